@@ -1,0 +1,265 @@
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures::{Stream, stream::FusedStream, task::AtomicWaker};
+use kube::runtime::reflector::Lookup;
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::ChangeItem;
+use crate::{
+    change::{Batch, Change},
+    error::Error,
+    snapshot::Snapshot,
+};
+
+/// How many items are taken in at the most before the executor gets its turn.
+const RUN: usize = 64;
+
+/// When changes that come in quick succession go out.
+///
+/// The default, and what a plain [`Duration`] becomes, is [`interval`](Debounce::interval); its
+/// default is 500 ms.
+///
+/// ```
+/// use std::time::Duration;
+/// use kube_weir::Debounce;
+///
+/// let steady = Debounce::from(Duration::from_millis(500));
+/// let settled = Debounce::quiet(Duration::from_millis(100)).max_wait(Duration::from_secs(1));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Debounce(Mode);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Interval(Duration),
+    Quiet { silence: Duration, ceiling: Duration },
+}
+
+impl Debounce {
+    /// At least this long from one item to the next: a lone change goes out at once, what follows
+    /// within the interval goes out together when it is over.
+    ///
+    /// An interval of zero delays nothing.
+    pub fn interval(interval: Duration) -> Self {
+        Self(Mode::Interval(interval))
+    }
+
+    /// Out after this long a silence. While changes keep coming, out after
+    /// [`max_wait`](Debounce::max_wait), which is ten times the silence unless set.
+    pub fn quiet(silence: Duration) -> Self {
+        Self(Mode::Quiet { silence, ceiling: silence.saturating_mul(10) })
+    }
+
+    /// The longest that a change is held back by [`quiet`](Debounce::quiet). For an interval, which
+    /// has its own ceiling, it changes nothing.
+    #[must_use]
+    pub fn max_wait(self, ceiling: Duration) -> Self {
+        match self.0 {
+            Mode::Interval(_) => self,
+            Mode::Quiet { silence, .. } => Self(Mode::Quiet { silence, ceiling }),
+        }
+    }
+}
+
+impl Default for Debounce {
+    fn default() -> Self {
+        Self::interval(Duration::from_millis(500))
+    }
+}
+
+impl From<Duration> for Debounce {
+    fn from(interval: Duration) -> Self {
+        Self::interval(interval)
+    }
+}
+
+pin_project! {
+    /// The stream of [`EventStreamExt::debounce`](crate::EventStreamExt::debounce).
+    ///
+    /// What it holds back is two snapshots: the one before the first change and the one after the
+    /// last. The item that goes out is their difference.
+    #[must_use = "streams do nothing unless polled"]
+    pub struct Debounced<S, K> {
+        #[pin]
+        changes: S,
+        debounce: Debounce,
+        held: Option<Held<K>>,
+        // An item that must wait for the one before it.
+        next: Option<Change<K>>,
+        // Until when the last item that went out holds back the next one.
+        closed_until: Option<Instant>,
+        timer: Pin<Box<Sleep>>,
+        flush: Arc<Flush>,
+        ended: bool,
+    }
+}
+
+/// Changes on their way, as the span they cover.
+struct Held<K> {
+    initial: bool,
+    before: Snapshot<K>,
+    after: Snapshot<K>,
+    first: Instant,
+    last: Instant,
+}
+
+impl<K: Lookup> Held<K> {
+    fn net(self) -> Option<Change<K>> {
+        let phase = if self.initial { Change::InitialSync } else { Change::Live };
+        Batch::between(&self.before, &self.after).map(phase)
+    }
+}
+
+impl<S, K> Debounced<S, K> {
+    pub(crate) fn new(changes: S, debounce: Debounce) -> Self {
+        Self {
+            changes,
+            debounce,
+            held: None,
+            next: None,
+            closed_until: None,
+            timer: Box::pin(sleep_until(Instant::now())),
+            flush: Arc::default(),
+            ended: false,
+        }
+    }
+
+    /// A handle that lets what is held back go out now.
+    pub fn flusher(&self) -> Flusher {
+        Flusher(Arc::clone(&self.flush))
+    }
+}
+
+fn hold<K>(held: &mut Option<Held<K>>, initial: bool, batch: &Batch<K>) {
+    let now = Instant::now();
+    let held = held.get_or_insert_with(|| Held {
+        initial,
+        before: batch.previous().clone(),
+        after: batch.snapshot().clone(),
+        first: now,
+        last: now,
+    });
+    held.after = batch.snapshot().clone();
+    held.last = now;
+}
+
+impl<S, K> Stream for Debounced<S, K>
+where
+    S: Stream<Item: ChangeItem<Object = K>>,
+    K: Lookup,
+{
+    type Item = Result<Change<K>, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut this = self.project();
+        if let Some(change) = this.next.take() {
+            return Poll::Ready(Some(Ok(change)));
+        }
+        let mut more = true;
+        for _ in 0..RUN {
+            if *this.ended {
+                break;
+            }
+            match this.changes.as_mut().poll_next(cx).map(|item| item.map(ChangeItem::into_change)) {
+                Poll::Ready(Some(Ok(Change::InitialSync(batch)))) => hold(this.held, true, &batch),
+                Poll::Ready(Some(Ok(Change::Live(batch)))) => hold(this.held, false, &batch),
+                Poll::Ready(Some(Ok(synced))) => {
+                    let before = this.held.take().and_then(Held::net);
+                    return Poll::Ready(Some(Ok(match before {
+                        None => synced,
+                        Some(before) => {
+                            *this.next = Some(synced);
+                            before
+                        }
+                    })));
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
+                Poll::Ready(None) => *this.ended = true,
+                Poll::Pending => {
+                    more = false;
+                    break;
+                }
+            }
+        }
+        this.flush.waker.register(cx.waker());
+        let flushed = this.flush.requested.swap(false, Ordering::AcqRel);
+        if let Some(held) = this.held {
+            let due = match this.debounce.0 {
+                Mode::Interval(_) => this.closed_until.unwrap_or(held.first),
+                Mode::Quiet { silence, ceiling } => (held.last + silence).min(held.first + ceiling),
+            };
+            if this.timer.deadline() != due {
+                this.timer.as_mut().reset(due);
+            }
+            let now = *this.ended || flushed || due <= Instant::now() || this.timer.as_mut().poll(cx).is_ready();
+            if now && let Some(change) = this.held.take().and_then(Held::net) {
+                if let Mode::Interval(interval) = this.debounce.0 {
+                    *this.closed_until = Some(Instant::now() + interval);
+                }
+                return Poll::Ready(Some(Ok(change)));
+            }
+        }
+        if *this.ended {
+            return Poll::Ready(None);
+        }
+        if more {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+}
+
+impl<S, K> FusedStream for Debounced<S, K>
+where
+    S: Stream<Item: ChangeItem<Object = K>>,
+    K: Lookup,
+{
+    fn is_terminated(&self) -> bool {
+        self.ended && self.held.is_none() && self.next.is_none()
+    }
+}
+
+impl<S, K> fmt::Debug for Debounced<S, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Debounced")
+            .field("debounce", &self.debounce)
+            .field("holding", &self.held.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Lets what a [`Debounced`] stream holds back go out at once; from
+/// [`Debounced::flusher`]. Cheap to clone, usable from any task.
+#[derive(Clone)]
+pub struct Flusher(Arc<Flush>);
+
+#[derive(Default)]
+struct Flush {
+    requested: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Flusher {
+    /// Wakes the stream, which then delivers what it holds back. Where it holds nothing, nothing
+    /// happens.
+    pub fn flush(&self) {
+        self.0.requested.store(true, Ordering::Release);
+        self.0.waker.wake();
+    }
+}
+
+impl fmt::Debug for Flusher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flusher").finish_non_exhaustive()
+    }
+}

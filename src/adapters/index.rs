@@ -1,0 +1,142 @@
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use futures::{Stream, stream::FusedStream};
+use kube::runtime::reflector::Lookup;
+use pin_project_lite::pin_project;
+
+use super::EventItem;
+use crate::{
+    change::Change,
+    error::Error,
+    index_by::IndexBy,
+    store::{Store, SyncPolicy},
+    writer::{Applied, Writer},
+};
+
+/// How many events are taken in at the most before a snapshot is published and the executor gets
+/// its turn, however many more are ready.
+const RUN: usize = 1024;
+
+pin_project! {
+    /// The stream of [`EventStreamExt::index`](crate::EventStreamExt::index): events in, stored
+    /// and indexed; changes out.
+    ///
+    /// What is ready is taken in as one run, published as one snapshot and delivered as one net
+    /// change.
+    #[must_use = "streams do nothing unless polled"]
+    pub struct Indexed<S, K> {
+        #[pin]
+        events: S,
+        // Until the events end: dropping it tells the stores.
+        writer: Option<Writer<K>>,
+        store: Store<K>,
+        // An item that must wait for the one before it.
+        next: Option<Result<Change<K>, Error>>,
+    }
+}
+
+impl<S, K: Lookup> Indexed<S, K> {
+    pub(crate) fn new(events: S, by: IndexBy<K>) -> Self {
+        let writer = Writer::new(by);
+        Self { events, store: writer.store(), writer: Some(writer), next: None }
+    }
+
+    /// The reading side of the store that this stream fills.
+    pub fn store(&self) -> Store<K> {
+        self.store.clone()
+    }
+
+    /// Also delivers the initial load while it comes in, as [`Change::InitialSync`], and lets
+    /// readers see it. By default there is nothing before [`Change::Synced`].
+    pub fn with_progress(mut self) -> Self {
+        self.writer.iter_mut().for_each(Writer::with_progress);
+        self
+    }
+
+    /// When [`Store::synced`] gives up; see [`SyncPolicy`] for the defaults.
+    pub fn sync_policy(mut self, policy: SyncPolicy) -> Self {
+        self.writer.iter_mut().for_each(|writer| writer.set_policy(policy));
+        self
+    }
+}
+
+/// Publishes what has come in. The change is in the variant of the phase the stream is in.
+fn publish<K: Lookup>(writer: &mut Writer<K>) -> Option<Result<Change<K>, Error>> {
+    let phase = if writer.is_synced() { Change::Live } else { Change::InitialSync };
+    writer.publish().map(|batch| Ok(phase(batch)))
+}
+
+impl<S, K> Stream for Indexed<S, K>
+where
+    S: Stream<Item: EventItem<Object = K>>,
+    K: Lookup,
+{
+    type Item = Result<Change<K>, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut this = self.project();
+        if let Some(item) = this.next.take() {
+            return Poll::Ready(Some(item));
+        }
+        for _ in 0..RUN {
+            let Some(writer) = this.writer else { return Poll::Ready(None) };
+            let applied = match this.events.as_mut().poll_next(cx) {
+                Poll::Pending => {
+                    return publish(writer).map_or(Poll::Pending, |change| Poll::Ready(Some(change)));
+                }
+                Poll::Ready(None) => {
+                    let last = publish(writer);
+                    *this.writer = None;
+                    return Poll::Ready(last);
+                }
+                Poll::Ready(Some(item)) => item.into_event().and_then(|event| writer.apply(event)),
+            };
+            let (before, item) = match applied {
+                Ok(Applied::Noted) => continue,
+                Ok(Applied::Synced(last)) => {
+                    let last = last.map(|batch| Ok(Change::InitialSync(batch)));
+                    (last, Ok(Change::Synced(writer.snapshot().clone())))
+                }
+                Err(error) => {
+                    let before = publish(writer);
+                    writer.failed(&error);
+                    (before, Err(error))
+                }
+            };
+            return Poll::Ready(Some(match before {
+                None => item,
+                Some(before) => {
+                    *this.next = Some(item);
+                    before
+                }
+            }));
+        }
+        match this.writer.as_mut().and_then(publish) {
+            Some(change) => Poll::Ready(Some(change)),
+            None => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<S, K> FusedStream for Indexed<S, K>
+where
+    S: Stream<Item: EventItem<Object = K>>,
+    K: Lookup,
+{
+    fn is_terminated(&self) -> bool {
+        self.writer.is_none() && self.next.is_none()
+    }
+}
+
+impl<S, K> fmt::Debug for Indexed<S, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Indexed").field("store", &self.store).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,64 @@
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use futures::{Stream, stream::FusedStream};
+use pin_project_lite::pin_project;
+
+use crate::error::Error;
+
+pin_project! {
+    /// The stream of [`EventStreamExt::log_errors`](crate::EventStreamExt::log_errors).
+    #[derive(Debug)]
+    #[must_use = "streams do nothing unless polled"]
+    pub struct LogErrors<S> {
+        #[pin]
+        items: S,
+    }
+}
+
+impl<S> LogErrors<S> {
+    pub(crate) fn new(items: S) -> Self {
+        Self { items }
+    }
+
+    /// The stream underneath, errors and all.
+    pub fn get_ref(&self) -> &S {
+        &self.items
+    }
+}
+
+impl<S, T> Stream for LogErrors<S>
+where
+    S: Stream<Item = Result<T, Error>>,
+{
+    type Item = T;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let mut items = self.project().items;
+        loop {
+            match items.as_mut().poll_next(cx) {
+                Poll::Ready(Some(Err(error))) => {
+                    tracing::warn!(%error, reason = error.reason(), "watch degraded, retrying");
+                }
+                Poll::Ready(Some(Ok(item))) => return Poll::Ready(Some(item)),
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, self.items.size_hint().1)
+    }
+}
+
+impl<S, T> FusedStream for LogErrors<S>
+where
+    S: FusedStream<Item = Result<T, Error>>,
+{
+    fn is_terminated(&self) -> bool {
+        self.items.is_terminated()
+    }
+}

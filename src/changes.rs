@@ -1,0 +1,79 @@
+//! A store's changes, for one more consumer.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use futures::{Stream, stream::FusedStream};
+use kube::runtime::reflector::Lookup;
+use tokio::sync::watch;
+use tokio_stream::wrappers::WatchStream;
+
+use crate::{
+    change::{Batch, Change},
+    error::Error,
+    snapshot::Snapshot,
+    store::{Status, Store},
+};
+
+/// The stream of [`Store::changes`].
+///
+/// It compares snapshots when it is polled, and keeps nothing but the last one it delivered: a
+/// consumer that lags is never in anybody's way, and gets the net change when it comes back.
+///
+/// Errors are left to the pipeline's own stream: this one has none, and ends when that one ended.
+#[must_use = "streams do nothing unless polled"]
+pub struct Changes<K> {
+    store: Store<K>,
+    status: WatchStream<Status>,
+    last: Option<Snapshot<K>>,
+    ended: bool,
+}
+
+impl<K> Changes<K> {
+    pub(crate) fn new(store: Store<K>, status: watch::Receiver<Status>) -> Self {
+        Self { store, status: WatchStream::new(status), last: None, ended: false }
+    }
+}
+
+impl<K: Lookup> Changes<K> {
+    fn news(&mut self) -> Option<Change<K>> {
+        if !self.store.is_synced() {
+            return None;
+        }
+        let snapshot = self.store.snapshot();
+        let previous = self.last.replace(snapshot.clone());
+        match previous {
+            None => Some(Change::Synced(snapshot)),
+            Some(previous) => Batch::between(&previous, &snapshot).map(Change::Live),
+        }
+    }
+}
+
+impl<K: Lookup> Stream for Changes<K> {
+    type Item = Result<Change<K>, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        while !self.ended {
+            self.ended = ready!(Pin::new(&mut self.status).poll_next(cx)).is_none();
+            // Also after the end: what was published last may not have been delivered yet.
+            if let Some(change) = self.news() {
+                return Poll::Ready(Some(Ok(change)));
+            }
+        }
+        Poll::Ready(None)
+    }
+}
+
+impl<K: Lookup> FusedStream for Changes<K> {
+    fn is_terminated(&self) -> bool {
+        self.ended
+    }
+}
+
+impl<K> std::fmt::Debug for Changes<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Changes").field("store", &self.store).finish_non_exhaustive()
+    }
+}

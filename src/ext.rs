@@ -1,0 +1,138 @@
+//! All stages of a pipeline, as methods.
+
+use std::future::Future;
+
+use futures::{Stream, StreamExt};
+use kube::runtime::reflector::Lookup;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    adapters::{ChangeItem, Debounce, Debounced, EventItem, FilterFields, Indexed, LogErrors, Matching},
+    error::{Error, Kind},
+    index_by::IndexBy,
+    path::{FieldFilter, FieldSelector},
+    snapshot::Snapshot,
+};
+
+/// The stages of a pipeline, for any stream of kube's watcher
+/// [`Event`](kube::runtime::watcher::Event)s: [`watch`](crate::watch),
+/// [`kube::runtime::watcher()`], or a mock.
+///
+/// ```
+/// use futures::{StreamExt, stream};
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kube::runtime::watcher::Event;
+/// use kube_weir::{Change, EventStreamExt, FieldFilter, IndexBy};
+/// use std::{pin::pin, time::Duration};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), kube_weir::Error> {
+/// let mut settings = ConfigMap::default();
+/// settings.metadata.name = Some("settings".into());
+///
+/// let events = stream::iter([Event::Init, Event::InitApply(settings), Event::InitDone]);
+/// let mut changes = pin!(events
+///     .filter_fields(FieldFilter::new(["metadata.managedFields"])?)
+///     .index(IndexBy::path("metadata.name")?)
+///     .debounce(Duration::from_millis(500))
+///     .log_errors());
+///
+/// let snapshot = changes.first_synced().await?;
+/// assert!(snapshot.get_one(["settings"])?.is_some());
+/// # Ok(()) }
+/// ```
+pub trait EventStreamExt: Stream {
+    /// Drops the ignored fields of every object.
+    ///
+    /// On [`Watch`](crate::Watch) the method of the same name drops them while decoding, which
+    /// costs nothing; here each object has been built already and is built anew without them. An
+    /// object that can't be is an [`is_undecodable`](Error::is_undecodable) item.
+    fn filter_fields<K>(self, filter: FieldFilter) -> FilterFields<Self>
+    where
+        Self: Stream<Item: EventItem<Object = K>> + Sized,
+        K: Lookup + Serialize + DeserializeOwned,
+    {
+        FilterFields::new(self, filter)
+    }
+
+    /// Lets only objects through that match. One that begins to match is created for those
+    /// downstream, one that ceases to is deleted.
+    ///
+    /// Put it before [`filter_fields`](EventStreamExt::filter_fields) if it selects on a field that
+    /// is dropped there; on [`Watch`](crate::Watch) the order doesn't matter.
+    fn matching<K>(self, selector: FieldSelector) -> Matching<Self>
+    where
+        Self: Stream<Item: EventItem<Object = K>> + Sized,
+        K: Serialize + 'static,
+    {
+        Matching::new(self, selector)
+    }
+
+    /// Stores and indexes the objects, and turns the events into changes.
+    fn index<K>(self, by: IndexBy<K>) -> Indexed<Self, K>
+    where
+        Self: Stream<Item: EventItem<Object = K>> + Sized,
+        K: Lookup,
+    {
+        Indexed::new(self, by)
+    }
+
+    /// Merges changes that come in quick succession into one net change.
+    ///
+    /// [`Synced`](crate::Change::Synced) passes at once. Errors pass at once too, and hold nothing
+    /// up. At the end of the stream what is held back goes out. While the consumer is busy,
+    /// changes merge; no more than one item waits.
+    fn debounce<K>(self, debounce: impl Into<Debounce>) -> Debounced<Self, K>
+    where
+        Self: Stream<Item: ChangeItem<Object = K>> + Sized,
+        K: Lookup,
+    {
+        Debounced::new(self, debounce.into())
+    }
+
+    /// Logs errors (`tracing`, level WARN) and takes them out of the stream.
+    ///
+    /// An error is an observation, not an end: a loop that leaves at the first `Err` stops
+    /// watching at the first lost connection.
+    fn log_errors<T>(self) -> LogErrors<Self>
+    where
+        Self: Stream<Item = Result<T, Error>> + Sized,
+    {
+        LogErrors::new(self)
+    }
+
+    /// Polls the stream until its [`Synced`](crate::Change::Synced) item, and gives the snapshot.
+    ///
+    /// Items before it are dropped: `InitialSync` batches, whose content is in the snapshot, and
+    /// errors. To give up on a kind that can't be listed, use
+    /// [`Store::synced`](crate::Store::synced).
+    ///
+    /// # Errors
+    ///
+    /// [`is_ended`](Error::is_ended) if the stream ends without it, with the last error as source.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no item but those described above.
+    fn first_synced<K>(&mut self) -> impl Future<Output = Result<Snapshot<K>, Error>>
+    where
+        Self: Stream<Item: ChangeItem<Object = K>> + Unpin,
+    {
+        async {
+            let mut last = None;
+            while let Some(item) = self.next().await {
+                match item.into_change() {
+                    Ok(crate::Change::Synced(snapshot)) => return Ok(snapshot),
+                    Ok(_) => {}
+                    Err(error) => last = Some(error),
+                }
+            }
+            let message = "the stream ended before it was synced";
+            Err(match last {
+                Some(error) => Error::with_source(Kind::Ended, message, error),
+                None => Error::new(Kind::Ended, message),
+            })
+        }
+    }
+}
+
+impl<S: Stream + ?Sized> EventStreamExt for S {}

@@ -1,0 +1,386 @@
+//! Walks JSON text where it stands: no tree, no copies.
+//!
+//! A `Cursor` steps over text that has been validated before (by `serde_json`, say as a `RawValue`).
+//! It checks only what it needs to find its way. On other text it may skip over a mistake, but it
+//! never panics, never loops and never recurses: it gives `Malformed` or some part of the text.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// Containers may be nested as deep as `serde_json` decodes them.
+const MAX_DEPTH: usize = 127;
+
+/// A place in JSON text, and how deep that place is nested.
+#[derive(Clone, Debug)]
+pub(crate) struct Cursor<'j> {
+    text: &'j str,
+    at: usize,
+    depth: usize,
+}
+
+/// What kind of value stands at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Object,
+    Array,
+    String,
+    /// A number, `true`, `false` or `null`.
+    Literal,
+}
+
+/// The text is not JSON, or is nested too deep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+/// A string as written, with its quotes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RawStr<'j> {
+    quoted: &'j str,
+    escaped: bool,
+}
+
+impl<'j> Cursor<'j> {
+    /// Stands before the first value of `text`.
+    pub(crate) fn new(text: &'j str) -> Self {
+        let mut cursor = Self {
+            text,
+            at: 0,
+            depth: 0,
+        };
+        cursor.skip_space();
+        cursor
+    }
+
+    /// The byte at which the cursor stands: once on a value, the start of that value.
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// The kind of the value at the cursor.
+    pub(crate) fn kind(&self) -> Result<Kind, Malformed> {
+        match self.peek() {
+            Some(b'{') => Ok(Kind::Object),
+            Some(b'[') => Ok(Kind::Array),
+            Some(b'"') => Ok(Kind::String),
+            Some(b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => Ok(Kind::Literal),
+            _ => Err(Malformed),
+        }
+    }
+
+    /// Steps into the object at the cursor; [`next_field`](Self::next_field) gives its fields.
+    pub(crate) fn enter_object(&mut self) -> Result<(), Malformed> {
+        self.enter(b'{')
+    }
+
+    /// Steps into the array at the cursor; [`next_element`](Self::next_element) gives its elements.
+    pub(crate) fn enter_array(&mut self) -> Result<(), Malformed> {
+        self.enter(b'[')
+    }
+
+    /// Steps on to the next field and stands before its value, which the caller steps over.
+    /// Gives where the field starts and its name; `None` once the object is left.
+    pub(crate) fn next_field(&mut self) -> Result<Option<(usize, RawStr<'j>)>, Malformed> {
+        if !self.next(b'{', b'}')? {
+            return Ok(None);
+        }
+        let start = self.at;
+        let name = self.string()?;
+        self.skip_space();
+        self.eat(b':')?;
+        self.skip_space();
+        Ok(Some((start, name)))
+    }
+
+    /// Steps on to the next element, which the caller steps over; `false` once the array is left.
+    pub(crate) fn next_element(&mut self) -> Result<bool, Malformed> {
+        self.next(b'[', b']')
+    }
+
+    /// Steps over the string at the cursor.
+    pub(crate) fn string(&mut self) -> Result<RawStr<'j>, Malformed> {
+        let start = self.at;
+        let escaped = self.skip_string()?;
+        let quoted = self.text.get(start..self.at).ok_or(Malformed)?;
+        Ok(RawStr { quoted, escaped })
+    }
+
+    /// Steps over the value at the cursor, whatever it is, and gives where it stands.
+    pub(crate) fn skip_value(&mut self) -> Result<Range<usize>, Malformed> {
+        let start = self.at;
+        match self.kind()? {
+            Kind::Object | Kind::Array => self.skip_container()?,
+            Kind::String => {
+                self.skip_string()?;
+            }
+            Kind::Literal => {
+                let rest = &self.text.as_bytes()[self.at..];
+                self.at += rest
+                    .iter()
+                    .position(|&byte| ends_literal(byte))
+                    .unwrap_or(rest.len());
+            }
+        }
+        Ok(start..self.at)
+    }
+
+    /// Steps over the value at the cursor and gives its text.
+    pub(crate) fn value(&mut self) -> Result<&'j str, Malformed> {
+        let range = self.skip_value()?;
+        self.text.get(range).ok_or(Malformed)
+    }
+
+    /// Steps over the array at the cursor and counts its elements.
+    pub(crate) fn count_elements(&mut self) -> Result<usize, Malformed> {
+        let mut count = 0;
+        self.enter_array()?;
+        while self.next_element()? {
+            self.skip_value()?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn eat(&mut self, byte: u8) -> Result<(), Malformed> {
+        if self.peek() != Some(byte) {
+            return Err(Malformed);
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn skip_space(&mut self) {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn enter(&mut self, open: u8) -> Result<(), Malformed> {
+        // The bracket is left standing: `next` tells the first item by it.
+        if self.peek() != Some(open) || self.depth == MAX_DEPTH {
+            return Err(Malformed);
+        }
+        self.depth += 1;
+        Ok(())
+    }
+
+    /// Steps to the next item of the container that was entered, or out of it.
+    fn next(&mut self, open: u8, close: u8) -> Result<bool, Malformed> {
+        self.skip_space();
+        let first = self.peek() == Some(open);
+        if first {
+            self.at += 1;
+            self.skip_space();
+        }
+        if self.peek() == Some(close) {
+            self.at += 1;
+            self.depth -= 1;
+            return Ok(false);
+        }
+        if !first {
+            self.eat(b',')?;
+            self.skip_space();
+        }
+        // A second bracket would be taken for the container's own at the next call.
+        self.kind().map(|_| true)
+    }
+
+    fn skip_container(&mut self) -> Result<(), Malformed> {
+        let bytes = self.text.as_bytes();
+        let outside = self.depth;
+        loop {
+            match bytes.get(self.at).ok_or(Malformed)? {
+                b'"' => {
+                    self.skip_string()?;
+                    continue;
+                }
+                b'{' | b'[' if self.depth == MAX_DEPTH => return Err(Malformed),
+                b'{' | b'[' => self.depth += 1,
+                b'}' | b']' => self.depth -= 1,
+                _ => {}
+            }
+            self.at += 1;
+            if self.depth == outside {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Steps over a string and tells whether there were escapes in it.
+    fn skip_string(&mut self) -> Result<bool, Malformed> {
+        self.eat(b'"')?;
+        let bytes = self.text.as_bytes();
+        let mut escaped = false;
+        loop {
+            self.at += plain_bytes(&bytes[self.at.min(bytes.len())..]);
+            if *bytes.get(self.at).ok_or(Malformed)? == b'"' {
+                self.at += 1;
+                return Ok(escaped);
+            }
+            escaped = true;
+            self.at += 2;
+        }
+    }
+}
+
+impl<'j> RawStr<'j> {
+    /// The string itself, without quotes and escapes.
+    pub(crate) fn unescape(self) -> Result<Cow<'j, str>, Malformed> {
+        match self.unescaped() {
+            Some(plain) => Ok(Cow::Borrowed(plain)),
+            None => serde_json::from_str(self.quoted)
+                .map(Cow::Owned)
+                .map_err(|_| Malformed),
+        }
+    }
+
+    /// Whether the string is `name`, however it is written.
+    pub(crate) fn is(self, name: &str) -> bool {
+        match self.unescaped() {
+            Some(plain) => plain == name,
+            None => self.unescape().is_ok_and(|own| own == name),
+        }
+    }
+
+    fn unescaped(self) -> Option<&'j str> {
+        if self.escaped {
+            None
+        } else {
+            self.quoted.get(1..self.quoted.len() - 1)
+        }
+    }
+}
+
+/// How many bytes pass before a quote or a backslash, found eight at a time.
+fn plain_bytes(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_le_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
+    const ESCAPES: u64 = u64::from_le_bytes([b'\\'; 8]);
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let (quotes, escapes) = (word ^ QUOTES, word ^ ESCAPES);
+        // The lowest byte that is zero has its high bit set here; bits above it may be wrong.
+        let zero = |x: u64| x.wrapping_sub(ONES) & !x;
+        let found = (zero(quotes) | zero(escapes)) & HIGH;
+        if found != 0 {
+            return index * 8 + (found.trailing_zeros() / 8) as usize;
+        }
+    }
+    let tail = rest
+        .iter()
+        .position(|byte| matches!(byte, b'"' | b'\\'))
+        .unwrap_or(rest.len());
+    words.len() * 8 + tail
+}
+
+fn ends_literal(byte: u8) -> bool {
+    matches!(
+        byte,
+        b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t' | b':' | b'"' | b'{' | b'['
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_over_objects_and_arrays() {
+        let text = r#" { "a" : [ 1 , {"x":"]"} ] , "b\u002e" : "q\"" , "c":{} } "#;
+        let mut cursor = Cursor::new(text);
+        let mut fields = Vec::new();
+        cursor.enter_object().unwrap();
+        while let Some((start, name)) = cursor.next_field().unwrap() {
+            assert_eq!(&text[start..=start], "\"");
+            fields.push((name.unescape().unwrap(), cursor.value().unwrap()));
+        }
+        let want = [
+            ("a", r#"[ 1 , {"x":"]"} ]"#),
+            ("b.", r#""q\"""#),
+            ("c", "{}"),
+        ];
+        assert_eq!(
+            fields,
+            want.map(|(name, value)| (Cow::Borrowed(name), value))
+        );
+        assert_eq!(cursor.depth, 0);
+    }
+
+    #[test]
+    fn counts_elements() {
+        for (text, count) in [
+            ("[]", 0),
+            ("[ ]", 0),
+            ("[[]]", 1),
+            ("[[],[1,2],{},\"\",3]", 5),
+        ] {
+            assert_eq!(Cursor::new(text).count_elements(), Ok(count), "{text}");
+        }
+    }
+
+    #[test]
+    fn finds_quotes_and_escapes_at_every_offset() {
+        for length in 0..40 {
+            for end in ["\"", "\\", "é\""] {
+                let text = format!("{}{end}", "x".repeat(length));
+                assert_eq!(
+                    plain_bytes(text.as_bytes()),
+                    text.find(['"', '\\']).unwrap()
+                );
+            }
+            assert_eq!(
+                plain_bytes("\u{a2}!#[]".repeat(length).as_bytes()),
+                6 * length
+            );
+        }
+    }
+
+    #[test]
+    fn names_are_compared_without_escapes() {
+        let name = |text| Cursor::new(text).string().unwrap();
+        assert!(name(r#""a\u002eb""#).is("a.b"));
+        assert!(name(r#""a.b""#).is("a.b"));
+        assert!(!name(r#""a\\u002eb""#).is("a.b"));
+        assert!(!name(r#""\ud800""#).is("\u{fffd}"));
+        assert_eq!(name(r#""\ud83d\ude00""#).unescape().unwrap(), "\u{1f600}");
+    }
+
+    #[test]
+    fn too_deep_is_an_error_as_in_serde_json() {
+        for depth in [1, 2, 126, 127, 128, 129, 100_000] {
+            let text = "[".repeat(depth) + &"]".repeat(depth);
+            let decodes = serde_json::from_str::<serde_json::Value>(&text).is_ok();
+            assert_eq!(Cursor::new(&text).skip_value().is_ok(), decodes, "{depth}");
+            let unclosed = "{\"a\":".repeat(depth);
+            assert_eq!(Cursor::new(&unclosed).skip_value(), Err(Malformed));
+        }
+    }
+
+    #[test]
+    fn malformed_text_ends() {
+        // One text per word; a space within a text is written as `_`.
+        let texts = r#"
+            _ { [ " "\ {" {"a" {"a": {"a":1 {"a":1_ {a:1} [1 [1, ] } [[[ {[ [} é "\é [1_2] [1[2] {"a"_1}
+            [,] {,} : ["a {"a":} [{] \ {"a":1{"b":2} {"a":1,} [1,] {"a":1,,} {"a"} {:1} {1:1} nul- -
+        "#;
+        for text in texts.split_whitespace().chain([""]) {
+            let text = text.replace('_', " ");
+            let mut cursor = Cursor::new(&text);
+            let _ = cursor.clone().skip_value();
+            let _ = cursor.clone().value();
+            let _ = cursor.clone().count_elements();
+            if cursor.enter_object().is_ok() {
+                while let Ok(Some(_)) = cursor.next_field() {
+                    if cursor.value().is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}

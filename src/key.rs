@@ -1,0 +1,141 @@
+//! Index keys.
+
+use std::{borrow::Cow, cmp::Ordering, fmt, sync::Arc};
+
+/// An index key: a list of strings, compared part by part.
+///
+/// Parts are never joined by a separator that a part could contain, so `["a/b", "c"]` and
+/// `["a", "b/c"]` are two keys.
+///
+/// ```
+/// use kube_weir::Key;
+///
+/// let key = Key::new(["default", "web"]);
+/// assert_eq!(key.parts().collect::<Vec<_>>(), ["default", "web"]);
+/// assert!(Key::new(["a", "z"]) < Key::new(["b", "a"]));
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(Arc<str>);
+
+// The parts in an order-preserving encoding, so that keys compare, and prefixes match, as plain
+// bytes: each part ends with END; NUL inside a part is followed by a byte that is above END's.
+const END: &str = "\0\0";
+const NUL: &str = "\0\u{1}";
+
+impl Key {
+    /// The key with these parts.
+    pub fn new<I>(parts: I) -> Self
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        Self(encode(parts).0.into())
+    }
+
+    /// The parts, in order.
+    pub fn parts(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let mut rest = &*self.0;
+        std::iter::from_fn(move || {
+            let mut at = 0;
+            loop {
+                at += rest.get(at..)?.find('\0')?;
+                if rest[at..].starts_with(END) {
+                    let part = &rest[..at];
+                    rest = &rest[at + END.len()..];
+                    return Some(match part.contains('\0') {
+                        true => Cow::Owned(part.replace(NUL, "\0")),
+                        false => Cow::Borrowed(part),
+                    });
+                }
+                at += NUL.len();
+            }
+        })
+    }
+
+    /// How this key is ordered against all keys that begin with `prefix`.
+    pub(crate) fn against(&self, prefix: &Prefix) -> Ordering {
+        let prefix = prefix.0.as_bytes();
+        let own = self.0.as_bytes();
+        own[..own.len().min(prefix.len())].cmp(prefix)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.parts()).finish()
+    }
+}
+
+/// `a, b`, for people.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, part) in self.parts().enumerate() {
+            let comma = if i == 0 { "" } else { ", " };
+            write!(f, "{comma}{part}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The first parts of a key, encoded for [`Key::against`].
+pub(crate) struct Prefix(String);
+
+impl Prefix {
+    pub(crate) fn new<I>(parts: I) -> (Self, usize)
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        let (text, width) = encode(parts);
+        (Self(text), width)
+    }
+}
+
+fn encode<I>(parts: I) -> (String, usize)
+where
+    I: IntoIterator<Item: AsRef<str>>,
+{
+    let mut text = String::new();
+    let mut width = 0;
+    for part in parts {
+        let part = part.as_ref();
+        if part.contains('\0') {
+            text.push_str(&part.replace('\0', NUL));
+        } else {
+            text.push_str(part);
+        }
+        text.push_str(END);
+        width += 1;
+    }
+    (text, width)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// SEMANTICS: I1
+    #[test]
+    fn parts_are_never_joined() {
+        assert_ne!(Key::new(["a/b", "c"]), Key::new(["a", "b/c"]));
+        assert_ne!(Key::new(["ab"]), Key::new(["a", "b"]));
+        assert_ne!(Key::new(["a\0\0b"]), Key::new(["a", "b"]));
+        assert_ne!(Key::new([""; 0]), Key::new([""]));
+    }
+
+    proptest! {
+        /// SEMANTICS: I1
+        #[test]
+        fn a_key_is_its_parts(
+            a in prop::collection::vec("[\0\u{1}a-c]{0,3}", 0..4),
+            b in prop::collection::vec("[\0\u{1}a-c]{0,3}", 0..4),
+        ) {
+            let (ka, kb) = (Key::new(&a), Key::new(&b));
+            prop_assert_eq!(ka.parts().collect::<Vec<_>>(), a.clone());
+            prop_assert_eq!(ka.cmp(&kb), a.cmp(&b));
+            let (prefix, width) = Prefix::new(&b);
+            prop_assert_eq!(ka.against(&prefix) == Ordering::Equal, a.starts_with(&b));
+            prop_assert_eq!(width, b.len());
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Field paths: one dialect for index keys, field filters and field selectors.
+
+mod cut;
+mod error;
+mod filter;
+mod key;
+mod parse;
+mod predicate;
+mod read;
+mod read_name;
+mod segment;
+mod selector;
+mod strain;
+mod strain_key;
+mod tree;
+mod walk;
+
+#[cfg(test)]
+mod agreement;
+#[cfg(test)]
+mod choice;
+#[cfg(test)]
+mod dialect;
+#[cfg(test)]
+mod typed;
+#[cfg(test)]
+mod vectors;
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::Value;
+use serde_json_path::JsonPath;
+
+pub use error::PathError;
+pub use filter::FieldFilter;
+pub use selector::FieldSelector;
+
+use segment::{Segment, Step};
+
+/// Where in an object a value stands, such as `metadata.labels['app.kubernetes.io/name']`.
+///
+/// | form | selects |
+/// |---|---|
+/// | `a.b`, `.a.b`, `$.a.b`, `{.a.b}` | the field `b` of the field `a` |
+/// | `a['b.c']`, `a["b.c"]`, `a.b\.c` | a name with dots or other special characters; `\` escapes the next character, in quotes too |
+/// | `a[0]`, `a[-1]` | an element, from the start or from the end |
+/// | `a[*]`, `a.*` | all elements, or all fields |
+/// | `a[0:2]`, `a[0,1]`, `a['b','c']` | a slice, several elements, several fields |
+/// | `a[?(@.k == "v")]`, `a[?@.k]` | those elements or fields that pass a test ([RFC 9535]) |
+/// | `a..b` | every `b` at any depth below `a` |
+///
+/// Names, indexes and `*` are fast; paths with anything else are run by a query engine over the whole object.
+/// Two paths are equal if they mean the same, however they are written. Cloning is cheap.
+///
+/// ```
+/// use kube_weir::FieldPath;
+/// use serde_json::json;
+///
+/// let pod = json!({ "spec": { "containers": [{ "image": "nginx" }, { "image": "envoy" }] } });
+/// let path = FieldPath::parse("spec.containers[*].image")?;
+/// assert_eq!(path.keys(&pod), ["nginx", "envoy"]);
+/// # Ok::<(), kube_weir::PathError>(())
+/// ```
+///
+/// [RFC 9535]: https://www.rfc-editor.org/rfc/rfc9535
+#[derive(Clone)]
+pub struct FieldPath(Arc<Inner>);
+
+struct Inner {
+    written: Box<str>,
+    /// The one spelling that all equal paths share: RFC 9535 text.
+    canonical: String,
+    segments: Vec<Segment>,
+    way: Way,
+}
+
+/// How to follow a path.
+enum Way {
+    Plain(Box<[Step]>),
+    Query(JsonPath),
+}
+
+impl FieldPath {
+    /// Parses a path.
+    ///
+    /// # Errors
+    ///
+    /// If the text is no path, with the byte position and a hint.
+    ///
+    /// ```
+    /// use kube_weir::FieldPath;
+    ///
+    /// let error = FieldPath::parse("metadata.").unwrap_err();
+    /// assert_eq!((error.position(), error.hint()), (9, "expected a name after '.'"));
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, PathError> {
+        Self::parse_part(text, 0..text.len())
+    }
+
+    /// The path as written, without white space around it.
+    pub fn as_str(&self) -> &str {
+        &self.0.written
+    }
+
+    /// The index keys of the values at this path, in document order, without duplicates.
+    ///
+    /// A string is its own key. `true`, `false` and numbers are written in their shortest form (`80`, `1.5`).
+    /// Null, objects, arrays and what is missing give no key.
+    ///
+    /// ```
+    /// use kube_weir::FieldPath;
+    /// use serde_json::json;
+    ///
+    /// let service = json!({ "spec": { "ports": [{ "port": 80 }, { "port": 443 }, { "port": 80 }] } });
+    /// assert_eq!(FieldPath::parse("spec.ports[*].port")?.keys(&service), ["80", "443"]);
+    /// assert!(FieldPath::parse("spec.ports")?.keys(&service).is_empty());
+    /// # Ok::<(), kube_weir::PathError>(())
+    /// ```
+    pub fn keys(&self, value: &Value) -> Vec<String> {
+        match &self.0.way {
+            Way::Plain(steps) => key::distinct(walk::keys(value, steps)),
+            Way::Query(path) => {
+                let found = path.query(value);
+                key::distinct(
+                    found
+                        .iter()
+                        .filter_map(|value| key::of_value(value))
+                        .collect(),
+                )
+            }
+        }
+    }
+
+    /// Whether everything that this path can select, and all it looks at, lies at or below `prefix`.
+    ///
+    /// False unless `prefix` is made of names, indexes and `*` only.
+    ///
+    /// ```
+    /// use kube_weir::FieldPath;
+    ///
+    /// let metadata = FieldPath::parse("metadata")?;
+    /// assert!(FieldPath::parse("metadata.labels.app")?.is_within(&metadata));
+    /// assert!(!FieldPath::parse("spec.host")?.is_within(&metadata));
+    /// # Ok::<(), kube_weir::PathError>(())
+    /// ```
+    pub fn is_within(&self, prefix: &FieldPath) -> bool {
+        let Way::Plain(steps) = &prefix.0.way else {
+            return false;
+        };
+        let segments = &self.0.segments;
+        segments.len() >= steps.len()
+            && segments
+                .iter()
+                .zip(steps)
+                .all(|(segment, step)| segment.is_within(step))
+            && !segments.iter().any(Segment::reads_root)
+    }
+
+    /// [`keys`](Self::keys) of any object. Serializes nothing but what the path leads to, if it is plain.
+    pub(crate) fn keys_of<T: Serialize + ?Sized>(&self, object: &T) -> Vec<String> {
+        if let Way::Plain(steps) = &self.0.way
+            && let Some(keys) = read::keys(object, steps)
+        {
+            return key::distinct(keys);
+        }
+        // What can't be written as JSON has no fields.
+        serde_json::to_value(object)
+            .map(|value| self.keys(&value))
+            .unwrap_or_default()
+    }
+
+    /// [`keys`](Self::keys) of an object given as valid JSON text; none if the text is not JSON.
+    pub(crate) fn keys_in_json(&self, json: &str) -> Vec<String> {
+        match &self.0.way {
+            Way::Plain(steps) => key::distinct(walk::keys_in_json(json, steps).unwrap_or_default()),
+            Way::Query(_) => serde_json::from_str(json)
+                .map(|v| self.keys(&v))
+                .unwrap_or_default(),
+        }
+    }
+
+    /// Parses a part of a longer text, to which the positions of errors refer.
+    fn parse_part(text: &str, part: std::ops::Range<usize>) -> Result<Self, PathError> {
+        let start = part.start;
+        let parse::Parsed { written, segments } = parse::parse(text, part)?;
+        let mut canonical = String::from("$");
+        canonical.extend(segments.iter().map(ToString::to_string));
+        let way = match segments.iter().map(Segment::step).collect() {
+            Some(steps) => Way::Plain(steps),
+            None => match JsonPath::parse(&canonical) {
+                Ok(path) => Way::Query(path),
+                Err(_) => return Err(PathError::new(text, start, "not a path of RFC 9535")),
+            },
+        };
+        Ok(Self(Arc::new(Inner {
+            written: written.into(),
+            canonical,
+            segments,
+            way,
+        })))
+    }
+}
+
+impl FromStr for FieldPath {
+    type Err = PathError;
+
+    fn from_str(text: &str) -> Result<Self, PathError> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for FieldPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FieldPath").field(&self.as_str()).finish()
+    }
+}
+
+impl PartialEq for FieldPath {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.canonical == other.0.canonical
+    }
+}
+
+impl Eq for FieldPath {}
+
+impl Hash for FieldPath {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.canonical.hash(state);
+    }
+}

@@ -1,0 +1,152 @@
+//! The immutable state of a store at one moment.
+
+mod chunk;
+mod contents;
+mod diff;
+mod iter;
+mod lookup;
+mod tree;
+mod trie;
+
+use std::{fmt, sync::Arc};
+
+use kube::runtime::reflector::Lookup;
+
+pub(crate) use self::contents::Contents;
+pub use self::lookup::{Hits, IndexView, Iter};
+use crate::{error::Error, index_by::IndexBy};
+
+/// All objects of a store at one moment, with its indexes.
+///
+/// A snapshot never changes, is a pointer to clone, and is read without a lock from as many tasks
+/// as you like. It shares what did not change with the snapshots before and after it, so holding
+/// on to one is cheap too.
+///
+/// Every result is in (namespace, name) order, each object once.
+///
+/// ```
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kube_weir::{IndexBy, Snapshot};
+/// # use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+/// # fn config_map(namespace: &str, name: &str) -> ConfigMap {
+/// #     let metadata = ObjectMeta {
+/// #         namespace: Some(namespace.into()), name: Some(name.into()), ..Default::default()
+/// #     };
+/// #     ConfigMap { metadata, ..Default::default() }
+/// # }
+///
+/// let by = IndexBy::paths(["metadata.namespace", "metadata.name"])?;
+/// let snapshot = Snapshot::from_objects(by, [config_map("b", "one"), config_map("a", "two")])?;
+///
+/// assert_eq!(snapshot.len(), 2);
+/// assert_eq!(snapshot.get(["b"])?.count(), 1); // a prefix of the key: all of namespace `b`
+/// assert!(snapshot.get_one(["a", "two"])?.is_some());
+/// assert!(snapshot.object("a", "missing").is_none());
+/// assert!(snapshot.get(["a", "two", "more"]).is_err()); // the index has two parts
+/// # Ok::<(), kube_weir::Error>(())
+/// ```
+pub struct Snapshot<K>(pub(crate) Arc<Contents<K>>);
+
+impl<K> Snapshot<K> {
+    /// How many objects there are. O(1).
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no object.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All objects, in (namespace, name) order.
+    pub fn iter(&self) -> Iter<'_, K> {
+        self.0.iter()
+    }
+
+    /// An index by the name it was given with [`IndexBy::and`], or [`IndexBy::MAIN`].
+    ///
+    /// There being no index of that name is reported by the lookup.
+    pub fn by<'a>(&'a self, name: &'a str) -> IndexView<'a, K> {
+        IndexView::new(&self.0, name)
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl<K: Lookup> Snapshot<K> {
+    /// A snapshot of given objects: for fixtures, tests and offline tools.
+    ///
+    /// Of several objects with one identity the last counts.
+    ///
+    /// # Errors
+    ///
+    /// [`is_undecodable`](Error::is_undecodable) if an object has no name.
+    pub fn from_objects(by: IndexBy<K>, objects: impl IntoIterator<Item = K>) -> Result<Self, Error> {
+        let mut contents = Contents::new(by);
+        for object in objects {
+            contents.put(named(object)?);
+        }
+        Ok(Self(Arc::new(contents)))
+    }
+
+    /// The objects under a key of the main index, or under the first parts of one.
+    ///
+    /// # Errors
+    ///
+    /// [`is_index`](Error::is_index) if there are more parts than the index has.
+    pub fn get<I>(&self, key: I) -> Result<Hits<'_, K>, Error>
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        self.by(IndexBy::<K>::MAIN).get(key)
+    }
+
+    /// The one object under a key of the main index.
+    ///
+    /// # Errors
+    ///
+    /// [`is_ambiguous`](Error::is_ambiguous) if there are several objects,
+    /// [`is_index`](Error::is_index) as for [`get`](Snapshot::get).
+    pub fn get_one<I>(&self, key: I) -> Result<Option<&Arc<K>>, Error>
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        self.by(IndexBy::<K>::MAIN).get_one(key)
+    }
+
+    /// The object of this identity. The namespace of a cluster-scoped object is `""`.
+    pub fn object(&self, namespace: &str, name: &str) -> Option<&Arc<K>> {
+        self.0.object(namespace, name)
+    }
+}
+
+impl<K> Clone for Snapshot<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K> fmt::Debug for Snapshot<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl<'a, K> IntoIterator for &'a Snapshot<K> {
+    type Item = &'a Arc<K>;
+    type IntoIter = Iter<'a, K>;
+
+    fn into_iter(self) -> Iter<'a, K> {
+        self.iter()
+    }
+}
+
+/// An object on its way into a store, once it is known to have a name.
+pub(crate) fn named<K: Lookup>(object: K) -> Result<Arc<K>, Error> {
+    if object.name().is_some_and(|name| !name.is_empty()) {
+        return Ok(Arc::new(object));
+    }
+    Err(Error::new(crate::error::Kind::Undecodable, "an object without metadata.name can't be stored"))
+}

@@ -1,0 +1,568 @@
+//! A persistent ordered list: a B+tree whose entries all lie in short leaves.
+//!
+//! The tree knows no keys. Every search takes a function that orders an entry relative to what is sought, and every
+//! change is made by rank, so the order is evaluated once. Branches keep no separators: these would be clones of
+//! entries, each a cold reference count to touch when a branch is copied, and would keep deleted objects alive.
+//! Instead a search looks at the first entry of a child.
+
+use std::cmp::Ordering;
+
+use super::chunk::{Chunk, item};
+pub(crate) use super::iter::Iter;
+
+/// Entries of a full leaf. A publish copies a whole leaf, and with it touches as many cold objects.
+const LEAF: usize = 24;
+
+/// Children of a full branch.
+const FAN: usize = 16;
+
+/// Entries in ascending order. Cloning is O(1); the clone shares all nodes until one of the two changes.
+#[derive(Clone, Debug)]
+pub(crate) struct Tree<E> {
+    pub(super) root: Node<E>,
+}
+
+/// A run of entries in order, of known length.
+pub(crate) type Range<'a, E> = Iter<'a, E>;
+
+/// A subtree and the number of its entries. All leaves have the same depth, and only the root may be empty.
+#[derive(Clone, Debug)]
+pub(super) enum Node<E> {
+    Leaf(u32, Chunk<E>),
+    Branch(u32, Chunk<Self>),
+}
+
+impl<E> Default for Tree<E> {
+    fn default() -> Self {
+        Self {
+            root: Node::leaf(0, &mut std::iter::empty()),
+        }
+    }
+}
+
+impl<E> Tree<E> {
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.root.count()
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The entry for which `cmp`, its order relative to what is sought, is `Equal`.
+    pub(crate) fn get(&self, mut cmp: impl FnMut(&E) -> Ordering) -> Option<&E> {
+        let mut node = &self.root;
+        loop {
+            match node {
+                Node::Leaf(_, entries) => {
+                    let slots = entries.slots();
+                    let index = slots.binary_search_by(|slot| cmp(item(slot))).ok()?;
+                    return slots[index].as_ref();
+                }
+                Node::Branch(_, kids) => node = kids.at(child(kids, |entry| cmp(entry).is_le())),
+            }
+        }
+    }
+
+    /// The run of entries for which `cmp` is `Equal`.
+    pub(crate) fn range(&self, mut cmp: impl FnMut(&E) -> Ordering) -> Range<'_, E> {
+        let start = self.partition_point(|entry| cmp(entry).is_lt());
+        let end = self.partition_point(|entry| cmp(entry).is_le());
+        self.run(start, end)
+    }
+
+    /// All entries in order.
+    pub(crate) fn iter(&self) -> Iter<'_, E> {
+        self.run(0, self.len())
+    }
+
+    /// How many entries come first for which `before` holds.
+    fn partition_point(&self, mut before: impl FnMut(&E) -> bool) -> usize {
+        let mut rank = 0;
+        let mut node = &self.root;
+        loop {
+            match node {
+                Node::Leaf(_, entries) => {
+                    return rank + entries.slots().partition_point(|slot| before(item(slot)));
+                }
+                Node::Branch(_, kids) => {
+                    let index = child(kids, &mut before);
+                    rank += total(&kids.slots()[..index]);
+                    node = kids.at(index);
+                }
+            }
+        }
+    }
+
+    /// The rank of the entry for which `cmp` is `Equal`, or the rank at which it would stand.
+    fn find(&self, mut cmp: impl FnMut(&E) -> Ordering) -> Result<usize, usize> {
+        let mut rank = 0;
+        let mut node = &self.root;
+        loop {
+            match node {
+                Node::Leaf(_, entries) => {
+                    let found = entries.slots().binary_search_by(|slot| cmp(item(slot)));
+                    return found
+                        .map(|index| rank + index)
+                        .map_err(|index| rank + index);
+                }
+                Node::Branch(_, kids) => {
+                    let index = child(kids, |entry| cmp(entry).is_le());
+                    rank += total(&kids.slots()[..index]);
+                    node = kids.at(index);
+                }
+            }
+        }
+    }
+
+    fn run(&self, start: usize, end: usize) -> Iter<'_, E> {
+        Iter::new(&self.root, start, end)
+    }
+}
+
+impl<E: Clone> Tree<E> {
+    /// Takes entries that ascend strictly. O(n); the leaves are full.
+    pub(crate) fn from_sorted(entries: Vec<E>) -> Self {
+        let mut left = entries.len();
+        let mut entries = entries.into_iter();
+        let mut nodes: Vec<_> = portions(left, LEAF)
+            .map(|len| Node::leaf(len, &mut entries))
+            .collect();
+        while nodes.len() > 1 {
+            left = nodes.len();
+            let mut kids = nodes.into_iter();
+            nodes = portions(left, FAN)
+                .map(|len| Node::branch(len, &mut kids))
+                .collect();
+        }
+        nodes.pop().map_or_else(Self::default, |root| Self { root })
+    }
+
+    /// Puts `entry` in its place. Returns the entry that it replaces, the one `cmp` calls `Equal`.
+    pub(crate) fn insert(
+        &mut self,
+        entry: E,
+        mut cmp: impl FnMut(&E, &E) -> Ordering,
+    ) -> Option<E> {
+        match self.find(|other| cmp(other, &entry)) {
+            Ok(rank) => Some(self.root.replace(rank, entry)),
+            Err(rank) => {
+                if let Some(sibling) = self.root.insert(rank, entry) {
+                    let old = std::mem::take(self).root;
+                    self.root = Node::branch(2, &mut [old, sibling].into_iter());
+                }
+                None
+            }
+        }
+    }
+
+    /// Takes out the entry for which `cmp`, its order relative to what is sought, is `Equal`.
+    pub(crate) fn remove(&mut self, cmp: impl FnMut(&E) -> Ordering) -> Option<E> {
+        let rank = self.find(cmp).ok()?;
+        let removed = self.root.remove(rank);
+        while let Node::Branch(_, kids) = &self.root
+            && kids.len() == 1
+        {
+            self.root = kids.at(0).clone();
+        }
+        Some(removed)
+    }
+}
+
+impl<E> Node<E> {
+    fn leaf(len: usize, entries: &mut impl Iterator<Item = E>) -> Self {
+        Self::Leaf(short(len), Chunk::fill((), len, entries))
+    }
+
+    fn branch(len: usize, kids: &mut impl Iterator<Item = Self>) -> Self {
+        let kids = Chunk::fill((), len, kids);
+        Self::Branch(short(total(kids.slots())), kids)
+    }
+
+    #[inline]
+    pub(super) fn count(&self) -> usize {
+        match self {
+            Self::Leaf(count, _) | Self::Branch(count, _) => *count as usize,
+        }
+    }
+
+    /// The number of slots in use.
+    fn width(&self) -> usize {
+        match self {
+            Self::Leaf(_, entries) => entries.len(),
+            Self::Branch(_, kids) => kids.len(),
+        }
+    }
+
+    fn capacity(&self) -> usize {
+        match self {
+            Self::Leaf(..) => LEAF,
+            Self::Branch(..) => FAN,
+        }
+    }
+
+    fn first(&self) -> &E {
+        let mut node = self;
+        loop {
+            match node {
+                Self::Leaf(_, entries) => return entries.at(0),
+                Self::Branch(_, kids) => node = kids.at(0),
+            }
+        }
+    }
+}
+
+impl<E: Clone> Node<E> {
+    fn replace(&mut self, rank: usize, entry: E) -> E {
+        match self {
+            Self::Leaf(_, entries) => entries.replace(rank, entry),
+            Self::Branch(_, kids) => {
+                let (index, rank) = locate(kids, rank, false);
+                kids.edit(|(), slots| item_mut(&mut slots[index]).replace(rank, entry))
+            }
+        }
+    }
+
+    /// Returns the right half if the node had to be split.
+    fn insert(&mut self, rank: usize, entry: E) -> Option<Self> {
+        match self {
+            Self::Leaf(count, entries) => {
+                let sibling = insert_or_split(entries, rank, entry, LEAF);
+                *count = short(entries.len());
+                sibling.map(|tail| Self::Leaf(short(tail.len()), tail))
+            }
+            Self::Branch(count, kids) => {
+                let (index, rank) = locate(kids, rank, true);
+                let kid = kids.edit(|(), slots| item_mut(&mut slots[index]).insert(rank, entry));
+                *count += 1;
+                let tail = insert_or_split(kids, index + 1, kid?, FAN)?;
+                let moved = short(total(tail.slots()));
+                *count = short(total(kids.slots()));
+                Some(Self::Branch(moved, tail))
+            }
+        }
+    }
+
+    fn remove(&mut self, rank: usize) -> E {
+        match self {
+            Self::Leaf(count, entries) => {
+                *count -= 1;
+                entries.remove(rank)
+            }
+            Self::Branch(count, kids) => {
+                *count -= 1;
+                let (index, rank) = locate(kids, rank, false);
+                let removed = kids.edit(|(), slots| item_mut(&mut slots[index]).remove(rank));
+                settle(kids, index);
+                removed
+            }
+        }
+    }
+
+    fn absorb(&mut self, right: Self) {
+        match (self, right) {
+            (Self::Leaf(count, entries), Self::Leaf(more, tail)) => {
+                *count += more;
+                entries.append(tail);
+            }
+            (Self::Branch(count, kids), Self::Branch(more, tail)) => {
+                *count += more;
+                kids.append(tail);
+            }
+            _ => unreachable!("siblings have the same depth"),
+        }
+    }
+}
+
+/// The last child whose first entry is not behind what is sought. The first child needs no look.
+#[inline]
+fn child<E>(kids: &Chunk<Node<E>>, mut before: impl FnMut(&E) -> bool) -> usize {
+    kids.slots()[1..].partition_point(|kid| before(item(kid).first()))
+}
+
+/// The child that holds `rank`, and the rank within it. At a border `end` chooses the end of the left child.
+#[inline]
+pub(super) fn locate<E>(kids: &Chunk<Node<E>>, mut rank: usize, end: bool) -> (usize, usize) {
+    let last = kids.len() - 1;
+    for (index, kid) in kids.slots()[..last].iter().enumerate() {
+        let count = item(kid).count();
+        if rank < count || (end && rank == count) {
+            return (index, rank);
+        }
+        rank -= count;
+    }
+    (last, rank)
+}
+
+/// Inserts into a chunk of at most `max` items; returns its tail if it had to be split. What is appended to a full
+/// chunk starts a new one, so that ascending insertion leaves full chunks behind.
+fn insert_or_split<T: Clone>(
+    chunk: &mut Chunk<T>,
+    index: usize,
+    item: T,
+    max: usize,
+) -> Option<Chunk<T>> {
+    if chunk.len() < max {
+        chunk.insert(index, item);
+        return None;
+    }
+    if index == max {
+        return Some(Chunk::fill((), 1, &mut std::iter::once(item)));
+    }
+    let mut tail = chunk.split_off(max / 2);
+    match index.checked_sub(max / 2) {
+        Some(index) if index > 0 => tail.insert(index, item),
+        _ => chunk.insert(index, item),
+    }
+    Some(tail)
+}
+
+/// After a removal from the child at `index`: drops it if empty, merges it with a neighbour if it became small.
+fn settle<E: Clone>(kids: &mut Chunk<Node<E>>, index: usize) {
+    let kid = kids.at(index);
+    let (width, max) = (kid.width(), kid.capacity());
+    if width == 0 {
+        kids.remove(index);
+    } else if width <= max / 4 {
+        let fits = |other: usize| {
+            kids.slots()
+                .get(other)
+                .is_some_and(|other| item(other).width() + width <= max)
+        };
+        let left = if index > 0 && fits(index - 1) {
+            index - 1
+        } else if fits(index + 1) {
+            index
+        } else {
+            return;
+        };
+        let right = kids.remove(left + 1);
+        kids.edit(|(), slots| item_mut(&mut slots[left]).absorb(right));
+    }
+}
+
+/// Splits `len` things into as few portions of at most `max` as possible, of nearly the same size.
+fn portions(len: usize, max: usize) -> impl Iterator<Item = usize> {
+    let parts = len.div_ceil(max);
+    (0..parts).map(move |i| len * (i + 1) / parts - len * i / parts)
+}
+
+fn total<E>(kids: &[Option<Node<E>>]) -> usize {
+    kids.iter().map(|kid| item(kid).count()).sum()
+}
+
+fn short(count: usize) -> u32 {
+    u32::try_from(count).expect("a tree has fewer than 2^32 entries")
+}
+
+fn item_mut<T>(slot: &mut Option<T>) -> &mut T {
+    slot.as_mut().expect("slots below the length are filled")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Arc};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    type Pair = Arc<(u32, u32)>;
+
+    fn put(tree: &mut Tree<Pair>, key: u32, value: u32) -> Option<u32> {
+        tree.insert(Arc::new((key, value)), |a, b| a.0.cmp(&b.0))
+            .map(|old| old.1)
+    }
+
+    fn take(tree: &mut Tree<Pair>, key: u32) -> Option<u32> {
+        tree.remove(|entry| entry.0.cmp(&key)).map(|old| old.1)
+    }
+
+    /// The shape rules: equal depth, true counts, no empty node below the root, nothing over its maximum.
+    fn depth(node: &Node<Pair>, root: bool) -> usize {
+        assert!(node.width() <= node.capacity() && (root || node.width() > 0));
+        match node {
+            Node::Leaf(count, entries) => {
+                assert_eq!(*count as usize, entries.len());
+                0
+            }
+            Node::Branch(count, kids) => {
+                assert_eq!(*count as usize, total(kids.slots()));
+                assert!(!root || kids.len() > 1);
+                let depths: Vec<_> = kids
+                    .slots()
+                    .iter()
+                    .map(|kid| depth(item(kid), false))
+                    .collect();
+                assert!(depths.windows(2).all(|pair| pair[0] == pair[1]));
+                depths[0] + 1
+            }
+        }
+    }
+
+    fn check(tree: &Tree<Pair>, model: &BTreeMap<u32, u32>) {
+        depth(&tree.root, true);
+        assert_eq!(tree.len(), model.len());
+        assert_eq!(tree.is_empty(), model.is_empty());
+        assert_eq!(tree.iter().len(), model.len());
+        assert!(
+            tree.iter()
+                .map(|entry| (&entry.0, &entry.1))
+                .eq(model.iter())
+        );
+        assert!(
+            tree.iter()
+                .rev()
+                .map(|entry| (&entry.0, &entry.1))
+                .eq(model.iter().rev())
+        );
+    }
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Put(u32, u32),
+        Take(u32),
+        Keep,
+        Sweep(u32, u32),
+    }
+
+    fn op(keys: u32) -> impl Strategy<Value = Op> {
+        prop_oneof![
+            12 => (0..keys, any::<u32>()).prop_map(|(key, value)| Op::Put(key, value)),
+            6 => (0..keys).prop_map(Op::Take),
+            1 => Just(Op::Keep),
+            1 => (0..keys, 0..keys / 2).prop_map(|(from, n)| Op::Sweep(from, n)),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn behaves_like_a_map_and_old_clones_stay(
+            start in 0..3000_u32, ops in prop::collection::vec(op(4000), 1..800)
+        ) {
+            let mut model: BTreeMap<u32, u32> = (0..start).map(|key| (key, key)).collect();
+            let mut tree = Tree::from_sorted(model.iter().map(|(k, v)| Arc::new((*k, *v))).collect());
+            let mut kept = vec![(tree.clone(), model.clone())];
+            for op in ops {
+                match op {
+                    Op::Put(key, value) => assert_eq!(put(&mut tree, key, value), model.insert(key, value)),
+                    Op::Take(key) => assert_eq!(take(&mut tree, key), model.remove(&key)),
+                    Op::Keep => kept.push((tree.clone(), model.clone())),
+                    Op::Sweep(from, n) => for key in from..from + n {
+                        assert_eq!(take(&mut tree, key), model.remove(&key));
+                    },
+                }
+                assert_eq!(tree.len(), model.len());
+            }
+            kept.push((tree, model));
+            for (tree, model) in &kept {
+                check(tree, model);
+            }
+        }
+
+        #[test]
+        fn ranges_and_gets(keys in prop::collection::btree_set(0..2000_u32, 0..900), from in 0..2000_u32, n in 0..500_u32) {
+            let mut tree = Tree::default();
+            for key in &keys {
+                put(&mut tree, *key, *key);
+            }
+            let to = from + n;
+            let run = || tree.range(|entry| match entry.0 {
+                key if key < from => Ordering::Less,
+                key if key >= to => Ordering::Greater,
+                _ => Ordering::Equal,
+            }).map(|entry| entry.0);
+            prop_assert_eq!(run().len(), keys.range(from..to).count());
+            prop_assert!(run().eq(keys.range(from..to).copied()));
+            prop_assert!(run().rev().eq(keys.range(from..to).rev().copied()));
+            for key in from..to {
+                let found = tree.get(|entry| entry.0.cmp(&key)).map(|entry| entry.0);
+                prop_assert_eq!(found, keys.get(&key).copied());
+            }
+        }
+
+        #[test]
+        fn both_ends_meet(len in 0..400_u32, turns in prop::collection::vec(any::<bool>(), 401)) {
+            let tree = Tree::from_sorted((0..len).collect());
+            let (mut iter, mut want) = (tree.iter(), 0..len);
+            for front in turns {
+                let got = if front { (iter.next().copied(), want.next()) } else { (iter.next_back().copied(), want.next_back()) };
+                prop_assert_eq!(got.0, got.1);
+                prop_assert_eq!(iter.len(), want.len());
+            }
+        }
+    }
+
+    #[test]
+    fn bulk_load_of_every_size() {
+        for len in 0..=5000 {
+            let tree = Tree::from_sorted((0..len).map(|key| Arc::new((key, key))).collect());
+            depth(&tree.root, true);
+            assert!(tree.iter().map(|entry| entry.0).eq(0..len));
+        }
+    }
+
+    #[test]
+    fn deleting_everything_in_any_direction_leaves_an_empty_tree() {
+        let full: Tree<Pair> =
+            Tree::from_sorted((0..5000).map(|key| Arc::new((key, key))).collect());
+        let spread = (0..5000).map(|i| i * 2503 % 5000);
+        let orders: [Vec<u32>; 3] = [
+            (0..5000).collect(),
+            (0..5000).rev().collect(),
+            spread.collect(),
+        ];
+        for order in orders {
+            let mut tree = full.clone();
+            for (done, key) in order.into_iter().enumerate() {
+                assert_eq!(take(&mut tree, key), Some(key));
+                assert_eq!(take(&mut tree, key), None);
+                if done % 97 == 0 {
+                    depth(&tree.root, true);
+                }
+            }
+            assert!(tree.is_empty() && tree.iter().next().is_none());
+            assert_eq!(put(&mut tree, 1, 2), None);
+        }
+        assert_eq!(full.len(), 5000);
+    }
+
+    fn leaves(node: &Node<Pair>) -> usize {
+        match node {
+            Node::Leaf(..) => 1,
+            Node::Branch(_, kids) => kids.slots().iter().map(|kid| leaves(item(kid))).sum(),
+        }
+    }
+
+    #[test]
+    fn ascending_insertion_fills_the_leaves() {
+        let mut tree = Tree::default();
+        for key in 0..10_000 {
+            put(&mut tree, key, 0);
+        }
+        assert_eq!(leaves(&tree.root), 10_000_usize.div_ceil(LEAF));
+    }
+
+    #[test]
+    fn what_is_removed_or_replaced_is_released() {
+        let mut tree = Tree::from_sorted((0..1000).map(|key| Arc::new((key, key))).collect());
+        let old: Vec<_> = tree.iter().cloned().collect();
+        for entry in &old {
+            if entry.0 % 2 == 0 {
+                put(&mut tree, entry.0, 0);
+            } else {
+                take(&mut tree, entry.0);
+            }
+        }
+        assert!(old.iter().all(|entry| Arc::strong_count(entry) == 1));
+    }
+
+    #[test]
+    fn a_child_takes_two_words() {
+        assert_eq!(size_of::<Option<Node<Arc<u8>>>>(), 16);
+    }
+}

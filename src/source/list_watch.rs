@@ -1,0 +1,257 @@
+//! The life of a watch, from top to bottom: list, watch, resume, list again.
+
+use std::{future, sync::Arc, time::Duration};
+
+use async_stream::stream;
+use futures::{Stream, StreamExt, stream::SelectAll};
+use kube::runtime::watcher::Event;
+use tokio::time::{Instant, sleep};
+
+use super::{
+    backoff::Backoff,
+    namespace,
+    request::Incoming,
+    spec::{Page, Read, Spec},
+};
+use crate::error::{Error, Kind};
+
+/// A watch that the server ends without a word within this time is a failure, as in client-go.
+const SUSPECT: Duration = Duration::from_secs(1);
+
+/// Everything that a watch yields, for ever.
+pub(super) fn list_watch<K>(spec: Arc<Spec<K>>) -> impl Stream<Item = Result<Event<K>, Error>> + Send
+where
+    K: Send + 'static,
+{
+    stream! {
+        if let Err(error) = namespace::check(spec.namespaces.as_deref()) {
+            yield Err(error);
+            return;
+        }
+        // Grows with every list that had to be begun anew; only a watch that holds resets it.
+        let mut restarts = Backoff::default();
+        'list: loop {
+            yield Ok(Event::Init);
+            let mut watches = SelectAll::new();
+            for url in spec.urls() {
+                let mut list = Box::pin(list(Arc::clone(&spec), Arc::clone(&url)));
+                while let Some(step) = list.next().await {
+                    match step {
+                        Listing::Object(object) => yield Ok(Event::InitApply(object)),
+                        Listing::Failed(error) => yield Err(error),
+                        Listing::Complete(start) => {
+                            watches.push(watch(Arc::clone(&spec), Arc::clone(&url), start).boxed());
+                        }
+                        Listing::Desynced(error) => {
+                            let delay = restarts.after(&error);
+                            yield Err(error);
+                            sleep(delay).await;
+                            continue 'list;
+                        }
+                    }
+                }
+            }
+            yield Ok(Event::InitDone);
+            while let Some(step) = watches.next().await {
+                match step {
+                    Watching::Event(event) => {
+                        restarts.reset();
+                        yield Ok(event);
+                    }
+                    Watching::Bookmark => restarts.reset(),
+                    Watching::Failed(error) => yield Err(error),
+                    Watching::Desynced(error) => {
+                        let delay = restarts.after(&error);
+                        yield Err(error);
+                        sleep(delay).await;
+                        continue 'list;
+                    }
+                }
+            }
+            // Of no namespace there is nothing to see, ever.
+            future::pending::<()>().await;
+        }
+    }
+}
+
+/// What a list has to tell.
+enum Listing<K> {
+    Object(K),
+    /// Something failed, and is tried again.
+    Failed(Error),
+    /// All objects were told. The last word.
+    Complete(Start),
+    /// The list can't be completed, only begun anew. The last word.
+    Desynced(Error),
+}
+
+/// Where a watch begins.
+struct Start {
+    version: String,
+    /// The connection of a streaming list, which goes on as a watch.
+    open: Option<Incoming>,
+}
+
+fn list<K>(spec: Arc<Spec<K>>, url: Arc<str>) -> impl Stream<Item = Listing<K>> + Send
+where
+    K: Send + 'static,
+{
+    stream! {
+        let mut backoff = Backoff::default();
+        while spec.streaming {
+            match spec.watch(&url, "", true).await {
+                Ok(mut incoming) => loop {
+                    // Nothing tells the part of a list that was cut from the one that follows:
+                    // whatever breaks it off, begin anew.
+                    let line = match spec.line(&mut incoming).await {
+                        Ok(Some(line)) => line,
+                        Ok(None) => {
+                            let why = "the streaming list ended before it was complete";
+                            yield Listing::Desynced(spec.error(Kind::Connection, why));
+                            return;
+                        }
+                        Err(error) => {
+                            yield Listing::Desynced(error);
+                            return;
+                        }
+                    };
+                    match spec.read(&line) {
+                        Read::Event(Event::Apply(object), _) => yield Listing::Object(object),
+                        Read::Undecodable { error, gone: false, .. } => yield Listing::Failed(error),
+                        Read::Bookmark { version, end_of_list: true } => {
+                            yield Listing::Complete(Start { version, open: Some(incoming) });
+                            return;
+                        }
+                        Read::Event(..) | Read::Undecodable { .. } | Read::Bookmark { .. } => {}
+                        Read::Failed(error) => {
+                            yield Listing::Desynced(error);
+                            return;
+                        }
+                    }
+                },
+                // What servers without streaming lists answer.
+                Err(error) if error.is_rejected() => {
+                    tracing::debug!(%error, "no streaming list here, listing in pages");
+                    break;
+                }
+                Err(error) => {
+                    let delay = backoff.after(&error);
+                    yield Listing::Failed(error);
+                    sleep(delay).await;
+                }
+            }
+        }
+        let mut next = None;
+        loop {
+            let text = spec.list(&url, next.as_deref()).await;
+            let page = text.as_deref().map_err(Clone::clone).and_then(|text| {
+                serde_json::from_str::<Page<'_>>(text)
+                    .map_err(|_| spec.error(Kind::Connection, "a list is not valid JSON, or was cut off"))
+            });
+            match page {
+                Ok(page) => {
+                    backoff.reset();
+                    let types = page.item_types();
+                    for item in page.items.iter().flatten().filter(|item| spec.selects(item.get())) {
+                        match spec.decode(item.get(), Some(&types)) {
+                            Ok(object) => yield Listing::Object(object),
+                            Err(error) => yield Listing::Failed(error),
+                        }
+                    }
+                    next = page.next();
+                    if next.is_none() {
+                        yield Listing::Complete(Start { version: page.version(), open: None });
+                        return;
+                    }
+                }
+                // The continue token is too old.
+                Err(error) if error.is_desynced() => {
+                    yield Listing::Desynced(error);
+                    return;
+                }
+                Err(error) => {
+                    let delay = backoff.after(&error);
+                    yield Listing::Failed(error);
+                    sleep(delay).await;
+                }
+            }
+        }
+    }
+}
+
+/// What a watch has to tell.
+enum Watching<K> {
+    Event(Event<K>),
+    /// Nothing changed, and the watch holds.
+    Bookmark,
+    /// Something failed; the watch resumes where it was.
+    Failed(Error),
+    /// It can't resume: list again. The last word.
+    Desynced(Error),
+}
+
+fn watch<K>(spec: Arc<Spec<K>>, url: Arc<str>, start: Start) -> impl Stream<Item = Watching<K>> + Send
+where
+    K: Send + 'static,
+{
+    stream! {
+        let Start { mut version, mut open } = start;
+        let mut backoff = Backoff::default();
+        loop {
+            let begun = Instant::now();
+            let connected = match open.take() {
+                Some(incoming) => Ok(incoming),
+                None => spec.watch(&url, &version, false).await,
+            };
+            let failure = match connected {
+                Err(error) => Some(error),
+                Ok(mut incoming) => loop {
+                    let line = match spec.line(&mut incoming).await {
+                        Ok(Some(line)) => line,
+                        Ok(None) if begun.elapsed() < SUSPECT => {
+                            break Some(spec.error(Kind::Connection, "the server ended it at once"));
+                        }
+                        // The server ends every watch at its timeout.
+                        Ok(None) => break None,
+                        Err(error) => break Some(error),
+                    };
+                    match spec.read(&line) {
+                        Read::Event(event, at) => {
+                            version = at;
+                            yield Watching::Event(event);
+                        }
+                        Read::Bookmark { version: at, .. } => {
+                            version = at;
+                            yield Watching::Bookmark;
+                        }
+                        Read::Undecodable { error, version: Some(at), gone: false } => {
+                            version = at;
+                            yield Watching::Failed(error);
+                        }
+                        // That something is gone can't be told without an object, only by its
+                        // absence from a list.
+                        Read::Undecodable { error, .. } => {
+                            yield Watching::Desynced(error);
+                            return;
+                        }
+                        Read::Failed(error) => break Some(error),
+                    }
+                    backoff.reset();
+                },
+            };
+            match failure {
+                None => {}
+                // A resource that comes back after it was gone has another history.
+                Some(error) if error.is_desynced() || error.is_not_installed() => {
+                    yield Watching::Desynced(error);
+                    return;
+                }
+                Some(error) => {
+                    let delay = backoff.after(&error);
+                    yield Watching::Failed(error);
+                    sleep(delay).await;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Finding out which namespace this program runs in.
+
+use std::{fs, io, path::Path};
+
+use kube::config::Kubeconfig;
+
+use crate::error::{Error, Kind};
+
+/// Where a pod finds the namespace of its service account.
+/// <https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/>
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+
+/// The own namespace, given the one that the client has by default.
+pub(super) fn own(of_client: &str) -> Result<String, Error> {
+    find(of_client, Path::new(SERVICE_ACCOUNT), || {
+        // Only the file can tell a context that says `default` from one that says nothing.
+        let config = Kubeconfig::read().ok()?;
+        let current = config.current_context?;
+        let named = config.contexts.into_iter().find(|context| context.name == current)?;
+        named.context?.namespace
+    })
+}
+
+/// Rejects names that no namespace can have, before they become part of a path.
+pub(super) fn check(names: Option<&[String]>) -> Result<(), Error> {
+    let valid = |name: &&String| {
+        !name.is_empty()
+            && name.len() <= 63
+            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    match names.unwrap_or_default().iter().find(|name| !valid(name)) {
+        None => Ok(()),
+        Some(name) => Err(Error::new(Kind::Namespace, format!("`{name}` can't be the name of a namespace"))),
+    }
+}
+
+fn find(of_client: &str, file: &Path, of_context: impl FnOnce() -> Option<String>) -> Result<String, Error> {
+    // The client was made for a context or a pod, and says `default` where that says nothing.
+    let of_client = of_client.trim();
+    if !of_client.is_empty() && of_client != "default" {
+        return Ok(of_client.to_owned());
+    }
+    let read = fs::read_to_string(file).and_then(|text| match text.trim() {
+        "" => Err(io::Error::new(io::ErrorKind::InvalidData, "the file is empty")),
+        text => Ok(text.to_owned()),
+    });
+    read.or_else(|cause| {
+        let of_context = of_context().map(|namespace| namespace.trim().to_owned());
+        of_context.filter(|namespace| !namespace.is_empty()).ok_or_else(|| {
+            let message = format!(
+                "the own namespace is unknown: the client's context names none, and {} can't be read",
+                file.display()
+            );
+            Error::with_source(Kind::Namespace, message, cause)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env::temp_dir;
+
+    use super::*;
+
+    fn with_file(content: &str, test: impl FnOnce(&Path)) {
+        let file = temp_dir().join(format!("kube-weir-namespace-{}-{}", std::process::id(), content.len()));
+        fs::write(&file, content).unwrap();
+        test(&file);
+        fs::remove_file(&file).unwrap();
+    }
+
+    /// SEMANTICS: W2
+    #[test]
+    fn unknown_is_an_error_that_names_the_file() {
+        let missing = Path::new("/nonexistent/kube-weir/namespace");
+        let error = find("default", missing, || None).unwrap_err();
+        assert!(error.is_namespace());
+        assert!(error.to_string().contains("/nonexistent/kube-weir/namespace"), "{error}");
+        with_file(" \n", |file| assert!(find("default", file, || None).unwrap_err().is_namespace()));
+    }
+
+    /// SEMANTICS: W2
+    #[test]
+    fn the_file_is_trimmed() {
+        with_file(" prod\n\n", |file| assert_eq!(find("default", file, || None).unwrap(), "prod"));
+    }
+
+    /// SEMANTICS: W2
+    #[test]
+    fn the_namespace_of_the_context_counts() {
+        let missing = Path::new("/nonexistent/kube-weir/namespace");
+        assert_eq!(find("team-a", missing, || None).unwrap(), "team-a");
+        assert_eq!(find("default", missing, || Some("default".into())).unwrap(), "default");
+    }
+}

@@ -1,0 +1,237 @@
+//! One request to the API server, and its answer.
+
+use std::{future::Future, time::Duration};
+
+use http::{HeaderMap, HeaderValue, Request, header};
+use http_body_util::BodyExt;
+use kube::{Client, client::Body, core::Status};
+use serde::Deserialize;
+use tokio::time::timeout;
+
+use crate::{
+    error::{Error, Kind, from_client},
+    resource::Gvr,
+};
+
+/// How long the server may take to begin an answer, and to go on with that of a list.
+const ANSWER: Duration = Duration::from_secs(60);
+
+/// No object is larger: etcd takes 1.5 MiB by default, aggregated APIs somewhat more.
+const LONGEST_LINE: usize = 64 << 20;
+
+/// Of a failure's body as much as a Status needs.
+const LONGEST_STATUS: usize = 64 << 10;
+
+const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+
+/// One resource of one API server.
+#[derive(Clone)]
+pub(super) struct Endpoint {
+    pub(super) client: Client,
+    pub(super) resource: Gvr,
+    pub(super) metadata_only: bool,
+}
+
+/// What a request is for. It says which representation to ask for, and what to call it in errors.
+#[derive(Clone, Copy)]
+pub(super) enum Verb {
+    List,
+    Watch,
+}
+
+impl Endpoint {
+    /// Sends a request that kube built, and gives the body of a good answer.
+    pub(super) async fn open(
+        &self,
+        verb: Verb,
+        request: Result<Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<Incoming, Error> {
+        let (name, metadata) = match verb {
+            Verb::List => ("list", METADATA_LIST),
+            Verb::Watch => ("watch", METADATA),
+        };
+        let what = format!("{name} {}", self.resource);
+        let mut request = request.map_err(|cause| Error::with_source(Kind::Other, &what, cause))?;
+        let accept = if self.metadata_only { metadata } else { "application/json" };
+        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(accept));
+
+        let response = self.client.send(request.map(Body::from));
+        let response = in_time(&what, ANSWER, response).await?.map_err(|cause| from_client(&what, cause))?;
+        let (head, body) = response.into_parts();
+        let mut body = Incoming { what, body, received: Vec::new(), scanned: 0 };
+        if head.status.is_success() {
+            return Ok(body);
+        }
+        let text = body.text(LONGEST_STATUS).await.unwrap_or_default();
+        Err(failure(&body.what, head.status.as_u16(), &text).retry_after(retry_after(&head.headers)))
+    }
+
+    /// Rejects a kind or a singular where a plural belongs. That the resource, or the server, is
+    /// not there is for the watch to report.
+    pub(super) async fn check_plural(&self) -> Result<(), Error> {
+        let wanted = self.resource.plural();
+        let served = match self.resource.group() {
+            "" => self.client.list_core_api_resources(self.resource.version()).await,
+            _ => self.client.list_api_group_resources(&self.resource.api_version()).await,
+        };
+        let Ok(served) = served else { return Ok(()) };
+        if served.resources.iter().any(|resource| resource.name == wanted) {
+            return Ok(());
+        }
+        let meant = served.resources.iter().find(|resource| {
+            !resource.name.contains('/')
+                && (resource.kind.eq_ignore_ascii_case(wanted)
+                    || resource.singular_name == wanted
+                    || resource.short_names.iter().flatten().any(|short| short == wanted))
+        });
+        meant.map_or(Ok(()), |meant| {
+            let message = format!(
+                "`{}` names no resource by its plural; {}/{} is meant",
+                self.resource,
+                self.resource.api_version(),
+                meant.name
+            );
+            Err(Error::new(Kind::Resource, message))
+        })
+    }
+}
+
+/// The resource and namespace of a collection's path.
+pub(super) fn resource_of(url: &str) -> (Gvr, Option<String>) {
+    let parts: Vec<&str> = url.trim_matches('/').split('/').collect();
+    let (group, version, rest) = match parts[..] {
+        ["api", version, ref rest @ ..] => ("", version, rest),
+        ["apis", group, version, ref rest @ ..] => (group, version, rest),
+        _ => ("", "", &parts[..]),
+    };
+    match *rest {
+        ["namespaces", namespace, plural] => (Gvr::known(group, version, plural), Some(namespace.to_owned())),
+        [plural, ..] => (Gvr::known(group, version, plural), None),
+        [] => (Gvr::known(group, version, ""), None),
+    }
+}
+
+/// A body on its way in.
+pub(super) struct Incoming {
+    /// The request it answers, for errors.
+    what: String,
+    body: Body,
+    /// Bytes that nobody has taken yet.
+    received: Vec<u8>,
+    /// How many of them are known to hold no end of a line.
+    scanned: usize,
+}
+
+impl Incoming {
+    /// The whole body, as a list has it.
+    pub(super) async fn list(mut self) -> Result<String, Error> {
+        self.text(usize::MAX).await
+    }
+
+    async fn text(&mut self, longest: usize) -> Result<String, Error> {
+        while self.received.len() < longest && self.receive(ANSWER).await? {}
+        self.utf8(self.received.len())
+    }
+
+    /// The next line, or `None` at the end. A silence of `patience` is a failure.
+    pub(super) async fn line(&mut self, patience: Duration) -> Result<Option<String>, Error> {
+        loop {
+            if let Some(end) = self.received[self.scanned..].iter().position(|byte| *byte == b'\n') {
+                let line = self.utf8(self.scanned + end + 1)?;
+                if !line.trim().is_empty() {
+                    return Ok(Some(line));
+                }
+                continue;
+            }
+            self.scanned = self.received.len();
+            if self.scanned > LONGEST_LINE {
+                return Err(self.broken("an event is longer than 64 MiB"));
+            }
+            if !self.receive(patience).await? {
+                // What is left, if anything, was torn off: a line has an end.
+                let torn = !self.received.is_empty();
+                return if torn { Err(self.broken("the connection ended within an event")) } else { Ok(None) };
+            }
+        }
+    }
+
+    /// Waits for more bytes; false at the end of the body.
+    async fn receive(&mut self, patience: Duration) -> Result<bool, Error> {
+        let Some(frame) = in_time(&self.what, patience, self.body.frame()).await? else { return Ok(false) };
+        let frame = frame.map_err(|cause| from_client(&self.what, cause))?;
+        if let Ok(bytes) = frame.into_data() {
+            self.received.extend_from_slice(&bytes);
+        }
+        Ok(true)
+    }
+
+    /// Takes the first `len` bytes.
+    fn utf8(&mut self, len: usize) -> Result<String, Error> {
+        let rest = self.received.split_off(len);
+        let bytes = std::mem::replace(&mut self.received, rest);
+        self.scanned = 0;
+        String::from_utf8(bytes).map_err(|_| self.broken("the answer is not UTF-8"))
+    }
+
+    fn broken(&self, why: &str) -> Error {
+        Error::new(Kind::Connection, format!("{}: {why}", self.what))
+    }
+}
+
+async fn in_time<T>(what: &str, patience: Duration, future: impl Future<Output = T>) -> Result<T, Error> {
+    timeout(patience, future)
+        .await
+        .map_err(|_| Error::new(Kind::Timeout, format!("{what}: no answer for {patience:?}")))
+}
+
+/// The error that an answer without success stands for. It may have a Status for a body, or the
+/// text of some proxy.
+fn failure(what: &str, code: u16, body: &str) -> Error {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(flatten)]
+        status: Status,
+    }
+    match serde_json::from_str::<Answer>(body) {
+        Ok(Answer { status }) if !status.message.is_empty() => {
+            Error::from_status(what, code, &status.reason, &status.message)
+        }
+        _ => Error::from_status(what, code, "", body.lines().next().unwrap_or_default()),
+    }
+}
+
+/// The API server gives seconds, never a date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_of_kube_name_resource_and_namespace() {
+        for (url, resource, namespace) in [
+            ("/api/v1/pods", "v1/pods", None),
+            ("/api/v1/namespaces", "v1/namespaces", None),
+            ("/api/v1/namespaces/a/pods", "v1/pods", Some("a")),
+            ("/apis/apps/v1/deployments", "apps/v1/deployments", None),
+            ("/apis/apps/v1/namespaces/a/deployments", "apps/v1/deployments", Some("a")),
+        ] {
+            let (gvr, own) = resource_of(url);
+            assert_eq!((gvr.to_string().as_str(), own.as_deref()), (resource, namespace));
+            assert_eq!(gvr.url(namespace), url);
+        }
+    }
+
+    #[test]
+    fn failures_say_what_the_server_said() {
+        let body = r#"{"kind":"Status","status":"Failure","message":"pods is forbidden","reason":"Forbidden","code":403}"#;
+        let error = failure("list v1/pods", 403, body);
+        assert!(error.is_forbidden());
+        assert_eq!(error.to_string(), "list v1/pods: pods is forbidden (403 Forbidden)");
+        assert!(failure("list v1/pods", 404, "404 page not found\n").is_not_installed());
+    }
+}

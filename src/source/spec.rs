@@ -1,0 +1,235 @@
+//! What to watch, and how it is asked for and read.
+
+use std::{borrow::Cow, sync::Arc, time::Duration};
+
+use kube::{
+    api::{ListParams, WatchParams},
+    core::{Request, Status},
+    runtime::watcher::Event,
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::request::{Endpoint, Incoming, Verb};
+use crate::{
+    document::{Identity, Types},
+    error::{Error, Kind},
+    path::{FieldFilter, FieldSelector},
+};
+
+/// Beyond the time at which the server should have ended a watch, for its last bytes to arrive.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// All that a watch needs to know.
+pub(super) struct Spec<K> {
+    pub(super) endpoint: Endpoint,
+    /// `None` is all of them, and the cluster-scoped.
+    pub(super) namespaces: Option<Vec<String>>,
+    pub(super) labels: Option<String>,
+    pub(super) fields: Option<String>,
+    pub(super) filter: FieldFilter,
+    pub(super) selectors: Vec<FieldSelector>,
+    pub(super) page_size: u32,
+    pub(super) streaming: bool,
+    pub(super) timeout: Duration,
+    pub(super) decode: Decode<K>,
+}
+
+/// Makes an object out of its JSON, without the fields to drop; with the types that it shares with
+/// the list it is in.
+pub(super) type Decode<K> = fn(&FieldFilter, &str, Option<&Types>) -> Result<K, serde_json::Error>;
+
+impl<K> Spec<K> {
+    /// The collections to watch: one for each namespace.
+    pub(super) fn urls(&self) -> Vec<Arc<str>> {
+        let url = |namespace: Option<&str>| self.endpoint.resource.url(namespace).into();
+        match &self.namespaces {
+            None => vec![url(None)],
+            Some(names) => names.iter().map(|name| url(Some(name))).collect(),
+        }
+    }
+
+    /// One page of a list, the first unless `next` says which.
+    pub(super) async fn list(&self, url: &str, next: Option<&str>) -> Result<String, Error> {
+        let params = ListParams {
+            label_selector: self.labels.clone(),
+            field_selector: self.fields.clone(),
+            limit: Some(self.page_size),
+            continue_token: next.map(str::to_owned),
+            ..ListParams::default()
+        };
+        let request = Request::new(url).list(&params);
+        self.endpoint.open(Verb::List, request).await?.list().await
+    }
+
+    /// A watch from a version on; from nothing, with the whole state first, where `initial`.
+    pub(super) async fn watch(&self, url: &str, version: &str, initial: bool) -> Result<Incoming, Error> {
+        let params = WatchParams {
+            label_selector: self.labels.clone(),
+            field_selector: self.fields.clone(),
+            timeout: u32::try_from(self.timeout.as_secs()).ok(),
+            bookmarks: true,
+            send_initial_events: initial,
+        };
+        let request = Request::new(url).watch(&params, version);
+        self.endpoint.open(Verb::Watch, request).await
+    }
+
+    /// The next line of a watch. A connection that is silent for longer than the server would let
+    /// it be open is dead.
+    pub(super) async fn line(&self, incoming: &mut Incoming) -> Result<Option<String>, Error> {
+        incoming.line(self.timeout + GRACE).await
+    }
+
+    /// Whether an object, as it was received, is one of those that are selected here.
+    pub(super) fn selects(&self, json: &str) -> bool {
+        self.selectors.iter().all(|selector| selector.matches_json(json))
+    }
+
+    pub(super) fn decode(&self, json: &str, types: Option<&Types>) -> Result<K, Error> {
+        (self.decode)(&self.filter, json, types).map_err(|cause| {
+            let identity = identity(json);
+            let (namespace, name) = identity.as_ref().map_or(("", "without a name"), |identity| {
+                (identity.namespace.as_deref().unwrap_or_default(), &*identity.name)
+            });
+            Error::undecodable(namespace, name, &cause)
+        })
+    }
+
+    /// Understands one line of a watch.
+    pub(super) fn read(&self, line: &str) -> Read<K> {
+        let Ok(Line { kind, object }) = serde_json::from_str(line) else {
+            return Read::Failed(self.error(Kind::Connection, "an event is not valid JSON"));
+        };
+        let json = object.get();
+        match &*kind {
+            "BOOKMARK" => match serde_json::from_str(json) {
+                Ok(Bookmark { metadata }) => Read::Bookmark {
+                    end_of_list: metadata.annotations.is_some_and(|own| own.initial_events_end.is_some()),
+                    version: metadata.resource_version,
+                },
+                Err(_) => Read::Failed(self.error(Kind::Connection, "a bookmark has no resourceVersion")),
+            },
+            "ERROR" => {
+                let Status { code, reason, message, .. } = serde_json::from_str(json).unwrap_or_default();
+                let what = format!("watch {}", self.endpoint.resource);
+                Read::Failed(Error::from_status(&what, code, &reason, &message))
+            }
+            kind => {
+                let version = identity(json).and_then(|identity| identity.resource_version.map(Cow::into_owned));
+                let gone = kind == "DELETED" || !self.selects(json);
+                let event = if gone { Event::Delete } else { Event::Apply };
+                match (self.decode(json, None), version) {
+                    (Ok(object), Some(version)) => Read::Event(event(object), version),
+                    (Ok(_), None) => Read::Failed(self.error(Kind::Other, "an event has no resourceVersion")),
+                    (Err(error), version) => Read::Undecodable { error, version, gone },
+                }
+            }
+        }
+    }
+
+    /// A failure of this watch that no answer of the server describes.
+    pub(super) fn error(&self, kind: Kind, why: &str) -> Error {
+        Error::new(kind, format!("watch {}: {why}", self.endpoint.resource))
+    }
+}
+
+/// What a line of a watch says.
+pub(super) enum Read<K> {
+    /// Something changed; the watch is now at this version.
+    Event(Event<K>, String),
+    /// Nothing changed; the watch is now at this version.
+    Bookmark { version: String, end_of_list: bool },
+    /// Something changed that can't be told, or (`gone`) that should be there no more.
+    Undecodable { error: Error, version: Option<String>, gone: bool },
+    /// The server says, or shows, that it can't go on.
+    Failed(Error),
+}
+
+/// A page of a list.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Page<'a> {
+    #[serde(borrow)]
+    metadata: PageMeta<'a>,
+    #[serde(borrow)]
+    pub(super) items: Option<Vec<&'a RawValue>>,
+    #[serde(flatten)]
+    types: Types,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PageMeta<'a> {
+    #[serde(borrow)]
+    resource_version: Option<Cow<'a, str>>,
+    #[serde(borrow, rename = "continue")]
+    next: Option<Cow<'a, str>>,
+}
+
+impl Page<'_> {
+    /// The types of each item, which don't repeat them: a `PodList` is one of `Pod`s.
+    pub(super) fn item_types(&self) -> Types {
+        let mut types = self.types.clone();
+        types.kind = types.kind.and_then(|kind| kind.strip_suffix("List").map(str::to_owned));
+        types
+    }
+
+    /// What to ask for the next page with.
+    pub(super) fn next(&self) -> Option<String> {
+        self.metadata.next.as_deref().filter(|token| !token.is_empty()).map(str::to_owned)
+    }
+
+    pub(super) fn version(&self) -> String {
+        self.metadata.resource_version.as_deref().unwrap_or_default().to_owned()
+    }
+}
+
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    object: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct Bookmark {
+    metadata: BookmarkMeta,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BookmarkMeta {
+    resource_version: String,
+    annotations: Option<BookmarkAnnotations>,
+}
+
+#[derive(Deserialize)]
+struct BookmarkAnnotations {
+    #[serde(rename = "k8s.io/initial-events-end")]
+    initial_events_end: Option<String>,
+}
+
+fn identity(json: &str) -> Option<Identity<'_>> {
+    #[derive(Deserialize)]
+    struct Object<'a> {
+        #[serde(borrow)]
+        metadata: Identity<'a>,
+    }
+    serde_json::from_str(json).ok().map(|Object { metadata }| metadata)
+}
+
+impl<K> Clone for Spec<K> {
+    fn clone(&self) -> Self {
+        Self {
+            endpoint: self.endpoint.clone(),
+            namespaces: self.namespaces.clone(),
+            labels: self.labels.clone(),
+            fields: self.fields.clone(),
+            filter: self.filter.clone(),
+            selectors: self.selectors.clone(),
+            ..*self
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Reading a store, and waiting for it.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use kube::runtime::reflector::Lookup;
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
+
+use crate::{
+    changes::Changes,
+    error::{Error, Kind},
+    snapshot::{Contents, Snapshot},
+};
+
+/// The reading side of a pipeline: lock-free, cheap to clone, usable from any task.
+///
+/// A store is filled by the stream it came from, and only while that stream is polled: nothing
+/// runs behind your back. Waiting for [`synced`](Store::synced) in the task that should poll the
+/// stream therefore waits for ever; poll it in another task, or beside it with `select!`.
+///
+/// ```
+/// use futures::StreamExt;
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kube::runtime::watcher::Event;
+/// use kube_weir::{EventStreamExt, IndexBy};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), kube_weir::Error> {
+/// let events = futures::stream::iter([Event::<ConfigMap>::Init, Event::InitDone]);
+/// let pipeline = events.index(IndexBy::path("metadata.name")?);
+/// let store = pipeline.store();
+///
+/// let polling = tokio::spawn(pipeline.for_each(|_| async {}));
+/// assert_eq!(store.synced().await?, 0);
+/// assert!(store.snapshot().is_empty());
+/// # polling.await.unwrap(); Ok(()) }
+/// ```
+pub struct Store<K> {
+    current: Arc<ArcSwap<Contents<K>>>,
+    status: watch::Receiver<Status>,
+}
+
+impl<K> Store<K> {
+    pub(crate) fn new(current: Arc<ArcSwap<Contents<K>>>, status: watch::Receiver<Status>) -> Self {
+        Self { current, status }
+    }
+
+    /// The state as of now. Before the sync it is empty, unless the pipeline is
+    /// [`with_progress`](crate::adapters::Indexed::with_progress).
+    pub fn snapshot(&self) -> Snapshot<K> {
+        Snapshot(self.current.load_full())
+    }
+
+    /// Whether everything that existed is in.
+    pub fn is_synced(&self) -> bool {
+        self.status.borrow().synced
+    }
+
+    /// Waits until everything that existed is in, and gives the number of objects.
+    ///
+    /// Any number of tasks may wait; a wait begun after the sync returns at once.
+    ///
+    /// # Errors
+    ///
+    /// The pipeline's [`SyncPolicy`] decides when a wait that leads nowhere ends. It ends with the
+    /// cause: [`is_forbidden`](Error::is_forbidden), [`is_unauthorized`](Error::is_unauthorized) or
+    /// [`is_not_installed`](Error::is_not_installed) if the API server refused, else
+    /// [`is_timeout`](Error::is_timeout) with the last failure as source, and
+    /// [`is_ended`](Error::is_ended) if the stream ended or was dropped. The stream itself goes on
+    /// trying and recovers.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn synced(&self) -> Result<usize, Error> {
+        let mut status = self.status.clone();
+        let mut progress = None;
+        let mut deadline = Instant::now();
+        loop {
+            let policy = {
+                let status = status.borrow_and_update();
+                if status.synced {
+                    return Ok(self.current.load().len());
+                }
+                if let Some(error) = status.last_error.as_ref().filter(|error| error.is_refusal())
+                    && status.policy.fail_fast
+                {
+                    return Err(error.clone());
+                }
+                if progress != Some(status.events) {
+                    progress = Some(status.events);
+                    deadline = Instant::now() + status.policy.deadline;
+                }
+                status.policy
+            };
+            match timeout_at(deadline, status.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) if status.borrow().synced => return Ok(self.current.load().len()),
+                Ok(Err(_)) => return Err(ended(&status.borrow())),
+                Err(_) => return Err(overdue(&status.borrow(), policy)),
+            }
+        }
+    }
+
+    /// A stream of this store's changes for one more consumer: `Synced` with the current state
+    /// first, then exactly what follows.
+    ///
+    /// A consumer that lags gets the net change when it comes back. It holds no queue: what it
+    /// costs is the old versions of the objects that changed meanwhile.
+    pub fn changes(&self) -> Changes<K>
+    where
+        K: Lookup + Send + Sync + 'static,
+    {
+        Changes::new(self.clone(), self.status.clone())
+    }
+
+    /// What the store is doing, for people and dashboards.
+    pub fn explain(&self) -> Explain {
+        let snapshot = self.current.load();
+        let status = self.status.borrow();
+        Explain {
+            state: match (status.synced, status.listing, self.status.has_changed().is_err()) {
+                (_, _, true) => "ended",
+                (false, _, _) => "loading",
+                (true, true, _) => "relisting",
+                (true, false, _) => "synced",
+            },
+            objects: snapshot.len(),
+            indexes: snapshot.indexes().collect(),
+            stale: status.stale.iter().map(|(namespace, name)| format!("{namespace}/{name}")).collect(),
+            last_error: status.last_error.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+impl<K> Clone for Store<K> {
+    fn clone(&self) -> Self {
+        Self { current: Arc::clone(&self.current), status: self.status.clone() }
+    }
+}
+
+impl<K> fmt::Debug for Store<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Store").field(&self.explain()).finish()
+    }
+}
+
+/// When [`Store::synced`] gives up waiting.
+///
+/// ```
+/// use std::time::Duration;
+/// use kube_weir::SyncPolicy;
+///
+/// let patient = SyncPolicy::default().deadline(Duration::from_secs(120));
+/// let hasty = SyncPolicy::default().fail_fast(true);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SyncPolicy {
+    deadline: Duration,
+    fail_fast: bool,
+}
+
+impl SyncPolicy {
+    /// How long a wait goes on without a single object arriving. Default: 30 seconds.
+    #[must_use]
+    pub fn deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+
+    /// Whether a refusal (Forbidden, Unauthorized, NotInstalled) ends a wait at once, instead of at
+    /// the deadline. Default: false.
+    #[must_use]
+    pub fn fail_fast(self, fail_fast: bool) -> Self {
+        Self { fail_fast, ..self }
+    }
+}
+
+impl Default for SyncPolicy {
+    fn default() -> Self {
+        Self { deadline: Duration::from_secs(30), fail_fast: false }
+    }
+}
+
+/// The state of a store in words and figures; see [`Store::explain`].
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Explain {
+    /// `loading`, `synced`, `relisting` or `ended`.
+    pub state: &'static str,
+    /// The number of objects.
+    pub objects: usize,
+    /// Each index, the main one first.
+    pub indexes: Vec<ExplainIndex>,
+    /// Objects whose newest version could not be decoded, as `namespace/name`: the store has their
+    /// last good version, or none.
+    pub stale: Vec<String>,
+    /// The last failure since an object last arrived.
+    pub last_error: Option<String>,
+}
+
+/// One index in [`Explain`].
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[non_exhaustive]
+pub struct ExplainIndex {
+    /// Its name.
+    pub name: Arc<str>,
+    /// How many (key, object) pairs it has.
+    pub entries: usize,
+    /// How many objects have no key in it.
+    pub absent: usize,
+}
+
+/// What a writer tells the stores about itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Status {
+    pub(crate) synced: bool,
+    pub(crate) listing: bool,
+    /// Goes up with every run of events: the sign of progress, and of a new snapshot.
+    pub(crate) events: u64,
+    pub(crate) last_error: Option<Error>,
+    pub(crate) stale: Arc<std::collections::BTreeSet<(String, String)>>,
+    pub(crate) policy: SyncPolicy,
+}
+
+fn ended(status: &Status) -> Error {
+    let message = "the stream that fills the store ended before it was synced";
+    match status.last_error.clone() {
+        Some(error) => Error::with_source(Kind::Ended, message, error),
+        None => Error::new(Kind::Ended, message),
+    }
+}
+
+fn overdue(status: &Status, policy: SyncPolicy) -> Error {
+    match status.last_error.clone() {
+        Some(error) if error.is_refusal() => error,
+        last => {
+            let message = format!("not synced, and no progress for {:?}", policy.deadline);
+            match last {
+                Some(error) => Error::with_source(Kind::Timeout, message, error),
+                None => Error::new(Kind::Timeout, message),
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Bodies of answers.
+
+use std::{
+    fmt, io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::{Buf, Bytes};
+use futures::{Stream, stream};
+use http_body::Frame;
+use tower::BoxError;
+
+/// The body of an answer of the [`ApiServer`](crate::testing::ApiServer).
+///
+/// Lists and watches are written while they are read; nothing is buffered for a reader that is slow.
+pub struct Body {
+    chunks: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
+}
+
+impl Body {
+    pub(super) fn full(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self::streaming(stream::iter([Ok(bytes)]))
+    }
+
+    pub(super) fn streaming(
+        chunks: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+    ) -> Self {
+        Self {
+            chunks: Box::pin(chunks),
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        self.chunks
+            .as_mut()
+            .poll_next(cx)
+            .map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body").finish_non_exhaustive()
+    }
+}
+
+/// Reads the body of a request.
+pub(super) async fn read<B>(body: B) -> Result<Vec<u8>, BoxError>
+where
+    B: http_body::Body,
+    B::Error: Into<BoxError>,
+{
+    let mut body = std::pin::pin!(body);
+    let mut bytes = Vec::new();
+    while let Some(frame) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+        if let Ok(mut data) = frame.map_err(Into::into)?.into_data() {
+            while data.has_remaining() {
+                let chunk = data.chunk();
+                bytes.extend_from_slice(chunk);
+                let read = chunk.len();
+                data.advance(read);
+            }
+        }
+    }
+    Ok(bytes)
+}

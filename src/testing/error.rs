@@ -1,0 +1,70 @@
+//! Why a script helper failed.
+
+use kube::core::Status;
+
+/// Why a helper of the [`ApiServer`](crate::testing::ApiServer) could not do what a test asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct Error {
+    what: &'static str,
+    #[source]
+    cause: Cause,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    #[error(transparent)]
+    Serialize(serde_json::Error),
+    #[error("{0}")]
+    UnknownResource(String),
+    #[error(transparent)]
+    Refused(Box<Status>),
+}
+
+impl Error {
+    /// The resource, or the kind of the object, is not installed.
+    pub fn is_unknown_resource(&self) -> bool {
+        matches!(self.cause, Cause::UnknownResource(_))
+    }
+
+    /// There is no such object.
+    pub fn is_not_found(&self) -> bool {
+        self.status().is_some_and(Status::is_not_found)
+    }
+
+    /// The object breaks a rule of the server: it has no valid name, for instance.
+    pub fn is_invalid(&self) -> bool {
+        self.status().is_some_and(Status::is_invalid)
+    }
+
+    /// The `Status` with which a client would have been refused.
+    pub fn status(&self) -> Option<&Status> {
+        match &self.cause {
+            Cause::Refused(status) => Some(status),
+            Cause::Serialize(_) | Cause::UnknownResource(_) => None,
+        }
+    }
+
+    pub(super) fn serialize(error: serde_json::Error) -> Self {
+        Self {
+            what: "the object can't be written as JSON",
+            cause: Cause::Serialize(error),
+        }
+    }
+
+    pub(super) fn unknown_resource(name: &str) -> Self {
+        Self {
+            what: "no such resource is installed",
+            cause: Cause::UnknownResource(name.to_owned()),
+        }
+    }
+}
+
+impl From<Box<Status>> for Error {
+    fn from(status: Box<Status>) -> Self {
+        Self {
+            what: "the server refuses it",
+            cause: Cause::Refused(status),
+        }
+    }
+}

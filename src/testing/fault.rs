@@ -1,0 +1,327 @@
+//! What can be made to go wrong, and when.
+
+use std::{io, time::Duration};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt, future};
+use kube::core::Status;
+
+use crate::testing::{body::Body, status};
+
+/// What a request does, in the words of RBAC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verb {
+    /// Reads one object.
+    Get,
+    /// Reads a collection, or a page of it.
+    List,
+    /// Watches a collection.
+    Watch,
+    /// Creates an object.
+    Create,
+    /// Replaces an object, or its status.
+    Update,
+    /// Changes part of an object, or of its status.
+    Patch,
+    /// Deletes an object.
+    Delete,
+    /// Deletes a collection.
+    DeleteCollection,
+    /// Asks which resources there are, or which version the server has.
+    Discovery,
+}
+
+/// Which requests a [`Fault`] meets: those with a verb, and only those about a resource or in a namespace where
+/// that is set.
+///
+/// ```
+/// use kube_weir::testing::{On, Verb};
+///
+/// let second_page = On::verb(Verb::List).resource("pods").skip(1);
+/// # let _ = second_page;
+/// ```
+#[derive(Debug, Clone, Default)]
+#[must_use]
+pub struct On {
+    verb: Option<Verb>,
+    resource: Option<String>,
+    namespace: Option<String>,
+    skip: usize,
+}
+
+impl On {
+    /// Every request.
+    pub fn any() -> Self {
+        Self::default()
+    }
+
+    /// Every request with this verb.
+    pub fn verb(verb: Verb) -> Self {
+        Self {
+            verb: Some(verb),
+            ..Self::default()
+        }
+    }
+
+    /// Only requests about this resource, by its plural name or as `plural.group`. Default: every resource.
+    pub fn resource(mut self, resource: &str) -> Self {
+        self.resource = Some(resource.to_owned());
+        self
+    }
+
+    /// Only requests in this namespace. Default: every namespace, and those about all namespaces.
+    pub fn namespace(mut self, namespace: &str) -> Self {
+        self.namespace = Some(namespace.to_owned());
+        self
+    }
+
+    /// Lets so many of these requests pass before. Default: 0.
+    pub fn skip(mut self, requests: usize) -> Self {
+        self.skip = requests;
+        self
+    }
+}
+
+impl From<Verb> for On {
+    fn from(verb: Verb) -> Self {
+        Self::verb(verb)
+    }
+}
+
+/// What goes wrong with a request.
+///
+/// The faults that count events count on a list its items.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The answer is this HTTP status, with a `Status` in the body.
+    Status {
+        /// The HTTP status, for instance 403, 410, 429, 500 or 503.
+        code: u16,
+        /// The `Retry-After` header, in whole seconds.
+        retry_after: Option<Duration>,
+    },
+    /// There is no answer: the connection is refused.
+    Refused,
+    /// The answer comes so much later.
+    Delay(Duration),
+    /// The connection is reset after so many events.
+    Disconnect {
+        /// How many events arrive.
+        after_events: usize,
+    },
+    /// The body ends without an error in the middle of an event.
+    Torn {
+        /// How many whole events arrive before.
+        after_events: usize,
+    },
+    /// Nothing arrives any more after so many events, and the connection stays open.
+    Stall {
+        /// How many events arrive.
+        after_events: usize,
+    },
+    /// A watch sends an `ERROR` event and ends. Lists do not have it.
+    ErrorEvent {
+        /// The code of the `Status` in the event, for instance 410.
+        code: u16,
+        /// How many events arrive before.
+        after_events: usize,
+    },
+    /// One object is sent with `"labels": 7`, which no typed decoder accepts.
+    Garble {
+        /// The name of the object.
+        name: String,
+    },
+    /// A watch sends every event about an object twice.
+    Duplicate,
+    /// A watch sends no bookmarks, not even the one that ends the initial events.
+    NoBookmarks,
+    /// The body arrives in chunks of so many bytes, whatever the boundaries of events, with a pause before each.
+    Trickle {
+        /// Bytes in a chunk, at least 1.
+        chunk: usize,
+        /// The pause before each chunk.
+        pause: Duration,
+    },
+}
+
+impl Fault {
+    /// The answer is this HTTP status.
+    pub fn status(code: u16) -> Self {
+        Self::Status {
+            code,
+            retry_after: None,
+        }
+    }
+
+    /// 429 with a `Retry-After` header.
+    pub fn too_many_requests(retry_after: Duration) -> Self {
+        Self::Status {
+            code: 429,
+            retry_after: Some(retry_after),
+        }
+    }
+}
+
+/// What is known of a request when faults are chosen.
+#[derive(Debug)]
+pub(super) struct Seen<'a> {
+    pub(super) verb: Verb,
+    /// `plural.group`.
+    pub(super) storage: &'a str,
+    pub(super) plural: &'a str,
+    pub(super) namespace: Option<&'a str>,
+}
+
+/// The faults that are still to come, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Script {
+    rules: Vec<Rule>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    on: On,
+    times: usize,
+    fault: Fault,
+}
+
+impl Script {
+    pub(super) fn add(&mut self, on: On, times: usize, fault: Fault) {
+        self.rules.push(Rule { on, times, fault });
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.rules.clear();
+    }
+
+    /// The fault that meets this request, if any. The first rule that matches is used up by one.
+    pub(super) fn take(&mut self, seen: &Seen<'_>) -> Option<Fault> {
+        self.rules.retain(|rule| rule.times > 0);
+        let rule = self.rules.iter_mut().find(|rule| rule.on.matches(seen))?;
+        if rule.on.skip > 0 {
+            rule.on.skip -= 1;
+            return None;
+        }
+        rule.times -= 1;
+        Some(rule.fault.clone())
+    }
+}
+
+impl On {
+    fn matches(&self, seen: &Seen<'_>) -> bool {
+        let is_resource = |name: &String| name == seen.storage || name == seen.plural;
+        self.verb.is_none_or(|verb| verb == seen.verb)
+            && self.resource.as_ref().is_none_or(is_resource)
+            && self
+                .namespace
+                .as_deref()
+                .is_none_or(|namespace| seen.namespace == Some(namespace))
+    }
+}
+
+/// The `Status` of [`Fault::Status`].
+pub(super) fn status_for(code: u16, retry_after: Option<Duration>) -> Box<Status> {
+    let mut failure = status::failure(code, &format!("the script of the test answers {code}"));
+    if let Some(after) = retry_after {
+        let seconds = u32::try_from(after.as_secs()).unwrap_or(u32::MAX);
+        failure.details = Some(kube::core::response::StatusDetails {
+            retry_after_seconds: seconds,
+            ..status::no_details()
+        });
+    }
+    failure
+}
+
+/// A part of a list or a watch.
+#[derive(Debug)]
+pub(super) enum Part {
+    /// An object, as an item or an event.
+    Object(Bytes),
+    Bookmark(Bytes),
+    /// What stands around the objects, and `ERROR` events.
+    Other(Bytes),
+}
+
+/// A body of these parts, damaged by a fault.
+pub(super) fn body(parts: impl Stream<Item = Part> + Send + 'static, fault: Option<Fault>) -> Body {
+    match fault {
+        Some(Fault::Trickle { chunk, pause }) => {
+            Body::streaming(trickle(parts, chunk.max(1), pause))
+        }
+        Some(fault) => Body::streaming(damaged(parts, fault)),
+        None => Body::streaming(parts.map(|part| Ok(part.bytes()))),
+    }
+}
+
+impl Part {
+    fn bytes(self) -> Bytes {
+        match self {
+            Self::Object(bytes) | Self::Bookmark(bytes) | Self::Other(bytes) => bytes,
+        }
+    }
+}
+
+fn damaged(
+    parts: impl Stream<Item = Part> + Send,
+    fault: Fault,
+) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    async_stream::stream! {
+        let mut sent = 0;
+        let mut parts = std::pin::pin!(parts);
+        loop {
+            match fault {
+                Fault::Disconnect { after_events } if sent == after_events => {
+                    yield Err(io::Error::from(io::ErrorKind::ConnectionReset));
+                    return;
+                }
+                Fault::Stall { after_events } if sent == after_events => future::pending().await,
+                Fault::ErrorEvent { code, after_events } if sent == after_events => {
+                    yield Ok(error_event(&status_for(code, None)));
+                    return;
+                }
+                _ => {}
+            }
+            match (parts.next().await, &fault) {
+                (None, _) => return,
+                (Some(Part::Object(bytes)), Fault::Torn { after_events }) if sent == *after_events => {
+                    yield Ok(bytes.slice(..bytes.len() / 2));
+                    return;
+                }
+                (Some(Part::Object(bytes)), fault) => {
+                    sent += 1;
+                    if *fault == Fault::Duplicate {
+                        yield Ok(bytes.clone());
+                    }
+                    yield Ok(bytes);
+                }
+                (Some(Part::Bookmark(_)), Fault::NoBookmarks) => {}
+                (Some(other), _) => yield Ok(other.bytes()),
+            }
+        }
+    }
+}
+
+fn trickle(
+    parts: impl Stream<Item = Part> + Send,
+    chunk: usize,
+    pause: Duration,
+) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    async_stream::stream! {
+        let mut parts = std::pin::pin!(parts);
+        while let Some(part) = parts.next().await {
+            let mut bytes = part.bytes();
+            while !bytes.is_empty() {
+                tokio::time::sleep(pause).await;
+                yield Ok(bytes.split_to(chunk.min(bytes.len())));
+            }
+        }
+    }
+}
+
+/// The line of an `ERROR` event.
+pub(super) fn error_event(status: &Status) -> Bytes {
+    let object = status::to_value(status);
+    format!("{{\"type\":\"ERROR\",\"object\":{object}}}\n").into()
+}

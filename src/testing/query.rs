@@ -1,0 +1,91 @@
+//! Query parameters, as form-encoded text.
+
+use crate::testing::status::{self, Outcome};
+
+/// The decoded parameters of one request.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Query {
+    pairs: Vec<(String, String)>,
+}
+
+impl Query {
+    pub(super) fn parse(text: &str) -> Self {
+        let pairs = text
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .map(|(name, value)| (decode(name), decode(value)))
+            .collect();
+        Self { pairs }
+    }
+
+    /// The value of a parameter; empty is as good as absent, as it is to a real server.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.pairs
+            .iter()
+            .find(|(one, value)| one == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// A flag, if it is given.
+    pub(super) fn flag(&self, name: &str) -> Option<bool> {
+        self.get(name).map(|value| !matches!(value, "0" | "false"))
+    }
+
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        self.flag(name).unwrap_or_default()
+    }
+
+    pub(super) fn number(&self, name: &str) -> Outcome<Option<u64>> {
+        self.get(name)
+            .map(|value| {
+                value.parse().map_err(|_| {
+                    status::bad_request(&format!(
+                        "{name}: Invalid value: \"{value}\": must be a non-negative integer"
+                    ))
+                })
+            })
+            .transpose()
+    }
+}
+
+/// Percent-decodes a name or a value, in which `+` is a space.
+fn decode(text: &str) -> String {
+    let text = text.as_bytes();
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while at < text.len() {
+        let hex = text
+            .get(at + 1..at + 3)
+            .and_then(|hex| std::str::from_utf8(hex).ok());
+        match (
+            text[at],
+            hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()),
+        ) {
+            (b'%', Some(decoded)) => {
+                bytes.push(decoded);
+                at += 2;
+            }
+            (b'+', _) => bytes.push(b' '),
+            (byte, _) => bytes.push(byte),
+        }
+        at += 1;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_decoded() {
+        let query =
+            Query::parse("&watch=true&labelSelector=app+in+%28a%2Cb%29&limit=x&continue=&odd=50%");
+        assert!(query.is_set("watch"));
+        assert_eq!(query.get("labelSelector"), Some("app in (a,b)"));
+        assert_eq!(query.get("continue"), None);
+        assert_eq!(query.get("odd"), Some("50%"));
+        assert_eq!(query.number("limit").expect_err("no number").code, 400);
+    }
+}

@@ -1,0 +1,276 @@
+//! From a request to its answer.
+
+use std::{
+    io,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
+use http::{
+    HeaderMap, Request, Response, StatusCode,
+    header::{ACCEPT, CONTENT_TYPE, HeaderName, RETRY_AFTER},
+    request::Parts,
+};
+use kube::core::Status;
+use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
+use tower::{BoxError, Service};
+
+use crate::testing::{
+    body::{self, Body},
+    discovery,
+    fault::{self, Fault, Seen, Verb},
+    list::{self, Page},
+    query::Query,
+    router::{self, Route, Target},
+    server::{ApiServer, Shared, State},
+    status::{self, Outcome},
+    view::View,
+    watch::Watch,
+    write::{Answer, Write},
+};
+
+/// How long a list waits for a version that has not happened yet.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+impl<B> Service<Request<B>> for ApiServer
+where
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Response<Body>, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        Box::pin(serve(self.shared(), request))
+    }
+}
+
+/// A request that is to be answered.
+struct Call<'a> {
+    shared: &'a Arc<Shared>,
+    query: &'a Query,
+    headers: &'a HeaderMap,
+    body: &'a [u8],
+    /// What goes wrong with the body of the answer.
+    fault: Option<Fault>,
+}
+
+async fn serve<B>(shared: Arc<Shared>, request: Request<B>) -> Result<Response<Body>, BoxError>
+where
+    B: http_body::Body + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let (parts, body) = request.into_parts();
+    let query = Query::parse(parts.uri.query().unwrap_or_default());
+    let (route, verb, fault) = receive(&mut shared.lock(), &parts, &query);
+    match &fault {
+        Some(Fault::Refused) => {
+            return Err(io::Error::from(io::ErrorKind::ConnectionRefused).into());
+        }
+        Some(Fault::Status { code, retry_after }) => {
+            return Ok(refusal(&fault::status_for(*code, *retry_after)));
+        }
+        Some(Fault::Delay(delay)) => tokio::time::sleep(*delay).await,
+        _ => {}
+    }
+    let body = body::read(body).await?;
+    let call = Call {
+        shared: &shared,
+        query: &query,
+        headers: &parts.headers,
+        body: &body,
+        fault,
+    };
+    let answer = match (&route, verb) {
+        (Route::Target(target), Some(verb)) => call.answer(target, verb).await,
+        (Route::Target(_), None) => Err(status::method_not_allowed()),
+        (route, _) => Ok(call.describe(route)),
+    };
+    Ok(answer.unwrap_or_else(|status| refusal(&status)))
+}
+
+/// The one place where a request is written down, and where a script can step in.
+fn receive(
+    state: &mut State,
+    parts: &Parts,
+    query: &Query,
+) -> (Route, Option<Verb>, Option<Fault>) {
+    let asked = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let asked = asked.strip_suffix('?').unwrap_or(asked).replace("?&", "?");
+    state.log(format!("{} {asked}", parts.method));
+    let route = router::route(&state.store.registry, parts.uri.path());
+    let verb = match &route {
+        Route::Target(target) => target.verb(&parts.method, query.is_set("watch")),
+        _ => Some(Verb::Discovery),
+    };
+    let target = match &route {
+        Route::Target(target) => Some(target),
+        _ => None,
+    };
+    let fault = verb.and_then(|verb| {
+        state.script.take(&Seen {
+            verb,
+            storage: target.map_or("", |target| &*target.resource.storage),
+            plural: target.map_or("", |target| target.resource.plural.as_str()),
+            namespace: target.and_then(|target| target.namespace.as_deref()),
+        })
+    });
+    (route, verb, fault)
+}
+
+impl Call<'_> {
+    async fn answer(self, target: &Target, verb: Verb) -> Outcome<Response<Body>> {
+        let mut view = View::new(&target.resource, self.header(&ACCEPT))?;
+        if let Some(Fault::Garble { name }) = &self.fault {
+            view = view.garbling(name);
+        }
+        match verb {
+            Verb::Get => self.get(target, &view),
+            Verb::List => self.list(target, view).await,
+            Verb::Watch => self.watch(target, view),
+            _ => self.write(target, verb, view),
+        }
+    }
+
+    fn get(self, target: &Target, view: &View) -> Outcome<Response<Body>> {
+        let state = self.shared.lock();
+        let key = crate::testing::history::Key {
+            namespace: target.namespace.clone().unwrap_or_default(),
+            name: target.name.clone().unwrap_or_default(),
+        };
+        let object = state.store.get(&target.resource, &key)?;
+        Ok(json(StatusCode::OK, Body::full(view.body(&object))))
+    }
+
+    async fn list(self, target: &Target, view: View) -> Outcome<Response<Body>> {
+        let selection = list::selection(self.query, target.namespace.as_deref())?;
+        let awaited = list::awaited(self.query)?;
+        let deadline = Instant::now() + PATIENCE;
+        let mut wake = self.shared.subscribe();
+        loop {
+            wake.borrow_and_update();
+            // Nothing may hold the lock while this waits.
+            let reached = self.shared.lock().store.revision() >= awaited;
+            if reached || timeout_at(deadline, wake.changed()).await.is_err() {
+                break;
+            }
+        }
+        let page = Page::take(
+            &self.shared.lock().store,
+            &target.resource,
+            &selection,
+            self.query,
+        )?;
+        Ok(self.page(page, view))
+    }
+
+    fn watch(self, target: &Target, view: View) -> Outcome<Response<Body>> {
+        let selection = list::selection(self.query, target.namespace.as_deref())?;
+        let watch = Watch::open(
+            self.shared,
+            target.resource.clone(),
+            selection,
+            self.query,
+            view,
+        )?;
+        let parts = watch.parts(self.shared.clone());
+        Ok(json(StatusCode::OK, fault::body(parts, self.fault)))
+    }
+
+    fn write(self, target: &Target, verb: Verb, view: View) -> Outcome<Response<Body>> {
+        let answer = Write {
+            verb,
+            target,
+            query: self.query,
+            view: &view,
+            content_type: self.header(&CONTENT_TYPE).unwrap_or_default(),
+            body: self.body,
+        }
+        .perform(&mut self.shared.lock().store);
+        self.shared.wake();
+        match answer? {
+            Answer::Page(page) => Ok(self.page(page, view)),
+            Answer::Body(code, bytes) => {
+                let code = StatusCode::from_u16(code).unwrap_or(StatusCode::OK);
+                Ok(json(code, Body::full(bytes)))
+            }
+        }
+    }
+
+    fn page(self, page: Page, view: View) -> Response<Body> {
+        let fault = self
+            .fault
+            .filter(|fault| !matches!(fault, Fault::ErrorEvent { .. } | Fault::Duplicate));
+        json(StatusCode::OK, fault::body(page.parts(view), fault))
+    }
+
+    /// Everything but resources.
+    fn describe(&self, route: &Route) -> Response<Body> {
+        let state = self.shared.lock();
+        let registry = &state.store.registry;
+        let is_aggregated = self.header(&ACCEPT).is_some_and(|accept| {
+            accept.contains("as=APIGroupDiscoveryList") && accept.contains("v=v2")
+        });
+        let found = match route {
+            Route::Health => return text(StatusCode::OK, "ok"),
+            Route::Version => Some(discovery::version()),
+            Route::Core if is_aggregated => Some(discovery::aggregated(registry, true)),
+            Route::Core => Some(discovery::core()),
+            Route::Groups if is_aggregated => Some(discovery::aggregated(registry, false)),
+            Route::Groups => Some(discovery::groups(registry)),
+            Route::Group(group) => discovery::group(registry, group),
+            Route::Resources { group, version } => discovery::resources(registry, group, version),
+            Route::Target(_) | Route::Nowhere => None,
+        };
+        match found {
+            Some(value) => value_response(StatusCode::OK, &value),
+            None => text(StatusCode::NOT_FOUND, "404 page not found\n"),
+        }
+    }
+
+    fn header(&self, name: &HeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}
+
+fn refusal(status: &Status) -> Response<Body> {
+    let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = value_response(code, &status::to_value(status));
+    let seconds = status
+        .details
+        .as_ref()
+        .map_or(0, |details| details.retry_after_seconds);
+    if seconds > 0 {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+fn value_response(code: StatusCode, value: &Value) -> Response<Body> {
+    json(code, Body::full(value.to_string()))
+}
+
+fn json(code: StatusCode, body: Body) -> Response<Body> {
+    response(code, "application/json", body)
+}
+
+fn text(code: StatusCode, text: &'static str) -> Response<Body> {
+    response(code, "text/plain; charset=utf-8", Body::full(text))
+}
+
+fn response(code: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = code;
+    let content_type = http::HeaderValue::from_static(content_type);
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}

@@ -1,0 +1,211 @@
+//! `Status` answers, worded as a real API server words them.
+
+use kube::core::{
+    Status,
+    response::{StatusCause, StatusDetails, reason},
+};
+use serde_json::{Value, json};
+
+use crate::testing::resource::Resource;
+
+/// What a request comes to: an answer, or the `Status` that refuses it.
+pub(super) type Outcome<T> = Result<T, Box<Status>>;
+
+/// The `Status` as it stands in a body: with its kind, and with the `metadata` that Go always writes.
+pub(super) fn to_value(status: &Status) -> Value {
+    let mut body = serde_json::to_value(status).unwrap_or_else(|_| json!({}));
+    body["kind"] = "Status".into();
+    body["apiVersion"] = "v1".into();
+    if body["metadata"].is_null() {
+        body["metadata"] = json!({});
+    }
+    body
+}
+
+/// The reason that goes with a code when nothing more is known.
+pub(super) fn reason_of(code: u16) -> &'static str {
+    match code {
+        400 => reason::BAD_REQUEST,
+        401 => reason::UNAUTHORIZED,
+        403 => reason::FORBIDDEN,
+        404 => reason::NOT_FOUND,
+        405 => reason::METHOD_NOT_ALLOWED,
+        406 => reason::NOT_ACCEPTABLE,
+        409 => reason::CONFLICT,
+        410 => reason::EXPIRED,
+        413 => reason::REQUEST_ENTITY_TOO_LARGE,
+        415 => reason::UNSUPPORTED_MEDIA_TYPE,
+        422 => reason::INVALID,
+        429 => reason::TOO_MANY_REQUESTS,
+        500 => reason::INTERNAL_ERROR,
+        503 => reason::SERVICE_UNAVAILABLE,
+        504 => reason::TIMEOUT,
+        _ => reason::UNKNOWN,
+    }
+}
+
+/// A failure without details.
+pub(super) fn failure(code: u16, message: &str) -> Box<Status> {
+    Status::failure(message, reason_of(code))
+        .with_code(code)
+        .boxed()
+}
+
+/// 400: the request itself makes no sense.
+pub(super) fn bad_request(message: &str) -> Box<Status> {
+    failure(400, message)
+}
+
+/// 404 of a resource that is known and an object that is not.
+pub(super) fn not_found(resource: &Resource, name: &str) -> Box<Status> {
+    let message = format!("{} \"{name}\" not found", resource.storage);
+    about(resource, name, failure(404, &message))
+}
+
+/// 409 of a create.
+pub(super) fn already_exists(resource: &Resource, name: &str) -> Box<Status> {
+    let message = format!("{} \"{name}\" already exists", resource.storage);
+    let mut status = about(resource, name, failure(409, &message));
+    reason::ALREADY_EXISTS.clone_into(&mut status.reason);
+    status
+}
+
+/// 409 of a write that was based on something else than the current object.
+pub(super) fn conflict(resource: &Resource, name: &str, why: &str) -> Box<Status> {
+    let message = format!(
+        "Operation cannot be fulfilled on {} \"{name}\": {why}",
+        resource.storage
+    );
+    about(resource, name, failure(409, &message))
+}
+
+/// 409 of an update from a stale resourceVersion.
+pub(super) fn stale(resource: &Resource, name: &str) -> Box<Status> {
+    conflict(
+        resource,
+        name,
+        "the object has been modified; please apply your changes to the latest version and try again",
+    )
+}
+
+/// 405: the resource has no such verb.
+pub(super) fn method_not_allowed() -> Box<Status> {
+    failure(
+        405,
+        "the server does not allow this method on the requested resource",
+    )
+}
+
+/// 410 of a version from before the compaction horizon.
+pub(super) fn too_old(version: u64, current: u64) -> Box<Status> {
+    failure(
+        410,
+        &format!("too old resource version: {version} ({current})"),
+    )
+}
+
+/// 410 of a continue token, with a token that goes on from the same place at the present.
+pub(super) fn token_expired(fresh: String) -> Box<Status> {
+    let mut status = failure(
+        410,
+        "The provided continue parameter is too old to display a consistent list result. You can start a new \
+         list without the continue parameter, or use the continue token in this response to retrieve the \
+         remainder of the results. Continuing with the provided token results in an inconsistent list - objects \
+         that were created, modified, or deleted between the time the first chunk was returned and now may show \
+         up in the list.",
+    );
+    status.metadata = Some(kube::core::ListMeta {
+        continue_: Some(fresh),
+        ..Default::default()
+    });
+    status
+}
+
+/// 504 of a version that has not happened yet.
+pub(super) fn too_large(version: u64, current: u64) -> Box<Status> {
+    let mut status = failure(
+        504,
+        &format!("Timeout: Too large resource version: {version}, current: {current}"),
+    );
+    status.details = Some(StatusDetails {
+        causes: vec![StatusCause {
+            reason: "ResourceVersionTooLarge".to_owned(),
+            message: "Too large resource version".to_owned(),
+            field: String::new(),
+        }],
+        retry_after_seconds: 1,
+        ..no_details()
+    });
+    status
+}
+
+/// 422: the object, or the options, break a rule. `kind` is a Kind with its group, not a resource.
+pub(super) fn invalid(group: &str, kind: &str, name: &str, field: &str, why: &str) -> Box<Status> {
+    let qualified = if group.is_empty() {
+        kind.to_owned()
+    } else {
+        format!("{kind}.{group}")
+    };
+    let mut status = failure(
+        422,
+        &format!("{qualified} \"{name}\" is invalid: {field}: {why}"),
+    );
+    let cause = if why.starts_with("Forbidden") {
+        "FieldValueForbidden"
+    } else if why.starts_with("Required") {
+        "FieldValueRequired"
+    } else {
+        "FieldValueInvalid"
+    };
+    status.details = Some(StatusDetails {
+        name: name.to_owned(),
+        group: group.to_owned(),
+        kind: kind.to_owned(),
+        causes: vec![StatusCause {
+            reason: cause.to_owned(),
+            message: why.to_owned(),
+            field: field.to_owned(),
+        }],
+        ..no_details()
+    });
+    status
+}
+
+/// 422 of list and watch options.
+pub(super) fn invalid_options(field: &str, why: &str) -> Box<Status> {
+    invalid("meta.k8s.io", "ListOptions", "", field, why)
+}
+
+/// What a delete answers when the object is gone.
+pub(super) fn deleted(resource: &Resource, name: &str, uid: &str) -> Status {
+    Status::success().with_details(StatusDetails {
+        name: name.to_owned(),
+        group: resource.group.clone(),
+        kind: resource.plural.clone(),
+        uid: uid.to_owned(),
+        ..no_details()
+    })
+}
+
+/// Fills in which object, or with an empty name which resource, a failure is about.
+pub(super) fn about(resource: &Resource, name: &str, mut status: Box<Status>) -> Box<Status> {
+    status.details = Some(StatusDetails {
+        name: name.to_owned(),
+        group: resource.group.clone(),
+        kind: resource.plural.clone(),
+        ..status.details.unwrap_or_else(no_details)
+    });
+    status
+}
+
+/// Details that say nothing yet.
+pub(super) fn no_details() -> StatusDetails {
+    StatusDetails {
+        name: String::new(),
+        group: String::new(),
+        kind: String::new(),
+        uid: String::new(),
+        causes: Vec::new(),
+        retry_after_seconds: 0,
+    }
+}

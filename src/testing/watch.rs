@@ -1,0 +1,208 @@
+//! Watches: a cursor into the history, read as fast as the client reads.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::Stream;
+use tokio::{sync::watch::Receiver, time::Instant};
+
+use crate::testing::{
+    fault::{self, Part},
+    history::{Change, Happening, Object, Step},
+    query::Query,
+    resource::Resource,
+    selectors::Selection,
+    server::{Shared, State},
+    status::{self, Outcome},
+    view::View,
+};
+
+/// How often a watch that allows bookmarks gets one.
+const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+
+/// How long a watch lasts that does not say how long.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+
+/// A watch that has been accepted.
+#[derive(Debug)]
+pub(super) struct Watch {
+    resource: Arc<Resource>,
+    selection: Selection,
+    view: View,
+    /// What was there when the watch was opened, where the client wants to be told.
+    initial: Vec<Object>,
+    /// The revision of `initial`, to be announced when all of it has been sent.
+    initial_end: Option<u64>,
+    /// Where to go on in the history.
+    cursor: u64,
+    /// Signals from before this entry were for others.
+    opened: u64,
+    /// Everything up to here has been seen.
+    seen: u64,
+    bookmarks: bool,
+    deadline: Instant,
+    /// Sent instead of all else.
+    refusal: Option<Box<kube::core::Status>>,
+    wake: Receiver<()>,
+}
+
+impl Watch {
+    /// # Errors
+    /// 400 and 422 for options that make no sense. A version from before the horizon is no error here: as on a
+    /// real server the watch starts, and tells it with an event.
+    pub(super) fn open(
+        shared: &Shared,
+        resource: Arc<Resource>,
+        selection: Selection,
+        query: &Query,
+        view: View,
+    ) -> Outcome<Self> {
+        let wake = shared.subscribe();
+        let state = shared.lock();
+        let initial_events = check_options(&state, query)?;
+        let version = query.number("resourceVersion")?.unwrap_or_default();
+        let timeout = query
+            .number("timeoutSeconds")?
+            .filter(|seconds| *seconds > 0);
+        let bookmarks = query.is_set("allowWatchBookmarks");
+        let history = &state.store.history;
+        let current = state.store.revision();
+        let mut watch = Self {
+            resource,
+            selection,
+            view,
+            initial: Vec::new(),
+            initial_end: None,
+            cursor: history.end(),
+            opened: history.end(),
+            seen: current.max(version),
+            bookmarks,
+            deadline: Instant::now() + timeout.map_or(DEFAULT_TIMEOUT, Duration::from_secs),
+            refusal: None,
+            wake,
+        };
+        // Without being asked for, the current state comes first where the client names no version.
+        if initial_events.unwrap_or(version == 0) {
+            if version > current {
+                return Err(status::too_large(version, current));
+            }
+            watch.initial = state
+                .store
+                .objects_at(&watch.resource, current)
+                .into_iter()
+                .filter(|(key, object)| watch.selection.admits(key, object))
+                .map(|(_, object)| object.clone())
+                .collect();
+            watch.initial_end = initial_events.is_some().then_some(current);
+        } else if version > 0 && version < history.horizon() {
+            watch.refusal = Some(status::too_old(version, current));
+        } else if version > 0 {
+            watch.cursor = history.position_after(version);
+            watch.seen = version;
+        }
+        Ok(watch)
+    }
+
+    /// The body, written while it is read.
+    pub(super) fn parts(mut self, shared: Arc<Shared>) -> impl Stream<Item = Part> + Send {
+        async_stream::stream! {
+            if let Some(refusal) = &self.refusal {
+                yield Part::Other(fault::error_event(refusal));
+                return;
+            }
+            for object in std::mem::take(&mut self.initial) {
+                yield Part::Object(self.view.event("ADDED", &object));
+            }
+            if let Some(revision) = self.initial_end.filter(|_| self.bookmarks) {
+                yield Part::Bookmark(self.view.bookmark(revision, true));
+            }
+            let mut next_bookmark = Instant::now() + BOOKMARK_EVERY;
+            loop {
+                self.wake.borrow_and_update();
+                match self.step(&shared) {
+                    Step::Entry(entry) => match &entry.what {
+                        Happening::Change(change) => {
+                            if let Some(part) = self.event(change, entry.revision) {
+                                yield part;
+                            }
+                        }
+                        Happening::Bookmark if self.cursor > self.opened && self.bookmarks => {
+                            yield Part::Bookmark(self.view.bookmark(self.seen, false));
+                        }
+                        Happening::Disconnect if self.cursor > self.opened => return,
+                        Happening::Bookmark | Happening::Disconnect => {}
+                    },
+                    Step::Trimmed => {
+                        let current = shared.lock().store.revision();
+                        yield Part::Other(fault::error_event(&status::too_old(self.seen, current)));
+                        return;
+                    }
+                    Step::CaughtUp => {
+                        let until = if self.bookmarks { next_bookmark.min(self.deadline) } else { self.deadline };
+                        let woken = tokio::time::timeout_at(until, self.wake.changed()).await;
+                        if woken.is_err() && until < self.deadline {
+                            next_bookmark += BOOKMARK_EVERY;
+                            yield Part::Bookmark(self.view.bookmark(self.seen, false));
+                        }
+                    }
+                }
+                if Instant::now() >= self.deadline {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, shared: &Shared) -> Step {
+        let state = shared.lock();
+        let step = state
+            .store
+            .history
+            .step(&mut self.cursor, &self.resource.storage);
+        let revision = match &step {
+            Step::Entry(entry) => entry.revision,
+            Step::CaughtUp => state.store.revision(),
+            Step::Trimmed => 0,
+        };
+        self.seen = self.seen.max(revision);
+        step
+    }
+
+    /// What a change is to this watch: objects that come to be selected are added, those that no longer are
+    /// deleted.
+    fn event(&self, change: &Change, revision: u64) -> Option<Part> {
+        let selected = |object: &&Object| self.selection.admits(&change.key, object);
+        let before = change.before.as_ref().filter(selected);
+        let after = change.after.as_ref().filter(selected);
+        let bytes = match (before, after) {
+            (None, None) => return None,
+            (None, Some(object)) => self.view.event("ADDED", object),
+            (Some(_), Some(object)) => self.view.event("MODIFIED", object),
+            (Some(object), None) => self.view.deleted(object, revision),
+        };
+        Some(Part::Object(bytes))
+    }
+}
+
+/// Whether the request says something about initial events, and what.
+fn check_options(state: &State, query: &Query) -> Outcome<Option<bool>> {
+    let field = "resourceVersionMatch";
+    let kind = query.get(field);
+    // A server that knows no streaming lists ignores the parameter, but not the one that goes with it.
+    let initial_events = query
+        .flag("sendInitialEvents")
+        .filter(|_| state.streaming_lists);
+    if initial_events.is_none() && kind.is_some() {
+        let why = if state.streaming_lists {
+            "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+        } else {
+            "Forbidden: resourceVersionMatch is forbidden for watch"
+        };
+        return Err(status::invalid_options(field, why));
+    }
+    if initial_events.is_some() && kind != Some("NotOlderThan") {
+        let why =
+            "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+        return Err(status::invalid_options(field, why));
+    }
+    Ok(initial_events)
+}

@@ -1,0 +1,240 @@
+//! Filling a store: the one place where events become state.
+
+use std::{collections::BTreeSet, mem, sync::Arc};
+
+use arc_swap::ArcSwap;
+use kube::runtime::{reflector::Lookup, watcher::Event};
+use tokio::sync::watch;
+
+use crate::{
+    change::Batch,
+    error::Error,
+    index_by::IndexBy,
+    snapshot::{Contents, Snapshot, named},
+    store::{Status, Store, SyncPolicy},
+};
+
+/// The writing side of a store. There is one, it isn't `Clone`, and readers never wait for it.
+pub(crate) struct Writer<K> {
+    /// What the next snapshot will be.
+    working: Contents<K>,
+    /// What readers see.
+    published: Snapshot<K>,
+    /// Whether `working` was touched since it was last published.
+    dirty: bool,
+    /// Whether anything came in since the stores were last told.
+    news: bool,
+    /// The list that is coming in, until its InitDone.
+    list: Option<List<K>>,
+    synced: bool,
+    /// Whether the initial load is published while it comes in.
+    progress: bool,
+    current: Arc<ArcSwap<Contents<K>>>,
+    status: watch::Sender<Status>,
+}
+
+/// A list on its way in. It is set aside until it is complete, so that a list that is cut, or
+/// begun again, leaves nothing behind.
+struct List<K> {
+    objects: Contents<K>,
+    /// Objects that are listed, but in a version that would not decode.
+    undecodable: BTreeSet<(String, String)>,
+}
+
+/// What an event did.
+pub(crate) enum Applied<K> {
+    /// It is in the working state, or set aside.
+    Noted,
+    /// It completed the initial load, which is published; with the part of it that was not
+    /// published before, where progress is wanted.
+    Synced(Option<Batch<K>>),
+}
+
+impl<K: Lookup> Writer<K> {
+    pub(crate) fn new(by: IndexBy<K>) -> Self {
+        let working = Contents::new(by);
+        let published = Snapshot(Arc::new(working.clone()));
+        Self {
+            working,
+            current: Arc::new(ArcSwap::new(Arc::clone(&published.0))),
+            published,
+            dirty: false,
+            news: false,
+            list: None,
+            synced: false,
+            progress: false,
+            status: watch::Sender::default(),
+        }
+    }
+
+    pub(crate) fn store(&self) -> Store<K> {
+        Store::new(Arc::clone(&self.current), self.status.subscribe())
+    }
+
+    pub(crate) fn with_progress(&mut self) {
+        self.progress = true;
+    }
+
+    pub(crate) fn set_policy(&mut self, policy: SyncPolicy) {
+        self.status.send_modify(|status| status.policy = policy);
+    }
+
+    pub(crate) fn is_synced(&self) -> bool {
+        self.synced
+    }
+
+    /// Takes one event in. Readers see it after the next [`publish`](Self::publish).
+    ///
+    /// # Errors
+    ///
+    /// An object without a name.
+    pub(crate) fn apply(&mut self, event: Event<K>) -> Result<Applied<K>, Error> {
+        self.news = true;
+        match event {
+            Event::Init => self.list = Some(List::new()),
+            Event::InitApply(object) => self.listed(named(object)?),
+            Event::InitDone => return Ok(self.complete()),
+            // Before the sync there is nothing to compare with: it is part of the load.
+            Event::Apply(object) if !self.synced => self.listed(named(object)?),
+            Event::Apply(object) => {
+                let object = named(object)?;
+                if let Some(list) = &mut self.list {
+                    list.objects.put(Arc::clone(&object));
+                }
+                self.put(object);
+            }
+            Event::Delete(object) => {
+                let object = named(object)?;
+                if let Some(list) = &mut self.list {
+                    list.objects.take(&object);
+                }
+                self.take(&object);
+            }
+        }
+        Ok(Applied::Noted)
+    }
+
+    /// Takes note of a failure upstream.
+    pub(crate) fn failed(&mut self, error: &Error) {
+        let stale = error.object().map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
+        if let (Some(list), Some(object)) = (&mut self.list, stale.clone()) {
+            list.undecodable.insert(object);
+        }
+        self.status.send_modify(|status| {
+            status.last_error = Some(error.clone());
+            if let Some(object) = stale {
+                Arc::make_mut(&mut status.stale).insert(object);
+            }
+        });
+    }
+
+    /// Lets readers see all events so far, and gives what changed since the last time.
+    pub(crate) fn publish(&mut self) -> Option<Batch<K>> {
+        let previous = self.published.clone();
+        self.swap();
+        let batch = Batch::between(&previous, &self.published);
+        self.tell();
+        batch
+    }
+
+    pub(crate) fn snapshot(&self) -> &Snapshot<K> {
+        &self.published
+    }
+
+    fn swap(&mut self) {
+        if mem::take(&mut self.dirty) {
+            self.published = Snapshot(Arc::new(self.working.clone()));
+            self.current.store(Arc::clone(&self.published.0));
+        }
+    }
+
+    /// Wakes those who wait. After the swap, so that they find what they are told of.
+    fn tell(&mut self) {
+        if mem::take(&mut self.news) {
+            let (synced, listing) = (self.synced, self.list.is_some());
+            self.status.send_modify(|status| {
+                status.synced = synced;
+                status.listing = listing;
+                status.last_error = None;
+                status.events += 1;
+            });
+        }
+    }
+
+    fn listed(&mut self, object: Arc<K>) {
+        // Keeping the stored object where nothing changed is what makes a relist cheap: the new
+        // copy is freed at once.
+        let object = match self.working.same_version(&object) {
+            Some(stored) => Arc::clone(stored),
+            None => object,
+        };
+        if self.progress && !self.synced {
+            self.put(Arc::clone(&object));
+        }
+        self.list.get_or_insert_with(List::new).objects.put(object);
+    }
+
+    /// The list is complete: it becomes the state, by way of what differs.
+    fn complete(&mut self) -> Applied<K> {
+        let List { objects, undecodable } = self.list.take().unwrap_or_else(List::new);
+        if self.working.is_empty() {
+            self.dirty |= !objects.is_empty();
+            self.working.load(objects);
+        } else {
+            let mut gone = Vec::new();
+            let mut changed = Vec::new();
+            objects.since(&self.working, |old, new| match (old, new) {
+                (_, Some(new)) => changed.push(Arc::clone(new)),
+                (Some(old), None) => gone.push(Arc::clone(old)),
+                (None, None) => {}
+            });
+            changed.into_iter().for_each(|object| self.put(object));
+            gone.retain(|object| !undecodable.contains(&identity(&**object)));
+            gone.iter().for_each(|object| self.take(object));
+        }
+        self.status.send_modify(|status| status.stale = Arc::new(undecodable));
+        if mem::replace(&mut self.synced, true) {
+            return Applied::Noted;
+        }
+        if self.progress {
+            return Applied::Synced(self.publish());
+        }
+        self.swap();
+        self.tell();
+        Applied::Synced(None)
+    }
+
+    fn put(&mut self, object: Arc<K>) {
+        self.refreshed(&object);
+        if self.working.same_version(&object).is_none() {
+            self.working.put(object);
+            self.dirty = true;
+        }
+    }
+
+    fn take(&mut self, object: &K) {
+        self.refreshed(object);
+        self.dirty |= self.working.take(object).is_some();
+    }
+
+    /// A good version has come in, or the object is gone: it is stale no more.
+    fn refreshed(&mut self, object: &K) {
+        if self.status.borrow().stale.is_empty() {
+            return;
+        }
+        let identity = identity(object);
+        self.status.send_if_modified(|status| Arc::make_mut(&mut status.stale).remove(&identity));
+    }
+}
+
+impl<K: Lookup> List<K> {
+    fn new() -> Self {
+        Self { objects: Contents::unindexed(), undecodable: BTreeSet::new() }
+    }
+}
+
+fn identity<K: Lookup>(object: &K) -> (String, String) {
+    let namespace = object.namespace().map(|namespace| namespace.into_owned());
+    let name = object.name().map(|name| name.into_owned());
+    (namespace.unwrap_or_default(), name.unwrap_or_default())
+}
