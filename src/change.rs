@@ -217,7 +217,9 @@ impl<K> Delta<K> {
     /// The newest known version: the new one, or the last one of a deleted object.
     pub fn object(&self) -> &Arc<K> {
         match self {
-            Self::Created(object) | Self::Modified { new: object, .. } | Self::Deleted(object) => object,
+            Self::Created(object) | Self::Modified { new: object, .. } | Self::Deleted(object) => {
+                object
+            }
         }
     }
 }
@@ -226,7 +228,9 @@ impl<K> Clone for Delta<K> {
     fn clone(&self) -> Self {
         match self {
             Self::Created(new) => Self::Created(Arc::clone(new)),
-            Self::Modified { old, new } => Self::Modified { old: Arc::clone(old), new: Arc::clone(new) },
+            Self::Modified { old, new } => {
+                Self::Modified { old: Arc::clone(old), new: Arc::clone(new) }
+            }
             Self::Deleted(old) => Self::Deleted(Arc::clone(old)),
         }
     }

@@ -49,7 +49,8 @@ impl Document {
     /// [`is_undecodable`](Error::is_undecodable) if the text is not a JSON object with a
     /// `metadata.name`.
     pub fn from_json(json: &str) -> Result<Self, Error> {
-        Self::decode(&FieldFilter::default(), json, None).map_err(|cause| undecodable("", "", &cause))
+        Self::decode(&FieldFilter::default(), json, None)
+            .map_err(|cause| undecodable("", "", &cause))
     }
 
     /// The object's name.
@@ -120,17 +121,13 @@ impl Document {
     }
 
     fn index(json: Box<str>) -> Result<Self, serde_json::Error> {
-        let Envelope { metadata } = serde_json::from_str(&json)?;
-        let span = |text: &Cow<'_, str>| {
-            let at = text.as_ptr() as usize - json.as_ptr() as usize;
-            (position(at), position(at + text.len()))
+        let Identity { name, namespace, uid, resource_version } = Identity::of(&json)?;
+        let span = |text: &str| {
+            let start = text.as_ptr().addr() - json.as_ptr().addr();
+            (position(start), position(start + text.len()))
         };
-        let all = [Some(&metadata.name), metadata.namespace.as_ref(), metadata.uid.as_ref(), metadata.resource_version.as_ref()];
-        if all.iter().flatten().any(|text| matches!(text, Cow::Owned(_))) || metadata.name.is_empty() {
-            return Err(serde::de::Error::custom("an identity field is empty or escaped"));
-        }
-        let [name, namespace, uid, resource_version] = all.map(|text| text.map(span));
-        let Some(name) = name else { return Err(serde::de::Error::custom("no name")) };
+        let (name, namespace) = (span(name), namespace.map(span));
+        let (uid, resource_version) = (uid.map(span), resource_version.map(span));
         Ok(Self { name, namespace, uid, resource_version, json })
     }
 
@@ -150,7 +147,7 @@ fn undecodable(namespace: &str, name: &str, cause: &serde_json::Error) -> Error 
     }
 }
 
-/// What names an object in its JSON.
+/// What names an object in its JSON. None of it is ever escaped there.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]
@@ -160,14 +157,21 @@ struct Envelope<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Identity<'a> {
-    #[serde(borrow)]
-    pub(crate) name: Cow<'a, str>,
-    #[serde(borrow)]
-    pub(crate) namespace: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    pub(crate) uid: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    pub(crate) resource_version: Option<Cow<'a, str>>,
+    pub(crate) name: &'a str,
+    pub(crate) namespace: Option<&'a str>,
+    pub(crate) uid: Option<&'a str>,
+    pub(crate) resource_version: Option<&'a str>,
+}
+
+impl<'a> Identity<'a> {
+    /// That of the object in the text, if it has a name.
+    pub(crate) fn of(json: &'a str) -> Result<Self, serde_json::Error> {
+        let Envelope { metadata } = serde_json::from_str(json)?;
+        if metadata.name.is_empty() {
+            return Err(serde::de::Error::custom("metadata.name is empty"));
+        }
+        Ok(metadata)
+    }
 }
 
 /// An object's `apiVersion` and `kind`.
@@ -268,14 +272,24 @@ mod tests {
             pod.as_json(),
             r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"b","namespace":"a","uid":"u","resourceVersion":"7"},"n":1.50}"#
         );
-        assert_eq!((pod.namespace(), pod.name(), pod.uid(), pod.resource_version()), (Some("a"), "b", Some("u"), Some("7")));
+        assert_eq!(
+            (pod.namespace(), pod.name(), pod.uid(), pod.resource_version()),
+            (Some("a"), "b", Some("u"), Some("7"))
+        );
         // One that has them keeps its own.
         assert_eq!(Document::decode(&filter, pod.as_json(), Some(&Types::default())).unwrap(), pod);
     }
 
     #[test]
     fn what_is_no_object_is_rejected_without_being_quoted() {
-        for text in ["", "7", "{}", r#"{"metadata":{"name":""}}"#, r#"{"metadata":{"name":7}}"#, "{\"metadata\":{\"name\":\"hunter2\""] {
+        for text in [
+            "",
+            "7",
+            "{}",
+            r#"{"metadata":{"name":""}}"#,
+            r#"{"metadata":{"name":7}}"#,
+            "{\"metadata\":{\"name\":\"hunter2\"",
+        ] {
             let error = Document::from_json(text).unwrap_err();
             assert!(error.is_undecodable(), "{text}");
             assert!(!format!("{error:?}").contains("hunter2"));
@@ -285,7 +299,9 @@ mod tests {
     /// SEMANTICS: W7
     #[test]
     fn its_debug_form_has_no_content() {
-        let document = Document::from_json(r#"{"metadata":{"name":"db"},"data":{"password":"hunter2"}}"#).unwrap();
+        let document =
+            Document::from_json(r#"{"metadata":{"name":"db"},"data":{"password":"hunter2"}}"#)
+                .unwrap();
         assert!(!format!("{document:?}").contains("hunter2"));
     }
 }

@@ -82,10 +82,8 @@ impl Error {
     /// serde's own message is left out on purpose: it quotes the offending value.
     pub(crate) fn undecodable(namespace: &str, name: &str, cause: &serde_json::Error) -> Self {
         let slash = if namespace.is_empty() { "" } else { "/" };
-        let message = format!(
-            "object {namespace}{slash}{name} can't be decoded: {}",
-            describe_json(cause)
-        );
+        let message =
+            format!("object {namespace}{slash}{name} can't be decoded: {}", describe_json(cause));
         Self::new(Kind::Undecodable, message)
             .modify(|inner| inner.object = Some((namespace.to_owned(), name.to_owned())))
     }
@@ -212,10 +210,7 @@ impl Error {
     /// The API server will go on refusing until somebody changes something: Forbidden,
     /// Unauthorized or NotInstalled.
     pub fn is_refusal(&self) -> bool {
-        matches!(
-            self.kind(),
-            Kind::Forbidden | Kind::Unauthorized | Kind::NotInstalled
-        )
+        matches!(self.kind(), Kind::Forbidden | Kind::Unauthorized | Kind::NotInstalled)
     }
 
     /// The (namespace, name) of the object that an [`is_undecodable`](Error::is_undecodable) error
@@ -321,7 +316,11 @@ pub(crate) fn from_client(what: &str, error: kube::Error) -> Error {
             format!("{what}: the answer can't be decoded: {}", describe_json(&cause)),
         ),
         kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => {
-            Error::with_source(Kind::Connection, format!("{what}: connection to the API server"), error)
+            Error::with_source(
+                Kind::Connection,
+                format!("{what}: connection to the API server"),
+                error,
+            )
         }
         other => Error::with_source(Kind::Other, what, other),
     }

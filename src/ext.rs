@@ -7,7 +7,9 @@ use kube::runtime::reflector::Lookup;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    adapters::{ChangeItem, Debounce, Debounced, EventItem, FilterFields, Indexed, LogErrors, Matching},
+    adapters::{
+        ChangeItem, Debounce, Debounced, EventItem, FilterFields, Indexed, LogErrors, Matching,
+    },
     error::{Error, Kind},
     index_by::IndexBy,
     path::{FieldFilter, FieldSelector},

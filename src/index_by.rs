@@ -43,8 +43,10 @@ impl<K: Serialize + 'static> IndexBy<K> {
     where
         I: IntoIterator<Item: AsRef<str>>,
     {
-        let paths: Vec<FieldPath> =
-            paths.into_iter().map(|path| FieldPath::parse(path.as_ref())).collect::<Result<_, _>>()?;
+        let paths: Vec<FieldPath> = paths
+            .into_iter()
+            .map(|path| FieldPath::parse(path.as_ref()))
+            .collect::<Result<_, _>>()?;
         if paths.is_empty() {
             return Err(Error::new(Kind::Path, "an index needs at least one path"));
         }

@@ -42,11 +42,7 @@ pub(crate) struct RawStr<'j> {
 impl<'j> Cursor<'j> {
     /// Stands before the first value of `text`.
     pub(crate) fn new(text: &'j str) -> Self {
-        let mut cursor = Self {
-            text,
-            at: 0,
-            depth: 0,
-        };
+        let mut cursor = Self { text, at: 0, depth: 0 };
         cursor.skip_space();
         cursor
     }
@@ -114,10 +110,7 @@ impl<'j> Cursor<'j> {
             }
             Kind::Literal => {
                 let rest = &self.text.as_bytes()[self.at..];
-                self.at += rest
-                    .iter()
-                    .position(|&byte| ends_literal(byte))
-                    .unwrap_or(rest.len());
+                self.at += rest.iter().position(|&byte| ends_literal(byte)).unwrap_or(rest.len());
             }
         }
         Ok(start..self.at)
@@ -231,9 +224,7 @@ impl<'j> RawStr<'j> {
     pub(crate) fn unescape(self) -> Result<Cow<'j, str>, Malformed> {
         match self.unescaped() {
             Some(plain) => Ok(Cow::Borrowed(plain)),
-            None => serde_json::from_str(self.quoted)
-                .map(Cow::Owned)
-                .map_err(|_| Malformed),
+            None => serde_json::from_str(self.quoted).map(Cow::Owned).map_err(|_| Malformed),
         }
     }
 
@@ -246,11 +237,7 @@ impl<'j> RawStr<'j> {
     }
 
     fn unescaped(self) -> Option<&'j str> {
-        if self.escaped {
-            None
-        } else {
-            self.quoted.get(1..self.quoted.len() - 1)
-        }
+        if self.escaped { None } else { self.quoted.get(1..self.quoted.len() - 1) }
     }
 }
 
@@ -271,18 +258,12 @@ fn plain_bytes(bytes: &[u8]) -> usize {
             return index * 8 + (found.trailing_zeros() / 8) as usize;
         }
     }
-    let tail = rest
-        .iter()
-        .position(|byte| matches!(byte, b'"' | b'\\'))
-        .unwrap_or(rest.len());
+    let tail = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(rest.len());
     words.len() * 8 + tail
 }
 
 fn ends_literal(byte: u8) -> bool {
-    matches!(
-        byte,
-        b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t' | b':' | b'"' | b'{' | b'['
-    )
+    matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t' | b':' | b'"' | b'{' | b'[')
 }
 
 #[cfg(test)]
@@ -299,26 +280,14 @@ mod tests {
             assert_eq!(&text[start..=start], "\"");
             fields.push((name.unescape().unwrap(), cursor.value().unwrap()));
         }
-        let want = [
-            ("a", r#"[ 1 , {"x":"]"} ]"#),
-            ("b.", r#""q\"""#),
-            ("c", "{}"),
-        ];
-        assert_eq!(
-            fields,
-            want.map(|(name, value)| (Cow::Borrowed(name), value))
-        );
+        let want = [("a", r#"[ 1 , {"x":"]"} ]"#), ("b.", r#""q\"""#), ("c", "{}")];
+        assert_eq!(fields, want.map(|(name, value)| (Cow::Borrowed(name), value)));
         assert_eq!(cursor.depth, 0);
     }
 
     #[test]
     fn counts_elements() {
-        for (text, count) in [
-            ("[]", 0),
-            ("[ ]", 0),
-            ("[[]]", 1),
-            ("[[],[1,2],{},\"\",3]", 5),
-        ] {
+        for (text, count) in [("[]", 0), ("[ ]", 0), ("[[]]", 1), ("[[],[1,2],{},\"\",3]", 5)] {
             assert_eq!(Cursor::new(text).count_elements(), Ok(count), "{text}");
         }
     }
@@ -328,15 +297,9 @@ mod tests {
         for length in 0..40 {
             for end in ["\"", "\\", "é\""] {
                 let text = format!("{}{end}", "x".repeat(length));
-                assert_eq!(
-                    plain_bytes(text.as_bytes()),
-                    text.find(['"', '\\']).unwrap()
-                );
+                assert_eq!(plain_bytes(text.as_bytes()), text.find(['"', '\\']).unwrap());
             }
-            assert_eq!(
-                plain_bytes("\u{a2}!#[]".repeat(length).as_bytes()),
-                6 * length
-            );
+            assert_eq!(plain_bytes("\u{a2}!#[]".repeat(length).as_bytes()), 6 * length);
         }
     }
 

@@ -43,9 +43,7 @@ impl Selector {
     #[cfg(feature = "testing")]
     pub(crate) fn matches(&self, object: &Value) -> bool {
         self.terms.iter().all(|(key, requirement)| {
-            let label = object["metadata"]["labels"]
-                .get(key)
-                .and_then(Value::as_str);
+            let label = object["metadata"]["labels"].get(key).and_then(Value::as_str);
             let number = || label.and_then(|label| label.parse::<i64>().ok());
             match requirement {
                 Requirement::In(values) => {
@@ -70,10 +68,7 @@ fn requirement(words: &mut Words<'_>) -> Result<(String, Requirement), String> {
         word = words.next();
     }
     let Word::Name(key) = word else {
-        return Err(format!(
-            "found '{}', expected: !, identifier, or ','",
-            word.text()
-        ));
+        return Err(format!("found '{}', expected: !, identifier, or ','", word.text()));
     };
     check_key(key)?;
     let key = key.to_owned();
@@ -91,10 +86,7 @@ fn requirement(words: &mut Words<'_>) -> Result<(String, Requirement), String> {
         Word::Mark(">") => Requirement::Greater(number(words)?),
         Word::Mark("<") => Requirement::Less(number(words)?),
         other => {
-            return Err(format!(
-                "found '{}', expected: in, notin, =, ==, !=, >, <",
-                other.text()
-            ));
+            return Err(format!("found '{}', expected: in, notin, =, ==, !=, >, <", other.text()));
         }
     };
     Ok((key, requirement))
@@ -114,8 +106,7 @@ fn value(words: &mut Words<'_>) -> Result<String, String> {
 
 fn number(words: &mut Words<'_>) -> Result<i64, String> {
     let text = value(words)?;
-    text.parse()
-        .map_err(|_| format!("'{text}' is not an integer"))
+    text.parse().map_err(|_| format!("'{text}' is not an integer"))
 }
 
 fn set(words: &mut Words<'_>) -> Result<Vec<String>, String> {
@@ -202,16 +193,11 @@ impl<'a> Words<'a> {
         } else if is_mark(first) {
             1
         } else {
-            rest.find(|c: char| is_mark(c) || c.is_whitespace())
-                .unwrap_or(rest.len())
+            rest.find(|c: char| is_mark(c) || c.is_whitespace()).unwrap_or(rest.len())
         };
         let (word, rest) = rest.split_at(len);
         self.rest = rest;
-        if is_mark(first) {
-            Word::Mark(word)
-        } else {
-            Word::Name(word)
-        }
+        if is_mark(first) { Word::Mark(word) } else { Word::Name(word) }
     }
 }
 
@@ -223,9 +209,7 @@ mod tests {
 
     fn labels(selector: &str) -> bool {
         let object = json!({"metadata": {"labels": {"app": "web", "tier": "b", "empty": "", "x.io/n": "5"}}});
-        Selector::parse(selector)
-            .expect(selector)
-            .matches(&object)
+        Selector::parse(selector).expect(selector).matches(&object)
     }
 
     #[test]

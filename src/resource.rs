@@ -37,16 +37,26 @@ impl Gvr {
         let (group, version, plural) = match parts[..] {
             [version, plural] => ("", version, plural),
             [group, version, plural] if !group.is_empty() => (group, version, plural),
-            _ => return Err(invalid(text, "expected group/version/plural, or v1/plural for the core group")),
+            _ => {
+                return Err(invalid(
+                    text,
+                    "expected group/version/plural, or v1/plural for the core group",
+                ));
+            }
         };
         let name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
         if !version.starts_with('v') || !version.chars().all(name) || version.len() < 2 {
-            return Err(invalid(text, &format!("`{version}` is not a version such as v1 or v1beta1")));
+            return Err(invalid(
+                text,
+                &format!("`{version}` is not a version such as v1 or v1beta1"),
+            ));
         }
         if plural.chars().any(|c| c.is_ascii_uppercase()) {
             return Err(invalid(
                 text,
-                &format!("`{plural}` looks like a kind; the plural resource name is needed, such as pods"),
+                &format!(
+                    "`{plural}` looks like a kind; the plural resource name is needed, such as pods"
+                ),
             ));
         }
         if plural.is_empty() || !plural.chars().all(name) {
@@ -89,7 +99,11 @@ impl Gvr {
     /// The collection's path, of all namespaces or of one.
     pub(crate) fn url(&self, namespace: Option<&str>) -> String {
         let Self { group, version, plural } = self;
-        let root = if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") };
+        let root = if group.is_empty() {
+            format!("/api/{version}")
+        } else {
+            format!("/apis/{group}/{version}")
+        };
         match namespace {
             Some(namespace) => format!("{root}/namespaces/{namespace}/{plural}"),
             None => format!("{root}/{plural}"),

@@ -129,7 +129,11 @@ impl<K> Store<K> {
             },
             objects: snapshot.len(),
             indexes: snapshot.indexes().collect(),
-            stale: status.stale.iter().map(|(namespace, name)| format!("{namespace}/{name}")).collect(),
+            stale: status
+                .stale
+                .iter()
+                .map(|(namespace, name)| format!("{namespace}/{name}"))
+                .collect(),
             last_error: status.last_error.as_ref().map(ToString::to_string),
         }
     }

@@ -170,7 +170,8 @@ where
             if *this.ended {
                 break;
             }
-            match this.changes.as_mut().poll_next(cx).map(|item| item.map(ChangeItem::into_change)) {
+            match this.changes.as_mut().poll_next(cx).map(|item| item.map(ChangeItem::into_change))
+            {
                 Poll::Ready(Some(Ok(Change::InitialSync(batch)))) => hold(this.held, true, &batch),
                 Poll::Ready(Some(Ok(Change::Live(batch)))) => hold(this.held, false, &batch),
                 Poll::Ready(Some(Ok(synced))) => {
@@ -201,7 +202,10 @@ where
             if this.timer.deadline() != due {
                 this.timer.as_mut().reset(due);
             }
-            let now = *this.ended || flushed || due <= Instant::now() || this.timer.as_mut().poll(cx).is_ready();
+            let now = *this.ended
+                || flushed
+                || due <= Instant::now()
+                || this.timer.as_mut().poll(cx).is_ready();
             if now && let Some(change) = this.held.take().and_then(Held::net) {
                 if let Mode::Interval(interval) = this.debounce.0 {
                     *this.closed_until = Some(Instant::now() + interval);

@@ -36,7 +36,8 @@ where
 {
     let strained = serde_json::to_string(object).and_then(|json| filter.deserialize(&json));
     strained.map_err(|cause| {
-        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name().unwrap_or_default());
+        let (namespace, name) =
+            (object.namespace().unwrap_or_default(), object.name().unwrap_or_default());
         Error::undecodable(&namespace, &name, &cause)
     })
 }

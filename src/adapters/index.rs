@@ -86,7 +86,8 @@ where
             let Some(writer) = this.writer else { return Poll::Ready(None) };
             let applied = match this.events.as_mut().poll_next(cx) {
                 Poll::Pending => {
-                    return publish(writer).map_or(Poll::Pending, |change| Poll::Ready(Some(change)));
+                    return publish(writer)
+                        .map_or(Poll::Pending, |change| Poll::Ready(Some(change)));
                 }
                 Poll::Ready(None) => {
                     let last = publish(writer);

@@ -38,7 +38,9 @@ where
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut this = self.project();
         loop {
-            let Some(item) = ready!(this.events.as_mut().poll_next(cx)) else { return Poll::Ready(None) };
+            let Some(item) = ready!(this.events.as_mut().poll_next(cx)) else {
+                return Poll::Ready(None);
+            };
             match item.into_event() {
                 Ok(Event::InitApply(object)) if !document::matches(this.selector, &object) => {}
                 // It matches no more; whether it ever did is for the store to know.

@@ -20,21 +20,15 @@ fn json() -> impl Strategy<Value = Value> {
         // Few digits: without a feature of its own, serde_json does not read back every digit it wrote.
         any::<i32>().prop_map(|n| Value::from(f64::from(n) / 16.0)),
         (-9..9i32).prop_map(|n| Value::from(f64::from(n) / 2.0)),
-        prop_oneof![
-            Just("x\n\u{1f600}\"".to_owned()),
-            "[a-z{\\[\\]},:\\\\]{0,4}"
-        ]
-        .prop_map(Value::String),
+        prop_oneof![Just("x\n\u{1f600}\"".to_owned()), "[a-z{\\[\\]},:\\\\]{0,4}"]
+            .prop_map(Value::String),
     ];
     scalar.prop_recursive(5, 60, 5, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..5).prop_map(Value::Array),
             vec((proptest::sample::select(&NAMES[..]), inner), 0..5).prop_map(|fields| {
                 Value::Object(
-                    fields
-                        .into_iter()
-                        .map(|(k, v)| (k.to_owned(), v))
-                        .collect::<Map<_, _>>(),
+                    fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect::<Map<_, _>>(),
                 )
             }),
         ]
@@ -51,17 +45,8 @@ fn plain_step() -> impl Strategy<Value = String> {
 }
 
 fn any_step() -> impl Strategy<Value = String> {
-    const OTHER: [&str; 9] = [
-        "..a",
-        "..[0]",
-        "[0,-1]",
-        "[1:]",
-        "['a','b']",
-        "[?(@.a)]",
-        "[?@=='x']",
-        "[?@>0]",
-        "..*",
-    ];
+    const OTHER: [&str; 9] =
+        ["..a", "..[0]", "[0,-1]", "[1:]", "['a','b']", "[?(@.a)]", "[?@=='x']", "[?@>0]", "..*"];
     prop_oneof![2 => plain_step(), 1 => proptest::sample::select(&OTHER[..]).prop_map(str::to_owned)]
 }
 
@@ -81,8 +66,7 @@ fn spelled_out(value: &Value, out: &mut String) {
             out.push_str("{ ");
             for (index, (name, value)) in fields.iter().enumerate() {
                 out.push_str(if index == 0 { "\"" } else { " ,\n\"" });
-                name.encode_utf16()
-                    .for_each(|unit| out.extend(format!("\\u{unit:04x}").chars()));
+                name.encode_utf16().for_each(|unit| out.extend(format!("\\u{unit:04x}").chars()));
                 out.push_str("\" :\t");
                 spelled_out(value, out);
             }
@@ -103,11 +87,7 @@ fn spelled_out(value: &Value, out: &mut String) {
 fn spellings(value: &Value) -> [String; 3] {
     let mut escaped = String::from(" ");
     spelled_out(value, &mut escaped);
-    [
-        value.to_string(),
-        serde_json::to_string_pretty(value).unwrap(),
-        escaped,
-    ]
+    [value.to_string(), serde_json::to_string_pretty(value).unwrap(), escaped]
 }
 
 proptest! {

@@ -68,21 +68,9 @@ fn identity_is_never_removed() {
 #[test]
 fn removal_is_decided_on_the_object_as_given() {
     let rows = [
-        (
-            vec!["l[0]", "l[1]"],
-            json!({ "l": [1, 2, 3] }),
-            json!({ "l": [3] }),
-        ),
-        (
-            vec!["l[0]", "l[-1]"],
-            json!({ "l": [1, 2, 3] }),
-            json!({ "l": [2] }),
-        ),
-        (
-            vec!["l[0]", "l[-1]"],
-            json!({ "l": [1] }),
-            json!({ "l": [] }),
-        ),
+        (vec!["l[0]", "l[1]"], json!({ "l": [1, 2, 3] }), json!({ "l": [3] })),
+        (vec!["l[0]", "l[-1]"], json!({ "l": [1, 2, 3] }), json!({ "l": [2] })),
+        (vec!["l[0]", "l[-1]"], json!({ "l": [1] }), json!({ "l": [] })),
         (
             vec!["l[*].a", "l[-1].b", "l[0].c"],
             json!({ "l": [{ "a": 1, "b": 1, "c": 1 }] }),
@@ -117,11 +105,7 @@ fn removal_is_decided_on_the_object_as_given() {
             left,
             "{paths:?}"
         );
-        assert_eq!(
-            filter.deserialize::<Value>(&text).unwrap(),
-            left,
-            "{paths:?}"
-        );
+        assert_eq!(filter.deserialize::<Value>(&text).unwrap(), left, "{paths:?}");
     }
 }
 
@@ -129,10 +113,7 @@ fn removal_is_decided_on_the_object_as_given() {
 #[test]
 fn the_rest_stays_as_written() {
     let rows = [
-        (
-            r#"{"a": 1.50, "b": 1, "c": "\u0041"}"#,
-            r#"{"a": 1.50, "c": "\u0041"}"#,
-        ),
+        (r#"{"a": 1.50, "b": 1, "c": "\u0041"}"#, r#"{"a": 1.50, "c": "\u0041"}"#),
         (r#"{"b": 1, "a": 1E5}"#, r#"{"a": 1E5}"#),
         (r#"{"a": 1, "b": 1}"#, r#"{"a": 1}"#),
         (r#"{"b": 1 , "b": [2] , "\u0062":{} }"#, r"{ }"),
@@ -150,21 +131,11 @@ fn the_rest_stays_as_written() {
         }
     }
     let filter = FieldFilter::new(["a.b"]).unwrap();
-    assert!(matches!(
-        filter.cut("{\"a\":{}}").unwrap(),
-        std::borrow::Cow::Borrowed(_)
-    ));
+    assert!(matches!(filter.cut("{\"a\":{}}").unwrap(), std::borrow::Cow::Borrowed(_)));
     assert!(FieldFilter::default().is_empty());
     assert_eq!(FieldFilter::default().cut(" {} ").unwrap(), "{}");
-    for text in [
-        "",
-        "{",
-        "{\"b\":}",
-        "{\"b\":1",
-        "{\"b\":1,}",
-        "{\"b\":1}}",
-        "{\"a\":{\"b\":tru}}",
-    ] {
+    for text in ["", "{", "{\"b\":}", "{\"b\":1", "{\"b\":1,}", "{\"b\":1}}", "{\"a\":{\"b\":tru}}"]
+    {
         assert!(filter.cut(text).is_err(), "{text}");
         assert!(filter.deserialize::<Value>(text).is_err(), "{text}");
     }
@@ -207,11 +178,7 @@ fn selector_operators() {
     for (text, holds) in rows {
         assert_eq!(selector(text).matches(&object), holds, "{text}");
         assert_eq!(selector(text).matches_of(&object), holds, "{text}");
-        assert_eq!(
-            selector(text).matches_json(&object.to_string()),
-            holds,
-            "{text}"
-        );
+        assert_eq!(selector(text).matches_json(&object.to_string()), holds, "{text}");
     }
     assert_eq!(selector(" a=b ").to_string(), "a=b");
     assert!("a=b".parse::<FieldSelector>().is_ok());
@@ -241,11 +208,7 @@ fn selectors_rejected_with_the_position_in_the_whole_text() {
     ];
     for (text, position, hint) in rows {
         let error = FieldSelector::parse(text).expect_err(text);
-        assert_eq!(
-            (error.position(), error.path()),
-            (position, text),
-            "{error}"
-        );
+        assert_eq!((error.position(), error.path()), (position, text), "{error}");
         assert!(error.hint().contains(hint), "{error}");
     }
 }

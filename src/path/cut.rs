@@ -37,19 +37,12 @@ pub(super) fn from_json_at<'j>(
     json: &'j str,
     place: &Place<'_>,
 ) -> Result<Cow<'j, str>, Malformed> {
-    let mut cutter = Cutter {
-        json,
-        cursor: Cursor::new(json),
-        kept: 0,
-        out: String::new(),
-    };
+    let mut cutter = Cutter { json, cursor: Cursor::new(json), kept: 0, out: String::new() };
     cutter.value(place)?;
     if cutter.kept == 0 {
         return Ok(Cow::Borrowed(json));
     }
-    cutter
-        .out
-        .push_str(cutter.json.get(cutter.kept..).ok_or(Malformed)?);
+    cutter.out.push_str(cutter.json.get(cutter.kept..).ok_or(Malformed)?);
     Ok(Cow::Owned(cutter.out))
 }
 
@@ -93,11 +86,7 @@ impl Cutter<'_> {
             }
             Kind::Array => {
                 let counts_back = place.counts_back();
-                let len = if counts_back {
-                    self.cursor.clone().count_elements()?
-                } else {
-                    0
-                };
+                let len = if counts_back { self.cursor.clone().count_elements()? } else { 0 };
                 let mut index = 0;
                 self.cursor.enter_array()?;
                 while self.cursor.next_element()? {
@@ -127,8 +116,7 @@ impl Cutter<'_> {
         match place {
             Some(place) if place.ends() => {
                 let from = items.before.filter(|_| items.any_kept).unwrap_or(start);
-                self.out
-                    .push_str(self.json.get(self.kept..from).ok_or(Malformed)?);
+                self.out.push_str(self.json.get(self.kept..from).ok_or(Malformed)?);
                 self.cursor.skip_value()?;
                 self.kept = self.cursor.position();
             }

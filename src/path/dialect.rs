@@ -12,10 +12,7 @@ fn path(text: &str) -> FieldPath {
 
 /// SEMANTICS: P1
 #[test]
-#[expect(
-    clippy::mutable_key_type,
-    reason = "regexes in a path cache what they match, no more"
-)]
+#[expect(clippy::mutable_key_type, reason = "regexes in a path cache what they match, no more")]
 fn spellings_of_one_path_are_equal() {
     let texts = [
         "a.b",
@@ -91,26 +88,10 @@ fn searching_steps() {
 /// SEMANTICS: P4
 #[test]
 fn names_of_many_characters() {
-    for name in [
-        "a-b",
-        "a_b",
-        "a/b",
-        "a:b",
-        "$a",
-        "a$",
-        "@a",
-        "a1",
-        "1",
-        "ключ",
-        "名前",
-        "नाम्",
-    ] {
+    for name in ["a-b", "a_b", "a/b", "a:b", "$a", "a$", "@a", "a1", "1", "ключ", "名前", "नाम्"]
+    {
         let object = json!({ "x": { name: "found" } });
-        assert_eq!(
-            path(&format!("x.{name}")).keys(&object),
-            ["found"],
-            "{name}"
-        );
+        assert_eq!(path(&format!("x.{name}")).keys(&object), ["found"], "{name}");
         assert_eq!(path(name).keys(&object["x"]), ["found"], "{name}");
     }
 }
@@ -202,25 +183,13 @@ fn keys_come_in_document_order_without_duplicates() {
     let twice = r#"{"a":{"b":1},"\u0061":{"c":2}}"#;
     for text in ["a.b", "a.c", "*.b", "*.c"] {
         let value: Value = serde_json::from_str(twice).unwrap();
-        assert_eq!(
-            path(text).keys_in_json(twice),
-            path(text).keys(&value),
-            "{text}"
-        );
+        assert_eq!(path(text).keys_in_json(twice), path(text).keys(&value), "{text}");
     }
 }
 
 #[test]
 fn keys_in_broken_json_are_none() {
-    for text in [
-        "",
-        "{",
-        "{\"a\":",
-        "{\"a\":\"x",
-        "[",
-        "{\"a\":\"\\ud800\"}",
-        "nonsense",
-    ] {
+    for text in ["", "{", "{\"a\":", "{\"a\":\"x", "[", "{\"a\":\"\\ud800\"}", "nonsense"] {
         assert!(path("a").keys_in_json(text).is_empty(), "{text}");
         assert!(path("..a").keys_in_json(text).is_empty(), "{text}");
     }
@@ -250,11 +219,7 @@ fn within() {
         ("metadata.labels", "..labels", false),
     ];
     for (text, prefix, within) in rows {
-        assert_eq!(
-            path(text).is_within(&path(prefix)),
-            within,
-            "{text} {prefix}"
-        );
+        assert_eq!(path(text).is_within(&path(prefix)), within, "{text} {prefix}");
     }
 }
 

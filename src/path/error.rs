@@ -39,20 +39,12 @@ impl PathError {
     /// Columns are counted in characters; line breaks and tabs in the path are shown as spaces.
     pub fn caret(&self) -> String {
         let line = self.path.replace(char::is_control, " ");
-        let before = self
-            .path
-            .char_indices()
-            .take_while(|(at, _)| *at < self.position)
-            .count();
+        let before = self.path.char_indices().take_while(|(at, _)| *at < self.position).count();
         format!("{line}\n{:before$}^", "")
     }
 
     pub(super) fn new(path: &str, position: usize, hint: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            path: path.into(),
-            position,
-            hint: hint.into(),
-        }
+        Self { path: path.into(), position, hint: hint.into() }
     }
 }
 
@@ -72,9 +64,6 @@ mod tests {
     fn message_is_one_lower_case_line() {
         let error = PathError::new("a\nb", 1, "white space outside quotes");
         let text = error.to_string();
-        assert_eq!(
-            text,
-            r#"invalid field path "a\nb": white space outside quotes (at byte 1)"#
-        );
+        assert_eq!(text, r#"invalid field path "a\nb": white space outside quotes (at byte 1)"#);
     }
 }

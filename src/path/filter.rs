@@ -70,15 +70,9 @@ impl FieldFilter {
         for text in paths {
             let text = text.as_ref();
             let path = FieldPath::parse(text)?;
-            if let Some(field) = IDENTITY
-                .iter()
-                .find(|field| may_remove(&path.0.segments, field))
-            {
+            if let Some(field) = IDENTITY.iter().find(|field| may_remove(&path.0.segments, field)) {
                 let start = text.len() - text.trim_start().len();
-                let hint = format!(
-                    "may remove {}, which identifies the object",
-                    field.join(".")
-                );
+                let hint = format!("may remove {}, which identifies the object", field.join("."));
                 return Err(PathError::new(text, start, hint));
             }
             filter.add(path);
@@ -113,11 +107,8 @@ impl FieldFilter {
 
     /// Removes the fields from an object.
     pub fn remove(&self, value: &mut Value) {
-        let tree = if self.queries {
-            Cow::Owned(self.located(value))
-        } else {
-            Cow::Borrowed(&self.plain)
-        };
+        let tree =
+            if self.queries { Cow::Owned(self.located(value)) } else { Cow::Borrowed(&self.plain) };
         if let Some(place) = tree.root() {
             cut::from_value(value, &place);
         }

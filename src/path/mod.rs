@@ -125,12 +125,7 @@ impl FieldPath {
             Way::Plain(steps) => key::distinct(walk::keys(value, steps)),
             Way::Query(path) => {
                 let found = path.query(value);
-                key::distinct(
-                    found
-                        .iter()
-                        .filter_map(|value| key::of_value(value))
-                        .collect(),
-                )
+                key::distinct(found.iter().filter_map(|value| key::of_value(value)).collect())
             }
         }
     }
@@ -153,10 +148,7 @@ impl FieldPath {
         };
         let segments = &self.0.segments;
         segments.len() >= steps.len()
-            && segments
-                .iter()
-                .zip(steps)
-                .all(|(segment, step)| segment.is_within(step))
+            && segments.iter().zip(steps).all(|(segment, step)| segment.is_within(step))
             && !segments.iter().any(Segment::reads_root)
     }
 
@@ -168,18 +160,14 @@ impl FieldPath {
             return key::distinct(keys);
         }
         // What can't be written as JSON has no fields.
-        serde_json::to_value(object)
-            .map(|value| self.keys(&value))
-            .unwrap_or_default()
+        serde_json::to_value(object).map(|value| self.keys(&value)).unwrap_or_default()
     }
 
     /// [`keys`](Self::keys) of an object given as valid JSON text; none if the text is not JSON.
     pub(crate) fn keys_in_json(&self, json: &str) -> Vec<String> {
         match &self.0.way {
             Way::Plain(steps) => key::distinct(walk::keys_in_json(json, steps).unwrap_or_default()),
-            Way::Query(_) => serde_json::from_str(json)
-                .map(|v| self.keys(&v))
-                .unwrap_or_default(),
+            Way::Query(_) => serde_json::from_str(json).map(|v| self.keys(&v)).unwrap_or_default(),
         }
     }
 
@@ -196,12 +184,7 @@ impl FieldPath {
                 Err(_) => return Err(PathError::new(text, start, "not a path of RFC 9535")),
             },
         };
-        Ok(Self(Arc::new(Inner {
-            written: written.into(),
-            canonical,
-            segments,
-            way,
-        })))
+        Ok(Self(Arc::new(Inner { written: written.into(), canonical, segments, way })))
     }
 }
 

@@ -18,12 +18,7 @@ pub(super) struct Parsed<'t> {
 
 /// Parses the part of `text` in `range` as a path. Errors refer to the whole of `text`.
 pub(super) fn parse(text: &str, range: Range<usize>) -> Result<Parsed<'_>, PathError> {
-    let mut parser = Parser {
-        text,
-        at: range.start,
-        end: range.end,
-        nesting: 0,
-    };
+    let mut parser = Parser { text, at: range.start, end: range.end, nesting: 0 };
     parser.skip_space();
     let start = parser.at;
     let segments = parser.path()?;
@@ -56,10 +51,7 @@ impl Parser<'_> {
         // `$` is the root, `$name` a field.
         let named = |c| c == '\\' || is_name_char(c);
         let mut segments = Vec::new();
-        if rest
-            .strip_prefix('$')
-            .is_some_and(|next| !next.starts_with(named))
-        {
+        if rest.strip_prefix('$').is_some_and(|next| !next.starts_with(named)) {
             self.at += 1;
         } else if rest.starts_with(named) || rest.starts_with('*') {
             segments.push(Segment::one(self.name_or_any()?));
@@ -85,10 +77,7 @@ impl Parser<'_> {
         loop {
             let start = self.at;
             let segment = match self.peek() {
-                Some('[') => Segment {
-                    descends: false,
-                    selectors: self.brackets()?,
-                },
+                Some('[') => Segment { descends: false, selectors: self.brackets()? },
                 Some('.') => {
                     self.bump();
                     let descends = self.eat('.');
@@ -96,10 +85,7 @@ impl Parser<'_> {
                         Some('[') if descends => self.brackets()?,
                         _ => vec![self.name_or_any()?],
                     };
-                    Segment {
-                        descends,
-                        selectors,
-                    }
+                    Segment { descends, selectors }
                 }
                 _ => return Ok(()),
             };
@@ -190,15 +176,10 @@ impl Parser<'_> {
             });
         }
         let parts: Vec<_> = text.split(':').collect();
-        if parts.len() > 3
-            || parts
-                .iter()
-                .any(|part| !part.is_empty() && whole(part).is_none())
-        {
-            return Err(self.error_at(
-                start,
-                "a slice is start:end or start:end:step, in whole numbers",
-            ));
+        if parts.len() > 3 || parts.iter().any(|part| !part.is_empty() && whole(part).is_none()) {
+            return Err(
+                self.error_at(start, "a slice is start:end or start:end:step, in whole numbers")
+            );
         }
         Ok(Selector::Slice(text.to_owned()))
     }
@@ -227,9 +208,8 @@ impl Parser<'_> {
     fn escaped(&mut self) -> Result<char, PathError> {
         let backslash = self.at;
         self.bump();
-        let char = self
-            .peek()
-            .ok_or_else(|| self.error_at(backslash, "nothing follows the '\\'"))?;
+        let char =
+            self.peek().ok_or_else(|| self.error_at(backslash, "nothing follows the '\\'"))?;
         self.bump();
         Ok(char)
     }

@@ -11,12 +11,7 @@ use super::segment::{Step, place_in};
 /// `None` if it takes the object as a value to know.
 pub(super) fn keys<T: Serialize + ?Sized>(object: &T, steps: &[Step]) -> Option<Vec<String>> {
     let mut keys = Vec::new();
-    object
-        .serialize(Reader {
-            steps,
-            keys: &mut keys,
-        })
-        .ok()?;
+    object.serialize(Reader { steps, keys: &mut keys }).ok()?;
     Some(keys)
 }
 
@@ -73,13 +68,7 @@ impl<'a> Reader<'a> {
             Some((step, below)) => (Some(step), below),
             None => (None, self.steps),
         };
-        Fields {
-            step,
-            below,
-            before,
-            taken: false,
-            keys: self.keys,
-        }
+        Fields { step, below, before, taken: false, keys: self.keys }
     }
 
     fn elements(self, len: Option<usize>) -> Result<Elements<'a>, Unreadable> {
@@ -93,24 +82,15 @@ impl<'a> Reader<'a> {
             _ => Wanted::None,
         };
         let below = self.steps.get(1..).unwrap_or_default();
-        Ok(Elements {
-            wanted,
-            here: 0,
-            below,
-            keys: self.keys,
-        })
+        Ok(Elements { wanted, here: 0, below, keys: self.keys })
     }
 
     /// Steps into `{variant: ...}`; with no steps left, so that no part is read, if the path leads elsewhere.
     fn variant(self, variant: &str) -> (bool, Self) {
         match self.steps.split_first() {
-            Some((step, below)) if step.takes_name(variant) => (
-                true,
-                Self {
-                    steps: below,
-                    ..self
-                },
-            ),
+            Some((step, below)) if step.takes_name(variant) => {
+                (true, Self { steps: below, ..self })
+            }
             _ => (false, Self { steps: &[], ..self }),
         }
     }
@@ -233,11 +213,7 @@ impl<'a> Serializer for Reader<'a> {
         T: Serialize + ?Sized,
     {
         let (leads_here, below) = self.variant(variant);
-        if leads_here {
-            value.serialize(below)
-        } else {
-            Ok(())
-        }
+        if leads_here { value.serialize(below) } else { Ok(()) }
     }
 
     fn serialize_seq(self, len: Option<usize>) -> Result<Elements<'a>, Unreadable> {
@@ -272,11 +248,7 @@ impl<'a> Serializer for Reader<'a> {
 
     fn serialize_struct(self, name: &'static str, _len: usize) -> Result<Fields<'a>, Unreadable> {
         // serde_json passes raw text, and numbers as text, in structs of its own.
-        if name.starts_with("$serde_json::private::") {
-            Err(Unreadable)
-        } else {
-            Ok(self.fields())
-        }
+        if name.starts_with("$serde_json::private::") { Err(Unreadable) } else { Ok(self.fields()) }
     }
 
     fn serialize_struct_variant(
@@ -295,10 +267,7 @@ impl Elements<'_> {
         let here = self.here;
         self.here += 1;
         if self.wanted == Wanted::All || self.wanted == Wanted::At(here) {
-            value.serialize(Reader {
-                steps: self.below,
-                keys: self.keys,
-            })?;
+            value.serialize(Reader { steps: self.below, keys: self.keys })?;
         }
         Ok(())
     }
@@ -317,10 +286,7 @@ impl Fields<'_> {
         if matches!(self.step, Some(Step::Name(_))) {
             self.keys.truncate(self.before);
         }
-        value.serialize(Reader {
-            steps: self.below,
-            keys: self.keys,
-        })
+        value.serialize(Reader { steps: self.below, keys: self.keys })
     }
 }
 

@@ -35,10 +35,7 @@ pub(super) enum Step {
 
 impl Segment {
     pub(super) fn one(selector: Selector) -> Self {
-        Self {
-            descends: false,
-            selectors: vec![selector],
-        }
+        Self { descends: false, selectors: vec![selector] }
     }
 
     /// The step of a plain path that means the same, if there is one.
@@ -54,15 +51,12 @@ impl Segment {
     /// Whether this segment selects nothing that `step` would not select.
     pub(super) fn is_within(&self, step: &Step) -> bool {
         !self.descends
-            && self
-                .selectors
-                .iter()
-                .all(|selector| match (step, selector) {
-                    (Step::Any, _) => true,
-                    (Step::Name(name), Selector::Name(own)) => name == own,
-                    (Step::Index(index), Selector::Index(own)) => index == own,
-                    _ => false,
-                })
+            && self.selectors.iter().all(|selector| match (step, selector) {
+                (Step::Any, _) => true,
+                (Step::Name(name), Selector::Name(own)) => name == own,
+                (Step::Index(index), Selector::Index(own)) => index == own,
+                _ => false,
+            })
     }
 
     /// Whether a field called `name` may be selected among its siblings.
@@ -75,15 +69,7 @@ impl Segment {
     }
 
     pub(super) fn reads_root(&self) -> bool {
-        self.selectors.iter().any(|s| {
-            matches!(
-                s,
-                Selector::Filter {
-                    from_root: true,
-                    ..
-                }
-            )
-        })
+        self.selectors.iter().any(|s| matches!(s, Selector::Filter { from_root: true, .. }))
     }
 }
 
@@ -146,16 +132,8 @@ mod tests {
 
     #[test]
     fn quoting_is_understood_by_the_query_engine() {
-        let names = [
-            "a",
-            "it's",
-            "a\"b",
-            "back\\slash",
-            "\n\t\0\u{1f}",
-            "ключ",
-            "a]b",
-            "\u{7f}\u{1f600}",
-        ];
+        let names =
+            ["a", "it's", "a\"b", "back\\slash", "\n\t\0\u{1f}", "ключ", "a]b", "\u{7f}\u{1f600}"];
         for name in names {
             let path = serde_json_path::JsonPath::parse(&format!("$[{}]", quote(name))).unwrap();
             let value = serde_json::json!({ name: "found" });

@@ -61,10 +61,7 @@ impl FieldSelector {
             }
             at = end + 1;
         }
-        Ok(Self {
-            written: text.trim().into(),
-            terms: terms.into(),
-        })
+        Ok(Self { written: text.trim().into(), terms: terms.into() })
     }
 
     /// Whether the condition holds for an object.
@@ -85,11 +82,8 @@ impl FieldSelector {
     fn all(&self, keys: impl Fn(&FieldPath) -> Vec<String>) -> bool {
         self.terms.iter().all(|term| {
             let keys = keys(&term.path);
-            let found = if keys.is_empty() {
-                term.value.is_empty()
-            } else {
-                keys.contains(&term.value)
-            };
+            let found =
+                if keys.is_empty() { term.value.is_empty() } else { keys.contains(&term.value) };
             found == term.equal
         })
     }
@@ -157,11 +151,7 @@ fn value(text: &str, start: usize) -> Result<(String, usize), PathError> {
         match char {
             ',' => break,
             '=' => {
-                return Err(PathError::new(
-                    text,
-                    at,
-                    "a '=' in a value is written '\\='",
-                ));
+                return Err(PathError::new(text, at, "a '=' in a value is written '\\='"));
             }
             '\\' => match chars.next() {
                 Some((_, char)) if matches!(char, '\\' | ',' | '=') || char.is_whitespace() => {

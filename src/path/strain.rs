@@ -24,10 +24,7 @@ pub(super) fn decode<T: DeserializeOwned>(
     place: Place<'_>,
 ) -> Result<T, serde_json::Error> {
     let mut inner = serde_json::Deserializer::from_str(json);
-    let value = T::deserialize(Strained {
-        inner: &mut inner,
-        place,
-    })?;
+    let value = T::deserialize(Strained { inner: &mut inner, place })?;
     inner.end()?;
     Ok(value)
 }
@@ -57,10 +54,7 @@ impl<'t, I> Strained<'t, I> {
     }
 
     fn around<J>(&self, inner: J) -> Strained<'t, J> {
-        Strained {
-            inner,
-            place: self.place.clone(),
-        }
+        Strained { inner, place: self.place.clone() }
     }
 }
 
@@ -123,18 +117,11 @@ impl<'de, I: Deserializer<'de>> Deserializer<'de> for Strained<'_, I> {
         V: Visitor<'de>,
     {
         if name == RAW || self.place.counts_back() {
-            return self.by_text(visitor, |cut, visitor| {
-                cut.deserialize_newtype_struct(name, visitor)
-            });
+            return self
+                .by_text(visitor, |cut, visitor| cut.deserialize_newtype_struct(name, visitor));
         }
         let Self { inner, place } = self;
-        inner.deserialize_newtype_struct(
-            name,
-            Strained {
-                inner: visitor,
-                place,
-            },
-        )
+        inner.deserialize_newtype_struct(name, Strained { inner: visitor, place })
     }
 
     fn deserialize_enum<V>(
@@ -147,9 +134,7 @@ impl<'de, I: Deserializer<'de>> Deserializer<'de> for Strained<'_, I> {
         V: Visitor<'de>,
     {
         // A variant's name is a field too.
-        self.by_text(visitor, |cut, visitor| {
-            cut.deserialize_enum(name, variants, visitor)
-        })
+        self.by_text(visitor, |cut, visitor| cut.deserialize_enum(name, variants, visitor))
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, I::Error> {
@@ -216,10 +201,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Strained<'_, V> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
-        let mut elements = Elements {
-            access: self.around(access),
-            index: 0,
-        };
+        let mut elements = Elements { access: self.around(access), index: 0 };
         let value = self.inner.visit_seq(&mut elements)?;
         // A tuple stops reading when it is full: what is removed behind it does not count.
         elements.skip_removed()?;
@@ -227,10 +209,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Strained<'_, V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
-        let mut fields = Fields {
-            access: self.around(access),
-            below: None,
-        };
+        let mut fields = Fields { access: self.around(access), below: None };
         let value = self.inner.visit_map(&mut fields)?;
         match fields.next_kept()? {
             None => Ok(value),
@@ -272,10 +251,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<'_, A> {
         let below = self.skip_removed()?;
         self.index += 1;
         match below {
-            Some(place) => self
-                .access
-                .inner
-                .next_element_seed(Strained { inner: seed, place }),
+            Some(place) => self.access.inner.next_element_seed(Strained { inner: seed, place }),
             None => self.access.inner.next_element_seed(seed),
         }
     }
@@ -309,17 +285,12 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Fields<'_, A> {
     where
         S: DeserializeSeed<'de>,
     {
-        self.next_kept()?
-            .map(|name| seed.deserialize(Key::new(name)))
-            .transpose()
+        self.next_kept()?.map(|name| seed.deserialize(Key::new(name))).transpose()
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
         match self.below.take() {
-            Some(place) => self
-                .access
-                .inner
-                .next_value_seed(Strained { inner: seed, place }),
+            Some(place) => self.access.inner.next_value_seed(Strained { inner: seed, place }),
             None => self.access.inner.next_value_seed(seed),
         }
     }

@@ -13,10 +13,7 @@ pub(super) struct Key<'de, E> {
 
 impl<'de, E: Error> Key<'de, E> {
     pub(super) fn new(name: Cow<'de, str>) -> Self {
-        Self {
-            name,
-            error: PhantomData,
-        }
+        Self { name, error: PhantomData }
     }
 
     /// The text as a number of JSON, white space not included.
@@ -25,9 +22,7 @@ impl<'de, E: Error> Key<'de, E> {
         visitor: &dyn serde::de::Expected,
         parse: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<T, E> {
-        let is_number = self
-            .name
-            .starts_with(|c: char| c == '-' || c.is_ascii_digit())
+        let is_number = self.name.starts_with(|c: char| c == '-' || c.is_ascii_digit())
             && !self.name.ends_with(|c: char| c.is_ascii_whitespace());
         if is_number {
             return parse(self.name.as_bytes()).map_err(E::custom);

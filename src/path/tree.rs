@@ -57,16 +57,10 @@ impl<'t> Place<'t> {
     /// The place of an element. `len` is needed only if [`counts_back`](Self::counts_back).
     pub(super) fn element(&self, index: usize, len: usize) -> Option<Place<'t>> {
         self.below(|node, found| {
-            found.extend(
-                i64::try_from(index)
-                    .ok()
-                    .and_then(|index| node.indexes.get(&index)),
-            );
+            found.extend(i64::try_from(index).ok().and_then(|index| node.indexes.get(&index)));
             let from_end = node.indexes.range(..0);
             found.extend(
-                from_end
-                    .filter(|(at, _)| place_in(**at, len) == Some(index))
-                    .map(|(_, node)| node),
+                from_end.filter(|(at, _)| place_in(**at, len) == Some(index)).map(|(_, node)| node),
             );
             found.extend(node.any.as_deref());
         })
@@ -74,9 +68,7 @@ impl<'t> Place<'t> {
 
     /// Whether elements are counted from the end of an array here.
     pub(super) fn counts_back(&self) -> bool {
-        self.nodes()
-            .iter()
-            .any(|node| node.indexes.range(..0).next().is_some())
+        self.nodes().iter().any(|node| node.indexes.range(..0).next().is_some())
     }
 
     fn nodes(&self) -> &[&'t Tree] {

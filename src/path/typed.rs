@@ -83,13 +83,8 @@ enum Untagged {
 
 fn typed() -> Typed {
     Typed {
-        kind: Kind {
-            kind: "Thing".into(),
-        },
-        metadata: Meta {
-            name: "x".into(),
-            labels: BTreeMap::from([("a.b".into(), "c".into())]),
-        },
+        kind: Kind { kind: "Thing".into() },
+        metadata: Meta { name: "x".into(), labels: BTreeMap::from([("a.b".into(), "c".into())]) },
         number: 80.0,
         small: 0.5,
         option: Some(7),
@@ -105,10 +100,7 @@ fn typed() -> Typed {
         by_number: BTreeMap::from([(-1, "minus".into()), (10, "ten".into())]),
         by_flag: BTreeMap::from([(true, 1)]),
         by_shape: BTreeMap::from([(Name::First, 1)]),
-        rest: BTreeMap::from([(
-            "spec".into(),
-            json!({ "l": [1, [2], { "m": 3 }], "s": "t" }),
-        )]),
+        rest: BTreeMap::from([("spec".into(), json!({ "l": [1, [2], { "m": 3 }], "s": "t" }))]),
     }
 }
 
@@ -172,10 +164,7 @@ fn keys_of_typed_objects_are_those_of_their_json() {
             assert_eq!(own, keys, "{text_path}");
         }
     }
-    assert_eq!(
-        FieldPath::parse("pair[0]").unwrap().keys_of(&object),
-        ["18446744073709551615"]
-    );
+    assert_eq!(FieldPath::parse("pair[0]").unwrap().keys_of(&object), ["18446744073709551615"]);
 }
 
 #[test]
@@ -186,10 +175,7 @@ fn of_fields_with_one_name_the_last_counts() {
         #[serde(flatten)]
         rest: BTreeMap<&'static str, u8>,
     }
-    let object = Object {
-        a: 1,
-        rest: BTreeMap::from([("a", 2)]),
-    };
+    let object = Object { a: 1, rest: BTreeMap::from([("a", 2)]) };
     let path = FieldPath::parse("a").unwrap();
     assert_eq!(path.keys_of(&object), ["2"]);
     assert_eq!(path.keys(&serde_json::to_value(&object).unwrap()), ["2"]);
@@ -214,14 +200,8 @@ fn only_what_the_path_leads_to_is_serialized() {
         spec: Untouchable,
         list: (1, Untouchable),
     };
-    assert_eq!(
-        FieldPath::parse("metadata.name").unwrap().keys_of(&object),
-        ["x"]
-    );
-    assert_eq!(
-        FieldPath::parse("list[-2]").unwrap().keys_of(&object),
-        ["1"]
-    );
+    assert_eq!(FieldPath::parse("metadata.name").unwrap().keys_of(&object), ["x"]);
+    assert_eq!(FieldPath::parse("list[-2]").unwrap().keys_of(&object), ["1"]);
     assert_eq!(FieldPath::parse("list").unwrap().keys_of(&object), [""; 0]);
 }
 
@@ -232,14 +212,9 @@ fn raw_text_is_read_and_cut_too() {
         raw: Box<RawValue>,
     }
     let object: Object = serde_json::from_str(r#"{"raw":{"a":[1,{"b": 2.50}]}}"#).unwrap();
-    assert_eq!(
-        FieldPath::parse("raw.a[1].b").unwrap().keys_of(&object),
-        ["2.5"]
-    );
+    assert_eq!(FieldPath::parse("raw.a[1].b").unwrap().keys_of(&object), ["2.5"]);
     let filter = FieldFilter::new(["raw.a[0]"]).unwrap();
-    let cut: Object = filter
-        .deserialize(&serde_json::to_string(&object).unwrap())
-        .unwrap();
+    let cut: Object = filter.deserialize(&serde_json::to_string(&object).unwrap()).unwrap();
     assert_eq!(cut.raw.get(), r#"{"a":[{"b": 2.50}]}"#);
 }
 
@@ -249,11 +224,7 @@ fn same<T: DeserializeOwned + PartialEq + Debug>(text: &str, paths: &[&str]) -> 
     let cut = filter.cut(text).unwrap();
     let want = serde_json::from_str::<T>(&cut);
     let strained = filter.deserialize::<T>(text);
-    assert_eq!(
-        strained.as_ref().ok(),
-        want.as_ref().ok(),
-        "{paths:?} {cut} {strained:?} {want:?}"
-    );
+    assert_eq!(strained.as_ref().ok(), want.as_ref().ok(), "{paths:?} {cut} {strained:?} {want:?}");
     want.ok()
 }
 
@@ -303,21 +274,12 @@ fn typed_objects_decode_without_the_fields() {
     }
     let object = same::<Typed>(
         &text,
-        &[
-            "metadata.labels",
-            "units[-1]",
-            "units[0]",
-            "spec.l[1]",
-            "by_number.10",
-        ],
+        &["metadata.labels", "units[-1]", "units[0]", "spec.l[1]", "by_number.10"],
     )
     .unwrap();
     assert!(object.metadata.labels.is_empty());
     assert_eq!(object.units, [Shape::New(None), Shape::Tuple(1, 2)]);
-    assert_eq!(
-        object.rest["spec"],
-        json!({ "l": [1, { "m": 3 }], "s": "t" })
-    );
+    assert_eq!(object.rest["spec"], json!({ "l": [1, { "m": 3 }], "s": "t" }));
     assert_eq!(object.by_number.len(), 1);
 }
 
@@ -325,15 +287,9 @@ fn typed_objects_decode_without_the_fields() {
 #[test]
 fn enums_options_and_tuples_decode_as_from_the_cut_text() {
     let tagged = r#"{"v":[{"x":1,"type":"A","z":2},{"l":[1,{"a":1}],"type":"B"}]}"#;
-    for path in [
-        "v[*].z",
-        "v[*].type",
-        "v[0].x",
-        "v[1].l",
-        "v[1].l[0]",
-        "v[1].l[-1]",
-        "v[1].l[*].a",
-    ] {
+    for path in
+        ["v[*].z", "v[*].type", "v[0].x", "v[1].l", "v[1].l[0]", "v[1].l[-1]", "v[1].l[*].a"]
+    {
         same::<BTreeMap<String, Vec<Tagged>>>(tagged, &[path]);
     }
     let untagged = r#"{"v":[{"a":1,"b":"x"},"text",{"c":1},null,7]}"#;
@@ -342,12 +298,7 @@ fn enums_options_and_tuples_decode_as_from_the_cut_text() {
         same::<BTreeMap<String, Option<Untagged>>>(untagged, &[path]);
     }
     for path in ["v[2]", "v[1]", "v[3]", "v[-1]", "v[*]", "v"] {
-        for text in [
-            r#"{"v":[1,2,3]}"#,
-            r#"{"v":[1,2]}"#,
-            r#"{"v":[1,2,3,4]}"#,
-            r#"{"v":null}"#,
-        ] {
+        for text in [r#"{"v":[1,2,3]}"#, r#"{"v":[1,2]}"#, r#"{"v":[1,2,3,4]}"#, r#"{"v":null}"#] {
             same::<BTreeMap<String, (u8, u8)>>(text, &[path]);
             same::<BTreeMap<String, Option<(u8, u8)>>>(text, &[path]);
             same::<BTreeMap<String, [u8; 2]>>(text, &[path]);

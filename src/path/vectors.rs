@@ -15,12 +15,7 @@ fn rows(text: &str) -> impl Iterator<Item = Value> {
 }
 
 fn strings(value: &Value) -> Vec<&str> {
-    value
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|text| text.as_str().unwrap())
-        .collect()
+    value.as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect()
 }
 
 /// SEMANTICS: P9
@@ -35,10 +30,7 @@ fn every_path_gives_its_keys() {
         if row["rejected"] == true {
             let error = parsed.expect_err(text);
             assert!(text.is_char_boundary(error.position()), "{error}");
-            assert!(
-                error.position() <= text.len() && !error.hint().is_empty(),
-                "{error}"
-            );
+            assert!(error.position() <= text.len() && !error.hint().is_empty(), "{error}");
             continue;
         }
         let path = parsed.unwrap_or_else(|error| panic!("{error}\n{}", error.caret()));
@@ -66,21 +58,10 @@ fn every_removal_leaves_what_it_should() {
         let mut removed = from.clone();
         filter.remove(&mut removed);
         assert_eq!(&removed, gives, "{paths:?}");
-        for text in [
-            from.to_string(),
-            serde_json::to_string_pretty(from).unwrap(),
-        ] {
+        for text in [from.to_string(), serde_json::to_string_pretty(from).unwrap()] {
             let cut = filter.cut(&text).unwrap();
-            assert_eq!(
-                &serde_json::from_str::<Value>(&cut).unwrap(),
-                gives,
-                "{paths:?} {cut}"
-            );
-            assert_eq!(
-                &filter.deserialize::<Value>(&text).unwrap(),
-                gives,
-                "{paths:?}"
-            );
+            assert_eq!(&serde_json::from_str::<Value>(&cut).unwrap(), gives, "{paths:?} {cut}");
+            assert_eq!(&filter.deserialize::<Value>(&text).unwrap(), gives, "{paths:?}");
         }
     }
 }

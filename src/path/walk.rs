@@ -116,9 +116,7 @@ fn scan_fields(
         }
         cursor.skip_value()?;
     }
-    values
-        .iter_mut()
-        .try_for_each(|value| scan(value, below, keys))
+    values.iter_mut().try_for_each(|value| scan(value, below, keys))
 }
 
 fn scan_element(

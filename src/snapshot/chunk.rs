@@ -22,6 +22,8 @@ struct Header<H> {
     head: H,
 }
 
+type Inner<T, H> = HeaderSliceWithLengthProtected<Header<H>, Option<T>>;
+
 impl<T, H> Clone for Chunk<T, H> {
     #[inline]
     fn clone(&self) -> Self {
@@ -58,10 +60,7 @@ impl<T, H> Chunk<T, H> {
     }
 
     fn build(head: H, len: usize, mut item: impl FnMut(usize) -> Option<T>) -> Self {
-        let header = Header {
-            len: u32::try_from(len).expect("a chunk is short"),
-            head,
-        };
+        let header = Header { len: u32::try_from(len).expect("a chunk is short"), head };
         // Allocators work in steps of 16 bytes, so the odd slot is free.
         let slots = (0..len.next_multiple_of(2)).map(|i| if i < len { item(i) } else { None });
         Self(ThinArc::from_header_and_iter(header, slots))
@@ -74,26 +73,23 @@ impl<T, H> Chunk<T, H> {
 }
 
 impl<T: Clone, H: Clone> Chunk<T, H> {
-    /// Changes head and items in place, after a copy if they are shared. The number of items stays.
+    /// Changes items in place, after a copy if they are shared. The number of items stays.
     #[inline]
-    pub(crate) fn edit<R>(&mut self, change: impl FnOnce(&mut H, &mut [Option<T>]) -> R) -> R {
-        if !self.0.with_arc_mut(|arc| Arc::is_unique(arc)) {
-            *self = self.draw(self.len(), Some);
-        }
-        self.0.with_arc_mut(|arc| {
-            let inner = Arc::get_mut(arc).expect("a fresh copy has one owner");
+    pub(crate) fn edit<R>(&mut self, change: impl FnOnce(&mut [Option<T>]) -> R) -> R {
+        self.own(|inner| {
             let len = inner.header().len as usize;
-            // The borrow checker wants head and items apart; the head is small enough to go out and back.
-            let mut head = inner.header().head.clone();
-            let result = change(&mut head, &mut inner.slice_mut()[..len]);
-            inner.header_mut().head = head;
-            result
+            change(&mut inner.slice_mut()[..len])
         })
     }
 
+    /// Changes the head in place, after a copy of all if it is shared.
+    #[inline]
+    pub(crate) fn edit_head<R>(&mut self, change: impl FnOnce(&mut H) -> R) -> R {
+        self.own(|inner| change(&mut inner.header_mut().head))
+    }
+
     pub(crate) fn replace(&mut self, index: usize, item: T) -> T {
-        self.edit(|_, slots| slots[index].replace(item))
-            .expect(FILLED)
+        self.edit(|slots| slots[index].replace(item)).expect(FILLED)
     }
 
     pub(crate) fn insert(&mut self, index: usize, item: T) {
@@ -142,6 +138,7 @@ impl<T: Clone, H: Clone> Chunk<T, H> {
         tail
     }
 
+    /// Adds all items of `other`; its head is lost.
     pub(crate) fn append(&mut self, mut other: Self) {
         let (head, ours, theirs) = (self.head().clone(), self.len(), other.len());
         *self = Self::build(head, ours + theirs, |i| match i.checked_sub(ours) {
@@ -176,26 +173,28 @@ impl<T: Clone, H: Clone> Chunk<T, H> {
         })
     }
 
+    #[inline]
+    fn own<R>(&mut self, change: impl FnOnce(&mut Inner<T, H>) -> R) -> R {
+        if !self.0.with_arc_mut(|arc| Arc::is_unique(arc)) {
+            *self = self.draw(self.len(), Some);
+        }
+        self.0.with_arc_mut(|arc| change(Arc::get_mut(arc).expect("a fresh copy has one owner")))
+    }
+
     fn grab(&mut self, index: usize) -> Option<T> {
         self.0.with_arc_mut(|arc| grab(arc, index))
     }
 }
 
 /// The item of a filled slot.
-#[expect(
-    clippy::ref_option,
-    reason = "an element of `slots()`, as it lies there"
-)]
+#[expect(clippy::ref_option, reason = "an element of `slots()`, as it lies there")]
 #[inline]
 pub(crate) fn item<T>(slot: &Option<T>) -> &T {
     slot.as_ref().expect(FILLED)
 }
 
 /// Takes an item out of a chunk about to be thrown away: moved if it has one owner, cloned if it is shared.
-fn grab<T: Clone, H>(
-    arc: &mut Arc<HeaderSliceWithLengthProtected<Header<H>, Option<T>>>,
-    index: usize,
-) -> Option<T> {
+fn grab<T: Clone, H>(arc: &mut Arc<Inner<T, H>>, index: usize) -> Option<T> {
     match Arc::get_mut(arc) {
         Some(inner) => inner.slice_mut()[index].take(),
         None => arc.slice()[index].clone(),

@@ -10,8 +10,8 @@ use std::{
 use kube::runtime::reflector::Lookup;
 
 use super::{
-    lookup::Iter,
     iter,
+    lookup::Iter,
     tree::Tree,
     trie::{Hashed, Trie},
 };
@@ -87,7 +87,11 @@ impl<K> Contents<K> {
     pub(crate) fn indexes(&self) -> impl Iterator<Item = ExplainIndex> {
         self.indexes.iter().zip(&self.entries).map(|((name, index), entries)| ExplainIndex {
             name: Arc::clone(name),
-            entries: if index.is_identity() { self.len() - entries.absent } else { entries.tree.len() },
+            entries: if index.is_identity() {
+                self.len() - entries.absent
+            } else {
+                entries.tree.len()
+            },
             absent: entries.absent,
         })
     }
@@ -144,14 +148,19 @@ impl<K: Lookup> Contents<K> {
 
     /// Takes over all objects of `other`, which has no indexes, in bulk.
     pub(crate) fn load(&mut self, other: Self) {
-        self.entries = self.indexes.iter().map(|(_, index)| Entries::of(index, &other.objects)).collect();
+        self.entries =
+            self.indexes.iter().map(|(_, index)| Entries::of(index, &other.objects)).collect();
         self.objects = other.objects;
         self.identities = other.identities;
     }
 
     /// Visits what differs from an `earlier` state, in order, as the old and the new object. The
     /// same version again is no difference.
-    pub(crate) fn since<'a>(&'a self, earlier: &'a Self, mut visit: impl FnMut(Option<&'a Arc<K>>, Option<&'a Arc<K>>)) {
+    pub(crate) fn since<'a>(
+        &'a self,
+        earlier: &'a Self,
+        mut visit: impl FnMut(Option<&'a Arc<K>>, Option<&'a Arc<K>>),
+    ) {
         let visit = |old: Option<&'a Arc<K>>, new: Option<&'a Arc<K>>| match (old, new) {
             (Some(old), Some(new)) if is_same_version(&**old, &**new) => {}
             (old, new) => visit(old, new),
@@ -177,7 +186,8 @@ impl<K: Lookup> Entries<K> {
 
     /// Puts a new version in the place of the old one, under the keys that each of them has.
     fn replace(&mut self, index: &Index<K>, old: Option<&Arc<K>>, new: Option<&Arc<K>>) {
-        let keys = |object: Option<&Arc<K>>| object.map(|object| index.keys(object)).unwrap_or_default();
+        let keys =
+            |object: Option<&Arc<K>>| object.map(|object| index.keys(object)).unwrap_or_default();
         let (gone, come) = (keys(old), keys(new));
         let absent = |object: Option<&Arc<K>>, keys: &[Key]| {
             object.is_some_and(|object| is_absent(index, object, keys))
@@ -195,7 +205,8 @@ impl<K: Lookup> Entries<K> {
         if let Some(new) = new {
             for key in come {
                 // Those who share a key share its text.
-                let shared = self.tree.get(|entry| entry.key.cmp(&key)).map(|entry| entry.key.clone());
+                let shared =
+                    self.tree.get(|entry| entry.key.cmp(&key)).map(|entry| entry.key.clone());
                 let entry = Entry { key: shared.unwrap_or(key), object: Arc::clone(new) };
                 self.tree.insert(entry, Entry::order);
             }
@@ -206,8 +217,11 @@ impl<K: Lookup> Entries<K> {
     /// entry behind for ever, look at all of them.
     #[cold]
     fn sweep(&mut self, object: &Arc<K>) {
-        tracing::error!("an index closure gave one object different keys; it must depend on the object alone");
-        let kept = self.tree.iter().filter(|entry| !Arc::ptr_eq(&entry.object, object)).cloned().collect();
+        tracing::error!(
+            "an index closure gave one object different keys; it must depend on the object alone"
+        );
+        let kept =
+            self.tree.iter().filter(|entry| !Arc::ptr_eq(&entry.object, object)).cloned().collect();
         self.tree = Tree::from_sorted(kept);
     }
 }

@@ -121,14 +121,22 @@ mod tests {
 
     type Entry = Arc<(u16, u32)>;
 
-    fn differences(old: &Tree<Entry>, new: &Tree<Entry>) -> (Vec<(Option<u32>, Option<u32>)>, usize) {
+    fn differences(
+        old: &Tree<Entry>,
+        new: &Tree<Entry>,
+    ) -> (Vec<(Option<u32>, Option<u32>)>, usize) {
         let mut seen = Vec::new();
         let compared = std::cell::Cell::new(0);
         let same = |a: &Entry, b: &Entry| {
             compared.set(compared.get() + 1);
             Arc::ptr_eq(a, b)
         };
-        new.since(old, same, |a, b| a.0.cmp(&b.0), |a, b| seen.push((a.map(|e| e.1), b.map(|e| e.1))));
+        new.since(
+            old,
+            same,
+            |a, b| a.0.cmp(&b.0),
+            |a, b| seen.push((a.map(|e| e.1), b.map(|e| e.1))),
+        );
         (seen, compared.get())
     }
 

@@ -22,14 +22,7 @@ type Slots<'a, T> = &'a [Option<T>];
 
 impl<'a, E> Iter<'a, E> {
     pub(super) fn new(root: &'a Node<E>, start: usize, end: usize) -> Self {
-        Self {
-            root,
-            start,
-            end,
-            front: [].iter(),
-            leaves: [].iter(),
-            back: [].iter(),
-        }
+        Self { root, start, end, front: [].iter(), leaves: [].iter(), back: [].iter() }
     }
 
     /// The leaf that holds `rank`, the rank within it, and the leaves that follow under the same branch.

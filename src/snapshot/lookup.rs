@@ -80,7 +80,8 @@ impl<'a, K: Lookup> IndexView<'a, K> {
         match hits.count() {
             0 => Ok(first),
             more => {
-                let message = format!("{} objects under one key of index `{}`", more + 1, self.name);
+                let message =
+                    format!("{} objects under one key of index `{}`", more + 1, self.name);
                 Err(Error::new(Kind::Ambiguous, message))
             }
         }
@@ -124,7 +125,8 @@ impl<'a, K: Lookup> IndexView<'a, K> {
         if asked <= width {
             return Ok(());
         }
-        let message = format!("index `{}` has {width} key parts, and {asked} were asked for", self.name);
+        let message =
+            format!("index `{}` has {width} key parts, and {asked} were asked for", self.name);
         Err(Error::new(Kind::Index, message))
     }
 }

@@ -83,7 +83,10 @@ impl<K: Lookup> Snapshot<K> {
     /// # Errors
     ///
     /// [`is_undecodable`](Error::is_undecodable) if an object has no name.
-    pub fn from_objects(by: IndexBy<K>, objects: impl IntoIterator<Item = K>) -> Result<Self, Error> {
+    pub fn from_objects(
+        by: IndexBy<K>,
+        objects: impl IntoIterator<Item = K>,
+    ) -> Result<Self, Error> {
         let mut contents = Contents::new(by);
         for object in objects {
             contents.put(named(object)?);
@@ -148,5 +151,8 @@ pub(crate) fn named<K: Lookup>(object: K) -> Result<Arc<K>, Error> {
     if object.name().is_some_and(|name| !name.is_empty()) {
         return Ok(Arc::new(object));
     }
-    Err(Error::new(crate::error::Kind::Undecodable, "an object without metadata.name can't be stored"))
+    Err(Error::new(
+        crate::error::Kind::Undecodable,
+        "an object without metadata.name can't be stored",
+    ))
 }

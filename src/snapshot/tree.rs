@@ -1,9 +1,11 @@
 //! A persistent ordered list: a B+tree whose entries all lie in short leaves.
 //!
 //! The tree knows no keys. Every search takes a function that orders an entry relative to what is sought, and every
-//! change is made by rank, so the order is evaluated once. Branches keep no separators: these would be clones of
-//! entries, each a cold reference count to touch when a branch is copied, and would keep deleted objects alive.
-//! Instead a search looks at the first entry of a child.
+//! change is made by rank, so the order is evaluated once.
+//!
+//! What separates the children of a branch are clones of entries, so that a search goes through few cold lines. They
+//! lie in a chunk of their own: copying a branch shares them, and only a change of a child's first entry, one in a
+//! leaf's length, touches their reference counts. They are always exact, so that nothing removed is kept alive.
 
 use std::cmp::Ordering;
 
@@ -29,14 +31,15 @@ pub(crate) type Range<'a, E> = Iter<'a, E>;
 #[derive(Clone, Debug)]
 pub(super) enum Node<E> {
     Leaf(u32, Chunk<E>),
-    Branch(u32, Chunk<Self>),
+    Branch(u32, Kids<E>),
 }
+
+/// The children of a branch, headed by the first entry of each but the first.
+type Kids<E> = Chunk<Node<E>, Chunk<E>>;
 
 impl<E> Default for Tree<E> {
     fn default() -> Self {
-        Self {
-            root: Node::leaf(0, &mut std::iter::empty()),
-        }
+        Self { root: Node::leaf(0, &mut std::iter::empty()) }
     }
 }
 
@@ -58,7 +61,7 @@ impl<E> Tree<E> {
             match node {
                 Node::Leaf(_, entries) => {
                     let slots = entries.slots();
-                    let index = slots.binary_search_by(|slot| cmp(item(slot))).ok()?;
+                    let index = search(slots, cmp).ok()?;
                     return slots[index].as_ref();
                 }
                 Node::Branch(_, kids) => node = kids.at(child(kids, |entry| cmp(entry).is_le())),
@@ -85,7 +88,7 @@ impl<E> Tree<E> {
         loop {
             match node {
                 Node::Leaf(_, entries) => {
-                    return rank + entries.slots().partition_point(|slot| before(item(slot)));
+                    return rank + partition_point(entries.slots(), before);
                 }
                 Node::Branch(_, kids) => {
                     let index = child(kids, &mut before);
@@ -103,10 +106,8 @@ impl<E> Tree<E> {
         loop {
             match node {
                 Node::Leaf(_, entries) => {
-                    let found = entries.slots().binary_search_by(|slot| cmp(item(slot)));
-                    return found
-                        .map(|index| rank + index)
-                        .map_err(|index| rank + index);
+                    let found = search(entries.slots(), cmp);
+                    return found.map(|index| rank + index).map_err(|index| rank + index);
                 }
                 Node::Branch(_, kids) => {
                     let index = child(kids, |entry| cmp(entry).is_le());
@@ -127,14 +128,13 @@ impl<E: Clone> Tree<E> {
     pub(crate) fn from_sorted(entries: Vec<E>) -> Self {
         let mut left = entries.len();
         let mut entries = entries.into_iter();
-        let mut nodes: Vec<_> = portions(left, LEAF)
-            .map(|len| Node::leaf(len, &mut entries))
-            .collect();
+        let mut nodes: Vec<_> =
+            portions(left, LEAF).map(|len| Node::leaf(len, &mut entries)).collect();
         while nodes.len() > 1 {
             left = nodes.len();
             let mut kids = nodes.into_iter();
             nodes = portions(left, FAN)
-                .map(|len| Node::branch(len, &mut kids))
+                .map(|len| Node::branch(kids.by_ref().take(len).collect()))
                 .collect();
         }
         nodes.pop().map_or_else(Self::default, |root| Self { root })
@@ -151,7 +151,7 @@ impl<E: Clone> Tree<E> {
             Err(rank) => {
                 if let Some(sibling) = self.root.insert(rank, entry) {
                     let old = std::mem::take(self).root;
-                    self.root = Node::branch(2, &mut [old, sibling].into_iter());
+                    self.root = Node::branch(vec![old, sibling]);
                 }
                 None
             }
@@ -174,11 +174,6 @@ impl<E: Clone> Tree<E> {
 impl<E> Node<E> {
     fn leaf(len: usize, entries: &mut impl Iterator<Item = E>) -> Self {
         Self::Leaf(short(len), Chunk::fill((), len, entries))
-    }
-
-    fn branch(len: usize, kids: &mut impl Iterator<Item = Self>) -> Self {
-        let kids = Chunk::fill((), len, kids);
-        Self::Branch(short(total(kids.slots())), kids)
     }
 
     #[inline]
@@ -215,12 +210,23 @@ impl<E> Node<E> {
 }
 
 impl<E: Clone> Node<E> {
+    fn branch(kids: Vec<Self>) -> Self {
+        let count = kids.iter().map(Self::count).sum();
+        let mut firsts = kids.iter().skip(1).map(|kid| kid.first().clone());
+        let firsts = Chunk::fill((), kids.len() - 1, &mut firsts);
+        Self::Branch(short(count), Chunk::fill(firsts, kids.len(), &mut kids.into_iter()))
+    }
+
     fn replace(&mut self, rank: usize, entry: E) -> E {
         match self {
             Self::Leaf(_, entries) => entries.replace(rank, entry),
             Self::Branch(_, kids) => {
                 let (index, rank) = locate(kids, rank, false);
-                kids.edit(|(), slots| item_mut(&mut slots[index]).replace(rank, entry))
+                let replaced = kids.edit(|slots| item_mut(&mut slots[index]).replace(rank, entry));
+                if rank == 0 {
+                    separate(kids, index);
+                }
+                replaced
             }
         }
     }
@@ -229,20 +235,33 @@ impl<E: Clone> Node<E> {
     fn insert(&mut self, rank: usize, entry: E) -> Option<Self> {
         match self {
             Self::Leaf(count, entries) => {
-                let sibling = insert_or_split(entries, rank, entry, LEAF);
+                let sibling = insert_or_split(entries, rank, entry);
                 *count = short(entries.len());
                 sibling.map(|tail| Self::Leaf(short(tail.len()), tail))
             }
             Self::Branch(count, kids) => {
+                // At a border the entry goes to the left, so no first entry changes.
                 let (index, rank) = locate(kids, rank, true);
-                let kid = kids.edit(|(), slots| item_mut(&mut slots[index]).insert(rank, entry));
+                let sibling = kids.edit(|slots| item_mut(&mut slots[index]).insert(rank, entry));
                 *count += 1;
-                let tail = insert_or_split(kids, index + 1, kid?, FAN)?;
-                let moved = short(total(tail.slots()));
-                *count = short(total(kids.slots()));
-                Some(Self::Branch(moved, tail))
+                self.add_kid(index + 1, sibling?)
             }
         }
+    }
+
+    fn add_kid(&mut self, index: usize, kid: Self) -> Option<Self> {
+        let Self::Branch(_, kids) = self else { unreachable!("only branches have children") };
+        if kids.len() < FAN {
+            let first = kid.first().clone();
+            kids.insert(index, kid);
+            kids.edit_head(|firsts| firsts.insert(index - 1, first));
+            return None;
+        }
+        let mut left = kids.drain();
+        left.insert(index, kid);
+        let right = left.split_off(if index == FAN { FAN } else { FAN / 2 });
+        *self = Self::branch(left);
+        Some(Self::branch(right))
     }
 
     fn remove(&mut self, rank: usize) -> E {
@@ -254,7 +273,10 @@ impl<E: Clone> Node<E> {
             Self::Branch(count, kids) => {
                 *count -= 1;
                 let (index, rank) = locate(kids, rank, false);
-                let removed = kids.edit(|(), slots| item_mut(&mut slots[index]).remove(rank));
+                let removed = kids.edit(|slots| item_mut(&mut slots[index]).remove(rank));
+                if rank == 0 && item(&kids.slots()[index]).width() > 0 {
+                    separate(kids, index);
+                }
                 settle(kids, index);
                 removed
             }
@@ -267,9 +289,13 @@ impl<E: Clone> Node<E> {
                 *count += more;
                 entries.append(tail);
             }
-            (Self::Branch(count, kids), Self::Branch(more, tail)) => {
-                *count += more;
-                kids.append(tail);
+            (node @ Self::Branch(..), Self::Branch(_, mut tail)) => {
+                let Self::Branch(_, kids) = &mut *node else {
+                    return;
+                };
+                let mut kids = kids.drain();
+                kids.extend(tail.drain());
+                *node = Self::branch(kids);
             }
             _ => unreachable!("siblings have the same depth"),
         }
@@ -278,13 +304,37 @@ impl<E: Clone> Node<E> {
 
 /// The last child whose first entry is not behind what is sought. The first child needs no look.
 #[inline]
-fn child<E>(kids: &Chunk<Node<E>>, mut before: impl FnMut(&E) -> bool) -> usize {
-    kids.slots()[1..].partition_point(|kid| before(item(kid).first()))
+fn child<E>(kids: &Kids<E>, mut before: impl FnMut(&E) -> bool) -> usize {
+    partition_point(kids.head().slots(), &mut before)
+}
+
+#[inline]
+fn partition_point<E>(slots: &[Option<E>], mut before: impl FnMut(&E) -> bool) -> usize {
+    let cmp = |entry: &E| {
+        if before(entry) { Ordering::Less } else { Ordering::Greater }
+    };
+    search(slots, cmp).unwrap_or_else(|index| index)
+}
+
+/// Binary search with branches. That of the standard library has none, so it waits for one cold object after the
+/// other, where a guess fetches the next one meanwhile.
+#[inline]
+fn search<E>(slots: &[Option<E>], mut cmp: impl FnMut(&E) -> Ordering) -> Result<usize, usize> {
+    let (mut start, mut end) = (0, slots.len());
+    while start < end {
+        let middle = usize::midpoint(start, end);
+        match cmp(item(&slots[middle])) {
+            Ordering::Less => start = middle + 1,
+            Ordering::Equal => return Ok(middle),
+            Ordering::Greater => end = middle,
+        }
+    }
+    Err(start)
 }
 
 /// The child that holds `rank`, and the rank within it. At a border `end` chooses the end of the left child.
 #[inline]
-pub(super) fn locate<E>(kids: &Chunk<Node<E>>, mut rank: usize, end: bool) -> (usize, usize) {
+pub(super) fn locate<E>(kids: &Kids<E>, mut rank: usize, end: bool) -> (usize, usize) {
     let last = kids.len() - 1;
     for (index, kid) in kids.slots()[..last].iter().enumerate() {
         let count = item(kid).count();
@@ -296,40 +346,49 @@ pub(super) fn locate<E>(kids: &Chunk<Node<E>>, mut rank: usize, end: bool) -> (u
     (last, rank)
 }
 
-/// Inserts into a chunk of at most `max` items; returns its tail if it had to be split. What is appended to a full
-/// chunk starts a new one, so that ascending insertion leaves full chunks behind.
-fn insert_or_split<T: Clone>(
-    chunk: &mut Chunk<T>,
-    index: usize,
-    item: T,
-    max: usize,
-) -> Option<Chunk<T>> {
-    if chunk.len() < max {
-        chunk.insert(index, item);
+/// Inserts into a leaf; returns its tail if it had to be split. What is appended to a full leaf starts a new one, so
+/// that ascending insertion leaves full leaves behind.
+fn insert_or_split<E: Clone>(entries: &mut Chunk<E>, rank: usize, entry: E) -> Option<Chunk<E>> {
+    if entries.len() < LEAF {
+        entries.insert(rank, entry);
         return None;
     }
-    if index == max {
-        return Some(Chunk::fill((), 1, &mut std::iter::once(item)));
+    if rank == LEAF {
+        return Some(Chunk::fill((), 1, &mut std::iter::once(entry)));
     }
-    let mut tail = chunk.split_off(max / 2);
-    match index.checked_sub(max / 2) {
-        Some(index) if index > 0 => tail.insert(index, item),
-        _ => chunk.insert(index, item),
+    let mut tail = entries.split_off(LEAF / 2);
+    match rank.checked_sub(LEAF / 2) {
+        Some(rank) if rank > 0 => tail.insert(rank, entry),
+        _ => entries.insert(rank, entry),
     }
     Some(tail)
 }
 
+/// After a change of the first entry of the child at `index`.
+fn separate<E: Clone>(kids: &mut Kids<E>, index: usize) {
+    if index > 0 {
+        let first = item(&kids.slots()[index]).first().clone();
+        kids.edit_head(|firsts| firsts.replace(index - 1, first));
+    }
+}
+
+/// Takes out a child and what separates it.
+fn remove_kid<E: Clone>(kids: &mut Kids<E>, index: usize) -> Node<E> {
+    if kids.len() > 1 {
+        kids.edit_head(|firsts| firsts.remove(index.saturating_sub(1)));
+    }
+    kids.remove(index)
+}
+
 /// After a removal from the child at `index`: drops it if empty, merges it with a neighbour if it became small.
-fn settle<E: Clone>(kids: &mut Chunk<Node<E>>, index: usize) {
+fn settle<E: Clone>(kids: &mut Kids<E>, index: usize) {
     let kid = kids.at(index);
     let (width, max) = (kid.width(), kid.capacity());
     if width == 0 {
-        kids.remove(index);
+        remove_kid(kids, index);
     } else if width <= max / 4 {
         let fits = |other: usize| {
-            kids.slots()
-                .get(other)
-                .is_some_and(|other| item(other).width() + width <= max)
+            kids.slots().get(other).is_some_and(|other| item(other).width() + width <= max)
         };
         let left = if index > 0 && fits(index - 1) {
             index - 1
@@ -338,8 +397,8 @@ fn settle<E: Clone>(kids: &mut Chunk<Node<E>>, index: usize) {
         } else {
             return;
         };
-        let right = kids.remove(left + 1);
-        kids.edit(|(), slots| item_mut(&mut slots[left]).absorb(right));
+        let right = remove_kid(kids, left + 1);
+        kids.edit(|slots| item_mut(&mut slots[left]).absorb(right));
     }
 }
 
@@ -372,8 +431,7 @@ mod tests {
     type Pair = Arc<(u32, u32)>;
 
     fn put(tree: &mut Tree<Pair>, key: u32, value: u32) -> Option<u32> {
-        tree.insert(Arc::new((key, value)), |a, b| a.0.cmp(&b.0))
-            .map(|old| old.1)
+        tree.insert(Arc::new((key, value)), |a, b| a.0.cmp(&b.0)).map(|old| old.1)
     }
 
     fn take(tree: &mut Tree<Pair>, key: u32) -> Option<u32> {
@@ -391,11 +449,18 @@ mod tests {
             Node::Branch(count, kids) => {
                 assert_eq!(*count as usize, total(kids.slots()));
                 assert!(!root || kids.len() > 1);
-                let depths: Vec<_> = kids
-                    .slots()
-                    .iter()
-                    .map(|kid| depth(item(kid), false))
-                    .collect();
+                let firsts = kids.slots().iter().skip(1).map(|kid| item(kid).first());
+                assert!(
+                    firsts.map(Arc::as_ptr).eq(kids
+                        .head()
+                        .slots()
+                        .iter()
+                        .flatten()
+                        .map(Arc::as_ptr))
+                );
+                assert_eq!(kids.head().len(), kids.len() - 1);
+                let depths: Vec<_> =
+                    kids.slots().iter().map(|kid| depth(item(kid), false)).collect();
                 assert!(depths.windows(2).all(|pair| pair[0] == pair[1]));
                 depths[0] + 1
             }
@@ -407,17 +472,8 @@ mod tests {
         assert_eq!(tree.len(), model.len());
         assert_eq!(tree.is_empty(), model.is_empty());
         assert_eq!(tree.iter().len(), model.len());
-        assert!(
-            tree.iter()
-                .map(|entry| (&entry.0, &entry.1))
-                .eq(model.iter())
-        );
-        assert!(
-            tree.iter()
-                .rev()
-                .map(|entry| (&entry.0, &entry.1))
-                .eq(model.iter().rev())
-        );
+        assert!(tree.iter().map(|entry| (&entry.0, &entry.1)).eq(model.iter()));
+        assert!(tree.iter().rev().map(|entry| (&entry.0, &entry.1)).eq(model.iter().rev()));
     }
 
     #[derive(Clone, Debug)]
@@ -511,11 +567,8 @@ mod tests {
         let full: Tree<Pair> =
             Tree::from_sorted((0..5000).map(|key| Arc::new((key, key))).collect());
         let spread = (0..5000).map(|i| i * 2503 % 5000);
-        let orders: [Vec<u32>; 3] = [
-            (0..5000).collect(),
-            (0..5000).rev().collect(),
-            spread.collect(),
-        ];
+        let orders: [Vec<u32>; 3] =
+            [(0..5000).collect(), (0..5000).rev().collect(), spread.collect()];
         for order in orders {
             let mut tree = full.clone();
             for (done, key) in order.into_iter().enumerate() {

@@ -50,10 +50,7 @@ enum Node<E> {
 
 impl<E> Default for Trie<E> {
     fn default() -> Self {
-        Self {
-            root: Node::Empty,
-            len: 0,
-        }
+        Self { root: Node::Empty, len: 0 }
     }
 }
 
@@ -111,12 +108,9 @@ impl<E: Clone + Hashed> Trie<E> {
 
     /// Empty branches for `len` entries, so that loading them never splits a leaf.
     fn with_room(len: usize) -> Self {
-        // Three quarters of a leaf on average would overflow too often.
-        let leaves = (len / (LEAF / 2)).checked_next_power_of_two().unwrap_or(1);
-        Self {
-            root: plant(leaves),
-            len: 0,
-        }
+        // Rounded up to a power of two, so leaves will be three eighths to three quarters full.
+        let leaves = (len / (LEAF / 4 * 3)).checked_next_power_of_two().unwrap_or(1);
+        Self { root: plant(leaves), len: 0 }
     }
 }
 
@@ -155,7 +149,7 @@ impl<E: Clone + Hashed> Node<E> {
                 }
                 if len < LEAF {
                     entries.insert(len, entry);
-                    entries.edit(|tags, _| tags[len] = top_byte(hash));
+                    entries.edit_head(|tags| tags[len] = top_byte(hash));
                     return None;
                 }
                 self.burst(shift);
@@ -169,18 +163,13 @@ impl<E: Clone + Hashed> Node<E> {
                     double(kids, shift);
                 }
                 let index = low_bits(hash >> shift, kids.len());
-                kids.edit(|count, slots| {
-                    let replaced = slots[index].as_mut()?.insert(shift + BITS, hash, entry);
-                    *count += u32::from(replaced.is_none());
-                    replaced
-                })
+                let replaced =
+                    kids.edit(|slots| slots[index].as_mut()?.insert(shift + BITS, hash, entry));
+                kids.edit_head(|count| *count += u32::from(replaced.is_none()));
+                replaced
             }
             Self::Bucket(entries) => {
-                let index = entries
-                    .slots()
-                    .iter()
-                    .flatten()
-                    .position(|other| other.same(&entry));
+                let index = entries.slots().iter().flatten().position(|other| other.same(&entry));
                 if let Some(index) = index {
                     return Some(entries.replace(index, entry));
                 }
@@ -224,17 +213,15 @@ impl<E: Clone + Hashed> Node<E> {
                 if entries.len() == 0 {
                     *self = Self::Empty;
                 } else {
-                    entries.edit(|tags, _| tags.copy_within(index + 1.., index));
+                    entries.edit_head(|tags| tags.copy_within(index + 1.., index));
                 }
                 Some(removed)
             }
             Self::Branch(kids) => {
                 let index = low_bits(hash >> shift, kids.len());
-                let removed = kids.edit(|count, slots| {
-                    let removed = slots[index].as_mut()?.remove(shift + BITS, hash, same);
-                    *count -= u32::from(removed.is_some());
-                    removed
-                });
+                let removed =
+                    kids.edit(|slots| slots[index].as_mut()?.remove(shift + BITS, hash, same));
+                kids.edit_head(|count| *count -= u32::from(removed.is_some()));
                 self.shrink();
                 removed
             }
@@ -265,9 +252,8 @@ impl<E: Clone + Hashed> Node<E> {
             if pairs().any(|(zero, one)| weight(zero) + weight(one) > LEAF / 2) {
                 return;
             }
-            let mut merged: Vec<_> = pairs()
-                .map(|(zero, one)| item(zero).merged(item(one)))
-                .collect();
+            let mut merged: Vec<_> =
+                pairs().map(|(zero, one)| item(zero).merged(item(one))).collect();
             *self = if half == 1 {
                 merged.pop().unwrap_or(Self::Empty)
             } else {
@@ -306,9 +292,7 @@ fn double<E: Clone + Hashed>(kids: &mut Chunk<Node<E>, u32>, shift: u32) {
 
 /// Two leaves: the entries whose hash has a zero in the bit at `shift`, and the others.
 fn part<E: Clone + Hashed>(entries: Vec<E>, shift: u32) -> (Node<E>, Node<E>) {
-    let (ones, zeros) = entries
-        .into_iter()
-        .partition(|entry| entry.hash() >> shift & 1 == 1);
+    let (ones, zeros) = entries.into_iter().partition(|entry| entry.hash() >> shift & 1 == 1);
     (Node::leaf(zeros), Node::leaf(ones))
 }
 
@@ -316,10 +300,7 @@ fn part<E: Clone + Hashed>(entries: Vec<E>, shift: u32) -> (Node<E>, Node<E>) {
 fn plant<E: Clone + Hashed>(leaves: usize) -> Node<E> {
     match leaves {
         0 | 1 => Node::Empty,
-        _ => Node::branch(
-            0,
-            (0..leaves.min(FAN)).map(|_| plant(leaves / FAN)).collect(),
-        ),
+        _ => Node::branch(0, (0..leaves.min(FAN)).map(|_| plant(leaves / FAN)).collect()),
     }
 }
 
@@ -381,15 +362,11 @@ mod tests {
 
     impl Subject {
         fn put(&mut self, key: u32, value: u32) -> Option<u32> {
-            self.trie
-                .insert(Arc::new(Entry(key, value, self.mask)))
-                .map(|old| old.1)
+            self.trie.insert(Arc::new(Entry(key, value, self.mask))).map(|old| old.1)
         }
 
         fn take(&mut self, key: u32) -> Option<u32> {
-            self.trie
-                .remove(hash(key, self.mask), |entry| entry.0 == key)
-                .map(|old| old.1)
+            self.trie.remove(hash(key, self.mask), |entry| entry.0 == key).map(|old| old.1)
         }
     }
 
@@ -400,10 +377,7 @@ mod tests {
             Node::Leaf(entries) => {
                 assert!((1..=LEAF).contains(&entries.len()));
                 let tags = entries.head().iter().zip(entries.slots());
-                assert!(
-                    tags.into_iter()
-                        .all(|(tag, entry)| *tag == top_byte(item(entry).hash()))
-                );
+                assert!(tags.into_iter().all(|(tag, entry)| *tag == top_byte(item(entry).hash())));
                 entries.len()
             }
             Node::Branch(kids) => {
@@ -480,10 +454,7 @@ mod tests {
     #[test]
     fn deleting_everything_leaves_no_node() {
         for mask in MASKS {
-            let mut subject = Subject {
-                trie: Trie::default(),
-                mask,
-            };
+            let mut subject = Subject { trie: Trie::default(), mask };
             for key in 0..3000 {
                 assert_eq!(subject.put(key, key), None);
             }
@@ -494,27 +465,15 @@ mod tests {
                 assert_eq!(subject.trie.len(), 2999 - key as usize);
             }
             assert!(matches!(subject.trie.root, Node::Empty), "{mask:x}");
-            check(
-                &full,
-                &(0..3000).map(|key| (key, key)).collect(),
-                3100,
-                mask,
-            );
+            check(&full, &(0..3000).map(|key| (key, key)).collect(), 3100, mask);
         }
     }
 
     #[test]
     fn bulk_load_of_many_sizes() {
         for len in (0..200).chain((200..6000).step_by(173)) {
-            let trie: Trie<_> = (0..len)
-                .map(|key| Arc::new(Entry(key, key, u64::MAX)))
-                .collect();
-            check(
-                &trie,
-                &(0..len).map(|key| (key, key)).collect(),
-                len + 10,
-                u64::MAX,
-            );
+            let trie: Trie<_> = (0..len).map(|key| Arc::new(Entry(key, key, u64::MAX))).collect();
+            check(&trie, &(0..len).map(|key| (key, key)).collect(), len + 10, u64::MAX);
         }
     }
 
@@ -522,29 +481,15 @@ mod tests {
     fn of_duplicates_in_a_bulk_load_the_last_stays() {
         let entries = (0..5000).map(|i| Arc::new(Entry(i % 700, i, u64::MAX)));
         let trie: Trie<_> = entries.collect();
-        check(
-            &trie,
-            &(0..5000).map(|i| (i % 700, i)).collect(),
-            800,
-            u64::MAX,
-        );
+        check(&trie, &(0..5000).map(|i| (i % 700, i)).collect(), 800, u64::MAX);
     }
 
     #[test]
     fn what_is_removed_or_replaced_is_released() {
-        let entries: Vec<_> = (0..1000)
-            .map(|key| Arc::new(Entry(key, key, u64::MAX)))
-            .collect();
-        let mut subject = Subject {
-            trie: entries.iter().cloned().collect(),
-            mask: u64::MAX,
-        };
+        let entries: Vec<_> = (0..1000).map(|key| Arc::new(Entry(key, key, u64::MAX))).collect();
+        let mut subject = Subject { trie: entries.iter().cloned().collect(), mask: u64::MAX };
         for key in 0..1000 {
-            let old = if key % 2 == 0 {
-                subject.put(key, 0)
-            } else {
-                subject.take(key)
-            };
+            let old = if key % 2 == 0 { subject.put(key, 0) } else { subject.take(key) };
             assert_eq!(old, Some(key));
         }
         assert!(entries.iter().all(|entry| Arc::strong_count(entry) == 1));

@@ -19,7 +19,9 @@ use crate::error::{Error, Kind};
 const SUSPECT: Duration = Duration::from_secs(1);
 
 /// Everything that a watch yields, for ever.
-pub(super) fn list_watch<K>(spec: Arc<Spec<K>>) -> impl Stream<Item = Result<Event<K>, Error>> + Send
+pub(super) fn list_watch<K>(
+    spec: Arc<Spec<K>>,
+) -> impl Stream<Item = Result<Event<K>, Error>> + Send
 where
     K: Send + 'static,
 {
@@ -190,7 +192,11 @@ enum Watching<K> {
     Desynced(Error),
 }
 
-fn watch<K>(spec: Arc<Spec<K>>, url: Arc<str>, start: Start) -> impl Stream<Item = Watching<K>> + Send
+fn watch<K>(
+    spec: Arc<Spec<K>>,
+    url: Arc<str>,
+    start: Start,
+) -> impl Stream<Item = Watching<K>> + Send
 where
     K: Send + 'static,
 {

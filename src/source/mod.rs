@@ -60,7 +60,8 @@ where
 {
     let (resource, namespace) = request::resource_of(api.resource_url());
     let namespaces = namespace.map(|namespace| vec![namespace]);
-    let endpoint = Endpoint { client: api.into_client(), resource, metadata_only: K::metadata_api() };
+    let endpoint =
+        Endpoint { client: api.into_client(), resource, metadata_only: K::metadata_api() };
     Watch::new(endpoint, namespaces, |filter, json, _| filter.deserialize(json))
 }
 

@@ -26,15 +26,23 @@ pub(super) fn check(names: Option<&[String]>) -> Result<(), Error> {
     let valid = |name: &&String| {
         !name.is_empty()
             && name.len() <= 63
-            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
     };
     match names.unwrap_or_default().iter().find(|name| !valid(name)) {
         None => Ok(()),
-        Some(name) => Err(Error::new(Kind::Namespace, format!("`{name}` can't be the name of a namespace"))),
+        Some(name) => {
+            Err(Error::new(Kind::Namespace, format!("`{name}` can't be the name of a namespace")))
+        }
     }
 }
 
-fn find(of_client: &str, file: &Path, of_context: impl FnOnce() -> Option<String>) -> Result<String, Error> {
+fn find(
+    of_client: &str,
+    file: &Path,
+    of_context: impl FnOnce() -> Option<String>,
+) -> Result<String, Error> {
     // The client was made for a context or a pod, and says `default` where that says nothing.
     let of_client = of_client.trim();
     if !of_client.is_empty() && of_client != "default" {
@@ -63,7 +71,11 @@ mod tests {
     use super::*;
 
     fn with_file(content: &str, test: impl FnOnce(&Path)) {
-        let file = temp_dir().join(format!("kube-weir-namespace-{}-{}", std::process::id(), content.len()));
+        let file = temp_dir().join(format!(
+            "kube-weir-namespace-{}-{}",
+            std::process::id(),
+            content.len()
+        ));
         fs::write(&file, content).unwrap();
         test(&file);
         fs::remove_file(&file).unwrap();
@@ -76,7 +88,9 @@ mod tests {
         let error = find("default", missing, || None).unwrap_err();
         assert!(error.is_namespace());
         assert!(error.to_string().contains("/nonexistent/kube-weir/namespace"), "{error}");
-        with_file(" \n", |file| assert!(find("default", file, || None).unwrap_err().is_namespace()));
+        with_file(" \n", |file| {
+            assert!(find("default", file, || None).unwrap_err().is_namespace())
+        });
     }
 
     /// SEMANTICS: W2

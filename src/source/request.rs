@@ -57,14 +57,16 @@ impl Endpoint {
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(accept));
 
         let response = self.client.send(request.map(Body::from));
-        let response = in_time(&what, ANSWER, response).await?.map_err(|cause| from_client(&what, cause))?;
+        let response =
+            in_time(&what, ANSWER, response).await?.map_err(|cause| from_client(&what, cause))?;
         let (head, body) = response.into_parts();
         let mut body = Incoming { what, body, received: Vec::new(), scanned: 0 };
         if head.status.is_success() {
             return Ok(body);
         }
         let text = body.text(LONGEST_STATUS).await.unwrap_or_default();
-        Err(failure(&body.what, head.status.as_u16(), &text).retry_after(retry_after(&head.headers)))
+        Err(failure(&body.what, head.status.as_u16(), &text)
+            .retry_after(retry_after(&head.headers)))
     }
 
     /// Rejects a kind or a singular where a plural belongs. That the resource, or the server, is
@@ -106,7 +108,9 @@ pub(super) fn resource_of(url: &str) -> (Gvr, Option<String>) {
         _ => ("", "", &parts[..]),
     };
     match *rest {
-        ["namespaces", namespace, plural] => (Gvr::known(group, version, plural), Some(namespace.to_owned())),
+        ["namespaces", namespace, plural] => {
+            (Gvr::known(group, version, plural), Some(namespace.to_owned()))
+        }
         [plural, ..] => (Gvr::known(group, version, plural), None),
         [] => (Gvr::known(group, version, ""), None),
     }
@@ -137,7 +141,8 @@ impl Incoming {
     /// The next line, or `None` at the end. A silence of `patience` is a failure.
     pub(super) async fn line(&mut self, patience: Duration) -> Result<Option<String>, Error> {
         loop {
-            if let Some(end) = self.received[self.scanned..].iter().position(|byte| *byte == b'\n') {
+            if let Some(end) = self.received[self.scanned..].iter().position(|byte| *byte == b'\n')
+            {
                 let line = self.utf8(self.scanned + end + 1)?;
                 if !line.trim().is_empty() {
                     return Ok(Some(line));
@@ -151,14 +156,20 @@ impl Incoming {
             if !self.receive(patience).await? {
                 // What is left, if anything, was torn off: a line has an end.
                 let torn = !self.received.is_empty();
-                return if torn { Err(self.broken("the connection ended within an event")) } else { Ok(None) };
+                return if torn {
+                    Err(self.broken("the connection ended within an event"))
+                } else {
+                    Ok(None)
+                };
             }
         }
     }
 
     /// Waits for more bytes; false at the end of the body.
     async fn receive(&mut self, patience: Duration) -> Result<bool, Error> {
-        let Some(frame) = in_time(&self.what, patience, self.body.frame()).await? else { return Ok(false) };
+        let Some(frame) = in_time(&self.what, patience, self.body.frame()).await? else {
+            return Ok(false);
+        };
         let frame = frame.map_err(|cause| from_client(&self.what, cause))?;
         if let Ok(bytes) = frame.into_data() {
             self.received.extend_from_slice(&bytes);
@@ -179,7 +190,11 @@ impl Incoming {
     }
 }
 
-async fn in_time<T>(what: &str, patience: Duration, future: impl Future<Output = T>) -> Result<T, Error> {
+async fn in_time<T>(
+    what: &str,
+    patience: Duration,
+    future: impl Future<Output = T>,
+) -> Result<T, Error> {
     timeout(patience, future)
         .await
         .map_err(|_| Error::new(Kind::Timeout, format!("{what}: no answer for {patience:?}")))

@@ -63,7 +63,12 @@ impl<K> Spec<K> {
     }
 
     /// A watch from a version on; from nothing, with the whole state first, where `initial`.
-    pub(super) async fn watch(&self, url: &str, version: &str, initial: bool) -> Result<Incoming, Error> {
+    pub(super) async fn watch(
+        &self,
+        url: &str,
+        version: &str,
+        initial: bool,
+    ) -> Result<Incoming, Error> {
         let params = WatchParams {
             label_selector: self.labels.clone(),
             field_selector: self.fields.clone(),
@@ -88,10 +93,9 @@ impl<K> Spec<K> {
 
     pub(super) fn decode(&self, json: &str, types: Option<&Types>) -> Result<K, Error> {
         (self.decode)(&self.filter, json, types).map_err(|cause| {
-            let identity = identity(json);
-            let (namespace, name) = identity.as_ref().map_or(("", "without a name"), |identity| {
-                (identity.namespace.as_deref().unwrap_or_default(), &*identity.name)
-            });
+            let identity =
+                Identity::of(json).map(|own| (own.namespace.unwrap_or_default(), own.name));
+            let (namespace, name) = identity.unwrap_or(("", "without a name"));
             Error::undecodable(namespace, name, &cause)
         })
     }
@@ -105,23 +109,31 @@ impl<K> Spec<K> {
         match &*kind {
             "BOOKMARK" => match serde_json::from_str(json) {
                 Ok(Bookmark { metadata }) => Read::Bookmark {
-                    end_of_list: metadata.annotations.is_some_and(|own| own.initial_events_end.is_some()),
+                    end_of_list: metadata
+                        .annotations
+                        .is_some_and(|own| own.initial_events_end.is_some()),
                     version: metadata.resource_version,
                 },
-                Err(_) => Read::Failed(self.error(Kind::Connection, "a bookmark has no resourceVersion")),
+                Err(_) => {
+                    Read::Failed(self.error(Kind::Connection, "a bookmark has no resourceVersion"))
+                }
             },
             "ERROR" => {
-                let Status { code, reason, message, .. } = serde_json::from_str(json).unwrap_or_default();
+                let Status { code, reason, message, .. } =
+                    serde_json::from_str(json).unwrap_or_default();
                 let what = format!("watch {}", self.endpoint.resource);
                 Read::Failed(Error::from_status(&what, code, &reason, &message))
             }
             kind => {
-                let version = identity(json).and_then(|identity| identity.resource_version.map(Cow::into_owned));
+                let version =
+                    Identity::of(json).ok().and_then(|own| own.resource_version.map(str::to_owned));
                 let gone = kind == "DELETED" || !self.selects(json);
                 let event = if gone { Event::Delete } else { Event::Apply };
                 match (self.decode(json, None), version) {
                     (Ok(object), Some(version)) => Read::Event(event(object), version),
-                    (Ok(_), None) => Read::Failed(self.error(Kind::Other, "an event has no resourceVersion")),
+                    (Ok(_), None) => {
+                        Read::Failed(self.error(Kind::Other, "an event has no resourceVersion"))
+                    }
                     (Err(error), version) => Read::Undecodable { error, version, gone },
                 }
             }
@@ -150,8 +162,7 @@ pub(super) enum Read<K> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Page<'a> {
-    #[serde(borrow)]
-    metadata: PageMeta<'a>,
+    metadata: PageMeta,
     #[serde(borrow)]
     pub(super) items: Option<Vec<&'a RawValue>>,
     #[serde(flatten)]
@@ -160,11 +171,11 @@ pub(super) struct Page<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct PageMeta<'a> {
-    #[serde(borrow)]
-    resource_version: Option<Cow<'a, str>>,
-    #[serde(borrow, rename = "continue")]
-    next: Option<Cow<'a, str>>,
+struct PageMeta {
+    #[serde(default)]
+    resource_version: String,
+    #[serde(default, rename = "continue")]
+    next: String,
 }
 
 impl Page<'_> {
@@ -177,11 +188,11 @@ impl Page<'_> {
 
     /// What to ask for the next page with.
     pub(super) fn next(&self) -> Option<String> {
-        self.metadata.next.as_deref().filter(|token| !token.is_empty()).map(str::to_owned)
+        Some(self.metadata.next.clone()).filter(|token| !token.is_empty())
     }
 
     pub(super) fn version(&self) -> String {
-        self.metadata.resource_version.as_deref().unwrap_or_default().to_owned()
+        self.metadata.resource_version.clone()
     }
 }
 
@@ -209,15 +220,6 @@ struct BookmarkMeta {
 struct BookmarkAnnotations {
     #[serde(rename = "k8s.io/initial-events-end")]
     initial_events_end: Option<String>,
-}
-
-fn identity(json: &str) -> Option<Identity<'_>> {
-    #[derive(Deserialize)]
-    struct Object<'a> {
-        #[serde(borrow)]
-        metadata: Identity<'a>,
-    }
-    serde_json::from_str(json).ok().map(|Object { metadata }| metadata)
 }
 
 impl<K> Clone for Spec<K> {

@@ -27,9 +27,7 @@ impl Body {
     pub(super) fn streaming(
         chunks: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
     ) -> Self {
-        Self {
-            chunks: Box::pin(chunks),
-        }
+        Self { chunks: Box::pin(chunks) }
     }
 }
 
@@ -41,10 +39,7 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        self.chunks
-            .as_mut()
-            .poll_next(cx)
-            .map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
+        self.chunks.as_mut().poll_next(cx).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
     }
 }
 

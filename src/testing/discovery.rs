@@ -4,16 +4,8 @@ use serde_json::{Value, json};
 
 use crate::testing::resource::{self, Registry, Resource};
 
-const VERBS: [&str; 8] = [
-    "create",
-    "delete",
-    "deletecollection",
-    "get",
-    "list",
-    "patch",
-    "update",
-    "watch",
-];
+const VERBS: [&str; 8] =
+    ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
 const STATUS_VERBS: [&str; 3] = ["get", "patch", "update"];
 
@@ -78,9 +70,8 @@ pub(super) fn aggregated(registry: &Registry, core: bool) -> Value {
             let versions: Vec<Value> = versions(registry, group)
                 .into_iter()
                 .map(|version| {
-                    let resources: Vec<Value> = of_version(registry, group, version)
-                        .map(aggregated_resource)
-                        .collect();
+                    let resources: Vec<Value> =
+                        of_version(registry, group, version).map(aggregated_resource).collect();
                     json!({"version": version, "freshness": "Current", "resources": resources})
                 })
                 .collect();
@@ -121,12 +112,8 @@ fn group_names(registry: &Registry) -> Vec<&str> {
 
 /// The versions of a group, the preferred one first.
 fn versions<'a>(registry: &'a Registry, group: &str) -> Vec<&'a str> {
-    let mut versions = unique(
-        registry
-            .served()
-            .filter(|one| one.group == group)
-            .map(|one| one.version.as_str()),
-    );
+    let mut versions =
+        unique(registry.served().filter(|one| one.group == group).map(|one| one.version.as_str()));
     versions.sort_by_cached_key(|version| {
         std::cmp::Reverse(kube::core::Version::parse(version).priority())
     });

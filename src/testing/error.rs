@@ -46,10 +46,7 @@ impl Error {
     }
 
     pub(super) fn serialize(error: serde_json::Error) -> Self {
-        Self {
-            what: "the object can't be written as JSON",
-            cause: Cause::Serialize(error),
-        }
+        Self { what: "the object can't be written as JSON", cause: Cause::Serialize(error) }
     }
 
     pub(super) fn unknown_resource(name: &str) -> Self {
@@ -62,9 +59,6 @@ impl Error {
 
 impl From<Box<Status>> for Error {
     fn from(status: Box<Status>) -> Self {
-        Self {
-            what: "the server refuses it",
-            cause: Cause::Refused(status),
-        }
+        Self { what: "the server refuses it", cause: Cause::Refused(status) }
     }
 }

@@ -1,12 +1,10 @@
 //! What can be made to go wrong, and when.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
-use bytes::Bytes;
-use futures::{Stream, StreamExt, future};
-use kube::core::Status;
+use kube::core::{Status, response::StatusDetails};
 
-use crate::testing::{body::Body, status};
+use crate::testing::status;
 
 /// What a request does, in the words of RBAC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,10 +56,7 @@ impl On {
 
     /// Every request with this verb.
     pub fn verb(verb: Verb) -> Self {
-        Self {
-            verb: Some(verb),
-            ..Self::default()
-        }
+        Self { verb: Some(verb), ..Self::default() }
     }
 
     /// Only requests about this resource, by its plural name or as `plural.group`. Default: every resource.
@@ -149,18 +144,12 @@ pub enum Fault {
 impl Fault {
     /// The answer is this HTTP status.
     pub fn status(code: u16) -> Self {
-        Self::Status {
-            code,
-            retry_after: None,
-        }
+        Self::Status { code, retry_after: None }
     }
 
     /// 429 with a `Retry-After` header.
     pub fn too_many_requests(retry_after: Duration) -> Self {
-        Self::Status {
-            code: 429,
-            retry_after: Some(retry_after),
-        }
+        Self::Status { code: 429, retry_after: Some(retry_after) }
     }
 }
 
@@ -196,16 +185,17 @@ impl Script {
         self.rules.clear();
     }
 
-    /// The fault that meets this request, if any. The first rule that matches is used up by one.
+    /// The fault that meets this request, if any. The first rule that is due is used up by one.
     pub(super) fn take(&mut self, seen: &Seen<'_>) -> Option<Fault> {
         self.rules.retain(|rule| rule.times > 0);
-        let rule = self.rules.iter_mut().find(|rule| rule.on.matches(seen))?;
-        if rule.on.skip > 0 {
+        for rule in self.rules.iter_mut().filter(|rule| rule.on.matches(seen)) {
+            if rule.on.skip == 0 {
+                rule.times -= 1;
+                return Some(rule.fault.clone());
+            }
             rule.on.skip -= 1;
-            return None;
         }
-        rule.times -= 1;
-        Some(rule.fault.clone())
+        None
     }
 }
 
@@ -214,10 +204,7 @@ impl On {
         let is_resource = |name: &String| name == seen.storage || name == seen.plural;
         self.verb.is_none_or(|verb| verb == seen.verb)
             && self.resource.as_ref().is_none_or(is_resource)
-            && self
-                .namespace
-                .as_deref()
-                .is_none_or(|namespace| seen.namespace == Some(namespace))
+            && self.namespace.as_deref().is_none_or(|namespace| seen.namespace == Some(namespace))
     }
 }
 
@@ -226,102 +213,8 @@ pub(super) fn status_for(code: u16, retry_after: Option<Duration>) -> Box<Status
     let mut failure = status::failure(code, &format!("the script of the test answers {code}"));
     if let Some(after) = retry_after {
         let seconds = u32::try_from(after.as_secs()).unwrap_or(u32::MAX);
-        failure.details = Some(kube::core::response::StatusDetails {
-            retry_after_seconds: seconds,
-            ..status::no_details()
-        });
+        failure.details =
+            Some(StatusDetails { retry_after_seconds: seconds, ..status::no_details() });
     }
     failure
-}
-
-/// A part of a list or a watch.
-#[derive(Debug)]
-pub(super) enum Part {
-    /// An object, as an item or an event.
-    Object(Bytes),
-    Bookmark(Bytes),
-    /// What stands around the objects, and `ERROR` events.
-    Other(Bytes),
-}
-
-/// A body of these parts, damaged by a fault.
-pub(super) fn body(parts: impl Stream<Item = Part> + Send + 'static, fault: Option<Fault>) -> Body {
-    match fault {
-        Some(Fault::Trickle { chunk, pause }) => {
-            Body::streaming(trickle(parts, chunk.max(1), pause))
-        }
-        Some(fault) => Body::streaming(damaged(parts, fault)),
-        None => Body::streaming(parts.map(|part| Ok(part.bytes()))),
-    }
-}
-
-impl Part {
-    fn bytes(self) -> Bytes {
-        match self {
-            Self::Object(bytes) | Self::Bookmark(bytes) | Self::Other(bytes) => bytes,
-        }
-    }
-}
-
-fn damaged(
-    parts: impl Stream<Item = Part> + Send,
-    fault: Fault,
-) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    async_stream::stream! {
-        let mut sent = 0;
-        let mut parts = std::pin::pin!(parts);
-        loop {
-            match fault {
-                Fault::Disconnect { after_events } if sent == after_events => {
-                    yield Err(io::Error::from(io::ErrorKind::ConnectionReset));
-                    return;
-                }
-                Fault::Stall { after_events } if sent == after_events => future::pending().await,
-                Fault::ErrorEvent { code, after_events } if sent == after_events => {
-                    yield Ok(error_event(&status_for(code, None)));
-                    return;
-                }
-                _ => {}
-            }
-            match (parts.next().await, &fault) {
-                (None, _) => return,
-                (Some(Part::Object(bytes)), Fault::Torn { after_events }) if sent == *after_events => {
-                    yield Ok(bytes.slice(..bytes.len() / 2));
-                    return;
-                }
-                (Some(Part::Object(bytes)), fault) => {
-                    sent += 1;
-                    if *fault == Fault::Duplicate {
-                        yield Ok(bytes.clone());
-                    }
-                    yield Ok(bytes);
-                }
-                (Some(Part::Bookmark(_)), Fault::NoBookmarks) => {}
-                (Some(other), _) => yield Ok(other.bytes()),
-            }
-        }
-    }
-}
-
-fn trickle(
-    parts: impl Stream<Item = Part> + Send,
-    chunk: usize,
-    pause: Duration,
-) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    async_stream::stream! {
-        let mut parts = std::pin::pin!(parts);
-        while let Some(part) = parts.next().await {
-            let mut bytes = part.bytes();
-            while !bytes.is_empty() {
-                tokio::time::sleep(pause).await;
-                yield Ok(bytes.split_to(chunk.min(bytes.len())));
-            }
-        }
-    }
-}
-
-/// The line of an `ERROR` event.
-pub(super) fn error_event(status: &Status) -> Bytes {
-    let object = status::to_value(status);
-    format!("{{\"type\":\"ERROR\",\"object\":{object}}}\n").into()
 }

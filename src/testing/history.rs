@@ -65,12 +65,7 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn new(horizon: u64) -> Self {
-        Self {
-            entries: VecDeque::new(),
-            first: 0,
-            horizon,
-            limit: DEFAULT_LIMIT,
-        }
+        Self { entries: VecDeque::new(), first: 0, horizon, limit: DEFAULT_LIMIT }
     }
 
     pub(super) fn push(&mut self, revision: u64, what: Happening) {
@@ -100,23 +95,16 @@ impl History {
 
     /// The sequence number of the first entry that is newer than `revision`.
     pub(super) fn position_after(&self, revision: u64) -> u64 {
-        self.first
-            + self
-                .entries
-                .partition_point(|entry| entry.revision <= revision) as u64
+        self.first + self.entries.partition_point(|entry| entry.revision <= revision) as u64
     }
 
     /// The changes that are newer than `revision`, oldest first.
     pub(super) fn changes_after(&self, revision: u64) -> impl Iterator<Item = &Change> {
-        let start = self
-            .entries
-            .partition_point(|entry| entry.revision <= revision);
-        self.entries
-            .range(start..)
-            .filter_map(|entry| match &entry.what {
-                Happening::Change(change) => Some(change),
-                Happening::Bookmark | Happening::Disconnect => None,
-            })
+        let start = self.entries.partition_point(|entry| entry.revision <= revision);
+        self.entries.range(start..).filter_map(|entry| match &entry.what {
+            Happening::Change(change) => Some(change),
+            Happening::Bookmark | Happening::Disconnect => None,
+        })
     }
 
     /// Moves the cursor past the next entry that is a signal or a change of `storage`.
@@ -124,9 +112,7 @@ impl History {
         let Some(skip) = cursor.checked_sub(self.first) else {
             return Step::Trimmed;
         };
-        let skip = usize::try_from(skip)
-            .unwrap_or(usize::MAX)
-            .min(self.entries.len());
+        let skip = usize::try_from(skip).unwrap_or(usize::MAX).min(self.entries.len());
         for entry in self.entries.range(skip..) {
             *cursor += 1;
             match &entry.what {
@@ -154,10 +140,7 @@ mod tests {
     fn change(storage: &str) -> Happening {
         Happening::Change(Change {
             storage: storage.into(),
-            key: Key {
-                namespace: String::new(),
-                name: "a".to_owned(),
-            },
+            key: Key { namespace: String::new(), name: "a".to_owned() },
             before: None,
             after: None,
         })

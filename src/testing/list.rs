@@ -5,11 +5,12 @@ use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
 use crate::testing::{
-    fault::Part,
+    damage::Piece,
     history::{Key, Object},
+    labels::LabelSelector,
     query::Query,
     resource::Resource,
-    selectors::{FieldSelector, LabelSelector, Selection},
+    selectors::{FieldSelector, Selection},
     status::{self, Outcome},
     store::Store,
     view::View,
@@ -37,16 +38,10 @@ impl Page {
         check_options(query)?;
         let limit = query.number("limit")?.filter(|limit| *limit > 0);
         let (revision, start) = moment(store, query, limit.is_some())?;
-        let mut objects =
-            store
-                .objects_at(resource, revision)
-                .into_iter()
-                .filter(|(key, object)| {
-                    start.as_ref().is_none_or(|start| *key > start) && selection.admits(key, object)
-                });
-        let take = limit.map_or(usize::MAX, |limit| {
-            usize::try_from(limit).unwrap_or(usize::MAX)
-        });
+        let mut objects = store
+            .objects_at(resource, revision, start.as_ref())
+            .filter(|(key, object)| selection.admits(key, object));
+        let take = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let page: Vec<_> = objects.by_ref().take(take).collect();
         let mut metadata = json!({"resourceVersion": revision.to_string()});
         if objects.next().is_some()
@@ -62,28 +57,20 @@ impl Page {
     }
 
     /// The body, written while it is read.
-    pub(super) fn parts(self, view: View) -> impl Stream<Item = Part> + Send {
+    pub(super) fn pieces(self, view: View) -> impl Stream<Item = Piece> + Send {
         let head = view.list_head(&self.metadata);
         let items = self.items.into_iter().enumerate().map(move |(at, object)| {
             let mut item = if at == 0 { Vec::new() } else { vec![b','] };
             item.append(&mut view.item(&object));
-            Part::Object(item.into())
+            Piece::Object(item.into())
         });
-        let tail = Part::Other("]}\n".into());
-        stream::iter(
-            [Part::Other(head.into())]
-                .into_iter()
-                .chain(items)
-                .chain([tail]),
-        )
+        let tail = Piece::Other("]}\n".into());
+        stream::iter([Piece::Other(head.into())].into_iter().chain(items).chain([tail]))
     }
 
     /// All of these objects as one page.
     pub(super) fn of(items: Vec<Object>, revision: u64) -> Self {
-        Self {
-            items,
-            metadata: json!({"resourceVersion": revision.to_string()}),
-        }
+        Self { items, metadata: json!({"resourceVersion": revision.to_string()}) }
     }
 }
 
@@ -99,9 +86,7 @@ pub(super) fn selection(query: &Query, namespace: Option<&str>) -> Outcome<Selec
 /// The version that must have happened before a list can be answered.
 pub(super) fn awaited(query: &Query) -> Outcome<u64> {
     let version = query.number("resourceVersion")?;
-    Ok(version
-        .filter(|_| query.get("continue").is_none())
-        .unwrap_or_default())
+    Ok(version.filter(|_| query.get("continue").is_none()).unwrap_or_default())
 }
 
 /// The revision to show, and the key after which the page starts.
@@ -173,12 +158,7 @@ fn token(revision: Option<u64>, last: &Key) -> String {
     let start = format!("{}/{}\0", last.namespace, last.name);
     let token = json!({"v": "meta.k8s.io/v1", "rv": revision, "start": start}).to_string();
     let base64 = serde_json::to_value(ByteString(token.into_bytes())).unwrap_or_default();
-    base64
-        .as_str()
-        .unwrap_or_default()
-        .trim_end_matches('=')
-        .replace('+', "-")
-        .replace('/', "_")
+    base64.as_str().unwrap_or_default().trim_end_matches('=').replace('+', "-").replace('/', "_")
 }
 
 fn read_token(text: &str) -> Outcome<(Option<u64>, Key)> {
@@ -189,16 +169,9 @@ fn read_token(text: &str) -> Outcome<(Option<u64>, Key)> {
     }
     let ByteString(bytes) = serde_json::from_value(base64.into()).map_err(|_| malformed())?;
     let token: Value = serde_json::from_slice(&bytes).map_err(|_| malformed())?;
-    let start = token["start"]
-        .as_str()
-        .and_then(|start| start.strip_suffix('\0'));
-    let (namespace, name) = start
-        .and_then(|start| start.split_once('/'))
-        .ok_or_else(malformed)?;
-    let key = Key {
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-    };
+    let start = token["start"].as_str().and_then(|start| start.strip_suffix('\0'));
+    let (namespace, name) = start.and_then(|start| start.split_once('/')).ok_or_else(malformed)?;
+    let key = Key { namespace: namespace.to_owned(), name: name.to_owned() };
     let revision = token["rv"].as_i64().ok_or_else(malformed)?;
     Ok((u64::try_from(revision).ok(), key))
 }
@@ -210,14 +183,10 @@ mod tests {
     #[test]
     fn tokens_come_back_and_need_no_escaping() {
         for name in ["a", "web~~~", "x.y-z", "ab??>>"] {
-            let key = Key {
-                namespace: "default".to_owned(),
-                name: name.to_owned(),
-            };
+            let key = Key { namespace: "default".to_owned(), name: name.to_owned() };
             let text = token(Some(42), &key);
             assert!(
-                text.bytes()
-                    .all(|c| c.is_ascii_alphanumeric() || b"-_".contains(&c)),
+                text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_".contains(&c)),
                 "{text}"
             );
             assert_eq!(read_token(&text).expect("token"), (Some(42), key.clone()));

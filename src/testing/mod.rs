@@ -54,11 +54,15 @@
 //! `managedFields`. What must be right on a real server has to be tried on a real server.
 
 mod body;
+mod crd;
+mod damage;
 mod discovery;
 mod error;
 mod fault;
 mod history;
+mod labels;
 mod list;
+mod object;
 mod query;
 mod resource;
 mod router;

@@ -2,10 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
-use crate::testing::status::{self, Outcome};
-
 /// Where objects of `CustomResourceDefinitions` are stored.
 pub(super) const CRDS: &str = "customresourcedefinitions.apiextensions.k8s.io";
 
@@ -35,11 +31,8 @@ impl Resource {
         plural: &str,
         namespaced: bool,
     ) -> Self {
-        let storage = if group.is_empty() {
-            plural.to_owned()
-        } else {
-            format!("{plural}.{group}")
-        };
+        let storage =
+            if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") };
         Self {
             group: group.to_owned(),
             version: version.to_owned(),
@@ -66,11 +59,7 @@ impl Resource {
 
 /// `v1` or `group/v1`.
 pub(super) fn api_version(group: &str, version: &str) -> String {
-    if group.is_empty() {
-        version.to_owned()
-    } else {
-        format!("{group}/{version}")
-    }
+    if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
 }
 
 /// All served resources, in the order in which discovery shows them.
@@ -84,14 +73,12 @@ impl Registry {
     pub(super) fn usual() -> Self {
         let served = USUAL
             .iter()
-            .map(
-                |&(group, version, kind, plural, short, namespaced, status)| {
-                    let mut resource = Resource::new(group, version, kind, plural, namespaced);
-                    resource.status = status;
-                    resource.short_names = short.iter().map(|&name| name.to_owned()).collect();
-                    Arc::new(resource)
-                },
-            )
+            .map(|&(group, version, kind, plural, short, namespaced, status)| {
+                let mut resource = Resource::new(group, version, kind, plural, namespaced);
+                resource.status = status;
+                resource.short_names = short.iter().map(|&name| name.to_owned()).collect();
+                Arc::new(resource)
+            })
             .collect();
         Self { served }
     }
@@ -132,8 +119,7 @@ impl Registry {
         if let Some((api_version, plural)) = name.rsplit_once('/') {
             return self.find(|one| one.plural == plural && one.api_version() == api_version);
         }
-        self.find(|one| &*one.storage == name)
-            .or_else(|| self.find(|one| one.plural == name))
+        self.find(|one| &*one.storage == name).or_else(|| self.find(|one| one.plural == name))
     }
 
     fn find(&self, which: impl Fn(&Resource) -> bool) -> Option<Arc<Resource>> {
@@ -141,99 +127,8 @@ impl Registry {
     }
 }
 
-/// The served versions a `CustomResourceDefinition` asks for.
-pub(super) fn of_crd(crd: &Value) -> Outcome<Vec<Resource>> {
-    let text = |path: &str| {
-        crd.pointer(path)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
-    let name = text("/metadata/name");
-    let refuse = |field: &str, why: &str| {
-        status::invalid(
-            "apiextensions.k8s.io",
-            "CustomResourceDefinition",
-            name,
-            field,
-            why,
-        )
-    };
-    let (group, plural, kind) = (
-        text("/spec/group"),
-        text("/spec/names/plural"),
-        text("/spec/names/kind"),
-    );
-    for (field, value) in [
-        ("spec.group", group),
-        ("spec.names.plural", plural),
-        ("spec.names.kind", kind),
-    ] {
-        if value.is_empty() {
-            return Err(refuse(field, "Required value"));
-        }
-    }
-    if name != format!("{plural}.{group}") {
-        let why = format!("Invalid value: \"{name}\": must be spec.names.plural+\".\"+spec.group");
-        return Err(refuse("metadata.name", &why));
-    }
-    let namespaced = match text("/spec/scope") {
-        "Namespaced" => true,
-        "Cluster" => false,
-        _ => return Err(refuse("spec.scope", "Required value")),
-    };
-    let versions = crd.pointer("/spec/versions").and_then(Value::as_array);
-    let served = versions
-        .into_iter()
-        .flatten()
-        .filter(|one| one["served"] == true);
-    Ok(served
-        .filter_map(|one| {
-            let mut resource =
-                Resource::new(group, one["name"].as_str()?, kind, plural, namespaced);
-            resource.custom = true;
-            resource.status = one.pointer("/subresources/status").is_some();
-            if let Some(singular) = crd.pointer("/spec/names/singular").and_then(Value::as_str) {
-                singular.clone_into(&mut resource.singular);
-            }
-            let short = crd
-                .pointer("/spec/names/shortNames")
-                .and_then(Value::as_array);
-            resource.short_names = short
-                .into_iter()
-                .flatten()
-                .filter_map(|name| name.as_str().map(str::to_owned))
-                .collect();
-            Some(resource)
-        })
-        .collect())
-}
-
-/// What the controllers of a real server write into a new `CustomResourceDefinition`, and clients wait for.
-pub(super) fn establish(crd: &mut Value, now: &str) {
-    let storage = crd
-        .pointer("/spec/versions")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .find(|one| one["storage"] == true)
-        .map_or(Value::Null, |one| one["name"].clone());
-    let condition = |kind: &str, reason: &str| json!({"type": kind, "status": "True", "reason": reason, "message": "", "lastTransitionTime": now});
-    crd["status"] = json!({
-        "acceptedNames": crd["spec"]["names"],
-        "conditions": [condition("NamesAccepted", "NoConflicts"), condition("Established", "InitialNamesAccepted")],
-        "storedVersions": [storage],
-    });
-}
-
-type Row = (
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static [&'static str],
-    bool,
-    bool,
-);
+type Row =
+    (&'static str, &'static str, &'static str, &'static str, &'static [&'static str], bool, bool);
 
 // group, version, kind, plural, short names, namespaced, has /status
 const USUAL: &[Row] = &[
@@ -244,15 +139,7 @@ const USUAL: &[Row] = &[
     ("", "v1", "Node", "nodes", &["no"], false, true),
     ("", "v1", "Pod", "pods", &["po"], true, true),
     ("", "v1", "Secret", "secrets", &[], true, false),
-    (
-        "",
-        "v1",
-        "ServiceAccount",
-        "serviceaccounts",
-        &["sa"],
-        true,
-        false,
-    ),
+    ("", "v1", "ServiceAccount", "serviceaccounts", &["sa"], true, false),
     ("", "v1", "Service", "services", &["svc"], true, true),
     (
         "apiextensions.k8s.io",
@@ -264,68 +151,12 @@ const USUAL: &[Row] = &[
         true,
     ),
     ("apps", "v1", "DaemonSet", "daemonsets", &["ds"], true, true),
-    (
-        "apps",
-        "v1",
-        "Deployment",
-        "deployments",
-        &["deploy"],
-        true,
-        true,
-    ),
-    (
-        "apps",
-        "v1",
-        "ReplicaSet",
-        "replicasets",
-        &["rs"],
-        true,
-        true,
-    ),
-    (
-        "apps",
-        "v1",
-        "StatefulSet",
-        "statefulsets",
-        &["sts"],
-        true,
-        true,
-    ),
+    ("apps", "v1", "Deployment", "deployments", &["deploy"], true, true),
+    ("apps", "v1", "ReplicaSet", "replicasets", &["rs"], true, true),
+    ("apps", "v1", "StatefulSet", "statefulsets", &["sts"], true, true),
     ("batch", "v1", "Job", "jobs", &[], true, true),
-    (
-        "coordination.k8s.io",
-        "v1",
-        "Lease",
-        "leases",
-        &[],
-        true,
-        false,
-    ),
-    (
-        "discovery.k8s.io",
-        "v1",
-        "EndpointSlice",
-        "endpointslices",
-        &[],
-        true,
-        false,
-    ),
-    (
-        "networking.k8s.io",
-        "v1",
-        "Ingress",
-        "ingresses",
-        &["ing"],
-        true,
-        true,
-    ),
-    (
-        "networking.k8s.io",
-        "v1",
-        "IngressClass",
-        "ingressclasses",
-        &[],
-        false,
-        false,
-    ),
+    ("coordination.k8s.io", "v1", "Lease", "leases", &[], true, false),
+    ("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", &[], true, false),
+    ("networking.k8s.io", "v1", "Ingress", "ingresses", &["ing"], true, true),
+    ("networking.k8s.io", "v1", "IngressClass", "ingressclasses", &[], false, false),
 ];

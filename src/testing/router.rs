@@ -61,10 +61,7 @@ impl Target {
 
 /// Follows a path.
 pub(super) fn route(registry: &Registry, path: &str) -> Route {
-    let segments: Vec<&str> = path
-        .split('/')
-        .filter(|segment| !segment.is_empty())
-        .collect();
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let found = match segments.as_slice() {
         ["healthz" | "livez" | "readyz", ..] => Some(Route::Health),
         ["version"] => Some(Route::Version),
@@ -83,10 +80,7 @@ pub(super) fn route(registry: &Registry, path: &str) -> Route {
 }
 
 fn resources(group: &str, version: &str) -> Route {
-    Route::Resources {
-        group: group.to_owned(),
-        version: version.to_owned(),
-    }
+    Route::Resources { group: group.to_owned(), version: version.to_owned() }
 }
 
 fn target(registry: &Registry, group: &str, version: &str, rest: &[&str]) -> Option<Target> {
@@ -142,14 +136,8 @@ mod tests {
             found("/api/v1/namespaces/a/pods/b/status"),
             "pods Some(\"a\") Some(\"b\") true"
         );
-        assert_eq!(
-            found("/api/v1/namespaces/a"),
-            "namespaces None Some(\"a\") false"
-        );
-        assert_eq!(
-            found("/api/v1/namespaces/a/status"),
-            "namespaces None Some(\"a\") true"
-        );
+        assert_eq!(found("/api/v1/namespaces/a"), "namespaces None Some(\"a\") false");
+        assert_eq!(found("/api/v1/namespaces/a/status"), "namespaces None Some(\"a\") true");
         assert_eq!(
             found("/apis/networking.k8s.io/v1/namespaces/a/ingresses"),
             "ingresses.networking.k8s.io Some(\"a\") None false"

@@ -15,8 +15,9 @@ use crate::testing::{
     error::Error,
     fault::{Fault, On, Script},
     history::{Happening, Key},
+    object::Part,
     resource::Resource,
-    store::{Deleted, Manner, Part, Store},
+    store::{Deleted, Manner, Store},
 };
 
 /// How many requests the log keeps.
@@ -62,12 +63,7 @@ impl ApiServer {
             log: VecDeque::new(),
             streaming_lists: true,
         };
-        Self {
-            shared: Arc::new(Shared {
-                state: Mutex::new(state),
-                wake: watch::Sender::new(()),
-            }),
-        }
+        Self { shared: Arc::new(Shared { state: Mutex::new(state), wake: watch::Sender::new(()) }) }
     }
 
     /// A client of this server whose default namespace is `default`.
@@ -128,10 +124,7 @@ impl ApiServer {
         let mut object = serde_json::to_value(object).map_err(Error::serialize)?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
-        let manner = Manner {
-            part: Part::Everything,
-            dry_run: false,
-        };
+        let manner = Manner { part: Part::Everything, dry_run: false };
         self.change(|store| {
             let resource = store
                 .registry
@@ -189,11 +182,8 @@ impl ApiServer {
     pub fn objects(&self, resource: &str) -> Result<Vec<Value>, Error> {
         let state = self.shared.lock();
         let resource = named(&state.store, resource)?;
-        let objects = state.store.objects_at(&resource, state.store.revision());
-        Ok(objects
-            .into_iter()
-            .map(|(_, object)| (**object).clone())
-            .collect())
+        let objects = state.store.objects(&resource);
+        Ok(objects.map(|(_, object)| (**object).clone()).collect())
     }
 
     /// The newest resourceVersion. All resources share one count, which every write raises by one.
@@ -318,15 +308,9 @@ impl State {
 }
 
 fn named(store: &Store, resource: &str) -> Result<Arc<Resource>, Error> {
-    store
-        .registry
-        .by_name(resource)
-        .ok_or_else(|| Error::unknown_resource(resource))
+    store.registry.by_name(resource).ok_or_else(|| Error::unknown_resource(resource))
 }
 
 fn key(namespace: &str, name: &str) -> Key {
-    Key {
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-    }
+    Key { namespace: namespace.to_owned(), name: name.to_owned() }
 }

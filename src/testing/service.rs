@@ -20,8 +20,9 @@ use tower::{BoxError, Service};
 
 use crate::testing::{
     body::{self, Body},
-    discovery,
+    damage, discovery,
     fault::{self, Fault, Seen, Verb},
+    history::Key,
     list::{self, Page},
     query::Query,
     router::{self, Route, Target},
@@ -83,13 +84,7 @@ where
         _ => {}
     }
     let body = body::read(body).await?;
-    let call = Call {
-        shared: &shared,
-        query: &query,
-        headers: &parts.headers,
-        body: &body,
-        fault,
-    };
+    let call = Call { shared: &shared, query: &query, headers: &parts.headers, body: &body, fault };
     let answer = match (&route, verb) {
         (Route::Target(target), Some(verb)) => call.answer(target, verb).await,
         (Route::Target(_), None) => Err(status::method_not_allowed()),
@@ -143,7 +138,7 @@ impl Call<'_> {
 
     fn get(self, target: &Target, view: &View) -> Outcome<Response<Body>> {
         let state = self.shared.lock();
-        let key = crate::testing::history::Key {
+        let key = Key {
             namespace: target.namespace.clone().unwrap_or_default(),
             name: target.name.clone().unwrap_or_default(),
         };
@@ -164,26 +159,15 @@ impl Call<'_> {
                 break;
             }
         }
-        let page = Page::take(
-            &self.shared.lock().store,
-            &target.resource,
-            &selection,
-            self.query,
-        )?;
+        let page = Page::take(&self.shared.lock().store, &target.resource, &selection, self.query)?;
         Ok(self.page(page, view))
     }
 
     fn watch(self, target: &Target, view: View) -> Outcome<Response<Body>> {
         let selection = list::selection(self.query, target.namespace.as_deref())?;
-        let watch = Watch::open(
-            self.shared,
-            target.resource.clone(),
-            selection,
-            self.query,
-            view,
-        )?;
-        let parts = watch.parts(self.shared.clone());
-        Ok(json(StatusCode::OK, fault::body(parts, self.fault)))
+        let watch = Watch::open(self.shared, target.resource.clone(), selection, self.query, view)?;
+        let pieces = watch.pieces(self.shared.clone());
+        Ok(json(StatusCode::OK, damage::body(pieces, self.fault)))
     }
 
     fn write(self, target: &Target, verb: Verb, view: View) -> Outcome<Response<Body>> {
@@ -210,7 +194,7 @@ impl Call<'_> {
         let fault = self
             .fault
             .filter(|fault| !matches!(fault, Fault::ErrorEvent { .. } | Fault::Duplicate));
-        json(StatusCode::OK, fault::body(page.parts(view), fault))
+        json(StatusCode::OK, damage::body(page.pieces(view), fault))
     }
 
     /// Everything but resources.
@@ -245,10 +229,7 @@ impl Call<'_> {
 fn refusal(status: &Status) -> Response<Body> {
     let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = value_response(code, &status::to_value(status));
-    let seconds = status
-        .details
-        .as_ref()
-        .map_or(0, |details| details.retry_after_seconds);
+    let seconds = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
     if seconds > 0 {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }

@@ -46,9 +46,7 @@ pub(super) fn reason_of(code: u16) -> &'static str {
 
 /// A failure without details.
 pub(super) fn failure(code: u16, message: &str) -> Box<Status> {
-    Status::failure(message, reason_of(code))
-        .with_code(code)
-        .boxed()
+    Status::failure(message, reason_of(code)).with_code(code).boxed()
 }
 
 /// 400: the request itself makes no sense.
@@ -72,10 +70,8 @@ pub(super) fn already_exists(resource: &Resource, name: &str) -> Box<Status> {
 
 /// 409 of a write that was based on something else than the current object.
 pub(super) fn conflict(resource: &Resource, name: &str, why: &str) -> Box<Status> {
-    let message = format!(
-        "Operation cannot be fulfilled on {} \"{name}\": {why}",
-        resource.storage
-    );
+    let message =
+        format!("Operation cannot be fulfilled on {} \"{name}\": {why}", resource.storage);
     about(resource, name, failure(409, &message))
 }
 
@@ -90,18 +86,12 @@ pub(super) fn stale(resource: &Resource, name: &str) -> Box<Status> {
 
 /// 405: the resource has no such verb.
 pub(super) fn method_not_allowed() -> Box<Status> {
-    failure(
-        405,
-        "the server does not allow this method on the requested resource",
-    )
+    failure(405, "the server does not allow this method on the requested resource")
 }
 
 /// 410 of a version from before the compaction horizon.
 pub(super) fn too_old(version: u64, current: u64) -> Box<Status> {
-    failure(
-        410,
-        &format!("too old resource version: {version} ({current})"),
-    )
+    failure(410, &format!("too old resource version: {version} ({current})"))
 }
 
 /// 410 of a continue token, with a token that goes on from the same place at the present.
@@ -114,10 +104,7 @@ pub(super) fn token_expired(fresh: String) -> Box<Status> {
          that were created, modified, or deleted between the time the first chunk was returned and now may show \
          up in the list.",
     );
-    status.metadata = Some(kube::core::ListMeta {
-        continue_: Some(fresh),
-        ..Default::default()
-    });
+    status.metadata = Some(kube::core::ListMeta { continue_: Some(fresh), ..Default::default() });
     status
 }
 
@@ -141,15 +128,8 @@ pub(super) fn too_large(version: u64, current: u64) -> Box<Status> {
 
 /// 422: the object, or the options, break a rule. `kind` is a Kind with its group, not a resource.
 pub(super) fn invalid(group: &str, kind: &str, name: &str, field: &str, why: &str) -> Box<Status> {
-    let qualified = if group.is_empty() {
-        kind.to_owned()
-    } else {
-        format!("{kind}.{group}")
-    };
-    let mut status = failure(
-        422,
-        &format!("{qualified} \"{name}\" is invalid: {field}: {why}"),
-    );
+    let qualified = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
+    let mut status = failure(422, &format!("{qualified} \"{name}\" is invalid: {field}: {why}"));
     let cause = if why.starts_with("Forbidden") {
         "FieldValueForbidden"
     } else if why.starts_with("Required") {

@@ -5,9 +5,9 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 
 use crate::testing::{
+    object,
     resource::Resource,
     status::{self, Outcome},
-    store,
 };
 
 /// The form of the answer that a client asks for with `Accept`.
@@ -33,9 +33,7 @@ impl View {
     /// # Errors
     /// 406 where the client takes nothing that the server can write.
     pub(super) fn new(resource: &Resource, accept: Option<&str>) -> Outcome<Self> {
-        let form = accept.map_or(Some(Form::Whole), |accept| {
-            accept.split(',').find_map(form_of)
-        });
+        let form = accept.map_or(Some(Form::Whole), |accept| accept.split(',').find_map(form_of));
         Ok(Self {
             form: form.ok_or_else(|| {
                 status::failure(
@@ -91,7 +89,7 @@ impl View {
 
     /// A watch event about an object that is gone, or no longer selected, since `revision`.
     pub(super) fn deleted(&self, object: &Value, revision: u64) -> Bytes {
-        self.event("DELETED", &store::at_revision(object, revision))
+        self.event("DELETED", &object::at_revision(object.clone(), revision))
     }
 
     pub(super) fn bookmark(&self, revision: u64, ends_initial_events: bool) -> Bytes {
@@ -104,10 +102,8 @@ impl View {
     }
 
     fn write(&self, out: &mut Vec<u8>, object: &Value, with_types: bool) {
-        let is_garbled = self
-            .garbled
-            .as_ref()
-            .is_some_and(|name| object["metadata"]["name"] == name.as_str());
+        let is_garbled =
+            self.garbled.as_ref().is_some_and(|name| object["metadata"]["name"] == name.as_str());
         let garbled = is_garbled.then(|| {
             let mut object = object.clone();
             object["metadata"]["labels"] = 7.into();
@@ -118,11 +114,7 @@ impl View {
             Form::Whole => Some((self.api_version.as_str(), self.kind.as_str())),
             Form::Metadata => Some(("meta.k8s.io/v1", "PartialObjectMetadata")),
         };
-        let shown = Shown {
-            types,
-            object: garbled.as_ref().unwrap_or(object),
-            form: self.form,
-        };
+        let shown = Shown { types, object: garbled.as_ref().unwrap_or(object), form: self.form };
         // Maps with text as keys, written to memory: nothing that can fail.
         let _ = serde_json::to_writer(out, &shown);
     }

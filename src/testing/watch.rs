@@ -6,7 +6,7 @@ use futures::Stream;
 use tokio::{sync::watch::Receiver, time::Instant};
 
 use crate::testing::{
-    fault::{self, Part},
+    damage::{self, Piece},
     history::{Change, Happening, Object, Step},
     query::Query,
     resource::Resource,
@@ -22,6 +22,9 @@ const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
 /// How long a watch lasts that does not say how long.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
+/// More than a test waits, and few enough for any clock.
+const MAX_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// A watch that has been accepted.
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -36,9 +39,12 @@ pub(super) struct Watch {
     cursor: u64,
     /// Signals from before this entry were for others.
     opened: u64,
+    /// The client knows everything up to here.
+    after: u64,
     /// Everything up to here has been seen.
     seen: u64,
     bookmarks: bool,
+    next_bookmark: Instant,
     deadline: Instant,
     /// Sent instead of all else.
     refusal: Option<Box<kube::core::Status>>,
@@ -62,10 +68,12 @@ impl Watch {
         let version = query.number("resourceVersion")?.unwrap_or_default();
         let timeout = query
             .number("timeoutSeconds")?
-            .filter(|seconds| *seconds > 0);
+            .filter(|seconds| *seconds > 0)
+            .map(|seconds| Duration::from_secs(seconds).min(MAX_TIMEOUT));
         let bookmarks = query.is_set("allowWatchBookmarks");
         let history = &state.store.history;
         let current = state.store.revision();
+        let now = Instant::now();
         let mut watch = Self {
             resource,
             selection,
@@ -74,9 +82,11 @@ impl Watch {
             initial_end: None,
             cursor: history.end(),
             opened: history.end(),
+            after: version,
             seen: current.max(version),
             bookmarks,
-            deadline: Instant::now() + timeout.map_or(DEFAULT_TIMEOUT, Duration::from_secs),
+            next_bookmark: now + BOOKMARK_EVERY,
+            deadline: now + timeout.unwrap_or(DEFAULT_TIMEOUT),
             refusal: None,
             wake,
         };
@@ -87,8 +97,7 @@ impl Watch {
             }
             watch.initial = state
                 .store
-                .objects_at(&watch.resource, current)
-                .into_iter()
+                .objects(&watch.resource)
                 .filter(|(key, object)| watch.selection.admits(key, object))
                 .map(|(_, object)| object.clone())
                 .collect();
@@ -103,45 +112,46 @@ impl Watch {
     }
 
     /// The body, written while it is read.
-    pub(super) fn parts(mut self, shared: Arc<Shared>) -> impl Stream<Item = Part> + Send {
+    pub(super) fn pieces(mut self, shared: Arc<Shared>) -> impl Stream<Item = Piece> + Send {
         async_stream::stream! {
             if let Some(refusal) = &self.refusal {
-                yield Part::Other(fault::error_event(refusal));
+                yield Piece::Other(damage::error_event(refusal));
                 return;
             }
             for object in std::mem::take(&mut self.initial) {
-                yield Part::Object(self.view.event("ADDED", &object));
+                yield Piece::Object(self.view.event("ADDED", &object));
             }
             if let Some(revision) = self.initial_end.filter(|_| self.bookmarks) {
-                yield Part::Bookmark(self.view.bookmark(revision, true));
+                yield Piece::Bookmark(self.view.bookmark(revision, true));
             }
-            let mut next_bookmark = Instant::now() + BOOKMARK_EVERY;
             loop {
                 self.wake.borrow_and_update();
                 match self.step(&shared) {
                     Step::Entry(entry) => match &entry.what {
-                        Happening::Change(change) => {
-                            if let Some(part) = self.event(change, entry.revision) {
-                                yield part;
+                        Happening::Change(change) if entry.revision > self.after => {
+                            if let Some(piece) = self.event(change, entry.revision) {
+                                yield piece;
                             }
                         }
                         Happening::Bookmark if self.cursor > self.opened && self.bookmarks => {
-                            yield Part::Bookmark(self.view.bookmark(self.seen, false));
+                            yield Piece::Bookmark(self.view.bookmark(self.seen, false));
                         }
                         Happening::Disconnect if self.cursor > self.opened => return,
-                        Happening::Bookmark | Happening::Disconnect => {}
+                        _ => {}
                     },
                     Step::Trimmed => {
                         let current = shared.lock().store.revision();
-                        yield Part::Other(fault::error_event(&status::too_old(self.seen, current)));
+                        let gone = status::too_old(self.seen, current);
+                        yield Piece::Other(damage::error_event(&gone));
                         return;
                     }
+                    Step::CaughtUp if !self.is_served(&shared) => return,
                     Step::CaughtUp => {
-                        let until = if self.bookmarks { next_bookmark.min(self.deadline) } else { self.deadline };
+                        let until = self.wakes_at();
                         let woken = tokio::time::timeout_at(until, self.wake.changed()).await;
                         if woken.is_err() && until < self.deadline {
-                            next_bookmark += BOOKMARK_EVERY;
-                            yield Part::Bookmark(self.view.bookmark(self.seen, false));
+                            self.next_bookmark += BOOKMARK_EVERY;
+                            yield Piece::Bookmark(self.view.bookmark(self.seen, false));
                         }
                     }
                 }
@@ -152,12 +162,14 @@ impl Watch {
         }
     }
 
+    /// When there is something to do even if nothing is written.
+    fn wakes_at(&self) -> Instant {
+        if self.bookmarks { self.next_bookmark.min(self.deadline) } else { self.deadline }
+    }
+
     fn step(&mut self, shared: &Shared) -> Step {
         let state = shared.lock();
-        let step = state
-            .store
-            .history
-            .step(&mut self.cursor, &self.resource.storage);
+        let step = state.store.history.step(&mut self.cursor, &self.resource.storage);
         let revision = match &step {
             Step::Entry(entry) => entry.revision,
             Step::CaughtUp => state.store.revision(),
@@ -167,9 +179,14 @@ impl Watch {
         step
     }
 
+    /// Whether the resource is still there: its `CustomResourceDefinition` may be gone.
+    fn is_served(&self, shared: &Shared) -> bool {
+        shared.lock().store.registry.by_name(&self.resource.storage).is_some()
+    }
+
     /// What a change is to this watch: objects that come to be selected are added, those that no longer are
     /// deleted.
-    fn event(&self, change: &Change, revision: u64) -> Option<Part> {
+    fn event(&self, change: &Change, revision: u64) -> Option<Piece> {
         let selected = |object: &&Object| self.selection.admits(&change.key, object);
         let before = change.before.as_ref().filter(selected);
         let after = change.after.as_ref().filter(selected);
@@ -179,7 +196,7 @@ impl Watch {
             (Some(_), Some(object)) => self.view.event("MODIFIED", object),
             (Some(object), None) => self.view.deleted(object, revision),
         };
-        Some(Part::Object(bytes))
+        Some(Piece::Object(bytes))
     }
 }
 
@@ -188,9 +205,7 @@ fn check_options(state: &State, query: &Query) -> Outcome<Option<bool>> {
     let field = "resourceVersionMatch";
     let kind = query.get(field);
     // A server that knows no streaming lists ignores the parameter, but not the one that goes with it.
-    let initial_events = query
-        .flag("sendInitialEvents")
-        .filter(|_| state.streaming_lists);
+    let initial_events = query.flag("sendInitialEvents").filter(|_| state.streaming_lists);
     if initial_events.is_none() && kind.is_some() {
         let why = if state.streaming_lists {
             "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"

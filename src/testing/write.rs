@@ -7,11 +7,12 @@ use crate::testing::{
     fault::Verb,
     history::{Key, Object},
     list::{self, Page},
+    object::{self, Part},
     query::Query,
     resource::Resource,
     router::Target,
     status::{self, Outcome},
-    store::{self, Deleted, Manner, Part, Store},
+    store::{Deleted, Manner, Store},
     view::View,
 };
 
@@ -85,23 +86,14 @@ impl Write<'_> {
         };
         if is_apply && self.query.get("fieldManager").is_none() {
             let why = "Required value: is required for apply patch";
-            return Err(status::invalid(
-                "meta.k8s.io",
-                "PatchOptions",
-                "",
-                "fieldManager",
-                why,
-            ));
+            return Err(status::invalid("meta.k8s.io", "PatchOptions", "", "fieldManager", why));
         }
-        let patch: Value = if is_apply {
-            self.object()?
-        } else {
-            json_of(self.body)?
-        };
+        let patch: Value = if is_apply { self.object()? } else { json_of(self.body)? };
         let current = match store.get(resource, &key) {
             Err(_) if is_apply && !self.target.status => {
                 let mut object = patch;
-                object["metadata"]["name"] = key.name.clone().into();
+                let metadata = object::metadata_of(&mut object)?;
+                metadata.insert("name".to_owned(), key.name.clone().into());
                 let object = store.create(resource, &key.namespace, object, self.manner())?;
                 return Ok(self.object_answer(201, &object));
             }
@@ -119,11 +111,7 @@ impl Write<'_> {
         let options = self.options()?;
         let current = store.get(resource, &key)?;
         let preconditions = &options["preconditions"];
-        store::check_uid(
-            resource,
-            &current,
-            preconditions["uid"].as_str().unwrap_or_default(),
-        )?;
+        object::check_uid(resource, &current, preconditions["uid"].as_str().unwrap_or_default())?;
         if let Some(version) = preconditions["resourceVersion"].as_str()
             && current["metadata"]["resourceVersion"] != version
         {
@@ -144,8 +132,7 @@ impl Write<'_> {
         let selection = list::selection(self.query, self.target.namespace.as_deref())?;
         let dry_run = self.is_dry_run(&self.options()?);
         let keys: Vec<Key> = store
-            .objects_at(resource, store.revision())
-            .into_iter()
+            .objects(resource)
             .filter(|(key, object)| selection.admits(key, object))
             .map(|(key, _)| key.clone())
             .collect();
@@ -181,21 +168,12 @@ impl Write<'_> {
 
     fn is_dry_run(&self, options: &Value) -> bool {
         self.query.get("dryRun").is_some()
-            || options["dryRun"]
-                .as_array()
-                .is_some_and(|all| !all.is_empty())
+            || options["dryRun"].as_array().is_some_and(|all| !all.is_empty())
     }
 
     fn manner(&self) -> Manner {
-        let part = if self.target.status {
-            Part::Status
-        } else {
-            Part::Main
-        };
-        Manner {
-            part,
-            dry_run: self.is_dry_run(&Value::Null),
-        }
+        let part = if self.target.status { Part::Status } else { Part::Main };
+        Manner { part, dry_run: self.is_dry_run(&Value::Null) }
     }
 
     fn key(&self) -> Key {
@@ -238,10 +216,9 @@ fn set_types(resource: &Resource, object: &mut Value) -> Outcome<()> {
             "the object provided is unrecognized: it is not a JSON object",
         ));
     }
-    for (field, expected) in [
-        ("apiVersion", resource.api_version()),
-        ("kind", resource.kind.clone()),
-    ] {
+    for (field, expected) in
+        [("apiVersion", resource.api_version()), ("kind", resource.kind.clone())]
+    {
         let given = object[field].as_str().unwrap_or_default();
         if !given.is_empty() && given != expected {
             return Err(status::bad_request(&format!(
@@ -269,31 +246,15 @@ mod tests {
     fn merge_patches_follow_rfc_7386() {
         for (target, patch, merged) in [
             (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
-            (
-                json!({"a": "b", "b": 1}),
-                json!({"a": null}),
-                json!({"b": 1}),
-            ),
-            (
-                json!({"a": ["b"]}),
-                json!({"a": ["c", "d"]}),
-                json!({"a": ["c", "d"]}),
-            ),
+            (json!({"a": "b", "b": 1}), json!({"a": null}), json!({"b": 1})),
+            (json!({"a": ["b"]}), json!({"a": ["c", "d"]}), json!({"a": ["c", "d"]})),
             (
                 json!({"a": {"b": "c"}}),
                 json!({"a": {"b": "d", "c": null}}),
                 json!({"a": {"b": "d"}}),
             ),
-            (
-                json!({}),
-                json!({"a": {"bb": {"ccc": null}}}),
-                json!({"a": {"bb": {}}}),
-            ),
-            (
-                json!([1, 2]),
-                json!({"a": "b", "c": null}),
-                json!({"a": "b"}),
-            ),
+            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
+            (json!([1, 2]), json!({"a": "b", "c": null}), json!({"a": "b"})),
         ] {
             let mut object = target;
             merge(&mut object, patch);

@@ -33,10 +33,7 @@ pub(super) struct Assets {
 
 impl Assets {
     fn of(folder: &Path) -> Self {
-        Self {
-            etcd: folder.join("etcd"),
-            apiserver: folder.join("kube-apiserver"),
-        }
+        Self { etcd: folder.join("etcd"), apiserver: folder.join("kube-apiserver") }
     }
 
     fn complete(&self) -> bool {
@@ -116,15 +113,9 @@ fn compile(module: &Path, programs: &Path, version: &str) -> Result<(), String> 
     let log = module.join("build.log");
     let mut command = Command::new("go");
     command.arg("build").args(build_flags(version)).arg("-o");
-    command
-        .arg(programs)
-        .args([ETCD_PACKAGE, APISERVER_PACKAGE]);
+    command.arg(programs).args([ETCD_PACKAGE, APISERVER_PACKAGE]);
     command.current_dir(module);
-    command.envs([
-        ("CGO_ENABLED", "0"),
-        ("GOFLAGS", "-mod=readonly"),
-        ("GOWORK", "off"),
-    ]);
+    command.envs([("CGO_ENABLED", "0"), ("GOFLAGS", "-mod=readonly"), ("GOWORK", "off")]);
 
     say(&format!(
         "\nBuilding kube-apiserver {version} and etcd for the integration tests. This takes 4 to \
@@ -140,10 +131,7 @@ fn compile(module: &Path, programs: &Path, version: &str) -> Result<(), String> 
         }
         let elapsed = started.elapsed();
         if elapsed > BUILD_DEADLINE {
-            return Err(format!(
-                "`go build` took longer than {BUILD_DEADLINE:?}.\n{}",
-                tail(&log)
-            ));
+            return Err(format!("`go build` took longer than {BUILD_DEADLINE:?}.\n{}", tail(&log)));
         }
         if elapsed.as_secs() / 60 > said {
             said = elapsed.as_secs() / 60;
@@ -154,10 +142,7 @@ fn compile(module: &Path, programs: &Path, version: &str) -> Result<(), String> 
     if !status.success() {
         return Err(format!("`go build` failed ({status}).\n{}", tail(&log)));
     }
-    say(&format!(
-        "Built kube-apiserver and etcd in {} s.\n",
-        started.elapsed().as_secs()
-    ));
+    say(&format!("Built kube-apiserver and etcd in {} s.\n", started.elapsed().as_secs()));
     Ok(())
 }
 
@@ -233,7 +218,5 @@ fn beside(folder: &Path, suffix: &str) -> PathBuf {
 }
 
 fn set(name: &str) -> Option<PathBuf> {
-    env::var_os(name)
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from)
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

@@ -27,10 +27,7 @@ pub(super) fn write(folder: &Path) {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, "ca");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![
-        KeyUsagePurpose::KeyCertSign,
-        KeyUsagePurpose::DigitalSignature,
-    ];
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
     let key = generate();
     write(CA, params.self_signed(&key).expect("the CA").pem());
     let ca = Issuer::new(params, key);

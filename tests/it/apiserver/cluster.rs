@@ -109,18 +109,11 @@ impl Cluster {
         let number = self.names.fetch_add(1, Ordering::Relaxed);
         let name = format!("{prefix}-{number}");
         let namespace = Namespace {
-            metadata: ObjectMeta {
-                name: Some(name.clone()),
-                ..ObjectMeta::default()
-            },
+            metadata: ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() },
             ..Namespace::default()
         };
         let api: Api<Namespace> = Api::all(self.client().await);
-        answer(
-            "a new namespace",
-            api.create(&PostParams::default(), &namespace),
-        )
-        .await;
+        answer("a new namespace", api.create(&PostParams::default(), &namespace)).await;
         name
     }
 

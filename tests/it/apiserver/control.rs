@@ -35,9 +35,7 @@ impl Pair {
     fn bury(&mut self) {
         for slot in [&mut self.etcd, &mut self.apiserver] {
             if let Some(status) = slot.as_mut().and_then(Process::exited) {
-                assets::say(&format!(
-                    "a server of the tests ended by itself: {status}\n"
-                ));
+                assets::say(&format!("a server of the tests ended by itself: {status}\n"));
                 *slot = None;
             }
         }
@@ -161,10 +159,7 @@ impl Cluster {
         let path = |name| self.path(name);
         let mut command = Command::new(&self.assets.apiserver);
         command
-            .arg(format!(
-                "--etcd-servers=http://127.0.0.1:{}",
-                self.etcd_port
-            ))
+            .arg(format!("--etcd-servers=http://127.0.0.1:{}", self.etcd_port))
             // Tests compact when they want to.
             .arg("--etcd-compaction-interval=0")
             .args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"])
@@ -180,10 +175,7 @@ impl Cluster {
             .arg("--authorization-mode=RBAC")
             .arg("--service-account-issuer=https://127.0.0.1")
             .arg(flag("--service-account-key-file", path(certs::TOKENS.0)))
-            .arg(flag(
-                "--service-account-signing-key-file",
-                path(certs::TOKENS.1),
-            ))
+            .arg(flag("--service-account-signing-key-file", path(certs::TOKENS.1)))
             // Without it a stopping server leaves its watches open until it is killed.
             .arg("--shutdown-watch-termination-grace-period=1s")
             // Nothing makes the service accounts that it would ask of every pod.
@@ -210,10 +202,7 @@ impl Cluster {
     /// Turns a failed start into a panic that says all there is to know, for all tests.
     async fn or_broken(&self, pair: &mut Pair, name: &str, outcome: Result<(), String>) {
         let Err(why) = outcome else { return };
-        for process in [pair.apiserver.take(), pair.etcd.take()]
-            .into_iter()
-            .flatten()
-        {
+        for process in [pair.apiserver.take(), pair.etcd.take()].into_iter().flatten() {
             process.stop(Duration::ZERO).await;
         }
         let logs = ["etcd", "kube-apiserver"].map(|name| tail(&self.log(name)));

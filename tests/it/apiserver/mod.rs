@@ -51,10 +51,7 @@ pub(crate) async fn server() -> Option<Shared> {
         let pair = turn(Arc::clone(&cluster.pair).read_owned()).await;
         if pair.is_running() {
             let guard = Arc::new(pair);
-            return Some(Shared {
-                cluster,
-                _guard: guard,
-            });
+            return Some(Shared { cluster, _guard: guard });
         }
         drop(pair);
         exclusive().await?; // starts both, for everybody

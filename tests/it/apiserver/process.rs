@@ -60,11 +60,7 @@ impl Process {
         command.stdout(log.try_clone().expect("cannot clone a file handle"));
         command.stderr(log);
         let (supervisor, signals) = start(command);
-        Self {
-            name,
-            supervisor,
-            signals,
-        }
+        Self { name, supervisor, signals }
     }
 
     /// How the program ended, if it did.
@@ -117,10 +113,7 @@ impl Janitor {
         command.current_dir("/");
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let (supervisor, pipe) = start(command);
-        Self {
-            _supervisor: supervisor,
-            _pipe: pipe,
-        }
+        Self { _supervisor: supervisor, _pipe: pipe }
     }
 }
 

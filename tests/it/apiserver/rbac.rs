@@ -58,11 +58,7 @@ impl Cluster {
             user: user.to_owned(),
             rights: resources
                 .iter()
-                .flat_map(|named| {
-                    verbs
-                        .iter()
-                        .map(|verb| named.right(verb, namespace.as_ref()))
-                })
+                .flat_map(|named| verbs.iter().map(|verb| named.right(verb, namespace.as_ref())))
                 .collect(),
             namespace,
             name,
@@ -157,11 +153,7 @@ impl<'a> Named<'a> {
     fn parse(name: &'a str) -> Self {
         let (name, subresource) = name.split_once('/').unwrap_or((name, ""));
         let (plural, group) = name.split_once('.').unwrap_or((name, ""));
-        Self {
-            plural,
-            group,
-            subresource,
-        }
+        Self { plural, group, subresource }
     }
 
     fn rule(&self, verbs: &[&str]) -> Value {

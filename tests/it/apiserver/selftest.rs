@@ -41,10 +41,7 @@ where
     S: Stream<Item = kube::Result<WatchEvent<ConfigMap>>> + Unpin,
 {
     let event = timeout(SOON, events.try_next()).await;
-    event
-        .expect("an event in time")
-        .unwrap()
-        .expect("an event before the end")
+    event.expect("an event in time").unwrap().expect("an event before the end")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,10 +64,7 @@ async fn creates_lists_and_watches() {
     assert_eq!(added.metadata.name.as_deref(), Some("a"));
     api.delete("a", &DeleteParams::default()).await.unwrap();
     assert!(matches!(next(&mut watch).await, WatchEvent::Deleted(_)));
-    assert_eq!(
-        api.list(&ListParams::default()).await.unwrap().items.len(),
-        0
-    );
+    assert_eq!(api.list(&ListParams::default()).await.unwrap().items.len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,13 +88,9 @@ async fn grants_and_revokes() {
     assert_eq!(code(&namespace).await, 403);
     let scope = Scope::Namespace(&namespace);
     let resources = ["configmaps", "pods/status", "deployments.apps/scale"];
-    let grant: Grant = cluster
-        .grant(&user, scope, &["list", "watch"], &resources)
-        .await;
+    let grant: Grant = cluster.grant(&user, scope, &["list", "watch"], &resources).await;
     assert_eq!((code(&namespace).await, code(&other).await), (200, 403));
-    let wide = cluster
-        .grant(&user, Scope::Cluster, &["list"], &["configmaps"])
-        .await;
+    let wide = cluster.grant(&user, Scope::Cluster, &["list"], &["configmaps"]).await;
     assert_eq!((code(&namespace).await, code(&other).await), (200, 200));
     cluster.revoke(wide).await;
     assert_eq!((code(&namespace).await, code(&other).await), (200, 403));
@@ -169,10 +159,7 @@ async fn serves_custom_resources() {
     let gadget = DynamicObject::new("a", &kind).data(json!({ "spec": { "size": 3 } }));
     let created = api.create(&PostParams::default(), &gadget).await.unwrap();
     assert_eq!(created.data["spec"]["size"], 3);
-    assert_eq!(
-        api.list(&ListParams::default()).await.unwrap().items.len(),
-        1
-    );
+    assert_eq!(api.list(&ListParams::default()).await.unwrap().items.len(), 1);
 }
 
 /// A child process, such as an example program, gets along with the kubeconfig file.

@@ -1,0 +1,108 @@
+//! Bodies of lists and watches, and what faults do to them.
+
+use std::{io, time::Duration};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt, future};
+use kube::core::Status;
+
+use crate::testing::{
+    body::Body,
+    fault::{self, Fault},
+    status,
+};
+
+/// A piece of a list or a watch.
+#[derive(Debug)]
+pub(super) enum Piece {
+    /// An object, as an item or an event.
+    Object(Bytes),
+    Bookmark(Bytes),
+    /// What stands around the objects, and `ERROR` events.
+    Other(Bytes),
+}
+
+/// A body of these pieces, damaged by a fault.
+pub(super) fn body(
+    pieces: impl Stream<Item = Piece> + Send + 'static,
+    fault: Option<Fault>,
+) -> Body {
+    match fault {
+        Some(Fault::Trickle { chunk, pause }) => {
+            Body::streaming(trickle(pieces, chunk.max(1), pause))
+        }
+        Some(fault) => Body::streaming(damaged(pieces, fault)),
+        None => Body::streaming(pieces.map(|piece| Ok(piece.bytes()))),
+    }
+}
+
+impl Piece {
+    fn bytes(self) -> Bytes {
+        match self {
+            Self::Object(bytes) | Self::Bookmark(bytes) | Self::Other(bytes) => bytes,
+        }
+    }
+}
+
+fn damaged(
+    pieces: impl Stream<Item = Piece> + Send,
+    fault: Fault,
+) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    async_stream::stream! {
+        let mut sent = 0;
+        let mut pieces = std::pin::pin!(pieces);
+        loop {
+            match fault {
+                Fault::Disconnect { after_events } if sent == after_events => {
+                    yield Err(io::Error::from(io::ErrorKind::ConnectionReset));
+                    return;
+                }
+                Fault::Stall { after_events } if sent == after_events => future::pending().await,
+                Fault::ErrorEvent { code, after_events } if sent == after_events => {
+                    yield Ok(error_event(&fault::status_for(code, None)));
+                    return;
+                }
+                _ => {}
+            }
+            match (pieces.next().await, &fault) {
+                (None, _) => return,
+                (Some(Piece::Object(bytes)), Fault::Torn { after_events }) if sent == *after_events => {
+                    yield Ok(bytes.slice(..bytes.len() / 2));
+                    return;
+                }
+                (Some(Piece::Object(bytes)), fault) => {
+                    sent += 1;
+                    if *fault == Fault::Duplicate {
+                        yield Ok(bytes.clone());
+                    }
+                    yield Ok(bytes);
+                }
+                (Some(Piece::Bookmark(_)), Fault::NoBookmarks) => {}
+                (Some(other), _) => yield Ok(other.bytes()),
+            }
+        }
+    }
+}
+
+fn trickle(
+    pieces: impl Stream<Item = Piece> + Send,
+    chunk: usize,
+    pause: Duration,
+) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    async_stream::stream! {
+        let mut pieces = std::pin::pin!(pieces);
+        while let Some(piece) = pieces.next().await {
+            let mut bytes = piece.bytes();
+            while !bytes.is_empty() {
+                tokio::time::sleep(pause).await;
+                yield Ok(bytes.split_to(chunk.min(bytes.len())));
+            }
+        }
+    }
+}
+
+/// The line of an `ERROR` event.
+pub(super) fn error_event(status: &Status) -> Bytes {
+    let object = status::to_value(status);
+    format!("{{\"type\":\"ERROR\",\"object\":{object}}}\n").into()
+}

@@ -1,0 +1,175 @@
+//! The rules of the server for objects and their metadata.
+
+use kube::core::Status;
+use serde_json::{Map, Value};
+
+use crate::testing::{
+    history::Key,
+    resource::Resource,
+    status::{self, Outcome},
+};
+
+/// Which part of an object an update writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// All but `status`, where the resource has it apart.
+    Main,
+    /// Nothing but `status`.
+    Status,
+    /// What a test wants to be there.
+    Everything,
+}
+
+/// Metadata that an update does not change, whatever it says.
+pub(super) const OWNED_BY_THE_SERVER: &[&str] = &[
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+];
+
+/// Real servers draw the suffix of a generated name from these: no vowels, no digits that look like them.
+const SUFFIX: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+
+/// The object with another resourceVersion.
+pub(super) fn at_revision(mut object: Value, revision: u64) -> Value {
+    object["metadata"]["resourceVersion"] = revision.to_string().into();
+    object
+}
+
+/// 409 unless `uid` is empty or the object's.
+pub(super) fn check_uid(
+    resource: &Resource,
+    current: &Value,
+    uid: &str,
+) -> Result<(), Box<Status>> {
+    let has = current["metadata"]["uid"].as_str().unwrap_or_default();
+    if uid.is_empty() || uid == has {
+        return Ok(());
+    }
+    let name = current["metadata"]["name"].as_str().unwrap_or_default();
+    let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {has}");
+    Err(status::conflict(resource, name, &why))
+}
+
+/// Refuses an update of another object than the current one, or of an older state of it.
+pub(super) fn check_basis(
+    resource: &Resource,
+    current: &Value,
+    metadata: &Map<String, Value>,
+    part: Part,
+) -> Outcome<()> {
+    if part == Part::Everything {
+        return Ok(());
+    }
+    let text = |field: &str| metadata.get(field).and_then(Value::as_str).unwrap_or_default();
+    let name = current["metadata"]["name"].as_str().unwrap_or_default();
+    check_uid(resource, current, text("uid"))?;
+    match text("resourceVersion") {
+        "" if resource.needs_version() => Err(status::invalid(
+            &resource.group,
+            &resource.kind,
+            name,
+            "metadata.resourceVersion",
+            "Invalid value: 0: must be specified for an update",
+        )),
+        "" => Ok(()),
+        version if current["metadata"]["resourceVersion"] == version => Ok(()),
+        _ => Err(status::stale(resource, name)),
+    }
+}
+
+/// The name of a new object, where need be one that is made from `number`.
+pub(super) fn name_for(
+    resource: &Resource,
+    metadata: &Map<String, Value>,
+    number: u64,
+) -> Outcome<String> {
+    let refuse = |name: &str, why: &str| {
+        status::invalid(&resource.group, &resource.kind, name, "metadata.name", why)
+    };
+    let text = |field: &str| metadata.get(field).and_then(Value::as_str).unwrap_or_default();
+    let name = match (text("name"), text("generateName")) {
+        ("", "") => {
+            return Err(refuse("", "Required value: name or generateName is required"));
+        }
+        ("", prefix) => format!("{prefix}{}", suffix(number)),
+        (name, _) => name.to_owned(),
+    };
+    if !is_name(&name) {
+        let why = format!(
+            "Invalid value: \"{name}\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
+             characters, '-' or '.', and must start and end with an alphanumeric character"
+        );
+        return Err(refuse(&name, &why));
+    }
+    Ok(name)
+}
+
+pub(super) fn metadata_of(object: &mut Value) -> Outcome<&mut Map<String, Value>> {
+    let malformed =
+        || status::bad_request("the object provided is unrecognized: it has no metadata");
+    let object = object.as_object_mut().ok_or_else(malformed)?;
+    let metadata = object
+        .entry("metadata")
+        .or_insert_with(|| Value::Object(Map::new()))
+        .as_object_mut()
+        .ok_or_else(malformed)?;
+    // Clients write `null` for what they leave out.
+    metadata.retain(|_, value| !value.is_null());
+    Ok(metadata)
+}
+
+pub(super) fn place(metadata: &mut Map<String, Value>, key: &Key) {
+    metadata.insert("name".to_owned(), key.name.clone().into());
+    if key.namespace.is_empty() {
+        metadata.remove("namespace");
+    } else {
+        metadata.insert("namespace".to_owned(), key.namespace.clone().into());
+    }
+}
+
+pub(super) fn copy(from: &Value, to: &mut Value, field: &str) {
+    match from.get(field) {
+        Some(value) => to[field] = value.clone(),
+        None => remove(to, field),
+    }
+}
+
+pub(super) fn remove(object: &mut Value, field: &str) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove(field);
+    }
+}
+
+pub(super) fn is_deleting(object: &Value) -> bool {
+    object["metadata"].get("deletionTimestamp").is_some()
+}
+
+pub(super) fn has_finalizers(object: &Value) -> bool {
+    object["metadata"]["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty())
+}
+
+fn is_name(name: &str) -> bool {
+    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let edge = |part: &str| {
+        part.bytes().next().is_some_and(inner) && part.bytes().next_back().is_some_and(inner)
+    };
+    name.len() <= 253
+        // RBAC names have colons; the server does not ask which kind it is.
+        && name.split('.').all(|part| edge(part) && part.bytes().all(|c| inner(c) || c == b'-' || c == b':'))
+}
+
+fn suffix(number: u64) -> String {
+    let base = SUFFIX.len() as u64;
+    // Scattered, so that nobody takes generated names to be in order.
+    let mut rest = (number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 24;
+    let digits = std::iter::repeat_with(|| {
+        let digit = usize::try_from(rest % base).unwrap_or_default();
+        rest /= base;
+        char::from(SUFFIX[digit])
+    });
+    digits.take(5).collect()
+}
