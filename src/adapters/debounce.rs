@@ -96,8 +96,8 @@ pin_project! {
         held: Option<Held<K>>,
         // An item that must wait for the one before it.
         next: Option<Change<K>>,
-        // Until when the last item that went out holds back the next one.
-        closed_until: Option<Instant>,
+        // When the last item went out, and the change before it came in.
+        sent: Option<Sent>,
         timer: Pin<Box<Sleep>>,
         flush: Arc<Flush>,
         ended: bool,
@@ -111,6 +111,28 @@ struct Held<K> {
     after: Snapshot<K>,
     first: Instant,
     last: Instant,
+}
+
+#[derive(Clone, Copy)]
+struct Sent {
+    at: Instant,
+    last: Instant,
+}
+
+impl Mode {
+    /// When what is held goes out, unless more comes in.
+    fn due<K>(self, held: &Held<K>, sent: Option<Sent>) -> Instant {
+        match (self, sent) {
+            (Self::Interval(_), None) => held.first,
+            (Self::Interval(interval), Some(sent)) => sent.at + interval,
+            (Self::Quiet { silence, ceiling }, sent) => {
+                // In a storm that never fell silent the ceiling counts from one item to the next.
+                let storm = sent.filter(|sent| held.first < sent.last + silence);
+                let from = storm.map_or(held.first, |sent| sent.at);
+                (held.last + silence).min(from + ceiling)
+            }
+        }
+    }
 }
 
 impl<K: Lookup> Held<K> {
@@ -127,7 +149,7 @@ impl<S, K> Debounced<S, K> {
             debounce,
             held: None,
             next: None,
-            closed_until: None,
+            sent: None,
             timer: Box::pin(sleep_until(Instant::now())),
             flush: Arc::default(),
             ended: false,
@@ -195,10 +217,8 @@ where
         this.flush.waker.register(cx.waker());
         let flushed = this.flush.requested.swap(false, Ordering::AcqRel);
         if let Some(held) = this.held {
-            let due = match this.debounce.0 {
-                Mode::Interval(_) => this.closed_until.unwrap_or(held.first),
-                Mode::Quiet { silence, ceiling } => (held.last + silence).min(held.first + ceiling),
-            };
+            let due = this.debounce.0.due(held, *this.sent);
+            let last = held.last;
             if this.timer.deadline() != due {
                 this.timer.as_mut().reset(due);
             }
@@ -207,9 +227,7 @@ where
                 || due <= Instant::now()
                 || this.timer.as_mut().poll(cx).is_ready();
             if now && let Some(change) = this.held.take().and_then(Held::net) {
-                if let Mode::Interval(interval) = this.debounce.0 {
-                    *this.closed_until = Some(Instant::now() + interval);
-                }
+                *this.sent = Some(Sent { at: Instant::now(), last });
                 return Poll::Ready(Some(Ok(change)));
             }
         }

@@ -4,6 +4,8 @@
 //! A chunk that nobody else holds is changed in place. A shared one is copied first, which clones its items; the
 //! items are reference counts of cold objects, so this copy is what publishing costs, and why chunks are short.
 
+use std::cmp::Ordering;
+
 use triomphe::{Arc, HeaderSlice, HeaderSliceWithLengthProtected, ThinArc};
 
 /// Free slots beyond which a removal moves the items into a smaller allocation.
@@ -57,6 +59,32 @@ impl<T, H> Chunk<T, H> {
     #[inline]
     pub(crate) fn at(&self, index: usize) -> &T {
         item(&self.slots()[index])
+    }
+
+    /// Binary search with branches. That of the standard library has none, so it waits for one cold object after the
+    /// other, where a guess fetches the next one meanwhile.
+    #[inline]
+    pub(crate) fn search(&self, mut cmp: impl FnMut(&T) -> Ordering) -> Result<usize, usize> {
+        let slots = self.slots();
+        let (mut start, mut end) = (0, slots.len());
+        while start < end {
+            let middle = usize::midpoint(start, end);
+            match cmp(item(&slots[middle])) {
+                Ordering::Less => start = middle + 1,
+                Ordering::Equal => return Ok(middle),
+                Ordering::Greater => end = middle,
+            }
+        }
+        Err(start)
+    }
+
+    /// How many items come first for which `before` holds.
+    #[inline]
+    pub(crate) fn partition_point(&self, mut before: impl FnMut(&T) -> bool) -> usize {
+        let side = |item: &T| {
+            if before(item) { Ordering::Less } else { Ordering::Greater }
+        };
+        self.search(side).unwrap_or_else(|index| index)
     }
 
     fn build(head: H, len: usize, mut item: impl FnMut(usize) -> Option<T>) -> Self {

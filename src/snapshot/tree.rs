@@ -16,7 +16,7 @@ pub(crate) use super::iter::Iter;
 const LEAF: usize = 24;
 
 /// Children of a full branch.
-const FAN: usize = 16;
+const FAN: usize = 12;
 
 /// Entries in ascending order. Cloning is O(1); the clone shares all nodes until one of the two changes.
 #[derive(Clone, Debug)]
@@ -56,17 +56,8 @@ impl<E> Tree<E> {
 
     /// The entry for which `cmp`, its order relative to what is sought, is `Equal`.
     pub(crate) fn get(&self, mut cmp: impl FnMut(&E) -> Ordering) -> Option<&E> {
-        let mut node = &self.root;
-        loop {
-            match node {
-                Node::Leaf(_, entries) => {
-                    let slots = entries.slots();
-                    let index = search(slots, cmp).ok()?;
-                    return slots[index].as_ref();
-                }
-                Node::Branch(_, kids) => node = kids.at(child(kids, |entry| cmp(entry).is_le())),
-            }
-        }
+        let (_, entries) = self.leaf(|entry| cmp(entry).is_le());
+        entries.search(cmp).ok().map(|index| entries.at(index))
     }
 
     /// The run of entries for which `cmp` is `Equal`.
@@ -83,34 +74,26 @@ impl<E> Tree<E> {
 
     /// How many entries come first for which `before` holds.
     fn partition_point(&self, mut before: impl FnMut(&E) -> bool) -> usize {
-        let mut rank = 0;
-        let mut node = &self.root;
-        loop {
-            match node {
-                Node::Leaf(_, entries) => {
-                    return rank + partition_point(entries.slots(), before);
-                }
-                Node::Branch(_, kids) => {
-                    let index = child(kids, &mut before);
-                    rank += total(&kids.slots()[..index]);
-                    node = kids.at(index);
-                }
-            }
-        }
+        let (rank, entries) = self.leaf(&mut before);
+        rank + entries.partition_point(before)
     }
 
     /// The rank of the entry for which `cmp` is `Equal`, or the rank at which it would stand.
     fn find(&self, mut cmp: impl FnMut(&E) -> Ordering) -> Result<usize, usize> {
+        let (rank, entries) = self.leaf(|entry| cmp(entry).is_le());
+        let found = entries.search(cmp);
+        found.map(|index| rank + index).map_err(|index| rank + index)
+    }
+
+    /// The leaf in which `before` changes from true to false, and the rank of its first entry.
+    fn leaf(&self, mut before: impl FnMut(&E) -> bool) -> (usize, &Chunk<E>) {
         let mut rank = 0;
         let mut node = &self.root;
         loop {
             match node {
-                Node::Leaf(_, entries) => {
-                    let found = search(entries.slots(), cmp);
-                    return found.map(|index| rank + index).map_err(|index| rank + index);
-                }
+                Node::Leaf(_, entries) => return (rank, entries),
                 Node::Branch(_, kids) => {
-                    let index = child(kids, |entry| cmp(entry).is_le());
+                    let index = kids.head().partition_point(&mut before);
                     rank += total(&kids.slots()[..index]);
                     node = kids.at(index);
                 }
@@ -284,52 +267,19 @@ impl<E: Clone> Node<E> {
     }
 
     fn absorb(&mut self, right: Self) {
-        match (self, right) {
+        match (&mut *self, right) {
             (Self::Leaf(count, entries), Self::Leaf(more, tail)) => {
                 *count += more;
                 entries.append(tail);
             }
-            (node @ Self::Branch(..), Self::Branch(_, mut tail)) => {
-                let Self::Branch(_, kids) = &mut *node else {
-                    return;
-                };
+            (Self::Branch(_, kids), Self::Branch(_, mut tail)) => {
                 let mut kids = kids.drain();
                 kids.extend(tail.drain());
-                *node = Self::branch(kids);
+                *self = Self::branch(kids);
             }
             _ => unreachable!("siblings have the same depth"),
         }
     }
-}
-
-/// The last child whose first entry is not behind what is sought. The first child needs no look.
-#[inline]
-fn child<E>(kids: &Kids<E>, mut before: impl FnMut(&E) -> bool) -> usize {
-    partition_point(kids.head().slots(), &mut before)
-}
-
-#[inline]
-fn partition_point<E>(slots: &[Option<E>], mut before: impl FnMut(&E) -> bool) -> usize {
-    let cmp = |entry: &E| {
-        if before(entry) { Ordering::Less } else { Ordering::Greater }
-    };
-    search(slots, cmp).unwrap_or_else(|index| index)
-}
-
-/// Binary search with branches. That of the standard library has none, so it waits for one cold object after the
-/// other, where a guess fetches the next one meanwhile.
-#[inline]
-fn search<E>(slots: &[Option<E>], mut cmp: impl FnMut(&E) -> Ordering) -> Result<usize, usize> {
-    let (mut start, mut end) = (0, slots.len());
-    while start < end {
-        let middle = usize::midpoint(start, end);
-        match cmp(item(&slots[middle])) {
-            Ordering::Less => start = middle + 1,
-            Ordering::Equal => return Ok(middle),
-            Ordering::Greater => end = middle,
-        }
-    }
-    Err(start)
 }
 
 /// The child that holds `rank`, and the rank within it. At a border `end` chooses the end of the left child.

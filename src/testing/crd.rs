@@ -63,7 +63,11 @@ pub(super) fn establish(crd: &mut Value, now: &str) {
         .flatten()
         .find(|one| one["storage"] == true)
         .map_or(Value::Null, |one| one["name"].clone());
-    let condition = |kind: &str, reason: &str| json!({"type": kind, "status": "True", "reason": reason, "message": "", "lastTransitionTime": now});
+    let condition = |kind: &str, reason: &str| {
+        json!({
+            "type": kind, "status": "True", "reason": reason, "message": "", "lastTransitionTime": now,
+        })
+    };
     crd["status"] = json!({
         "acceptedNames": crd["spec"]["names"],
         "conditions": [condition("NamesAccepted", "NoConflicts"), condition("Established", "InitialNamesAccepted")],

@@ -7,10 +7,9 @@ use serde_json::{Value, json};
 use crate::testing::{
     damage::Piece,
     history::{Key, Object},
-    labels::LabelSelector,
     query::Query,
     resource::Resource,
-    selectors::{FieldSelector, Selection},
+    selectors::{self, FieldSelector, Selection},
     status::{self, Outcome},
     store::Store,
     view::View,
@@ -78,7 +77,7 @@ impl Page {
 pub(super) fn selection(query: &Query, namespace: Option<&str>) -> Outcome<Selection> {
     Ok(Selection {
         namespace: namespace.map(str::to_owned),
-        labels: LabelSelector::parse(query.get("labelSelector").unwrap_or_default())?,
+        labels: selectors::labels(query.get("labelSelector").unwrap_or_default())?,
         fields: FieldSelector::parse(query.get("fieldSelector").unwrap_or_default())?,
     })
 }

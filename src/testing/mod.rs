@@ -60,7 +60,6 @@ mod discovery;
 mod error;
 mod fault;
 mod history;
-mod labels;
 mod list;
 mod object;
 mod query;

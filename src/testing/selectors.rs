@@ -2,17 +2,19 @@
 
 use serde_json::Value;
 
-use crate::testing::{
-    history::Key,
-    labels::LabelSelector,
-    status::{self, Outcome},
+use crate::{
+    labels::Selector,
+    testing::{
+        history::Key,
+        status::{self, Outcome},
+    },
 };
 
 /// What a list, a watch or a delete of a collection is about.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Selection {
     pub(super) namespace: Option<String>,
-    pub(super) labels: LabelSelector,
+    pub(super) labels: Selector,
     pub(super) fields: FieldSelector,
 }
 
@@ -27,6 +29,17 @@ impl Selection {
     pub(super) fn is_plain(&self) -> bool {
         self.labels.is_empty() && self.fields.terms.is_empty()
     }
+}
+
+/// The label selector of a request; none selects everything.
+pub(super) fn labels(text: &str) -> Outcome<Selector> {
+    if text.trim().is_empty() {
+        return Ok(Selector::default());
+    }
+    Selector::parse(text).map_err(|why| {
+        let message = format!("unable to parse requirement: {why} in label selector \"{text}\"");
+        status::bad_request(&message)
+    })
 }
 
 /// `metadata.name=web,spec.nodeName!=a`. Every path can be asked for; a real server knows a few per kind.

@@ -300,3 +300,46 @@ impl Store {
         Timestamp::from_second(EPOCH.saturating_add(elapsed)).unwrap_or(Timestamp::MAX).to_string()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_revision_can_be_read_back_from_every_key() {
+        let mut store = Store::new();
+        let pods = Resource::new("", "v1", "Pod", "pods", true);
+        let nodes = Resource::new("", "v1", "Node", "nodes", false);
+        let manner = Manner { part: Part::Everything, dry_run: false };
+        let mut moments: Vec<(u64, Vec<(Key, Object)>)> = Vec::new();
+        let mut random = 7_u64;
+        for step in 0..300 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let name = format!("p{}", (random >> 40) % 12);
+            let namespace = if random >> 63 == 0 { "a" } else { "b" };
+            let key = Key { namespace: namespace.to_owned(), name: name.clone() };
+            let object = json!({"metadata": {"name": name}, "step": step});
+            let _ = match (random >> 33) % 4 {
+                0 => store.delete(&pods, &key, false).map(drop),
+                1 => store.create(&nodes, "", object, manner).map(drop),
+                _ if store.get(&pods, &key).is_ok() => {
+                    store.update(&pods, &key, object, manner).map(drop)
+                }
+                _ => store.create(&pods, namespace, object, manner).map(drop),
+            };
+            let objects = store.objects(&pods);
+            let objects = objects.map(|(key, object)| (key.clone(), object.clone()));
+            moments.push((store.revision(), objects.collect()));
+        }
+        for (revision, expected) in &moments {
+            let then = |behind| store.objects_at(&pods, *revision, behind);
+            assert!(then(None).eq(expected.iter().map(|(key, object)| (key, object))));
+            for (at, (key, _)) in expected.iter().enumerate() {
+                let rest = &expected[at + 1..];
+                assert!(then(Some(key)).eq(rest.iter().map(|(key, object)| (key, object))));
+            }
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! Index and store: SEMANTICS section I.
+
+use futures::{StreamExt, stream};
+use k8s_openapi::api::{core::v1::ConfigMap, networking::v1::Ingress};
+use kube::runtime::watcher::Event;
+use kube_weir::{Document, EventStreamExt, IndexBy, Key, Snapshot};
+use serde_json::json;
+
+use crate::support::{Poller, by_identity, feed, labelled, name, object, reborn, state, versioned};
+
+fn names<'a>(hits: impl Iterator<Item = &'a std::sync::Arc<ConfigMap>>) -> Vec<String> {
+    hits.map(|object| name(object)).collect()
+}
+
+fn by_label() -> IndexBy<ConfigMap> {
+    by_identity().and("app", IndexBy::path("metadata.labels.app").unwrap())
+}
+
+/// SEMANTICS: I2
+#[test]
+fn fewer_parts_are_a_prefix_and_more_are_an_error() {
+    let objects = ["a/x", "a/y", "b/x"].map(|identity| object(identity, 1));
+    for by in [
+        by_identity(),
+        // The same as a closure, so that it has entries of its own.
+        IndexBy::with(|object: &ConfigMap| {
+            let own = |text: &Option<String>| text.clone().unwrap_or_default();
+            [[own(&object.metadata.namespace), own(&object.metadata.name)]]
+        }),
+    ] {
+        let snapshot = Snapshot::from_objects(by, objects.clone()).unwrap();
+        assert_eq!(names(snapshot.get(["a"]).unwrap()), ["a/x", "a/y"]);
+        assert_eq!(names(snapshot.get(["a", "y"]).unwrap()), ["a/y"]);
+        assert_eq!(names(snapshot.get([""; 0]).unwrap()), ["a/x", "a/y", "b/x"]);
+        assert_eq!(snapshot.get(["c"]).unwrap().count(), 0);
+        let error = snapshot.get(["a", "x", "more"]).unwrap_err();
+        assert!(error.is_index());
+        assert_eq!(error.to_string(), "index `main` has 2 key parts, and 3 were asked for");
+        assert!(snapshot.by("nowhere").get(["a"]).unwrap_err().is_index());
+    }
+}
+
+/// SEMANTICS: I2
+#[test]
+fn one_object_or_none_or_ambiguous() {
+    let objects = ["a/x", "a/y"].map(|identity| object(identity, 1));
+    let snapshot = Snapshot::from_objects(by_identity(), objects).unwrap();
+    assert_eq!(versioned(snapshot.get_one(["a", "x"]).unwrap().unwrap()), "a/x@1");
+    assert!(snapshot.get_one(["a", "z"]).unwrap().is_none());
+    assert!(snapshot.get_one(["a"]).unwrap_err().is_ambiguous());
+}
+
+/// SEMANTICS: I3, I7
+#[test]
+fn results_are_sorted_and_each_object_is_there_once() {
+    let ingress = |identity: &str, hosts: &[&str]| -> Ingress {
+        let (namespace, name) = identity.split_once('/').unwrap();
+        let rules: Vec<_> = hosts.iter().map(|host| json!({ "host": host })).collect();
+        let metadata = json!({ "namespace": namespace, "name": name });
+        serde_json::from_value(json!({ "metadata": metadata, "spec": { "rules": rules } })).unwrap()
+    };
+    let by = || {
+        IndexBy::<Ingress>::paths(["metadata.namespace", "metadata.name"])
+            .unwrap()
+            .and("host", IndexBy::path("spec.rules[*].host").unwrap())
+            .and(
+                "class-host",
+                IndexBy::paths(["metadata.namespace", "spec.rules[*].host"]).unwrap(),
+            )
+    };
+    let objects = [
+        ingress("b/1", &["shared.example", "b.example"]),
+        ingress("a/2", &["shared.example", "shared.example", "z.example"]),
+        ingress("a/1", &["z.example", "shared.example"]),
+    ];
+    let snapshot = Snapshot::from_objects(by(), objects).unwrap();
+    let names = |hits: kube_weir::Hits<'_, Ingress>| -> Vec<String> {
+        let name = |object: &Ingress| object.metadata.clone();
+        hits.map(|object| name(object))
+            .map(|meta| format!("{}/{}", meta.namespace.unwrap(), meta.name.unwrap()))
+            .collect()
+    };
+    assert_eq!(names(snapshot.by("host").get(["shared.example"]).unwrap()), ["a/1", "a/2", "b/1"]);
+    assert_eq!(names(snapshot.by("host").get(["b.example"]).unwrap()), ["b/1"]);
+    // A prefix that covers several keys of one object.
+    assert_eq!(names(snapshot.by("class-host").get(["a"]).unwrap()), ["a/1", "a/2"]);
+    assert_eq!(names(snapshot.by("host").get([""; 0]).unwrap()), ["a/1", "a/2", "b/1"]);
+    let keys = snapshot.by("host").keys().unwrap();
+    assert_eq!(keys, ["b.example", "shared.example", "z.example"].map(|host| Key::new([host])));
+    let all: Vec<_> = snapshot.iter().map(|object| object.metadata.name.clone().unwrap()).collect();
+    assert_eq!(all, ["1", "2", "1"]);
+}
+
+/// SEMANTICS: I4
+#[tokio::test]
+async fn removing_one_leaves_its_siblings() {
+    let objects: Vec<_> = (0..5).map(|i| labelled(&format!("a/{i}"), 1, "app", "web")).collect();
+    let (feed, events) = feed();
+    let mut poller = Poller::new(events.index(by_label()));
+    feed.list(objects);
+    poller.drain();
+    feed.delete("a/2", 9);
+    poller.drain();
+    let snapshot = poller.stream.store().snapshot();
+    let names = names(snapshot.by("app").get(["web"]).unwrap());
+    assert_eq!(names, ["a/0", "a/1", "a/3", "a/4"]);
+    assert_eq!(snapshot.get(["a"]).unwrap().count(), 4);
+}
+
+/// SEMANTICS: I5
+#[tokio::test]
+async fn an_object_moves_from_key_to_key_in_one_snapshot() {
+    let (feed, events) = feed();
+    let mut poller = Poller::new(events.index(by_label()));
+    feed.list([labelled("a/x", 1, "app", "old"), labelled("a/y", 1, "app", "old")]);
+    poller.drain();
+    feed.send(Event::Apply(labelled("a/x", 2, "app", "new")));
+    let changes = poller.drain();
+    let batch = changes[0].as_ref().unwrap().batch().unwrap();
+    let snapshot = batch.snapshot();
+    assert_eq!(names(snapshot.by("app").get(["old"]).unwrap()), ["a/y"]);
+    assert_eq!(names(snapshot.by("app").get(["new"]).unwrap()), ["a/x"]);
+    let touched: Vec<_> = batch.touched("app").unwrap().into_iter().collect();
+    assert_eq!(touched, [Key::new(["new"]), Key::new(["old"])]);
+    let touched: Vec<_> = batch.touched(IndexBy::<ConfigMap>::MAIN).unwrap().into_iter().collect();
+    assert_eq!(touched, [Key::new(["a", "x"])]);
+    assert!(batch.touched("nowhere").unwrap_err().is_index());
+    // The snapshot before still has it under the old key.
+    assert_eq!(names(batch.previous().by("app").get(["old"]).unwrap()), ["a/x", "a/y"]);
+}
+
+/// SEMANTICS: I6
+#[tokio::test]
+async fn an_object_without_a_key_is_kept_and_counted() {
+    let (feed, events) = feed();
+    let mut poller = Poller::new(events.index(by_label()));
+    feed.list([labelled("a/x", 1, "app", "web"), object("a/y", 1), object("cluster-wide", 1)]);
+    poller.drain();
+    let store = poller.stream.store();
+    let snapshot = store.snapshot();
+    assert_eq!(state(&snapshot), ["cluster-wide@1", "a/x@1", "a/y@1"]);
+    assert!(snapshot.object("a", "y").is_some());
+    assert!(snapshot.object("", "cluster-wide").is_some());
+    assert_eq!(names(snapshot.by("app").get([""; 0]).unwrap()), ["a/x"]);
+    // Without a namespace there is no key of (namespace, name), not one with an empty part.
+    assert_eq!(names(snapshot.get([""; 0]).unwrap()), ["a/x", "a/y"]);
+    assert_eq!(snapshot.get([""]).unwrap().count(), 0);
+    assert_eq!(snapshot.get(["", "cluster-wide"]).unwrap().count(), 0);
+
+    let counted = |store: &kube_weir::Store<ConfigMap>| -> Vec<(usize, usize)> {
+        store.explain().indexes.iter().map(|index| (index.entries, index.absent)).collect()
+    };
+    assert_eq!(counted(&store), [(2, 1), (1, 2)]);
+    feed.send(Event::Apply(labelled("a/y", 2, "app", "web")));
+    feed.delete("cluster-wide", 3);
+    poller.drain();
+    assert_eq!(counted(&store), [(2, 0), (2, 0)]);
+}
+
+/// SEMANTICS: I8
+#[tokio::test]
+async fn a_snapshot_never_changes() {
+    let (feed, events) = feed();
+    let mut poller = Poller::new(events.index(by_label()));
+    feed.list((0..100).map(|i| labelled(&format!("a/{i:02}"), 1, "app", "web")));
+    poller.drain();
+    let held = poller.stream.store().snapshot();
+    let before = state(&held);
+    for i in 0..100 {
+        match i % 3 {
+            0 => feed.delete(&format!("a/{i:02}"), 2),
+            1 => feed.apply(&format!("a/{i:02}"), 2),
+            _ => feed.apply(&format!("b/{i:02}"), 2),
+        }
+    }
+    poller.drain();
+    assert_eq!(state(&held), before);
+    assert_eq!(held.by("app").get(["web"]).unwrap().count(), 100);
+    assert_ne!(state(&poller.stream.store().snapshot()), before);
+}
+
+/// SEMANTICS: I8
+#[test]
+fn a_reader_sees_all_of_a_batch_or_nothing_of_it() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    const OBJECTS: u32 = 50;
+    let (feed, events) = feed();
+    let mut poller = Poller::new(events.index(by_label()));
+    let round = |version: u32| {
+        (0..OBJECTS)
+            .map(move |i| labelled(&format!("a/{i:02}"), version, "app", &version.to_string()))
+    };
+    feed.list(round(0));
+    poller.drain();
+    let store = poller.stream.store();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let read = || {
+            let mut rounds = 0;
+            while !done.load(Ordering::Relaxed) {
+                let snapshot = store.snapshot();
+                let version = snapshot.iter().next().unwrap().metadata.resource_version.clone();
+                let version = version.unwrap();
+                assert_eq!(snapshot.by("app").get([&version]).unwrap().count(), OBJECTS as usize);
+                assert!(snapshot.iter().all(|object| {
+                    object.metadata.resource_version.as_deref() == Some(&version)
+                }));
+                rounds += 1;
+            }
+            rounds
+        };
+        let readers = [scope.spawn(read), scope.spawn(read)];
+        for version in 1..200 {
+            round(version).for_each(|object| feed.send(Event::Apply(object)));
+            assert_eq!(poller.drain().len(), 1, "one run of events is one change");
+        }
+        done.store(true, Ordering::Relaxed);
+        for reader in readers {
+            assert!(reader.join().unwrap() > 0);
+        }
+    });
+}
+
+/// SEMANTICS: I9
+#[tokio::test]
+async fn the_same_version_again_is_no_change() {
+    let (feed, events) = feed();
+    let mut poller = Poller::new(events.index(by_identity()));
+    feed.list([object("a/x", 1), object("a/y", 1)]);
+    poller.drain();
+    let store = poller.stream.store();
+    let before = store.snapshot();
+    feed.apply("a/x", 1);
+    feed.list([object("a/y", 1), object("a/x", 1)]);
+    assert!(poller.drain().is_empty());
+    let after = store.snapshot();
+    for (old, new) in before.iter().zip(after.iter()) {
+        assert!(std::sync::Arc::ptr_eq(old, new), "a relist keeps what did not change");
+    }
+}
+
+/// Without a resourceVersion nothing can be said to be the same.
+/// SEMANTICS: I9
+#[tokio::test]
+async fn objects_without_versions_always_change() {
+    let unversioned = || {
+        let mut object = object("a/x", 1);
+        object.metadata.resource_version = None;
+        object
+    };
+    let (feed, events) = feed();
+    let mut poller = Poller::new(events.index(by_identity()));
+    feed.list([unversioned()]);
+    poller.drain();
+    feed.send(Event::Apply(unversioned()));
+    assert_eq!(poller.lines(), ["live ~a/x@-->a/x@-"]);
+}
+
+/// SEMANTICS: I10
+#[tokio::test]
+async fn a_delete_goes_by_identity_alone() {
+    let (feed, events) = feed();
+    let mut poller = Poller::new(events.index(by_label()));
+    feed.list([labelled("a/x", 1, "app", "web")]);
+    poller.drain();
+    feed.send(Event::Delete(labelled("a/x", 7, "app", "other")));
+    // What is told is the last known object, not the one in the event.
+    assert_eq!(poller.lines(), ["live -a/x@1"]);
+    let snapshot = poller.stream.store().snapshot();
+    assert!(snapshot.is_empty());
+    assert_eq!(snapshot.by("app").keys().unwrap(), []);
+    feed.delete("a/never-seen", 8);
+    assert!(poller.drain().is_empty());
+}
+
+/// SEMANTICS: I11
+#[tokio::test]
+async fn the_same_name_with_another_uid_is_modified() {
+    let (feed, events) = feed();
+    let mut poller = Poller::new(events.index(by_identity()));
+    feed.list([reborn("a/x", 1, "first")]);
+    poller.drain();
+    feed.delete("a/x", 2);
+    feed.send(Event::Apply(reborn("a/x", 3, "second")));
+    let items = poller.drain();
+    let [Ok(change)] = &items[..] else { panic!("{items:?}") };
+    let [delta] = change.batch().unwrap().deltas() else { panic!() };
+    assert_eq!(delta.old().unwrap().metadata.uid.as_deref(), Some("a/x-first"));
+    assert_eq!(delta.new().unwrap().metadata.uid.as_deref(), Some("a/x-second"));
+}
+
+#[tokio::test]
+async fn documents_are_indexed_like_typed_objects() {
+    let document = |name: &str, app: &str| {
+        let json = json!({
+            "metadata": { "namespace": "a", "name": name, "labels": { "app": app }, "resourceVersion": "1" },
+        });
+        Document::from_json(&json.to_string()).unwrap()
+    };
+    let events = [
+        Event::Init,
+        Event::InitApply(document("x", "web")),
+        Event::InitApply(document("y", "db")),
+        Event::InitDone,
+    ];
+    let mut changes = stream::iter(events).index(IndexBy::path("metadata.labels.app").unwrap());
+    let snapshot = changes.first_synced().await.unwrap();
+    assert_eq!(snapshot.get_one(["db"]).unwrap().unwrap().name(), "y");
+    assert!(changes.next().await.is_none());
+}
+
+/// A closure that breaks its promise costs time, and leaves nothing wrong behind.
+#[tokio::test]
+async fn an_impure_closure_leaves_no_entry_behind() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    let count = AtomicU32::new(0);
+    let by =
+        IndexBy::with(move |_: &ConfigMap| [[count.fetch_add(1, Ordering::Relaxed).to_string()]]);
+    let (feed, events) = feed();
+    let mut poller = Poller::new(events.index(by));
+    feed.list([object("a/x", 1), object("a/y", 1)]);
+    poller.drain();
+    feed.delete("a/x", 2);
+    poller.drain();
+    let snapshot = poller.stream.store().snapshot();
+    assert_eq!(names(snapshot.get([""; 0]).unwrap()), ["a/y"]);
+}
+
+#[tokio::test]
+async fn an_object_without_a_name_is_an_error_item() {
+    let (feed, events) = feed();
+    let mut poller = Poller::new(events.index(by_identity()));
+    feed.list([]);
+    poller.drain();
+    feed.send(Event::Apply(ConfigMap::default()));
+    feed.apply("a/x", 1);
+    assert_eq!(poller.lines(), ["error Undecodable", "live +a/x@1"]);
+    assert_eq!(state(&poller.stream.store().snapshot()), ["a/x@1"]);
+}
+
+#[test]
+fn fixtures_make_snapshots() {
+    let snapshot =
+        Snapshot::from_objects(by_label(), [object("a/x", 1), labelled("a/x", 2, "app", "web")])
+            .unwrap();
+    assert_eq!(state(&snapshot), ["a/x@2"]);
+    assert_eq!(names(snapshot.by("app").get(["web"]).unwrap()), ["a/x"]);
+    assert!(
+        Snapshot::from_objects(by_identity(), [ConfigMap::default()]).unwrap_err().is_undecodable()
+    );
+}
