@@ -7,7 +7,6 @@ use std::{
 
 use futures::{Stream, stream::FusedStream};
 use kube::runtime::reflector::Lookup;
-use tokio::sync::watch;
 use tokio_stream::wrappers::WatchStream;
 
 use crate::{
@@ -31,9 +30,18 @@ pub struct Changes<K> {
     ended: bool,
 }
 
-impl<K> Changes<K> {
-    pub(crate) fn new(store: Store<K>, status: watch::Receiver<Status>) -> Self {
-        Self { store, status: WatchStream::new(status), last: None, ended: false }
+impl<K> Store<K> {
+    /// A stream of this store's changes for one more consumer: `Synced` with the current state
+    /// first, then exactly what follows.
+    ///
+    /// A consumer that lags gets the net change when it comes back. It holds no queue: what it
+    /// costs is the old versions of the objects that changed meanwhile.
+    pub fn changes(&self) -> Changes<K>
+    where
+        K: Lookup + Send + Sync + 'static,
+    {
+        let status = WatchStream::new(self.status());
+        Changes { store: self.clone(), status, last: None, ended: false }
     }
 }
 

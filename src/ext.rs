@@ -10,6 +10,7 @@ use crate::{
     adapters::{
         ChangeItem, Debounce, Debounced, EventItem, FilterFields, Indexed, LogErrors, Matching,
     },
+    change::Change,
     error::{Error, Kind},
     index_by::IndexBy,
     path::{FieldFilter, FieldSelector},
@@ -123,7 +124,7 @@ pub trait EventStreamExt: Stream {
             let mut last = None;
             while let Some(item) = self.next().await {
                 match item.into_change() {
-                    Ok(crate::Change::Synced(snapshot)) => return Ok(snapshot),
+                    Ok(Change::Synced(snapshot)) => return Ok(snapshot),
                     Ok(_) => {}
                     Err(error) => last = Some(error),
                 }

@@ -61,6 +61,7 @@ mod change;
 mod changes;
 mod document;
 mod error;
+mod explain;
 mod ext;
 mod index_by;
 mod json;
@@ -82,6 +83,7 @@ pub use crate::{
     changes::Changes,
     document::Document,
     error::Error,
+    explain::{Explain, ExplainIndex},
     ext::EventStreamExt,
     index_by::IndexBy,
     key::Key,
@@ -89,7 +91,7 @@ pub use crate::{
     resource::Gvr,
     snapshot::{Hits, IndexView, Iter, Snapshot},
     source::{Watch, watch, watch_resource},
-    store::{Explain, ExplainIndex, Store, SyncPolicy},
+    store::{Store, SyncPolicy},
 };
 
 /// What a controller's `main.rs` wants in scope: `use kube_weir::prelude::*`.

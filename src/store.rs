@@ -3,15 +3,14 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use kube::runtime::reflector::Lookup;
 use tokio::{
     sync::watch,
     time::{Instant, timeout_at},
 };
 
 use crate::{
-    changes::Changes,
     error::{Error, Kind},
+    explain::Explain,
     snapshot::{Contents, Snapshot},
 };
 
@@ -45,6 +44,11 @@ pub struct Store<K> {
 impl<K> Store<K> {
     pub(crate) fn new(current: Arc<ArcSwap<Contents<K>>>, status: watch::Receiver<Status>) -> Self {
         Self { current, status }
+    }
+
+    /// What the writer says, from now on.
+    pub(crate) fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
     }
 
     /// The state as of now. Before the sync it is empty, unless the pipeline is
@@ -102,18 +106,6 @@ impl<K> Store<K> {
                 Err(_) => return Err(overdue(&status.borrow(), policy)),
             }
         }
-    }
-
-    /// A stream of this store's changes for one more consumer: `Synced` with the current state
-    /// first, then exactly what follows.
-    ///
-    /// A consumer that lags gets the net change when it comes back. It holds no queue: what it
-    /// costs is the old versions of the objects that changed meanwhile.
-    pub fn changes(&self) -> Changes<K>
-    where
-        K: Lookup + Send + Sync + 'static,
-    {
-        Changes::new(self.clone(), self.status.clone())
     }
 
     /// What the store is doing, for people and dashboards.
@@ -186,35 +178,6 @@ impl Default for SyncPolicy {
     fn default() -> Self {
         Self { deadline: Duration::from_secs(30), fail_fast: false }
     }
-}
-
-/// The state of a store in words and figures; see [`Store::explain`].
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-#[non_exhaustive]
-pub struct Explain {
-    /// `loading`, `synced`, `relisting` or `ended`.
-    pub state: &'static str,
-    /// The number of objects.
-    pub objects: usize,
-    /// Each index, the main one first.
-    pub indexes: Vec<ExplainIndex>,
-    /// Objects whose newest version could not be decoded, as `namespace/name`: the store has their
-    /// last good version, or none.
-    pub stale: Vec<String>,
-    /// The last failure since an object last arrived.
-    pub last_error: Option<String>,
-}
-
-/// One index in [`Explain`].
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-#[non_exhaustive]
-pub struct ExplainIndex {
-    /// Its name.
-    pub name: Arc<str>,
-    /// How many (key, object) pairs it has.
-    pub entries: usize,
-    /// How many objects have no key in it.
-    pub absent: usize,
 }
 
 /// What a writer tells the stores about itself.

@@ -124,15 +124,20 @@ impl Mode {
     fn due<K>(self, held: &Held<K>, sent: Option<Sent>) -> Instant {
         match (self, sent) {
             (Self::Interval(_), None) => held.first,
-            (Self::Interval(interval), Some(sent)) => sent.at + interval,
+            (Self::Interval(interval), Some(sent)) => after(sent.at, interval),
             (Self::Quiet { silence, ceiling }, sent) => {
                 // In a storm that never fell silent the ceiling counts from one item to the next.
-                let storm = sent.filter(|sent| held.first < sent.last + silence);
+                let storm = sent.filter(|sent| held.first < after(sent.last, silence));
                 let from = storm.map_or(held.first, |sent| sent.at);
-                (held.last + silence).min(from + ceiling)
+                after(held.last, silence).min(after(from, ceiling))
             }
         }
     }
+}
+
+/// For a user's "never", a time that is far enough away.
+fn after(start: Instant, wait: Duration) -> Instant {
+    start.checked_add(wait).unwrap_or_else(|| start + Duration::from_secs(86_400 * 365))
 }
 
 impl<K: Lookup> Held<K> {

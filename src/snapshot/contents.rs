@@ -16,9 +16,9 @@ use super::{
     trie::{Hashed, Trie},
 };
 use crate::{
+    explain::ExplainIndex,
     index_by::{Index, IndexBy},
     key::Key,
-    store::ExplainIndex,
 };
 
 /// What a snapshot holds. A clone shares everything, and costs more only as one of the two changes.

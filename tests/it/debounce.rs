@@ -228,6 +228,24 @@ async fn flush_lets_out_what_is_held() {
     assert!(poller.lines().is_empty());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_wait_may_be_for_ever() {
+    for debounce in [
+        Debounce::quiet(Duration::MAX),
+        Debounce::quiet(Duration::from_secs(1)).max_wait(Duration::MAX),
+        Debounce::interval(Duration::MAX),
+    ] {
+        let (feed, mut poller) = synced(debounce);
+        feed.apply("a/x", 2);
+        poller.lines();
+        feed.apply("a/x", 3);
+        poller.lines();
+        drop(feed);
+        poller.lines();
+        assert!(matches!(poller.poll(), Poll::Ready(None)));
+    }
+}
+
 /// SEMANTICS: D6
 #[tokio::test(start_paused = true)]
 async fn what_is_held_goes_out_at_the_end() {

@@ -1,8 +1,11 @@
 //! The integration tests: one binary, so that it is linked once.
 
 mod apiserver;
+mod architecture;
 mod debounce;
 mod index;
+mod logs;
 mod support;
 mod sync;
 mod testing;
+mod watch;

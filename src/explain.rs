@@ -1,0 +1,32 @@
+//! What a store says about itself.
+
+use std::sync::Arc;
+
+/// The state of a store in words and figures; see [`Store::explain`](crate::Store::explain).
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Explain {
+    /// `loading`, `synced`, `relisting` or `ended`.
+    pub state: &'static str,
+    /// The number of objects.
+    pub objects: usize,
+    /// Each index, the main one first.
+    pub indexes: Vec<ExplainIndex>,
+    /// Objects whose newest version could not be decoded, as `namespace/name`: the store has their
+    /// last good version, or none.
+    pub stale: Vec<String>,
+    /// The last failure since an object last arrived.
+    pub last_error: Option<String>,
+}
+
+/// One index in [`Explain`].
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[non_exhaustive]
+pub struct ExplainIndex {
+    /// Its name.
+    pub name: Arc<str>,
+    /// How many (key, object) pairs it has.
+    pub entries: usize,
+    /// How many objects have no key in it.
+    pub absent: usize,
+}

@@ -1,0 +1,101 @@
+//! ARCHITECTURE.md's first invariant: imports run one way.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// From what knows nothing of the others to what knows all: a module may use those before it.
+const ORDER: [&str; 18] = [
+    "json", "path", "error", "labels", "resource", "key", "document", "index_by", "explain",
+    "snapshot", "change", "store", "changes", "writer", "adapters", "source", "ext", "testing",
+];
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
+}
+
+/// The modules that a file names with `crate::`, outside of comments and tests.
+fn used(text: &str) -> BTreeSet<String> {
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let code: String = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n");
+    let mut modules = BTreeSet::new();
+    for rest in code.split("crate::").skip(1) {
+        let word = |text: &str| -> String {
+            text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+        };
+        let Some(group) = rest.strip_prefix('{') else {
+            modules.insert(word(rest));
+            continue;
+        };
+        let mut depth = 0;
+        let mut start = true;
+        for (at, c) in group.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => start = true,
+                c if start && c.is_alphabetic() => {
+                    modules.insert(word(&group[at..]));
+                    start = false;
+                }
+                _ => {}
+            }
+        }
+    }
+    modules
+}
+
+#[test]
+fn imports_run_one_way() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let rank = |module: &str| ORDER.iter().position(|own| *own == module);
+    let mut checked = 0;
+    for path in sources(&src) {
+        let relative = path.strip_prefix(&src).unwrap();
+        let first = relative.components().next().unwrap().as_os_str().to_string_lossy();
+        let module = first.trim_end_matches(".rs").to_owned();
+        if module == "lib" {
+            continue;
+        }
+        let own = rank(&module).unwrap_or_else(|| panic!("{module} is not in ORDER"));
+        for used in used(&fs::read_to_string(&path).unwrap()) {
+            let other = rank(&used);
+            assert!(
+                other.is_some_and(|other| other <= own),
+                "{} uses crate::{used}, which comes after {module}, or is no module",
+                relative.display(),
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked > 50, "only {checked} imports were found");
+}
+
+#[test]
+fn public_types_go_where_users_need_them() {
+    fn everywhere<T: Send + Sync + Unpin>() {}
+    fn sent<T: Send + Unpin>() {}
+    type Object = k8s_openapi::api::core::v1::ConfigMap;
+    everywhere::<kube_weir::Error>();
+    everywhere::<kube_weir::Snapshot<Object>>();
+    everywhere::<kube_weir::Store<Object>>();
+    everywhere::<kube_weir::Batch<Object>>();
+    everywhere::<kube_weir::Change<Object>>();
+    everywhere::<kube_weir::Document>();
+    everywhere::<kube_weir::FieldPath>();
+    everywhere::<kube_weir::IndexBy<Object>>();
+    everywhere::<kube_weir::adapters::Flusher>();
+    sent::<kube_weir::Watch<Object>>();
+    sent::<kube_weir::Changes<Object>>();
+    sent::<kube_weir::adapters::Indexed<kube_weir::Watch<Object>, Object>>();
+    type Indexed = kube_weir::adapters::Indexed<kube_weir::Watch<Object>, Object>;
+    sent::<kube_weir::adapters::Debounced<Indexed, Object>>();
+}

@@ -1,0 +1,709 @@
+//! Watching: SEMANTICS section W, against the in-process API server and in virtual time.
+
+use std::{pin::pin, time::Duration};
+
+use futures::{Stream, StreamExt};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::{Api, runtime::watcher::Event};
+use kube_weir::{
+    Change, Error, EventStreamExt, FieldFilter, FieldSelector, Gvr, IndexBy, Snapshot, Store,
+    SyncPolicy,
+    testing::{ApiServer, Fault, On, Verb},
+    watch, watch_resource,
+};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::support::{by_identity, deltas, name};
+
+fn config(identity: &str, data: &str) -> Value {
+    let (namespace, name) = identity.split_once('/').expect("namespace/name");
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "namespace": namespace, "name": name, "labels": { "app": data } },
+        "data": { "key": data },
+    })
+}
+
+fn server_with(identities: &[&str]) -> ApiServer {
+    let server = ApiServer::new();
+    for identity in identities {
+        server.apply(&config(identity, "web")).unwrap();
+    }
+    server
+}
+
+fn configs(server: &ApiServer) -> kube_weir::Watch<ConfigMap> {
+    watch(Api::all(server.client()))
+}
+
+fn names(snapshot: &Snapshot<ConfigMap>) -> Vec<String> {
+    snapshot.iter().map(|object| name(object)).collect()
+}
+
+/// The next item, which must come within a minute or two of virtual time.
+async fn next<S: Stream + Unpin>(stream: &mut S) -> S::Item {
+    let patience = Duration::from_secs(400);
+    timeout(patience, stream.next()).await.expect("an item in time").expect("no end")
+}
+
+/// The next item that is no error, and the errors before it.
+async fn next_change<S>(stream: &mut S) -> (Vec<&'static str>, Change<ConfigMap>)
+where
+    S: Stream<Item = Result<Change<ConfigMap>, Error>> + Unpin,
+{
+    let mut errors = Vec::new();
+    loop {
+        match next(stream).await {
+            Ok(change) => return (errors, change),
+            Err(error) => errors.push(error.reason()),
+        }
+    }
+}
+
+/// Lists and watches that the server was asked for, by path and kind.
+fn asked(server: &ApiServer) -> (usize, usize) {
+    let requests = server.requests();
+    let watches = requests.iter().filter(|request| request.contains("watch=true")).count();
+    (requests.len() - watches, watches)
+}
+
+/// SEMANTICS: W1
+#[tokio::test]
+async fn an_invalid_selector_is_an_error_at_construction() {
+    let server = ApiServer::new();
+    for bad in ["", " ", "app in", "app in (a", "a b", "=x", "app=,,", "app=a,", "-a=b", "app=a b"]
+    {
+        let error = configs(&server).labels(bad).unwrap_err();
+        assert!(error.is_selector(), "{bad}: {error}");
+        assert!(error.to_string().contains(bad), "{error}");
+    }
+    for bad in ["", " ", "metadata.name", "=x", "metadata.name=a,", ",", "a b=c"] {
+        let error = configs(&server).fields(bad).unwrap_err();
+        assert!(error.is_selector(), "{bad}: {error}");
+    }
+    for good in ["app", "!app", "app=a", "app in (a,b),tier!=x", "x.io/app notin (a)", "app="] {
+        assert!(configs(&server).labels(good).is_ok(), "{good}");
+    }
+    assert!(server.requests().is_empty(), "nothing is asked before it is polled");
+}
+
+/// SEMANTICS: W1
+#[tokio::test(start_paused = true)]
+async fn selectors_reach_the_server() {
+    let server = server_with(&["a/x", "a/y", "b/x"]);
+    server.apply(&config("a/other", "db")).unwrap();
+    let watch = configs(&server).labels("app=web").unwrap().fields("metadata.name=x").unwrap();
+    let mut changes = pin!(watch.index(by_identity()));
+    assert_eq!(names(&changes.first_synced().await.unwrap()), ["a/x", "b/x"]);
+    assert!(server.requests().iter().all(|request| {
+        request.contains("labelSelector=app%3Dweb")
+            && request.contains("fieldSelector=metadata.name%3Dx")
+    }));
+}
+
+/// SEMANTICS: W2
+#[tokio::test(start_paused = true)]
+async fn the_own_namespace_is_that_of_the_context() {
+    let server = server_with(&["team/x", "other/x"]);
+    let watch = watch::<ConfigMap>(Api::all(server.client_in("team"))).own_namespace().unwrap();
+    let mut changes = pin!(watch.index(by_identity()));
+    assert_eq!(names(&changes.first_synced().await.unwrap()), ["team/x"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_namespaces_are_one_stream() {
+    let server = server_with(&["a/x", "b/x", "c/x"]);
+    let watch = configs(&server).namespaces(["b", "a", "b"]);
+    let mut changes = pin!(watch.index(by_identity()));
+    assert_eq!(names(&changes.first_synced().await.unwrap()), ["a/x", "b/x"]);
+    for (identity, seen) in [("b/y", true), ("c/y", false), ("a/y", true)] {
+        server.apply(&config(identity, "web")).unwrap();
+        if seen {
+            let change = next(&mut changes).await.unwrap();
+            assert_eq!(change.batch().unwrap().stats().created, 1, "{identity}");
+        }
+    }
+    assert_eq!(asked(&server), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_namespace_is_nothing_and_never_everything() {
+    let server = server_with(&["a/x"]);
+    let mut changes = pin!(configs(&server).namespaces([""; 0]).index(by_identity()));
+    assert!(changes.first_synced().await.unwrap().is_empty());
+    assert!(timeout(Duration::from_secs(600), changes.next()).await.is_err());
+    assert!(server.requests().is_empty());
+
+    let pipeline = configs(&server).namespaces(["a/../b"]).index(by_identity());
+    let store = pipeline.store();
+    let items: Vec<_> = pipeline.collect().await;
+    assert!(matches!(&items[..], [Err(error)] if error.is_namespace()));
+    assert!(store.synced().await.unwrap_err().is_ended());
+    assert!(server.requests().is_empty());
+}
+
+fn widgets() -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": { "name": "widgets.example.com" },
+        "spec": {
+            "group": "example.com", "scope": "Namespaced",
+            "names": { "plural": "widgets", "singular": "widget", "kind": "Widget" },
+            "versions": [{ "name": "v1", "served": true, "storage": true }],
+        },
+    })
+}
+
+/// SEMANTICS: W3, S6
+#[tokio::test(start_paused = true)]
+async fn a_resource_that_is_not_installed_begins_once_it_is() {
+    let server = ApiServer::new();
+    let gvr = Gvr::parse("example.com/v1/widgets").unwrap();
+    let watch = watch_resource(server.client(), gvr).await.unwrap();
+    let pipeline = watch.index(IndexBy::paths(["metadata.name"]).unwrap());
+    let store = pipeline.store();
+    let mut changes = pin!(pipeline);
+    let error = next(&mut changes).await.unwrap_err();
+    assert!(error.is_not_installed(), "{error:?}");
+    let waiting = store.synced();
+    tokio::select! {
+        error = waiting => assert!(error.unwrap_err().is_not_installed()),
+        _ = changes.by_ref().for_each(|_| async {}) => unreachable!("the stream goes on"),
+    }
+    server.apply(&widgets()).unwrap();
+    let widget = json!({
+        "apiVersion": "example.com/v1", "kind": "Widget",
+        "metadata": { "namespace": "a", "name": "x" },
+    });
+    server.apply(&widget).unwrap();
+    let snapshot = changes.first_synced().await.unwrap();
+    let document = snapshot.get_one(["x"]).unwrap().unwrap();
+    assert_eq!(document.to_value()["kind"], "Widget");
+
+    // Gone, and back with another history.
+    server.delete("customresourcedefinitions", "", "widgets.example.com").unwrap();
+    server.disconnect();
+    sleep(Duration::from_secs(1)).await;
+    server.apply(&widgets()).unwrap();
+    loop {
+        match next(&mut changes).await {
+            Ok(Change::Live(batch)) => {
+                assert_eq!(batch.stats().deleted, 1);
+                break;
+            }
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => assert!(error.is_not_installed() || error.is_connection(), "{error:?}"),
+        }
+    }
+}
+
+/// SEMANTICS: W3
+#[tokio::test]
+async fn a_kind_in_the_place_of_a_plural_is_an_error_that_names_the_plural() {
+    let server = ApiServer::new();
+    for wrong in ["v1/configmap", "networking.k8s.io/v1/ingress"] {
+        let error = watch_resource(server.client(), Gvr::parse(wrong).unwrap()).await.unwrap_err();
+        assert!(error.is_resource());
+        let plural = if wrong.ends_with("map") { "v1/configmaps" } else { "v1/ingresses" };
+        assert!(error.to_string().contains(plural), "{error}");
+    }
+}
+
+/// SEMANTICS: W4, P8
+#[tokio::test(start_paused = true)]
+async fn selecting_here_is_on_the_object_as_it_was_received() {
+    let server = server_with(&["a/x"]);
+    server.apply(&config("a/y", "db")).unwrap();
+    let selector = FieldSelector::parse("data.key=web,metadata.name!=z").unwrap();
+    let filter = FieldFilter::new(["data", "metadata.labels"]).unwrap();
+    // In both orders; and on kube's watcher, where the order is the user's.
+    for order in 0..3 {
+        let server = server.clone();
+        let (selector, filter) = (selector.clone(), filter.clone());
+        let mut changes = match order {
+            0 => configs(&server)
+                .matching(selector)
+                .filter_fields(filter)
+                .index(by_identity())
+                .boxed(),
+            1 => configs(&server)
+                .filter_fields(filter)
+                .matching(selector)
+                .index(by_identity())
+                .boxed(),
+            _ => kube::runtime::watcher(Api::<ConfigMap>::all(server.client()), Default::default())
+                .matching(selector)
+                .filter_fields(filter)
+                .index(by_identity())
+                .boxed(),
+        };
+        let snapshot = changes.first_synced().await.unwrap();
+        assert_eq!(names(&snapshot), ["a/x"], "{order}");
+        let object = snapshot.object("a", "x").unwrap();
+        assert_eq!((&object.data, &object.metadata.labels), (&None, &None));
+
+        server.apply(&config("a/y", "web")).unwrap();
+        assert_eq!(stats(&next(&mut changes).await), (1, 0, 0), "entering is Created");
+        server.apply(&config("a/x", "db")).unwrap();
+        assert_eq!(stats(&next(&mut changes).await), (0, 0, 1), "leaving is Deleted");
+        server.apply(&config("a/x", "dbx")).unwrap();
+        server.apply(&config("a/z", "web")).unwrap();
+        server.delete("configmaps", "a", "z").unwrap();
+        server.apply(&config("a/x", "web")).unwrap();
+        assert_eq!(stats(&next(&mut changes).await), (1, 0, 0));
+        server.apply(&config("a/y", "db")).unwrap();
+    }
+}
+
+fn stats(item: &Result<Change<ConfigMap>, Error>) -> (usize, usize, usize) {
+    let stats = item.as_ref().unwrap().batch().unwrap().stats();
+    (stats.created, stats.modified, stats.deleted)
+}
+
+/// A synced watch of `a/x` on a server with that one object.
+async fn synced(
+    server: &ApiServer,
+) -> std::pin::Pin<Box<impl Stream<Item = Result<Change<ConfigMap>, Error>>>> {
+    let mut changes = Box::pin(configs(server).index(by_identity()));
+    assert_eq!(names(&changes.first_synced().await.unwrap()), ["a/x"]);
+    // The watch is open when the first bookmark or event has come through it.
+    server.apply(&config("a/x", "opened")).unwrap();
+    let (errors, _) = next_change(&mut changes).await;
+    assert_eq!(errors, [""; 0]);
+    server.take_requests();
+    changes
+}
+
+/// What happens while the watch is broken by `fault`: one object comes, one goes. Gives the errors
+/// seen, the lists and watches asked for, and how long it took.
+async fn recover(fault: impl FnOnce(&ApiServer)) -> (Vec<&'static str>, (usize, usize), Duration) {
+    let server = server_with(&["a/x"]);
+    let mut changes = synced(&server).await;
+    fault(&server);
+    server.disconnect();
+    server.apply(&config("a/y", "new")).unwrap();
+    server.delete("configmaps", "a", "x").unwrap();
+    let start = Instant::now();
+    let mut seen = Vec::new();
+    let mut errors = Vec::new();
+    while seen.len() < 2 {
+        let (more, change) = next_change(&mut changes).await;
+        errors.extend(more);
+        let Change::Live(batch) = change else { panic!("Synced again") };
+        seen.extend(deltas(&batch).into_iter().map(|delta| delta[..4].to_owned()));
+        if seen.len() == 2 {
+            assert_eq!(names(batch.snapshot()), ["a/y"]);
+        }
+    }
+    seen.sort();
+    assert_eq!(seen, ["+a/y", "-a/x"]);
+    (errors, asked(&server), start.elapsed())
+}
+
+/// SEMANTICS: W5, S7
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_ends_resumes_without_a_relist() {
+    let (errors, asked, _) = recover(|_| ()).await;
+    assert_eq!(asked.0, 0, "no list");
+    assert!(errors.len() <= 1, "{errors:?}");
+}
+
+/// SEMANTICS: W5
+#[tokio::test(start_paused = true)]
+async fn server_failures_resume_without_a_relist() {
+    for (fault, reason) in [
+        (Fault::status(500), "Other"),
+        (Fault::status(503), "Other"),
+        (Fault::Refused, "Connection"),
+        (Fault::Torn { after_events: 0 }, "Connection"),
+    ] {
+        let text = format!("{fault:?}");
+        let (errors, asked, took) = recover(|server| server.fault(Verb::Watch, 3, fault)).await;
+        assert!(errors.iter().filter(|error| **error == reason).count() >= 3, "{text}: {errors:?}");
+        assert_eq!(asked.0, 0, "{text}: no list");
+        assert!(took >= Duration::from_millis(2000) && took < Duration::from_secs(20), "{took:?}");
+    }
+}
+
+/// SEMANTICS: W5, S7
+#[tokio::test(start_paused = true)]
+async fn what_the_server_has_forgotten_is_listed_again() {
+    // As an event.
+    let server = server_with(&["a/x"]);
+    let mut changes = synced(&server).await;
+    server.fault(Verb::Watch, 1, Fault::ErrorEvent { code: 410, after_events: 0 });
+    server.disconnect();
+    server.apply(&config("a/y", "new")).unwrap();
+    server.delete("configmaps", "a", "x").unwrap();
+    let (errors, change) = next_change(&mut changes).await;
+    assert!(errors.contains(&"Desynced"), "{errors:?}");
+    assert_eq!(stats(&Ok(change)), (1, 0, 1), "the net difference, at once");
+    assert_eq!(asked_lists(&server), 1);
+
+    // As a status.
+    let (errors, asked, _) =
+        recover(|server| server.fault(Verb::Watch, 1, Fault::status(410))).await;
+    assert!(errors.contains(&"Desynced"), "{errors:?}");
+    assert_eq!(asked.0, 1);
+}
+
+fn asked_lists(server: &ApiServer) -> usize {
+    asked(server).0
+}
+
+/// A server that answers 410 for ever must not be asked in a tight loop, though each relist works.
+/// SEMANTICS: W5
+#[tokio::test(start_paused = true)]
+async fn relists_that_lead_nowhere_slow_down() {
+    let server = server_with(&["a/x"]);
+    let mut changes = synced(&server).await;
+    server.fault(Verb::Watch, 1000, Fault::status(410));
+    server.disconnect();
+    let start = Instant::now();
+    let mut times = Vec::new();
+    while times.len() < 12 {
+        match next(&mut changes).await {
+            Err(error) if error.is_desynced() => times.push(start.elapsed()),
+            Err(error) => assert!(error.is_connection(), "{error:?}"),
+            Ok(change) => panic!("nothing changed: {change:?}"),
+        }
+    }
+    let last = times[11] - times[10];
+    assert!(last >= Duration::from_secs(15), "{times:?}");
+}
+
+/// SEMANTICS: W5
+#[tokio::test(start_paused = true)]
+async fn throttling_waits_as_long_as_asked() {
+    let wait = Duration::from_secs(90);
+    for verb in [Verb::List, Verb::Watch] {
+        let server = server_with(&["a/x"]);
+        server.fault(verb, 1, Fault::too_many_requests(wait));
+        let start = Instant::now();
+        let mut changes = pin!(configs(&server).index(by_identity()));
+        let first = next(&mut changes).await;
+        if let Err(error) = &first {
+            assert!(error.is_throttled());
+            changes.first_synced().await.unwrap();
+            assert!(start.elapsed() >= wait, "{:?}", start.elapsed());
+        }
+        server.apply(&config("a/y", "web")).unwrap();
+        let (_, change) = next_change(&mut changes).await;
+        assert_eq!(names(change.snapshot()), ["a/x", "a/y"]);
+        assert!(start.elapsed() >= wait, "{:?}", start.elapsed());
+        assert!(start.elapsed() < wait + Duration::from_secs(5), "{:?}", start.elapsed());
+        assert_eq!(asked(&server), if matches!(verb, Verb::List) { (2, 1) } else { (1, 2) });
+    }
+}
+
+/// SEMANTICS: W5, S6
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_retried_slowly_and_says_so() {
+    let server = server_with(&["a/x"]);
+    server.fault(Verb::List, 4, Fault::status(403));
+    let start = Instant::now();
+    let pipeline = configs(&server)
+        .index(by_identity())
+        .sync_policy(SyncPolicy::default().deadline(Duration::from_secs(5)));
+    let store = pipeline.store();
+    let polling = tokio::spawn(
+        pipeline.map(|item| item.map_err(|error| error.to_string())).collect::<Vec<_>>(),
+    );
+    let error = store.synced().await.unwrap_err();
+    assert!(error.is_forbidden());
+    assert!(error.to_string().starts_with("list v1/configmaps: "), "{error}");
+    assert_eq!(start.elapsed(), Duration::from_secs(5));
+    let store: Store<ConfigMap> = store;
+    loop {
+        match store.synced().await {
+            Ok(count) => break assert_eq!(count, 1),
+            Err(error) => assert!(error.is_forbidden()),
+        }
+    }
+    assert!(start.elapsed() > Duration::from_secs(15), "{:?}", start.elapsed());
+    polling.abort();
+}
+
+/// SEMANTICS: W5
+#[tokio::test(start_paused = true)]
+async fn a_page_that_fails_is_asked_for_again_and_no_other() {
+    let server = ApiServer::new();
+    for i in 0..25 {
+        server.apply(&config(&format!("a/{i:02}"), "web")).unwrap();
+    }
+    server.fault(On::verb(Verb::List).skip(1), 1, Fault::status(500));
+    server.fault(On::verb(Verb::List).skip(1), 1, Fault::Refused);
+    server.fault(On::verb(Verb::List).skip(1), 1, Fault::Torn { after_events: 3 });
+    let mut changes = pin!(configs(&server).page_size(10).index(by_identity()));
+    let mut errors = 0;
+    let snapshot = loop {
+        match next(&mut changes).await {
+            Ok(Change::Synced(snapshot)) => break snapshot,
+            Ok(other) => panic!("{other:?}"),
+            Err(_) => errors += 1,
+        }
+    };
+    assert_eq!((snapshot.len(), errors), (25, 3));
+    assert_eq!(asked_lists(&server), 3 + 3);
+}
+
+/// SEMANTICS: W5, S8
+#[tokio::test(start_paused = true)]
+async fn a_continue_token_that_expired_begins_the_list_anew() {
+    let server = ApiServer::new();
+    for i in 0..25 {
+        server.apply(&config(&format!("a/{i:02}"), "web")).unwrap();
+    }
+    server.fault(On::verb(Verb::List).skip(1), 1, Fault::status(410));
+    let mut events = pin!(configs(&server).page_size(10));
+    assert!(matches!(next(&mut events).await, Ok(Event::Init)));
+    let mut seen = Vec::new();
+    loop {
+        match next(&mut events).await {
+            Ok(Event::InitApply(object)) => {
+                // Gone before the list is begun anew, so only its first beginning has it.
+                if server.get("configmaps", "a", "00").is_ok() {
+                    server.delete("configmaps", "a", "00").unwrap();
+                }
+                seen.push(name(&object));
+            }
+            Ok(Event::Init) => seen.clear(),
+            Ok(Event::InitDone) => break,
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => assert!(error.is_desynced(), "{error:?}"),
+        }
+    }
+    assert!(!seen.contains(&"a/00".to_owned()), "{seen:?}");
+}
+
+/// SEMANTICS: W6
+#[tokio::test(start_paused = true)]
+async fn one_object_that_will_not_decode_is_isolated() {
+    let server = server_with(&["a/bad", "a/x", "a/y"]);
+    server.fault(Verb::List, 1, Fault::Garble { name: "bad".into() });
+    let pipeline = configs(&server).index(by_identity());
+    let store = pipeline.store();
+    let mut changes = pin!(pipeline);
+    let error = next(&mut changes).await.unwrap_err();
+    assert_eq!(error.object(), Some(("a", "bad")));
+    let change = next(&mut changes).await.unwrap();
+    assert!(matches!(change, Change::Synced(_)));
+    assert_eq!(names(change.snapshot()), ["a/x", "a/y"]);
+    assert_eq!(store.explain().stale, ["a/bad"]);
+
+    // A good version heals it.
+    server.apply(&config("a/bad", "good")).unwrap();
+    let (_, change) = next_change(&mut changes).await;
+    assert_eq!(names(change.snapshot()), ["a/bad", "a/x", "a/y"]);
+    assert!(store.explain().stale.is_empty());
+
+    // A bad one leaves the last good version where it is, also through a relist.
+    let good = store.snapshot().object("a", "bad").unwrap().metadata.resource_version.clone();
+    server.fault(Verb::Watch, 1, Fault::Garble { name: "bad".into() });
+    server.disconnect();
+    server.apply(&config("a/bad", "worse")).unwrap();
+    server.apply(&config("a/z", "after")).unwrap();
+    let (errors, change) = next_change(&mut changes).await;
+    assert!(errors.contains(&"Undecodable"), "{errors:?}");
+    assert_eq!(names(change.snapshot()), ["a/bad", "a/x", "a/y", "a/z"]);
+    let version = |store: &Store<ConfigMap>| {
+        store.snapshot().object("a", "bad").unwrap().metadata.resource_version.clone()
+    };
+    assert_eq!(version(&store), good);
+    assert_eq!(store.explain().stale, ["a/bad"]);
+    server.fault(Verb::List, 1, Fault::Garble { name: "bad".into() });
+    server.fault(Verb::Watch, 1, Fault::status(410));
+    server.disconnect();
+    server.delete("configmaps", "a", "z").unwrap();
+    let (errors, change) = next_change(&mut changes).await;
+    assert!(errors.contains(&"Undecodable"), "{errors:?}");
+    assert_eq!(names(change.snapshot()), ["a/bad", "a/x", "a/y"]);
+    assert_eq!(version(&store), good);
+    assert_eq!(store.explain().stale, ["a/bad"]);
+}
+
+/// SEMANTICS: W7
+#[tokio::test(start_paused = true)]
+async fn no_log_line_and_no_error_holds_a_secret() {
+    let logs = crate::logs::capture();
+    let server = ApiServer::new();
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "a", "name": "s" },
+        "data": { "password": "aHVudGVyMg==" }, "stringData": { "password": "hunter2" },
+        "type": "hunter2-type",
+    });
+    server.apply(&secret).unwrap();
+    let garble = || Fault::Garble { name: "s".into() };
+    server.fault(Verb::List, 1, garble());
+    server.fault(On::verb(Verb::List).skip(1), 1, Fault::Torn { after_events: 1 });
+    server.fault(Verb::Watch, 1, garble());
+    server.fault(On::verb(Verb::Watch).skip(1), 1, Fault::Torn { after_events: 0 });
+    let filter = FieldFilter::new(["metadata.managedFields"]).unwrap();
+    let by = IndexBy::<Secret>::path("type").unwrap();
+    let mut changes =
+        pin!(watch(Api::<Secret>::all(server.client())).filter_fields(filter).index(by));
+    let mut errors = String::new();
+    for round in 0..8 {
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "a", "name": "s" },
+            "data": { "password": "aHVudGVyMg==" }, "type": format!("hunter2-{round}"),
+        });
+        server.apply(&secret).unwrap();
+        if let Ok(Some(Err(error))) = timeout(Duration::from_secs(40), changes.next()).await {
+            let mut cause: Option<&dyn std::error::Error> = Some(&error);
+            while let Some(error) = cause {
+                errors += &format!("{error} {error:?}\n");
+                cause = error.source();
+            }
+            tracing::warn!(%error, ?error, "as log_errors does");
+        }
+        server.disconnect();
+    }
+    assert!(errors.contains("can't be decoded"), "{errors}");
+    let logs = logs.text();
+    assert!(logs.contains("as log_errors does"), "logs are captured");
+    for text in [&errors, &logs] {
+        assert!(!text.contains("hunter2") && !text.contains("aHVudGVyMg"), "{text}");
+    }
+}
+
+/// SEMANTICS: W8
+#[tokio::test(start_paused = true)]
+async fn a_dead_connection_is_noticed() {
+    let server = server_with(&["a/x"]);
+    let watch = configs(&server).watch_timeout(Duration::from_secs(30));
+    let mut changes = pin!(watch.index(by_identity()));
+    server.fault(Verb::Watch, 1, Fault::Stall { after_events: 0 });
+    changes.first_synced().await.unwrap();
+    let start = Instant::now();
+    let error = next(&mut changes).await.unwrap_err();
+    assert!(error.is_timeout(), "{error:?}");
+    assert!(start.elapsed() <= Duration::from_secs(35), "{:?}", start.elapsed());
+    server.apply(&config("a/y", "web")).unwrap();
+    let (_, change) = next_change(&mut changes).await;
+    assert_eq!(names(change.snapshot()), ["a/x", "a/y"]);
+    assert_eq!(asked_lists(&server), 1, "it resumes");
+}
+
+/// SEMANTICS: W8
+#[tokio::test(start_paused = true)]
+async fn a_list_that_stalls_is_given_up_and_begun_again() {
+    let server = server_with(&["a/x"]);
+    server.fault(Verb::List, 1, Fault::Stall { after_events: 0 });
+    server.fault(Verb::List, 1, Fault::Delay(Duration::from_secs(3600)));
+    let mut changes = pin!(configs(&server).index(by_identity()));
+    for _ in 0..2 {
+        assert!(next(&mut changes).await.unwrap_err().is_timeout());
+    }
+    changes.first_synced().await.unwrap();
+}
+
+/// SEMANTICS: W9
+#[tokio::test(start_paused = true)]
+async fn bookmarks_move_the_resume_point() {
+    let server = server_with(&["a/x"]);
+    let mut changes = synced(&server).await;
+    // Other kinds change, this one is idle, and what it has seen is compacted away.
+    for i in 0..100 {
+        let other = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": { "namespace": "a", "name": format!("p{i}") },
+        });
+        server.apply(&other).unwrap();
+    }
+    server.bookmark();
+    assert!(
+        timeout(Duration::from_secs(1), changes.next()).await.is_err(),
+        "a bookmark is no item"
+    );
+    server.compact();
+    server.disconnect();
+    server.apply(&config("a/x", "changed")).unwrap();
+    let (errors, change) = next_change(&mut changes).await;
+    assert!(!errors.contains(&"Desynced"), "{errors:?}");
+    assert_eq!(stats(&Ok(change)), (0, 1, 0));
+    assert_eq!(asked_lists(&server), 0);
+}
+
+/// SEMANTICS: W9
+#[tokio::test(start_paused = true)]
+async fn an_idle_watch_outlives_its_timeouts_in_silence() {
+    let server = server_with(&["a/x"]);
+    let mut changes = synced(&server).await;
+    assert!(
+        timeout(Duration::from_secs(3 * 3600), changes.next()).await.is_err(),
+        "no item at all"
+    );
+    let (lists, watches) = asked(&server);
+    assert_eq!(lists, 0);
+    assert!((30..60).contains(&watches), "{watches} watches in three hours");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_streaming_list_brings_the_same() {
+    let server = server_with(&["a/x", "a/y", "b/x"]);
+    let mut changes = pin!(configs(&server).streaming_list(true).index(by_identity()));
+    assert_eq!(names(&changes.first_synced().await.unwrap()), ["a/x", "a/y", "b/x"]);
+    server.apply(&config("a/z", "web")).unwrap();
+    assert_eq!(stats(&next(&mut changes).await), (1, 0, 0));
+    assert_eq!(asked(&server), (0, 1), "one connection does it all");
+}
+
+/// SEMANTICS: S8
+#[tokio::test(start_paused = true)]
+async fn a_streaming_list_that_is_cut_begins_anew() {
+    let server = server_with(&["a/x", "a/y", "b/x"]);
+    server.fault(Verb::Watch, 1, Fault::Disconnect { after_events: 2 });
+    server.fault(Verb::Watch, 1, Fault::status(503));
+    let mut changes = pin!(configs(&server).streaming_list(true).index(by_identity()));
+    let (errors, change) = {
+        let error = next(&mut changes).await.unwrap_err();
+        server.delete("configmaps", "a", "x").unwrap();
+        let (errors, change) = next_change(&mut changes).await;
+        ([vec![error.reason()], errors].concat(), change)
+    };
+    assert_eq!(errors, ["Connection", "Other"]);
+    assert_eq!(names(change.snapshot()), ["a/y", "b/x"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_without_streaming_lists_is_listed_in_pages() {
+    let server = server_with(&["a/x"]);
+    server.set_streaming_lists(false);
+    let mut changes = pin!(configs(&server).streaming_list(true).index(by_identity()));
+    let first = next(&mut changes).await.unwrap();
+    assert_eq!(names(first.snapshot()), ["a/x"]);
+    server.apply(&config("a/y", "web")).unwrap();
+    assert_eq!(stats(&next(&mut changes).await), (1, 0, 0));
+    assert_eq!(asked(&server).0, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn metadata_alone_can_be_watched() {
+    let server = server_with(&["a/x"]);
+    let api: Api<kube::core::PartialObjectMeta<ConfigMap>> = Api::all(server.client());
+    let mut changes = pin!(watch(api).index(IndexBy::path("metadata.labels.app").unwrap()));
+    let snapshot = changes.first_synced().await.unwrap();
+    assert_eq!(snapshot.get(["web"]).unwrap().count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn documents_are_strained_and_alike_from_list_and_watch() {
+    let server = server_with(&["a/x"]);
+    let gvr = Gvr::parse("v1/configmaps").unwrap();
+    let filter = FieldFilter::new(["metadata.labels", "metadata.creationTimestamp"]).unwrap();
+    let watch = watch_resource(server.client(), gvr).await.unwrap().filter_fields(filter);
+    let mut changes = pin!(watch.index(IndexBy::path("metadata.name").unwrap()));
+    let listed = changes.first_synced().await.unwrap();
+    server.apply(&config("a/y", "web")).unwrap();
+    let watched = next(&mut changes).await.unwrap();
+    let keys = |name: &str| -> Vec<String> {
+        let snapshot = if name == "x" { &listed } else { watched.snapshot() };
+        let value = snapshot.get_one([name]).unwrap().unwrap().to_value();
+        value.as_object().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(keys("x"), ["apiVersion", "data", "kind", "metadata"]);
+    assert_eq!(keys("x"), keys("y"));
+    let value = listed.get_one(["x"]).unwrap().unwrap().to_value();
+    assert_eq!(value["metadata"].get("labels"), None);
+}
