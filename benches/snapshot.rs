@@ -4,6 +4,8 @@
 //! `target/bench/snapshot.json`. Objects are allocated in shuffled order, so that they lie as scattered as those of
 //! a store that has run for a while; at 1,000,000 cache misses decide. Every figure is the median of several runs.
 
+#![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+
 use std::{
     alloc::System,
     cmp::Ordering,

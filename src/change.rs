@@ -125,7 +125,7 @@ impl<K: Lookup> Batch<K> {
         }
         let mut deltas = Vec::new();
         let mut stats = ChangeStats::default();
-        snapshot.0.since(&previous.0, |old, new| {
+        snapshot.0.objects().since(previous.0.objects(), |old, new| {
             deltas.push(match (old, new) {
                 (Some(old), Some(new)) => {
                     stats.modified += 1;
@@ -207,6 +207,7 @@ impl<K> Delta<K> {
     }
 
     /// The version after, unless it was deleted.
+    #[expect(clippy::new_ret_no_self, reason = "the opposite of `old`, not a constructor")]
     pub fn new(&self) -> Option<&Arc<K>> {
         match self {
             Self::Created(new) | Self::Modified { new, .. } => Some(new),

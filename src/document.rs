@@ -128,7 +128,7 @@ impl Document {
         };
         let (name, namespace) = (span(name), namespace.map(span));
         let (uid, resource_version) = (uid.map(span), resource_version.map(span));
-        Ok(Self { name, namespace, uid, resource_version, json })
+        Ok(Self { json, name, namespace, uid, resource_version })
     }
 
     fn text(&self, (start, end): Span) -> &str {

@@ -208,7 +208,7 @@ impl Error {
     }
 
     /// The API server will go on refusing until somebody changes something: Forbidden,
-    /// Unauthorized or NotInstalled.
+    /// Unauthorized or not installed.
     pub fn is_refusal(&self) -> bool {
         matches!(self.kind(), Kind::Forbidden | Kind::Unauthorized | Kind::NotInstalled)
     }

@@ -129,8 +129,10 @@ enum Keys<K> {
     /// answers for such an index, which therefore costs nothing.
     Identity,
     Paths(Vec<FieldPath>, fn(&FieldPath, &K) -> Vec<String>),
-    With(Arc<dyn Fn(&K) -> Vec<Key> + Send + Sync>),
+    With(Arc<Closure<K>>),
 }
+
+type Closure<K> = dyn Fn(&K) -> Vec<Key> + Send + Sync;
 
 const IDENTITY: [&str; 2] = ["metadata.namespace", "metadata.name"];
 

@@ -41,9 +41,10 @@ impl Key {
                 if rest[at..].starts_with(END) {
                     let part = &rest[..at];
                     rest = &rest[at + END.len()..];
-                    return Some(match part.contains('\0') {
-                        true => Cow::Owned(part.replace(NUL, "\0")),
-                        false => Cow::Borrowed(part),
+                    return Some(if part.contains('\0') {
+                        Cow::Owned(part.replace(NUL, "\0"))
+                    } else {
+                        Cow::Borrowed(part)
                     });
                 }
                 at += NUL.len();

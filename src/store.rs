@@ -166,7 +166,7 @@ impl SyncPolicy {
         Self { deadline, ..self }
     }
 
-    /// Whether a refusal (Forbidden, Unauthorized, NotInstalled) ends a wait at once, instead of at
+    /// Whether a refusal (forbidden, unauthorized, not installed) ends a wait at once, instead of at
     /// the deadline. Default: false.
     #[must_use]
     pub fn fail_fast(self, fail_fast: bool) -> Self {

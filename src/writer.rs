@@ -1,6 +1,6 @@
 //! Filling a store: the one place where events become state.
 
-use std::{collections::BTreeSet, mem, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, mem, sync::Arc};
 
 use arc_swap::ArcSwap;
 use kube::runtime::{reflector::Lookup, watcher::Event};
@@ -10,7 +10,7 @@ use crate::{
     change::Batch,
     error::Error,
     index_by::IndexBy,
-    snapshot::{Contents, Snapshot, named},
+    snapshot::{Contents, Objects, Snapshot, named},
     store::{Status, Store, SyncPolicy},
 };
 
@@ -24,19 +24,26 @@ pub(crate) struct Writer<K> {
     dirty: bool,
     /// Whether anything came in since the stores were last told.
     news: bool,
-    /// The list that is coming in, until its InitDone.
+    /// The list that is coming in, until its `InitDone`.
     list: Option<List<K>>,
-    synced: bool,
-    /// Whether the initial load is published while it comes in.
-    progress: bool,
+    phase: Phase,
     current: Arc<ArcSwap<Contents<K>>>,
     status: watch::Sender<Status>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Before the first list is complete. Published as it comes in only where that is asked for.
+    Loading {
+        published: bool,
+    },
+    Live,
 }
 
 /// A list on its way in. It is set aside until it is complete, so that a list that is cut, or
 /// begun again, leaves nothing behind.
 struct List<K> {
-    objects: Contents<K>,
+    objects: Objects<K>,
     /// Objects that are listed, but in a version that would not decode.
     undecodable: BTreeSet<(String, String)>,
 }
@@ -61,8 +68,7 @@ impl<K: Lookup> Writer<K> {
             dirty: false,
             news: false,
             list: None,
-            synced: false,
-            progress: false,
+            phase: Phase::Loading { published: false },
             status: watch::Sender::default(),
         }
     }
@@ -72,7 +78,7 @@ impl<K: Lookup> Writer<K> {
     }
 
     pub(crate) fn with_progress(&mut self) {
-        self.progress = true;
+        self.phase = Phase::Loading { published: true };
     }
 
     pub(crate) fn set_policy(&mut self, policy: SyncPolicy) {
@@ -80,7 +86,7 @@ impl<K: Lookup> Writer<K> {
     }
 
     pub(crate) fn is_synced(&self) -> bool {
-        self.synced
+        self.phase == Phase::Live
     }
 
     /// Takes one event in. Readers see it after the next [`publish`](Self::publish).
@@ -95,13 +101,13 @@ impl<K: Lookup> Writer<K> {
             Event::InitApply(object) => self.listed(named(object)?),
             Event::InitDone => return Ok(self.complete()),
             // Before the sync there is nothing to compare with: it is part of the load.
-            Event::Apply(object) if !self.synced => self.listed(named(object)?),
+            Event::Apply(object) if !self.is_synced() => self.listed(named(object)?),
             Event::Apply(object) => {
                 let object = named(object)?;
                 if let Some(list) = &mut self.list {
-                    list.objects.put(Arc::clone(&object));
+                    list.objects.put(&object);
                 }
-                self.put(object);
+                self.put(&object);
             }
             Event::Delete(object) => {
                 let object = named(object)?;
@@ -151,7 +157,7 @@ impl<K: Lookup> Writer<K> {
     /// Wakes those who wait. After the swap, so that they find what they are told of.
     fn tell(&mut self) {
         if mem::take(&mut self.news) {
-            let (synced, listing) = (self.synced, self.list.is_some());
+            let (synced, listing) = (self.is_synced(), self.list.is_some());
             self.status.send_modify(|status| {
                 status.synced = synced;
                 status.listing = listing;
@@ -168,10 +174,10 @@ impl<K: Lookup> Writer<K> {
             Some(stored) => Arc::clone(stored),
             None => object,
         };
-        if self.progress && !self.synced {
-            self.put(Arc::clone(&object));
+        if self.phase == (Phase::Loading { published: true }) {
+            self.put(&object);
         }
-        self.list.get_or_insert_with(List::new).objects.put(object);
+        self.list.get_or_insert_with(List::new).objects.put(&object);
     }
 
     /// The list is complete: it becomes the state, by way of what differs.
@@ -183,30 +189,34 @@ impl<K: Lookup> Writer<K> {
         } else {
             let mut gone = Vec::new();
             let mut changed = Vec::new();
-            objects.since(&self.working, |old, new| match (old, new) {
+            objects.since(self.working.objects(), |old, new| match (old, new) {
                 (_, Some(new)) => changed.push(Arc::clone(new)),
                 (Some(old), None) => gone.push(Arc::clone(old)),
                 (None, None) => {}
             });
-            changed.into_iter().for_each(|object| self.put(object));
+            for object in &changed {
+                self.put(object);
+            }
             gone.retain(|object| !undecodable.contains(&identity(&**object)));
-            gone.iter().for_each(|object| self.take(object));
+            for object in &gone {
+                self.take(object);
+            }
         }
         self.status.send_modify(|status| status.stale = Arc::new(undecodable));
-        if mem::replace(&mut self.synced, true) {
-            return Applied::Noted;
+        match mem::replace(&mut self.phase, Phase::Live) {
+            Phase::Live => Applied::Noted,
+            Phase::Loading { published: true } => Applied::Synced(self.publish()),
+            Phase::Loading { published: false } => {
+                self.swap();
+                self.tell();
+                Applied::Synced(None)
+            }
         }
-        if self.progress {
-            return Applied::Synced(self.publish());
-        }
-        self.swap();
-        self.tell();
-        Applied::Synced(None)
     }
 
-    fn put(&mut self, object: Arc<K>) {
-        self.refreshed(&object);
-        if self.working.same_version(&object).is_none() {
+    fn put(&mut self, object: &Arc<K>) {
+        self.refreshed(object);
+        if self.working.same_version(object).is_none() {
             self.working.put(object);
             self.dirty = true;
         }
@@ -229,12 +239,12 @@ impl<K: Lookup> Writer<K> {
 
 impl<K: Lookup> List<K> {
     fn new() -> Self {
-        Self { objects: Contents::unindexed(), undecodable: BTreeSet::new() }
+        Self { objects: Objects::default(), undecodable: BTreeSet::new() }
     }
 }
 
 fn identity<K: Lookup>(object: &K) -> (String, String) {
-    let namespace = object.namespace().map(|namespace| namespace.into_owned());
-    let name = object.name().map(|name| name.into_owned());
+    let namespace = object.namespace().map(Cow::into_owned);
+    let name = object.name().map(Cow::into_owned);
     (namespace.unwrap_or_default(), name.unwrap_or_default())
 }

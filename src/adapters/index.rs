@@ -116,13 +116,11 @@ where
                 }
             }));
         }
-        match this.writer.as_mut().and_then(publish) {
-            Some(change) => Poll::Ready(Some(change)),
-            None => {
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
+        if let Some(change) = this.writer.as_mut().and_then(publish) {
+            return Poll::Ready(Some(change));
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 

@@ -23,14 +23,16 @@ use crate::{
 
 /// What a snapshot holds. A clone shares everything, and costs more only as one of the two changes.
 pub(crate) struct Contents<K> {
-    /// By (namespace, name).
-    objects: Tree<Arc<K>>,
+    objects: Objects<K>,
     /// The same objects, for the exact look-up.
     identities: Trie<ByIdentity<K>>,
     indexes: Arc<[(Arc<str>, Index<K>)]>,
     /// What the indexes hold, one for one.
     entries: Vec<Entries<K>>,
 }
+
+/// Objects alone, in (namespace, name) order.
+pub(crate) struct Objects<K>(Tree<Arc<K>>);
 
 struct Entries<K> {
     /// By (key, namespace, name).
@@ -47,21 +49,13 @@ pub(crate) struct Entry<K> {
 
 impl<K> Contents<K> {
     pub(crate) fn new(by: IndexBy<K>) -> Self {
-        Self::with_indexes(by.into_indexes())
-    }
-
-    /// Objects alone, in order.
-    pub(crate) fn unindexed() -> Self {
-        Self::with_indexes(Arc::new([]))
-    }
-
-    fn with_indexes(indexes: Arc<[(Arc<str>, Index<K>)]>) -> Self {
+        let indexes = by.into_indexes();
         let entries = indexes.iter().map(|_| Entries::default()).collect();
-        Self { objects: Tree::default(), identities: Trie::default(), indexes, entries }
+        Self { objects: Objects::default(), identities: Trie::default(), indexes, entries }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.objects.len()
+        self.objects.0.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -69,7 +63,7 @@ impl<K> Contents<K> {
     }
 
     pub(crate) fn iter(&self) -> Iter<'_, K> {
-        Iter(self.objects.iter())
+        Iter(self.objects.0.iter())
     }
 
     pub(super) fn index(&self, name: &str) -> Option<usize> {
@@ -108,7 +102,7 @@ impl<K: Lookup> Contents<K> {
     /// The objects of a namespace, or the one of a namespace and name. Without any part, all that
     /// have a namespace: others have no such key.
     pub(super) fn of_identity(&self, parts: &[&str]) -> iter::Iter<'_, Arc<K>> {
-        self.objects.range(|object| {
+        self.objects.0.range(|object| {
             let (namespace, name) = identity(&**object);
             match *parts {
                 [] if namespace.is_empty() => Ordering::Less,
@@ -127,18 +121,18 @@ impl<K: Lookup> Contents<K> {
     }
 
     /// Puts an object in the place of its predecessor.
-    pub(crate) fn put(&mut self, object: Arc<K>) {
-        self.identities.insert(ByIdentity(Arc::clone(&object)));
-        let old = self.objects.insert(Arc::clone(&object), by_identity);
+    pub(crate) fn put(&mut self, object: &Arc<K>) {
+        self.identities.insert(ByIdentity(Arc::clone(object)));
+        let old = self.objects.put(object);
         for ((_, index), entries) in self.indexes.iter().zip(&mut self.entries) {
-            entries.replace(index, old.as_ref(), Some(&object));
+            entries.replace(index, old.as_ref(), Some(object));
         }
     }
 
     /// Takes the object of this one's identity out, in whatever version it is there.
     pub(crate) fn take(&mut self, object: &K) -> Option<Arc<K>> {
+        let old = self.objects.take(object)?;
         let (namespace, name) = identity(object);
-        let old = self.objects.remove(|other| order(&**other, &namespace, &name))?;
         self.identities.remove(hash(&namespace, &name), |other| Arc::ptr_eq(&other.0, &old));
         for ((_, index), entries) in self.indexes.iter().zip(&mut self.entries) {
             entries.replace(index, Some(&old), None);
@@ -146,12 +140,34 @@ impl<K: Lookup> Contents<K> {
         Some(old)
     }
 
-    /// Takes over all objects of `other`, which has no indexes, in bulk.
-    pub(crate) fn load(&mut self, other: Self) {
-        self.entries =
-            self.indexes.iter().map(|(_, index)| Entries::of(index, &other.objects)).collect();
-        self.objects = other.objects;
-        self.identities = other.identities;
+    /// Takes over all objects, in bulk, in the place of those that are there.
+    pub(crate) fn load(&mut self, objects: Objects<K>) {
+        let entries = self.indexes.iter().map(|(_, index)| Entries::of(index, &objects.0));
+        self.entries = entries.collect();
+        self.identities = objects.0.iter().cloned().map(ByIdentity).collect();
+        self.objects = objects;
+    }
+
+    pub(crate) fn objects(&self) -> &Objects<K> {
+        &self.objects
+    }
+}
+
+impl<K> Objects<K> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<K: Lookup> Objects<K> {
+    pub(crate) fn put(&mut self, object: &Arc<K>) -> Option<Arc<K>> {
+        self.0.insert(Arc::clone(object), by_identity)
+    }
+
+    /// Takes the object of this one's identity out, in whatever version it is there.
+    pub(crate) fn take(&mut self, object: &K) -> Option<Arc<K>> {
+        let (namespace, name) = identity(object);
+        self.0.remove(|other| order(&**other, &namespace, &name))
     }
 
     /// Visits what differs from an `earlier` state, in order, as the old and the new object. The
@@ -165,7 +181,7 @@ impl<K: Lookup> Contents<K> {
             (Some(old), Some(new)) if is_same_version(&**old, &**new) => {}
             (old, new) => visit(old, new),
         };
-        self.objects.since(&earlier.objects, Arc::ptr_eq, by_identity, visit);
+        self.0.since(&earlier.0, Arc::ptr_eq, by_identity, visit);
     }
 }
 
@@ -290,6 +306,18 @@ impl<K> Clone for Contents<K> {
             indexes: Arc::clone(&self.indexes),
             entries: self.entries.clone(),
         }
+    }
+}
+
+impl<K> Clone for Objects<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K> Default for Objects<K> {
+    fn default() -> Self {
+        Self(Tree::default())
     }
 }
 

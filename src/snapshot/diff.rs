@@ -120,11 +120,9 @@ mod tests {
     use super::*;
 
     type Entry = Arc<(u16, u32)>;
+    type OldAndNew = (Option<u32>, Option<u32>);
 
-    fn differences(
-        old: &Tree<Entry>,
-        new: &Tree<Entry>,
-    ) -> (Vec<(Option<u32>, Option<u32>)>, usize) {
+    fn differences(old: &Tree<Entry>, new: &Tree<Entry>) -> (Vec<OldAndNew>, usize) {
         let mut seen = Vec::new();
         let compared = std::cell::Cell::new(0);
         let same = |a: &Entry, b: &Entry| {
@@ -155,15 +153,12 @@ mod tests {
             }
             let (old_tree, old_map) = (tree.clone(), map.clone());
             for (key, value) in changes {
-                match value {
-                    Some(value) => {
-                        tree.insert(Arc::new((key, value)), |a, b| a.0.cmp(&b.0));
-                        map.insert(key, value);
-                    }
-                    None => {
-                        tree.remove(|entry| entry.0.cmp(&key));
-                        map.remove(&key);
-                    }
+                if let Some(value) = value {
+                    tree.insert(Arc::new((key, value)), |a, b| a.0.cmp(&b.0));
+                    map.insert(key, value);
+                } else {
+                    tree.remove(|entry| entry.0.cmp(&key));
+                    map.remove(&key);
                 }
             }
             let (mut seen, _) = differences(&old_tree, &tree);

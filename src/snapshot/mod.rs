@@ -12,7 +12,7 @@ use std::{fmt, sync::Arc};
 
 use kube::runtime::reflector::Lookup;
 
-pub(crate) use self::contents::Contents;
+pub(crate) use self::contents::{Contents, Objects};
 pub use self::lookup::{Hits, IndexView, Iter};
 use crate::{error::Error, index_by::IndexBy};
 
@@ -89,7 +89,7 @@ impl<K: Lookup> Snapshot<K> {
     ) -> Result<Self, Error> {
         let mut contents = Contents::new(by);
         for object in objects {
-            contents.put(named(object)?);
+            contents.put(&named(object)?);
         }
         Ok(Self(Arc::new(contents)))
     }

@@ -33,7 +33,6 @@ pub(crate) trait Hashed {
 #[derive(Clone, Debug)]
 pub(crate) struct Trie<E> {
     root: Node<E>,
-    len: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -50,21 +49,11 @@ enum Node<E> {
 
 impl<E> Default for Trie<E> {
     fn default() -> Self {
-        Self { root: Node::Empty, len: 0 }
+        Self { root: Node::Empty }
     }
 }
 
 impl<E> Trie<E> {
-    #[inline]
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// The entry with this hash for which `same` holds.
     #[inline]
     pub(crate) fn get(&self, hash: u64, mut same: impl FnMut(&E) -> bool) -> Option<&E> {
@@ -92,25 +81,21 @@ impl<E> Trie<E> {
 impl<E: Clone + Hashed> Trie<E> {
     /// Puts `entry` in. Returns the entry with the same key that it replaces.
     pub(crate) fn insert(&mut self, entry: E) -> Option<E> {
-        let replaced = self.root.insert(0, entry.hash(), entry);
-        self.len += usize::from(replaced.is_none());
-        replaced
+        self.root.insert(0, entry.hash(), entry)
     }
 
     /// Takes out the entry with this hash for which `same` holds.
     pub(crate) fn remove(&mut self, hash: u64, mut same: impl FnMut(&E) -> bool) -> Option<E> {
         // Nothing may be copied for an entry that is not there.
         self.get(hash, &mut same)?;
-        let removed = self.root.remove(0, hash, &mut same);
-        self.len -= usize::from(removed.is_some());
-        removed
+        self.root.remove(0, hash, &mut same)
     }
 
     /// Empty branches for `len` entries, so that loading them never splits a leaf.
     fn with_room(len: usize) -> Self {
         // Rounded up to a power of two, so leaves will be three eighths to three quarters full.
         let leaves = (len / (LEAF / 4 * 3)).checked_next_power_of_two().unwrap_or(1);
-        Self { root: plant(leaves), len: 0 }
+        Self { root: plant(leaves) }
     }
 }
 
@@ -393,8 +378,6 @@ mod tests {
     }
 
     fn check(trie: &Trie<Arc<Entry>>, model: &HashMap<u32, u32>, keys: u32, mask: u64) {
-        assert_eq!(trie.len(), model.len());
-        assert_eq!(trie.is_empty(), model.is_empty());
         assert_eq!(count(&trie.root), model.len());
         for key in 0..keys {
             let found = trie.get(hash(key, mask), |entry| entry.0 == key);
@@ -442,7 +425,7 @@ mod tests {
                         assert_eq!(subject.take(key), model.remove(&key));
                     },
                 }
-                assert_eq!(subject.trie.len(), model.len());
+                assert_eq!(count(&subject.trie.root), model.len());
             }
             kept.push((subject.trie, model));
             for (trie, model) in &kept {
@@ -462,7 +445,7 @@ mod tests {
             for key in 0..3000 {
                 assert_eq!(subject.take(key), Some(key));
                 assert_eq!(subject.take(key), None);
-                assert_eq!(subject.trie.len(), 2999 - key as usize);
+                assert_eq!(count(&subject.trie.root), 2999 - key as usize);
             }
             assert!(matches!(subject.trie.root, Node::Empty), "{mask:x}");
             check(&full, &(0..3000).map(|key| (key, key)).collect(), 3100, mask);

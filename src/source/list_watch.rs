@@ -100,7 +100,8 @@ where
 {
     stream! {
         let mut backoff = Backoff::default();
-        while spec.streaming {
+        let mut streaming = spec.streaming;
+        while streaming {
             match spec.watch(&url, "", true).await {
                 Ok(mut incoming) => loop {
                     // Nothing tells the part of a list that was cut from the one that follows:
@@ -134,7 +135,7 @@ where
                 // What servers without streaming lists answer.
                 Err(error) if error.is_rejected() => {
                     tracing::debug!(%error, "no streaming list here, listing in pages");
-                    break;
+                    streaming = false;
                 }
                 Err(error) => {
                     let delay = backoff.after(&error);

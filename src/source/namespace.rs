@@ -89,7 +89,7 @@ mod tests {
         assert!(error.is_namespace());
         assert!(error.to_string().contains("/nonexistent/kube-weir/namespace"), "{error}");
         with_file(" \n", |file| {
-            assert!(find("default", file, || None).unwrap_err().is_namespace())
+            assert!(find("default", file, || None).unwrap_err().is_namespace());
         });
     }
 

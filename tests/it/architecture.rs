@@ -81,9 +81,10 @@ fn imports_run_one_way() {
 
 #[test]
 fn public_types_go_where_users_need_them() {
+    type Object = k8s_openapi::api::core::v1::ConfigMap;
+    type Indexed = kube_weir::adapters::Indexed<kube_weir::Watch<Object>, Object>;
     fn everywhere<T: Send + Sync + Unpin>() {}
     fn sent<T: Send + Unpin>() {}
-    type Object = k8s_openapi::api::core::v1::ConfigMap;
     everywhere::<kube_weir::Error>();
     everywhere::<kube_weir::Snapshot<Object>>();
     everywhere::<kube_weir::Store<Object>>();
@@ -95,7 +96,6 @@ fn public_types_go_where_users_need_them() {
     everywhere::<kube_weir::adapters::Flusher>();
     sent::<kube_weir::Watch<Object>>();
     sent::<kube_weir::Changes<Object>>();
-    sent::<kube_weir::adapters::Indexed<kube_weir::Watch<Object>, Object>>();
-    type Indexed = kube_weir::adapters::Indexed<kube_weir::Watch<Object>, Object>;
+    sent::<Indexed>();
     sent::<kube_weir::adapters::Debounced<Indexed, Object>>();
 }

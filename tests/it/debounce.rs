@@ -125,10 +125,13 @@ async fn synced_is_not_delayed_and_starts_no_waiting_period() {
     assert_eq!(poller.lines(), ["live ~a/x@1->a/x@2"], "right after Synced");
 }
 
+/// Its name, what happens, and what goes out.
+type Case = (&'static str, Vec<Event<ConfigMap>>, &'static [&'static str]);
+
 /// SEMANTICS: D4
 #[tokio::test(start_paused = true)]
 async fn what_goes_out_is_the_net_change() {
-    let cases: [(&str, Vec<Event<ConfigMap>>, &[&str]); 7] = [
+    let cases: [Case; 7] = [
         (
             "created, then deleted",
             vec![Event::Apply(object("a/n", 2)), Event::Delete(object("a/n", 3))],

@@ -155,9 +155,8 @@ impl<S: Stream + Unpin> Poller<S> {
         loop {
             match self.poll() {
                 Poll::Ready(Some(item)) => items.push(item),
-                Poll::Ready(None) => return items,
                 Poll::Pending if self.wakes() > 0 => {}
-                Poll::Pending => return items,
+                Poll::Ready(None) | Poll::Pending => return items,
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, stream};
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::watcher::Event;
 use kube_weir::{Change, Error, EventStreamExt, SyncPolicy};
 use tokio::time::{Instant, advance, timeout};
@@ -137,10 +138,12 @@ async fn waiting_is_cancel_safe() {
     assert_eq!(store.synced().now_or_never().unwrap().unwrap(), 0);
 }
 
+type Predicate = fn(&Error) -> bool;
+
 /// SEMANTICS: S6
 #[tokio::test(start_paused = true)]
 async fn a_wait_that_leads_nowhere_ends_with_the_cause() {
-    let causes: [(Error, fn(&Error) -> bool); 5] = [
+    let causes: [(Error, Predicate); 5] = [
         (forbidden(), Error::is_forbidden),
         (status(401, "Unauthorized"), Error::is_unauthorized),
         (status(404, "NotFound"), Error::is_not_installed),
@@ -235,8 +238,10 @@ async fn a_wait_on_a_stream_that_ended_fails() {
     assert_eq!(store.explain().state, "ended");
 }
 
-fn relist_cases()
--> Vec<(&'static str, Vec<Event<k8s_openapi::api::core::v1::ConfigMap>>, &'static [&'static str])> {
+/// Its name, what comes in, and what goes out.
+type Case = (&'static str, Vec<Event<ConfigMap>>, &'static [&'static str]);
+
+fn relist_cases() -> Vec<Case> {
     let init = |identity: &str, version| Event::InitApply(object(identity, version));
     vec![
         (
@@ -413,7 +418,7 @@ async fn first_synced_passes_over_what_comes_before_it() {
     feed.apply("a/x", 2);
     assert_eq!(state(&pipeline.first_synced().await.unwrap()), ["a/x@1"]);
     assert_eq!(line(&pipeline.next().await.unwrap()), "live ~a/x@1->a/x@2");
-    let mut logged = Box::pin(stream::empty::<Change<k8s_openapi::api::core::v1::ConfigMap>>());
+    let mut logged = Box::pin(stream::empty::<Change<ConfigMap>>());
     assert!(logged.first_synced().await.unwrap_err().is_ended());
 }
 

@@ -1,10 +1,13 @@
 //! Watching: SEMANTICS section W, against the in-process API server and in virtual time.
 
-use std::{pin::pin, time::Duration};
+use std::{fmt::Write, pin::pin, time::Duration};
 
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::{Api, runtime::watcher::Event};
+use kube::{
+    Api,
+    runtime::watcher::{self, Event, watcher},
+};
 use kube_weir::{
     Change, Error, EventStreamExt, FieldFilter, FieldSelector, Gvr, IndexBy, Snapshot, Store,
     SyncPolicy,
@@ -169,7 +172,7 @@ async fn a_resource_that_is_not_installed_begins_once_it_is() {
     let waiting = store.synced();
     tokio::select! {
         error = waiting => assert!(error.unwrap_err().is_not_installed()),
-        _ = changes.by_ref().for_each(|_| async {}) => unreachable!("the stream goes on"),
+        () = changes.by_ref().for_each(|_| async {}) => unreachable!("the stream goes on"),
     }
     server.apply(&widgets()).unwrap();
     let widget = json!({
@@ -232,7 +235,7 @@ async fn selecting_here_is_on_the_object_as_it_was_received() {
                 .matching(selector)
                 .index(by_identity())
                 .boxed(),
-            _ => kube::runtime::watcher(Api::<ConfigMap>::all(server.client()), Default::default())
+            _ => watcher(Api::<ConfigMap>::all(server.client()), watcher::Config::default())
                 .matching(selector)
                 .filter_fields(filter)
                 .index(by_identity())
@@ -322,7 +325,7 @@ async fn server_failures_resume_without_a_relist() {
         let (errors, asked, took) = recover(|server| server.fault(Verb::Watch, 3, fault)).await;
         assert!(errors.iter().filter(|error| **error == reason).count() >= 3, "{text}: {errors:?}");
         assert_eq!(asked.0, 0, "{text}: no list");
-        assert!(took >= Duration::from_millis(2000) && took < Duration::from_secs(20), "{took:?}");
+        assert!(took >= Duration::from_secs(2) && took < Duration::from_secs(20), "{took:?}");
     }
 }
 
@@ -369,7 +372,7 @@ async fn relists_that_lead_nowhere_slow_down() {
             Ok(change) => panic!("nothing changed: {change:?}"),
         }
     }
-    let last = times[11] - times[10];
+    let last = times[11].saturating_sub(times[10]);
     assert!(last >= Duration::from_secs(15), "{times:?}");
 }
 
@@ -553,7 +556,7 @@ async fn no_log_line_and_no_error_holds_a_secret() {
         if let Ok(Some(Err(error))) = timeout(Duration::from_secs(40), changes.next()).await {
             let mut cause: Option<&dyn std::error::Error> = Some(&error);
             while let Some(error) = cause {
-                errors += &format!("{error} {error:?}\n");
+                writeln!(errors, "{error} {error:?}").unwrap();
                 cause = error.source();
             }
             tracing::warn!(%error, ?error, "as log_errors does");
