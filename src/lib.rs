@@ -103,3 +103,8 @@ pub mod prelude {
 
     pub use crate::EventStreamExt;
 }
+
+/// Compiles what the README shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
