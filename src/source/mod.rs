@@ -24,10 +24,8 @@ use self::{
     spec::{Decode, Spec},
 };
 use crate::{
-    adapters::Indexed,
     document::Document,
     error::Error,
-    index_by::IndexBy,
     labels,
     path::{FieldFilter, FieldSelector},
     resource::Gvr,
@@ -214,15 +212,6 @@ impl<K> Watch<K> {
     pub fn watch_timeout(mut self, timeout: Duration) -> Self {
         self.spec.timeout = Duration::from_secs(timeout.as_secs().max(1));
         self
-    }
-
-    /// Stores and indexes the objects, and turns the events into changes: as
-    /// [`EventStreamExt::index`](crate::EventStreamExt::index).
-    pub fn index(self, by: IndexBy<K>) -> Indexed<Self, K>
-    where
-        K: kube::runtime::reflector::Lookup,
-    {
-        Indexed::new(self, by)
     }
 }
 

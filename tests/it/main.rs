@@ -5,6 +5,7 @@ mod architecture;
 mod debounce;
 mod index;
 mod logs;
+mod model;
 mod support;
 mod sync;
 mod testing;
