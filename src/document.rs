@@ -78,9 +78,9 @@ impl Document {
         path.keys_in_json(&self.json)
     }
 
-    /// The JSON text.
-    pub fn as_json(&self) -> &str {
-        &self.json
+    /// The object as compact JSON text, as it came.
+    pub fn to_json(&self) -> String {
+        self.json.to_string()
     }
 
     /// The object as a `Value`.
@@ -269,7 +269,7 @@ mod tests {
         let filter = FieldFilter::new(["metadata.managedFields"]).unwrap();
         let pod = Document::decode(&filter, POD, Some(&types)).unwrap();
         assert_eq!(
-            pod.as_json(),
+            pod.to_json(),
             r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"b","namespace":"a","uid":"u","resourceVersion":"7"},"n":1.50}"#
         );
         assert_eq!(
@@ -277,7 +277,7 @@ mod tests {
             (Some("a"), "b", Some("u"), Some("7"))
         );
         // One that has them keeps its own.
-        assert_eq!(Document::decode(&filter, pod.as_json(), Some(&Types::default())).unwrap(), pod);
+        assert_eq!(Document::decode(&filter, &pod.to_json(), Some(&Types::default())).unwrap(), pod);
     }
 
     #[test]
