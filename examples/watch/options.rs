@@ -45,7 +45,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "PATH", value_parser = ignore)]
     pub(crate) ignore: Vec<FieldFilter>,
 
-    /// A part of the main index's keys; repeat it for a composite index
+    /// A part of the main index's keys, such as metadata.name; repeat it for a composite index
     #[arg(
         long,
         value_name = "PATH",
