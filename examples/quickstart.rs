@@ -1,0 +1,133 @@
+//! All of a pipeline at a glance, without a cluster:
+//!
+//! ```sh
+//! cargo run --example quickstart
+//! ```
+//!
+//! The Ingresses come from an API server in this process, and a script changes them for some three
+//! seconds. With `-- --cluster` they are those of your current kube context, until ctrl-c.
+
+use futures::FutureExt;
+use k8s_openapi::api::networking::v1::Ingress;
+use kube::{Client, ResourceExt};
+use kube_weir::{
+    Batch, Change, ChangeStats, Delta, FieldFilter, IndexBy, Snapshot, prelude::*,
+    testing::ApiServer, watch,
+};
+use serde_json::json;
+use tokio::time::sleep;
+
+const INTERVAL: Duration = Duration::from_millis(500);
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let (client, end) = if std::env::args().any(|argument| argument == "--cluster") {
+        (Client::try_default().await?, tokio::signal::ctrl_c().map(drop).boxed())
+    } else {
+        let server = loaded_server();
+        (server.client(), script(server).boxed())
+    };
+
+    let ingresses = watch(Api::<Ingress>::all(client)) // lists, watches, recovers
+        .labels("!internal")? // selected by the API server
+        .filter_fields(FieldFilter::new(["metadata.managedFields", "status"])?) // never decoded
+        .index(
+            IndexBy::paths(["metadata.namespace", "metadata.name"])?
+                .and("by-host", IndexBy::path("spec.rules[*].host")?),
+        );
+    let store = ingresses.store(); // reads without a lock, in any task
+    let changes = ingresses.debounce(INTERVAL).log_errors();
+
+    // Nothing fails a pipeline, it retries; who waits for the sync learns why that takes so long.
+    tokio::spawn(async move {
+        if let Err(error) = store.synced().await {
+            eprintln!("still waiting: {error}");
+        }
+    });
+
+    let mut changes = pin!(changes.take_until(end));
+    while let Some(change) = changes.next().await {
+        match change {
+            Change::InitialSync(_) => {} // only `with_progress()`
+            Change::Synced(snapshot) => on_synced(&snapshot)?,
+            Change::Live(batch) => on_live(&batch)?,
+        }
+    }
+    Ok(())
+}
+
+fn on_synced(snapshot: &Snapshot<Ingress>) -> Result<(), kube_weir::Error> {
+    println!("Synced  {} ingresses", snapshot.len());
+    // The first part of a key is enough: all of one namespace, sorted by name.
+    println!("        {} in namespace docs", snapshot.get(["docs"])?.count());
+    println!("        {} hosts", snapshot.by("by-host").keys()?.len());
+    Ok(())
+}
+
+fn on_live(batch: &Batch<Ingress>) -> Result<(), kube_weir::Error> {
+    let ChangeStats { created, modified, deleted, .. } = batch.stats();
+    println!("Live    +{created} ~{modified} -{deleted}");
+    for delta in batch.deltas() {
+        let sign = match delta {
+            Delta::Created(_) => '+',
+            Delta::Modified { .. } => '~',
+            Delta::Deleted(_) => '-',
+        };
+        let ingress = delta.object();
+        println!(
+            "        {sign} {}/{}",
+            ingress.namespace().unwrap_or_default(),
+            ingress.name_any()
+        );
+    }
+    // What a proxy has to be told: the hosts whose ingresses changed, and who serves them now.
+    for host in batch.touched("by-host")? {
+        let found = batch.snapshot().by("by-host").get(host.parts())?;
+        let names: Vec<_> = found.map(|ingress| ingress.name_any()).collect();
+        println!("        {host} -> [{}]", names.join(", "));
+    }
+    Ok(())
+}
+
+/// A server with 36 Ingresses to see, and one that the label selector leaves out.
+fn loaded_server() -> ApiServer {
+    let server = ApiServer::new();
+    for number in 1..=12 {
+        for namespace in ["blog", "docs", "shop"] {
+            let host = format!("{namespace}.example.com");
+            put(&server, "public", namespace, &format!("web-{number:02}"), &host);
+        }
+    }
+    put(&server, "internal", "docs", "admin", "admin.example.com");
+    server
+}
+
+/// What happens on the server while the pipeline runs.
+async fn script(server: ApiServer) {
+    let pause = INTERVAL + Duration::from_millis(100);
+    sleep(pause).await;
+    put(&server, "public", "blog", "feed", "feed.example.com");
+    sleep(pause).await;
+    put(&server, "public", "blog", "feed", "news.example.com");
+    sleep(pause).await;
+    server.delete("ingresses", "blog", "feed").expect("it is there");
+    sleep(pause).await;
+
+    println!("        (30 writes in 300 ms: the first goes out at once, the others as one)");
+    for number in 1..=30 {
+        let (name, host) = (format!("sale-{}", number % 3), format!("s{number}.example.com"));
+        put(&server, "public", "shop", &name, &host);
+        sleep(Duration::from_millis(10)).await;
+    }
+    sleep(pause).await;
+}
+
+fn put(server: &ApiServer, label: &str, namespace: &str, name: &str, host: &str) {
+    let ingress = json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": { "namespace": namespace, "name": name, "labels": { label: "" } },
+        "spec": { "rules": [{ "host": host }] },
+    });
+    server.apply(&ingress).expect("a valid Ingress");
+}

@@ -1,0 +1,243 @@
+//! Watches any resource of any cluster, and prints what changes:
+//!
+//! ```sh
+//! cargo run --example watch -- networking.k8s.io/v1/ingresses \
+//!     --ignore metadata.managedFields --by host='spec.rules[*].host' --get-by host=example.com
+//! cargo run --example watch -- --help
+//! ```
+
+mod options;
+mod output;
+
+use std::{fmt, future::ready, io, pin::pin, process::ExitCode, time::Instant};
+
+use clap::Parser;
+use futures::{Stream, StreamExt, TryStreamExt};
+use kube::{
+    Api, Client, Config,
+    api::{ApiResource, DynamicObject},
+    config::{KubeConfigOptions, Kubeconfig},
+    runtime::{
+        WatchStreamExt,
+        reflector::Lookup,
+        watcher::{self, Event, watcher},
+    },
+};
+use kube_weir::{
+    Change, Document, Error, EventStreamExt, SyncPolicy, Watch, adapters::EventItem, watch_resource,
+};
+use serde::Serialize;
+use tokio::{select, signal, time::timeout};
+
+use crate::{
+    options::{Options, Source},
+    output::{Output, cause, with_sources},
+};
+
+/// Why the program ends before it is done.
+enum Failure {
+    /// What was asked for can't be.
+    Usage(String),
+    /// The resource can't be listed.
+    Sync(String),
+    /// Nobody reads what is printed, or it can't be written.
+    Output(io::Error),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = Options::parse();
+    let ended = select! {
+        ended = run(&options) => ended,
+        _ = signal::ctrl_c() => Ok(()),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        // As any program of a pipe does whose reader has seen enough.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            failure.code()
+        }
+    }
+}
+
+async fn run(options: &Options) -> Result<(), Failure> {
+    let begun = Instant::now();
+    options.check().map_err(Failure::Usage)?;
+    let client = connect(options).await?;
+    let output = Output { format: options.format, lookups: options.lookups(), begun };
+    match options.source {
+        Source::Weir => {
+            // Whether the resource is named by its plural is asked of the server, which may hang.
+            let watch = watch_resource(client, options.resource.clone());
+            let watch = timeout(options.sync_timeout, watch).await;
+            let watch = watch.map_err(|_| Failure::Sync("Timeout: no answer".into()))??;
+            follow(select_objects(watch, options)?, options, &output).await
+        }
+        Source::Kube => follow(kube_watcher(client, options), options, &output).await,
+    }
+}
+
+/// Prints what comes, until there has been enough of it. The same for any source.
+async fn follow<S, K>(events: S, options: &Options, output: &Output) -> Result<(), Failure>
+where
+    S: Stream<Item: EventItem<Object = K>>,
+    K: Lookup + Serialize + 'static,
+{
+    let mut indexed = events
+        .index(options.index_by()?)
+        .sync_policy(SyncPolicy::default().deadline(options.sync_timeout));
+    if options.progress {
+        indexed = indexed.with_progress();
+    }
+    let store = indexed.store();
+    let mut changes = pin!(indexed.debounce(options.debounce()));
+    let mut synced = pin!(store.synced());
+    let mut live = 0;
+    loop {
+        let item = select! {
+            biased; // an error is printed before it ends the program
+            item = changes.next() => item,
+            Err(error) = &mut synced, if !store.is_synced() => return Err(Failure::sync(&error)),
+        };
+        match item {
+            None => return Ok(()),
+            // A name that no namespace can have.
+            Some(Err(error)) if error.is_namespace() => return Err(error.into()),
+            Some(Err(error)) => output.error(&error)?,
+            Some(Ok(change)) => {
+                output.change(&change)?;
+                live += u64::from(matches!(change, Change::Live(_)));
+                let synced = options.exit_after_synced && matches!(change, Change::Synced(_));
+                if synced || options.changes == Some(live) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+async fn connect(options: &Options) -> Result<Client, Failure> {
+    let unusable = |error: &dyn fmt::Display| Failure::Usage(format!("no cluster: {error}"));
+    let mut config = if options.context.is_some() {
+        let context = KubeConfigOptions { context: options.context.clone(), ..Default::default() };
+        Config::from_kubeconfig(&context).await.map_err(|error| unusable(&error))?
+    } else {
+        Config::infer().await.map_err(|error| unusable(&error))?
+    };
+    // Both sources retry and say so; kube's retries below them would hide 429, 503 and 504 for
+    // minutes.
+    config.default_retry = false;
+    Client::try_from(config).map_err(|error| unusable(&error))
+}
+
+fn select_objects(
+    mut watch: Watch<Document>,
+    options: &Options,
+) -> Result<Watch<Document>, Failure> {
+    if let Some(labels) = &options.labels {
+        watch = watch.labels(labels)?;
+    }
+    if let Some(fields) = &options.fields {
+        watch = watch.fields(fields)?;
+    }
+    watch = match (&options.namespaces[..], &options.context) {
+        ([], None) if options.own_namespace => watch.own_namespace()?,
+        ([], Some(context)) if options.own_namespace => watch.namespace(namespace_of(context)?),
+        ([], _) => watch,
+        (namespaces, _) => watch.namespaces(namespaces),
+    };
+    watch = options.matching.iter().cloned().fold(watch, Watch::matching);
+    Ok(watch.filter_fields(options.ignored()))
+}
+
+/// The namespace that a context names. The own namespace of the library is that of the current
+/// context, whichever the client was made for.
+fn namespace_of(context: &str) -> Result<String, Failure> {
+    let config = Kubeconfig::read().map_err(|error| Failure::Usage(error.to_string()))?;
+    let named = config.contexts.into_iter().find(|named| named.name == context);
+    named
+        .and_then(|named| named.context?.namespace)
+        .ok_or_else(|| Failure::Usage(format!("context `{context}` names no namespace")))
+}
+
+/// The same, with what kube has for it.
+fn kube_watcher(
+    client: Client,
+    options: &Options,
+) -> impl Stream<Item = Result<Event<DynamicObject>, Error>> {
+    let resource = &options.resource;
+    let resource = ApiResource {
+        group: resource.group().to_owned(),
+        version: resource.version().to_owned(),
+        api_version: resource.api_version(),
+        // No request has it in it, so there is no need to ask for it.
+        kind: String::new(),
+        plural: resource.plural().to_owned(),
+    };
+    let api = match options.namespaces.first() {
+        Some(namespace) => Api::namespaced_with(client, namespace, &resource),
+        None if options.own_namespace => Api::default_namespaced_with(client, &resource),
+        None => Api::all_with(client, &resource),
+    };
+    let config = watcher::Config {
+        label_selector: options.labels.clone(),
+        field_selector: options.fields.clone(),
+        ..watcher::Config::default()
+    };
+    // A list that fails is begun anew with another Init, which --sync-timeout must not take for
+    // progress.
+    let mut begun = false;
+    let events = watcher(api, config).default_backoff().try_filter(move |event| {
+        let begins = matches!(event, Event::Init);
+        let again = std::mem::replace(&mut begun, begins) && begins;
+        ready(!again)
+    });
+    let mut events = events.map_err(Error::from).boxed();
+    for selector in &options.matching {
+        events = events.matching(selector.clone()).boxed();
+    }
+    events.filter_fields(options.ignored())
+}
+
+impl Failure {
+    fn sync(error: &Error) -> Self {
+        // What it waited for, if anything is known about it, says more than that it took too long.
+        let source = std::error::Error::source(error).and_then(|source| source.downcast_ref());
+        Self::Sync(format!("{}: {}", cause(source.unwrap_or(error)), with_sources(error)))
+    }
+
+    fn code(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) => 2.into(),
+            Self::Sync(_) => 3.into(),
+            Self::Output(_) => ExitCode::FAILURE,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(message) => f.write_str(message),
+            Self::Sync(message) => write!(f, "not synced: {message}"),
+            Self::Output(error) => write!(f, "can't print: {error}"),
+        }
+    }
+}
+
+/// Only what is set up gives an error as such; whatever happens later is an item.
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
