@@ -277,7 +277,10 @@ mod tests {
             (Some("a"), "b", Some("u"), Some("7"))
         );
         // One that has them keeps its own.
-        assert_eq!(Document::decode(&filter, &pod.to_json(), Some(&Types::default())).unwrap(), pod);
+        assert_eq!(
+            Document::decode(&filter, &pod.to_json(), Some(&Types::default())).unwrap(),
+            pod
+        );
     }
 
     #[test]

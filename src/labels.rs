@@ -1,11 +1,29 @@
 //! Label selectors, in the API server's own grammar: to check them before they are sent, and to
 //! answer them in tests.
 
+#[cfg(feature = "testing")]
 use serde_json::Value;
 
-/// `app=web,tier in (a, b),!legacy`.
+use crate::path::PathError;
+
+/// A label selector, such as `app=web,tier in (a, b),!legacy`.
+///
+/// [`Watch::labels`](crate::Watch::labels) takes one as text and checks it; with this a program can
+/// check it earlier.
+///
+/// ```
+/// use kube_weir::LabelSelector;
+///
+/// assert!(LabelSelector::parse("app=web,tier in (a, b),!legacy").is_ok());
+/// let error = LabelSelector::parse("app in a").unwrap_err();
+/// assert_eq!(error.caret(), "app in a\n        ^");
+/// ```
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Selector {
+pub struct LabelSelector {
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(dead_code, reason = "only the test server matches")
+    )]
     terms: Vec<(String, Requirement)>,
 }
 
@@ -19,26 +37,37 @@ enum Requirement {
     Less(i64),
 }
 
-#[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "only the test server matches"))]
-impl Selector {
+impl LabelSelector {
     /// Reads a selector of at least one requirement.
     ///
     /// # Errors
     ///
-    /// What was found where something else was expected.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    /// Where something else was found than the
+    /// [grammar](https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors)
+    /// allows there.
+    pub fn parse(text: &str) -> Result<Self, PathError> {
         let mut words = Words { rest: text };
         let mut terms = Vec::new();
         loop {
-            terms.push(requirement(&mut words)?);
-            match words.next() {
-                Word::End => return Ok(Self { terms }),
-                Word::Mark(",") => {}
-                other => return Err(format!("found '{}', expected: ',' or the end", other.text())),
+            let term = requirement(&mut words);
+            let next = term.and_then(|term| {
+                terms.push(term);
+                match words.next() {
+                    end @ (Word::End | Word::Mark(",")) => Ok(end),
+                    other => Err(format!("found '{}', expected: ',' or the end", other.text())),
+                }
+            });
+            match next {
+                Ok(Word::End) => return Ok(Self { terms }),
+                Ok(_) => {}
+                Err(hint) => return Err(PathError::new(text, text.len() - words.rest.len(), hint)),
             }
         }
     }
+}
 
+#[cfg(feature = "testing")]
+impl LabelSelector {
     pub(crate) fn is_empty(&self) -> bool {
         self.terms.is_empty()
     }
@@ -211,7 +240,7 @@ mod tests {
 
     fn labels(selector: &str) -> bool {
         let object = json!({"metadata": {"labels": {"app": "web", "tier": "b", "empty": "", "x.io/n": "5"}}});
-        Selector::parse(selector).expect(selector).matches(&object)
+        LabelSelector::parse(selector).expect(selector).matches(&object)
     }
 
     #[test]
@@ -273,7 +302,7 @@ mod tests {
             "app===web",
             "app=web)",
         ] {
-            assert!(Selector::parse(bad).is_err(), "{bad}");
+            assert!(LabelSelector::parse(bad).is_err(), "{bad}");
         }
     }
 }

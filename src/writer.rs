@@ -95,9 +95,13 @@ impl<K: Lookup> Writer<K> {
     ///
     /// An object without a name.
     pub(crate) fn apply(&mut self, event: Event<K>) -> Result<Applied<K>, Error> {
-        self.news = true;
+        // That a list begins is no progress: one that fails begins again and again.
+        self.news |= !matches!(event, Event::Init);
         match event {
-            Event::Init => self.list = Some(List::new()),
+            Event::Init => {
+                self.list = Some(List::new());
+                self.status.send_modify(|status| status.listing = true);
+            }
             Event::InitApply(object) => self.listed(named(object)?),
             Event::InitDone => return Ok(self.complete()),
             // Before the sync there is nothing to compare with: it is part of the load.

@@ -9,7 +9,6 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     backoff::Backoff,
-    namespace,
     request::Incoming,
     spec::{Page, Read, Spec},
 };
@@ -26,7 +25,7 @@ where
     K: Send + 'static,
 {
     stream! {
-        if let Err(error) = namespace::check(spec.namespaces.as_deref()) {
+        if let Err(error) = spec.check_namespaces() {
             yield Err(error);
             return;
         }

@@ -16,6 +16,9 @@ use crate::{
 /// How long the server may take to begin an answer, and to go on with that of a list.
 const ANSWER: Duration = Duration::from_secs(60);
 
+/// How long a watch waits for discovery before it begins without.
+const DISCOVERY: Duration = Duration::from_secs(5);
+
 /// No object is larger: etcd takes 1.5 MiB by default, aggregated APIs somewhat more.
 const LONGEST_LINE: usize = 64 << 20;
 
@@ -31,6 +34,8 @@ pub(super) struct Endpoint {
     pub(super) client: Client,
     pub(super) resource: Gvr,
     pub(super) metadata_only: bool,
+    /// Known to have no namespaces.
+    pub(super) cluster_scoped: bool,
 }
 
 /// What a request is for. It says which representation to ask for, and what to call it in errors.
@@ -69,16 +74,20 @@ impl Endpoint {
             .retry_after(retry_after(&head.headers)))
     }
 
-    /// Rejects a kind or a singular where a plural belongs. That the resource, or the server, is
-    /// not there is for the watch to report.
-    pub(super) async fn check_plural(&self) -> Result<(), Error> {
+    /// Asks the server what it knows of the resource. Rejects a kind or a singular where a plural
+    /// belongs. That the resource, or the server, is not there is for the watch to report.
+    pub(super) async fn discover(&mut self) -> Result<(), Error> {
         let wanted = self.resource.plural();
-        let served = match self.resource.group() {
-            "" => self.client.list_core_api_resources(self.resource.version()).await,
-            _ => self.client.list_api_group_resources(&self.resource.api_version()).await,
+        let (version, api_version) = (self.resource.version(), self.resource.api_version());
+        let served = async {
+            match self.resource.group() {
+                "" => self.client.list_core_api_resources(version).await,
+                _ => self.client.list_api_group_resources(&api_version).await,
+            }
         };
-        let Ok(served) = served else { return Ok(()) };
-        if served.resources.iter().any(|resource| resource.name == wanted) {
+        let Ok(Ok(served)) = timeout(DISCOVERY, served).await else { return Ok(()) };
+        if let Some(found) = served.resources.iter().find(|resource| resource.name == wanted) {
+            self.cluster_scoped = !found.namespaced;
             return Ok(());
         }
         let meant = served.resources.iter().find(|resource| {

@@ -10,7 +10,10 @@ use kube::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::request::{Endpoint, Incoming, Verb};
+use super::{
+    namespace,
+    request::{Endpoint, Incoming, Verb},
+};
 use crate::{
     document::{Identity, Types},
     error::{Error, Kind},
@@ -40,6 +43,19 @@ pub(super) struct Spec<K> {
 pub(super) type Decode<K> = fn(&FieldFilter, &str, Option<&Types>) -> Result<K, serde_json::Error>;
 
 impl<K> Spec<K> {
+    /// Finds out what is wrong with the namespaces before they become part of a path.
+    pub(super) fn check_namespaces(&self) -> Result<(), Error> {
+        let Some(names) = &self.namespaces else { return Ok(()) };
+        let why = if self.endpoint.cluster_scoped {
+            format!("{} are not in namespaces", self.endpoint.resource)
+        } else if let Some(name) = names.iter().find(|name| !namespace::is_valid(name)) {
+            format!("`{name}` can't be the name of a namespace")
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(Kind::Namespace, why))
+    }
+
     /// The collections to watch: one for each namespace.
     pub(super) fn urls(&self) -> Vec<Arc<str>> {
         let url = |namespace: Option<&str>| self.endpoint.resource.url(namespace).into();

@@ -3,6 +3,7 @@
 mod apiserver;
 mod architecture;
 mod debounce;
+mod examples;
 mod index;
 mod logs;
 mod model;

@@ -146,6 +146,28 @@ async fn no_namespace_is_nothing_and_never_everything() {
     assert!(server.requests().is_empty());
 }
 
+#[tokio::test(start_paused = true)]
+async fn namespaces_of_what_has_none_are_an_error() {
+    let server = ApiServer::new();
+    let nodes = watch_resource(server.client(), Gvr::parse("v1/nodes").unwrap()).await.unwrap();
+    let pipeline = nodes.namespace("a").index(IndexBy::path("metadata.name").unwrap());
+    let items: Vec<_> = pipeline.collect().await;
+    assert!(
+        matches!(&items[..], [Err(error)] if error.is_namespace() && error.to_string().contains("v1/nodes"))
+    );
+}
+
+/// A server that is there and silent must not keep a watch from beginning, and failing.
+#[tokio::test(start_paused = true)]
+async fn discovery_is_not_waited_for_for_ever() {
+    let server = ApiServer::new();
+    server.fault(On::any(), 2, Fault::Delay(Duration::from_secs(86_400)));
+    let pods = watch_resource(server.client(), Gvr::parse("v1/pods").unwrap()).await.unwrap();
+    let mut changes = pin!(pods.index(IndexBy::path("metadata.name").unwrap()));
+    assert!(next(&mut changes).await.unwrap_err().is_timeout());
+    assert!(changes.first_synced().await.unwrap().is_empty());
+}
+
 fn widgets() -> Value {
     json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
