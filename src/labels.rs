@@ -134,15 +134,20 @@ fn set(words: &mut Words<'_>) -> Result<Vec<String>, String> {
 
 fn check_key(key: &str) -> Result<(), String> {
     let (prefix, name) = key.split_once('/').unwrap_or(("a", key));
-    let domain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'-' | b'.');
-    if !prefix.is_empty()
-        && prefix.bytes().all(domain)
-        && !name.is_empty()
-        && check_value(name).is_ok()
-    {
+    if is_domain(prefix) && !name.is_empty() && check_value(name).is_ok() {
         return Ok(());
     }
     Err(format!("invalid label key \"{key}\""))
+}
+
+fn is_domain(name: &str) -> bool {
+    let alphanumeric = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let part = |part: &str| {
+        part.bytes().all(|c| alphanumeric(c) || c == b'-')
+            && part.bytes().next().is_some_and(alphanumeric)
+            && part.bytes().next_back().is_some_and(alphanumeric)
+    };
+    name.len() <= 253 && name.split('.').all(part)
 }
 
 fn check_value(value: &str) -> Result<(), String> {
@@ -185,7 +190,9 @@ impl<'a> Words<'a> {
 
     fn next(&mut self) -> Word<'a> {
         let is_mark = |c: char| "=!(),<>".contains(c);
-        let rest = self.rest.trim_start();
+        // No other white space counts for the API server.
+        let is_space = |c: char| " \t\r\n".contains(c);
+        let rest = self.rest.trim_start_matches(is_space);
         let Some(first) = rest.chars().next() else {
             self.rest = rest;
             return Word::End;
@@ -195,7 +202,7 @@ impl<'a> Words<'a> {
         } else if is_mark(first) {
             1
         } else {
-            rest.find(|c: char| is_mark(c) || c.is_whitespace()).unwrap_or(rest.len())
+            rest.find(|c: char| is_mark(c) || is_space(c)).unwrap_or(rest.len())
         };
         let (word, rest) = rest.split_at(len);
         self.rest = rest;
@@ -269,6 +276,10 @@ mod tests {
             "!app=web",
             "a/b/c",
             "/a",
+            "a..b/app",
+            "-a/app",
+            "a./app",
+            "\u{a0}app",
             "app>x",
             "app===web",
             "app=web)",
