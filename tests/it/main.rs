@@ -4,6 +4,7 @@ mod apiserver;
 mod architecture;
 mod debounce;
 mod index;
+mod live;
 mod logs;
 mod model;
 mod support;
