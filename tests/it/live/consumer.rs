@@ -64,11 +64,9 @@ impl<K: Lookup + Send + Sync + 'static> Consumer<K> {
     /// Waits until it has seen what is waited for.
     pub(super) async fn until(&mut self, what: &str, done: impl Fn(&Seen<K>) -> bool) {
         let outcome = timeout(SOON, self.seen.wait_for(|seen| done(seen))).await;
-        match outcome.map(|seen| seen.is_ok()) {
-            Ok(true) => {}
-            Ok(false) => panic!("waiting for {what}: the stream ended, or broke its promises"),
-            Err(_) => panic!("waiting for {what}: not in {SOON:?}: {:?}", *self.seen()),
-        }
+        let outcome = outcome.map(|seen| seen.is_ok());
+        assert!(outcome.is_ok(), "{what}: not in {SOON:?}: {:?}", self.seen());
+        assert_eq!(outcome, Ok(true), "{what}: the stream ended, or broke its promises");
     }
 
     pub(super) async fn synced(&mut self) {
@@ -81,10 +79,10 @@ impl<K: Lookup + Send + Sync + 'static> Consumer<K> {
         assert_eq!(self.seen().log, log);
     }
 
-    /// What it has seen. To be let go of soon: it holds the stream up.
-    pub(super) fn seen(&self) -> watch::Ref<'_, Seen<K>> {
+    /// What it has seen. A copy: to hold the original would hold the stream up.
+    pub(super) fn seen(&self) -> Seen<K> {
         assert!(!self.task.is_finished(), "the stream ended, or broke its promises");
-        self.seen.borrow()
+        self.seen.borrow().clone()
     }
 }
 
@@ -150,6 +148,17 @@ impl<K: Lookup> Seen<K> {
     fn assert_is(&self, snapshot: &Snapshot<K>) {
         let own = self.objects.values().map(Arc::as_ptr);
         assert!(own.eq(snapshot.iter().map(Arc::as_ptr)), "the deltas don't lead to the snapshot");
+    }
+}
+
+impl<K> Clone for Seen<K> {
+    fn clone(&self) -> Self {
+        Self {
+            objects: self.objects.clone(),
+            log: self.log.clone(),
+            errors: self.errors.clone(),
+            ..*self
+        }
     }
 }
 

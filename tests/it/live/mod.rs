@@ -7,10 +7,15 @@
 mod consumer;
 mod listed;
 mod requests;
+mod wire;
 
 mod churn;
+mod custom;
+mod idle;
+mod outage;
 mod rights;
 mod selectors;
+mod streaming;
 mod sync;
 
 use std::time::Duration;
@@ -18,13 +23,14 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
-use kube_weir::{Gvr, IndexBy};
+use kube_weir::{EventStreamExt, Gvr, IndexBy};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use consumer::Consumer;
 use listed::assert_equal_to_list;
 use requests::Requests;
+use wire::Wire;
 
 /// Longest wait for what must happen.
 const SOON: Duration = Duration::from_secs(40);

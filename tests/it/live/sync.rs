@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use kube_weir::{EventStreamExt, watch, watch_resource};
+use kube_weir::{watch, watch_resource};
 
 use super::*;
 use crate::apiserver::{ADMIN, server};
@@ -48,7 +48,7 @@ async fn thousands_of_objects_are_synced_in_pages() {
     let mut documents = Consumer::of(documents.debounce(Duration::from_millis(20)));
     assert_eq!(soon("the sync", document_store.synced()).await.unwrap(), OBJECTS);
     documents.synced().await;
-    assert!(documents.seen().loading > 1, "{:?}", *documents.seen());
+    assert!(documents.seen().loading > 1, "{:?}", documents.seen());
     assert_eq!(documents.seen().live, 0);
     assert_equal_to_list(&client, &path_of(&namespace), &document_store).await;
 
