@@ -63,11 +63,19 @@ async fn all_consumers_end_where_the_writers_do() {
         tokio::spawn(write(api, began + CHURN)).await.expect("a writer that goes on")
     });
     let writes = join_all(tasks);
+    // A consumer that comes late, and two pipelines that load while all moves.
     let late = async {
         sleep(CHURN / 2).await;
-        Consumer::of(document_store.changes())
+        let paged = watch(api.clone()).page_size(5).index(by_name());
+        let streamed = watch(api.clone()).streaming_list(true).index(by_name());
+        let stores = [paged.store(), streamed.store()];
+        (
+            Consumer::of(document_store.changes()),
+            [Consumer::of(paged), Consumer::of(streamed)],
+            stores,
+        )
     };
-    let (writes, mut late) = tokio::join!(writes, late);
+    let (writes, (mut late, loading, stores)) = tokio::join!(writes, late);
     let writes: usize = writes.into_iter().sum();
     let seconds = began.elapsed().as_secs_f64();
     running.store(false, Ordering::Relaxed);
@@ -86,6 +94,11 @@ async fn all_consumers_end_where_the_writers_do() {
     ended(&mut late, &document_end).await;
     ended(&mut by_server, &server_end).await;
     ended(&mut by_us, &our_end).await;
+    for (mut consumer, store) in loading.into_iter().zip(&stores) {
+        let end = assert_equal_to_list(&client, &path_of(&namespace), store).await;
+        ended(&mut consumer, &end).await;
+        assert!(consumer.seen().synced == 1 && consumer.seen().live > 0, "{:?}", consumer.seen());
+    }
 
     check_tiers(&typed_end, "tier", |object| object.metadata.labels.as_ref()?.get("tier").cloned());
     let path = FieldPath::parse("metadata.labels.tier").unwrap();

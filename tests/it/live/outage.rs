@@ -1,5 +1,6 @@
 //! When the server, or the way to it, is gone for a while.
 
+use futures::Stream;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::config::Config;
@@ -186,6 +187,78 @@ async fn a_forgotten_history_is_made_up_for_by_a_list() {
     assert_eq!(watched.requests.lists().len(), 4);
     watched.until_live_again().await;
     say(&format!("outage: failures told, with compaction: {}", tell(&watched.errors())));
+}
+
+/// More happens than all buffers on the way can hold; the second time, it is also forgotten.
+///
+/// SEMANTICS: S7, W5
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_nobody_polled_for_a_while_catches_up() {
+    const OBJECTS: usize = 150;
+
+    let Some(mut cluster) = exclusive().await else {
+        return;
+    };
+    let namespace = cluster.namespace("unpolled").await;
+    let client = cluster.client().await;
+    let api: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
+    create_many(&api, "first", OBJECTS).await;
+    let pipeline = watch(api.clone()).index(by_name());
+    let store = pipeline.store();
+    let (polling, polled) = tokio::sync::watch::channel(true);
+    let mut consumer = Consumer::of(while_open(pipeline, polled));
+    consumer.synced().await;
+
+    for (round, forgotten) in [false, true].into_iter().enumerate() {
+        polling.send(false).unwrap();
+        create_many(&api, &format!("round-{round}"), OBJECTS).await;
+        let value = "x".repeat(160_000);
+        for i in 0..OBJECTS {
+            if i % 3 == round {
+                delete(&api, &format!("first-{i:04}")).await;
+            }
+            set_value(&api, &format!("round-{round}-{i:04}"), &value).await;
+        }
+        if forgotten {
+            cluster.compact_etcd().await;
+            cluster.stop_apiserver().await;
+            cluster.start_apiserver().await;
+        }
+        let before = consumer.seen();
+        assert_eq!(before.objects.len(), OBJECTS + round * (OBJECTS - OBJECTS / 3));
+        polling.send(true).unwrap();
+        let end = assert_equal_to_list(&client, &path_of(&namespace), &store).await;
+        consumer.until("all of it", |seen| seen.objects.len() == end.len()).await;
+        let seen = consumer.seen();
+        assert_eq!(seen.stats.deleted - before.stats.deleted, OBJECTS / 3);
+        assert_eq!(seen.stats.created - before.stats.created, OBJECTS);
+        assert_eq!(seen.errors.iter().any(Error::is_desynced), forgotten, "{seen:?}");
+        say(&format!(
+            "outage: unpolled, round {round}: {} items; failures told: {}",
+            seen.live - before.live,
+            tell(&seen.errors),
+        ));
+    }
+}
+
+/// A stream that is polled only while the door is open.
+fn while_open<S>(items: S, open: tokio::sync::watch::Receiver<bool>) -> impl Stream<Item = S::Item>
+where
+    S: Stream + Unpin,
+{
+    stream::unfold((items, open), |(mut items, mut open)| async {
+        loop {
+            open.wait_for(|open| *open).await.ok()?;
+            let item = tokio::select! {
+                biased;
+                closed = open.wait_for(|open| !*open) => closed.map(|_| None).ok()?,
+                item = items.next() => Some(item?),
+            };
+            if let Some(item) = item {
+                return Some((item, (items, open)));
+            }
+        }
+    })
 }
 
 /// SEMANTICS: S7
