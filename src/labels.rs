@@ -16,7 +16,7 @@ use crate::path::PathError;
 ///
 /// assert!(LabelSelector::parse("app=web,tier in (a, b),!legacy").is_ok());
 /// let error = LabelSelector::parse("app in a").unwrap_err();
-/// assert_eq!(error.caret(), "app in a\n        ^");
+/// assert_eq!(error.caret(), "app in a\n       ^");
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct LabelSelector {
@@ -46,7 +46,7 @@ impl LabelSelector {
     /// [grammar](https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors)
     /// allows there.
     pub fn parse(text: &str) -> Result<Self, PathError> {
-        let mut words = Words { rest: text };
+        let mut words = Words { rest: text, last: text };
         let mut terms = Vec::new();
         loop {
             let term = requirement(&mut words);
@@ -60,7 +60,7 @@ impl LabelSelector {
             match next {
                 Ok(Word::End) => return Ok(Self { terms }),
                 Ok(_) => {}
-                Err(hint) => return Err(PathError::new(text, text.len() - words.rest.len(), hint)),
+                Err(hint) => return Err(PathError::new(text, text.len() - words.last.len(), hint)),
             }
         }
     }
@@ -131,7 +131,10 @@ fn value(words: &mut Words<'_>) -> Result<String, String> {
             check_value(name)?;
             Ok(name.to_owned())
         }
-        other @ Word::Mark(_) => Err(format!("found '{}', expected: identifier", other.text())),
+        other @ Word::Mark(_) => {
+            words.next();
+            Err(format!("found '{}', expected: identifier", other.text()))
+        }
     }
 }
 
@@ -163,15 +166,20 @@ fn set(words: &mut Words<'_>) -> Result<Vec<String>, String> {
 
 fn check_key(key: &str) -> Result<(), String> {
     let (prefix, name) = key.split_once('/').unwrap_or(("a", key));
-    let domain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'-' | b'.');
-    if !prefix.is_empty()
-        && prefix.bytes().all(domain)
-        && !name.is_empty()
-        && check_value(name).is_ok()
-    {
+    if is_domain(prefix) && !name.is_empty() && check_value(name).is_ok() {
         return Ok(());
     }
     Err(format!("invalid label key \"{key}\""))
+}
+
+fn is_domain(name: &str) -> bool {
+    let alphanumeric = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let part = |part: &str| {
+        part.bytes().all(|c| alphanumeric(c) || c == b'-')
+            && part.bytes().next().is_some_and(alphanumeric)
+            && part.bytes().next_back().is_some_and(alphanumeric)
+    };
+    name.len() <= 253 && name.split('.').all(part)
 }
 
 fn check_value(value: &str) -> Result<(), String> {
@@ -205,16 +213,21 @@ impl<'a> Word<'a> {
 
 struct Words<'a> {
     rest: &'a str,
+    /// The rest with the word that was taken last, for telling where something is wrong.
+    last: &'a str,
 }
 
 impl<'a> Words<'a> {
     fn peek(&self) -> Word<'a> {
-        Words { rest: self.rest }.next()
+        Words { ..*self }.next()
     }
 
     fn next(&mut self) -> Word<'a> {
         let is_mark = |c: char| "=!(),<>".contains(c);
-        let rest = self.rest.trim_start();
+        // No other white space counts for the API server.
+        let is_space = |c: char| " \t\r\n".contains(c);
+        let rest = self.rest.trim_start_matches(is_space);
+        self.last = rest;
         let Some(first) = rest.chars().next() else {
             self.rest = rest;
             return Word::End;
@@ -224,7 +237,7 @@ impl<'a> Words<'a> {
         } else if is_mark(first) {
             1
         } else {
-            rest.find(|c: char| is_mark(c) || c.is_whitespace()).unwrap_or(rest.len())
+            rest.find(|c: char| is_mark(c) || is_space(c)).unwrap_or(rest.len())
         };
         let (word, rest) = rest.split_at(len);
         self.rest = rest;
@@ -298,6 +311,10 @@ mod tests {
             "!app=web",
             "a/b/c",
             "/a",
+            "a..b/app",
+            "-a/app",
+            "a./app",
+            "\u{a0}app",
             "app>x",
             "app===web",
             "app=web)",

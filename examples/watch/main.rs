@@ -9,7 +9,7 @@
 mod options;
 mod output;
 
-use std::{fmt, io, pin::pin, process::ExitCode, time::Instant};
+use std::{fmt, io, pin::pin, process::ExitCode};
 
 use clap::Parser;
 use futures::{Stream, StreamExt, TryStreamExt};
@@ -27,7 +27,7 @@ use kube_weir::{
     Change, Document, Error, EventStreamExt, SyncPolicy, Watch, adapters::EventItem, watch_resource,
 };
 use serde::Serialize;
-use tokio::{select, signal};
+use tokio::{select, signal, time::Instant};
 
 use crate::{
     options::{Options, Source},

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How long the server may take to begin an answer, and to go on with that of a list.
-const ANSWER: Duration = Duration::from_secs(60);
+pub(super) const ANSWER: Duration = Duration::from_secs(60);
 
 /// How long a watch waits for discovery before it begins without.
 const DISCOVERY: Duration = Duration::from_secs(5);
@@ -46,11 +46,13 @@ pub(super) enum Verb {
 }
 
 impl Endpoint {
-    /// Sends a request that kube built, and gives the body of a good answer.
+    /// Sends a request that kube built, and gives the body of a good answer, which must begin
+    /// before `patience` is over.
     pub(super) async fn open(
         &self,
         verb: Verb,
         request: Result<Request<Vec<u8>>, kube::core::request::Error>,
+        patience: Duration,
     ) -> Result<Incoming, Error> {
         let (name, metadata) = match verb {
             Verb::List => ("list", METADATA_LIST),
@@ -63,7 +65,7 @@ impl Endpoint {
 
         let response = self.client.send(request.map(Body::from));
         let response =
-            in_time(&what, ANSWER, response).await?.map_err(|cause| from_client(&what, cause))?;
+            in_time(&what, patience, response).await?.map_err(|cause| from_client(&what, cause))?;
         let (head, body) = response.into_parts();
         let mut body = Incoming { what, body, received: Vec::new(), scanned: 0 };
         if head.status.is_success() {

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::{
     namespace,
-    request::{Endpoint, Incoming, Verb},
+    request::{ANSWER, Endpoint, Incoming, Verb},
 };
 use crate::{
     document::{Identity, Types},
@@ -75,7 +75,7 @@ impl<K> Spec<K> {
             ..ListParams::default()
         };
         let request = Request::new(url).list(&params);
-        self.endpoint.open(Verb::List, request).await?.list().await
+        self.endpoint.open(Verb::List, request, ANSWER).await?.list().await
     }
 
     /// A watch from a version on; from nothing, with the whole state first, where `initial`.
@@ -93,13 +93,17 @@ impl<K> Spec<K> {
             send_initial_events: initial,
         };
         let request = Request::new(url).watch(&params, version);
-        self.endpoint.open(Verb::Watch, request).await
+        self.endpoint.open(Verb::Watch, request, self.patience().min(ANSWER)).await
     }
 
     /// The next line of a watch. A connection that is silent for longer than the server would let
     /// it be open is dead.
     pub(super) async fn line(&self, incoming: &mut Incoming) -> Result<Option<String>, Error> {
-        incoming.line(self.timeout + GRACE).await
+        incoming.line(self.patience()).await
+    }
+
+    fn patience(&self) -> Duration {
+        self.timeout + GRACE
     }
 
     /// Whether an object, as it was received, is one of those that are selected here.

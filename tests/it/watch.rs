@@ -611,6 +611,26 @@ async fn a_dead_connection_is_noticed() {
     assert_eq!(asked_lists(&server), 1, "it resumes");
 }
 
+/// Dead before the watch began, as a connection is that was kept open since the list.
+///
+/// SEMANTICS: W8
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_is_not_answered_is_noticed_as_soon() {
+    let server = server_with(&["a/x"]);
+    server.fault(Verb::Watch, 1, Fault::Delay(Duration::from_secs(3600)));
+    let watch = configs(&server).watch_timeout(Duration::from_secs(2));
+    let mut changes = pin!(watch.index(by_identity()));
+    changes.first_synced().await.unwrap();
+    let start = Instant::now();
+    let error = next(&mut changes).await.unwrap_err();
+    assert!(error.is_timeout(), "{error:?}");
+    assert!(start.elapsed() <= Duration::from_secs(7), "{:?}", start.elapsed());
+    server.apply(&config("a/y", "web")).unwrap();
+    let (_, change) = next_change(&mut changes).await;
+    assert_eq!(names(change.snapshot()), ["a/x", "a/y"]);
+    assert_eq!(asked_lists(&server), 1, "it resumes");
+}
+
 /// SEMANTICS: W8
 #[tokio::test(start_paused = true)]
 async fn a_list_that_stalls_is_given_up_and_begun_again() {
