@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     backoff::Backoff,
-    request::Incoming,
+    incoming::Incoming,
     spec::{Page, Read, Spec},
 };
 use crate::error::{Error, Kind};
@@ -117,7 +117,7 @@ where
                             return;
                         }
                     };
-                    match spec.read(&line) {
+                    match spec.read(line) {
                         Read::Event(Event::Apply(object), _) => yield Listing::Object(object),
                         Read::Undecodable { error, gone: false, .. } => yield Listing::Failed(error),
                         Read::Bookmark { version, end_of_list: true } => {
@@ -221,7 +221,7 @@ where
                         Ok(None) => break None,
                         Err(error) => break Some(error),
                     };
-                    match spec.read(&line) {
+                    match spec.read(line) {
                         Read::Event(event, at) => {
                             version = at;
                             yield Watching::Event(event);

@@ -1,6 +1,7 @@
 //! Watching: our own list and watch on kube's client.
 
 mod backoff;
+mod incoming;
 mod list_watch;
 mod namespace;
 mod request;

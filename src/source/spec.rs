@@ -11,8 +11,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
+    incoming::Incoming,
     namespace,
-    request::{ANSWER, Endpoint, Incoming, Verb},
+    request::{ANSWER, Endpoint, Verb},
 };
 use crate::{
     document::{Identity, Types},
@@ -75,7 +76,7 @@ impl<K> Spec<K> {
             ..ListParams::default()
         };
         let request = Request::new(url).list(&params);
-        self.endpoint.open(Verb::List, request, ANSWER).await?.list().await
+        self.endpoint.open(Verb::List, request, ANSWER).await?.text_up_to(usize::MAX, ANSWER).await
     }
 
     /// A watch from a version on; from nothing, with the whole state first, where `initial`.
@@ -98,7 +99,10 @@ impl<K> Spec<K> {
 
     /// The next line of a watch. A connection that is silent for longer than the server would let
     /// it be open is dead.
-    pub(super) async fn line(&self, incoming: &mut Incoming) -> Result<Option<String>, Error> {
+    pub(super) async fn line<'i>(
+        &self,
+        incoming: &'i mut Incoming,
+    ) -> Result<Option<&'i str>, Error> {
         incoming.line(self.patience()).await
     }
 
