@@ -117,14 +117,17 @@ where
                             return;
                         }
                     };
-                    match spec.read(line) {
+                    match spec.read(line, true) {
                         Read::Event(Event::Apply(object), _) => yield Listing::Object(object),
                         Read::Undecodable { error, gone: false, .. } => yield Listing::Failed(error),
                         Read::Bookmark { version, end_of_list: true } => {
                             yield Listing::Complete(Start { version, open: Some(incoming) });
                             return;
                         }
-                        Read::Event(..) | Read::Undecodable { .. } | Read::Bookmark { .. } => {}
+                        Read::Known
+                        | Read::Event(..)
+                        | Read::Undecodable { .. }
+                        | Read::Bookmark { .. } => {}
                         Read::Failed(error) => {
                             yield Listing::Desynced(error);
                             return;
@@ -154,8 +157,11 @@ where
                 Ok(page) => {
                     backoff.reset();
                     let types = page.item_types();
-                    for item in page.items.iter().flatten().filter(|item| spec.selects(item.get())) {
-                        match spec.decode(item.get(), Some(&types)) {
+                    for item in page.items.iter().flatten().map(|item| item.get()) {
+                        if spec.knows(item) || !spec.selects(item) {
+                            continue;
+                        }
+                        match spec.decode(item, Some(&types)) {
                             Ok(object) => yield Listing::Object(object),
                             Err(error) => yield Listing::Failed(error),
                         }
@@ -221,7 +227,7 @@ where
                         Ok(None) => break None,
                         Err(error) => break Some(error),
                     };
-                    match spec.read(line) {
+                    match spec.read(line, false) {
                         Read::Event(event, at) => {
                             version = at;
                             yield Watching::Event(event);
@@ -240,6 +246,7 @@ where
                             yield Watching::Desynced(error);
                             return;
                         }
+                        Read::Known => {}
                         Read::Failed(error) => break Some(error),
                     }
                     backoff.reset();

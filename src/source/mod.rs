@@ -25,7 +25,7 @@ use self::{
     spec::{Decode, Spec},
 };
 use crate::{
-    document::Document,
+    document::{Document, Identity},
     error::Error,
     labels::LabelSelector,
     path::{FieldFilter, FieldSelector},
@@ -109,7 +109,18 @@ pub struct Watch<K> {
     running: Option<BoxStream<'static, Result<Event<K>, Error>>>,
 }
 
+/// The store that a watch feeds, as the watch sees it.
+pub(crate) trait Known: Send + Sync {
+    /// Whether this very version of an object is stored. Then the store takes it for listed, and
+    /// it need not be decoded again.
+    fn keeps(&self, identity: &Identity<'_>) -> bool;
+}
+
 impl<K> Watch<K> {
+    pub(crate) fn feed(&mut self, store: Arc<dyn Known>) {
+        self.spec.known = Some(store);
+    }
+
     fn new(endpoint: Endpoint, namespaces: Option<Vec<String>>, decode: Decode<K>) -> Self {
         let spec = Spec {
             endpoint,
@@ -122,6 +133,7 @@ impl<K> Watch<K> {
             streaming: false,
             timeout: Duration::from_secs(290),
             decode,
+            known: None,
         };
         Self { spec, running: None }
     }

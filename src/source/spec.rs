@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
+    Known,
     incoming::Incoming,
     namespace,
     request::{ANSWER, Endpoint, Verb},
@@ -37,6 +38,7 @@ pub(super) struct Spec<K> {
     pub(super) streaming: bool,
     pub(super) timeout: Duration,
     pub(super) decode: Decode<K>,
+    pub(super) known: Option<Arc<dyn Known>>,
 }
 
 /// Makes an object out of its JSON, without the fields to drop; with the types that it shares with
@@ -115,6 +117,12 @@ impl<K> Spec<K> {
         self.selectors.iter().all(|selector| selector.matches_json(json))
     }
 
+    /// Whether the store has this object already, as it is.
+    pub(super) fn knows(&self, json: &str) -> bool {
+        let known = self.known.as_ref();
+        known.is_some_and(|store| Identity::of(json).is_ok_and(|identity| store.keeps(&identity)))
+    }
+
     pub(super) fn decode(&self, json: &str, types: Option<&Types>) -> Result<K, Error> {
         (self.decode)(&self.filter, json, types).map_err(|cause| {
             let identity =
@@ -124,8 +132,8 @@ impl<K> Spec<K> {
         })
     }
 
-    /// Understands one line of a watch.
-    pub(super) fn read(&self, line: &str) -> Read<K> {
+    /// Understands one line of a watch, or, where `listing`, of a streaming list.
+    pub(super) fn read(&self, line: &str, listing: bool) -> Read<K> {
         let Ok(Line { kind, object }) = serde_json::from_str(line) else {
             return Read::Failed(self.error(Kind::Connection, "an event is not valid JSON"));
         };
@@ -148,6 +156,7 @@ impl<K> Spec<K> {
                 let what = format!("watch {}", self.endpoint.resource);
                 Read::Failed(Error::from_status(&what, code, &reason, &message))
             }
+            _ if listing && self.knows(json) => Read::Known,
             kind => {
                 let version =
                     Identity::of(json).ok().and_then(|own| own.resource_version.map(str::to_owned));
@@ -174,6 +183,8 @@ impl<K> Spec<K> {
 pub(super) enum Read<K> {
     /// Something changed; the watch is now at this version.
     Event(Event<K>, String),
+    /// The store has it already.
+    Known,
     /// Nothing changed; the watch is now at this version.
     Bookmark { version: String, end_of_list: bool },
     /// Something changed that can't be told, or (`gone`) that should be there no more.
@@ -255,6 +266,7 @@ impl<K> Clone for Spec<K> {
             fields: self.fields.clone(),
             filter: self.filter.clone(),
             selectors: self.selectors.clone(),
+            known: self.known.clone(),
             ..*self
         }
     }

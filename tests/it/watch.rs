@@ -548,6 +548,40 @@ async fn one_object_that_will_not_decode_is_isolated() {
     assert_eq!(store.explain().stale, ["a/bad"]);
 }
 
+/// What a relist finds unchanged is not decoded again: here it could not be.
+/// SEMANTICS: S7, I9
+#[tokio::test(start_paused = true)]
+async fn a_relist_decodes_only_what_changed() {
+    for streaming in [false, true] {
+        let server = server_with(&["a/gone", "a/x", "a/y"]);
+        let watch = configs(&server).streaming_list(streaming);
+        let mut changes = pin!(watch.index(by_identity()));
+        let before = changes.first_synced().await.unwrap();
+        server.delete("configmaps", "a", "gone").unwrap();
+        server.apply(&config("a/y", "changed")).unwrap();
+        server.fault(Verb::Watch, 1, Fault::status(410));
+        let garble = || Fault::Garble { name: "x".into() };
+        server.fault(if streaming { Verb::Watch } else { Verb::List }, 1, garble());
+        server.disconnect();
+        let mut total = (0, 0, 0);
+        let last = loop {
+            match next(&mut changes).await {
+                Err(error) => assert!(!error.is_undecodable(), "{error:?}"),
+                item => {
+                    let (created, modified, deleted) = stats(&item);
+                    total = (total.0 + created, total.1 + modified, total.2 + deleted);
+                    if total == (0, 1, 1) {
+                        break item.unwrap();
+                    }
+                }
+            }
+        };
+        let object = |snapshot: &Snapshot<ConfigMap>| snapshot.object("a", "x").cloned().unwrap();
+        assert!(std::sync::Arc::ptr_eq(&object(&before), &object(last.snapshot())));
+        assert_eq!(names(last.snapshot()), ["a/x", "a/y"]);
+    }
+}
+
 /// SEMANTICS: W7
 #[tokio::test(start_paused = true)]
 async fn no_log_line_and_no_error_holds_a_secret() {
