@@ -1,14 +1,25 @@
 //! An object without a Rust type.
 
-use std::{any::Any, borrow::Cow, fmt, ops::Range};
+mod identity;
+mod transcode;
 
+use std::{any::Any, borrow::Cow, fmt};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{api::ApiResource, runtime::reflector::Lookup};
-use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned};
+use serde::{
+    Serialize, Serializer,
+    de::{DeserializeOwned, Error as _, IgnoredAny},
+};
 use serde_json::Value;
+
+pub(crate) use identity::{Identity, Types};
+use transcode::Transcoded;
 
 use crate::{
     error::{Error, Kind},
-    path::{FieldFilter, FieldPath, FieldSelector},
+    json::Fault,
+    path::{FieldFilter, FieldPath, FieldSelector, Found, Kept},
 };
 
 /// An object as the JSON it came in, without the ignored fields: what
@@ -31,15 +42,23 @@ use crate::{
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Document {
-    json: Box<str>,
+    /// JSON without white space and without names that repeat in an object; behind it, strings of
+    /// the identity that have escapes in the JSON.
+    text: Box<str>,
+    /// How much of the text is JSON.
+    json: u32,
     name: Span,
-    namespace: Option<Span>,
-    uid: Option<Span>,
-    resource_version: Option<Span>,
+    namespace: Span,
+    uid: Span,
+    resource_version: Span,
 }
 
-/// Where a string without escapes stands in the JSON.
-type Span = (u32, u32);
+/// Where a string stands in the text; nowhere if that is empty and at the start.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Span {
+    start: u32,
+    end: u32,
+}
 
 impl Document {
     /// Reads an object.
@@ -55,38 +74,58 @@ impl Document {
 
     /// The object's name.
     pub fn name(&self) -> &str {
-        self.text(self.name)
+        self.span(self.name).unwrap_or_default()
     }
 
     /// The object's namespace; `None` for a cluster-scoped one.
     pub fn namespace(&self) -> Option<&str> {
-        self.namespace.map(|span| self.text(span))
+        self.span(self.namespace)
     }
 
     /// The object's uid.
     pub fn uid(&self) -> Option<&str> {
-        self.uid.map(|span| self.text(span))
+        self.span(self.uid)
     }
 
     /// The object's resourceVersion.
     pub fn resource_version(&self) -> Option<&str> {
-        self.resource_version.map(|span| self.text(span))
+        self.span(self.resource_version)
+    }
+
+    /// The object's metadata, decoded when asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`is_undecodable`](Error::is_undecodable) if it doesn't have the shape of metadata.
+    ///
+    /// ```
+    /// let document = kube_weir::Document::from_json(
+    ///     r#"{"metadata":{"name":"b","labels":{"app":"web"}},"spec":{}}"#,
+    /// )?;
+    /// assert_eq!(document.metadata()?.labels.unwrap()["app"], "web");
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    pub fn metadata(&self) -> Result<ObjectMeta, Error> {
+        // There is a name in it.
+        let text = identity::metadata(self.json()).ok().flatten();
+        let text = text.and_then(|mut cursor| cursor.value().ok()).unwrap_or("{}");
+        serde_json::from_str(text).map_err(|cause| self.undecodable(&cause))
     }
 
     /// The scalars under a path, as an index has them for keys.
     pub fn get(&self, path: &FieldPath) -> Vec<String> {
-        path.keys_in_json(&self.json)
+        path.keys_in_kept(self.json())
     }
 
     /// The object as compact JSON text, as it came.
     pub fn to_json(&self) -> String {
-        self.json.to_string()
+        self.json().to_owned()
     }
 
     /// The object as a `Value`.
     pub fn to_value(&self) -> Value {
-        // It was parsed before it was kept.
-        serde_json::from_str(&self.json).unwrap_or_default()
+        // It was checked before it was kept.
+        serde_json::from_str(self.json()).unwrap_or_default()
     }
 
     /// The object as a Rust type.
@@ -95,10 +134,11 @@ impl Document {
     ///
     /// [`is_undecodable`](Error::is_undecodable) if the object doesn't have the type's shape.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_str(&self.json)
-            .map_err(|cause| undecodable(self.namespace().unwrap_or_default(), self.name(), &cause))
+        serde_json::from_str(self.json()).map_err(|cause| self.undecodable(&cause))
     }
 
+    /// Reads an object, but for what is filtered.
+    ///
     /// Items of a list come without the `apiVersion` and `kind` that all of them share: `types`
     /// puts them back.
     pub(crate) fn decode(
@@ -106,38 +146,77 @@ impl Document {
         json: &str,
         types: Option<&Types>,
     ) -> Result<Self, serde_json::Error> {
-        let kept = filter.cut(json)?;
-        let own: Types = serde_json::from_str(&kept)?;
-        let json = match types {
-            Some(types) if own.api_version.is_none() && own.kind.is_none() => {
-                let head = serde_json::to_string(types)?;
-                let rest = kept.trim_start().trim_start_matches('{').trim_start();
-                let comma = if rest.starts_with('}') { "" } else { "," };
-                format!("{}{comma}{rest}", &head[..head.len() - 1])
-            }
-            _ => kept.to_string(),
-        };
-        Self::index(json.into_boxed_str())
+        match Self::decode_first(filter, json.as_bytes(), types) {
+            Ok((document, end)) if json[end..].trim_ascii().is_empty() => Ok(document),
+            _ => Err(match serde_json::from_str::<IgnoredAny>(json) {
+                Err(error) => error,
+                Ok(_) => serde_json::Error::custom("not an object with metadata.name"),
+            }),
+        }
     }
 
-    fn index(json: Box<str>) -> Result<Self, serde_json::Error> {
-        let Identity { name, namespace, uid, resource_version } = Identity::of(&json)?;
-        let span = |text: &str| {
-            let start = text.as_ptr().addr() - json.as_ptr().addr();
-            (position(start), position(start + text.len()))
-        };
-        let (name, namespace) = (span(name), namespace.map(span));
-        let (uid, resource_version) = (uid.map(span), resource_version.map(span));
-        Ok(Self { json, name, namespace, uid, resource_version })
+    /// Reads the object at the start of the bytes and gives where it ends, in one pass.
+    pub(crate) fn decode_first(
+        filter: &FieldFilter,
+        bytes: &[u8],
+        types: Option<&Types>,
+    ) -> Result<(Self, usize), Fault> {
+        let kept = filter.keep(bytes)?;
+        let end = kept.end;
+        let types = types.filter(|_| !kept.typed).and_then(|types| serde_json::to_vec(types).ok());
+        // The braces of both become one pair.
+        let types = types.filter(|types| types.len() > 2);
+        let document = Self::new(bytes, kept, types.as_deref()).ok_or(Fault::Malformed)?;
+        Ok((document, end))
     }
 
-    fn text(&self, (start, end): Span) -> &str {
-        &self.json[Range { start: start as usize, end: end as usize }]
+    fn new(bytes: &[u8], kept: Kept, types: Option<&[u8]>) -> Option<Self> {
+        let Kept { runs, len, identity, doubtful, .. } = kept;
+        let escaped = identity.iter().flatten().filter_map(|found| found.unescaped.as_deref());
+        let ahead = types.map_or(0, |types| types.len() - 1);
+        let mut text = Vec::with_capacity(ahead + len + escaped.map(str::len).sum::<usize>());
+        let mut runs = runs.into_iter().map(|run| &bytes[run]);
+        if let Some(types) = types {
+            text.extend_from_slice(&types[..ahead]);
+            text.push(b',');
+            text.extend_from_slice(runs.next()?.get(1..)?);
+        }
+        runs.for_each(|run| text.extend_from_slice(run));
+        let json = u32::try_from(text.len()).ok()?;
+        let spans = identity.map(|found| {
+            let Some(Found { at, unescaped }) = found else { return Some(Span::default()) };
+            let at = match unescaped {
+                None => at.start + ahead..at.end + ahead,
+                Some(own) => {
+                    text.extend_from_slice(own.as_bytes());
+                    text.len() - own.len()..text.len()
+                }
+            };
+            Some(Span { start: at.start.try_into().ok()?, end: at.end.try_into().ok()? })
+        });
+        let [name, namespace, uid, resource_version] = spans;
+        let (name, namespace) = (name.filter(|name| name.start < name.end)?, namespace?);
+        let (uid, resource_version) = (uid?, resource_version?);
+        let text = String::from_utf8(text).ok()?.into_boxed_str();
+        let document = Self { text, json, name, namespace, uid, resource_version };
+        if doubtful && serde_json::from_str::<Value>(document.json()).is_err() {
+            return None;
+        }
+        Some(document)
     }
-}
 
-fn position(at: usize) -> u32 {
-    u32::try_from(at).unwrap_or(u32::MAX)
+    fn json(&self) -> &str {
+        &self.text[..self.json as usize]
+    }
+
+    fn span(&self, Span { start, end }: Span) -> Option<&str> {
+        // Nothing of interest stands at the start of the JSON.
+        (start > 0).then(|| &self.text[start as usize..end as usize])
+    }
+
+    fn undecodable(&self, cause: &serde_json::Error) -> Error {
+        undecodable(self.namespace().unwrap_or_default(), self.name(), cause)
+    }
 }
 
 fn undecodable(namespace: &str, name: &str, cause: &serde_json::Error) -> Error {
@@ -145,43 +224,6 @@ fn undecodable(namespace: &str, name: &str, cause: &serde_json::Error) -> Error 
         "" => Error::new(Kind::Undecodable, "not a JSON object with metadata.name"),
         name => Error::undecodable(namespace, name, cause),
     }
-}
-
-/// What names an object in its JSON. None of it is ever escaped there.
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    metadata: Identity<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Identity<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) namespace: Option<&'a str>,
-    pub(crate) uid: Option<&'a str>,
-    pub(crate) resource_version: Option<&'a str>,
-}
-
-impl<'a> Identity<'a> {
-    /// That of the object in the text, if it has a name.
-    pub(crate) fn of(json: &'a str) -> Result<Self, serde_json::Error> {
-        let Envelope { metadata } = serde_json::from_str(json)?;
-        if metadata.name.is_empty() {
-            return Err(serde::de::Error::custom("metadata.name is empty"));
-        }
-        Ok(metadata)
-    }
-}
-
-/// An object's `apiVersion` and `kind`.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Types {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) api_version: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) kind: Option<String>,
 }
 
 impl Lookup for Document {
@@ -222,7 +264,7 @@ impl Lookup for Document {
 
 impl Serialize for Document {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.to_value().serialize(serializer)
+        Transcoded::new(self.json()).serialize(serializer)
     }
 }
 
@@ -240,7 +282,7 @@ impl fmt::Debug for Document {
 /// The keys under a path, by the shortest way there is for this kind of object.
 pub(crate) fn keys_of<K: Serialize + 'static>(path: &FieldPath, object: &K) -> Vec<String> {
     match as_document(object) {
-        Some(document) => path.keys_in_json(&document.json),
+        Some(document) => path.keys_in_kept(document.json()),
         None => path.keys_of(object),
     }
 }
@@ -248,7 +290,7 @@ pub(crate) fn keys_of<K: Serialize + 'static>(path: &FieldPath, object: &K) -> V
 /// Whether an object matches, found out likewise.
 pub(crate) fn matches<K: Serialize + 'static>(selector: &FieldSelector, object: &K) -> bool {
     match as_document(object) {
-        Some(document) => selector.matches_json(&document.json),
+        Some(document) => selector.matches_kept(document.json()),
         None => selector.matches_of(object),
     }
 }
