@@ -8,11 +8,12 @@
 mod scan;
 mod skip;
 
-use std::borrow::Cow;
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
-pub(crate) use scan::{Fault, Quoted, Scanner};
-use skip::Skip;
+pub(crate) use self::{
+    scan::{Fault, Quoted, Scanner},
+    skip::Skip,
+};
 
 /// Containers may be nested as deep as `serde_json` decodes them.
 pub(crate) const MAX_DEPTH: usize = 127;

@@ -38,6 +38,11 @@ impl<'s> Scanner<'s> {
         self.at
     }
 
+    /// What was stepped over since it stood there.
+    pub(crate) fn since(&self, start: usize) -> &'s [u8] {
+        &self.bytes[start..self.at]
+    }
+
     /// The byte at which the scanner stands.
     #[inline]
     pub(crate) fn peek(&self) -> Result<u8, Fault> {

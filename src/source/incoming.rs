@@ -55,7 +55,7 @@ impl Incoming {
         Ok(true)
     }
 
-    /// The next line, without its end, or `None` at the end of the body.
+    /// The next line, with its end, or `None` at the end of the body.
     pub(super) async fn line(&mut self, patience: Duration) -> Result<Option<&str>, Error> {
         let mut searched = 0;
         let len = loop {
@@ -76,8 +76,7 @@ impl Incoming {
                 }
             }
         };
-        self.take(len + 1);
-        self.text(self.taken - len - 1, len).map(Some)
+        self.take_text(len + 1).map(Some)
     }
 
     /// The whole body, or its first `longest` bytes.
@@ -94,6 +93,12 @@ impl Incoming {
     fn text(&self, start: usize, len: usize) -> Result<&str, Error> {
         std::str::from_utf8(&self.buffer[start..start + len])
             .map_err(|_| self.broken("the answer is not UTF-8"))
+    }
+
+    /// Takes bytes that have arrived, as text.
+    pub(super) fn take_text(&mut self, len: usize) -> Result<&str, Error> {
+        self.take(len);
+        self.text(self.taken - len, len)
     }
 
     pub(super) fn broken(&self, why: &str) -> Error {

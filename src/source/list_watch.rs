@@ -10,7 +10,8 @@ use tokio::time::{Instant, sleep};
 use super::{
     backoff::Backoff,
     incoming::Incoming,
-    spec::{Page, Read, Spec},
+    page::Item,
+    spec::{Read, Spec},
 };
 use crate::error::{Error, Kind};
 
@@ -146,38 +147,45 @@ where
                 }
             }
         }
-        let mut next = None;
+        let mut next: Option<String> = None;
         loop {
-            let text = spec.list(&url, next.as_deref()).await;
-            let page = text.as_deref().map_err(Clone::clone).and_then(|text| {
-                serde_json::from_str::<Page<'_>>(text)
-                    .map_err(|_| spec.error(Kind::Connection, "a list is not valid JSON, or was cut off"))
-            });
-            match page {
-                Ok(page) => {
-                    backoff.reset();
-                    let types = page.item_types();
-                    for item in page.items.iter().flatten().map(|item| item.get()) {
-                        if spec.knows(item) || !spec.selects(item) {
-                            continue;
+            let mut told = false;
+            let failure = match spec.list(&url, next.as_deref()).await {
+                Ok(mut page) => loop {
+                    match page.item().await {
+                        Ok(Some(Item { json, types })) => {
+                            told = true;
+                            if spec.knows(json) || !spec.selects(json) {
+                                continue;
+                            }
+                            match spec.decode(json, Some(types)) {
+                                Ok(object) => yield Listing::Object(object),
+                                Err(error) => yield Listing::Failed(error),
+                            }
                         }
-                        match spec.decode(item, Some(&types)) {
-                            Ok(object) => yield Listing::Object(object),
-                            Err(error) => yield Listing::Failed(error),
+                        Ok(None) => {
+                            backoff.reset();
+                            next = page.next();
+                            if next.is_none() {
+                                yield Listing::Complete(Start { version: page.version(), open: None });
+                                return;
+                            }
+                            break None;
                         }
+                        Err(error) => break Some(error),
                     }
-                    next = page.next();
-                    if next.is_none() {
-                        yield Listing::Complete(Start { version: page.version(), open: None });
-                        return;
-                    }
-                }
-                // The continue token is too old.
-                Err(error) if error.is_desynced() => {
+                },
+                Err(error) => Some(error),
+            };
+            match failure {
+                None => {}
+                // The continue token is too old; or the first page broke off, and another try will
+                // be of another moment.
+                Some(error) if error.is_desynced() || (told && next.is_none()) => {
                     yield Listing::Desynced(error);
                     return;
                 }
-                Err(error) => {
+                Some(error) => {
                     let delay = backoff.after(&error);
                     yield Listing::Failed(error);
                     sleep(delay).await;

@@ -4,6 +4,7 @@ mod backoff;
 mod incoming;
 mod list_watch;
 mod namespace;
+mod page;
 mod request;
 mod spec;
 

@@ -14,6 +14,7 @@ use super::{
     Known,
     incoming::Incoming,
     namespace,
+    page::Page,
     request::{ANSWER, Endpoint, Verb},
 };
 use crate::{
@@ -69,7 +70,7 @@ impl<K> Spec<K> {
     }
 
     /// One page of a list, the first unless `next` says which.
-    pub(super) async fn list(&self, url: &str, next: Option<&str>) -> Result<String, Error> {
+    pub(super) async fn list(&self, url: &str, next: Option<&str>) -> Result<Page, Error> {
         let params = ListParams {
             label_selector: self.labels.clone(),
             field_selector: self.fields.clone(),
@@ -78,7 +79,8 @@ impl<K> Spec<K> {
             ..ListParams::default()
         };
         let request = Request::new(url).list(&params);
-        self.endpoint.open(Verb::List, request, ANSWER).await?.text_up_to(usize::MAX, ANSWER).await
+        let incoming = self.endpoint.open(Verb::List, request, ANSWER).await?;
+        Ok(Page::new(incoming, ANSWER))
     }
 
     /// A watch from a version on; from nothing, with the whole state first, where `initial`.
@@ -191,44 +193,6 @@ pub(super) enum Read<K> {
     Undecodable { error: Error, version: Option<String>, gone: bool },
     /// The server says, or shows, that it can't go on.
     Failed(Error),
-}
-
-/// A page of a list.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Page<'a> {
-    metadata: PageMeta,
-    #[serde(borrow)]
-    pub(super) items: Option<Vec<&'a RawValue>>,
-    #[serde(flatten)]
-    types: Types,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PageMeta {
-    #[serde(default)]
-    resource_version: String,
-    #[serde(default, rename = "continue")]
-    next: String,
-}
-
-impl Page<'_> {
-    /// The types of each item, which don't repeat them: a `PodList` is one of `Pod`s.
-    pub(super) fn item_types(&self) -> Types {
-        let mut types = self.types.clone();
-        types.kind = types.kind.and_then(|kind| kind.strip_suffix("List").map(str::to_owned));
-        types
-    }
-
-    /// What to ask for the next page with.
-    pub(super) fn next(&self) -> Option<String> {
-        Some(self.metadata.next.clone()).filter(|token| !token.is_empty())
-    }
-
-    pub(super) fn version(&self) -> String {
-        self.metadata.resource_version.clone()
-    }
 }
 
 #[derive(Deserialize)]
