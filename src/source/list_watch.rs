@@ -32,11 +32,12 @@ where
         }
         // Grows with every list that had to be begun anew; only a watch that holds resets it.
         let mut restarts = Backoff::default();
+        let mut streaming = spec.streaming;
         'list: loop {
             yield Ok(Event::Init);
             let mut watches = SelectAll::new();
             for url in spec.urls() {
-                let mut list = Box::pin(list(Arc::clone(&spec), Arc::clone(&url)));
+                let mut list = Box::pin(list(Arc::clone(&spec), Arc::clone(&url), streaming));
                 while let Some(step) = list.next().await {
                     match step {
                         Listing::Object(object) => yield Ok(Event::InitApply(object)),
@@ -45,6 +46,9 @@ where
                             watches.push(watch(Arc::clone(&spec), Arc::clone(&url), start).boxed());
                         }
                         Listing::Desynced(error) => {
+                            // A server that ignores what it was asked for never ends a streaming
+                            // list: the next one is paged, and only that one.
+                            streaming = false;
                             let delay = restarts.after(&error);
                             yield Err(error);
                             sleep(delay).await;
@@ -53,6 +57,7 @@ where
                     }
                 }
             }
+            streaming = spec.streaming;
             yield Ok(Event::InitDone);
             while let Some(step) = watches.next().await {
                 match step {
@@ -94,13 +99,16 @@ struct Start {
     open: Option<Incoming>,
 }
 
-fn list<K>(spec: Arc<Spec<K>>, url: Arc<str>) -> impl Stream<Item = Listing<K>> + Send
+fn list<K>(
+    spec: Arc<Spec<K>>,
+    url: Arc<str>,
+    mut streaming: bool,
+) -> impl Stream<Item = Listing<K>> + Send
 where
     K: Send + 'static,
 {
     stream! {
         let mut backoff = Backoff::default();
-        let mut streaming = spec.streaming;
         while streaming {
             match spec.watch(&url, "", true).await {
                 Ok(mut incoming) => loop {

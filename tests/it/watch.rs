@@ -733,7 +733,6 @@ async fn a_streaming_list_brings_the_same() {
 async fn a_streaming_list_that_is_cut_begins_anew() {
     let server = server_with(&["a/x", "a/y", "b/x"]);
     server.fault(Verb::Watch, 1, Fault::Disconnect { after_events: 2 });
-    server.fault(Verb::Watch, 1, Fault::status(503));
     let mut changes = pin!(configs(&server).streaming_list(true).index(by_identity()));
     let (errors, change) = {
         let error = next(&mut changes).await.unwrap_err();
@@ -741,8 +740,31 @@ async fn a_streaming_list_that_is_cut_begins_anew() {
         let (errors, change) = next_change(&mut changes).await;
         ([vec![error.reason()], errors].concat(), change)
     };
-    assert_eq!(errors, ["Connection", "Other"]);
+    assert_eq!(errors, ["Connection"]);
     assert_eq!(names(change.snapshot()), ["a/y", "b/x"]);
+}
+
+/// A server that takes the request for a streaming list for that of a plain watch.
+#[tokio::test(start_paused = true)]
+async fn a_streaming_list_without_an_end_is_given_up_for_pages() {
+    let server = server_with(&["a/x"]);
+    server.fault(Verb::Watch, 1, Fault::NoBookmarks);
+    let watch = configs(&server).streaming_list(true).watch_timeout(Duration::from_secs(60));
+    let mut changes = pin!(watch.index(by_identity()));
+    let start = Instant::now();
+    let (errors, change) = next_change(&mut changes).await;
+    assert_eq!(names(change.snapshot()), ["a/x"]);
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(start.elapsed() < Duration::from_secs(70), "{:?}", start.elapsed());
+    assert_eq!(asked(&server).0, 1);
+    // The next time it is asked for a streaming list again.
+    server.take_requests();
+    server.fault(Verb::Watch, 1, Fault::status(410));
+    server.disconnect();
+    server.apply(&config("a/y", "web")).unwrap();
+    next_change(&mut changes).await;
+    assert!(server.requests().iter().any(|request| request.contains("sendInitialEvents=true")));
+    assert_eq!(asked(&server).0, 0);
 }
 
 #[tokio::test(start_paused = true)]
