@@ -8,7 +8,6 @@ use kube::{
     runtime::watcher::Event,
 };
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::{
     Known,
@@ -20,6 +19,7 @@ use super::{
 use crate::{
     document::{Identity, Types},
     error::{Error, Kind},
+    json::{Cursor, Malformed},
     path::{FieldFilter, FieldSelector},
 };
 
@@ -136,10 +136,9 @@ impl<K> Spec<K> {
 
     /// Understands one line of a watch, or, where `listing`, of a streaming list.
     pub(super) fn read(&self, line: &str, listing: bool) -> Read<K> {
-        let Ok(Line { kind, object }) = serde_json::from_str(line) else {
+        let Ok((kind, json)) = split(line) else {
             return Read::Failed(self.error(Kind::Connection, "an event is not valid JSON"));
         };
-        let json = object.get();
         match &*kind {
             "BOOKMARK" => match serde_json::from_str(json) {
                 Ok(Bookmark { metadata }) => Read::Bookmark {
@@ -195,12 +194,24 @@ pub(super) enum Read<K> {
     Failed(Error),
 }
 
-#[derive(Deserialize)]
-struct Line<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Cow<'a, str>,
-    #[serde(borrow)]
-    object: &'a RawValue,
+/// The type of an event and its object, in whatever order they come. What is in the object is left
+/// to those who decode it.
+fn split(line: &str) -> Result<(Cow<'_, str>, &str), Malformed> {
+    let line = line.trim_ascii_end();
+    let mut cursor = Cursor::new(line);
+    let (mut kind, mut object) = (None, None);
+    cursor.enter_object()?;
+    while let Some((_, name)) = cursor.next_field()? {
+        if name.is("type") {
+            kind = Some(cursor.string()?.unescape()?);
+        } else if name.is("object") {
+            object = Some(cursor.value()?);
+        } else {
+            cursor.skip_value()?;
+        }
+    }
+    let whole = cursor.position() == line.len();
+    kind.zip(object).filter(|_| whole).ok_or(Malformed)
 }
 
 #[derive(Deserialize)]
@@ -232,6 +243,33 @@ impl<K> Clone for Spec<K> {
             selectors: self.selectors.clone(),
             known: self.known.clone(),
             ..*self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_split_in_any_order() {
+        let object = r#"{"a":[{"type":"x"}],"object":"}"}"#;
+        for line in [
+            format!(r#"{{"type":"ADDED","object":{object}}}"#),
+            format!(" {{ \"object\" : {object} , \"new\":[1], \"type\" : \"ADDED\" }} \r\n"),
+        ] {
+            let (kind, json) = split(&line).unwrap();
+            assert_eq!((&*kind, json), ("ADDED", object));
+        }
+        for line in [
+            "",
+            "{}",
+            "[]",
+            r#"{"type":"ADDED"}"#,
+            r#"{"type":"A","object":{}}x"#,
+            r#"{"type":7,"object":{}}"#,
+        ] {
+            assert!(split(line).is_err(), "{line}");
         }
     }
 }
