@@ -21,6 +21,15 @@ doc:
 bench-snapshot *ARGS:
     cargo bench --bench snapshot -- {{ARGS}}
 
+# Everything against its peers, in one run of less than 10 minutes, and one table of ratios.
+bench-peers:
+    cargo bench --bench ingest --bench memory --bench store --bench path --bench live
+    cargo bench --bench ratios
+
+# One of the benchmarks: ingest, memory, store, path, live, ratios.
+bench NAME *ARGS:
+    cargo bench --bench {{NAME}} -- {{ARGS}}
+
 # Licences, bans and sources of dependencies.
 deny:
     cargo deny check bans licenses sources

@@ -1,0 +1,159 @@
+//! An API server on the loopback that answers with bytes made beforehand.
+
+use std::{
+    collections::HashMap,
+    fmt::Write,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    runtime::Runtime,
+    sync::watch,
+};
+
+use super::support::{
+    canned::{is_watch, page, parameter},
+    corpus::{CHANGED, Corpus, Line},
+};
+
+/// How much is written at once.
+const WRITE: usize = 256 << 10;
+
+/// Serves one collection, with a thread of its own.
+pub(crate) struct Server {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    /// Bytes of the body of a watch.
+    pub(crate) bytes_of_watch: usize,
+    _runtime: Runtime,
+}
+
+struct Shared {
+    corpus: Corpus,
+    /// By how many objects are in a page.
+    pages: Mutex<HashMap<usize, Arc<Vec<Bytes>>>>,
+    /// What a watch says of each object. Clients come one after the other.
+    lines: tokio::sync::Mutex<Vec<Line>>,
+    /// How many changes a watch has to tell of.
+    events: usize,
+    /// Whether watches may begin to tell.
+    open: watch::Sender<bool>,
+}
+
+impl Server {
+    pub(crate) fn start(corpus: Corpus, events: usize) -> io::Result<Self> {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
+        let address = listener.local_addr()?;
+        let open = watch::Sender::new(false);
+        let count = corpus.items.len().min(events);
+        let lines: Vec<_> = (0..count).map(|n| corpus.line(n).chunk()).collect();
+        let bytes = lines.iter().map(Line::len).zip((0..count).rev());
+        let bytes_of_watch = bytes.map(|(line, rest)| line * ((events + rest) / count)).sum();
+        let (lines, pages) = (tokio::sync::Mutex::new(lines), Mutex::default());
+        let shared = Arc::new(Shared { corpus, pages, lines, events, open });
+        // What all clients ask for by default; nobody is to wait for it.
+        shared.pages(500);
+        runtime.spawn(accept(listener, Arc::clone(&shared)));
+        Ok(Self { address, shared, bytes_of_watch, _runtime: runtime })
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Holds the changes of watches back, or lets them go at full rate.
+    pub(crate) fn open(&self, open: bool) {
+        self.shared.open.send_replace(open);
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    while let Ok((connection, _)) = listener.accept().await {
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            // A client that is done hangs up in the middle.
+            let _ = shared.serve(connection).await;
+        });
+    }
+}
+
+impl Shared {
+    fn pages(&self, size: usize) -> Arc<Vec<Bytes>> {
+        let mut pages = self.pages.lock().expect("no panic");
+        Arc::clone(pages.entry(size).or_insert_with(|| Arc::new(self.corpus.pages(size))))
+    }
+
+    async fn serve(&self, mut connection: TcpStream) -> io::Result<()> {
+        connection.set_nodelay(true)?;
+        let mut received = Vec::new();
+        loop {
+            // A GET has no body: the head is all there is.
+            let end = loop {
+                if let Some(at) = received.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+                    break at + 4;
+                }
+                if connection.read_buf(&mut received).await? == 0 {
+                    return Ok(());
+                }
+            };
+            let head = String::from_utf8_lossy(&received[..end]).into_owned();
+            received.drain(..end);
+            let target = head.split(' ').nth(1).unwrap_or_default();
+            let (path, query) = target.split_once('?').unwrap_or((target, ""));
+            if path != self.corpus.kind.url() {
+                respond(&mut connection, "404 Not Found", &status(404, "NotFound")).await?;
+            } else if parameter(query, "sendInitialEvents").is_some() {
+                // Not each client knows how to stream a list; all of them get pages.
+                let answer = status(422, "Invalid");
+                respond(&mut connection, "422 Unprocessable Entity", &answer).await?;
+            } else if is_watch(query) {
+                return self.watch(connection).await;
+            } else {
+                let limit = parameter(query, "limit").and_then(|limit| limit.parse().ok());
+                let pages = self.pages(limit.filter(|limit| *limit > 0).unwrap_or(usize::MAX >> 1));
+                respond(&mut connection, "200 OK", &pages[page(query)]).await?;
+            }
+        }
+    }
+
+    async fn watch(&self, mut connection: TcpStream) -> io::Result<()> {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+        connection.write_all(head.as_bytes()).await?;
+        let mut lines = self.lines.lock().await;
+        let count = lines.len();
+        // All clients are waited for in the same way; the sender lives as long as the server.
+        let _ = self.open.subscribe().wait_for(|open| *open).await;
+        let mut buffer = Vec::with_capacity(WRITE * 2);
+        for event in 0..self.events {
+            buffer.extend_from_slice(lines[event % count].at(CHANGED + event));
+            if buffer.len() >= WRITE || event + 1 == self.events {
+                connection.write_all(&buffer).await?;
+                buffer.clear();
+            }
+        }
+        drop(lines);
+        // Quiet, but open, until the client hangs up.
+        connection.read_buf(&mut buffer).await.map(drop)
+    }
+}
+
+async fn respond(connection: &mut TcpStream, status: &str, body: &[u8]) -> io::Result<()> {
+    let mut head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\n");
+    let _ = write!(head, "Content-Length: {}\r\n\r\n", body.len());
+    connection.write_all(head.as_bytes()).await?;
+    connection.write_all(body).await
+}
+
+fn status(code: u16, reason: &str) -> Vec<u8> {
+    let text = format!(
+        r#"{{"kind":"Status","apiVersion":"v1","metadata":{{}},"status":"Failure","message":"not served here","reason":"{reason}","code":{code}}}"#
+    );
+    text.into_bytes()
+}

@@ -1,0 +1,58 @@
+//! Measuring in a process of its own: none inherits the heap of another, and CPU time and peak
+//! memory are its alone.
+
+use std::{
+    env,
+    io::{BufRead, BufReader, Lines},
+    process::{Child, ChildStdout, Command, Stdio},
+};
+
+use serde_json::Value;
+
+/// What tells a process that it is one of these.
+const FLAG: &str = "--measure";
+
+/// What this process is to measure, if its parent says so.
+pub(crate) fn orders() -> Option<Vec<String>> {
+    let mut arguments = env::args().skip(1);
+    (arguments.next()? == FLAG).then(|| arguments.collect())
+}
+
+/// A process that measures. It is killed when dropped.
+pub(crate) struct Measuring {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Measuring {
+    /// Starts this program anew.
+    pub(crate) fn start(orders: &[&str]) -> Self {
+        let program = env::current_exe().expect("a program that runs");
+        Self::start_program(Command::new(program).arg(FLAG).args(orders))
+    }
+
+    pub(crate) fn start_program(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("a program to start");
+        let output = child.stdout.take().expect("its output is a pipe");
+        Self { child, lines: BufReader::new(output).lines() }
+    }
+
+    /// The next line that it prints, which is JSON.
+    pub(crate) fn next(&mut self) -> Value {
+        let line = self.lines.next().expect("a figure from each").expect("a line of text");
+        serde_json::from_str(&line).expect("JSON")
+    }
+}
+
+impl Drop for Measuring {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a process measures that prints one line.
+pub(crate) fn measured(orders: &[&str]) -> Value {
+    Measuring::start(orders).next()
+}

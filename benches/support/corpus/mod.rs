@@ -1,0 +1,211 @@
+//! Objects as a real API server writes them: keys in the order of the Go structs, no white space,
+//! no `kind` and `apiVersion` in the items of a list. The same in every run.
+
+mod config;
+mod ingress;
+mod pod;
+mod random;
+mod slice;
+mod text;
+mod words;
+
+use bytes::Bytes;
+
+pub(crate) use random::Random;
+
+/// The versions of the objects as listed begin here; all versions have as many digits.
+pub(crate) const LISTED: usize = 1_000_000_000;
+
+/// The version of a list.
+pub(crate) const LIST_VERSION: usize = 1_900_000_000;
+
+/// The version of the first change after the list.
+pub(crate) const CHANGED: usize = 2_000_000_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Pod,
+    EndpointSlice,
+    Ingress,
+    ConfigMap,
+    Secret,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Pod, Self::EndpointSlice, Self::Ingress, Self::ConfigMap, Self::Secret];
+
+    pub(crate) fn named(plural: &str) -> Self {
+        let kind = Self::ALL.into_iter().find(|kind| kind.plural() == plural);
+        kind.unwrap_or_else(|| panic!("no objects for {plural}"))
+    }
+
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Self::Pod => "Pod",
+            Self::EndpointSlice => "EndpointSlice",
+            Self::Ingress => "Ingress",
+            Self::ConfigMap => "ConfigMap",
+            Self::Secret => "Secret",
+        }
+    }
+
+    pub(crate) fn group_and_version(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Pod | Self::ConfigMap | Self::Secret => ("", "v1"),
+            Self::EndpointSlice => ("discovery.k8s.io", "v1"),
+            Self::Ingress => ("networking.k8s.io", "v1"),
+        }
+    }
+
+    pub(crate) fn api_version(self) -> String {
+        match self.group_and_version() {
+            ("", version) => version.into(),
+            (group, version) => format!("{group}/{version}"),
+        }
+    }
+
+    pub(crate) fn plural(self) -> &'static str {
+        match self {
+            Self::Pod => "pods",
+            Self::EndpointSlice => "endpointslices",
+            Self::Ingress => "ingresses",
+            Self::ConfigMap => "configmaps",
+            Self::Secret => "secrets",
+        }
+    }
+
+    /// Where the collection is served.
+    pub(crate) fn url(self) -> String {
+        let root = if self.group_and_version().0.is_empty() { "api" } else { "apis" };
+        format!("/{root}/{}/{}", self.api_version(), self.plural())
+    }
+
+    /// What a controller that watches this kind has no use for.
+    pub(crate) fn ignored(self) -> &'static [&'static str] {
+        match self {
+            Self::Pod => &["metadata.managedFields", "status"],
+            _ => &["metadata.managedFields"],
+        }
+    }
+
+    /// What a controller looks this kind up by, beside its identity.
+    pub(crate) fn looked_up_by(self) -> &'static str {
+        match self {
+            Self::Pod => "spec.nodeName",
+            Self::EndpointSlice => "metadata.labels['kubernetes.io/service-name']",
+            Self::Ingress => "spec.rules[*].host",
+            Self::ConfigMap | Self::Secret => "metadata.labels['app.kubernetes.io/instance']",
+        }
+    }
+}
+
+/// Objects of one kind.
+pub(crate) struct Corpus {
+    pub(crate) kind: Kind,
+    /// As in a list.
+    pub(crate) items: Vec<String>,
+}
+
+impl Corpus {
+    pub(crate) fn new(kind: Kind, count: usize) -> Self {
+        let items = match kind {
+            Kind::Pod => pod::pods(count),
+            Kind::EndpointSlice => slice::slices(count),
+            Kind::Ingress => ingress::ingresses(count),
+            Kind::ConfigMap => config::config_maps(count),
+            Kind::Secret => config::secrets(count),
+        };
+        Self { kind, items }
+    }
+
+    /// Bytes of all objects as they are in a list.
+    pub(crate) fn bytes(&self) -> usize {
+        self.items.iter().map(String::len).sum()
+    }
+
+    /// The answers to a list in pages of at most this many objects. The token that asks for a page
+    /// is its number.
+    pub(crate) fn pages(&self, size: usize) -> Vec<Bytes> {
+        let count = self.items.len().div_ceil(size).max(1);
+        (0..count)
+            .map(|page| {
+                let (start, end) = (page * size, self.items.len().min((page + 1) * size));
+                let rest = match self.items.len() - end {
+                    0 => String::new(),
+                    rest => format!(r#","continue":"{}","remainingItemCount":{rest}"#, page + 1),
+                };
+                let (kind, api_version) = (self.kind.kind(), self.kind.api_version());
+                let head = format!(
+                    r#"{{"kind":"{kind}List","apiVersion":"{api_version}","metadata":{{"resourceVersion":"{LIST_VERSION}"{rest}}},"items":["#
+                );
+                Bytes::from(head + &self.items[start..end].join(",") + "]}\n")
+            })
+            .collect()
+    }
+
+    /// The line of a watch that says that an object has changed, with the version yet to be set.
+    pub(crate) fn line(&self, object: usize) -> Line {
+        let (kind, api_version) = (self.kind.kind(), self.kind.api_version());
+        let item = &self.items[object][1..];
+        let text = format!(
+            r#"{{"type":"MODIFIED","object":{{"kind":"{kind}","apiVersion":"{api_version}",{item}}}"#
+        ) + "\n";
+        let version = position_of_version(&text);
+        Line { text: text.into_bytes(), version }
+    }
+
+    /// As many changes as asked for, of one object after the other.
+    pub(crate) fn changes(&self, count: usize) -> Vec<Bytes> {
+        let line = |n: usize| self.line(n % self.items.len()).at(CHANGED + n).to_vec().into();
+        (0..count).map(line).collect()
+    }
+}
+
+/// One line of a watch.
+pub(crate) struct Line {
+    text: Vec<u8>,
+    version: usize,
+}
+
+impl Line {
+    /// As a chunk of an HTTP/1.1 body.
+    pub(crate) fn chunk(self) -> Self {
+        let mut text = format!("{:x}\r\n", self.text.len()).into_bytes();
+        let version = text.len() + self.version;
+        text.extend_from_slice(&self.text);
+        text.extend_from_slice(b"\r\n");
+        Self { text, version }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// The line for an object that is now in this version.
+    pub(crate) fn at(&mut self, version: usize) -> &[u8] {
+        let digits = version.to_string();
+        self.text[self.version..self.version + digits.len()].copy_from_slice(digits.as_bytes());
+        &self.text
+    }
+}
+
+fn position_of_version(json: &str) -> usize {
+    const FIELD: &str = r#""resourceVersion":""#;
+    json.find(FIELD).expect("each object has a version") + FIELD.len()
+}
+
+/// What all kinds begin with: the fields of `metadata` up to and with the labels and annotations.
+fn metadata(random: &mut Random, number: usize, names: &str, labels: &str, rest: &str) -> String {
+    text::fill(
+        r#""metadata":{<names>,"uid":"<uid>","resourceVersion":"<version>",<rest>"creationTimestamp":"<created>","labels":{<labels>}"#,
+        &[
+            ("names", names),
+            ("uid", &random.uid()),
+            ("version", &(LISTED + number).to_string()),
+            ("rest", rest),
+            ("created", &random.time()),
+            ("labels", labels),
+        ],
+    )
+}

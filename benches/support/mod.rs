@@ -1,0 +1,8 @@
+//! What the benchmarks share.
+
+pub(crate) mod canned;
+pub(crate) mod child;
+pub(crate) mod clients;
+pub(crate) mod corpus;
+pub(crate) mod measure;
+pub(crate) mod report;

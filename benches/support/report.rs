@@ -1,0 +1,58 @@
+//! Tables for people, JSON for machines.
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+
+/// Where all benchmarks write.
+const DIRECTORY: &str = "target/bench";
+
+/// Writes what a benchmark measured.
+pub(crate) fn write(name: &str, measured: &Value) {
+    let text = serde_json::to_string_pretty(measured).expect("a map of numbers");
+    let path = Path::new(DIRECTORY).join(format!("{name}.json"));
+    if let Err(error) = fs::create_dir_all(DIRECTORY).and_then(|()| fs::write(&path, text)) {
+        eprintln!("{} not written: {error}", path.display());
+    }
+}
+
+/// What a benchmark wrote, or null.
+pub(crate) fn read(name: &str) -> Value {
+    let text = fs::read_to_string(Path::new(DIRECTORY).join(format!("{name}.json")));
+    text.ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+}
+
+/// Prints rows of cells as a Markdown table whose columns line up.
+pub(crate) fn table(title: &str, head: &[&str], rows: &[Vec<String>]) {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain([head[column].chars().count()]).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let cells = cells.zip(&widths).enumerate().map(|(column, (cell, width))| match column {
+            0 => format!("{cell:width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        cells.collect::<Vec<_>>().join(" | ")
+    };
+    println!("\n{title}\n");
+    println!("| {} |", line(&mut head.iter().copied()));
+    println!(
+        "|{}|",
+        widths.iter().map(|width| "-".repeat(width + 2)).collect::<Vec<_>>().join("|")
+    );
+    for row in rows {
+        println!("| {} |", line(&mut row.iter().map(String::as_str)));
+    }
+}
+
+/// Enough digits to compare by, and no more.
+pub(crate) fn short(value: f64) -> String {
+    match value.abs() {
+        _ if value.is_nan() => "-".into(),
+        size if size >= 100.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
