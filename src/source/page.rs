@@ -245,7 +245,7 @@ mod tests {
             "7".to_owned(),
             Some("c".to_owned()),
         );
-        for piece in 1..list.len() + 1 {
+        for piece in 1..=list.len() {
             assert_eq!(read(&list, piece).await.unwrap(), wanted, "{piece}");
         }
     }
