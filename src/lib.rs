@@ -110,3 +110,10 @@ pub mod prelude {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// What the fuzzer needs to get at; no part of the API.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::document::fuzzing::*;
+}

@@ -1,6 +1,10 @@
 //! An object without a Rust type.
 
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod identity;
+#[cfg(test)]
+mod tests;
 mod transcode;
 
 use std::{any::Any, borrow::Cow, fmt};
@@ -297,56 +301,4 @@ pub(crate) fn matches<K: Serialize + 'static>(selector: &FieldSelector, object: 
 
 fn as_document<K: 'static>(object: &K) -> Option<&Document> {
     (object as &dyn Any).downcast_ref()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const POD: &str = r#"{"metadata":{"name":"b","namespace":"a","uid":"u","resourceVersion":"7","managedFields":[1]},"n":1.50}"#;
-
-    #[test]
-    fn list_items_get_their_types_back() {
-        let types = Types { api_version: Some("v1".into()), kind: Some("Pod".into()) };
-        let filter = FieldFilter::new(["metadata.managedFields"]).unwrap();
-        let pod = Document::decode(&filter, POD, Some(&types)).unwrap();
-        assert_eq!(
-            pod.to_json(),
-            r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"b","namespace":"a","uid":"u","resourceVersion":"7"},"n":1.50}"#
-        );
-        assert_eq!(
-            (pod.namespace(), pod.name(), pod.uid(), pod.resource_version()),
-            (Some("a"), "b", Some("u"), Some("7"))
-        );
-        // One that has them keeps its own.
-        assert_eq!(
-            Document::decode(&filter, &pod.to_json(), Some(&Types::default())).unwrap(),
-            pod
-        );
-    }
-
-    #[test]
-    fn what_is_no_object_is_rejected_without_being_quoted() {
-        for text in [
-            "",
-            "7",
-            "{}",
-            r#"{"metadata":{"name":""}}"#,
-            r#"{"metadata":{"name":7}}"#,
-            "{\"metadata\":{\"name\":\"hunter2\"",
-        ] {
-            let error = Document::from_json(text).unwrap_err();
-            assert!(error.is_undecodable(), "{text}");
-            assert!(!format!("{error:?}").contains("hunter2"));
-        }
-    }
-
-    /// SEMANTICS: W7
-    #[test]
-    fn its_debug_form_has_no_content() {
-        let document =
-            Document::from_json(r#"{"metadata":{"name":"db"},"data":{"password":"hunter2"}}"#)
-                .unwrap();
-        assert!(!format!("{document:?}").contains("hunter2"));
-    }
 }

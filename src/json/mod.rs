@@ -5,6 +5,7 @@
 //! It checks only what it needs to find its way. On other text it may skip over a mistake, but it
 //! never panics, never loops and never recurses: it gives `Malformed` or some part of the text.
 
+mod mask;
 mod scan;
 mod skip;
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Malformed, plain_bytes, skip::Skip};
+use super::{Malformed, mask::mask, plain_bytes, skip::Skip};
 
 /// Why there is no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,9 @@ pub(crate) enum Fault {
 pub(crate) struct Scanner<'s> {
     bytes: &'s [u8],
     at: usize,
+    /// Which of the 64 bytes before `marked` are quotes, backslashes or control characters.
+    marks: u64,
+    marked: usize,
 }
 
 /// Where a string stands, without its quotes.
@@ -25,13 +28,15 @@ pub(crate) struct Quoted {
     pub(crate) start: usize,
     pub(crate) end: usize,
     pub(crate) escaped: bool,
+    /// There are escapes in it where `serde_json` would write none, or others.
+    pub(crate) odd: bool,
     /// There are halves of surrogate pairs in it; that they fit together is not checked.
     pub(crate) halves: bool,
 }
 
 impl<'s> Scanner<'s> {
     pub(crate) fn new(bytes: &'s [u8], at: usize) -> Self {
-        Self { bytes, at }
+        Self { bytes, at, marks: 0, marked: 0 }
     }
 
     pub(crate) fn position(&self) -> usize {
@@ -79,21 +84,64 @@ impl<'s> Scanner<'s> {
     #[inline]
     pub(crate) fn string(&mut self) -> Result<Quoted, Fault> {
         self.eat(b'"')?;
-        let mut quoted = Quoted { start: self.at, end: 0, escaped: false, halves: false };
+        let start = self.at;
+        self.seek_mark();
+        if self.bytes.get(self.at) != Some(&b'"') {
+            return self.escaped_string(start);
+        }
+        self.at += 1;
+        Ok(Quoted { start, end: self.at - 1, escaped: false, odd: false, halves: false })
+    }
+
+    #[cold]
+    fn escaped_string(&mut self, start: usize) -> Result<Quoted, Fault> {
+        let mut quoted = Quoted { start, end: 0, escaped: true, odd: false, halves: false };
         loop {
-            self.at += plain_bytes::<true>(&self.bytes[self.at..]);
             match self.peek()? {
                 b'"' => {
                     quoted.end = self.at;
                     self.at += 1;
                     return Ok(quoted);
                 }
-                b'\\' => {
-                    quoted.escaped = true;
-                    quoted.halves |= self.escape()?;
-                }
+                b'\\' => self.escape(&mut quoted)?,
                 _ => return Err(Fault::Malformed),
             }
+            self.seek_mark();
+        }
+    }
+
+    /// Steps to the next quote, backslash or control character, or to the end of the bytes.
+    #[inline]
+    fn seek_mark(&mut self) {
+        if self.at < self.marked {
+            let marks = self.marks >> (64 - (self.marked - self.at));
+            if marks != 0 {
+                self.at += marks.trailing_zeros() as usize;
+                return;
+            }
+            self.at = self.marked;
+        }
+        self.seek_on();
+    }
+
+    fn seek_on(&mut self) {
+        loop {
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            let marked = |byte| byte == b'"' || byte == b'\\' || byte < b' ';
+            self.marks = if let Some(block) = rest.first_chunk() {
+                mask(block, marked)
+            } else {
+                // The end of the bytes is as good as a control character.
+                let mut block = [0; 64];
+                block[..rest.len()].copy_from_slice(rest);
+                mask(&block, marked)
+            };
+            self.marked = self.at + 64;
+            if self.marks != 0 {
+                self.at += self.marks.trailing_zeros() as usize;
+                return;
+            }
+            self.at = self.marked;
         }
     }
 
@@ -173,22 +221,27 @@ impl<'s> Scanner<'s> {
         Err(Fault::Malformed)
     }
 
-    /// Steps over an escape and tells whether it is half of a surrogate pair.
-    fn escape(&mut self) -> Result<bool, Fault> {
+    /// Steps over an escape.
+    fn escape(&mut self, quoted: &mut Quoted) -> Result<(), Fault> {
         self.advance();
         let kind = self.peek()?;
         self.advance();
-        if kind != b'u' {
-            let known = matches!(kind, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't');
-            return if known { Ok(false) } else { Err(Fault::Malformed) };
+        match kind {
+            b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't' => return Ok(()),
+            b'/' => quoted.odd = true,
+            b'u' => {
+                let mut unit = 0;
+                for _ in 0..4 {
+                    let digit = char::from(self.peek()?).to_digit(16).ok_or(Fault::Malformed)?;
+                    unit = unit << 4 | digit;
+                    self.advance();
+                }
+                quoted.odd = true;
+                quoted.halves |= (0xd800..0xe000).contains(&unit);
+            }
+            _ => return Err(Fault::Malformed),
         }
-        let mut unit = 0;
-        for _ in 0..4 {
-            let digit = char::from(self.peek()?).to_digit(16).ok_or(Fault::Malformed)?;
-            unit = unit << 4 | digit;
-            self.advance();
-        }
-        Ok((0xd800..0xe000).contains(&unit))
+        Ok(())
     }
 
     fn word(&mut self, word: &[u8]) -> Result<bool, Fault> {

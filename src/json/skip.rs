@@ -1,6 +1,6 @@
 //! Steps over containers 64 bytes at a time, without looking at what is in them.
 
-use super::{MAX_DEPTH, Malformed};
+use super::{MAX_DEPTH, Malformed, mask::mask};
 
 /// Steps to the end of a container, in as many pieces as it comes.
 #[derive(Clone, Debug)]
@@ -103,22 +103,6 @@ impl Skip {
         self.escaped = u64::from(carried);
         (EVEN ^ rows << 1) & follows
     }
-}
-
-/// Bit n tells about byte n. Written so that the compiler compares many bytes at once.
-#[inline]
-fn mask(block: &[u8; 64], is: impl Fn(u8) -> bool) -> u64 {
-    let mut found = [0; 64];
-    for (found, byte) in found.iter_mut().zip(block) {
-        *found = u8::from(is(*byte));
-    }
-    let mut mask = 0;
-    for (index, word) in found.as_chunks::<8>().0.iter().enumerate() {
-        // Moves the lowest bits of eight bytes into one byte.
-        let bits = u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-        mask |= bits << (index * 8);
-    }
-    mask
 }
 
 /// Bit n tells whether an odd number of bits is set up to n.

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use serde_json::Value;
+
 use super::names::{self, Names};
 use super::tree::{Place, Tree};
 use crate::json::{Fault, MAX_DEPTH, Quoted, Scanner};
@@ -93,7 +95,7 @@ impl<'s, 'r> Pass<'s, 'r> {
     fn new(bytes: &'s [u8], replaced: Option<&'r HashSet<usize>>) -> Self {
         let scan = Scanner::new(bytes, 0);
         let kept = Kept { runs: Vec::with_capacity(8), ..Kept::default() };
-        Self { scan, kept, from: 0, depth: 0, names: Names::default(), replaced }
+        Self { scan, kept, from: 0, depth: 0, names: Names::new(), replaced }
     }
 
     fn run(mut self, tree: &Tree) -> Result<Kept, Stop> {
@@ -106,24 +108,74 @@ impl<'s, 'r> Pass<'s, 'r> {
     }
 
     fn value(&mut self, place: Option<&Place<'_>>) -> Result<(), Stop> {
-        match self.scan.peek()? {
-            b'"' => self.kept.doubtful |= self.scan.string()?.halves,
-            b'{' => self.object(Level::Inside, place)?,
-            b'[' => self.array(place)?,
-            _ => self.kept.doubtful |= self.scan.literal()?,
+        if place.is_none() && self.replaced.is_none() {
+            return self.whole_value();
         }
+        match self.scan.peek()? {
+            b'{' => self.object(Level::Inside, place),
+            b'[' => self.array(place),
+            _ => self.scalar(),
+        }
+    }
+
+    fn scalar(&mut self) -> Result<(), Stop> {
+        self.kept.doubtful |= match self.scan.peek()? {
+            b'"' => self.scan.string()?.halves,
+            _ => self.scan.literal()?,
+        };
         Ok(())
     }
 
+    /// Steps over a value in which nothing is cut but white space.
+    fn whole_value(&mut self) -> Result<(), Stop> {
+        match self.scan.peek()? {
+            b'{' => self.whole_object(),
+            b'[' => self.whole_array(),
+            _ => self.scalar(),
+        }
+    }
+
+    fn whole_object(&mut self) -> Result<(), Stop> {
+        if !self.enter(b'{', b'}')? {
+            return Ok(());
+        }
+        let mut own = self.names.enter();
+        loop {
+            let name = self.scan.string()?;
+            self.note(&mut own, name)?;
+            self.colon()?;
+            self.whole_value()?;
+            if !self.comma(b'}')? {
+                self.names.leave(&own);
+                return Ok(());
+            }
+            self.advance();
+        }
+    }
+
+    fn whole_array(&mut self) -> Result<(), Stop> {
+        if !self.enter(b'[', b']')? {
+            return Ok(());
+        }
+        loop {
+            self.whole_value()?;
+            if !self.comma(b']')? {
+                return Ok(());
+            }
+            self.advance();
+        }
+    }
+
     fn object(&mut self, level: Level, place: Option<&Place<'_>>) -> Result<(), Stop> {
-        let Some(mut items) = self.enter(b'{', b'}')? else { return Ok(()) };
+        if !self.enter(b'{', b'}')? {
+            return Ok(());
+        }
+        let mut items = self.items();
         let mut own = self.names.enter();
         loop {
             let start = self.scan.position();
             let name = self.scan.string()?;
-            self.space();
-            self.scan.eat(b':')?;
-            self.space();
+            self.colon()?;
             let place = match place {
                 Some(place) => place.field(&self.scan.unescape(name)?),
                 None => None,
@@ -150,7 +202,10 @@ impl<'s, 'r> Pass<'s, 'r> {
             Some(place) if place.counts_back() => self.scan.count_elements(self.depth)?,
             _ => 0,
         };
-        let Some(mut items) = self.enter(b'[', b']')? else { return Ok(()) };
+        if !self.enter(b'[', b']')? {
+            return Ok(());
+        }
+        let mut items = self.items();
         for index in 0.. {
             let place = place.and_then(|place| place.element(index, len));
             if place.as_ref().is_some_and(Place::ends) {
@@ -199,9 +254,9 @@ impl<'s, 'r> Pass<'s, 'r> {
         Ok(())
     }
 
-    /// Steps into a container; `None` if it is empty and was stepped over.
+    /// Steps into a container; `false` if it is empty and was stepped over.
     #[inline]
-    fn enter(&mut self, open: u8, close: u8) -> Result<Option<Items>, Fault> {
+    fn enter(&mut self, open: u8, close: u8) -> Result<bool, Fault> {
         self.scan.eat(open)?;
         if self.depth == MAX_DEPTH {
             return Err(Fault::Malformed);
@@ -209,26 +264,48 @@ impl<'s, 'r> Pass<'s, 'r> {
         self.space();
         if self.scan.peek()? == close {
             self.scan.advance();
-            return Ok(None);
+            return Ok(false);
         }
         self.depth += 1;
-        Ok(Some(Items { any_kept: false, mark: self.mark() }))
+        Ok(true)
+    }
+
+    /// Steps from behind a name to the value.
+    #[inline]
+    fn colon(&mut self) -> Result<(), Fault> {
+        self.space();
+        self.scan.eat(b':')?;
+        self.space();
+        Ok(())
+    }
+
+    /// Steps from behind an item to the comma before the next one, or out of the container.
+    #[inline]
+    fn comma(&mut self, close: u8) -> Result<bool, Fault> {
+        self.space();
+        if self.scan.peek()? == b',' {
+            return Ok(true);
+        }
+        self.scan.eat(close)?;
+        self.depth -= 1;
+        Ok(false)
+    }
+
+    /// Steps from a comma to what comes next.
+    #[inline]
+    fn advance(&mut self) {
+        self.scan.advance();
+        self.space();
     }
 
     /// Steps from behind an item to the next one, or out of the container.
-    #[inline]
     fn next(&mut self, items: &mut Items, close: u8) -> Result<bool, Fault> {
-        self.space();
-        let byte = self.scan.peek()?;
-        if byte != b',' {
-            self.scan.eat(close)?;
-            self.depth -= 1;
+        if !self.comma(close)? {
             return Ok(false);
         }
         if items.any_kept {
             items.mark = self.mark();
-            self.scan.advance();
-            self.space();
+            self.advance();
         } else {
             // All items so far were cut: so is the comma after them.
             self.scan.advance();
@@ -251,6 +328,10 @@ impl<'s, 'r> Pass<'s, 'r> {
         self.scan.space();
         self.from = self.scan.position();
         Ok(())
+    }
+
+    fn items(&self) -> Items {
+        Items { any_kept: false, mark: self.mark() }
     }
 
     fn mark(&self) -> Mark {
@@ -286,12 +367,16 @@ impl<'s, 'r> Pass<'s, 'r> {
     fn note(&mut self, own: &mut names::Own, name: Quoted) -> Result<(), Stop> {
         let bytes = self.scan.bytes_of(name);
         // Some names mean something to serde_json.
-        self.kept.doubtful |= name.escaped || bytes.first() == Some(&b'$');
+        if name.odd || bytes.first() == Some(&b'$') {
+            self.kept.doubtful = true;
+        }
         if self.replaced.is_some() {
             return Ok(());
         }
-        let repeats = if name.escaped {
-            self.names.add(own, self.scan.unescape(name)?.as_bytes())
+        let repeats = if name.odd {
+            // Written in the one way that is not odd, as others of the same name may be.
+            let usual = Value::from(self.scan.unescape(name)?).to_string();
+            self.names.add(own, &usual.as_bytes()[1..usual.len() - 1])
         } else {
             self.names.add(own, bytes)
         };

@@ -4,14 +4,16 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use foldhash::quality::RandomState;
+use serde_json::Value;
 
 use crate::json::{Fault, MAX_DEPTH, Scanner};
 
 /// Notices names that repeat in an object. Never misses one; may be wrong the other way.
-#[derive(Default)]
 pub(super) struct Names {
     /// Of the names so far in all objects that are open.
     hashes: Vec<u64>,
+    /// Of those objects that have many names, all of them again, by the first.
+    many: Vec<(usize, HashSet<u64, RandomState>)>,
 }
 
 /// The names of one object.
@@ -19,19 +21,25 @@ pub(super) struct Own {
     first: usize,
     /// A bit for each, so that most names need not be sought.
     bits: u64,
-    /// All of them, once there are many.
-    many: Option<HashSet<u64, RandomState>>,
 }
 
 /// More names than these are not sought one by one.
 const MANY: usize = 64;
 
 impl Names {
-    pub(super) fn enter(&self) -> Own {
-        Own { first: self.hashes.len(), bits: 0, many: None }
+    pub(super) fn new() -> Self {
+        Self { hashes: Vec::with_capacity(MANY), many: Vec::new() }
     }
 
+    pub(super) fn enter(&self) -> Own {
+        Own { first: self.hashes.len(), bits: 0 }
+    }
+
+    #[inline]
     pub(super) fn leave(&mut self, own: &Own) {
+        if self.many.last().is_some_and(|(first, _)| *first == own.first) {
+            self.many.pop();
+        }
         self.hashes.truncate(own.first);
     }
 
@@ -40,30 +48,42 @@ impl Names {
     pub(super) fn add(&mut self, own: &mut Own, name: &[u8]) -> bool {
         let hash = hash(name);
         let bit = 1 << (hash >> 58);
-        let sought = own.bits & bit != 0 || own.many.is_some();
-        let repeats = sought && self.seek(own, hash);
+        let sought = own.bits & bit != 0 || self.hashes.len() - own.first >= MANY;
+        let repeats = sought && self.seek(own.first, hash);
         own.bits |= bit;
         self.hashes.push(hash);
         repeats
     }
 
-    fn seek(&self, own: &mut Own, hash: u64) -> bool {
-        let before = &self.hashes[own.first..];
-        match &mut own.many {
-            None if before.len() < MANY => before.contains(&hash),
-            many => {
-                let all = many.get_or_insert_with(|| before.iter().copied().collect());
-                !all.insert(hash)
+    fn seek(&mut self, first: usize, hash: u64) -> bool {
+        let before = &self.hashes[first..];
+        if before.len() < MANY {
+            return before.contains(&hash);
+        }
+        match self.many.last_mut() {
+            Some((own, all)) if *own == first => !all.insert(hash),
+            _ => {
+                let mut all: HashSet<_, _> = before.iter().copied().collect();
+                let repeats = !all.insert(hash);
+                self.many.push((first, all));
+                repeats
             }
         }
     }
 }
 
 /// Where the fields begin that a later one of the same name replaces, in any object of the text.
+///
+/// The API server sends none. The whole object must decode, so that what is replaced is checked.
 pub(super) fn replaced(bytes: &[u8]) -> Result<HashSet<usize>, Fault> {
-    let mut replaced = HashSet::new();
     let mut scan = Scanner::new(bytes, 0);
     scan.space();
+    let mut end = scan.clone();
+    end.skip_value(0)?;
+    if serde_json::from_slice::<Value>(&bytes[..end.position()]).is_err() {
+        return Err(Fault::Malformed);
+    }
+    let mut replaced = HashSet::new();
     seek_replaced(&mut scan, 0, &mut replaced)?;
     Ok(replaced)
 }
@@ -113,21 +133,56 @@ fn hash(name: &[u8]) -> u64 {
         let hash = (hash ^ word).wrapping_mul(FACTOR);
         hash ^ hash >> 32
     };
-    let hash = name.len() as u64;
-    if let Some(last) = name.last_chunk::<8>() {
-        let (words, _) = name.as_chunks::<8>();
-        let hash = words.iter().fold(hash, |hash, word| mix(hash, u64::from_le_bytes(*word)));
-        return mix(hash, u64::from_le_bytes(*last)).wrapping_mul(FACTOR);
-    }
-    let word = match (name.first_chunk::<4>(), name.last_chunk::<4>(), name) {
-        (Some(first), Some(last), _) => {
-            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
+    let len = (name.len() as u64).wrapping_mul(FACTOR);
+    let hash = match (name.last_chunk::<8>(), name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        (Some(last), ..) => {
+            let words = name.as_chunks().0.iter().chain([last]);
+            words.fold(len, |hash, word| mix(hash, u64::from_le_bytes(*word)))
         }
-        (_, _, [first, .., last]) => {
-            u64::from(*first) | u64::from(name[1]) << 8 | u64::from(*last) << 16
+        (_, Some(first), Some(last)) => {
+            let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+            mix(len, u64::from(first) | u64::from(last) << 32)
         }
-        (_, _, [only]) => u64::from(*only),
-        _ => 0,
+        _ => mix(len, name.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))),
     };
-    mix(hash, word).wrapping_mul(FACTOR)
+    hash.wrapping_mul(FACTOR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_repeat_are_noticed_among_few_and_many() {
+        for count in [1, 2, 63, 64, 65, 66, 200] {
+            for repeated in [0, count / 2, count - 1] {
+                let mut names = Names::new();
+                let mut outer = names.enter();
+                assert!(!names.add(&mut outer, b"name 0"));
+                let mut own = names.enter();
+                for index in 0..count {
+                    assert!(!names.add(&mut own, format!("name {index}").as_bytes()));
+                }
+                assert!(names.add(&mut own, format!("name {repeated}").as_bytes()));
+                names.leave(&own);
+                let mut own = names.enter();
+                assert!(!names.add(&mut own, b"name 0"));
+                names.leave(&own);
+                assert!(names.add(&mut outer, b"name 0"));
+            }
+        }
+    }
+
+    #[test]
+    fn names_of_all_lengths_differ() {
+        let mut all = HashSet::new();
+        for length in 0..40 {
+            for at in 0..length {
+                let mut name = vec![b'a'; length];
+                name[at] = b'b';
+                assert!(all.insert(hash(&name)), "{length} {at}");
+            }
+            assert!(all.insert(hash(&vec![b'a'; length])), "{length}");
+        }
+    }
 }
