@@ -147,7 +147,8 @@ impl Error {
         self.kind() == Kind::Resource
     }
 
-    /// The own namespace is unknown, or namespaces were asked of a cluster-scoped resource.
+    /// The own namespace is unknown, a namespace can't have the name given, or namespaces were
+    /// asked of a resource that has none.
     pub fn is_namespace(&self) -> bool {
         self.kind() == Kind::Namespace
     }
@@ -207,10 +208,11 @@ impl Error {
         self.kind() == Kind::Ended
     }
 
-    /// The API server will go on refusing until somebody changes something: Forbidden,
-    /// Unauthorized or not installed.
+    /// The API server will go on refusing until somebody changes something: forbidden,
+    /// unauthorized, not installed, or a request that it finds invalid (400, 422).
     pub fn is_refusal(&self) -> bool {
         matches!(self.kind(), Kind::Forbidden | Kind::Unauthorized | Kind::NotInstalled)
+            || self.is_rejected()
     }
 
     /// The (namespace, name) of the object that an [`is_undecodable`](Error::is_undecodable) error
@@ -225,8 +227,8 @@ impl Error {
         self.0.path.as_ref()
     }
 
-    pub(crate) fn invalid_selector(selector: &str, why: impl fmt::Display) -> Self {
-        Self::new(Kind::Selector, format!("invalid selector `{selector}`: {why}"))
+    pub(crate) fn invalid_selector(why: PathError) -> Self {
+        Self::new(Kind::Selector, why.to_string()).modify(|inner| inner.path = Some(why))
     }
 
     /// One word for logs, metrics and scripts, such as `"Forbidden"`.

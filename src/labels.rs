@@ -1,11 +1,29 @@
 //! Label selectors, in the API server's own grammar: to check them before they are sent, and to
 //! answer them in tests.
 
+#[cfg(feature = "testing")]
 use serde_json::Value;
 
-/// `app=web,tier in (a, b),!legacy`.
+use crate::path::PathError;
+
+/// A label selector, such as `app=web,tier in (a, b),!legacy`.
+///
+/// [`Watch::labels`](crate::Watch::labels) takes one as text and checks it; with this a program can
+/// check it earlier.
+///
+/// ```
+/// use kube_weir::LabelSelector;
+///
+/// assert!(LabelSelector::parse("app=web,tier in (a, b),!legacy").is_ok());
+/// let error = LabelSelector::parse("app in a").unwrap_err();
+/// assert_eq!(error.caret(), "app in a\n       ^");
+/// ```
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Selector {
+pub struct LabelSelector {
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(dead_code, reason = "only the test server matches")
+    )]
     terms: Vec<(String, Requirement)>,
 }
 
@@ -19,26 +37,37 @@ enum Requirement {
     Less(i64),
 }
 
-#[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "only the test server matches"))]
-impl Selector {
+impl LabelSelector {
     /// Reads a selector of at least one requirement.
     ///
     /// # Errors
     ///
-    /// What was found where something else was expected.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let mut words = Words { rest: text };
+    /// Where something else was found than the
+    /// [grammar](https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors)
+    /// allows there.
+    pub fn parse(text: &str) -> Result<Self, PathError> {
+        let mut words = Words { rest: text, last: text };
         let mut terms = Vec::new();
         loop {
-            terms.push(requirement(&mut words)?);
-            match words.next() {
-                Word::End => return Ok(Self { terms }),
-                Word::Mark(",") => {}
-                other => return Err(format!("found '{}', expected: ',' or the end", other.text())),
+            let term = requirement(&mut words);
+            let next = term.and_then(|term| {
+                terms.push(term);
+                match words.next() {
+                    end @ (Word::End | Word::Mark(",")) => Ok(end),
+                    other => Err(format!("found '{}', expected: ',' or the end", other.text())),
+                }
+            });
+            match next {
+                Ok(Word::End) => return Ok(Self { terms }),
+                Ok(_) => {}
+                Err(hint) => return Err(PathError::new(text, text.len() - words.last.len(), hint)),
             }
         }
     }
+}
 
+#[cfg(feature = "testing")]
+impl LabelSelector {
     pub(crate) fn is_empty(&self) -> bool {
         self.terms.is_empty()
     }
@@ -102,7 +131,10 @@ fn value(words: &mut Words<'_>) -> Result<String, String> {
             check_value(name)?;
             Ok(name.to_owned())
         }
-        other @ Word::Mark(_) => Err(format!("found '{}', expected: identifier", other.text())),
+        other @ Word::Mark(_) => {
+            words.next();
+            Err(format!("found '{}', expected: identifier", other.text()))
+        }
     }
 }
 
@@ -134,15 +166,20 @@ fn set(words: &mut Words<'_>) -> Result<Vec<String>, String> {
 
 fn check_key(key: &str) -> Result<(), String> {
     let (prefix, name) = key.split_once('/').unwrap_or(("a", key));
-    let domain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'-' | b'.');
-    if !prefix.is_empty()
-        && prefix.bytes().all(domain)
-        && !name.is_empty()
-        && check_value(name).is_ok()
-    {
+    if is_domain(prefix) && !name.is_empty() && check_value(name).is_ok() {
         return Ok(());
     }
     Err(format!("invalid label key \"{key}\""))
+}
+
+fn is_domain(name: &str) -> bool {
+    let alphanumeric = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let part = |part: &str| {
+        part.bytes().all(|c| alphanumeric(c) || c == b'-')
+            && part.bytes().next().is_some_and(alphanumeric)
+            && part.bytes().next_back().is_some_and(alphanumeric)
+    };
+    name.len() <= 253 && name.split('.').all(part)
 }
 
 fn check_value(value: &str) -> Result<(), String> {
@@ -176,16 +213,21 @@ impl<'a> Word<'a> {
 
 struct Words<'a> {
     rest: &'a str,
+    /// The rest with the word that was taken last, for telling where something is wrong.
+    last: &'a str,
 }
 
 impl<'a> Words<'a> {
     fn peek(&self) -> Word<'a> {
-        Words { rest: self.rest }.next()
+        Words { ..*self }.next()
     }
 
     fn next(&mut self) -> Word<'a> {
         let is_mark = |c: char| "=!(),<>".contains(c);
-        let rest = self.rest.trim_start();
+        // No other white space counts for the API server.
+        let is_space = |c: char| " \t\r\n".contains(c);
+        let rest = self.rest.trim_start_matches(is_space);
+        self.last = rest;
         let Some(first) = rest.chars().next() else {
             self.rest = rest;
             return Word::End;
@@ -195,7 +237,7 @@ impl<'a> Words<'a> {
         } else if is_mark(first) {
             1
         } else {
-            rest.find(|c: char| is_mark(c) || c.is_whitespace()).unwrap_or(rest.len())
+            rest.find(|c: char| is_mark(c) || is_space(c)).unwrap_or(rest.len())
         };
         let (word, rest) = rest.split_at(len);
         self.rest = rest;
@@ -211,7 +253,7 @@ mod tests {
 
     fn labels(selector: &str) -> bool {
         let object = json!({"metadata": {"labels": {"app": "web", "tier": "b", "empty": "", "x.io/n": "5"}}});
-        Selector::parse(selector).expect(selector).matches(&object)
+        LabelSelector::parse(selector).expect(selector).matches(&object)
     }
 
     #[test]
@@ -269,11 +311,15 @@ mod tests {
             "!app=web",
             "a/b/c",
             "/a",
+            "a..b/app",
+            "-a/app",
+            "a./app",
+            "\u{a0}app",
             "app>x",
             "app===web",
             "app=web)",
         ] {
-            assert!(Selector::parse(bad).is_err(), "{bad}");
+            assert!(LabelSelector::parse(bad).is_err(), "{bad}");
         }
     }
 }

@@ -59,6 +59,7 @@
 pub mod adapters;
 mod change;
 mod changes;
+mod clock;
 mod document;
 mod error;
 mod explain;
@@ -87,6 +88,7 @@ pub use crate::{
     ext::EventStreamExt,
     index_by::IndexBy,
     key::Key,
+    labels::LabelSelector,
     path::{FieldFilter, FieldPath, FieldSelector, PathError},
     resource::Gvr,
     snapshot::{Hits, IndexView, Iter, Snapshot},
@@ -108,3 +110,10 @@ pub mod prelude {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// What the fuzzer needs to get at; no part of the API.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::document::fuzzing::*;
+}

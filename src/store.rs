@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use crate::{
+    clock::after,
     error::{Error, Kind},
     explain::Explain,
     snapshot::{Contents, Snapshot},
@@ -95,7 +96,7 @@ impl<K> Store<K> {
                 }
                 if progress != Some(status.events) {
                     progress = Some(status.events);
-                    deadline = Instant::now() + status.policy.deadline;
+                    deadline = after(Instant::now(), status.policy.deadline);
                 }
                 status.policy
             };

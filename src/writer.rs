@@ -1,6 +1,11 @@
 //! Filling a store: the one place where events become state.
 
-use std::{borrow::Cow, collections::BTreeSet, mem, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use arc_swap::ArcSwap;
 use kube::runtime::{reflector::Lookup, watcher::Event};
@@ -8,9 +13,11 @@ use tokio::sync::watch;
 
 use crate::{
     change::Batch,
+    document::Identity,
     error::Error,
     index_by::IndexBy,
     snapshot::{Contents, Objects, Snapshot, named},
+    source::Known,
     store::{Status, Store, SyncPolicy},
 };
 
@@ -28,7 +35,37 @@ pub(crate) struct Writer<K> {
     list: Option<List<K>>,
     phase: Phase,
     current: Arc<ArcSwap<Contents<K>>>,
+    kept: Arc<Kept<K>>,
     status: watch::Sender<Status>,
+}
+
+/// What a watch finds listed in the version that is stored, so that it doesn't decode it again.
+pub(crate) struct Kept<K> {
+    current: Arc<ArcSwap<Contents<K>>>,
+    /// Only ever locked by the one task that polls watch and writer.
+    listed: Mutex<Vec<Arc<K>>>,
+}
+
+impl<K> Kept<K> {
+    fn take(&self) -> Vec<Arc<K>> {
+        mem::take(&mut self.listed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl<K: Lookup + Send + Sync> Known for Kept<K> {
+    fn keeps(&self, identity: &Identity<'_>) -> bool {
+        let contents = self.current.load();
+        let stored = contents.object(identity.namespace.unwrap_or_default(), identity.name);
+        let same = stored.filter(|stored| {
+            identity.resource_version.is_some()
+                && stored.resource_version().as_deref() == identity.resource_version
+                && stored.uid().as_deref() == identity.uid
+        });
+        let Some(object) = same else { return false };
+        let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        listed.push(Arc::clone(object));
+        true
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,9 +98,12 @@ impl<K: Lookup> Writer<K> {
     pub(crate) fn new(by: IndexBy<K>) -> Self {
         let working = Contents::new(by);
         let published = Snapshot(Arc::new(working.clone()));
+        let current = Arc::new(ArcSwap::new(Arc::clone(&published.0)));
+        let kept = Kept { current: Arc::clone(&current), listed: Mutex::default() };
         Self {
             working,
-            current: Arc::new(ArcSwap::new(Arc::clone(&published.0))),
+            current,
+            kept: Arc::new(kept),
             published,
             dirty: false,
             news: false,
@@ -75,6 +115,10 @@ impl<K: Lookup> Writer<K> {
 
     pub(crate) fn store(&self) -> Store<K> {
         Store::new(Arc::clone(&self.current), self.status.subscribe())
+    }
+
+    pub(crate) fn kept(&self) -> Arc<Kept<K>> {
+        Arc::clone(&self.kept)
     }
 
     pub(crate) fn with_progress(&mut self) {
@@ -95,9 +139,14 @@ impl<K: Lookup> Writer<K> {
     ///
     /// An object without a name.
     pub(crate) fn apply(&mut self, event: Event<K>) -> Result<Applied<K>, Error> {
-        self.news = true;
+        // That a list begins is no progress: one that fails begins again and again.
+        self.news |= !matches!(event, Event::Init);
         match event {
-            Event::Init => self.list = Some(List::new()),
+            Event::Init => {
+                self.list = Some(List::new());
+                self.kept.take();
+                self.status.send_modify(|status| status.listing = true);
+            }
             Event::InitApply(object) => self.listed(named(object)?),
             Event::InitDone => return Ok(self.complete()),
             // Before the sync there is nothing to compare with: it is part of the load.
@@ -182,7 +231,10 @@ impl<K: Lookup> Writer<K> {
 
     /// The list is complete: it becomes the state, by way of what differs.
     fn complete(&mut self) -> Applied<K> {
-        let List { objects, undecodable } = self.list.take().unwrap_or_else(List::new);
+        let List { mut objects, undecodable } = self.list.take().unwrap_or_else(List::new);
+        for object in self.kept.take() {
+            objects.put(&object);
+        }
         if self.working.is_empty() {
             self.dirty |= !objects.is_empty();
             self.working.load(objects);

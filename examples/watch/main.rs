@@ -9,14 +9,14 @@
 mod options;
 mod output;
 
-use std::{fmt, future::ready, io, pin::pin, process::ExitCode, time::Instant};
+use std::{fmt, io, pin::pin, process::ExitCode};
 
 use clap::Parser;
 use futures::{Stream, StreamExt, TryStreamExt};
 use kube::{
     Api, Client, Config,
     api::{ApiResource, DynamicObject},
-    config::{KubeConfigOptions, Kubeconfig},
+    config::KubeConfigOptions,
     runtime::{
         WatchStreamExt,
         reflector::Lookup,
@@ -27,7 +27,7 @@ use kube_weir::{
     Change, Document, Error, EventStreamExt, SyncPolicy, Watch, adapters::EventItem, watch_resource,
 };
 use serde::Serialize;
-use tokio::{select, signal, time::timeout};
+use tokio::{select, signal, time::Instant};
 
 use crate::{
     options::{Options, Source},
@@ -71,10 +71,7 @@ async fn run(options: &Options) -> Result<(), Failure> {
     let output = Output { format: options.format, lookups: options.lookups(), begun };
     match options.source {
         Source::Weir => {
-            // Whether the resource is named by its plural is asked of the server, which may hang.
-            let watch = watch_resource(client, options.resource.clone());
-            let watch = timeout(options.sync_timeout, watch).await;
-            let watch = watch.map_err(|_| Failure::Sync("Timeout: no answer".into()))??;
+            let watch = watch_resource(client, options.resource.clone()).await?;
             follow(select_objects(watch, options)?, options, &output).await
         }
         Source::Kube => follow(kube_watcher(client, options), options, &output).await,
@@ -144,24 +141,13 @@ fn select_objects(
     if let Some(fields) = &options.fields {
         watch = watch.fields(fields)?;
     }
-    watch = match (&options.namespaces[..], &options.context) {
-        ([], None) if options.own_namespace => watch.own_namespace()?,
-        ([], Some(context)) if options.own_namespace => watch.namespace(namespace_of(context)?),
-        ([], _) => watch,
-        (namespaces, _) => watch.namespaces(namespaces),
+    watch = match &options.namespaces[..] {
+        [] if options.own_namespace => watch.own_namespace()?,
+        [] => watch,
+        namespaces => watch.namespaces(namespaces),
     };
     watch = options.matching.iter().cloned().fold(watch, Watch::matching);
     Ok(watch.filter_fields(options.ignored()))
-}
-
-/// The namespace that a context names. The own namespace of the library is that of the current
-/// context, whichever the client was made for.
-fn namespace_of(context: &str) -> Result<String, Failure> {
-    let config = Kubeconfig::read().map_err(|error| Failure::Usage(error.to_string()))?;
-    let named = config.contexts.into_iter().find(|named| named.name == context);
-    named
-        .and_then(|named| named.context?.namespace)
-        .ok_or_else(|| Failure::Usage(format!("context `{context}` names no namespace")))
 }
 
 /// The same, with what kube has for it.
@@ -188,15 +174,7 @@ fn kube_watcher(
         field_selector: options.fields.clone(),
         ..watcher::Config::default()
     };
-    // A list that fails is begun anew with another Init, which --sync-timeout must not take for
-    // progress.
-    let mut begun = false;
-    let events = watcher(api, config).default_backoff().try_filter(move |event| {
-        let begins = matches!(event, Event::Init);
-        let again = std::mem::replace(&mut begun, begins) && begins;
-        ready(!again)
-    });
-    let mut events = events.map_err(Error::from).boxed();
+    let mut events = watcher(api, config).default_backoff().map_err(Error::from).boxed();
     for selector in &options.matching {
         events = events.matching(selector.clone()).boxed();
     }

@@ -3,7 +3,6 @@
 use std::{
     error,
     io::{self, BufWriter, Write},
-    time::Instant,
 };
 
 use kube::runtime::reflector::Lookup;
@@ -16,7 +15,7 @@ use crate::options::{Format, Lookups};
 pub(crate) struct Output {
     pub(crate) format: Format,
     pub(crate) lookups: Option<Lookups>,
-    pub(crate) begun: Instant,
+    pub(crate) begun: tokio::time::Instant,
 }
 
 #[derive(Serialize)]

@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::ChangeItem;
 use crate::{
     change::{Batch, Change},
+    clock::after,
     error::Error,
     snapshot::Snapshot,
 };
@@ -133,11 +134,6 @@ impl Mode {
             }
         }
     }
-}
-
-/// For a user's "never", a time that is far enough away.
-fn after(start: Instant, wait: Duration) -> Instant {
-    start.checked_add(wait).unwrap_or_else(|| start + Duration::from_secs(86_400 * 365))
 }
 
 impl<K: Lookup> Held<K> {

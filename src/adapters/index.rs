@@ -13,6 +13,7 @@ use crate::{
     change::Change,
     error::Error,
     index_by::IndexBy,
+    source::Watch,
     store::{Store, SyncPolicy},
     writer::{Applied, Writer},
 };
@@ -61,6 +62,19 @@ impl<S, K: Lookup> Indexed<S, K> {
     pub fn sync_policy(mut self, policy: SyncPolicy) -> Self {
         self.writer.iter_mut().for_each(|writer| writer.set_policy(policy));
         self
+    }
+}
+
+impl<K: Lookup + Send + Sync + 'static> Watch<K> {
+    /// As [`EventStreamExt::index`](crate::EventStreamExt::index): stores and indexes the objects,
+    /// and turns the events into changes. When the watch lists again, it decodes only what the
+    /// store doesn't have.
+    pub fn index(self, by: IndexBy<K>) -> Indexed<Self, K> {
+        let mut indexed = Indexed::new(self, by);
+        if let Some(writer) = &indexed.writer {
+            indexed.events.feed(writer.kept());
+        }
+        indexed
     }
 }
 

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 /// assert_eq!(error.caret(), "metadata.labels[app]\n                ^");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("invalid field path {path:?}: {hint} (at byte {position})")]
+#[error("invalid path or selector {path:?}: {hint} (at byte {position})")]
 pub struct PathError {
     path: Box<str>,
     position: usize,
@@ -43,7 +43,7 @@ impl PathError {
         format!("{line}\n{:before$}^", "")
     }
 
-    pub(super) fn new(path: &str, position: usize, hint: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(path: &str, position: usize, hint: impl Into<Cow<'static, str>>) -> Self {
         Self { path: path.into(), position, hint: hint.into() }
     }
 }
@@ -64,6 +64,9 @@ mod tests {
     fn message_is_one_lower_case_line() {
         let error = PathError::new("a\nb", 1, "white space outside quotes");
         let text = error.to_string();
-        assert_eq!(text, r#"invalid field path "a\nb": white space outside quotes (at byte 1)"#);
+        assert_eq!(
+            text,
+            r#"invalid path or selector "a\nb": white space outside quotes (at byte 1)"#
+        );
     }
 }

@@ -4,10 +4,11 @@ use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::keep::{self, Kept};
 use super::segment::{Segment, Step};
 use super::tree::Tree;
 use super::{FieldPath, PathError, Way, cut, strain};
-use crate::json::Malformed;
+use crate::json::{Fault, Malformed, Scanner};
 
 /// The fields that tell which object it is, and which version.
 const IDENTITY: [&[&str]; 6] = [
@@ -166,6 +167,20 @@ impl FieldFilter {
             Some(place) => strain::decode(json, place),
             None => serde_json::from_str(json),
         }
+    }
+
+    /// What to keep of the object at the start of the bytes, in one pass if all paths are made of
+    /// names, indexes and `*`.
+    pub(crate) fn keep(&self, bytes: &[u8]) -> Result<Kept, Fault> {
+        if !self.queries {
+            return keep::of_object(bytes, &self.plain);
+        }
+        let mut scan = Scanner::new(bytes, 0);
+        scan.space();
+        scan.skip_value(0)?;
+        let value: Value =
+            serde_json::from_slice(&bytes[..scan.position()]).map_err(|_| Fault::Malformed)?;
+        keep::of_object(bytes, &self.located(&value))
     }
 
     /// What to remove from the object in the text.

@@ -3,7 +3,9 @@
 mod cut;
 mod error;
 mod filter;
+mod keep;
 mod key;
+mod names;
 mod parse;
 mod predicate;
 mod read;
@@ -38,6 +40,8 @@ use serde_json_path::JsonPath;
 pub use error::PathError;
 pub use filter::FieldFilter;
 pub use selector::FieldSelector;
+
+pub(crate) use keep::{Found, Kept};
 
 use segment::{Segment, Step};
 
@@ -165,8 +169,20 @@ impl FieldPath {
 
     /// [`keys`](Self::keys) of an object given as valid JSON text; none if the text is not JSON.
     pub(crate) fn keys_in_json(&self, json: &str) -> Vec<String> {
+        self.keys_in(json, false)
+    }
+
+    /// [`keys_in_json`](Self::keys_in_json) where no name repeats in an object: faster, as the
+    /// first that is found will do.
+    pub(crate) fn keys_in_kept(&self, json: &str) -> Vec<String> {
+        self.keys_in(json, true)
+    }
+
+    fn keys_in(&self, json: &str, unique: bool) -> Vec<String> {
         match &self.0.way {
-            Way::Plain(steps) => key::distinct(walk::keys_in_json(json, steps).unwrap_or_default()),
+            Way::Plain(steps) => {
+                key::distinct(walk::keys_in_json(json, steps, unique).unwrap_or_default())
+            }
             Way::Query(_) => serde_json::from_str(json).map(|v| self.keys(&v)).unwrap_or_default(),
         }
     }

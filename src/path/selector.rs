@@ -79,6 +79,11 @@ impl FieldSelector {
         self.all(|path| path.keys_in_json(json))
     }
 
+    /// [`matches_json`](Self::matches_json) where no name repeats in an object.
+    pub(crate) fn matches_kept(&self, json: &str) -> bool {
+        self.all(|path| path.keys_in_kept(json))
+    }
+
     fn all(&self, keys: impl Fn(&FieldPath) -> Vec<String>) -> bool {
         self.terms.iter().all(|term| {
             let keys = keys(&term.path);

@@ -15,10 +15,15 @@ pub(super) fn keys(value: &Value, steps: &[Step]) -> Vec<String> {
 }
 
 /// The keys of what a plain path leads to in JSON text, as they would be in the decoded value.
-pub(super) fn keys_in_json(json: &str, steps: &[Step]) -> Result<Vec<String>, Malformed> {
-    let mut keys = Vec::new();
-    scan(&mut Cursor::new(json), steps, &mut keys)?;
-    Ok(keys)
+/// In text without names that repeat in an object (`unique`), stops where the last key is found.
+pub(super) fn keys_in_json(
+    json: &str,
+    steps: &[Step],
+    unique: bool,
+) -> Result<Vec<String>, Malformed> {
+    let mut walk = Walk { cursor: Cursor::new(json), unique, keys: Vec::new() };
+    walk.scan(steps, unique)?;
+    Ok(walk.keys)
 }
 
 fn collect(value: &Value, steps: &[Step], keys: &mut Vec<String>) {
@@ -51,93 +56,105 @@ fn collect(value: &Value, steps: &[Step], keys: &mut Vec<String>) {
     }
 }
 
-/// Steps over the value at the cursor and collects keys on the way.
-fn scan(cursor: &mut Cursor<'_>, steps: &[Step], keys: &mut Vec<String>) -> Result<(), Malformed> {
-    let kind = cursor.kind()?;
-    let Some((step, below)) = steps.split_first() else {
-        match kind {
-            Kind::String => keys.push(cursor.string()?.unescape()?.into_owned()),
-            Kind::Literal => keys.extend(key::of_literal(cursor.value()?)),
-            Kind::Object | Kind::Array => {
-                cursor.skip_value()?;
-            }
-        }
-        return Ok(());
-    };
-    match (kind, step) {
-        (Kind::Object, Step::Name(name)) => scan_field(cursor, name, below, keys),
-        (Kind::Object, Step::Any) => scan_fields(cursor, below, keys),
-        (Kind::Array, Step::Any) => {
-            cursor.enter_array()?;
-            while cursor.next_element()? {
-                scan(cursor, below, keys)?;
-            }
-            Ok(())
-        }
-        (Kind::Array, Step::Index(index)) => scan_element(cursor, *index, below, keys),
-        _ => cursor.skip_value().map(drop),
-    }
+struct Walk<'j> {
+    cursor: Cursor<'j>,
+    unique: bool,
+    keys: Vec<String>,
 }
 
-fn scan_field(
-    cursor: &mut Cursor<'_>,
-    name: &str,
-    below: &[Step],
-    keys: &mut Vec<String>,
-) -> Result<(), Malformed> {
-    let before = keys.len();
-    cursor.enter_object()?;
-    while let Some((_, own)) = cursor.next_field()? {
-        if own.is(name) {
+impl<'j> Walk<'j> {
+    /// Collects keys on the way over the value at the cursor. If it is the `last` thing to look
+    /// at, need not go all the way.
+    fn scan(&mut self, steps: &[Step], last: bool) -> Result<(), Malformed> {
+        let cursor = &mut self.cursor;
+        let kind = cursor.kind()?;
+        let Some((step, below)) = steps.split_first() else {
+            match kind {
+                Kind::String => self.keys.push(cursor.string()?.unescape()?.into_owned()),
+                Kind::Literal => self.keys.extend(key::of_literal(cursor.value()?)),
+                Kind::Object | Kind::Array => {
+                    cursor.skip_value()?;
+                }
+            }
+            return Ok(());
+        };
+        match (kind, step) {
+            (Kind::Object, Step::Name(name)) => self.scan_field(name, below, last),
+            (Kind::Object, Step::Any) => self.scan_fields(below),
+            (Kind::Array, Step::Any) => {
+                cursor.enter_array()?;
+                while self.cursor.next_element()? {
+                    self.scan(below, false)?;
+                }
+                Ok(())
+            }
+            (Kind::Array, Step::Index(index)) => self.scan_element(*index, below, last),
+            _ => cursor.skip_value().map(drop),
+        }
+    }
+
+    fn scan_field(&mut self, name: &str, below: &[Step], last: bool) -> Result<(), Malformed> {
+        let before = self.keys.len();
+        self.cursor.enter_object()?;
+        while let Some((_, own)) = self.cursor.next_field()? {
+            if !own.is(name) {
+                self.cursor.skip_value()?;
+                continue;
+            }
             // Of fields with one name the last counts.
-            keys.truncate(before);
-            scan(cursor, below, keys)?;
-        } else {
-            cursor.skip_value()?;
+            self.keys.truncate(before);
+            self.scan(below, last)?;
+            if last {
+                break;
+            }
+            if self.unique {
+                return self.cursor.leave();
+            }
         }
+        Ok(())
     }
-    Ok(())
-}
 
-fn scan_fields(
-    cursor: &mut Cursor<'_>,
-    below: &[Step],
-    keys: &mut Vec<String>,
-) -> Result<(), Malformed> {
-    let mut values: Vec<Cursor<'_>> = Vec::new();
-    let mut places: HashMap<Cow<'_, str>, usize> = HashMap::new();
-    cursor.enter_object()?;
-    while let Some((_, name)) = cursor.next_field()? {
-        let place = *places.entry(name.unescape()?).or_insert(values.len());
-        if place < values.len() {
-            values[place] = cursor.clone();
-        } else {
-            values.push(cursor.clone());
+    fn scan_fields(&mut self, below: &[Step]) -> Result<(), Malformed> {
+        let mut values: Vec<Cursor<'j>> = Vec::new();
+        let mut places: HashMap<Cow<'_, str>, usize> = HashMap::new();
+        self.cursor.enter_object()?;
+        while let Some((_, name)) = self.cursor.next_field()? {
+            if self.unique {
+                self.scan(below, false)?;
+                continue;
+            }
+            let place = *places.entry(name.unescape()?).or_insert(values.len());
+            if place < values.len() {
+                values[place] = self.cursor.clone();
+            } else {
+                values.push(self.cursor.clone());
+            }
+            self.cursor.skip_value()?;
         }
-        cursor.skip_value()?;
+        let after = self.cursor.clone();
+        for value in values {
+            self.cursor = value;
+            self.scan(below, false)?;
+        }
+        self.cursor = after;
+        Ok(())
     }
-    values.iter_mut().try_for_each(|value| scan(value, below, keys))
-}
 
-fn scan_element(
-    cursor: &mut Cursor<'_>,
-    index: i64,
-    below: &[Step],
-    keys: &mut Vec<String>,
-) -> Result<(), Malformed> {
-    let wanted = match usize::try_from(index) {
-        Ok(index) => Some(index),
-        Err(_) => place_in(index, cursor.clone().count_elements()?),
-    };
-    cursor.enter_array()?;
-    let mut here = 0;
-    while cursor.next_element()? {
-        if Some(here) == wanted {
-            scan(cursor, below, keys)?;
-        } else {
-            cursor.skip_value()?;
+    fn scan_element(&mut self, index: i64, below: &[Step], last: bool) -> Result<(), Malformed> {
+        let wanted = match usize::try_from(index) {
+            Ok(index) => Some(index),
+            Err(_) => place_in(index, self.cursor.clone().count_elements()?),
+        };
+        self.cursor.enter_array()?;
+        let mut here = 0;
+        while self.cursor.next_element()? {
+            if Some(here) == wanted {
+                self.scan(below, last)?;
+                return if last { Ok(()) } else { self.cursor.leave() };
+            }
+            self.cursor.skip_value()?;
+            here += 1;
         }
-        here += 1;
+        Ok(())
     }
-    Ok(())
 }

@@ -9,9 +9,9 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     backoff::Backoff,
-    namespace,
-    request::Incoming,
-    spec::{Page, Read, Spec},
+    incoming::Incoming,
+    page::Item,
+    spec::{Read, Spec},
 };
 use crate::error::{Error, Kind};
 
@@ -26,17 +26,18 @@ where
     K: Send + 'static,
 {
     stream! {
-        if let Err(error) = namespace::check(spec.namespaces.as_deref()) {
+        if let Err(error) = spec.check_namespaces() {
             yield Err(error);
             return;
         }
         // Grows with every list that had to be begun anew; only a watch that holds resets it.
         let mut restarts = Backoff::default();
+        let mut streaming = spec.streaming;
         'list: loop {
             yield Ok(Event::Init);
             let mut watches = SelectAll::new();
             for url in spec.urls() {
-                let mut list = Box::pin(list(Arc::clone(&spec), Arc::clone(&url)));
+                let mut list = Box::pin(list(Arc::clone(&spec), Arc::clone(&url), streaming));
                 while let Some(step) = list.next().await {
                     match step {
                         Listing::Object(object) => yield Ok(Event::InitApply(object)),
@@ -45,6 +46,9 @@ where
                             watches.push(watch(Arc::clone(&spec), Arc::clone(&url), start).boxed());
                         }
                         Listing::Desynced(error) => {
+                            // A server that ignores what it was asked for never ends a streaming
+                            // list: the next one is paged, and only that one.
+                            streaming = false;
                             let delay = restarts.after(&error);
                             yield Err(error);
                             sleep(delay).await;
@@ -53,6 +57,7 @@ where
                     }
                 }
             }
+            streaming = spec.streaming;
             yield Ok(Event::InitDone);
             while let Some(step) = watches.next().await {
                 match step {
@@ -94,13 +99,16 @@ struct Start {
     open: Option<Incoming>,
 }
 
-fn list<K>(spec: Arc<Spec<K>>, url: Arc<str>) -> impl Stream<Item = Listing<K>> + Send
+fn list<K>(
+    spec: Arc<Spec<K>>,
+    url: Arc<str>,
+    mut streaming: bool,
+) -> impl Stream<Item = Listing<K>> + Send
 where
     K: Send + 'static,
 {
     stream! {
         let mut backoff = Backoff::default();
-        let mut streaming = spec.streaming;
         while streaming {
             match spec.watch(&url, "", true).await {
                 Ok(mut incoming) => loop {
@@ -118,14 +126,17 @@ where
                             return;
                         }
                     };
-                    match spec.read(&line) {
+                    match spec.read(line, true) {
                         Read::Event(Event::Apply(object), _) => yield Listing::Object(object),
                         Read::Undecodable { error, gone: false, .. } => yield Listing::Failed(error),
                         Read::Bookmark { version, end_of_list: true } => {
                             yield Listing::Complete(Start { version, open: Some(incoming) });
                             return;
                         }
-                        Read::Event(..) | Read::Undecodable { .. } | Read::Bookmark { .. } => {}
+                        Read::Known
+                        | Read::Event(..)
+                        | Read::Undecodable { .. }
+                        | Read::Bookmark { .. } => {}
                         Read::Failed(error) => {
                             yield Listing::Desynced(error);
                             return;
@@ -144,35 +155,45 @@ where
                 }
             }
         }
-        let mut next = None;
+        let mut next: Option<String> = None;
         loop {
-            let text = spec.list(&url, next.as_deref()).await;
-            let page = text.as_deref().map_err(Clone::clone).and_then(|text| {
-                serde_json::from_str::<Page<'_>>(text)
-                    .map_err(|_| spec.error(Kind::Connection, "a list is not valid JSON, or was cut off"))
-            });
-            match page {
-                Ok(page) => {
-                    backoff.reset();
-                    let types = page.item_types();
-                    for item in page.items.iter().flatten().filter(|item| spec.selects(item.get())) {
-                        match spec.decode(item.get(), Some(&types)) {
-                            Ok(object) => yield Listing::Object(object),
-                            Err(error) => yield Listing::Failed(error),
+            let mut told = false;
+            let failure = match spec.list(&url, next.as_deref()).await {
+                Ok(mut page) => loop {
+                    match page.item().await {
+                        Ok(Some(Item { json, types })) => {
+                            told = true;
+                            if spec.knows(json) || !spec.selects(json) {
+                                continue;
+                            }
+                            match spec.decode(json, Some(types)) {
+                                Ok(object) => yield Listing::Object(object),
+                                Err(error) => yield Listing::Failed(error),
+                            }
                         }
+                        Ok(None) => {
+                            backoff.reset();
+                            next = page.next();
+                            if next.is_none() {
+                                yield Listing::Complete(Start { version: page.version(), open: None });
+                                return;
+                            }
+                            break None;
+                        }
+                        Err(error) => break Some(error),
                     }
-                    next = page.next();
-                    if next.is_none() {
-                        yield Listing::Complete(Start { version: page.version(), open: None });
-                        return;
-                    }
-                }
-                // The continue token is too old.
-                Err(error) if error.is_desynced() => {
+                },
+                Err(error) => Some(error),
+            };
+            match failure {
+                None => {}
+                // The continue token is too old; or the first page broke off, and another try will
+                // be of another moment.
+                Some(error) if error.is_desynced() || (told && next.is_none()) => {
                     yield Listing::Desynced(error);
                     return;
                 }
-                Err(error) => {
+                Some(error) => {
                     let delay = backoff.after(&error);
                     yield Listing::Failed(error);
                     sleep(delay).await;
@@ -222,7 +243,7 @@ where
                         Ok(None) => break None,
                         Err(error) => break Some(error),
                     };
-                    match spec.read(&line) {
+                    match spec.read(line, false) {
                         Read::Event(event, at) => {
                             version = at;
                             yield Watching::Event(event);
@@ -241,6 +262,7 @@ where
                             yield Watching::Desynced(error);
                             return;
                         }
+                        Read::Known => {}
                         Read::Failed(error) => break Some(error),
                     }
                     backoff.reset();

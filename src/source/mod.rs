@@ -1,8 +1,10 @@
 //! Watching: our own list and watch on kube's client.
 
 mod backoff;
+mod incoming;
 mod list_watch;
 mod namespace;
+mod page;
 mod request;
 mod spec;
 
@@ -24,9 +26,9 @@ use self::{
     spec::{Decode, Spec},
 };
 use crate::{
-    document::Document,
+    document::{Document, Identity},
     error::Error,
-    labels,
+    labels::LabelSelector,
     path::{FieldFilter, FieldSelector},
     resource::Gvr,
 };
@@ -58,8 +60,12 @@ where
 {
     let (resource, namespace) = request::resource_of(api.resource_url());
     let namespaces = namespace.map(|namespace| vec![namespace]);
-    let endpoint =
-        Endpoint { client: api.into_client(), resource, metadata_only: K::metadata_api() };
+    let endpoint = Endpoint {
+        client: api.into_client(),
+        resource,
+        metadata_only: K::metadata_api(),
+        cluster_scoped: false,
+    };
     Watch::new(endpoint, namespaces, |filter, json, _| filter.deserialize(json))
 }
 
@@ -84,8 +90,8 @@ where
 /// [`is_resource`](Error::is_resource) if the API group has no such plural, but a kind or a
 /// singular of this name; the message says which plural is meant.
 pub async fn watch_resource(client: Client, resource: Gvr) -> Result<Watch<Document>, Error> {
-    let endpoint = Endpoint { client, resource, metadata_only: false };
-    endpoint.check_plural().await?;
+    let mut endpoint = Endpoint { client, resource, metadata_only: false, cluster_scoped: false };
+    endpoint.discover().await?;
     Ok(Watch::new(endpoint, None, Document::decode))
 }
 
@@ -104,7 +110,18 @@ pub struct Watch<K> {
     running: Option<BoxStream<'static, Result<Event<K>, Error>>>,
 }
 
+/// The store that a watch feeds, as the watch sees it.
+pub(crate) trait Known: Send + Sync {
+    /// Whether this very version of an object is stored. Then the store takes it for listed, and
+    /// it need not be decoded again.
+    fn keeps(&self, identity: &Identity<'_>) -> bool;
+}
+
 impl<K> Watch<K> {
+    pub(crate) fn feed(&mut self, store: Arc<dyn Known>) {
+        self.spec.known = Some(store);
+    }
+
     fn new(endpoint: Endpoint, namespaces: Option<Vec<String>>, decode: Decode<K>) -> Self {
         let spec = Spec {
             endpoint,
@@ -117,6 +134,7 @@ impl<K> Watch<K> {
             streaming: false,
             timeout: Duration::from_secs(290),
             decode,
+            known: None,
         };
         Self { spec, running: None }
     }
@@ -129,7 +147,7 @@ impl<K> Watch<K> {
     /// [selector](https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors)
     /// is not valid. An empty one is not.
     pub fn labels(mut self, selector: &str) -> Result<Self, Error> {
-        labels::Selector::parse(selector).map_err(|why| Error::invalid_selector(selector, why))?;
+        LabelSelector::parse(selector).map_err(Error::invalid_selector)?;
         self.spec.labels = Some(selector.to_owned());
         Ok(self)
     }
@@ -143,7 +161,7 @@ impl<K> Watch<K> {
     /// [selector](https://kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors/)
     /// is not valid. An empty one is not.
     pub fn fields(mut self, selector: &str) -> Result<Self, Error> {
-        FieldSelector::parse(selector).map_err(|why| Error::invalid_selector(selector, why))?;
+        FieldSelector::parse(selector).map_err(Error::invalid_selector)?;
         self.spec.fields = Some(selector.to_owned());
         Ok(self)
     }

@@ -13,7 +13,6 @@ const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/nam
 /// The own namespace, given the one that the client has by default.
 pub(super) fn own(of_client: &str) -> Result<String, Error> {
     find(of_client, Path::new(SERVICE_ACCOUNT), || {
-        // Only the file can tell a context that says `default` from one that says nothing.
         let config = Kubeconfig::read().ok()?;
         let current = config.current_context?;
         let named = config.contexts.into_iter().find(|context| context.name == current)?;
@@ -21,21 +20,10 @@ pub(super) fn own(of_client: &str) -> Result<String, Error> {
     })
 }
 
-/// Rejects names that no namespace can have, before they become part of a path.
-pub(super) fn check(names: Option<&[String]>) -> Result<(), Error> {
-    let valid = |name: &&String| {
-        !name.is_empty()
-            && name.len() <= 63
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-    };
-    match names.unwrap_or_default().iter().find(|name| !valid(name)) {
-        None => Ok(()),
-        Some(name) => {
-            Err(Error::new(Kind::Namespace, format!("`{name}` can't be the name of a namespace")))
-        }
-    }
+/// Whether a namespace can have this name: an RFC 1123 label.
+pub(super) fn is_valid(name: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    (1..=63).contains(&name.len()) && name.bytes().all(|byte| inner(byte) || byte == b'-')
 }
 
 fn find(
@@ -53,8 +41,10 @@ fn find(
         text => Ok(text.to_owned()),
     });
     read.or_else(|cause| {
-        let of_context = of_context().map(|namespace| namespace.trim().to_owned());
-        of_context.filter(|namespace| !namespace.is_empty()).ok_or_else(|| {
+        // The client says `default` for a context that names it, and for one that names nothing.
+        // The kubeconfig tells them apart; any other name there is that of another context.
+        let named = of_context().filter(|namespace| namespace.trim() == "default");
+        named.map(|namespace| namespace.trim().to_owned()).ok_or_else(|| {
             let message = format!(
                 "the own namespace is unknown: the client's context names none, and {} can't be read",
                 file.display()
@@ -105,5 +95,7 @@ mod tests {
         let missing = Path::new("/nonexistent/kube-weir/namespace");
         assert_eq!(find("team-a", missing, || None).unwrap(), "team-a");
         assert_eq!(find("default", missing, || Some("default".into())).unwrap(), "default");
+        let of_another_context = || Some("team-b".into());
+        assert!(find("default", missing, of_another_context).unwrap_err().is_namespace());
     }
 }

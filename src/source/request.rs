@@ -3,21 +3,21 @@
 use std::{future::Future, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Request, header};
-use http_body_util::BodyExt;
 use kube::{Client, client::Body, core::Status};
 use serde::Deserialize;
 use tokio::time::timeout;
 
+use super::incoming::Incoming;
 use crate::{
     error::{Error, Kind, from_client},
     resource::Gvr,
 };
 
 /// How long the server may take to begin an answer, and to go on with that of a list.
-const ANSWER: Duration = Duration::from_secs(60);
+pub(super) const ANSWER: Duration = Duration::from_secs(60);
 
-/// No object is larger: etcd takes 1.5 MiB by default, aggregated APIs somewhat more.
-const LONGEST_LINE: usize = 64 << 20;
+/// How long a watch waits for discovery before it begins without.
+const DISCOVERY: Duration = Duration::from_secs(5);
 
 /// Of a failure's body as much as a Status needs.
 const LONGEST_STATUS: usize = 64 << 10;
@@ -31,6 +31,8 @@ pub(super) struct Endpoint {
     pub(super) client: Client,
     pub(super) resource: Gvr,
     pub(super) metadata_only: bool,
+    /// Known to have no namespaces.
+    pub(super) cluster_scoped: bool,
 }
 
 /// What a request is for. It says which representation to ask for, and what to call it in errors.
@@ -41,11 +43,13 @@ pub(super) enum Verb {
 }
 
 impl Endpoint {
-    /// Sends a request that kube built, and gives the body of a good answer.
+    /// Sends a request that kube built, and gives the body of a good answer, which must begin
+    /// before `patience` is over.
     pub(super) async fn open(
         &self,
         verb: Verb,
         request: Result<Request<Vec<u8>>, kube::core::request::Error>,
+        patience: Duration,
     ) -> Result<Incoming, Error> {
         let (name, metadata) = match verb {
             Verb::List => ("list", METADATA_LIST),
@@ -58,27 +62,30 @@ impl Endpoint {
 
         let response = self.client.send(request.map(Body::from));
         let response =
-            in_time(&what, ANSWER, response).await?.map_err(|cause| from_client(&what, cause))?;
+            in_time(&what, patience, response).await?.map_err(|cause| from_client(&what, cause))?;
         let (head, body) = response.into_parts();
-        let mut body = Incoming { what, body, received: Vec::new(), scanned: 0 };
+        let mut incoming = Incoming::new(what.clone(), body);
         if head.status.is_success() {
-            return Ok(body);
+            return Ok(incoming);
         }
-        let text = body.text(LONGEST_STATUS).await.unwrap_or_default();
-        Err(failure(&body.what, head.status.as_u16(), &text)
-            .retry_after(retry_after(&head.headers)))
+        let text = incoming.text_up_to(LONGEST_STATUS, ANSWER).await.unwrap_or_default();
+        Err(failure(&what, head.status.as_u16(), &text).retry_after(retry_after(&head.headers)))
     }
 
-    /// Rejects a kind or a singular where a plural belongs. That the resource, or the server, is
-    /// not there is for the watch to report.
-    pub(super) async fn check_plural(&self) -> Result<(), Error> {
+    /// Asks the server what it knows of the resource. Rejects a kind or a singular where a plural
+    /// belongs. That the resource, or the server, is not there is for the watch to report.
+    pub(super) async fn discover(&mut self) -> Result<(), Error> {
         let wanted = self.resource.plural();
-        let served = match self.resource.group() {
-            "" => self.client.list_core_api_resources(self.resource.version()).await,
-            _ => self.client.list_api_group_resources(&self.resource.api_version()).await,
+        let (version, api_version) = (self.resource.version(), self.resource.api_version());
+        let served = async {
+            match self.resource.group() {
+                "" => self.client.list_core_api_resources(version).await,
+                _ => self.client.list_api_group_resources(&api_version).await,
+            }
         };
-        let Ok(served) = served else { return Ok(()) };
-        if served.resources.iter().any(|resource| resource.name == wanted) {
+        let Ok(Ok(served)) = timeout(DISCOVERY, served).await else { return Ok(()) };
+        if let Some(found) = served.resources.iter().find(|resource| resource.name == wanted) {
+            self.cluster_scoped = !found.namespaced;
             return Ok(());
         }
         let meant = served.resources.iter().find(|resource| {
@@ -116,81 +123,7 @@ pub(super) fn resource_of(url: &str) -> (Gvr, Option<String>) {
     }
 }
 
-/// A body on its way in.
-pub(super) struct Incoming {
-    /// The request it answers, for errors.
-    what: String,
-    body: Body,
-    /// Bytes that nobody has taken yet.
-    received: Vec<u8>,
-    /// How many of them are known to hold no end of a line.
-    scanned: usize,
-}
-
-impl Incoming {
-    /// The whole body, as a list has it.
-    pub(super) async fn list(mut self) -> Result<String, Error> {
-        self.text(usize::MAX).await
-    }
-
-    async fn text(&mut self, longest: usize) -> Result<String, Error> {
-        while self.received.len() < longest && self.receive(ANSWER).await? {}
-        self.utf8(self.received.len())
-    }
-
-    /// The next line, or `None` at the end. A silence of `patience` is a failure.
-    pub(super) async fn line(&mut self, patience: Duration) -> Result<Option<String>, Error> {
-        loop {
-            if let Some(end) = self.received[self.scanned..].iter().position(|byte| *byte == b'\n')
-            {
-                let line = self.utf8(self.scanned + end + 1)?;
-                if !line.trim().is_empty() {
-                    return Ok(Some(line));
-                }
-                continue;
-            }
-            self.scanned = self.received.len();
-            if self.scanned > LONGEST_LINE {
-                return Err(self.broken("an event is longer than 64 MiB"));
-            }
-            if !self.receive(patience).await? {
-                // What is left, if anything, was torn off: a line has an end.
-                let torn = !self.received.is_empty();
-                return if torn {
-                    Err(self.broken("the connection ended within an event"))
-                } else {
-                    Ok(None)
-                };
-            }
-        }
-    }
-
-    /// Waits for more bytes; false at the end of the body.
-    async fn receive(&mut self, patience: Duration) -> Result<bool, Error> {
-        let Some(frame) = in_time(&self.what, patience, self.body.frame()).await? else {
-            return Ok(false);
-        };
-        let frame = frame.map_err(|cause| from_client(&self.what, cause))?;
-        if let Ok(bytes) = frame.into_data() {
-            self.received.extend_from_slice(&bytes);
-        }
-        Ok(true)
-    }
-
-    /// Takes the first `len` bytes.
-    fn utf8(&mut self, len: usize) -> Result<String, Error> {
-        let rest = self.received.split_off(len);
-        let bytes = std::mem::replace(&mut self.received, rest);
-        self.scanned = 0;
-        String::from_utf8(bytes).map_err(|_| self.broken("the answer is not UTF-8"))
-    }
-
-    fn broken(&self, why: &str) -> Error {
-        Error::new(Kind::Connection, format!("{}: {why}", self.what))
-    }
-}
-
-async fn in_time<T>(
+pub(super) async fn in_time<T>(
     what: &str,
     patience: Duration,
     future: impl Future<Output = T>,

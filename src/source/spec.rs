@@ -8,12 +8,18 @@ use kube::{
     runtime::watcher::Event,
 };
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
-use super::request::{Endpoint, Incoming, Verb};
+use super::{
+    Known,
+    incoming::Incoming,
+    namespace,
+    page::Page,
+    request::{ANSWER, Endpoint, Verb},
+};
 use crate::{
     document::{Identity, Types},
     error::{Error, Kind},
+    json::{Cursor, Malformed},
     path::{FieldFilter, FieldSelector},
 };
 
@@ -33,6 +39,7 @@ pub(super) struct Spec<K> {
     pub(super) streaming: bool,
     pub(super) timeout: Duration,
     pub(super) decode: Decode<K>,
+    pub(super) known: Option<Arc<dyn Known>>,
 }
 
 /// Makes an object out of its JSON, without the fields to drop; with the types that it shares with
@@ -40,6 +47,19 @@ pub(super) struct Spec<K> {
 pub(super) type Decode<K> = fn(&FieldFilter, &str, Option<&Types>) -> Result<K, serde_json::Error>;
 
 impl<K> Spec<K> {
+    /// Finds out what is wrong with the namespaces before they become part of a path.
+    pub(super) fn check_namespaces(&self) -> Result<(), Error> {
+        let Some(names) = &self.namespaces else { return Ok(()) };
+        let why = if self.endpoint.cluster_scoped {
+            format!("{} are not in namespaces", self.endpoint.resource)
+        } else if let Some(name) = names.iter().find(|name| !namespace::is_valid(name)) {
+            format!("`{name}` can't be the name of a namespace")
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(Kind::Namespace, why))
+    }
+
     /// The collections to watch: one for each namespace.
     pub(super) fn urls(&self) -> Vec<Arc<str>> {
         let url = |namespace: Option<&str>| self.endpoint.resource.url(namespace).into();
@@ -50,7 +70,7 @@ impl<K> Spec<K> {
     }
 
     /// One page of a list, the first unless `next` says which.
-    pub(super) async fn list(&self, url: &str, next: Option<&str>) -> Result<String, Error> {
+    pub(super) async fn list(&self, url: &str, next: Option<&str>) -> Result<Page, Error> {
         let params = ListParams {
             label_selector: self.labels.clone(),
             field_selector: self.fields.clone(),
@@ -59,7 +79,8 @@ impl<K> Spec<K> {
             ..ListParams::default()
         };
         let request = Request::new(url).list(&params);
-        self.endpoint.open(Verb::List, request).await?.list().await
+        let incoming = self.endpoint.open(Verb::List, request, ANSWER).await?;
+        Ok(Page::new(incoming, ANSWER))
     }
 
     /// A watch from a version on; from nothing, with the whole state first, where `initial`.
@@ -77,18 +98,31 @@ impl<K> Spec<K> {
             send_initial_events: initial,
         };
         let request = Request::new(url).watch(&params, version);
-        self.endpoint.open(Verb::Watch, request).await
+        self.endpoint.open(Verb::Watch, request, self.patience().min(ANSWER)).await
     }
 
     /// The next line of a watch. A connection that is silent for longer than the server would let
     /// it be open is dead.
-    pub(super) async fn line(&self, incoming: &mut Incoming) -> Result<Option<String>, Error> {
-        incoming.line(self.timeout + GRACE).await
+    pub(super) async fn line<'i>(
+        &self,
+        incoming: &'i mut Incoming,
+    ) -> Result<Option<&'i str>, Error> {
+        incoming.line(self.patience()).await
+    }
+
+    fn patience(&self) -> Duration {
+        self.timeout + GRACE
     }
 
     /// Whether an object, as it was received, is one of those that are selected here.
     pub(super) fn selects(&self, json: &str) -> bool {
         self.selectors.iter().all(|selector| selector.matches_json(json))
+    }
+
+    /// Whether the store has this object already, as it is.
+    pub(super) fn knows(&self, json: &str) -> bool {
+        let known = self.known.as_ref();
+        known.is_some_and(|store| Identity::of(json).is_ok_and(|identity| store.keeps(&identity)))
     }
 
     pub(super) fn decode(&self, json: &str, types: Option<&Types>) -> Result<K, Error> {
@@ -100,12 +134,11 @@ impl<K> Spec<K> {
         })
     }
 
-    /// Understands one line of a watch.
-    pub(super) fn read(&self, line: &str) -> Read<K> {
-        let Ok(Line { kind, object }) = serde_json::from_str(line) else {
+    /// Understands one line of a watch, or, where `listing`, of a streaming list.
+    pub(super) fn read(&self, line: &str, listing: bool) -> Read<K> {
+        let Ok((kind, json)) = split(line) else {
             return Read::Failed(self.error(Kind::Connection, "an event is not valid JSON"));
         };
-        let json = object.get();
         match &*kind {
             "BOOKMARK" => match serde_json::from_str(json) {
                 Ok(Bookmark { metadata }) => Read::Bookmark {
@@ -124,6 +157,7 @@ impl<K> Spec<K> {
                 let what = format!("watch {}", self.endpoint.resource);
                 Read::Failed(Error::from_status(&what, code, &reason, &message))
             }
+            _ if listing && self.knows(json) => Read::Known,
             kind => {
                 let version =
                     Identity::of(json).ok().and_then(|own| own.resource_version.map(str::to_owned));
@@ -150,6 +184,8 @@ impl<K> Spec<K> {
 pub(super) enum Read<K> {
     /// Something changed; the watch is now at this version.
     Event(Event<K>, String),
+    /// The store has it already.
+    Known,
     /// Nothing changed; the watch is now at this version.
     Bookmark { version: String, end_of_list: bool },
     /// Something changed that can't be told, or (`gone`) that should be there no more.
@@ -158,50 +194,24 @@ pub(super) enum Read<K> {
     Failed(Error),
 }
 
-/// A page of a list.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Page<'a> {
-    metadata: PageMeta,
-    #[serde(borrow)]
-    pub(super) items: Option<Vec<&'a RawValue>>,
-    #[serde(flatten)]
-    types: Types,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PageMeta {
-    #[serde(default)]
-    resource_version: String,
-    #[serde(default, rename = "continue")]
-    next: String,
-}
-
-impl Page<'_> {
-    /// The types of each item, which don't repeat them: a `PodList` is one of `Pod`s.
-    pub(super) fn item_types(&self) -> Types {
-        let mut types = self.types.clone();
-        types.kind = types.kind.and_then(|kind| kind.strip_suffix("List").map(str::to_owned));
-        types
+/// The type of an event and its object, in whatever order they come. What is in the object is left
+/// to those who decode it.
+fn split(line: &str) -> Result<(Cow<'_, str>, &str), Malformed> {
+    let line = line.trim_ascii_end();
+    let mut cursor = Cursor::new(line);
+    let (mut kind, mut object) = (None, None);
+    cursor.enter_object()?;
+    while let Some((_, name)) = cursor.next_field()? {
+        if name.is("type") {
+            kind = Some(cursor.string()?.unescape()?);
+        } else if name.is("object") {
+            object = Some(cursor.value()?);
+        } else {
+            cursor.skip_value()?;
+        }
     }
-
-    /// What to ask for the next page with.
-    pub(super) fn next(&self) -> Option<String> {
-        Some(self.metadata.next.clone()).filter(|token| !token.is_empty())
-    }
-
-    pub(super) fn version(&self) -> String {
-        self.metadata.resource_version.clone()
-    }
-}
-
-#[derive(Deserialize)]
-struct Line<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Cow<'a, str>,
-    #[serde(borrow)]
-    object: &'a RawValue,
+    let whole = cursor.position() == line.len();
+    kind.zip(object).filter(|_| whole).ok_or(Malformed)
 }
 
 #[derive(Deserialize)]
@@ -231,7 +241,35 @@ impl<K> Clone for Spec<K> {
             fields: self.fields.clone(),
             filter: self.filter.clone(),
             selectors: self.selectors.clone(),
+            known: self.known.clone(),
             ..*self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_split_in_any_order() {
+        let object = r#"{"a":[{"type":"x"}],"object":"}"}"#;
+        for line in [
+            format!(r#"{{"type":"ADDED","object":{object}}}"#),
+            format!(" {{ \"object\" : {object} , \"new\":[1], \"type\" : \"ADDED\" }} \r\n"),
+        ] {
+            let (kind, json) = split(&line).unwrap();
+            assert_eq!((&*kind, json), ("ADDED", object));
+        }
+        for line in [
+            "",
+            "{}",
+            "[]",
+            r#"{"type":"ADDED"}"#,
+            r#"{"type":"A","object":{}}x"#,
+            r#"{"type":7,"object":{}}"#,
+        ] {
+            assert!(split(line).is_err(), "{line}");
         }
     }
 }

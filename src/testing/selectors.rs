@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    labels::Selector,
+    labels::LabelSelector,
     testing::{
         history::Key,
         status::{self, Outcome},
@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug, Clone, Default)]
 pub(super) struct Selection {
     pub(super) namespace: Option<String>,
-    pub(super) labels: Selector,
+    pub(super) labels: LabelSelector,
     pub(super) fields: FieldSelector,
 }
 
@@ -32,11 +32,12 @@ impl Selection {
 }
 
 /// The label selector of a request; none selects everything.
-pub(super) fn labels(text: &str) -> Outcome<Selector> {
+pub(super) fn labels(text: &str) -> Outcome<LabelSelector> {
     if text.trim().is_empty() {
-        return Ok(Selector::default());
+        return Ok(LabelSelector::default());
     }
-    Selector::parse(text).map_err(|why| {
+    LabelSelector::parse(text).map_err(|why| {
+        let why = why.hint();
         let message = format!("unable to parse requirement: {why} in label selector \"{text}\"");
         status::bad_request(&message)
     })

@@ -7,9 +7,10 @@ use std::{
 };
 
 /// From what knows nothing of the others to what knows all: a module may use those before it.
-const ORDER: [&str; 18] = [
-    "json", "path", "error", "labels", "resource", "document", "source", "key", "index_by",
-    "explain", "snapshot", "change", "store", "changes", "writer", "adapters", "ext", "testing",
+const ORDER: [&str; 19] = [
+    "clock", "json", "path", "error", "labels", "resource", "document", "source", "key",
+    "index_by", "explain", "snapshot", "change", "store", "changes", "writer", "adapters", "ext",
+    "testing",
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

@@ -3,7 +3,9 @@
 mod apiserver;
 mod architecture;
 mod debounce;
+mod examples;
 mod index;
+mod live;
 mod logs;
 mod model;
 mod support;

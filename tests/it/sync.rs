@@ -184,6 +184,38 @@ async fn a_wait_ends_at_the_deadline_without_any_cause() {
     assert_eq!(start.elapsed(), Duration::from_secs(7));
 }
 
+/// kube's watcher begins each list that fails with another Init.
+/// SEMANTICS: S6
+#[tokio::test(start_paused = true)]
+async fn a_list_that_begins_again_and_again_is_no_progress() {
+    let (feed, events) = feed();
+    let pipeline = events.index(by_identity());
+    let store = pipeline.store();
+    let polling = tokio::spawn(pipeline.for_each(|_| async {}));
+    let failing = tokio::spawn(async move {
+        loop {
+            feed.send(Event::Init);
+            feed.fail(forbidden());
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    });
+    let start = Instant::now();
+    assert!(store.synced().await.unwrap_err().is_forbidden());
+    assert_eq!(start.elapsed(), Duration::from_secs(30));
+    failing.abort();
+    polling.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_may_be_never() {
+    let (feed, events) = feed();
+    let policy = SyncPolicy::default().deadline(Duration::MAX);
+    let pipeline = events.index(by_identity()).sync_policy(policy);
+    let store = pipeline.store();
+    assert!(timeout(Duration::from_secs(86_400), store.synced()).await.is_err());
+    drop((feed, pipeline));
+}
+
 /// SEMANTICS: S6
 #[tokio::test(start_paused = true)]
 async fn a_long_load_is_no_reason_to_give_up() {

@@ -146,6 +146,28 @@ async fn no_namespace_is_nothing_and_never_everything() {
     assert!(server.requests().is_empty());
 }
 
+#[tokio::test(start_paused = true)]
+async fn namespaces_of_what_has_none_are_an_error() {
+    let server = ApiServer::new();
+    let nodes = watch_resource(server.client(), Gvr::parse("v1/nodes").unwrap()).await.unwrap();
+    let pipeline = nodes.namespace("a").index(IndexBy::path("metadata.name").unwrap());
+    let items: Vec<_> = pipeline.collect().await;
+    assert!(
+        matches!(&items[..], [Err(error)] if error.is_namespace() && error.to_string().contains("v1/nodes"))
+    );
+}
+
+/// A server that is there and silent must not keep a watch from beginning, and failing.
+#[tokio::test(start_paused = true)]
+async fn discovery_is_not_waited_for_for_ever() {
+    let server = ApiServer::new();
+    server.fault(On::any(), 2, Fault::Delay(Duration::from_secs(86_400)));
+    let pods = watch_resource(server.client(), Gvr::parse("v1/pods").unwrap()).await.unwrap();
+    let mut changes = pin!(pods.index(IndexBy::path("metadata.name").unwrap()));
+    assert!(next(&mut changes).await.unwrap_err().is_timeout());
+    assert!(changes.first_synced().await.unwrap().is_empty());
+}
+
 fn widgets() -> Value {
     json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
@@ -526,6 +548,40 @@ async fn one_object_that_will_not_decode_is_isolated() {
     assert_eq!(store.explain().stale, ["a/bad"]);
 }
 
+/// What a relist finds unchanged is not decoded again: here it could not be.
+/// SEMANTICS: S7, I9
+#[tokio::test(start_paused = true)]
+async fn a_relist_decodes_only_what_changed() {
+    for streaming in [false, true] {
+        let server = server_with(&["a/gone", "a/x", "a/y"]);
+        let watch = configs(&server).streaming_list(streaming);
+        let mut changes = pin!(watch.index(by_identity()));
+        let before = changes.first_synced().await.unwrap();
+        server.delete("configmaps", "a", "gone").unwrap();
+        server.apply(&config("a/y", "changed")).unwrap();
+        server.fault(Verb::Watch, 1, Fault::status(410));
+        let garble = || Fault::Garble { name: "x".into() };
+        server.fault(if streaming { Verb::Watch } else { Verb::List }, 1, garble());
+        server.disconnect();
+        let mut total = (0, 0, 0);
+        let last = loop {
+            match next(&mut changes).await {
+                Err(error) => assert!(!error.is_undecodable(), "{error:?}"),
+                item => {
+                    let (created, modified, deleted) = stats(&item);
+                    total = (total.0 + created, total.1 + modified, total.2 + deleted);
+                    if total == (0, 1, 1) {
+                        break item.unwrap();
+                    }
+                }
+            }
+        };
+        let object = |snapshot: &Snapshot<ConfigMap>| snapshot.object("a", "x").cloned().unwrap();
+        assert!(std::sync::Arc::ptr_eq(&object(&before), &object(last.snapshot())));
+        assert_eq!(names(last.snapshot()), ["a/x", "a/y"]);
+    }
+}
+
 /// SEMANTICS: W7
 #[tokio::test(start_paused = true)]
 async fn no_log_line_and_no_error_holds_a_secret() {
@@ -583,6 +639,26 @@ async fn a_dead_connection_is_noticed() {
     let error = next(&mut changes).await.unwrap_err();
     assert!(error.is_timeout(), "{error:?}");
     assert!(start.elapsed() <= Duration::from_secs(35), "{:?}", start.elapsed());
+    server.apply(&config("a/y", "web")).unwrap();
+    let (_, change) = next_change(&mut changes).await;
+    assert_eq!(names(change.snapshot()), ["a/x", "a/y"]);
+    assert_eq!(asked_lists(&server), 1, "it resumes");
+}
+
+/// Dead before the watch began, as a connection is that was kept open since the list.
+///
+/// SEMANTICS: W8
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_is_not_answered_is_noticed_as_soon() {
+    let server = server_with(&["a/x"]);
+    server.fault(Verb::Watch, 1, Fault::Delay(Duration::from_secs(3600)));
+    let watch = configs(&server).watch_timeout(Duration::from_secs(2));
+    let mut changes = pin!(watch.index(by_identity()));
+    changes.first_synced().await.unwrap();
+    let start = Instant::now();
+    let error = next(&mut changes).await.unwrap_err();
+    assert!(error.is_timeout(), "{error:?}");
+    assert!(start.elapsed() <= Duration::from_secs(7), "{:?}", start.elapsed());
     server.apply(&config("a/y", "web")).unwrap();
     let (_, change) = next_change(&mut changes).await;
     assert_eq!(names(change.snapshot()), ["a/x", "a/y"]);
@@ -657,7 +733,6 @@ async fn a_streaming_list_brings_the_same() {
 async fn a_streaming_list_that_is_cut_begins_anew() {
     let server = server_with(&["a/x", "a/y", "b/x"]);
     server.fault(Verb::Watch, 1, Fault::Disconnect { after_events: 2 });
-    server.fault(Verb::Watch, 1, Fault::status(503));
     let mut changes = pin!(configs(&server).streaming_list(true).index(by_identity()));
     let (errors, change) = {
         let error = next(&mut changes).await.unwrap_err();
@@ -665,8 +740,31 @@ async fn a_streaming_list_that_is_cut_begins_anew() {
         let (errors, change) = next_change(&mut changes).await;
         ([vec![error.reason()], errors].concat(), change)
     };
-    assert_eq!(errors, ["Connection", "Other"]);
+    assert_eq!(errors, ["Connection"]);
     assert_eq!(names(change.snapshot()), ["a/y", "b/x"]);
+}
+
+/// A server that takes the request for a streaming list for that of a plain watch.
+#[tokio::test(start_paused = true)]
+async fn a_streaming_list_without_an_end_is_given_up_for_pages() {
+    let server = server_with(&["a/x"]);
+    server.fault(Verb::Watch, 1, Fault::NoBookmarks);
+    let watch = configs(&server).streaming_list(true).watch_timeout(Duration::from_secs(60));
+    let mut changes = pin!(watch.index(by_identity()));
+    let start = Instant::now();
+    let (errors, change) = next_change(&mut changes).await;
+    assert_eq!(names(change.snapshot()), ["a/x"]);
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(start.elapsed() < Duration::from_secs(70), "{:?}", start.elapsed());
+    assert_eq!(asked(&server).0, 1);
+    // The next time it is asked for a streaming list again.
+    server.take_requests();
+    server.fault(Verb::Watch, 1, Fault::status(410));
+    server.disconnect();
+    server.apply(&config("a/y", "web")).unwrap();
+    next_change(&mut changes).await;
+    assert!(server.requests().iter().any(|request| request.contains("sendInitialEvents=true")));
+    assert_eq!(asked(&server).0, 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,14 +1,23 @@
 //! Walks JSON text where it stands: no tree, no copies.
 //!
+//! A [`Scanner`] checks bytes as they were received.
 //! A `Cursor` steps over text that has been validated before (by `serde_json`, say as a `RawValue`).
 //! It checks only what it needs to find its way. On other text it may skip over a mistake, but it
 //! never panics, never loops and never recurses: it gives `Malformed` or some part of the text.
 
-use std::borrow::Cow;
-use std::ops::Range;
+mod mask;
+mod scan;
+mod skip;
+
+use std::{borrow::Cow, ops::Range};
+
+pub(crate) use self::{
+    scan::{Fault, Quoted, Scanner},
+    skip::Skip,
+};
 
 /// Containers may be nested as deep as `serde_json` decodes them.
-const MAX_DEPTH: usize = 127;
+pub(crate) const MAX_DEPTH: usize = 127;
 
 /// A place in JSON text, and how deep that place is nested.
 #[derive(Clone, Debug)]
@@ -90,6 +99,11 @@ impl<'j> Cursor<'j> {
     /// Steps on to the next element, which the caller steps over; `false` once the array is left.
     pub(crate) fn next_element(&mut self) -> Result<bool, Malformed> {
         self.next(b'[', b']')
+    }
+
+    /// Steps from behind any item out of the container that was entered.
+    pub(crate) fn leave(&mut self) -> Result<(), Malformed> {
+        self.skip_rest(self.depth.checked_sub(1).ok_or(Malformed)?)
     }
 
     /// Steps over the string at the cursor.
@@ -182,24 +196,19 @@ impl<'j> Cursor<'j> {
     }
 
     fn skip_container(&mut self) -> Result<(), Malformed> {
-        let bytes = self.text.as_bytes();
-        let outside = self.depth;
-        loop {
-            match bytes.get(self.at).ok_or(Malformed)? {
-                b'"' => {
-                    self.skip_string()?;
-                    continue;
-                }
-                b'{' | b'[' if self.depth == MAX_DEPTH => return Err(Malformed),
-                b'{' | b'[' => self.depth += 1,
-                b'}' | b']' => self.depth -= 1,
-                _ => {}
-            }
-            self.at += 1;
-            if self.depth == outside {
-                return Ok(());
-            }
+        if self.depth == MAX_DEPTH {
+            return Err(Malformed);
         }
+        self.at += 1;
+        self.skip_rest(self.depth)
+    }
+
+    /// Steps from within a container that is nested so deep to behind its end.
+    fn skip_rest(&mut self, outside: usize) -> Result<(), Malformed> {
+        let rest = self.text.as_bytes().get(self.at..).ok_or(Malformed)?;
+        self.at += Skip::new(outside).step(rest)?.ok_or(Malformed)?;
+        self.depth = outside;
+        Ok(())
     }
 
     /// Steps over a string and tells whether there were escapes in it.
@@ -208,7 +217,7 @@ impl<'j> Cursor<'j> {
         let bytes = self.text.as_bytes();
         let mut escaped = false;
         loop {
-            self.at += plain_bytes(&bytes[self.at.min(bytes.len())..]);
+            self.at += plain_bytes::<false>(&bytes[self.at.min(bytes.len())..]);
             if *bytes.get(self.at).ok_or(Malformed)? == b'"' {
                 self.at += 1;
                 return Ok(escaped);
@@ -241,25 +250,30 @@ impl<'j> RawStr<'j> {
     }
 }
 
-/// How many bytes pass before a quote or a backslash, found eight at a time.
-fn plain_bytes(bytes: &[u8]) -> usize {
+/// How many bytes pass before a quote or a backslash, or a `CONTROL` character, found eight at a time.
+#[inline]
+fn plain_bytes<const CONTROL: bool>(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::from_le_bytes([0x01; 8]);
     const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
     const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
     const ESCAPES: u64 = u64::from_le_bytes([b'\\'; 8]);
+    const SPACES: u64 = u64::from_le_bytes([b' '; 8]);
     let (words, rest) = bytes.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
         let (quotes, escapes) = (word ^ QUOTES, word ^ ESCAPES);
-        // The lowest byte that is zero has its high bit set here; bits above it may be wrong.
+        // The lowest byte that is sought has its high bit set here; bits above it may be wrong.
         let zero = |x: u64| x.wrapping_sub(ONES) & !x;
-        let found = (zero(quotes) | zero(escapes)) & HIGH;
-        if found != 0 {
-            return index * 8 + (found.trailing_zeros() / 8) as usize;
+        let mut found = zero(quotes) | zero(escapes);
+        if CONTROL {
+            found |= word.wrapping_sub(SPACES) & !word;
+        }
+        if found & HIGH != 0 {
+            return index * 8 + ((found & HIGH).trailing_zeros() / 8) as usize;
         }
     }
-    let tail = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(rest.len());
-    words.len() * 8 + tail
+    let sought = |byte: &u8| matches!(byte, b'"' | b'\\') || (CONTROL && *byte < b' ');
+    words.len() * 8 + rest.iter().position(sought).unwrap_or(rest.len())
 }
 
 fn ends_literal(byte: u8) -> bool {
@@ -297,9 +311,9 @@ mod tests {
         for length in 0..40 {
             for end in ["\"", "\\", "é\""] {
                 let text = format!("{}{end}", "x".repeat(length));
-                assert_eq!(plain_bytes(text.as_bytes()), text.find(['"', '\\']).unwrap());
+                assert_eq!(plain_bytes::<true>(text.as_bytes()), text.find(['"', '\\']).unwrap());
             }
-            assert_eq!(plain_bytes("\u{a2}!#[]".repeat(length).as_bytes()), 6 * length);
+            assert_eq!(plain_bytes::<true>("\u{a2}!#[]".repeat(length).as_bytes()), 6 * length);
         }
     }
 

@@ -1,0 +1,83 @@
+//! What tells which object it is.
+
+use serde::{Deserialize, Serialize, de::Error as _};
+
+use crate::json::{Cursor, Kind, Malformed};
+
+/// What names an object in its JSON, as written there: an escape in a name stays one.
+#[derive(Default)]
+pub(crate) struct Identity<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) namespace: Option<&'a str>,
+    pub(crate) uid: Option<&'a str>,
+    pub(crate) resource_version: Option<&'a str>,
+}
+
+impl<'a> Identity<'a> {
+    /// That of the object in the text, if it has a name.
+    ///
+    /// Reads no further than `metadata`, and takes the text for JSON.
+    pub(crate) fn of(json: &'a str) -> Result<Self, serde_json::Error> {
+        let found = Self::seek(json).ok().flatten();
+        found.filter(|own| !own.name.is_empty()).ok_or_else(nameless)
+    }
+
+    fn seek(json: &'a str) -> Result<Option<Self>, Malformed> {
+        let Some(mut cursor) = metadata(json)? else { return Ok(None) };
+        let mut own = Self::default();
+        cursor.enter_object()?;
+        while let Some((_, name)) = cursor.next_field()? {
+            let place = match () {
+                () if name.is("name") => {
+                    own.name = string(&mut cursor)?.unwrap_or_default();
+                    continue;
+                }
+                () if name.is("namespace") => &mut own.namespace,
+                () if name.is("uid") => &mut own.uid,
+                () if name.is("resourceVersion") => &mut own.resource_version,
+                () => {
+                    cursor.skip_value()?;
+                    continue;
+                }
+            };
+            *place = string(&mut cursor)?;
+        }
+        Ok(Some(own))
+    }
+}
+
+/// The metadata of the object in the text.
+pub(super) fn metadata(json: &str) -> Result<Option<Cursor<'_>>, Malformed> {
+    let mut cursor = Cursor::new(json);
+    cursor.enter_object()?;
+    while let Some((_, name)) = cursor.next_field()? {
+        if name.is("metadata") {
+            return Ok(Some(cursor));
+        }
+        cursor.skip_value()?;
+    }
+    Ok(None)
+}
+
+/// Steps over a string, or over null.
+fn string<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a str>, Malformed> {
+    match (cursor.kind()?, cursor.value()?) {
+        (Kind::String, quoted) => quoted.get(1..quoted.len() - 1).map(Some).ok_or(Malformed),
+        (Kind::Literal, "null") => Ok(None),
+        _ => Err(Malformed),
+    }
+}
+
+pub(super) fn nameless() -> serde_json::Error {
+    serde_json::Error::custom("no metadata.name")
+}
+
+/// An object's `apiVersion` and `kind`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Types {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) api_version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) kind: Option<String>,
+}

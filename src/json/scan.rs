@@ -1,0 +1,291 @@
+//! Checks JSON bytes as it steps over them.
+
+use std::borrow::Cow;
+
+use super::{Malformed, mask::mask, plain_bytes, skip::Skip};
+
+/// Why there is no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It goes on where the bytes end.
+    Incomplete,
+    Malformed,
+}
+
+/// A place in bytes that may or may not be JSON, and may go on where they end.
+#[derive(Clone, Debug)]
+pub(crate) struct Scanner<'s> {
+    bytes: &'s [u8],
+    at: usize,
+    /// Which of the 64 bytes before `marked` are quotes, backslashes or control characters.
+    marks: u64,
+    marked: usize,
+}
+
+/// Where a string stands, without its quotes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Quoted {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) escaped: bool,
+    /// There are escapes in it where `serde_json` would write none, or others.
+    pub(crate) odd: bool,
+    /// There are halves of surrogate pairs in it; that they fit together is not checked.
+    pub(crate) halves: bool,
+}
+
+impl<'s> Scanner<'s> {
+    pub(crate) fn new(bytes: &'s [u8], at: usize) -> Self {
+        Self { bytes, at, marks: 0, marked: 0 }
+    }
+
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// What was stepped over since it stood there.
+    pub(crate) fn since(&self, start: usize) -> &'s [u8] {
+        &self.bytes[start..self.at]
+    }
+
+    /// The byte at which the scanner stands.
+    #[inline]
+    pub(crate) fn peek(&self) -> Result<u8, Fault> {
+        self.bytes.get(self.at).copied().ok_or(Fault::Incomplete)
+    }
+
+    /// Steps over a byte that was peeked at.
+    #[inline]
+    pub(crate) fn advance(&mut self) {
+        self.at += 1;
+    }
+
+    #[inline]
+    pub(crate) fn eat(&mut self, byte: u8) -> Result<(), Fault> {
+        if self.peek()? != byte {
+            return Err(Fault::Malformed);
+        }
+        self.advance();
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn stands_before_space(&self) -> bool {
+        matches!(self.bytes.get(self.at), Some(b' ' | b'\n' | b'\r' | b'\t'))
+    }
+
+    pub(crate) fn space(&mut self) {
+        while self.stands_before_space() {
+            self.at += 1;
+        }
+    }
+
+    /// Steps over a string.
+    #[inline]
+    pub(crate) fn string(&mut self) -> Result<Quoted, Fault> {
+        self.eat(b'"')?;
+        let start = self.at;
+        self.seek_mark();
+        if self.bytes.get(self.at) != Some(&b'"') {
+            return self.escaped_string(start);
+        }
+        self.at += 1;
+        Ok(Quoted { start, end: self.at - 1, escaped: false, odd: false, halves: false })
+    }
+
+    #[cold]
+    fn escaped_string(&mut self, start: usize) -> Result<Quoted, Fault> {
+        let mut quoted = Quoted { start, end: 0, escaped: true, odd: false, halves: false };
+        loop {
+            match self.peek()? {
+                b'"' => {
+                    quoted.end = self.at;
+                    self.at += 1;
+                    return Ok(quoted);
+                }
+                b'\\' => self.escape(&mut quoted)?,
+                _ => return Err(Fault::Malformed),
+            }
+            self.seek_mark();
+        }
+    }
+
+    /// Steps to the next quote, backslash or control character, or to the end of the bytes.
+    #[inline]
+    fn seek_mark(&mut self) {
+        if self.at < self.marked {
+            let marks = self.marks >> (64 - (self.marked - self.at));
+            if marks != 0 {
+                self.at += marks.trailing_zeros() as usize;
+                return;
+            }
+            self.at = self.marked;
+        }
+        self.seek_on();
+    }
+
+    fn seek_on(&mut self) {
+        loop {
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            let marked = |byte| byte == b'"' || byte == b'\\' || byte < b' ';
+            self.marks = if let Some(block) = rest.first_chunk() {
+                mask(block, marked)
+            } else {
+                // The end of the bytes is as good as a control character.
+                let mut block = [0; 64];
+                block[..rest.len()].copy_from_slice(rest);
+                mask(&block, marked)
+            };
+            self.marked = self.at + 64;
+            if self.marks != 0 {
+                self.at += self.marks.trailing_zeros() as usize;
+                return;
+            }
+            self.at = self.marked;
+        }
+    }
+
+    /// The string itself, without escapes.
+    #[inline]
+    pub(crate) fn unescape(&self, string: Quoted) -> Result<Cow<'s, str>, Fault> {
+        let Quoted { start, end, escaped, .. } = string;
+        if escaped {
+            let own = serde_json::from_slice(&self.bytes[start - 1..=end]);
+            return own.map(Cow::Owned).map_err(|_| Fault::Malformed);
+        }
+        let own = str::from_utf8(&self.bytes[start..end]);
+        own.map(Cow::Borrowed).map_err(|_| Fault::Malformed)
+    }
+
+    pub(crate) fn bytes_of(&self, string: Quoted) -> &'s [u8] {
+        &self.bytes[string.start..string.end]
+    }
+
+    /// Steps over a number, a truth value or null. Tells whether it is a number that may be too
+    /// large to be one for `serde_json`.
+    pub(crate) fn literal(&mut self) -> Result<bool, Fault> {
+        match self.peek()? {
+            b't' => self.word(b"true"),
+            b'f' => self.word(b"false"),
+            b'n' => self.word(b"null"),
+            _ => self.number(),
+        }
+    }
+
+    pub(crate) fn null(&mut self) -> Result<(), Fault> {
+        self.word(b"null").map(drop)
+    }
+
+    /// Steps over a value in which nothing is checked but where strings and containers end.
+    pub(crate) fn skip_value(&mut self, depth: usize) -> Result<(), Fault> {
+        match self.peek()? {
+            b'{' | b'[' => {
+                self.advance();
+                let end = Skip::new(depth).step(&self.bytes[self.at..]);
+                let end = end.map_err(|Malformed| Fault::Malformed)?;
+                self.at += end.ok_or(Fault::Incomplete)?;
+                Ok(())
+            }
+            b'"' => {
+                self.advance();
+                loop {
+                    self.at += plain_bytes::<false>(&self.bytes[self.at.min(self.bytes.len())..]);
+                    if self.peek()? == b'"' {
+                        self.advance();
+                        return Ok(());
+                    }
+                    self.at += 2;
+                }
+            }
+            _ => self.literal().map(drop),
+        }
+    }
+
+    /// How many elements the array at the scanner has.
+    pub(crate) fn count_elements(&self, depth: usize) -> Result<usize, Fault> {
+        let mut ahead = self.clone();
+        ahead.eat(b'[')?;
+        ahead.space();
+        if ahead.peek()? == b']' {
+            return Ok(0);
+        }
+        for count in 1.. {
+            ahead.skip_value(depth)?;
+            ahead.space();
+            if ahead.peek()? == b']' {
+                return Ok(count);
+            }
+            ahead.eat(b',')?;
+            ahead.space();
+        }
+        Err(Fault::Malformed)
+    }
+
+    /// Steps over an escape.
+    fn escape(&mut self, quoted: &mut Quoted) -> Result<(), Fault> {
+        self.advance();
+        let kind = self.peek()?;
+        self.advance();
+        match kind {
+            b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't' => return Ok(()),
+            b'/' => quoted.odd = true,
+            b'u' => {
+                let mut unit = 0;
+                for _ in 0..4 {
+                    let digit = char::from(self.peek()?).to_digit(16).ok_or(Fault::Malformed)?;
+                    unit = unit << 4 | digit;
+                    self.advance();
+                }
+                quoted.odd = true;
+                quoted.halves |= (0xd800..0xe000).contains(&unit);
+            }
+            _ => return Err(Fault::Malformed),
+        }
+        Ok(())
+    }
+
+    fn word(&mut self, word: &[u8]) -> Result<bool, Fault> {
+        let rest = &self.bytes[self.at..];
+        if rest.starts_with(word) {
+            self.at += word.len();
+            return Ok(false);
+        }
+        Err(if word.starts_with(rest) { Fault::Incomplete } else { Fault::Malformed })
+    }
+
+    fn number(&mut self) -> Result<bool, Fault> {
+        /// Without an exponent, fewer digits than this are never too large.
+        const LONG: usize = 300;
+        let start = self.at;
+        if self.peek()? == b'-' {
+            self.advance();
+        }
+        match self.peek()? {
+            b'0' => self.advance(),
+            _ => self.digits()?,
+        }
+        if self.peek()? == b'.' {
+            self.advance();
+            self.digits()?;
+        }
+        let exponent = matches!(self.peek()?, b'e' | b'E');
+        if exponent {
+            self.advance();
+            if matches!(self.peek()?, b'+' | b'-') {
+                self.advance();
+            }
+            self.digits()?;
+        }
+        Ok(exponent || self.at - start > LONG)
+    }
+
+    fn digits(&mut self) -> Result<(), Fault> {
+        if !self.peek()?.is_ascii_digit() {
+            return Err(Fault::Malformed);
+        }
+        while self.peek()?.is_ascii_digit() {
+            self.advance();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,165 @@
+//! Steps over containers 64 bytes at a time, without looking at what is in them.
+
+use super::{MAX_DEPTH, Malformed, mask::mask};
+
+/// Steps to the end of a container, in as many pieces as it comes.
+#[derive(Clone, Debug)]
+pub(crate) struct Skip {
+    /// How deep the container itself is nested.
+    outside: usize,
+    depth: usize,
+    /// All ones in a string, else zero.
+    quoted: u64,
+    /// One behind a backslash that escapes, else zero.
+    escaped: u64,
+}
+
+impl Skip {
+    /// Stands in a container that is nested so deep, behind its opening bracket or any item.
+    pub(crate) fn new(outside: usize) -> Self {
+        Self { outside, depth: outside + 1, quoted: 0, escaped: 0 }
+    }
+
+    /// Steps on, and gives how many bytes it is to the end of the container, if that is in sight.
+    ///
+    /// Brackets are taken for balanced whatever their kind: text between them that is no JSON may
+    /// be stepped over, but never beyond where strings and brackets end.
+    pub(crate) fn step(&mut self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {
+        let (blocks, rest) = bytes.as_chunks::<64>();
+        for (index, block) in blocks.iter().enumerate() {
+            if let Some(end) = self.block(block)? {
+                return Ok(Some(index * 64 + end));
+            }
+        }
+        let end = self.bytewise(rest)?;
+        Ok(end.map(|end| blocks.len() * 64 + end))
+    }
+
+    fn block(&mut self, block: &[u8; 64]) -> Result<Option<usize>, Malformed> {
+        let escaped = self.escaped_in(mask(block, |byte| byte == b'\\'));
+        let ends = mask(block, |byte| byte == b'"') & !escaped;
+        let quoted = parity(ends) ^ self.quoted;
+        self.quoted = if quoted >> 63 == 1 { u64::MAX } else { 0 };
+        // One bit tells square brackets from curly ones.
+        let open = mask(block, |byte| byte | 0x20 == b'{') & !quoted;
+        let close = mask(block, |byte| byte | 0x20 == b'}') & !quoted;
+        let (opened, closed) = (open.count_ones() as usize, close.count_ones() as usize);
+        if self.depth - self.outside > closed && self.depth + opened <= MAX_DEPTH {
+            self.depth = self.depth + opened - closed;
+            return Ok(None);
+        }
+        let mut brackets = open | close;
+        while brackets != 0 {
+            let at = brackets.trailing_zeros();
+            if self.bracket(open >> at & 1 == 1)? {
+                return Ok(Some(at as usize + 1));
+            }
+            brackets &= brackets - 1;
+        }
+        Ok(None)
+    }
+
+    fn bytewise(&mut self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {
+        for (index, byte) in bytes.iter().enumerate() {
+            let escaped = std::mem::take(&mut self.escaped) == 1;
+            match byte {
+                b'\\' if !escaped => self.escaped = 1,
+                b'"' if !escaped => self.quoted = !self.quoted,
+                b'{' | b'[' if self.quoted == 0 => drop(self.bracket(true)?),
+                b'}' | b']' if self.quoted == 0 && self.bracket(false)? => {
+                    return Ok(Some(index + 1));
+                }
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Passes a bracket and tells whether it is the container's last.
+    fn bracket(&mut self, opens: bool) -> Result<bool, Malformed> {
+        if !opens {
+            self.depth -= 1;
+            return Ok(self.depth == self.outside);
+        }
+        if self.depth == MAX_DEPTH {
+            return Err(Malformed);
+        }
+        self.depth += 1;
+        Ok(false)
+    }
+
+    /// Which bytes come behind a backslash that is not escaped itself.
+    fn escaped_in(&mut self, backslashes: u64) -> u64 {
+        const EVEN: u64 = 0x5555_5555_5555_5555;
+        if backslashes == 0 {
+            return std::mem::take(&mut self.escaped);
+        }
+        let backslashes = backslashes & !self.escaped;
+        let follows = backslashes << 1 | self.escaped;
+        // A sum carries through a row of backslashes: those in odd places are told by where it
+        // comes out.
+        let odd = backslashes & !EVEN & !follows;
+        let (rows, carried) = odd.overflowing_add(backslashes);
+        self.escaped = u64::from(carried);
+        (EVEN ^ rows << 1) & follows
+    }
+}
+
+/// Bit n tells whether an odd number of bits is set up to n.
+fn parity(mut bits: u64) -> u64 {
+    for shift in [1, 2, 4, 8, 16, 32] {
+        bits ^= bits << shift;
+    }
+    bits
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn whole(bytes: &[u8]) -> Result<Option<usize>, Malformed> {
+        Skip::new(0).step(bytes)
+    }
+
+    #[test]
+    fn brackets_in_strings_do_not_count() {
+        let body = r#""a":"}\"]","\\":[1,{"b\\\"":"{"}],"é":{}"#;
+        for length in 0..130 {
+            let text = format!("{}{body}}},1", " ".repeat(length));
+            assert_eq!(whole(text.as_bytes()), Ok(Some(text.len() - 2)), "{length}");
+        }
+        assert_eq!(whole(b"\"}\""), Ok(None));
+    }
+
+    #[test]
+    fn depth_is_limited() {
+        for depth in [1, 63, 64, 126, 127, 500] {
+            let text = "[".repeat(depth) + &"]".repeat(depth) + "]";
+            assert_eq!(whole(text.as_bytes()).is_ok(), depth < MAX_DEPTH, "{depth}");
+        }
+        assert!(whole("[]".repeat(500).as_bytes()).is_ok());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1000) })]
+
+        #[test]
+        fn blocks_and_bytes_agree(text in "[a\"\\\\{}\\[\\]é]{0,300}", pieces in prop::collection::vec(0..200usize, 0..5)) {
+            let bytewise = Skip::new(0).bytewise(text.as_bytes());
+            prop_assert_eq!(whole(text.as_bytes()), bytewise);
+            let (mut skip, mut rest, mut before) = (Skip::new(0), text.as_bytes(), 0);
+            let mut end = None;
+            for piece in pieces.into_iter().chain([usize::MAX]) {
+                let piece = rest.split_off(..piece.min(rest.len())).unwrap();
+                end = skip.step(piece).unwrap().map(|end| before + end);
+                before += piece.len();
+                if end.is_some() {
+                    break;
+                }
+            }
+            prop_assert_eq!(Ok(end), bytewise);
+        }
+    }
+}

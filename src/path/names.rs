@@ -1,0 +1,188 @@
+//! Of fields with one name in an object the last counts, as in `serde_json`.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use foldhash::quality::RandomState;
+use serde_json::Value;
+
+use crate::json::{Fault, MAX_DEPTH, Scanner};
+
+/// Notices names that repeat in an object. Never misses one; may be wrong the other way.
+pub(super) struct Names {
+    /// Of the names so far in all objects that are open.
+    hashes: Vec<u64>,
+    /// Of those objects that have many names, all of them again, by the first.
+    many: Vec<(usize, HashSet<u64, RandomState>)>,
+}
+
+/// The names of one object.
+pub(super) struct Own {
+    first: usize,
+    /// A bit for each, so that most names need not be sought.
+    bits: u64,
+}
+
+/// More names than these are not sought one by one.
+const MANY: usize = 64;
+
+impl Names {
+    pub(super) fn new() -> Self {
+        Self { hashes: Vec::with_capacity(MANY), many: Vec::new() }
+    }
+
+    pub(super) fn enter(&self) -> Own {
+        Own { first: self.hashes.len(), bits: 0 }
+    }
+
+    #[inline]
+    pub(super) fn leave(&mut self, own: &Own) {
+        if self.many.last().is_some_and(|(first, _)| *first == own.first) {
+            self.many.pop();
+        }
+        self.hashes.truncate(own.first);
+    }
+
+    /// Tells whether the name repeats one of the object's.
+    #[inline]
+    pub(super) fn add(&mut self, own: &mut Own, name: &[u8]) -> bool {
+        let hash = hash(name);
+        let bit = 1 << (hash >> 58);
+        let sought = own.bits & bit != 0 || self.hashes.len() - own.first >= MANY;
+        let repeats = sought && self.seek(own.first, hash);
+        own.bits |= bit;
+        self.hashes.push(hash);
+        repeats
+    }
+
+    fn seek(&mut self, first: usize, hash: u64) -> bool {
+        let before = &self.hashes[first..];
+        if before.len() < MANY {
+            return before.contains(&hash);
+        }
+        match self.many.last_mut() {
+            Some((own, all)) if *own == first => !all.insert(hash),
+            _ => {
+                let mut all: HashSet<_, _> = before.iter().copied().collect();
+                let repeats = !all.insert(hash);
+                self.many.push((first, all));
+                repeats
+            }
+        }
+    }
+}
+
+/// Where the fields begin that a later one of the same name replaces, in any object of the text.
+///
+/// The API server sends none. The whole object must decode, so that what is replaced is checked.
+pub(super) fn replaced(bytes: &[u8]) -> Result<HashSet<usize>, Fault> {
+    let mut scan = Scanner::new(bytes, 0);
+    scan.space();
+    let mut end = scan.clone();
+    end.skip_value(0)?;
+    if serde_json::from_slice::<Value>(&bytes[..end.position()]).is_err() {
+        return Err(Fault::Malformed);
+    }
+    let mut replaced = HashSet::new();
+    seek_replaced(&mut scan, 0, &mut replaced)?;
+    Ok(replaced)
+}
+
+fn seek_replaced(
+    scan: &mut Scanner<'_>,
+    depth: usize,
+    replaced: &mut HashSet<usize>,
+) -> Result<(), Fault> {
+    let close = match scan.peek()? {
+        _ if depth > MAX_DEPTH => return Err(Fault::Malformed),
+        b'{' => b'}',
+        b'[' => b']',
+        _ => return scan.skip_value(depth),
+    };
+    let mut fields: HashMap<Cow<'_, str>, usize> = HashMap::new();
+    scan.advance();
+    scan.space();
+    if scan.peek()? == close {
+        scan.advance();
+        return Ok(());
+    }
+    loop {
+        if close == b'}' {
+            let start = scan.position();
+            let name = scan.string()?;
+            replaced.extend(fields.insert(scan.unescape(name)?, start));
+            scan.space();
+            scan.eat(b':')?;
+            scan.space();
+        }
+        seek_replaced(scan, depth + 1, replaced)?;
+        scan.space();
+        if scan.peek()? != b',' {
+            return scan.eat(close);
+        }
+        scan.advance();
+        scan.space();
+    }
+}
+
+/// Differs for most names that differ.
+#[inline]
+fn hash(name: &[u8]) -> u64 {
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |hash: u64, word: u64| {
+        let hash = (hash ^ word).wrapping_mul(FACTOR);
+        hash ^ hash >> 32
+    };
+    let len = (name.len() as u64).wrapping_mul(FACTOR);
+    let hash = match (name.last_chunk::<8>(), name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        (Some(last), ..) => {
+            let words = name.as_chunks().0.iter().chain([last]);
+            words.fold(len, |hash, word| mix(hash, u64::from_le_bytes(*word)))
+        }
+        (_, Some(first), Some(last)) => {
+            let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+            mix(len, u64::from(first) | u64::from(last) << 32)
+        }
+        _ => mix(len, name.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))),
+    };
+    hash.wrapping_mul(FACTOR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_repeat_are_noticed_among_few_and_many() {
+        for count in [1, 2, 63, 64, 65, 66, 200] {
+            for repeated in [0, count / 2, count - 1] {
+                let mut names = Names::new();
+                let mut outer = names.enter();
+                assert!(!names.add(&mut outer, b"name 0"));
+                let mut own = names.enter();
+                for index in 0..count {
+                    assert!(!names.add(&mut own, format!("name {index}").as_bytes()));
+                }
+                assert!(names.add(&mut own, format!("name {repeated}").as_bytes()));
+                names.leave(&own);
+                let mut own = names.enter();
+                assert!(!names.add(&mut own, b"name 0"));
+                names.leave(&own);
+                assert!(names.add(&mut outer, b"name 0"));
+            }
+        }
+    }
+
+    #[test]
+    fn names_of_all_lengths_differ() {
+        let mut all = HashSet::new();
+        for length in 0..40 {
+            for at in 0..length {
+                let mut name = vec![b'a'; length];
+                name[at] = b'b';
+                assert!(all.insert(hash(&name)), "{length} {at}");
+            }
+            assert!(all.insert(hash(&vec![b'a'; length])), "{length}");
+        }
+    }
+}

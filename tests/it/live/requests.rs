@@ -1,0 +1,44 @@
+//! What a client asked the server for.
+
+use std::sync::{Arc, Mutex};
+
+use http::Request;
+use kube::Client;
+use kube::client::{Body, ClientBuilder};
+use kube::config::Config;
+use tower::util::MapRequestLayer;
+
+/// Remembers the path and query of each request.
+#[derive(Clone, Default)]
+pub(super) struct Requests(Arc<Mutex<Vec<String>>>);
+
+impl Requests {
+    pub(super) fn client(&self, config: Config) -> Client {
+        let own = self.clone();
+        let note = MapRequestLayer::new(move |request: Request<Body>| {
+            own.0.lock().unwrap().push(request.uri().to_string());
+            request
+        });
+        ClientBuilder::try_from(config).unwrap().with_layer(&note).build()
+    }
+
+    /// Those for a page.
+    pub(super) fn lists(&self) -> Vec<String> {
+        self.with("limit")
+    }
+
+    pub(super) fn watches(&self) -> Vec<String> {
+        self.with("watch")
+    }
+
+    fn with(&self, name: &str) -> Vec<String> {
+        let all = self.0.lock().unwrap();
+        all.iter().filter(|uri| param(uri, name).is_some()).cloned().collect()
+    }
+}
+
+/// A parameter of a request, as it is written.
+pub(super) fn param<'u>(uri: &'u str, name: &str) -> Option<&'u str> {
+    let (_, query) = uri.split_once('?')?;
+    query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+}

@@ -1,0 +1,126 @@
+//! Without the rights, and with them.
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube_weir::{SyncPolicy, watch, watch_resource};
+use tokio::time::Instant;
+
+use super::*;
+use crate::apiserver::{Scope, server};
+
+/// SEMANTICS: S6, W5
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forbidden_kind_says_so_and_begins_once_it_is_granted() {
+    let Some(cluster) = server().await else {
+        return;
+    };
+    let namespace = cluster.namespace("forbidden").await;
+    let client = cluster.client().await;
+    create(&Api::namespaced(client.clone(), &namespace), "a").await;
+    let user = cluster.user();
+    let restricted = cluster.client_for(&user).await;
+    let api: Api<ConfigMap> = Api::namespaced(restricted.clone(), &namespace);
+
+    let deadline = Duration::from_secs(2);
+    let patient = SyncPolicy::default().deadline(deadline);
+    let typed = watch(api.clone()).index(by_name()).sync_policy(patient);
+    let documents = watch_resource(restricted, config_maps()).await.unwrap().namespace(&namespace);
+    let hasty = SyncPolicy::default().fail_fast(true);
+    let documents = documents.index(by_name()).sync_policy(hasty);
+    let (store, document_store) = (typed.store(), documents.store());
+    let begun = Instant::now();
+    let (mut typed, mut documents) = (Consumer::of(typed), Consumer::of(documents));
+
+    let error = soon("the refusal", document_store.synced()).await.unwrap_err();
+    assert!(error.is_forbidden() && begun.elapsed() < deadline, "{error:?}");
+    let error = soon("the deadline", store.synced()).await.unwrap_err();
+    assert!(error.is_forbidden(), "{error:?}");
+    // From its beginning, and from the first failure at the latest.
+    assert!((deadline..2 * deadline).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    for message in [error.to_string(), typed.seen().errors[0].to_string()] {
+        assert!(message.starts_with("list v1/configmaps: "), "{message}");
+        assert!(message.contains(&user) && message.contains("403"), "{message}");
+    }
+    assert!(store.explain().last_error.is_some_and(|error| error.contains("configmaps")));
+    assert_eq!(store.explain().state, "loading");
+
+    let _ = cluster
+        .grant(&user, Scope::Namespace(&namespace), &["list", "watch"], &["configmaps"])
+        .await;
+    typed.synced().await;
+    documents.synced().await;
+    assert_eq!(store.synced().await.unwrap(), 1);
+    assert_eq!(document_store.synced().await.unwrap(), 1);
+    create(&Api::namespaced(client.clone(), &namespace), "b").await;
+    typed.logged(&["+b"]).await;
+    documents.logged(&["+b"]).await;
+    assert_equal_to_list(&client, &path_of(&namespace), &store).await;
+    assert_eq!(store.explain().last_error, None);
+    // Slowly: no more than one try in a second and a half.
+    let most = 1 + begun.elapsed().as_millis() / 1500;
+    assert!(u128::try_from(typed.seen().errors.len()).unwrap() <= most, "{:?}", typed.seen());
+}
+
+/// SEMANTICS: S6, W5
+#[tokio::test(flavor = "multi_thread")]
+async fn the_right_to_watch_may_come_later_and_go_again() {
+    let Some(cluster) = server().await else {
+        return;
+    };
+    let namespace = cluster.namespace("list-only").await;
+    let own: Api<ConfigMap> = Api::namespaced(cluster.client().await, &namespace);
+    create(&own, "a").await;
+    let user = cluster.user();
+    let scope = Scope::Namespace(&namespace);
+    let list = cluster.grant(&user, scope, &["list"], &["configmaps"]).await;
+    let requests = Requests::default();
+    let restricted = requests.client(cluster.config(&user).await);
+    let watch = watch(Api::<ConfigMap>::namespaced(restricted, &namespace))
+        .watch_timeout(Duration::from_secs(2))
+        .index(by_name());
+    let store = watch.store();
+    let mut consumer = Consumer::of(watch);
+    assert_eq!(soon("the sync", store.synced()).await.unwrap(), 1);
+    let refusals = |seen: &consumer::Seen<ConfigMap>| {
+        seen.errors.iter().filter(|error| error.is_forbidden()).count()
+    };
+    consumer.until("a refused watch", |seen| refusals(seen) == 1).await;
+    let message = consumer.seen().errors[0].to_string();
+    assert!(message.starts_with("watch v1/configmaps: "), "{message}");
+
+    create(&own, "b").await;
+    let watch = cluster.grant(&user, scope, &["watch"], &["configmaps"]).await;
+    consumer.logged(&["+b"]).await;
+    // The watch that there is goes on until the server ends it.
+    let before = refusals(&consumer.seen());
+    cluster.revoke(watch).await;
+    consumer.until("a refusal", |seen| refusals(seen) > before).await;
+    cluster.revoke(list).await; // not needed any more
+    delete(&own, "a").await;
+    let _ = cluster.grant(&user, scope, &["watch"], &["configmaps"]).await;
+    consumer.logged(&["+b", "-a"]).await;
+    assert_eq!(requests.lists().len(), 1);
+    assert!(consumer.seen().errors.iter().all(kube_weir::Error::is_forbidden));
+}
+
+/// SEMANTICS: S6
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_the_server_does_not_know_is_told() {
+    let Some(cluster) = server().await else {
+        return;
+    };
+    let namespace = cluster.namespace("unauthorized").await;
+    let mut config = cluster.config(&cluster.user()).await;
+    config.auth_info.token = Some(String::from("nobody's").into());
+    let client = kube::Client::try_from(config).unwrap();
+    // Not even discovery is allowed, which is no reason not to begin.
+    let watch = watch_resource(client, config_maps()).await.unwrap().namespace(&namespace);
+    let watch = watch.index(by_name()).sync_policy(SyncPolicy::default().fail_fast(true));
+    let store = watch.store();
+    let mut consumer = Consumer::of(watch);
+    let error = soon("the refusal", store.synced()).await.unwrap_err();
+    assert!(error.is_unauthorized(), "{error:?}");
+    assert!(!format!("{error:?}").contains("nobody's"));
+    consumer.until("the item", |seen| !seen.errors.is_empty()).await;
+    assert!(consumer.seen().errors[0].is_unauthorized());
+}
