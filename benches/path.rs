@@ -3,8 +3,10 @@
 //! `cargo bench --bench path` reads paths as an index does, to a list of strings: out of a `Value`
 //! by [`FieldPath::keys`], by a compiled query of `serde_json_path`, and by `Value::pointer` where
 //! the path is one; and out of the text of a [`Document`], by [`Document::get`] and by parsing it
-//! for a query. Each is read of one object over and over (hot), and of one object after the other
-//! of more than fit into a cache (cold). It writes `target/bench/path.json`.
+//! for a query. Each is read of one object over and over (hot), and of many objects that are not in
+//! a cache (cold). The ways take turns, and times are CPU times. It writes `target/bench/path.json`.
+
+use std::hint::black_box;
 
 #[allow(dead_code, reason = "each benchmark uses a part")]
 mod support;
@@ -15,11 +17,18 @@ use serde_json_path::JsonPath;
 
 use support::{
     corpus::{Corpus, Kind},
-    measure::nanoseconds,
+    measure::{median, micros, thread_cpu},
     report::{self, short, table},
 };
 
 const OBJECTS: usize = 5_000;
+
+/// How many reads one way has before it is the turn of the next.
+const READS: usize = OBJECTS;
+const ROUNDS: usize = 15;
+
+/// More bytes than the caches of one core have.
+const CACHES: usize = 128 << 20;
 
 /// The same place in three notations; not all are one for a pointer.
 const PATHS: [(Kind, &str, &str, Option<&str>); 6] = [
@@ -97,18 +106,47 @@ impl World {
             distinct.dedup();
             assert_eq!(keys.len(), distinct.len());
         }
-        let by_pointer = pointer.map(|pointer| {
-            let read = |value: &Value| value.pointer(pointer).and_then(scalar);
-            each(&self.values, |value| read(value).into_iter().collect::<Vec<_>>())
-        });
-        json!({
-            "value_ns": each(&self.values, |value| path.keys(value)),
-            "value_query_ns": each(&self.values, queried),
-            "value_pointer_ns": by_pointer,
-            "document_ns": each(&self.documents, |document| document.get(&path)),
-            "document_query_ns": each(&self.documents, |document| queried(&document.to_value())),
-        })
+        let by_pointer = |value: &Value| -> Vec<String> {
+            pointer.and_then(|path| value.pointer(path)).and_then(scalar).into_iter().collect()
+        };
+        let mut ways: Vec<(&str, Pass)> = vec![
+            ("value_ns", pass(&self.values, |value| path.keys(value))),
+            ("value_query_ns", pass(&self.values, queried)),
+            ("document_ns", pass(&self.documents, |document| document.get(&path))),
+            ("document_query_ns", pass(&self.documents, |document| queried(&document.to_value()))),
+        ];
+        if pointer.is_some() {
+            ways.push(("value_pointer_ns", pass(&self.values, by_pointer)));
+        }
+        let others = vec![1_u64; CACHES / 8];
+        let mut runs: Vec<Vec<f64>> = ways.iter().map(|_| Vec::new()).collect();
+        for _ in 0..ROUNDS {
+            for ((_, pass), runs) in ways.iter_mut().zip(&mut runs) {
+                // What a pass leaves in the caches must not serve the next one.
+                black_box(others.iter().sum::<u64>());
+                let start = thread_cpu();
+                pass();
+                let elapsed = thread_cpu().saturating_sub(start);
+                runs.push(micros(elapsed, READS) * 1e3);
+            }
+        }
+        let figures = ways
+            .iter()
+            .zip(runs)
+            .map(|((name, _), runs)| ((*name).to_owned(), json!(median(runs))));
+        Value::Object(figures.collect())
     }
+}
+
+type Pass<'a> = Box<dyn FnMut() + 'a>;
+
+/// Reads so many objects, one after the other.
+fn pass<'a, T, R>(objects: &'a [T], read: impl Fn(&T) -> R + 'a) -> Pass<'a> {
+    Box::new(move || {
+        for object in objects.iter().cycle().take(READS) {
+            black_box(read(black_box(object)));
+        }
+    })
 }
 
 /// A key as an index has it.
@@ -119,11 +157,6 @@ fn scalar(value: &Value) -> Option<String> {
         Value::Bool(truth) => Some(truth.to_string()),
         _ => None,
     }
-}
-
-fn each<T, R>(objects: &[T], read: impl Fn(&T) -> R) -> f64 {
-    let mut objects = objects.iter().cycle();
-    nanoseconds(1, || read(objects.next().expect("endless")))
 }
 
 fn print(title: &str, rows: &[(&str, Value)]) {
