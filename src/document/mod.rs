@@ -1,5 +1,7 @@
 //! An object without a Rust type.
 
+#[cfg(test)]
+mod agreement;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 mod identity;

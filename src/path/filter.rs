@@ -177,6 +177,9 @@ impl FieldFilter {
         }
         let mut scan = Scanner::new(bytes, 0);
         scan.space();
+        if scan.peek()? != b'{' {
+            return Err(Fault::Malformed);
+        }
         scan.skip_value(0)?;
         let value: Value =
             serde_json::from_slice(&bytes[..scan.position()]).map_err(|_| Fault::Malformed)?;
