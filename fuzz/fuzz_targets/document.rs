@@ -1,0 +1,85 @@
+//! A `Document` is what `serde_json` reads, without what is filtered, whatever the bytes are.
+//!
+//! Run with `cargo +nightly fuzz run document`.
+
+#![no_main]
+
+use std::sync::LazyLock;
+
+use kube_weir::{
+    Document, FieldFilter, FieldPath,
+    internals::{First, decode_first},
+};
+use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
+
+static FILTERS: LazyLock<Vec<FieldFilter>> = LazyLock::new(|| {
+    let paths: [&[&str]; 8] = [
+        &[],
+        &["a"],
+        &["metadata.managedFields", "status"],
+        &["a.b", "*.c"],
+        &["a[0]", "a[-1].b"],
+        &["spec.containers[*].env", "metadata.labels['a.b/c']"],
+        &["a[*]"],
+        &["a[?@.b]", "status..c"],
+    ];
+    paths.into_iter().map(|paths| FieldFilter::new(paths).unwrap()).collect()
+});
+
+static PATHS: LazyLock<Vec<FieldPath>> = LazyLock::new(|| {
+    ["metadata.name", "a.b", "*.*", "a[*].b", "a[-1]", "spec.containers[*].image"]
+        .map(|path| FieldPath::parse(path).unwrap())
+        .into()
+});
+
+fuzz_target!(|data: &[u8]| {
+    let Some((choice, bytes)) = data.split_first() else { return };
+    let filter = &FILTERS[usize::from(*choice) % FILTERS.len()];
+    let decoded = serde_json::from_slice::<Value>(bytes);
+    match decode_first(filter, bytes, None) {
+        First::Whole(document, end) => {
+            agrees(&document, filter, &bytes[..end]);
+            let part = usize::from(*choice) * end / 256;
+            assert!(matches!(decode_first(filter, &bytes[..part], None), First::Incomplete));
+        }
+        First::Incomplete => assert!(decoded.is_err()),
+        First::Malformed => assert!(!decoded.is_ok_and(|value| is_object(&value))),
+    }
+});
+
+fn agrees(document: &Document, filter: &FieldFilter, bytes: &[u8]) {
+    let json = document.to_json();
+    let value: Value = serde_json::from_str(&json).unwrap();
+    match serde_json::from_slice::<Value>(bytes) {
+        Ok(mut want) => {
+            filter.remove(&mut want);
+            assert_eq!(value, want);
+        }
+        // Something is wrong with what was left out.
+        Err(_) => assert!(!filter.is_empty()),
+    }
+    assert_eq!(document.name(), value["metadata"]["name"]);
+    assert_eq!(document.namespace(), value["metadata"]["namespace"].as_str());
+    assert_eq!(document.uid(), value["metadata"]["uid"].as_str());
+    assert_eq!(document.resource_version(), value["metadata"]["resourceVersion"].as_str());
+    assert_eq!(serde_json::to_value(document).unwrap(), value);
+    assert_eq!(Document::from_json(&json).unwrap().to_json(), json);
+    for path in &*PATHS {
+        let sorted = |mut keys: Vec<String>| {
+            keys.sort();
+            keys
+        };
+        assert_eq!(sorted(document.get(path)), sorted(path.keys(&value)));
+    }
+}
+
+/// Whether the value has an identity as objects have it.
+fn is_object(value: &Value) -> bool {
+    let Some(metadata) = value.get("metadata").and_then(Value::as_object) else { return false };
+    let strings = ["name", "namespace", "uid", "resourceVersion"]
+        .iter()
+        .filter_map(|name| metadata.get(*name))
+        .all(|value| value.is_string() || value.is_null());
+    strings && metadata.get("name").and_then(Value::as_str).is_some_and(|name| !name.is_empty())
+}
