@@ -4,8 +4,6 @@
 //! `target/bench/snapshot.json`. Objects are allocated in shuffled order, so that they lie as scattered as those of
 //! a store that has run for a while; at 1,000,000 cache misses decide. Every figure is the median of several runs.
 
-#![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-
 use std::{
     alloc::System,
     cmp::Ordering,
@@ -14,16 +12,19 @@ use std::{
     hash::{BuildHasher, Hash, Hasher},
     hint::black_box,
     sync::Arc,
-    time::{Duration, Instant},
 };
 
 use foldhash::fast::FixedState;
+use measure::{float, nanoseconds};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 #[path = "../src/snapshot/chunk.rs"]
 mod chunk;
 #[path = "../src/snapshot/iter.rs"]
 mod iter;
+#[allow(dead_code, reason = "the benchmark uses a part")]
+#[path = "support/measure.rs"]
+mod measure;
 #[allow(dead_code, reason = "the benchmark uses a part")]
 #[path = "../src/snapshot/tree.rs"]
 mod tree;
@@ -41,10 +42,6 @@ const SIZES: [usize; 3] = [1_000, 100_000, 1_000_000];
 
 /// Objects per namespace, and so hits per prefix lookup.
 const HITS: usize = 10;
-
-/// How long one run of a measurement lasts, and how many there are.
-const RUN: Duration = Duration::from_millis(10);
-const RUNS: usize = 15;
 
 fn main() {
     // Cargo passes `--bench`; a number limits the size.
@@ -398,17 +395,19 @@ impl World {
         self.check(&current);
 
         let mut probes = self.probes.iter().cycle();
-        let get = median(1, || u64::from(current.get(probes.next().expect("endless")).is_some()));
+        let get =
+            nanoseconds(1, || u64::from(current.get(probes.next().expect("endless")).is_some()));
         let mut starts = self.starts.iter().cycle();
-        let prefix = (current.prefix(&self.starts[0]).is_some())
-            .then(|| median(1, || current.prefix(starts.next().expect("endless")).unwrap_or(0)));
-        let ordered = median(self.objects.len(), || current.ordered());
+        let prefix = (current.prefix(&self.starts[0]).is_some()).then(|| {
+            nanoseconds(1, || current.prefix(starts.next().expect("endless")).unwrap_or(0))
+        });
+        let ordered = nanoseconds(self.objects.len(), || current.ordered());
 
         let mut changes = self.changes.iter().cycle().cloned();
         // The reader holds what was current, so no node may be changed in place for the first change of a publish.
         let mut publish = |batch: usize| {
             let mut reader = current.clone();
-            median(batch, || {
+            nanoseconds(batch, || {
                 let mut next = current.clone();
                 changes.by_ref().take(batch).for_each(|object| next.put(object));
                 reader = std::mem::replace(&mut current, next);
@@ -451,28 +450,6 @@ fn overhead<C>(size: usize, build: impl FnOnce() -> C) -> (f64, C) {
     let value = build();
     let after = ALLOCATOR.stats() - before;
     (float(after.bytes_allocated - after.bytes_deallocated) / float(size), value)
-}
-
-/// Nanoseconds per item of an operation on `items`.
-fn median(items: usize, mut operation: impl FnMut() -> u64) -> f64 {
-    let mut run = |rounds: usize| {
-        let start = Instant::now();
-        for _ in 0..rounds {
-            black_box(operation());
-        }
-        start.elapsed()
-    };
-    let mut rounds = 1;
-    while run(rounds) < RUN / 2 {
-        rounds *= 2;
-    }
-    let mut runs: Vec<_> = (0..RUNS).map(|_| run(rounds)).collect();
-    runs.sort_unstable();
-    runs[RUNS / 2].as_secs_f64() * 1e9 / float(rounds) / float(items)
-}
-
-fn float(count: usize) -> f64 {
-    f64::from(u32::try_from(count).expect("below 2^32"))
 }
 
 struct Row {
