@@ -53,6 +53,10 @@ impl<K> Kept<K> {
 }
 
 impl<K: Lookup + Send + Sync> Known for Kept<K> {
+    fn is_empty(&self) -> bool {
+        self.current.load().is_empty()
+    }
+
     fn keeps(&self, identity: &Identity<'_>) -> bool {
         let contents = self.current.load();
         let stored = contents.object(identity.namespace.unwrap_or_default(), identity.name);

@@ -4,7 +4,7 @@ use std::{future, sync::Arc, time::Duration};
 
 use async_stream::stream;
 use futures::{Stream, StreamExt, stream::SelectAll};
-use kube::runtime::watcher::Event;
+use kube::runtime::{reflector::Lookup, watcher::Event};
 use tokio::time::{Instant, sleep};
 
 use super::{
@@ -23,7 +23,7 @@ pub(super) fn list_watch<K>(
     spec: Arc<Spec<K>>,
 ) -> impl Stream<Item = Result<Event<K>, Error>> + Send
 where
-    K: Send + 'static,
+    K: Lookup + Send + 'static,
 {
     stream! {
         if let Err(error) = spec.check_namespaces() {
@@ -105,7 +105,7 @@ fn list<K>(
     mut streaming: bool,
 ) -> impl Stream<Item = Listing<K>> + Send
 where
-    K: Send + 'static,
+    K: Lookup + Send + 'static,
 {
     stream! {
         let mut backoff = Backoff::default();
@@ -220,7 +220,7 @@ fn watch<K>(
     start: Start,
 ) -> impl Stream<Item = Watching<K>> + Send
 where
-    K: Send + 'static,
+    K: Lookup + Send + 'static,
 {
     stream! {
         let Start { mut version, mut open } = start;

@@ -17,7 +17,10 @@ use std::{
 };
 
 use futures::{Stream, StreamExt, stream::BoxStream};
-use kube::{Api, Client, Resource, runtime::watcher::Event};
+use kube::{
+    Api, Client, Resource,
+    runtime::{reflector::Lookup, watcher::Event},
+};
 use serde::de::DeserializeOwned;
 
 use self::{
@@ -112,6 +115,9 @@ pub struct Watch<K> {
 
 /// The store that a watch feeds, as the watch sees it.
 pub(crate) trait Known: Send + Sync {
+    /// Whether nothing is stored, as in the initial load: then nothing need be asked.
+    fn is_empty(&self) -> bool;
+
     /// Whether this very version of an object is stored. Then the store takes it for listed, and
     /// it need not be decoded again.
     fn keeps(&self, identity: &Identity<'_>) -> bool;
@@ -233,7 +239,7 @@ impl<K> Watch<K> {
     }
 }
 
-impl<K: Send + 'static> Stream for Watch<K> {
+impl<K: Lookup + Send + 'static> Stream for Watch<K> {
     type Item = Result<Event<K>, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

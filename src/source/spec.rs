@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use kube::{
     api::{ListParams, WatchParams},
     core::{Request, Status},
-    runtime::watcher::Event,
+    runtime::{reflector::Lookup, watcher::Event},
 };
 use serde::Deserialize;
 
@@ -121,7 +121,7 @@ impl<K> Spec<K> {
 
     /// Whether the store has this object already, as it is.
     pub(super) fn knows(&self, json: &str) -> bool {
-        let known = self.known.as_ref();
+        let known = self.known.as_ref().filter(|store| !store.is_empty());
         known.is_some_and(|store| Identity::of(json).is_ok_and(|identity| store.keeps(&identity)))
     }
 
@@ -135,7 +135,10 @@ impl<K> Spec<K> {
     }
 
     /// Understands one line of a watch, or, where `listing`, of a streaming list.
-    pub(super) fn read(&self, line: &str, listing: bool) -> Read<K> {
+    pub(super) fn read(&self, line: &str, listing: bool) -> Read<K>
+    where
+        K: Lookup,
+    {
         let Ok((kind, json)) = split(line) else {
             return Read::Failed(self.error(Kind::Connection, "an event is not valid JSON"));
         };
@@ -159,16 +162,19 @@ impl<K> Spec<K> {
             }
             _ if listing && self.knows(json) => Read::Known,
             kind => {
-                let version =
-                    Identity::of(json).ok().and_then(|own| own.resource_version.map(str::to_owned));
                 let gone = kind == "DELETED" || !self.selects(json);
                 let event = if gone { Event::Delete } else { Event::Apply };
-                match (self.decode(json, None), version) {
-                    (Ok(object), Some(version)) => Read::Event(event(object), version),
-                    (Ok(_), None) => {
-                        Read::Failed(self.error(Kind::Other, "an event has no resourceVersion"))
+                match self.decode(json, None) {
+                    Ok(object) => match object.resource_version().map(Cow::into_owned) {
+                        Some(version) => Read::Event(event(object), version),
+                        None => {
+                            Read::Failed(self.error(Kind::Other, "an event has no resourceVersion"))
+                        }
+                    },
+                    Err(error) => {
+                        let version = Identity::of(json).ok().and_then(|own| own.resource_version);
+                        Read::Undecodable { error, version: version.map(str::to_owned), gone }
                     }
-                    (Err(error), version) => Read::Undecodable { error, version, gone },
                 }
             }
         }
