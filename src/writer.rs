@@ -59,13 +59,7 @@ impl<K: Lookup + Send + Sync> Known for Kept<K> {
 
     fn keeps(&self, identity: &Identity<'_>) -> bool {
         let contents = self.current.load();
-        let stored = contents.object(identity.namespace.unwrap_or_default(), identity.name);
-        let same = stored.filter(|stored| {
-            identity.resource_version.is_some()
-                && stored.resource_version().as_deref() == identity.resource_version
-                && stored.uid().as_deref() == identity.uid
-        });
-        let Some(object) = same else { return false };
+        let Some(object) = contents.at_version(identity) else { return false };
         let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
         listed.push(Arc::clone(object));
         true

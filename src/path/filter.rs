@@ -131,15 +131,7 @@ impl FieldFilter {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn cut<'j>(&self, json: &'j str) -> Result<Cow<'j, str>, serde_json::Error> {
-        self.cut_raw(serde_json::from_str(json)?)
-    }
-
-    /// [`cut`](Self::cut) for text that is known to be JSON.
-    pub(crate) fn cut_raw<'j>(
-        &self,
-        json: &'j RawValue,
-    ) -> Result<Cow<'j, str>, serde_json::Error> {
-        let json = json.get();
+        let json = serde_json::from_str::<&RawValue>(json)?.get();
         let tree = self.tree_for(json)?;
         cut::from_json(json, &tree).map_err(|Malformed| malformed(json))
     }

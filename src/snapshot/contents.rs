@@ -16,6 +16,7 @@ use super::{
     trie::{Hashed, Trie},
 };
 use crate::{
+    document::Identity,
     explain::ExplainIndex,
     index_by::{Index, IndexBy},
     key::Key,
@@ -118,6 +119,12 @@ impl<K: Lookup> Contents<K> {
     pub(crate) fn same_version(&self, object: &K) -> Option<&Arc<K>> {
         let (namespace, name) = identity(object);
         self.object(&namespace, &name).filter(|stored| is_same_version(&***stored, object))
+    }
+
+    /// The same for an object of which only the identity is read.
+    pub(crate) fn at_version(&self, identity: &Identity<'_>) -> Option<&Arc<K>> {
+        let stored = self.object(identity.namespace.unwrap_or_default(), identity.name);
+        stored.filter(|stored| is_version(&***stored, identity.resource_version, identity.uid))
     }
 
     /// Puts an object in the place of its predecessor.
@@ -268,11 +275,15 @@ fn order<K: Lookup>(object: &K, namespace: &str, name: &str) -> Ordering {
     (*own_namespace).cmp(namespace).then_with(|| (*own_name).cmp(name))
 }
 
-/// Without a resourceVersion nothing can be said to be the same.
 fn is_same_version<K: Lookup>(a: &K, b: &K) -> bool {
-    a.resource_version().is_some_and(|version| !version.is_empty())
-        && a.resource_version() == b.resource_version()
-        && a.uid() == b.uid()
+    is_version(a, b.resource_version().as_deref(), b.uid().as_deref())
+}
+
+/// Without a resourceVersion nothing can be said to be the same.
+fn is_version<K: Lookup>(object: &K, resource_version: Option<&str>, uid: Option<&str>) -> bool {
+    resource_version.is_some_and(|version| !version.is_empty())
+        && object.resource_version().as_deref() == resource_version
+        && object.uid().as_deref() == uid
 }
 
 /// An object as the trie sees it.
