@@ -1,17 +1,45 @@
 //! Looks at 64 bytes at a time.
 
-/// Bit n tells about byte n. Written so that the compiler compares many bytes at once.
-#[inline]
-pub(super) fn mask(block: &[u8; 64], is: impl Fn(u8) -> bool) -> u64 {
-    let mut found = [0; 64];
-    for (found, byte) in found.iter_mut().zip(block) {
-        *found = u8::from(is(*byte));
+use wide::u8x16;
+
+/// Bytes that are compared in one go each.
+#[derive(Clone, Copy)]
+pub(super) struct Block([u8x16; 4]);
+
+impl Block {
+    #[inline]
+    pub(super) fn new(bytes: &[u8; 64]) -> Self {
+        let (quarters, _) = bytes.as_chunks::<16>();
+        Self(std::array::from_fn(|index| u8x16::new(quarters[index])))
     }
-    let mut mask = 0;
-    for (index, word) in found.as_chunks::<8>().0.iter().enumerate() {
-        // Moves the lowest bits of eight bytes into one byte.
-        let bits = u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-        mask |= bits << (index * 8);
+
+    /// Bit n tells whether byte n is this one.
+    #[inline]
+    pub(super) fn equal(self, byte: u8) -> u64 {
+        let byte = u8x16::splat(byte);
+        self.mask(|bytes| bytes.simd_eq(byte))
     }
-    mask
+
+    /// Bit n tells whether byte n, with these bits set, is this one.
+    #[inline]
+    pub(super) fn equal_but_for(self, bits: u8, byte: u8) -> u64 {
+        let (bits, byte) = (u8x16::splat(bits), u8x16::splat(byte));
+        self.mask(|bytes| (bytes | bits).simd_eq(byte))
+    }
+
+    /// Bit n tells whether byte n is a quote, a backslash or a control character.
+    #[inline]
+    pub(super) fn marks(self) -> u64 {
+        let (quote, backslash) = (u8x16::splat(b'"'), u8x16::splat(b'\\'));
+        let control = u8x16::splat(0x1f);
+        self.mask(|bytes| {
+            bytes.simd_eq(quote) | bytes.simd_eq(backslash) | bytes.min(control).simd_eq(bytes)
+        })
+    }
+
+    #[inline]
+    fn mask(self, is: impl Fn(u8x16) -> u8x16) -> u64 {
+        let [a, b, c, d] = self.0.map(|quarter| u64::from(is(quarter).to_bitmask()));
+        a | b << 16 | c << 32 | d << 48
+    }
 }

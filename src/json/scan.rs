@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Malformed, mask::mask, plain_bytes, skip::Skip};
+use super::{Malformed, mask::Block, plain_bytes, skip::Skip};
 
 /// Why there is no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,14 +127,13 @@ impl<'s> Scanner<'s> {
     fn seek_on(&mut self) {
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
-            let marked = |byte| byte == b'"' || byte == b'\\' || byte < b' ';
             self.marks = if let Some(block) = rest.first_chunk() {
-                mask(block, marked)
+                Block::new(block).marks()
             } else {
                 // The end of the bytes is as good as a control character.
                 let mut block = [0; 64];
                 block[..rest.len()].copy_from_slice(rest);
-                mask(&block, marked)
+                Block::new(&block).marks()
             };
             self.marked = self.at + 64;
             if self.marks != 0 {

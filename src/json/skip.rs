@@ -1,6 +1,6 @@
 //! Steps over containers 64 bytes at a time, without looking at what is in them.
 
-use super::{MAX_DEPTH, Malformed, mask::mask};
+use super::{MAX_DEPTH, Malformed, mask::Block};
 
 /// Steps to the end of a container, in as many pieces as it comes.
 #[derive(Clone, Debug)]
@@ -36,13 +36,14 @@ impl Skip {
     }
 
     fn block(&mut self, block: &[u8; 64]) -> Result<Option<usize>, Malformed> {
-        let escaped = self.escaped_in(mask(block, |byte| byte == b'\\'));
-        let ends = mask(block, |byte| byte == b'"') & !escaped;
+        let block = Block::new(block);
+        let escaped = self.escaped_in(block.equal(b'\\'));
+        let ends = block.equal(b'"') & !escaped;
         let quoted = parity(ends) ^ self.quoted;
         self.quoted = if quoted >> 63 == 1 { u64::MAX } else { 0 };
         // One bit tells square brackets from curly ones.
-        let open = mask(block, |byte| byte | 0x20 == b'{') & !quoted;
-        let close = mask(block, |byte| byte | 0x20 == b'}') & !quoted;
+        let open = block.equal_but_for(0x20, b'{') & !quoted;
+        let close = block.equal_but_for(0x20, b'}') & !quoted;
         let (opened, closed) = (open.count_ones() as usize, close.count_ones() as usize);
         if self.depth - self.outside > closed && self.depth + opened <= MAX_DEPTH {
             self.depth = self.depth + opened - closed;
