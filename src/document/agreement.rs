@@ -161,7 +161,7 @@ fn filter() -> impl Strategy<Value = FieldFilter> {
 }
 
 fn types() -> Types {
-    Types { api_version: Some("v1".into()), kind: Some("K".into()) }
+    Types::new(Some("v1"), Some("K"))
 }
 
 proptest! {

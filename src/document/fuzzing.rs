@@ -16,10 +16,7 @@ pub enum First {
 
 /// Reads the object at the start of the bytes, with the types of the list that it is in.
 pub fn decode_first(filter: &FieldFilter, bytes: &[u8], types: Option<(&str, &str)>) -> First {
-    let types = types.map(|(api_version, kind)| Types {
-        api_version: Some(api_version.to_owned()),
-        kind: Some(kind.to_owned()),
-    });
+    let types = types.map(|(api_version, kind)| Types::new(Some(api_version), Some(kind)));
     match Document::decode_first(filter, bytes, types.as_ref()) {
         Ok((document, end)) => First::Whole(document, end),
         Err(Fault::Incomplete) => First::Incomplete,

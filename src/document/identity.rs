@@ -1,6 +1,7 @@
 //! What tells which object it is.
 
-use serde::{Deserialize, Serialize, de::Error as _};
+use serde::de::Error as _;
+use serde_json::Value;
 
 use crate::json::{Cursor, Kind, Malformed};
 
@@ -72,12 +73,22 @@ pub(super) fn nameless() -> serde_json::Error {
     serde_json::Error::custom("no metadata.name")
 }
 
-/// An object's `apiVersion` and `kind`.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Types {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) api_version: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) kind: Option<String>,
+/// An object's `apiVersion` and `kind`, as the beginning of its JSON.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Types(String);
+
+impl Types {
+    pub(crate) fn new(api_version: Option<&str>, kind: Option<&str>) -> Self {
+        let fields = [("apiVersion", api_version), ("kind", kind)];
+        let fields: Vec<_> = fields
+            .into_iter()
+            .filter_map(|(name, value)| Some(format!("\"{name}\":{},", Value::from(value?))))
+            .collect();
+        Self(if fields.is_empty() { String::new() } else { format!("{{{}", fields.concat()) })
+    }
+
+    /// From the brace to the comma; empty if there are none.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
 }

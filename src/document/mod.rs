@@ -169,22 +169,20 @@ impl Document {
     ) -> Result<(Self, usize), Fault> {
         let kept = filter.keep(bytes)?;
         let end = kept.end;
-        let types = types.filter(|_| !kept.typed).and_then(|types| serde_json::to_vec(types).ok());
-        // The braces of both become one pair.
-        let types = types.filter(|types| types.len() > 2);
-        let document = Self::new(bytes, kept, types.as_deref()).ok_or(Fault::Malformed)?;
+        let ahead = types.filter(|_| !kept.typed).map(Types::as_bytes).unwrap_or_default();
+        let document = Self::new(bytes, kept, ahead).ok_or(Fault::Malformed)?;
         Ok((document, end))
     }
 
-    fn new(bytes: &[u8], kept: Kept, types: Option<&[u8]>) -> Option<Self> {
+    /// What is kept of the bytes; with the beginning `ahead`, if any, in the place of its brace.
+    fn new(bytes: &[u8], kept: Kept, ahead: &[u8]) -> Option<Self> {
         let Kept { runs, len, identity, doubtful, .. } = kept;
         let escaped = identity.iter().flatten().filter_map(|found| found.unescaped.as_deref());
-        let ahead = types.map_or(0, |types| types.len() - 1);
-        let mut text = Vec::with_capacity(ahead + len + escaped.map(str::len).sum::<usize>());
+        let moved = ahead.len().saturating_sub(1);
+        let mut text = Vec::with_capacity(moved + len + escaped.map(str::len).sum::<usize>());
         let mut runs = runs.into_iter().map(|run| &bytes[run]);
-        if let Some(types) = types {
-            text.extend_from_slice(&types[..ahead]);
-            text.push(b',');
+        if !ahead.is_empty() {
+            text.extend_from_slice(ahead);
             text.extend_from_slice(runs.next()?.get(1..)?);
         }
         runs.for_each(|run| text.extend_from_slice(run));
@@ -192,7 +190,7 @@ impl Document {
         let spans = identity.map(|found| {
             let Some(Found { at, unescaped }) = found else { return Some(Span::default()) };
             let at = match unescaped {
-                None => at.start + ahead..at.end + ahead,
+                None => at.start + moved..at.end + moved,
                 Some(own) => {
                     text.extend_from_slice(own.as_bytes());
                     text.len() - own.len()..text.len()

@@ -139,7 +139,7 @@ const POD: &str = r#"{"metadata":{"name":"b","namespace":"a","uid":"u","resource
 
 #[test]
 fn list_items_get_their_types_back() {
-    let types = Types { api_version: Some("v1".into()), kind: Some("Pod".into()) };
+    let types = Types::new(Some("v1"), Some("Pod"));
     let filter = FieldFilter::new(["metadata.managedFields"]).unwrap();
     let pod = Document::decode(&filter, POD, Some(&types)).unwrap();
     assert_eq!(

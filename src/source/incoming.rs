@@ -1,7 +1,8 @@
 //! A body on its way in.
 
-use std::time::Duration;
+use std::{mem, time::Duration};
 
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use kube::client::Body;
 
@@ -11,30 +12,60 @@ use crate::error::{Error, Kind, from_client};
 /// No object is larger: etcd takes 1.5 MiB by default, aggregated APIs somewhat more.
 const LONGEST: usize = 64 << 20;
 
+/// How much of a frame is added at first to what began in the one before.
+const PIECE: usize = 4 << 10;
+
 /// The bytes of an answer that have arrived and that nobody has taken yet.
+///
+/// They are read where they came in. Only what goes on in the next frame is copied, together with
+/// its rest.
 pub(super) struct Incoming {
     /// The request it answers, for errors.
     what: String,
     body: Body,
-    buffer: Vec<u8>,
-    /// How many bytes of the buffer were taken.
+    /// What came last.
+    frame: Bytes,
+    /// How much of the frame was taken, or joined.
+    used: usize,
+    joined: Option<Joined>,
+    /// What an earlier one was joined in.
+    spare: Vec<u8>,
+}
+
+/// The end of a frame and the beginning of the next one.
+struct Joined {
+    bytes: Vec<u8>,
     taken: usize,
 }
 
 impl Incoming {
     pub(super) fn new(what: String, body: Body) -> Self {
-        Self { what, body, buffer: Vec::new(), taken: 0 }
+        Self { what, body, frame: Bytes::new(), used: 0, joined: None, spare: Vec::new() }
     }
 
-    /// What has arrived.
+    /// What can be taken. There may be more of the frame, which [`more`](Self::more) adds.
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.buffer[self.taken..]
+        match &self.joined {
+            Some(joined) => &joined.bytes[joined.taken..],
+            None => &self.frame[self.used..],
+        }
     }
 
     pub(super) fn take(&mut self, len: usize) -> &[u8] {
-        let start = self.taken;
-        self.taken += len;
-        &self.buffer[start..self.taken]
+        let Some(mut joined) = self.joined.take() else {
+            self.used += len;
+            return &self.frame[self.used - len..self.used];
+        };
+        joined.taken += len;
+        let left = joined.bytes.len() - joined.taken;
+        if left > self.used {
+            // The next thing began in the frame before, too.
+            let joined = self.joined.insert(joined);
+            return &joined.bytes[joined.taken - len..joined.taken];
+        }
+        self.used -= left;
+        self.spare = joined.bytes;
+        &self.spare[joined.taken - len..joined.taken]
     }
 
     /// Waits for more; false at the end of the body. A silence of `patience` is a failure.
@@ -42,21 +73,43 @@ impl Incoming {
         if self.bytes().len() > LONGEST {
             return Err(self.broken("an object is longer than 64 MiB"));
         }
+        if self.joined.is_some() && self.used < self.frame.len() {
+            self.join();
+            return Ok(true);
+        }
+        if self.joined.is_none() && self.used < self.frame.len() {
+            let mut bytes = mem::take(&mut self.spare);
+            bytes.clear();
+            bytes.extend_from_slice(&self.frame[self.used..]);
+            self.joined = Some(Joined { bytes, taken: 0 });
+        }
+        // So that the client can read into the same memory again.
+        self.frame = Bytes::new();
+        self.used = 0;
         let Some(frame) = in_time(&self.what, patience, self.body.frame()).await? else {
             return Ok(false);
         };
         let frame = frame.map_err(|cause| from_client(&self.what, cause))?;
         if let Ok(bytes) = frame.into_data() {
-            // What was taken makes room: the buffer holds one object and what came with it.
-            self.buffer.drain(..self.taken);
-            self.taken = 0;
-            self.buffer.extend_from_slice(&bytes);
+            self.frame = bytes;
+            self.join();
         }
         Ok(true)
     }
 
+    /// Adds to what is joined as much of the frame as there is already: what it takes to complete
+    /// it is then copied at most twice.
+    fn join(&mut self) {
+        if let Some(Joined { bytes, taken }) = &mut self.joined {
+            let rest = &self.frame[self.used..];
+            let piece = &rest[..rest.len().min(PIECE.max(bytes.len() - *taken))];
+            bytes.extend_from_slice(piece);
+            self.used += piece.len();
+        }
+    }
+
     /// The next line, with its end, or `None` at the end of the body.
-    pub(super) async fn line(&mut self, patience: Duration) -> Result<Option<&str>, Error> {
+    pub(super) async fn line(&mut self, patience: Duration) -> Result<Option<&[u8]>, Error> {
         let mut searched = 0;
         let len = loop {
             match memchr::memchr(b'\n', &self.bytes()[searched..]) {
@@ -76,29 +129,18 @@ impl Incoming {
                 }
             }
         };
-        self.take_text(len + 1).map(Some)
+        Ok(Some(self.take(len + 1)))
     }
 
-    /// The whole body, or its first `longest` bytes.
+    /// The whole body, or its beginning if that is longer than `longest`.
     pub(super) async fn text_up_to(
         &mut self,
         longest: usize,
         patience: Duration,
     ) -> Result<String, Error> {
         while self.bytes().len() < longest && self.more(patience).await? {}
-        let len = self.bytes().len();
-        self.text(self.taken, len).map(str::to_owned)
-    }
-
-    fn text(&self, start: usize, len: usize) -> Result<&str, Error> {
-        std::str::from_utf8(&self.buffer[start..start + len])
-            .map_err(|_| self.broken("the answer is not UTF-8"))
-    }
-
-    /// Takes bytes that have arrived, as text.
-    pub(super) fn take_text(&mut self, len: usize) -> Result<&str, Error> {
-        self.take(len);
-        self.text(self.taken - len, len)
+        let text = str::from_utf8(self.bytes()).map(str::to_owned);
+        text.map_err(|_| self.broken("the answer is not UTF-8"))
     }
 
     pub(super) fn broken(&self, why: &str) -> Error {

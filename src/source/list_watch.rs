@@ -10,7 +10,6 @@ use tokio::time::{Instant, sleep};
 use super::{
     backoff::Backoff,
     incoming::Incoming,
-    page::Item,
     spec::{Read, Spec},
 };
 use crate::error::{Error, Kind};
@@ -160,15 +159,13 @@ where
             let mut told = false;
             let failure = match spec.list(&url, next.as_deref()).await {
                 Ok(mut page) => loop {
-                    match page.item().await {
-                        Ok(Some(Item { json, types })) => {
+                    match page.item(|bytes, types| spec.item(bytes, types)).await {
+                        Ok(Some(item)) => {
                             told = true;
-                            if spec.knows(json) || !spec.selects(json) {
-                                continue;
-                            }
-                            match spec.decode(json, Some(types)) {
-                                Ok(object) => yield Listing::Object(object),
-                                Err(error) => yield Listing::Failed(error),
+                            match item {
+                                Some(Ok(object)) => yield Listing::Object(object),
+                                Some(Err(error)) => yield Listing::Failed(error),
+                                None => {}
                             }
                         }
                         Ok(None) => {

@@ -69,7 +69,8 @@ where
         metadata_only: K::metadata_api(),
         cluster_scoped: false,
     };
-    Watch::new(endpoint, namespaces, |filter, json, _| filter.deserialize(json))
+    let decode = Decode { whole: |filter, json, _| filter.deserialize(json), first: None };
+    Watch::new(endpoint, namespaces, decode)
 }
 
 /// Watches a resource that needs no Rust type, in all namespaces.
@@ -95,7 +96,8 @@ where
 pub async fn watch_resource(client: Client, resource: Gvr) -> Result<Watch<Document>, Error> {
     let mut endpoint = Endpoint { client, resource, metadata_only: false, cluster_scoped: false };
     endpoint.discover().await?;
-    Ok(Watch::new(endpoint, None, Document::decode))
+    let decode = Decode { whole: Document::decode, first: Some(Document::decode_first) };
+    Ok(Watch::new(endpoint, None, decode))
 }
 
 /// A watch: a stream of kube's [`Event`]s that lists, watches and recovers by itself.

@@ -11,12 +11,15 @@ use crate::{
     json::{Fault, Malformed, Scanner, Skip},
 };
 
-/// The body of a list. Its items are handed out one by one, as they lie in the buffer: there is
-/// never more of a page in memory than an item and what arrived with it.
+/// The body of a list. Its items are read one by one where they came in: there is never more of a
+/// page in memory than an item and what arrived with it.
 pub(super) struct Page {
     incoming: Incoming,
     patience: Duration,
     place: Place,
+    api_version: Option<String>,
+    kind: Option<String>,
+    /// What the fields say that came before the items.
     types: Types,
     meta: Meta,
 }
@@ -45,17 +48,18 @@ struct Meta {
     next: String,
 }
 
-/// An item, with the types that it shares with all others.
-pub(super) struct Item<'p> {
-    pub(super) json: &'p str,
-    pub(super) types: &'p Types,
-}
-
 impl Page {
     /// A silence of `patience` is a failure.
     pub(super) fn new(incoming: Incoming, patience: Duration) -> Self {
-        let (types, meta) = (Types::default(), Meta::default());
-        Self { incoming, patience, place: Place::Start, types, meta }
+        Self {
+            incoming,
+            patience,
+            place: Place::Start,
+            api_version: None,
+            kind: None,
+            types: Types::default(),
+            meta: Meta::default(),
+        }
     }
 
     /// The version of the list; once there are no more items.
@@ -68,8 +72,12 @@ impl Page {
         Some(self.meta.next.clone()).filter(|token| !token.is_empty())
     }
 
-    /// The next item; `None` at the end of the page.
-    pub(super) async fn item(&mut self) -> Result<Option<Item<'_>>, Error> {
+    /// The next item, as understood by `read`, which is given bytes that begin with it and the types
+    /// that all of them share, and gives where the item ends; `None` at the end of the page.
+    pub(super) async fn item<T>(
+        &mut self,
+        read: impl Fn(&[u8], &Types) -> Result<(T, usize), Fault>,
+    ) -> Result<Option<T>, Error> {
         loop {
             match self.place {
                 Place::Start => {
@@ -82,14 +90,16 @@ impl Page {
                         None => return Ok(None),
                         Some("items") if self.incoming.bytes().first() == Some(&b'[') => {
                             self.incoming.take(1);
+                            self.types =
+                                Types::new(self.api_version.as_deref(), self.kind.as_deref());
                             self.place = Place::Item(Nth::First);
                         }
                         Some("metadata") => self.meta = self.value().await?.unwrap_or_default(),
-                        Some("apiVersion") => self.types.api_version = self.value().await?,
+                        Some("apiVersion") => self.api_version = self.value().await?,
                         // A `PodList` is one of `Pod`s.
                         Some("kind") => {
                             let kind: Option<String> = self.value().await?;
-                            self.types.kind =
+                            self.kind =
                                 kind.and_then(|kind| kind.strip_suffix("List").map(str::to_owned));
                         }
                         Some(_) => self.parse(|scanner| scanner.skip_value(1)).await?,
@@ -98,9 +108,7 @@ impl Page {
                 Place::Item(nth) => {
                     self.place = Place::Item(Nth::Later);
                     if self.parse(|scanner| one_more(scanner, nth, b']')).await? {
-                        let len = self.object().await?;
-                        let json = self.incoming.take_text(len)?;
-                        return Ok(Some(Item { json, types: &self.types }));
+                        return self.object(read).await.map(Some);
                     }
                     self.place = Place::Field(Nth::Later);
                 }
@@ -108,11 +116,27 @@ impl Page {
         }
     }
 
-    /// How long the object is that comes now, all of which is in the buffer then.
-    async fn object(&mut self) -> Result<usize, Error> {
+    /// The object that comes now.
+    async fn object<T>(
+        &mut self,
+        read: impl Fn(&[u8], &Types) -> Result<(T, usize), Fault>,
+    ) -> Result<T, Error> {
         if self.incoming.bytes().first() != Some(&b'{') {
             return Err(self.malformed());
         }
+        let mut found = read(self.incoming.bytes(), &self.types);
+        if matches!(found, Err(Fault::Incomplete)) {
+            // Nothing of it is read again until its end is there.
+            let end = self.end_of_object().await?;
+            found = read(&self.incoming.bytes()[..end], &self.types);
+        }
+        let (item, end) = found.map_err(|_| self.malformed())?;
+        self.incoming.take(end);
+        Ok(item)
+    }
+
+    /// Where the object ends that comes now, all of which has arrived then.
+    async fn end_of_object(&mut self) -> Result<usize, Error> {
         let mut skip = Skip::new(0);
         let mut searched = 1;
         loop {
@@ -227,8 +251,15 @@ mod tests {
         let incoming = Incoming::new("list".into(), answer.into_body());
         let mut page = Page::new(incoming, Duration::from_secs(1));
         let mut items = Vec::new();
-        while let Some(Item { json, types }) = page.item().await? {
-            items.push(format!("{} {json}", types.kind.as_deref().unwrap_or("-")));
+        let read = |bytes: &[u8], types: &Types| {
+            let mut scanner = Scanner::new(bytes, 0);
+            scanner.skip_value(0)?;
+            let json = str::from_utf8(scanner.since(0)).map_err(|_| Fault::Malformed)?;
+            let types = String::from_utf8_lossy(types.as_bytes());
+            Ok((format!("{types} {json}"), scanner.position()))
+        };
+        while let Some(item) = page.item(read).await? {
+            items.push(item);
         }
         Ok((items, page.version(), page.next()))
     }
@@ -241,7 +272,9 @@ mod tests {
             r#" {{"kind":"ThingList","apiVersion":"v1","metadata":{{"resourceVersion":"7","continue":"c","remainingItemCount":1}},"other":[1,{{"items":[]}}],"items": [ {first} , {second} ] }}"#
         );
         let wanted = (
-            vec![format!("Thing {first}"), format!("Thing {second}")],
+            [first, second]
+                .map(|item| format!(r#"{{"apiVersion":"v1","kind":"Thing", {item}"#))
+                .to_vec(),
             "7".to_owned(),
             Some("c".to_owned()),
         );
@@ -254,7 +287,7 @@ mod tests {
     async fn fields_come_in_any_order() {
         let list = r#"{"items":[{"a":1}],"metadata":{"resourceVersion":"7"},"kind":"ThingList"}"#;
         let (items, version, next) = read(list, 9).await.unwrap();
-        assert_eq!((items, version.as_str(), next), (vec![r#"- {"a":1}"#.to_owned()], "7", None));
+        assert_eq!((items, version.as_str(), next), (vec![r#" {"a":1}"#.to_owned()], "7", None));
         for empty in [r#"{"items":null,"metadata":{}}"#, r#"{"items":[]}"#, r#"{"metadata":null}"#]
         {
             assert_eq!(read(empty, 4).await.unwrap(), (vec![], String::new(), None), "{empty}");

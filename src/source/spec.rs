@@ -7,7 +7,7 @@ use kube::{
     core::{Request, Status},
     runtime::{reflector::Lookup, watcher::Event},
 };
-use serde::Deserialize;
+use serde::{Deserialize, de};
 
 use super::{
     Known,
@@ -19,12 +19,16 @@ use super::{
 use crate::{
     document::{Identity, Types},
     error::{Error, Kind},
-    json::{Cursor, Malformed},
+    json::{Cursor, Fault, Malformed, Scanner},
     path::{FieldFilter, FieldSelector},
 };
 
 /// Beyond the time at which the server should have ended a watch, for its last bytes to arrive.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// The type of an event whose object is gone; that of a bookmark or an error is read elsewhere, and
+/// all others are of objects that are there.
+const DELETED: &str = "DELETED";
 
 /// All that a watch needs to know.
 pub(super) struct Spec<K> {
@@ -44,7 +48,21 @@ pub(super) struct Spec<K> {
 
 /// Makes an object out of its JSON, without the fields to drop; with the types that it shares with
 /// the list it is in.
-pub(super) type Decode<K> = fn(&FieldFilter, &str, Option<&Types>) -> Result<K, serde_json::Error>;
+pub(super) struct Decode<K> {
+    pub(super) whole: fn(&FieldFilter, &str, Option<&Types>) -> Result<K, serde_json::Error>,
+    /// That at the start of the bytes, and where it ends, if it takes one pass to find both.
+    pub(super) first: Option<First<K>>,
+}
+
+impl<K> Clone for Decode<K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for Decode<K> {}
+
+type First<K> = fn(&FieldFilter, &[u8], Option<&Types>) -> Result<(K, usize), Fault>;
 
 impl<K> Spec<K> {
     /// Finds out what is wrong with the namespaces before they become part of a path.
@@ -106,7 +124,7 @@ impl<K> Spec<K> {
     pub(super) async fn line<'i>(
         &self,
         incoming: &'i mut Incoming,
-    ) -> Result<Option<&'i str>, Error> {
+    ) -> Result<Option<&'i [u8]>, Error> {
         incoming.line(self.patience()).await
     }
 
@@ -114,32 +132,73 @@ impl<K> Spec<K> {
         self.timeout + GRACE
     }
 
+    /// Understands the item of a list at the start of the bytes, with the types of all items, and
+    /// gives where it ends. `None` if the store has it, or if it is not selected.
+    pub(super) fn item(
+        &self,
+        bytes: &[u8],
+        types: &Types,
+    ) -> Result<(Option<Result<K, Error>>, usize), Fault> {
+        match self.first(bytes, Some(types), true) {
+            Some(Ok((object, end))) => return Ok((Some(Ok(object)), end)),
+            Some(Err(Fault::Incomplete)) => return Err(Fault::Incomplete),
+            // Why is for the longer way to find out.
+            Some(Err(Fault::Malformed)) | None => {}
+        }
+        let mut scanner = Scanner::new(bytes, 0);
+        scanner.skip_value(0)?;
+        let json = String::from_utf8_lossy(scanner.since(0));
+        let wanted = !self.knows(&json) && self.selects(&json);
+        let object = wanted.then(|| match json {
+            Cow::Borrowed(json) => self.decode(json, Some(types)),
+            Cow::Owned(json) => Err(undecodable(&json, &de::Error::custom("not UTF-8"))),
+        });
+        Ok((object, scanner.position()))
+    }
+
+    /// The object at the start of the bytes, and where it ends, if nothing else of it is to be
+    /// looked at.
+    fn first(
+        &self,
+        bytes: &[u8],
+        types: Option<&Types>,
+        listing: bool,
+    ) -> Option<Result<(K, usize), Fault>> {
+        let plain = self.selectors.is_empty() && !(listing && self.known().is_some());
+        let first = self.decode.first.filter(|_| plain)?;
+        Some(first(&self.filter, bytes, types))
+    }
+
     /// Whether an object, as it was received, is one of those that are selected here.
-    pub(super) fn selects(&self, json: &str) -> bool {
+    fn selects(&self, json: &str) -> bool {
         self.selectors.iter().all(|selector| selector.matches_json(json))
     }
 
-    /// Whether the store has this object already, as it is.
-    pub(super) fn knows(&self, json: &str) -> bool {
-        let known = self.known.as_ref().filter(|store| !store.is_empty());
-        known.is_some_and(|store| Identity::of(json).is_ok_and(|identity| store.keeps(&identity)))
+    /// The store, if there is anything in it.
+    fn known(&self) -> Option<&dyn Known> {
+        self.known.as_deref().filter(|store| !store.is_empty())
     }
 
-    pub(super) fn decode(&self, json: &str, types: Option<&Types>) -> Result<K, Error> {
-        (self.decode)(&self.filter, json, types).map_err(|cause| {
-            let identity =
-                Identity::of(json).map(|own| (own.namespace.unwrap_or_default(), own.name));
-            let (namespace, name) = identity.unwrap_or(("", "without a name"));
-            Error::undecodable(namespace, name, &cause)
-        })
+    /// Whether the store has this object already, as it is.
+    fn knows(&self, json: &str) -> bool {
+        self.known()
+            .is_some_and(|store| Identity::of(json).is_ok_and(|identity| store.keeps(&identity)))
+    }
+
+    fn decode(&self, json: &str, types: Option<&Types>) -> Result<K, Error> {
+        (self.decode.whole)(&self.filter, json, types).map_err(|cause| undecodable(json, &cause))
     }
 
     /// Understands one line of a watch, or, where `listing`, of a streaming list.
-    pub(super) fn read(&self, line: &str, listing: bool) -> Read<K>
+    pub(super) fn read(&self, line: &[u8], listing: bool) -> Read<K>
     where
         K: Lookup,
     {
-        let Ok((kind, json)) = split(line) else {
+        if let Some(read) = self.read_first(line, listing) {
+            return read;
+        }
+        let split = str::from_utf8(line).map_err(|_| Malformed).and_then(split);
+        let Ok((kind, json)) = split else {
             return Read::Failed(self.error(Kind::Connection, "an event is not valid JSON"));
         };
         match &*kind {
@@ -162,15 +221,9 @@ impl<K> Spec<K> {
             }
             _ if listing && self.knows(json) => Read::Known,
             kind => {
-                let gone = kind == "DELETED" || !self.selects(json);
-                let event = if gone { Event::Delete } else { Event::Apply };
+                let gone = kind == DELETED || !self.selects(json);
                 match self.decode(json, None) {
-                    Ok(object) => match object.resource_version().map(Cow::into_owned) {
-                        Some(version) => Read::Event(event(object), version),
-                        None => {
-                            Read::Failed(self.error(Kind::Other, "an event has no resourceVersion"))
-                        }
-                    },
+                    Ok(object) => self.event(object, gone),
                     Err(error) => {
                         let version = Identity::of(json).ok().and_then(|own| own.resource_version);
                         Read::Undecodable { error, version: version.map(str::to_owned), gone }
@@ -180,10 +233,45 @@ impl<K> Spec<K> {
         }
     }
 
+    /// Understands a line in one pass, if it is as the API server writes them. What is wrong with
+    /// any other is for the longer way to find out.
+    fn read_first(&self, line: &[u8], listing: bool) -> Option<Read<K>>
+    where
+        K: Lookup,
+    {
+        let line = line.strip_prefix(br#"{"type":""#)?;
+        let (kind, object) = line.split_at_checked(memchr::memchr(b'"', line)?)?;
+        let object = object.strip_prefix(br#"","object":"#)?;
+        if kind == b"BOOKMARK" || kind == b"ERROR" {
+            return None;
+        }
+        let (found, end) = self.first(object, None, listing)?.ok()?;
+        let whole = object[end..].trim_ascii_end() == b"}";
+        whole.then(|| self.event(found, kind == DELETED.as_bytes()))
+    }
+
+    fn event(&self, object: K, gone: bool) -> Read<K>
+    where
+        K: Lookup,
+    {
+        let event = if gone { Event::Delete } else { Event::Apply };
+        match object.resource_version().map(Cow::into_owned) {
+            Some(version) => Read::Event(event(object), version),
+            None => Read::Failed(self.error(Kind::Other, "an event has no resourceVersion")),
+        }
+    }
+
     /// A failure of this watch that no answer of the server describes.
     pub(super) fn error(&self, kind: Kind, why: &str) -> Error {
         Error::new(kind, format!("watch {}: {why}", self.endpoint.resource))
     }
+}
+
+/// Of an object that will not decode, which one it is and why.
+fn undecodable(json: &str, cause: &serde_json::Error) -> Error {
+    let identity = Identity::of(json).map(|own| (own.namespace.unwrap_or_default(), own.name));
+    let (namespace, name) = identity.unwrap_or(("", "without a name"));
+    Error::undecodable(namespace, name, cause)
 }
 
 /// What a line of a watch says.
