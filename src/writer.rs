@@ -16,7 +16,7 @@ use crate::{
     document::Identity,
     error::Error,
     index_by::IndexBy,
-    snapshot::{Contents, Objects, Snapshot, named},
+    snapshot::{Contents, Snapshot, named, order},
     source::Known,
     store::{Status, Store, SyncPolicy},
 };
@@ -78,7 +78,8 @@ enum Phase {
 /// A list on its way in. It is set aside until it is complete, so that a list that is cut, or
 /// begun again, leaves nothing behind.
 struct List<K> {
-    objects: Objects<K>,
+    /// What came, in the order in which it came: an object, and whether it is there.
+    objects: Vec<(Arc<K>, bool)>,
     /// Objects that are listed, but in a version that would not decode.
     undecodable: BTreeSet<(String, String)>,
 }
@@ -152,14 +153,14 @@ impl<K: Lookup> Writer<K> {
             Event::Apply(object) => {
                 let object = named(object)?;
                 if let Some(list) = &mut self.list {
-                    list.objects.put(&object);
+                    list.objects.push((Arc::clone(&object), true));
                 }
                 self.put(&object);
             }
             Event::Delete(object) => {
                 let object = named(object)?;
                 if let Some(list) = &mut self.list {
-                    list.objects.take(&object);
+                    list.objects.push((Arc::clone(&object), false));
                 }
                 self.take(&object);
             }
@@ -224,30 +225,33 @@ impl<K: Lookup> Writer<K> {
         if self.phase == (Phase::Loading { published: true }) {
             self.put(&object);
         }
-        self.list.get_or_insert_with(List::new).objects.put(&object);
+        self.list.get_or_insert_with(List::new).objects.push((object, true));
     }
 
     /// The list is complete: it becomes the state, by way of what differs.
     fn complete(&mut self) -> Applied<K> {
         let List { mut objects, undecodable } = self.list.take().unwrap_or_else(List::new);
-        for object in self.kept.take() {
-            objects.put(&object);
-        }
+        objects.extend(self.kept.take().into_iter().map(|object| (object, true)));
+        // Stable: of several with one identity the last counts.
+        objects.sort_by(|(a, _), (b, _)| order(&**a, &**b));
+        objects.reverse();
+        objects.dedup_by(|(earlier, _), (later, _)| order(&**earlier, &**later).is_eq());
+        objects.retain(|(_, is_there)| *is_there);
+        let objects: Vec<_> = objects.into_iter().rev().map(|(object, _)| object).collect();
         if self.working.is_empty() {
             self.dirty |= !objects.is_empty();
             self.working.load(objects);
         } else {
-            let mut gone = Vec::new();
-            let mut changed = Vec::new();
-            objects.since(self.working.objects(), |old, new| match (old, new) {
-                (_, Some(new)) => changed.push(Arc::clone(new)),
-                (Some(old), None) => gone.push(Arc::clone(old)),
-                (None, None) => {}
-            });
-            for object in &changed {
+            let mut listed = objects.iter().peekable();
+            let is_gone = |stored: &&Arc<K>| {
+                while listed.next_if(|listed| order(&***listed, &***stored).is_lt()).is_some() {}
+                listed.peek().is_none_or(|listed| order(&***listed, &***stored).is_ne())
+                    && !undecodable.contains(&identity(&***stored))
+            };
+            let gone: Vec<_> = self.working.iter().filter(is_gone).cloned().collect();
+            for object in &objects {
                 self.put(object);
             }
-            gone.retain(|object| !undecodable.contains(&identity(&**object)));
             for object in &gone {
                 self.take(object);
             }
@@ -266,10 +270,7 @@ impl<K: Lookup> Writer<K> {
 
     fn put(&mut self, object: &Arc<K>) {
         self.refreshed(object);
-        if self.working.same_version(object).is_none() {
-            self.working.put(object);
-            self.dirty = true;
-        }
+        self.dirty |= self.working.put(object);
     }
 
     fn take(&mut self, object: &K) {
@@ -289,7 +290,7 @@ impl<K: Lookup> Writer<K> {
 
 impl<K: Lookup> List<K> {
     fn new() -> Self {
-        Self { objects: Objects::default(), undecodable: BTreeSet::new() }
+        Self { objects: Vec::new(), undecodable: BTreeSet::new() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod chunk;
 mod contents;
-mod diff;
+mod heap;
 mod iter;
 mod lookup;
 mod tree;
@@ -12,7 +12,7 @@ use std::{fmt, sync::Arc};
 
 use kube::runtime::reflector::Lookup;
 
-pub(crate) use self::contents::{Contents, Objects};
+pub(crate) use self::contents::{Contents, order};
 pub use self::lookup::{Hits, IndexView, Iter};
 use crate::{error::Error, index_by::IndexBy};
 
