@@ -1,6 +1,7 @@
 //! Field paths: one dialect for index keys, field filters and field selectors.
 
 mod cut;
+mod decode;
 mod error;
 mod filter;
 mod keep;
@@ -12,8 +13,6 @@ mod read;
 mod read_name;
 mod segment;
 mod selector;
-mod strain;
-mod strain_key;
 mod tree;
 mod walk;
 
