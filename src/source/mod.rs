@@ -69,7 +69,12 @@ where
         metadata_only: K::metadata_api(),
         cluster_scoped: false,
     };
-    let decode = Decode { whole: |filter, json, _| filter.deserialize(json), first: None };
+    let decode = Decode {
+        whole: |filter, json, _| filter.deserialize(json),
+        first: |filter, bytes, _| filter.deserialize_first(bytes),
+        // More than most objects have.
+        enough: 16 << 10,
+    };
     Watch::new(endpoint, namespaces, decode)
 }
 
@@ -96,7 +101,7 @@ where
 pub async fn watch_resource(client: Client, resource: Gvr) -> Result<Watch<Document>, Error> {
     let mut endpoint = Endpoint { client, resource, metadata_only: false, cluster_scoped: false };
     endpoint.discover().await?;
-    let decode = Decode { whole: Document::decode, first: Some(Document::decode_first) };
+    let decode = Decode { whole: Document::decode, first: Document::decode_first, enough: 0 };
     Ok(Watch::new(endpoint, None, decode))
 }
 

@@ -50,8 +50,11 @@ pub(super) struct Spec<K> {
 /// the list it is in.
 pub(super) struct Decode<K> {
     pub(super) whole: fn(&FieldFilter, &str, Option<&Types>) -> Result<K, serde_json::Error>,
-    /// That at the start of the bytes, and where it ends, if it takes one pass to find both.
-    pub(super) first: Option<First<K>>,
+    /// That at the start of the bytes, and where it ends, in one pass.
+    pub(super) first: First<K>,
+    /// How many bytes must be there to begin with an item before it is known to be complete. To
+    /// begin anew costs what was decoded.
+    pub(super) enough: usize,
 }
 
 impl<K> Clone for Decode<K> {
@@ -139,7 +142,8 @@ impl<K> Spec<K> {
         bytes: &[u8],
         types: &Types,
     ) -> Result<(Option<Result<K, Error>>, usize), Fault> {
-        match self.first(bytes, Some(types), true) {
+        let enough = bytes.len() >= self.decode.enough;
+        match enough.then(|| self.first(bytes, Some(types), true)).flatten() {
             Some(Ok((object, end))) => return Ok((Some(Ok(object)), end)),
             Some(Err(Fault::Incomplete)) => return Err(Fault::Incomplete),
             // Why is for the longer way to find out.
@@ -147,7 +151,10 @@ impl<K> Spec<K> {
         }
         let mut scanner = Scanner::new(bytes, 0);
         scanner.skip_value(0)?;
-        let json = String::from_utf8_lossy(scanner.since(0));
+        let bytes = scanner.since(0);
+        // The lossy way looks at bytes one by one.
+        let json =
+            str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
         let wanted = !self.knows(&json) && self.selects(&json);
         let object = wanted.then(|| match json {
             Cow::Borrowed(json) => self.decode(json, Some(types)),
@@ -165,8 +172,7 @@ impl<K> Spec<K> {
         listing: bool,
     ) -> Option<Result<(K, usize), Fault>> {
         let plain = self.selectors.is_empty() && !(listing && self.known().is_some());
-        let first = self.decode.first.filter(|_| plain)?;
-        Some(first(&self.filter, bytes, types))
+        plain.then(|| (self.decode.first)(&self.filter, bytes, types))
     }
 
     /// Whether an object, as it was received, is one of those that are selected here.
