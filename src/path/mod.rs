@@ -3,6 +3,8 @@
 mod cut;
 mod error;
 mod filter;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod keep;
 mod key;
 mod names;

@@ -1,6 +1,8 @@
 //! Watching: our own list and watch on kube's client.
 
 mod backoff;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod incoming;
 mod list_watch;
 mod namespace;

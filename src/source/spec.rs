@@ -295,7 +295,7 @@ pub(super) enum Read<K> {
 
 /// The type of an event and its object, in whatever order they come. What is in the object is left
 /// to those who decode it.
-fn split(line: &str) -> Result<(Cow<'_, str>, &str), Malformed> {
+pub(super) fn split(line: &str) -> Result<(Cow<'_, str>, &str), Malformed> {
     let line = line.trim_ascii_end();
     let mut cursor = Cursor::new(line);
     let (mut kind, mut object) = (None, None);
