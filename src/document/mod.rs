@@ -2,7 +2,7 @@
 
 #[cfg(test)]
 mod agreement;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
 mod identity;
 #[cfg(test)]

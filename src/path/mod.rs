@@ -4,6 +4,8 @@ mod cut;
 mod decode;
 mod error;
 mod filter;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod keep;
 mod key;
 mod names;

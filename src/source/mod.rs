@@ -1,6 +1,8 @@
 //! Watching: our own list and watch on kube's client.
 
 mod backoff;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod incoming;
 mod list_watch;
 mod namespace;
@@ -101,8 +103,7 @@ where
 pub async fn watch_resource(client: Client, resource: Gvr) -> Result<Watch<Document>, Error> {
     let mut endpoint = Endpoint { client, resource, metadata_only: false, cluster_scoped: false };
     endpoint.discover().await?;
-    let decode = Decode { whole: Document::decode, first: Document::decode_first, enough: 0 };
-    Ok(Watch::new(endpoint, None, decode))
+    Ok(Watch::new(endpoint, None, Decode::DOCUMENT))
 }
 
 /// A watch: a stream of kube's [`Event`]s that lists, watches and recovers by itself.

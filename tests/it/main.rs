@@ -8,6 +8,7 @@ mod index;
 mod live;
 mod logs;
 mod model;
+mod schedules;
 mod support;
 mod sync;
 mod testing;
