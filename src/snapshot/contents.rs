@@ -301,6 +301,34 @@ impl<K: Lookup> Contents<K> {
         });
         pairs
     }
+
+    /// What is to be put and what is to be taken out to get to these objects, which come in order,
+    /// each identity once.
+    pub(crate) fn until<'a>(&self, objects: &'a [Arc<K>]) -> (Vec<&'a Arc<K>>, Vec<Arc<K>>) {
+        let (mut come, mut gone) = (Vec::new(), Vec::new());
+        let mut objects = objects.iter().peekable();
+        for stored in self.iter() {
+            loop {
+                let order = objects.peek().map(|next| {
+                    let same = Arc::ptr_eq(next, stored);
+                    if same { Ordering::Equal } else { order(&***next, &**stored) }
+                });
+                match order {
+                    None | Some(Ordering::Greater) => gone.push(Arc::clone(stored)),
+                    Some(Ordering::Less) => {
+                        come.extend(objects.next());
+                        continue;
+                    }
+                    Some(Ordering::Equal) => {
+                        come.extend(objects.next().filter(|next| !Arc::ptr_eq(next, stored)));
+                    }
+                }
+                break;
+            }
+        }
+        come.extend(objects);
+        (come, gone)
+    }
 }
 
 impl Entries {

@@ -5,6 +5,8 @@ mod contents;
 mod heap;
 mod iter;
 mod lookup;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod trie;
 
