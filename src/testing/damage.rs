@@ -31,6 +31,10 @@ pub(super) fn body(
         Some(Fault::Trickle { chunk, pause }) => {
             Body::streaming(trickle(pieces, chunk.max(1), pause))
         }
+        Some(Fault::Cut { after_bytes }) => Body::streaming(cut(pieces, after_bytes)),
+        Some(Fault::ObjectFirst) => {
+            Body::streaming(pieces.map(|piece| Ok(object_first(&piece.bytes()))))
+        }
         Some(fault) => Body::streaming(damaged(pieces, fault)),
         None => Body::streaming(pieces.map(|piece| Ok(piece.bytes()))),
     }
@@ -50,11 +54,13 @@ fn damaged(
 ) -> impl Stream<Item = io::Result<Bytes>> + Send {
     async_stream::stream! {
         let mut sent = 0;
+        // An event that lets another one pass.
+        let mut passed = None;
         let mut pieces = std::pin::pin!(pieces);
         loop {
             match fault {
                 Fault::Disconnect { after_events } if sent == after_events => {
-                    yield Err(io::Error::from(io::ErrorKind::ConnectionReset));
+                    yield Err(reset());
                     return;
                 }
                 Fault::Stall { after_events } if sent == after_events => future::pending().await,
@@ -64,11 +70,23 @@ fn damaged(
                 }
                 _ => {}
             }
-            match (pieces.next().await, &fault) {
+            let piece = pieces.next().await;
+            if !matches!(piece, Some(Piece::Object(_))) && let Some(bytes) = passed.take() {
+                yield Ok(bytes);
+            }
+            match (piece, &fault) {
                 (None, _) => return,
-                (Some(Piece::Object(bytes)), Fault::Torn { after_events }) if sent == *after_events => {
+                (Some(Piece::Object(bytes)), Fault::Torn { after_events })
+                    if sent == *after_events =>
+                {
                     yield Ok(bytes.slice(..bytes.len() / 2));
                     return;
+                }
+                (Some(Piece::Object(bytes)), Fault::OutOfOrder { after_events })
+                    if sent == *after_events =>
+                {
+                    sent += 1;
+                    passed = Some(bytes);
                 }
                 (Some(Piece::Object(bytes)), fault) => {
                     sent += 1;
@@ -76,10 +94,37 @@ fn damaged(
                         yield Ok(bytes.clone());
                     }
                     yield Ok(bytes);
+                    if let Some(bytes) = passed.take() {
+                        yield Ok(bytes);
+                    }
                 }
                 (Some(Piece::Bookmark(_)), Fault::NoBookmarks) => {}
+                (Some(Piece::Bookmark(bytes)), Fault::LateBookmarks(late)) => {
+                    tokio::time::sleep(*late).await;
+                    yield Ok(bytes);
+                }
                 (Some(other), _) => yield Ok(other.bytes()),
             }
+        }
+    }
+}
+
+fn cut(
+    pieces: impl Stream<Item = Piece> + Send,
+    after_bytes: usize,
+) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    async_stream::stream! {
+        let mut left = after_bytes;
+        let mut pieces = std::pin::pin!(pieces);
+        while let Some(piece) = pieces.next().await {
+            let bytes = piece.bytes();
+            if bytes.len() >= left {
+                yield Ok(bytes.slice(..left));
+                yield Err(reset());
+                return;
+            }
+            left -= bytes.len();
+            yield Ok(bytes);
         }
     }
 }
@@ -99,6 +144,21 @@ fn trickle(
             }
         }
     }
+}
+
+/// The line of a watch, which has `type` first, with `type` last.
+fn object_first(line: &Bytes) -> Bytes {
+    let fields = line.strip_prefix(b"{").and_then(|line| line.strip_suffix(b"}\n"));
+    // No type has a comma in it.
+    let mut parts = fields.into_iter().flat_map(|fields| fields.splitn(2, |byte| *byte == b','));
+    match (parts.next(), parts.next()) {
+        (Some(kind), Some(object)) => [b"{", object, b",", kind, b"}\n"].concat().into(),
+        _ => line.clone(),
+    }
+}
+
+fn reset() -> io::Error {
+    io::ErrorKind::ConnectionReset.into()
 }
 
 /// The line of an `ERROR` event.

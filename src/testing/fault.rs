@@ -84,55 +84,90 @@ impl From<Verb> for On {
     }
 }
 
-/// What goes wrong with a request.
+/// What goes wrong with a request, and what of a real cluster it imitates.
 ///
-/// The faults that count events count on a list its items.
+/// The faults that count events count on a list its items. Those about a body meet lists and
+/// watches only, and those about events, as they say, watches only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The answer is this HTTP status, with a `Status` in the body.
+    /// The answer is this HTTP status, with a `Status` in the body: a role that is missing, a
+    /// server that is busy or starting, a version or a continue token that expired.
     Status {
         /// The HTTP status, for instance 403, 410, 429, 500 or 503.
         code: u16,
         /// The `Retry-After` header, in whole seconds.
         retry_after: Option<Duration>,
     },
-    /// There is no answer: the connection is refused.
+    /// There is no answer: the connection is refused, as while a server restarts.
     Refused,
-    /// The answer comes so much later.
+    /// The request is carried out, but its answer is lost: the connection is reset before it. After
+    /// that a client can't know whether it has written.
+    Lost,
+    /// The answer comes so much later: a server, or a webhook, that is slow.
     Delay(Duration),
-    /// The connection is reset after so many events.
+    /// The connection is reset after so many events, as by a load balancer that has had enough.
     Disconnect {
         /// How many events arrive.
         after_events: usize,
     },
-    /// The body ends without an error in the middle of an event.
+    /// The connection is reset after so many bytes of the body, wherever in an event that is.
+    Cut {
+        /// How many bytes arrive.
+        after_bytes: usize,
+    },
+    /// The body ends without an error in the middle of an event, as where a proxy hides what
+    /// happened behind it.
     Torn {
         /// How many whole events arrive before.
         after_events: usize,
     },
-    /// Nothing arrives any more after so many events, and the connection stays open.
+    /// Nothing arrives any more after so many events, and the connection stays open: a peer that
+    /// went away without a word.
     Stall {
         /// How many events arrive.
         after_events: usize,
     },
-    /// A watch sends an `ERROR` event and ends. Lists do not have it.
+    /// A watch sends an `ERROR` event and ends: the history it reads from was compacted, or its
+    /// storage fails.
     ErrorEvent {
         /// The code of the `Status` in the event, for instance 410.
         code: u16,
         /// How many events arrive before.
         after_events: usize,
     },
-    /// One object is sent with `"labels": 7`, which no typed decoder accepts.
+    /// One object is sent with `"labels": 7`, which no typed decoder accepts: an object of another
+    /// schema than the client was built with.
     Garble {
         /// The name of the object.
         name: String,
     },
     /// A watch sends every event about an object twice.
     Duplicate,
-    /// A watch sends no bookmarks, not even the one that ends the initial events.
+    /// A watch begins so many changes before the version that it is asked to begin after: events
+    /// that the client has already, as after it resumed from an older version than it had.
+    Rewind {
+        /// How many changes, of all resources.
+        changes: u64,
+    },
+    /// A watch sends the event after so many behind the one that follows it, as where several
+    /// servers, each with its own cache, stand behind one address. Where a bookmark, or the end,
+    /// follows, it changes nothing.
+    OutOfOrder {
+        /// How many events arrive in order before.
+        after_events: usize,
+    },
+    /// The lines of a watch have `object` before `type`, as JSON allows, and as proxies that decode
+    /// and encode write them.
+    ObjectFirst,
+    /// A watch sends no bookmarks, not even the one that ends the initial events: a server that
+    /// takes them as the mere hint that they are.
     NoBookmarks,
-    /// The body arrives in chunks of so many bytes, whatever the boundaries of events, with a pause before each.
+    /// Every bookmark of a watch, also the one that ends the initial events, comes so much later,
+    /// and what follows it, too: a cache that is behind its storage.
+    LateBookmarks(Duration),
+    /// The body arrives in chunks of so many bytes, whatever the boundaries of events, with a pause
+    /// before each: a slow network.
     Trickle {
         /// Bytes in a chunk, at least 1.
         chunk: usize,
@@ -150,6 +185,18 @@ impl Fault {
     /// 429 with a `Retry-After` header.
     pub fn too_many_requests(retry_after: Duration) -> Self {
         Self::Status { code: 429, retry_after: Some(retry_after) }
+    }
+
+    /// Whether there is something in a list that it could damage.
+    pub(super) fn meets_lists(&self) -> bool {
+        !matches!(
+            self,
+            Self::ErrorEvent { .. }
+                | Self::Duplicate
+                | Self::Rewind { .. }
+                | Self::OutOfOrder { .. }
+                | Self::ObjectFirst
+        )
     }
 }
 

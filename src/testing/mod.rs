@@ -47,6 +47,19 @@
 //! | discovery | both forms; a `CustomResourceDefinition` adds its resource |
 //! | `Accept` | JSON, whole or as `PartialObjectMetadata` |
 //!
+//! # What goes wrong
+//!
+//! [`ApiServer::fault`] makes it go wrong: which requests meet it is said by [`On`], and [`Fault`]
+//! has what it is.
+//!
+//! | where | what |
+//! |---|---|
+//! | the request | [`Status`](Fault::Status), [`Refused`](Fault::Refused), [`Lost`](Fault::Lost), [`Delay`](Fault::Delay) |
+//! | the connection | [`Disconnect`](Fault::Disconnect), [`Cut`](Fault::Cut), [`Torn`](Fault::Torn), [`Stall`](Fault::Stall), [`Trickle`](Fault::Trickle) |
+//! | the events | [`ErrorEvent`](Fault::ErrorEvent), [`Garble`](Fault::Garble), [`Duplicate`](Fault::Duplicate), [`Rewind`](Fault::Rewind), [`OutOfOrder`](Fault::OutOfOrder), [`ObjectFirst`](Fault::ObjectFirst) |
+//! | the bookmarks | [`NoBookmarks`](Fault::NoBookmarks), [`LateBookmarks`](Fault::LateBookmarks) |
+//! | the history | [`compact`](ApiServer::compact), [`set_history_limit`](ApiServer::set_history_limit), [`disconnect`](ApiServer::disconnect) |
+//!
 //! # What it does not
 //!
 //! There is no admission, no schema, no authorization and no controller: nothing collects garbage, fills in defaults,

@@ -83,6 +83,7 @@ where
         Some(Fault::Delay(delay)) => tokio::time::sleep(*delay).await,
         _ => {}
     }
+    let lost = fault == Some(Fault::Lost);
     let body = body::read(body).await?;
     let call = Call { shared: &shared, query: &query, headers: &parts.headers, body: &body, fault };
     let answer = match (&route, verb) {
@@ -90,6 +91,9 @@ where
         (Route::Target(_), None) => Err(status::method_not_allowed()),
         (route, _) => Ok(call.describe(route)),
     };
+    if lost {
+        return Err(io::Error::from(io::ErrorKind::ConnectionReset).into());
+    }
     Ok(answer.unwrap_or_else(|status| refusal(&status)))
 }
 
@@ -165,7 +169,11 @@ impl Call<'_> {
 
     fn watch(self, target: &Target, view: View) -> Outcome<Response<Body>> {
         let selection = list::selection(self.query, target.namespace.as_deref())?;
-        let watch = Watch::open(self.shared, target.resource.clone(), selection, self.query, view)?;
+        let mut watch =
+            Watch::open(self.shared, target.resource.clone(), selection, self.query, view)?;
+        if let Some(Fault::Rewind { changes }) = self.fault {
+            watch.rewind(self.shared, changes);
+        }
         let pieces = watch.pieces(self.shared.clone());
         Ok(json(StatusCode::OK, damage::body(pieces, self.fault)))
     }
@@ -191,9 +199,7 @@ impl Call<'_> {
     }
 
     fn page(self, page: Page, view: View) -> Response<Body> {
-        let fault = self
-            .fault
-            .filter(|fault| !matches!(fault, Fault::ErrorEvent { .. } | Fault::Duplicate));
+        let fault = self.fault.filter(Fault::meets_lists);
         json(StatusCode::OK, damage::body(page.pieces(view), fault))
     }
 

@@ -111,6 +111,14 @@ impl Watch {
         Ok(watch)
     }
 
+    /// Goes back by so many changes, where it goes on from a version.
+    pub(super) fn rewind(&mut self, shared: &Shared, changes: u64) {
+        if self.after > 0 && self.initial_end.is_none() {
+            self.after = self.after.saturating_sub(changes);
+            self.cursor = shared.lock().store.history.position_after(self.after);
+        }
+    }
+
     /// The body, written while it is read.
     pub(super) fn pieces(mut self, shared: Arc<Shared>) -> impl Stream<Item = Piece> + Send {
         async_stream::stream! {

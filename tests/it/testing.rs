@@ -1,8 +1,9 @@
 //! The in-process API server, through real clients.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use futures::{StreamExt, TryStreamExt};
+use http_body::Body;
 use k8s_openapi::api::{
     coordination::v1::Lease,
     core::v1::{ConfigMap, Pod},
@@ -613,6 +614,17 @@ async fn faults_meet_requests_in_order() -> Tested {
     assert_eq!(started.elapsed().as_secs(), 9);
     server.fault(Verb::List, 1, Fault::Trickle { chunk: 7, pause: Duration::from_millis(1) });
     assert_eq!(api.list(&list).await?.items.len(), 4);
+    server.fault(Verb::List, 1, Fault::Cut { after_bytes: 100 });
+    assert!(matches!(api.list(&list).await, Err(error) if !matches!(error, kube::Error::Api(_))));
+    for not_for_lists in [Fault::ObjectFirst, Fault::OutOfOrder { after_events: 0 }] {
+        server.fault(Verb::List, 1, not_for_lists);
+        assert_eq!(api.list(&list).await?.items[0].name_any(), "c0");
+    }
+    server.fault(Verb::Create, 1, Fault::Lost);
+    let new: ConfigMap = serde_json::from_value(config("new", "web"))?;
+    let answer = api.create(&PostParams::default(), &new).await;
+    assert!(matches!(answer, Err(kube::Error::Service(_))));
+    assert_eq!(code(api.create(&PostParams::default(), &new).await), 409, "it was written");
     server.fault(Verb::List, 1, Fault::status(500));
     server.clear_faults();
     api.list(&list).await?;
@@ -634,6 +646,13 @@ async fn faults_damage_watches() -> Tested {
             Fault::Trickle { chunk: 5, pause: Duration::ZERO },
             vec!["+c0@2", "+c1@3", "+c2@4", "synced@4"],
         ),
+        (Fault::OutOfOrder { after_events: 1 }, vec!["+c0@2", "+c2@4", "+c1@3", "synced@4"]),
+        (Fault::OutOfOrder { after_events: 2 }, vec!["+c0@2", "+c1@3", "+c2@4", "synced@4"]),
+        (Fault::LateBookmarks(Duration::from_secs(9)), vec!["+c0@2", "+c1@3", "+c2@4"]),
+        (
+            Fault::LateBookmarks(Duration::from_millis(900)),
+            vec!["+c0@2", "+c1@3", "+c2@4", "synced@4"],
+        ),
     ] {
         server.fault(Verb::Watch, 1, fault.clone());
         let mut events = watch(&api, streaming(), "0").await?;
@@ -647,7 +666,38 @@ async fn faults_damage_watches() -> Tested {
     let mut events = watch(&api, streaming(), "0").await?;
     let all = seen(&mut events).await;
     assert!(all[1].starts_with("failed") && all[2] == "+c2@4", "{all:?}");
+    for (fault, expected) in [
+        (Fault::Rewind { changes: 1 }, vec!["+c1@3", "+c2@4"]),
+        (Fault::Rewind { changes: 9 }, vec!["+c0@2", "+c1@3", "+c2@4"]),
+    ] {
+        server.fault(Verb::Watch, 1, fault.clone());
+        let mut events = watch(&api, WatchParams::default(), "3").await?;
+        assert_eq!(seen(&mut events).await, expected, "{fault:?}");
+    }
+    // A reset in the middle of a line: the client tells, after what arrived whole.
+    server.fault(Verb::Watch, 1, Fault::Cut { after_bytes: 300 });
+    let mut events = watch(&api, streaming(), "0").await?;
+    let all = seen(&mut events).await;
+    assert!(all[0] == "+c0@2" && all[1].starts_with("failed"), "{all:?}");
     server.fault(Verb::Watch, 1, Fault::status(410));
     assert_eq!(code(api.watch(&streaming(), "0").await.map(|_| ())), 410);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn faults_turn_the_fields_of_lines_around() -> Tested {
+    let server = filled(1);
+    server.compact();
+    for (version, begins) in [("0", r#"{"object":{"kind":"ConfigMap""#), ("1", r#"{"object":{"#)] {
+        server.fault(Verb::Watch, 1, Fault::ObjectFirst);
+        let path = format!("/api/v1/configmaps?watch=true&resourceVersion={version}");
+        let request = http::Request::get(path).body(kube::client::Body::empty())?;
+        let mut body = pin!(server.client().send(request).await?.into_body());
+        let frame = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await;
+        let line = frame.ok_or("a line")??.into_data().map_err(|_| "no data")?;
+        assert!(line.starts_with(begins.as_bytes()) && line.ends_with(b"\"}\n"), "{line:?}");
+        let event: Value = serde_json::from_slice(&line)?;
+        assert_eq!(event["type"], if version == "0" { "ADDED" } else { "ERROR" });
+    }
     Ok(())
 }
