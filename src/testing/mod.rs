@@ -71,6 +71,7 @@ mod crd;
 mod damage;
 mod discovery;
 mod error;
+mod events;
 mod fault;
 mod history;
 mod list;
@@ -89,5 +90,6 @@ mod write;
 
 pub use body::Body;
 pub use error::Error;
+pub use events::Events;
 pub use fault::{Fault, On, Verb};
 pub use server::ApiServer;

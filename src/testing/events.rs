@@ -1,0 +1,217 @@
+//! Streams of events without a server.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use futures::{Stream, stream::FusedStream};
+use kube::runtime::watcher::Event;
+use tokio::time::{Sleep, sleep};
+
+use crate::error::Error;
+
+/// A stream of watch events, written down as they are to come: for tests of what is behind a watch,
+/// without a server.
+///
+/// ```
+/// use futures::StreamExt;
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kube_weir::{Change, EventStreamExt, IndexBy, testing::Events};
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// let settings = |version: u32| {
+///     let mut settings = ConfigMap::default();
+///     settings.metadata.name = Some("settings".into());
+///     settings.metadata.resource_version = Some(version.to_string());
+///     settings
+/// };
+/// let events = Events::listed([settings(1)])
+///     .apply(settings(2))
+///     .wait(Duration::from_millis(100))
+///     .apply(settings(3))
+///     .wait(Duration::from_millis(100))
+///     .delete(settings(4));
+///
+/// let pipeline = events
+///     .index(IndexBy::path("metadata.name")?)
+///     .debounce(Duration::from_millis(500))
+///     .log_errors();
+/// let changes: Vec<_> = pipeline.collect().await;
+///
+/// // The first change goes out at once, those after it together.
+/// let [Change::Synced(snapshot), Change::Live(first), Change::Live(rest)] = &changes[..] else {
+///     panic!("{changes:?}")
+/// };
+/// assert_eq!(snapshot.len(), 1);
+/// assert_eq!(first.stats().modified, 1);
+/// assert_eq!(rest.stats().deleted, 1);
+/// # Ok(()) }
+/// ```
+#[must_use = "streams do nothing unless polled"]
+pub struct Events<K> {
+    steps: VecDeque<Step<K>>,
+    waiting: Option<Pin<Box<Sleep>>>,
+    open: bool,
+}
+
+enum Step<K> {
+    Item(Result<Event<K>, Error>),
+    Wait(Duration),
+}
+
+impl<K> Events<K> {
+    /// Nothing yet: not even the list that every watch begins with.
+    pub fn new() -> Self {
+        Self { steps: VecDeque::new(), waiting: None, open: false }
+    }
+
+    /// What every watch begins with: a whole list, of these objects.
+    pub fn listed(objects: impl IntoIterator<Item = K>) -> Self {
+        Self::new().list(objects)
+    }
+
+    /// A whole list: `Init`, an `InitApply` for each object, `InitDone`. After the first one it is
+    /// a relist.
+    pub fn list(self, objects: impl IntoIterator<Item = K>) -> Self {
+        let begun = self.event(Event::Init);
+        let objects = objects.into_iter().map(Event::InitApply);
+        objects.fold(begun, Self::event).event(Event::InitDone)
+    }
+
+    /// An object was created or modified.
+    pub fn apply(self, object: K) -> Self {
+        self.event(Event::Apply(object))
+    }
+
+    /// An object was deleted.
+    pub fn delete(self, object: K) -> Self {
+        self.event(Event::Delete(object))
+    }
+
+    /// Any event: for what no good source sends, such as a list that is never completed.
+    pub fn event(self, event: Event<K>) -> Self {
+        self.step(Step::Item(Ok(event)))
+    }
+
+    /// A failure, such as a [`kube::runtime::watcher::Error`]. The stream goes on after it.
+    pub fn fail(self, error: impl Into<Error>) -> Self {
+        self.step(Step::Item(Err(error.into())))
+    }
+
+    /// Nothing for so long, in the time of [`tokio::time`].
+    pub fn wait(self, time: Duration) -> Self {
+        self.step(Step::Wait(time))
+    }
+
+    /// Nothing for ever after the last event, as on a watch where nothing happens. By default the
+    /// stream ends.
+    pub fn stay_open(mut self) -> Self {
+        self.open = true;
+        self
+    }
+
+    fn step(mut self, step: Step<K>) -> Self {
+        self.steps.push_back(step);
+        self
+    }
+}
+
+impl<K> Default for Events<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+// Nothing is pinned in here but the timer, which has its own box.
+impl<K> Unpin for Events<K> {}
+
+impl<K> Stream for Events<K> {
+    type Item = Result<Event<K>, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some(waiting) = &mut self.waiting {
+                ready!(waiting.as_mut().poll(cx));
+                self.waiting = None;
+            }
+            match self.steps.pop_front() {
+                Some(Step::Item(item)) => return Poll::Ready(Some(item)),
+                Some(Step::Wait(time)) => self.waiting = Some(Box::pin(sleep(time))),
+                None if self.open => return Poll::Pending,
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let items = self.steps.iter().filter(|step| matches!(step, Step::Item(_))).count();
+        (items, Some(items))
+    }
+}
+
+impl<K> FusedStream for Events<K> {
+    fn is_terminated(&self) -> bool {
+        self.steps.is_empty() && self.waiting.is_none() && !self.open
+    }
+}
+
+impl<K> fmt::Debug for Events<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").field("left", &self.steps.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt;
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+
+    fn failure() -> Error {
+        kube::runtime::watcher::Error::NoResourceVersion.into()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_come_as_they_are_written_down() {
+        let one = ConfigMap::default;
+        let events = Events::listed([one(), one()])
+            .fail(failure())
+            .wait(Duration::from_secs(3))
+            .event(Event::Init)
+            .apply(one());
+        assert_eq!(events.size_hint(), (7, Some(7)));
+        let started = Instant::now();
+        let kinds: Vec<_> = events
+            .map(|item| match item {
+                Ok(Event::Init) => 'i',
+                Ok(Event::InitApply(_)) => 'o',
+                Ok(Event::InitDone) => 'd',
+                Ok(Event::Apply(_)) => 'a',
+                Ok(Event::Delete(_)) => 'x',
+                Err(_) => 'e',
+            })
+            .collect()
+            .await;
+        assert_eq!(kinds.iter().collect::<String>(), "ioodeia");
+        assert_eq!(started.elapsed().as_secs(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_open_stream_neither_ends_nor_says_more() {
+        let mut events = Events::<ConfigMap>::new().event(Event::Init).stay_open();
+        assert!(events.next().await.is_some());
+        assert!(timeout(Duration::from_secs(600), events.next()).await.is_err());
+        assert!(!events.is_terminated());
+        let mut ended = Events::<ConfigMap>::new();
+        assert!(ended.next().await.is_none() && ended.is_terminated());
+    }
+}
