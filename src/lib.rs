@@ -53,7 +53,8 @@
 //!
 //! # Features
 //!
-//! * `testing` (off by default): [`testing`], an in-process API server for tests of controllers.
+//! * `testing` (off by default): [`testing`], an in-process API server with scripted faults, streams
+//!   of events, and a conformance suite, for tests of controllers.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod adapters;

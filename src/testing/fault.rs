@@ -78,6 +78,12 @@ impl On {
     }
 }
 
+impl On {
+    pub(super) fn is_about(&self, verb: Verb) -> bool {
+        self.verb == Some(verb)
+    }
+}
+
 impl From<Verb> for On {
     fn from(verb: Verb) -> Self {
         Self::verb(verb)
@@ -230,6 +236,11 @@ impl Script {
 
     pub(super) fn clear(&mut self) {
         self.rules.clear();
+    }
+
+    /// How many times faults are still to happen.
+    pub(super) fn left(&self) -> usize {
+        self.rules.iter().map(|rule| rule.times).sum()
     }
 
     /// The fault that meets this request, if any. The first rule that is due is used up by one.

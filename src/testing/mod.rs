@@ -1,5 +1,8 @@
 //! An API server in this process, to test controllers against: feature `testing`.
 //!
+//! What is behind a watch can be tested without a server, too, on [`Events`]; and [`conformance`]
+//! checks whether a pipeline keeps the rules, whatever happens to its server.
+//!
 //! [`ApiServer`] is a [`tower::Service`] that answers as a Kubernetes API server does, so that a real [`kube::Client`]
 //! and all that is built on it run against it: no cluster, no network, no threads, and no time but
 //! [`tokio::time`], which a test can pause.
@@ -67,6 +70,7 @@
 //! `managedFields`. What must be right on a real server has to be tried on a real server.
 
 mod body;
+pub mod conformance;
 mod crd;
 mod damage;
 mod discovery;

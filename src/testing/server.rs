@@ -253,6 +253,17 @@ impl ApiServer {
         std::mem::take(&mut self.shared.lock().log).into()
     }
 
+    /// The resource of a kind, as other methods take it.
+    pub(super) fn resource_of(&self, api_version: &str, kind: &str) -> Option<String> {
+        let resource = self.shared.lock().store.registry.by_kind(api_version, kind)?;
+        Some(format!("{api_version}/{}", resource.plural))
+    }
+
+    /// How many times faults were to happen that have not happened.
+    pub(super) fn unmet_faults(&self) -> usize {
+        self.shared.lock().script.left()
+    }
+
     pub(super) fn shared(&self) -> Arc<Shared> {
         self.shared.clone()
     }

@@ -2,6 +2,7 @@
 
 mod apiserver;
 mod architecture;
+mod conformance;
 mod debounce;
 mod examples;
 mod index;

@@ -1,0 +1,143 @@
+//! A server that is led through all that happens to a cluster, and a stream that watches it.
+
+use std::time::Duration;
+
+use futures::Stream;
+use kube::{Client, runtime::reflector::Lookup};
+use serde_json::{Value, json};
+
+use crate::{
+    adapters::ChangeItem,
+    testing::{
+        ApiServer,
+        conformance::{Chapter, Violation, told::Told},
+    },
+};
+
+/// Leads a server through a [`Life`] as it is by default: `ConfigMap`s in two namespaces, and every
+/// [`Chapter`].
+///
+/// See [`Life::run`].
+///
+/// # Errors
+///
+/// The first [`Rule`] that the stream breaks.
+pub async fn run<S, K>(
+    server: &ApiServer,
+    pipeline: impl FnOnce(Client) -> S,
+) -> Result<Summary, Violation>
+where
+    S: Stream<Item: ChangeItem<Object = K>>,
+    K: Lookup,
+{
+    Life::new().run(server, pipeline).await
+}
+
+/// What a server is led through while a stream watches it.
+///
+/// ```
+/// use kube_weir::{Gvr, IndexBy, testing::{ApiServer, conformance::{Chapter, Life}}, watch_resource};
+/// use serde_json::json;
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = ApiServer::new();
+/// let nodes = watch_resource(server.client(), Gvr::parse("v1/nodes")?).await?;
+/// let by = IndexBy::path("metadata.name")?;
+/// Life::new()
+///     .object(json!({"apiVersion": "v1", "kind": "Node"}))
+///     .without(Chapter::Silence)
+///     .run(&server, |_| nodes.index(by))
+///     .await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Life {
+    pub(super) object: Value,
+    without: Vec<Chapter>,
+    pub(super) patience: Duration,
+}
+
+/// What came of a [`Life`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Items that were changes.
+    pub changes: usize,
+    /// Items that were errors.
+    pub errors: usize,
+    /// Faults that no request met: those of later pages, where all fits on the first one; those of
+    /// lists, where the stream has another way to list.
+    pub unmet: usize,
+}
+
+impl Life {
+    /// `ConfigMap`s in two namespaces, and every [`Chapter`].
+    pub fn new() -> Self {
+        Self {
+            object: json!({"apiVersion": "v1", "kind": "ConfigMap"}),
+            without: Vec::new(),
+            patience: Duration::from_secs(600),
+        }
+    }
+
+    /// What the objects are like, but for names and namespaces. It must have `apiVersion` and
+    /// `kind`. Default: an empty `ConfigMap`.
+    pub fn object(mut self, object: Value) -> Self {
+        self.object = object;
+        self
+    }
+
+    /// Leaves a chapter out, also of [`Chapter::Storm`]. Default: none.
+    pub fn without(mut self, chapter: Chapter) -> Self {
+        self.without.push(chapter);
+        self
+    }
+
+    /// How long after a failure the stream may take until it shows what is there. Default: 10
+    /// minutes, which is enough for a watch that has to find out that its server is silent.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Leads the server through this life, and checks every item of the stream, and after each
+    /// chapter that it shows what the server has.
+    ///
+    /// The stream must be of all objects of the kind in all namespaces. Nothing else may write them
+    /// or script faults meanwhile; objects that are there before are part of the load. In a test
+    /// whose clock is paused (`start_paused`) it takes no time.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Rule`] that the stream breaks.
+    ///
+    /// # Panics
+    ///
+    /// If the server has no such kind, or refuses the object.
+    pub async fn run<S, K>(
+        self,
+        server: &ApiServer,
+        pipeline: impl FnOnce(Client) -> S,
+    ) -> Result<Summary, Violation>
+    where
+        S: Stream<Item: ChangeItem<Object = K>>,
+        K: Lookup,
+    {
+        let chapters = Chapter::ALL.into_iter().filter(|one| !self.without.contains(one));
+        let chapters: Vec<_> = chapters.collect();
+        let mut told = Told::begin(self, server, pipeline);
+        told.load(&chapters).await.map_err(|broken| broken.during(Chapter::Load))?;
+        for chapter in &chapters {
+            told.tell(*chapter, &chapters).await.map_err(|broken| broken.during(*chapter))?;
+        }
+        told.finish()
+    }
+}
+
+impl Default for Life {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,37 @@
+//! What must hold of every stream of changes, as checks for your own tests.
+//!
+//! [`Conformance`] is shown every item of a stream, and says which rule one breaks. [`run`] does
+//! that to a pipeline of yours while it leads an [`ApiServer`](crate::testing::ApiServer) through
+//! all that happens to a cluster: load, changes, disconnects, lost history, refusals, bad objects
+//! and silence. After each of these the stream must show what the server has.
+//!
+//! ```
+//! use k8s_openapi::api::core::v1::ConfigMap;
+//! use kube::Api;
+//! use kube_weir::{IndexBy, testing::{ApiServer, conformance}, watch};
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let by = IndexBy::paths(["metadata.namespace", "metadata.name"])?;
+//! let summary = conformance::run(&ApiServer::new(), |client| {
+//!     watch(Api::<ConfigMap>::all(client)).index(by)
+//! })
+//! .await?;
+//! assert!(summary.errors > 0, "failures are items, and no end");
+//! # Ok(()) }
+//! ```
+
+mod chapter;
+mod checks;
+mod index;
+mod life;
+mod told;
+mod version;
+mod violation;
+
+pub use self::{
+    chapter::Chapter,
+    checks::Conformance,
+    life::{Life, Summary, run},
+    violation::{Rule, Violation},
+};

@@ -1,0 +1,403 @@
+//! A life on its way: what happens in each chapter, and what the stream must then show.
+
+use std::{collections::BTreeSet, pin::Pin, time::Duration};
+
+use futures::{Stream, StreamExt};
+use kube::{Client, runtime::reflector::Lookup};
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    adapters::ChangeItem,
+    change::Change,
+    testing::{
+        ApiServer, Fault, On, Verb,
+        conformance::{
+            Chapter, Conformance, Life, Rule, Summary, Violation,
+            version::{self, Identity, Version},
+        },
+    },
+};
+
+/// How many objects there are at the most.
+const OBJECTS: usize = 12;
+
+/// How long the stream may go on to say something after it has caught up.
+const SETTLING: Duration = Duration::from_secs(5);
+
+/// How many items may come at one moment: more are a loop that never waits.
+const AT_ONCE: usize = 1_000;
+
+/// So many times that it is every time.
+const ALWAYS: usize = 1_000_000;
+
+const HISTORY_LOST: Fault = Fault::ErrorEvent { code: 410, after_events: 0 };
+
+/// How many things happen in [`Chapter::Storm`].
+const STORM: usize = 300;
+
+/// A life on its way.
+pub(super) struct Told<'a, S, K> {
+    life: Life,
+    server: &'a ApiServer,
+    /// As the server names it: `apps/v1/deployments`.
+    resource: String,
+    stream: Pin<Box<S>>,
+    checks: Conformance<K>,
+    summary: Summary,
+    /// Every version there ever was.
+    had: BTreeSet<Version>,
+    written: u64,
+    moment: Instant,
+    at_once: usize,
+}
+
+impl<'a, S, K> Told<'a, S, K>
+where
+    S: Stream<Item: ChangeItem<Object = K>>,
+    K: Lookup,
+{
+    pub(super) fn begin(
+        life: Life,
+        server: &'a ApiServer,
+        pipeline: impl FnOnce(Client) -> S,
+    ) -> Self {
+        let text = |field: &str| life.object[field].as_str().unwrap_or_default();
+        let (api_version, kind) = (text("apiVersion"), text("kind"));
+        let resource = server.resource_of(api_version, kind);
+        let mut told = Self {
+            resource: resource.unwrap_or_else(|| panic!("no {api_version} {kind} is installed")),
+            life,
+            server,
+            stream: Box::pin(pipeline(server.client())),
+            checks: Conformance::new(),
+            summary: Summary { changes: 0, errors: 0, unmet: 0 },
+            had: BTreeSet::new(),
+            written: 0,
+            moment: Instant::now(),
+            at_once: 0,
+        };
+        told.had.extend(told.there());
+        (0..OBJECTS / 2).for_each(|object| told.put(object));
+        told
+    }
+
+    pub(super) fn finish(self) -> Result<Summary, Violation> {
+        self.checks.finish()?;
+        Ok(self.summary)
+    }
+
+    pub(super) async fn load(&mut self, chapters: &[Chapter]) -> Result<(), Violation> {
+        if chapters.contains(&Chapter::Load) {
+            for (on, times, fault) in Chapter::Load.faults() {
+                self.server.fault(on, times, fault);
+            }
+            self.meet().await?;
+            // The list that broke off had it.
+            self.take(0);
+        }
+        let deadline = Instant::now() + self.life.patience;
+        while !self.checks.is_synced() {
+            if !self.next(deadline).await? {
+                let what = format!("not within {:?}", self.life.patience);
+                return Err(Violation::of(Rule::Synced, what));
+            }
+        }
+        self.settle(None).await
+    }
+
+    pub(super) async fn tell(
+        &mut self,
+        chapter: Chapter,
+        chapters: &[Chapter],
+    ) -> Result<(), Violation> {
+        match chapter {
+            Chapter::Load => {}
+            Chapter::Changes => self.changes().await?,
+            Chapter::Relist => self.repeat(HISTORY_LOST).await?,
+            Chapter::Repeats => {
+                self.repeat(Fault::Rewind { changes: 1 }).await?;
+                self.repeat(Fault::Duplicate).await?;
+            }
+            Chapter::Undecodable => self.undecodable().await?,
+            Chapter::Storm => self.storm(chapters).await?,
+            _ => {
+                for (on, times, fault) in chapter.faults() {
+                    self.go_wrong(on, times, fault).await?;
+                }
+            }
+        }
+        if chapter == Chapter::Compaction {
+            self.compaction().await?;
+        }
+        self.settle(None).await
+    }
+
+    /// One change at a time, then all at once.
+    async fn changes(&mut self) -> Result<(), Violation> {
+        for object in 0..OBJECTS {
+            self.put(object);
+            self.settle(None).await?;
+        }
+        for object in [3, 7] {
+            self.take(object);
+            self.settle(None).await?;
+            self.put(object);
+            self.settle(None).await?;
+            // Another object of the same name.
+            self.take(object);
+            self.put(object);
+            self.settle(None).await?;
+        }
+        self.stir();
+        Ok(())
+    }
+
+    /// What is stored is told again, by a list or by a watch.
+    async fn repeat(&mut self, fault: Fault) -> Result<(), Violation> {
+        self.put(3);
+        self.settle(None).await?;
+        let before = self.summary.changes;
+        self.server.fault(Verb::Watch, 1, fault);
+        self.server.disconnect();
+        let until = Instant::now() + Duration::from_secs(60);
+        while self.next(until).await? {
+            if self.summary.changes > before {
+                return Err(Violation::of(Rule::RepeatsAreSilent, "a change came"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The history that the stream has not seen is gone.
+    async fn compaction(&mut self) -> Result<(), Violation> {
+        for _ in 0..3 {
+            self.server.disconnect();
+            self.stir();
+            self.server.compact();
+            self.settle(None).await?;
+        }
+        // Bookmarks let an idle watch survive it.
+        self.server.bookmark();
+        self.settle(None).await?;
+        self.server.compact();
+        self.server.disconnect();
+        Ok(())
+    }
+
+    async fn undecodable(&mut self) -> Result<(), Violation> {
+        let bad = 5;
+        for verb in [Verb::Watch, Verb::List] {
+            self.put(bad);
+            self.settle(None).await?;
+            let identity = Self::identity(bad);
+            if verb == Verb::List {
+                self.lose_history();
+            }
+            // On whatever page it is, and however often it is asked for again.
+            self.server.fault(verb, ALWAYS, Fault::Garble { name: identity.1.clone() });
+            self.server.disconnect();
+            self.put(bad);
+            self.put(2);
+            self.take(4);
+            self.settle(Some(&self.stored_identity(identity))).await?;
+            // The next version is a good one.
+            self.server.clear_faults();
+            self.server.disconnect();
+            self.put(bad);
+            self.put(4);
+            self.settle(None).await?;
+        }
+        Ok(())
+    }
+
+    async fn storm(&mut self, chapters: &[Chapter]) -> Result<(), Violation> {
+        let faults: Vec<_> = chapters.iter().flat_map(|chapter| chapter.faults()).collect();
+        // Always the same one: a failure must come again when it is looked for.
+        let mut random = 0x5DEE_CE66_u64;
+        let mut draw = |of: usize| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            usize::try_from(random >> 33).unwrap_or_default() % of
+        };
+        for _ in 0..STORM {
+            let object = draw(OBJECTS);
+            match draw(10) {
+                0..=2 => self.put(object),
+                3 => self.take(object),
+                4 => {
+                    self.take(object);
+                    self.put(object);
+                }
+                5 if !faults.is_empty() => {
+                    let (on, times, fault) = faults[draw(faults.len())].clone();
+                    self.server.fault(on, times, fault);
+                }
+                6 => self.server.disconnect(),
+                7 if chapters.contains(&Chapter::Compaction) && draw(3) == 0 => {
+                    self.server.compact();
+                }
+                _ => {
+                    let until = Instant::now() + Duration::from_millis(1 << draw(15));
+                    while self.next(until).await? {}
+                }
+            }
+        }
+        // What the storm had left to do was left to chance.
+        self.server.clear_faults();
+        Ok(())
+    }
+
+    /// Something goes wrong with the next requests, while objects come and go.
+    async fn go_wrong(&mut self, on: On, times: usize, fault: Fault) -> Result<(), Violation> {
+        let is_list = on.is_about(Verb::List);
+        if is_list {
+            self.lose_history();
+        }
+        self.server.fault(on, times, fault);
+        self.server.disconnect();
+        self.stir();
+        if is_list {
+            self.meet().await?;
+            // A list that broke off had them.
+            self.take(0);
+            self.take(10);
+        }
+        self.settle(None).await?;
+        self.stir();
+        self.settle(None).await
+    }
+
+    /// Goes on until every fault has happened, if they do soon.
+    async fn meet(&mut self) -> Result<(), Violation> {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.server.unmet_faults() > 0 && Instant::now() < deadline {
+            self.next(Instant::now() + Duration::from_millis(100)).await?;
+        }
+        Ok(())
+    }
+
+    /// The next watch finds that it must list again.
+    fn lose_history(&self) {
+        self.server.fault(Verb::Watch, 1, HISTORY_LOST);
+    }
+
+    /// Several changes at once: some that are net ones, and one that is none.
+    fn stir(&mut self) {
+        for object in [0, 1, 6] {
+            self.put(object);
+        }
+        self.take(6);
+        self.put(6);
+        self.take(8);
+        self.put(9);
+        self.take(9);
+        self.put(10);
+        self.put(10);
+        self.take(11);
+        self.put(8);
+    }
+
+    /// Creates or modifies an object.
+    fn put(&mut self, object: usize) {
+        self.written += 1;
+        let (namespace, name) = Self::identity(object);
+        let mut next = self.life.object.clone();
+        next["metadata"]["namespace"] = namespace.into();
+        next["metadata"]["name"] = name.into();
+        next["metadata"]["annotations"]["written"] = self.written.to_string().into();
+        let stored = self.server.apply(&next).expect("the server takes the object of the life");
+        self.had.insert(Version::of_value(&stored));
+    }
+
+    /// Deletes an object, if it is there.
+    fn take(&mut self, object: usize) {
+        let (namespace, name) = self.stored_identity(Self::identity(object));
+        match self.server.delete(&self.resource, &namespace, &name) {
+            Err(error) if !error.is_not_found() => panic!("the object can't be deleted: {error}"),
+            _ => {}
+        }
+    }
+
+    fn identity(object: usize) -> Identity {
+        let namespace = if object.is_multiple_of(2) { "life-a" } else { "life-b" };
+        (namespace.to_owned(), format!("life-{object}"))
+    }
+
+    /// Objects of the cluster have no namespace.
+    fn stored_identity(&self, (namespace, name): Identity) -> Identity {
+        let namespaced = self.had.iter().any(|one| one.identity.0 == namespace);
+        (if namespaced { namespace } else { String::new() }, name)
+    }
+
+    /// What the server has.
+    fn there(&self) -> Vec<Version> {
+        let objects = self.server.objects(&self.resource).unwrap_or_default();
+        objects.iter().map(Version::of_value).collect()
+    }
+
+    /// Goes on until the stream shows what the server has, but for one object that it need only
+    /// have.
+    async fn settle(&mut self, but: Option<&Identity>) -> Result<(), Violation> {
+        let deadline = Instant::now() + self.life.patience;
+        while self.behind(but).is_err() {
+            if !self.next(deadline).await? {
+                break;
+            }
+        }
+        let until = Instant::now() + SETTLING;
+        while self.next(until).await? {}
+        self.behind(but)?;
+        if but.is_none() {
+            self.summary.unmet += self.server.unmet_faults();
+            self.server.clear_faults();
+        }
+        Ok(())
+    }
+
+    /// What the stream doesn't show as it is, if anything.
+    fn behind(&self, but: Option<&Identity>) -> Result<(), Violation> {
+        let (mut is, mut should) = (self.checks.shown().to_vec(), self.there());
+        if let Some(bad) = but {
+            if !is.iter().any(|one| one.identity == *bad) {
+                return Err(Violation::of(Rule::LastGoodStays, &bad.1));
+            }
+            is.retain(|one| one.identity != *bad);
+            should.retain(|one| one.identity != *bad);
+        }
+        version::compare(Rule::CatchesUp, &is, &should)
+    }
+
+    /// Checks the next item, if one comes in time.
+    async fn next(&mut self, until: Instant) -> Result<bool, Violation> {
+        let Ok(item) = timeout_at(until, self.stream.next()).await else { return Ok(false) };
+        let Some(item) = item else {
+            return Err(Violation::of(Rule::GoesOn, "the stream ended"));
+        };
+        let item = item.into_change();
+        self.checks.check(&item)?;
+        match &item {
+            Ok(change) => {
+                self.summary.changes += 1;
+                self.check_founded(change)?;
+                if matches!(change, Change::Synced(_)) {
+                    let shown = self.checks.shown();
+                    version::contains(Rule::SyncedIsComplete, shown, &self.there())?;
+                }
+            }
+            Err(_) => self.summary.errors += 1,
+        }
+        self.at_once = if self.moment == Instant::now() { self.at_once + 1 } else { 0 };
+        self.moment = Instant::now();
+        if self.at_once > AT_ONCE {
+            let what = format!("{AT_ONCE} items at one moment");
+            return Err(Violation::of(Rule::WaitsForFailures, what));
+        }
+        Ok(true)
+    }
+
+    fn check_founded(&self, change: &Change<K>) -> Result<(), Violation> {
+        match Version::all(change.snapshot()).iter().find(|one| !self.had.contains(one)) {
+            Some(phantom) => Err(Violation::of(Rule::NoPhantoms, phantom)),
+            None => Ok(()),
+        }
+    }
+}
