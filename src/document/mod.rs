@@ -79,21 +79,25 @@ impl Document {
     }
 
     /// The object's name.
+    #[inline]
     pub fn name(&self) -> &str {
         self.span(self.name).unwrap_or_default()
     }
 
     /// The object's namespace; `None` for a cluster-scoped one.
+    #[inline]
     pub fn namespace(&self) -> Option<&str> {
         self.span(self.namespace)
     }
 
     /// The object's uid.
+    #[inline]
     pub fn uid(&self) -> Option<&str> {
         self.span(self.uid)
     }
 
     /// The object's resourceVersion.
+    #[inline]
     pub fn resource_version(&self) -> Option<&str> {
         self.span(self.resource_version)
     }
@@ -214,6 +218,7 @@ impl Document {
         &self.text[..self.json as usize]
     }
 
+    #[inline]
     fn span(&self, Span { start, end }: Span) -> Option<&str> {
         // Nothing of interest stands at the start of the JSON.
         (start > 0).then(|| &self.text[start as usize..end as usize])
@@ -250,18 +255,22 @@ impl Lookup for Document {
         Cow::Borrowed(&resource.plural)
     }
 
+    #[inline]
     fn name(&self) -> Option<Cow<'_, str>> {
         Some(Cow::Borrowed(self.name()))
     }
 
+    #[inline]
     fn namespace(&self) -> Option<Cow<'_, str>> {
         self.namespace().map(Cow::Borrowed)
     }
 
+    #[inline]
     fn resource_version(&self) -> Option<Cow<'_, str>> {
         self.resource_version().map(Cow::Borrowed)
     }
 
+    #[inline]
     fn uid(&self) -> Option<Cow<'_, str>> {
         self.uid().map(Cow::Borrowed)
     }
