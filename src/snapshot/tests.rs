@@ -10,7 +10,7 @@ use kube::api::ObjectMeta;
 use proptest::prelude::*;
 
 use super::Contents;
-use crate::index_by::IndexBy;
+use crate::{index_by::IndexBy, key::Key};
 
 type Model = BTreeMap<(String, String), Arc<ConfigMap>>;
 type Delta = (Option<*const ConfigMap>, Option<*const ConfigMap>);
@@ -54,7 +54,7 @@ fn check(contents: &Contents<ConfigMap>, model: &Model, ids: u16) {
     let entries = contents.entries(1).iter();
     let entries = entries.map(|entry| (&entry.key, Some(Arc::as_ptr(contents.at(entry.slot)))));
     let wanted = labels.iter().flat_map(|(label, objects)| {
-        objects.iter().map(move |object| (crate::Key::new([label]), Some(*object)))
+        objects.iter().map(move |object| (Key::new([label]), Some(*object)))
     });
     assert!(entries.map(|(key, object)| (key.clone(), object)).eq(wanted));
     let absent = model.len() - labels.values().map(Vec::len).sum::<usize>();
