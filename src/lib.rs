@@ -68,6 +68,7 @@ mod index_by;
 mod json;
 mod key;
 mod labels;
+mod leader;
 mod path;
 mod resource;
 mod snapshot;
@@ -89,6 +90,9 @@ pub use crate::{
     index_by::IndexBy,
     key::Key,
     labels::LabelSelector,
+    leader::{
+        Campaign, Election, Identity, Leadership, LeadershipWatch, LeaseRef, LeaseTiming, Term,
+    },
     path::{FieldFilter, FieldPath, FieldSelector, PathError},
     resource::Gvr,
     snapshot::{Hits, IndexView, Iter, Snapshot},

@@ -7,8 +7,8 @@ use std::{
 };
 
 /// From what knows nothing of the others to what knows all: a module may use those before it.
-const ORDER: [&str; 19] = [
-    "clock", "json", "path", "error", "labels", "resource", "document", "source", "key",
+const ORDER: [&str; 20] = [
+    "clock", "json", "path", "error", "labels", "resource", "document", "source", "leader", "key",
     "index_by", "explain", "snapshot", "change", "store", "changes", "writer", "adapters", "ext",
     "testing",
 ];
