@@ -1,6 +1,6 @@
 //! What a replica does to lead, to go on leading, and to stop.
 
-use std::pin::pin;
+use std::{pin::pin, time::Duration};
 
 use futures::{
     StreamExt,
@@ -17,7 +17,7 @@ use tokio::{
 use super::{
     election::Election,
     leases::{Leases, Refused},
-    record::{Claim, Sight, released},
+    record::{Claim, Sight, released, wall_clock},
     term::Term,
     timing::LeaseTiming,
 };
@@ -32,8 +32,10 @@ pub(super) struct Candidate {
     news: BoxStream<'static, Result<Event<Lease>, Error>>,
     stopped: watch::Receiver<bool>,
     sight: Sight,
-    /// By which the Lease is ours if it says so.
-    claim: Option<Claim>,
+    /// By which the Lease is ours if it says so: the newest, which is renewed while leading, and the
+    /// one before, of which a renewal may come late. More can't come: it would be guarded by a
+    /// resourceVersion that is past.
+    claims: [Option<Claim>; 2],
     /// The attempt to which no answer came, with the resourceVersion that guards it.
     attempt: Option<(Option<String>, Claim)>,
     /// When the Lease is read again.
@@ -85,7 +87,7 @@ impl Candidate {
             timing: election.timing,
             stopped,
             sight: Sight::default(),
-            claim: None,
+            claims: [None, None],
             attempt: None,
             read_at: now,
             patient_until: now,
@@ -141,8 +143,11 @@ impl Candidate {
             Some((same, claim)) if same == version => claim,
             _ => self.sight.claim(&self.identity),
         };
-        let lease = claim.renewed(known, self.leases.name(), self.timing.lease_duration);
-        self.claim = Some(claim.clone());
+        let (acquired, duration) = (claim.acquired.clone(), self.timing.lease_duration);
+        let lease = claim.renewed(acquired, known, self.leases.name(), duration);
+        if self.claims[0].as_ref() != Some(&claim) {
+            self.claims = [Some(claim.clone()), self.claims[0].take()];
+        }
         let sent = Instant::now();
         // Also a refusal is no reason to hurry.
         self.patient_until = after(sent, self.timing.next_wait());
@@ -210,9 +215,9 @@ impl Candidate {
                 return Ok(false);
             }
         }
-        let Some(claim) = &self.claim else { return Ok(false) };
+        let [Some(claim), _] = &self.claims else { return Ok(false) };
         let (known, duration) = (self.sight.lease(), self.timing.lease_duration);
-        let lease = claim.renewed(known, self.leases.name(), duration);
+        let lease = claim.renewed(wall_clock(), known, self.leases.name(), duration);
         let sent = Instant::now();
         match self.leases.write(&lease, until).await {
             Ok(lease) => {
@@ -223,9 +228,8 @@ impl Candidate {
             Err(Refused::Outdated) => {
                 // Somebody wrote something. Whether that was about the holder a read will tell.
                 self.outdated = true;
-                if !outdated {
-                    self.renew_at = Instant::now();
-                }
+                let pause = if outdated { self.timing.retry_period / 8 } else { Duration::ZERO };
+                self.renew_at = after(Instant::now(), pause);
                 Ok(true)
             }
             Err(Refused::Failed(error)) => {
@@ -336,8 +340,8 @@ impl Candidate {
     }
 
     fn is_ours(&self) -> bool {
-        let claim = self.claim.as_ref();
-        self.sight.lease().is_some_and(|lease| claim.is_some_and(|claim| claim.matches(lease)))
+        let mut claims = self.claims.iter().flatten();
+        self.sight.lease().is_some_and(|lease| claims.any(|claim| claim.matches(lease)))
     }
 
     fn is_ours_or_gone(&self) -> bool {

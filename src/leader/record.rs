@@ -39,12 +39,18 @@ impl Claim {
     }
 
     /// The Lease as it says that this claim is upheld for so long from now on.
-    pub(super) fn renewed(&self, known: Option<&Lease>, name: &str, duration: Duration) -> Lease {
+    pub(super) fn renewed(
+        &self,
+        now: MicroTime,
+        known: Option<&Lease>,
+        name: &str,
+        duration: Duration,
+    ) -> Lease {
         rewrite(known, name, |spec| {
             spec.holder_identity = Some(self.holder.clone());
             spec.lease_duration_seconds = i32::try_from(duration.as_secs()).ok();
             spec.acquire_time = Some(self.acquired.clone());
-            spec.renew_time = Some(wall_clock());
+            spec.renew_time = Some(now);
             spec.lease_transitions = i32::try_from(self.number).ok();
         })
     }
@@ -79,7 +85,7 @@ fn number(spec: &LeaseSpec) -> Option<u32> {
 }
 
 /// For people who look at the Lease. In whole microseconds, as the Lease has them.
-fn wall_clock() -> MicroTime {
+pub(super) fn wall_clock() -> MicroTime {
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_micros();
     MicroTime(
         Timestamp::from_microsecond(i64::try_from(now).unwrap_or_default()).unwrap_or_default(),

@@ -5,6 +5,7 @@ mod architecture;
 mod debounce;
 mod examples;
 mod index;
+mod leader;
 mod live;
 mod logs;
 mod model;
