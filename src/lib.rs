@@ -46,6 +46,7 @@
 //! | [`matching`](Watch::matching) | selects on any path, on the client side |
 //! | [`index`](EventStreamExt::index) | stores, indexes, publishes one [`Snapshot`] for each run of events |
 //! | [`debounce`](EventStreamExt::debounce) | merges what comes in quick succession into one net [`Change`] |
+//! | [`while_leading`](EventStreamExt::while_leading) | lets changes through only while this replica leads: [`Election`] |
 //! | [`log_errors`](EventStreamExt::log_errors) | logs failures, which are items and never the end |
 //!
 //! Nothing runs behind your back: a pipeline works while it is polled, and stops when it is

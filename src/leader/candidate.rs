@@ -46,8 +46,9 @@ pub(super) struct Candidate {
     renew_at: Instant,
     /// The Lease may have another resourceVersion than the one in sight.
     outdated: bool,
-    /// Who was last told to lead.
-    leader: Option<Option<String>>,
+    /// Who was last told to lead, if anything was told.
+    leader: Option<String>,
+    told: bool,
 }
 
 /// What comes of following.
@@ -94,6 +95,7 @@ impl Candidate {
             renew_at: now,
             outdated: true,
             leader: None,
+            told: false,
         })
     }
 
@@ -118,8 +120,8 @@ impl Candidate {
                 }
                 continue;
             }
-            if let Some(leader) = self.new_leader() {
-                return Following::Leader(leader);
+            if self.has_new_leader() {
+                return Following::Leader(self.leader.clone());
             }
             let until = if self.outdated { self.read_at } else { self.read_at.min(from) };
             match self.wait(until).await {
@@ -127,8 +129,11 @@ impl Candidate {
                 Waited::Stopped => return Following::Stopped,
                 Waited::Over => {}
                 Waited::News if self.outdated => self.read_at = Instant::now(),
-                // It is as good as a read, so the next one can wait.
-                Waited::News => self.read_at = after(Instant::now(), self.timing.next_wait()),
+                // It is as good as a read, so the next one can wait. What was refused may be granted.
+                Waited::News => {
+                    self.read_at = after(Instant::now(), self.timing.next_wait());
+                    self.patient_until = Instant::now();
+                }
             }
         }
     }
@@ -192,13 +197,12 @@ impl Candidate {
                 }
             }
             match self.wait(self.renew_at.min(term.deadline())).await {
-                Waited::Over => {}
                 Waited::Failed(error) => return Leading::Failed(error),
                 Waited::Stopped => return Leading::Stopped,
                 Waited::News if !self.is_ours_or_gone() => return self.lost(term),
                 // Perhaps it was deleted; without it somebody else would be elected.
                 Waited::News if self.outdated => self.renew_at = Instant::now(),
-                Waited::News => {}
+                Waited::News | Waited::Over => {}
             }
         }
     }
@@ -242,7 +246,7 @@ impl Candidate {
     fn lost(&mut self, term: &Term) -> Leading {
         term.end();
         // The stream tells that itself.
-        self.leader = Some(None);
+        (self.leader, self.told) = (None, true);
         tracing::warn!(lease = self.leases.name(), self.identity, "no longer leading");
         Leading::Lost
     }
@@ -348,14 +352,13 @@ impl Candidate {
         self.sight.lease().is_none() || self.is_ours()
     }
 
-    /// Who is to be told to lead, if that changed. Never oneself: who leads would not ask.
-    fn new_leader(&mut self) -> Option<Option<String>> {
+    /// Whether there is another leader to tell of. Never oneself: who leads would not ask.
+    fn has_new_leader(&mut self) -> bool {
         let other = self.sight.holder().filter(|holder| *holder != self.identity);
-        let leader = other.map(str::to_owned);
-        if self.outdated || self.leader.as_ref() == Some(&leader) {
-            return None;
+        if self.outdated || (self.told && self.leader.as_deref() == other) {
+            return false;
         }
-        self.leader = Some(leader.clone());
-        Some(leader)
+        (self.leader, self.told) = (other.map(str::to_owned), true);
+        true
     }
 }

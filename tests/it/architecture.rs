@@ -95,8 +95,14 @@ fn public_types_go_where_users_need_them() {
     everywhere::<kube_weir::FieldPath>();
     everywhere::<kube_weir::IndexBy<Object>>();
     everywhere::<kube_weir::adapters::Flusher>();
+    everywhere::<kube_weir::Election>();
+    everywhere::<kube_weir::Leadership>();
+    everywhere::<kube_weir::LeadershipWatch>();
+    everywhere::<kube_weir::Term>();
+    sent::<kube_weir::Campaign>();
     sent::<kube_weir::Watch<Object>>();
     sent::<kube_weir::Changes<Object>>();
     sent::<Indexed>();
     sent::<kube_weir::adapters::Debounced<Indexed, Object>>();
+    sent::<kube_weir::adapters::WhileLeading<Indexed, Object>>();
 }

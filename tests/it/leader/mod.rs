@@ -80,10 +80,12 @@ impl Replica {
 async fn poll(mut campaign: Campaign, mut release: oneshot::Receiver<()>) {
     loop {
         tokio::select! {
-            stop = &mut release => return match stop {
-                Ok(()) => campaign.release().await.unwrap(),
-                Err(_) => {}
-            },
+            stop = &mut release => {
+                if stop.is_ok() {
+                    campaign.release().await.unwrap();
+                }
+                return;
+            }
             item = campaign.next() => drop(item.expect("it never ends")),
         }
     }

@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use futures::StreamExt;
@@ -18,10 +19,13 @@ use tokio::{
 };
 
 use super::{
-    SECOND, election,
+    NEXT, SECOND, election,
     link::{Link, Weather},
     random::Random,
 };
+
+/// The longest lease duration of any replica.
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// Everything that the replicas of one schedule did.
 #[derive(Clone, Default)]
@@ -34,12 +38,12 @@ struct Board {
 impl Board {
     /// A term was given out: no other is valid, and it has the highest number.
     fn begin(&self, term: &Term) {
-        let mut terms = self.terms.lock().unwrap();
-        for other in &*terms {
+        let terms = self.terms.lock().unwrap().clone();
+        for other in &terms {
             assert!(!(term.is_valid() && other.is_valid()), "two at once: {other:?}, {term:?}");
             assert!(other.number() < term.number(), "no fence: {other:?}, {term:?}");
         }
-        terms.push(term.clone());
+        self.terms.lock().unwrap().push(term.clone());
     }
 
     fn valid(&self) -> Vec<Term> {
@@ -143,42 +147,74 @@ async fn run(mut campaign: Campaign, mut control: watch::Receiver<Control>, boar
     }
 }
 
-/// One schedule; gives how long after the last fault there was a leader for good.
-async fn schedule(seed: u64) -> std::time::Duration {
-    let random = &mut Random::new(seed);
-    let server = ApiServer::new();
-    let board = Board::default();
-    let timings = [
-        LeaseTiming::default(),
-        LeaseTiming::default(),
-        LeaseTiming::default()
-            .lease_duration(SECOND * 6)
-            .renew_deadline(SECOND * 4)
-            .retry_period(SECOND),
-        LeaseTiming::default().lease_duration(SECOND * 20).renew_deadline(SECOND * 19),
-    ];
-    let mut born = 0;
-    let mut name = |random: &mut Random| {
-        born += 1;
-        // Now and then two of one name: the sum of all carelessness.
-        if random.below(10) == 0 { "twin".to_owned() } else { format!("replica-{born}") }
-    };
-    let mut replicas: Vec<Replica> = (0..2 + random.below(4))
-        .map(|i| {
-            let skew = SignedDuration::from_secs(i64::try_from(random.below(1200)).unwrap() - 600);
-            let link = Link::new(&server, (seed << 8) | i as u64, skew);
-            let link = link.blind(random.below(4) == 0);
-            Replica::start(name(random), link, *random.pick(&timings), &board)
-        })
-        .collect();
+/// One schedule: the server, the replicas, and chance.
+struct World {
+    random: Random,
+    server: ApiServer,
+    board: Board,
+    replicas: Vec<Replica>,
+    born: usize,
+}
 
-    let end = Instant::now() + SECOND * 60 + random.up_to(SECOND * 30);
-    while Instant::now() < end {
-        let next = Instant::now() + random.up_to(SECOND * 5);
-        let sick = random.below(replicas.len());
-        match random.below(16) {
+impl World {
+    fn new(seed: u64) -> Self {
+        let server = ApiServer::new();
+        let (random, board) = (Random::new(seed), Board::default());
+        let mut world = Self { random, server, board, replicas: Vec::new(), born: 0 };
+        let timings = [
+            LeaseTiming::default(),
+            LeaseTiming::default().renew_deadline(SECOND * 14),
+            LeaseTiming::default()
+                .lease_duration(SECOND * 6)
+                .renew_deadline(SECOND * 5)
+                .retry_period(SECOND),
+            // As little to spare as can be.
+            LeaseTiming::default().lease_duration(LONGEST).renew_deadline(SECOND * 19),
+        ];
+        for i in 0..2 + world.random.below(4) {
+            let minutes = i64::try_from(world.random.below(20)).unwrap() - 10;
+            let seed = (seed << 8) | i as u64;
+            let link = Link::new(&world.server, seed, SignedDuration::from_mins(minutes));
+            let link = link.blind(world.random.below(4) == 0);
+            let timing = *world.random.pick(&timings);
+            let replica = Replica::start(world.name(), link, timing, &world.board);
+            world.replicas.push(replica);
+        }
+        world
+    }
+
+    fn name(&mut self) -> String {
+        self.born += 1;
+        // Now and then two of one name: the sum of all carelessness.
+        let twin = self.random.below(10) == 0;
+        if twin { "twin".to_owned() } else { format!("replica-{}", self.born) }
+    }
+
+    fn restart(&mut self, replica: usize) {
+        let identity = self.name();
+        self.replicas[replica].restart(identity);
+    }
+
+    fn all(&self, weather: Weather) {
+        for replica in &self.replicas {
+            replica.link.set(weather);
+        }
+    }
+
+    /// Something happens.
+    fn trouble(&mut self) {
+        // Mostly to the leader: others have little to lose.
+        let leader = self.replicas.iter().position(|replica| replica.leadership.is_leading());
+        let sick = leader.filter(|_| self.random.below(3) > 0);
+        let sick = sick.unwrap_or_else(|| self.random.below(self.replicas.len()));
+        let control = |control| {
+            self.replicas[sick].control.send_replace(control);
+        };
+        match self.random.below(16) {
             0..=6 => {
                 let weather = [
+                    Weather::Late,
+                    Weather::Late,
                     Weather::Slow,
                     Weather::Refused,
                     Weather::Silent,
@@ -187,51 +223,95 @@ async fn schedule(seed: u64) -> std::time::Duration {
                     Weather::Status(409),
                     Weather::Status(503),
                 ];
-                replicas[sick].link.set(*random.pick(&weather));
+                if self.random.below(2) == 0 {
+                    // So that there is somebody to take over.
+                    self.all(Weather::Fair);
+                }
+                self.replicas[sick].link.set(*self.random.pick(&weather));
             }
-            7 => replicas.iter().for_each(|replica| replica.link.set(Weather::Refused)),
-            8 => replicas.iter().for_each(|replica| replica.link.set(Weather::Fair)),
-            9 => replicas[sick].link.set(Weather::Fair),
-            10 => drop(replicas[sick].control.send_replace(Control::Stall)),
-            11 => drop(replicas[sick].control.send_replace(Control::Run)),
-            12 => drop(replicas[sick].control.send_replace(Control::Release)),
-            13 => replicas[sick].running.abort(),
-            14 => touch(&server, random),
-            _ => {
-                let identity = name(random);
-                replicas[sick].restart(identity);
-            }
+            7 => self.all(Weather::Refused),
+            8 => self.all(Weather::Fair),
+            9 => self.replicas[sick].link.set(Weather::Fair),
+            10 => control(Control::Stall),
+            11 => control(Control::Run),
+            12 => control(Control::Release),
+            13 => self.replicas[sick].running.abort(),
+            14 => self.touch(),
+            _ => self.restart(sick),
         }
-        observe(&board, &replicas, next).await;
     }
 
-    for replica in &mut replicas {
-        replica.link.set(Weather::Fair);
-        replica.control.send_if_modified(|control| {
-            let stalled = *control == Control::Stall;
-            if stalled {
-                *control = Control::Run;
+    /// Writes to the Lease what has nothing to do with the election.
+    fn touch(&mut self) {
+        if let Ok(mut lease) = self.server.get("leases", "default", "lease") {
+            let label = self.random.below(1000).to_string();
+            lease["metadata"]["labels"] = serde_json::json!({ "chance": label });
+            lease["apiVersion"] = "coordination.k8s.io/v1".into();
+            lease["kind"] = "Lease".into();
+            self.server.apply(&lease).unwrap();
+        }
+    }
+
+    /// All is well again, and somebody competes.
+    fn heal(&mut self) {
+        self.all(Weather::Fair);
+        for replica in &self.replicas {
+            replica.control.send_if_modified(|control| {
+                let stalled = *control == Control::Stall;
+                if stalled {
+                    *control = Control::Run;
+                }
+                stalled
+            });
+        }
+        let competes = |replica: &Replica| {
+            !replica.running.is_finished() && *replica.control.borrow() == Control::Run
+        };
+        if !self.replicas.iter().any(competes) {
+            self.restart(0);
+        }
+    }
+
+    /// Lets time pass, and looks on.
+    async fn observe(&self, until: Instant) {
+        loop {
+            let valid = self.board.valid();
+            assert!(valid.len() <= 1, "two at once: {valid:?}");
+            let leading = |replica: &&Replica| replica.leadership.is_leading();
+            let leading = self.replicas.iter().filter(leading).count();
+            assert!(leading <= 1, "{leading} say that they lead");
+            for replica in &self.replicas {
+                // L7: whoever doesn't lead doesn't name itself.
+                let leader = replica.leadership.leader();
+                let own = leader.as_deref() == Some(&*replica.identity);
+                assert_eq!(own, replica.leadership.is_leading(), "{leader:?}");
             }
-            stalled
-        });
+            if Instant::now() >= until {
+                return;
+            }
+            sleep(SECOND / 4).await;
+        }
     }
-    let competes = |replica: &Replica| {
-        !replica.running.is_finished() && *replica.control.borrow() == Control::Run
-    };
-    if !replicas.iter().any(competes) {
-        let identity = name(random);
-        replicas[0].restart(identity);
-    }
-    // It is quiet when also the requests have ended that were under way.
-    observe(&board, &replicas, Instant::now() + SECOND * 10).await;
-    let quiet = Instant::now();
-    let bound = SECOND * 20 + SECOND * 24 / 10 + SECOND / 2;
-    let mut begun = quiet;
-    let mut led = false;
-    let end = quiet + bound + SECOND * 5;
+}
+
+/// Gives how long after the last fault there was a leader for good.
+async fn schedule(seed: u64) -> Duration {
+    let mut world = World::new(seed);
+    let end = Instant::now() + SECOND * 60 + world.random.up_to(SECOND * 30);
     while Instant::now() < end {
-        observe(&board, &replicas, Instant::now() + SECOND / 10).await;
-        let leads = !board.valid().is_empty();
+        let next = Instant::now() + world.random.up_to(SECOND * 5);
+        world.trouble();
+        world.observe(next).await;
+    }
+    world.heal();
+    // It is quiet when also the requests have ended that were under way.
+    world.observe(Instant::now() + SECOND * 10).await;
+    let quiet = Instant::now();
+    let bound = LONGEST + NEXT + SECOND / 2;
+    let (mut begun, mut led) = (quiet, false);
+    while quiet.elapsed() < bound + SECOND * 5 {
+        world.observe(Instant::now() + SECOND / 10).await;
+        let leads = !world.board.valid().is_empty();
         if leads && !led {
             begun = Instant::now();
         }
@@ -240,7 +320,7 @@ async fn schedule(seed: u64) -> std::time::Duration {
     assert!(led, "nobody leads {:?} after all is well", quiet.elapsed());
     let waited = begun - quiet;
     assert!(waited <= bound, "nobody led for {waited:?}");
-    for replica in replicas {
+    for replica in world.replicas {
         if replica.running.is_finished() {
             let ended = replica.running.await;
             assert!(!ended.is_err_and(|error| error.is_panic()), "{} panicked", replica.identity);
@@ -249,40 +329,8 @@ async fn schedule(seed: u64) -> std::time::Duration {
     waited
 }
 
-/// Writes to the Lease what has nothing to do with the election.
-fn touch(server: &ApiServer, random: &mut Random) {
-    if let Ok(mut lease) = server.get("leases", "default", "lease") {
-        lease["metadata"]["labels"] =
-            serde_json::json!({ "chance": random.below(1000).to_string() });
-        lease["apiVersion"] = "coordination.k8s.io/v1".into();
-        lease["kind"] = "Lease".into();
-        server.apply(&lease).unwrap();
-    }
-}
-
-/// Lets time pass, and looks on.
-async fn observe(board: &Board, replicas: &[Replica], until: Instant) {
-    loop {
-        let valid = board.valid();
-        assert!(valid.len() <= 1, "two at once: {valid:?}");
-        let leading: Vec<_> =
-            replicas.iter().filter(|replica| replica.leadership.is_leading()).collect();
-        assert!(leading.len() <= 1, "{} say that they lead", leading.len());
-        for replica in replicas {
-            // L7: whoever doesn't lead doesn't name itself.
-            let leader = replica.leadership.leader();
-            let own = leader.as_deref() == Some(&*replica.identity);
-            assert_eq!(own, replica.leadership.is_leading(), "{leader:?}");
-        }
-        if Instant::now() >= until {
-            return;
-        }
-        sleep(SECOND / 4).await;
-    }
-}
-
 fn schedules(seeds: Range<u64>) {
-    let mut longest = std::time::Duration::ZERO;
+    let mut longest = Duration::ZERO;
     for seed in seeds.clone() {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
