@@ -20,6 +20,9 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 #[path = "../src/snapshot/chunk.rs"]
 mod chunk;
+#[allow(dead_code, reason = "the benchmark uses a part")]
+#[path = "../src/snapshot/heap.rs"]
+mod heap;
 #[path = "../src/snapshot/iter.rs"]
 mod iter;
 #[allow(dead_code, reason = "the benchmark uses a part")]
@@ -32,6 +35,7 @@ mod tree;
 #[path = "../src/snapshot/trie.rs"]
 mod trie;
 
+use heap::{Heap, Slot};
 use tree::Tree;
 use trie::{Hashed, Trie};
 
@@ -57,6 +61,7 @@ fn main() {
             world.measure::<Shards>("1,024 shards, cloned"),
             world.measure::<Tree<ByIdentity>>("tree alone"),
             world.measure::<Both>("trie and tree"),
+            world.measure::<Slots>("heap, trie and tree"),
         ];
         print(size, &rows);
         tables.insert(size.to_string(), rows.iter().map(Row::json).collect());
@@ -303,7 +308,8 @@ impl Candidate for Tree<ByIdentity> {
     }
 
     fn put(&mut self, object: ByIdentity) {
-        self.insert(object, Ord::cmp);
+        let sought = object.clone();
+        self.insert(object, |other| other.cmp(&sought));
     }
 
     fn get(&self, probe: &ByIdentity) -> Option<&ByIdentity> {
@@ -345,6 +351,72 @@ impl Candidate for Both {
 
     fn prefix(&self, start: &ByIdentity) -> Option<u64> {
         self.tree.prefix(start)
+    }
+}
+
+/// As a snapshot has it: objects in a heap, which the others name by their slots.
+#[derive(Clone, Default)]
+struct Slots {
+    heap: Heap<ByIdentity>,
+    trie: Trie<Spot>,
+    tree: Tree<Slot>,
+}
+
+#[derive(Clone, Copy)]
+struct Spot(u32, Slot);
+
+impl Spot {
+    fn new(object: &ByIdentity, slot: Slot) -> Self {
+        Self(u32::try_from(object.0.hash >> 32).expect("32 bits"), slot)
+    }
+}
+
+impl Hashed for Spot {
+    fn hash(&self) -> u64 {
+        u64::from(self.0) | u64::from(self.0) << 32
+    }
+
+    fn same(&self, other: &Self) -> bool {
+        self.1 == other.1
+    }
+}
+
+impl Slots {
+    fn slot(&self, probe: &ByIdentity) -> Option<Slot> {
+        let hash = (probe.0.hash >> 32) | (probe.0.hash >> 32 << 32);
+        let is_sought = |spot: &Spot| Hashed::hash(spot) == hash && self.heap.at(spot.1) == probe;
+        self.trie.get(hash, is_sought).map(|spot| spot.1)
+    }
+}
+
+impl Candidate for Slots {
+    fn load(objects: &[ByIdentity]) -> Self {
+        let heap: Heap<_> = objects.iter().cloned().collect();
+        let spots = objects.iter().zip(heap.slots()).map(|(object, slot)| Spot::new(object, slot));
+        Self { trie: spots.collect(), tree: Tree::from_sorted(heap.slots().collect()), heap }
+    }
+
+    fn put(&mut self, object: ByIdentity) {
+        if let Some(slot) = self.slot(&object) {
+            self.heap.replace(slot, object);
+            return;
+        }
+        let slot = self.heap.push(object.clone());
+        self.trie.insert(Spot::new(&object, slot));
+        self.tree.insert(slot, |other| self.heap.at(*other).cmp(&object));
+    }
+
+    fn get(&self, probe: &ByIdentity) -> Option<&ByIdentity> {
+        self.slot(probe).map(|slot| self.heap.at(slot))
+    }
+
+    fn ordered(&self) -> u64 {
+        read(self.tree.iter().map(|slot| self.heap.at(*slot)))
+    }
+
+    fn prefix(&self, start: &ByIdentity) -> Option<u64> {
+        let side = |slot: &Slot| self.heap.at(*slot).0.namespace.cmp(&start.0.namespace);
+        Some(read(self.tree.range(side).map(|slot| self.heap.at(*slot))))
     }
 }
 

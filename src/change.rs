@@ -1,6 +1,10 @@
 //! What a pipeline delivers.
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use kube::runtime::reflector::Lookup;
 
@@ -72,6 +76,12 @@ pub struct Batch<K>(Arc<Difference<K>>);
 struct Difference<K> {
     previous: Snapshot<K>,
     snapshot: Snapshot<K>,
+    /// Found when somebody asks: a debounce looks at the snapshots only.
+    found: OnceLock<Found<K>>,
+    find: fn(&Snapshot<K>, &Snapshot<K>) -> Found<K>,
+}
+
+struct Found<K> {
     deltas: Vec<Delta<K>>,
     stats: ChangeStats,
 }
@@ -79,12 +89,17 @@ struct Difference<K> {
 impl<K> Batch<K> {
     /// How many objects were created, modified and deleted.
     pub fn stats(&self) -> ChangeStats {
-        self.0.stats
+        self.found().stats
     }
 
     /// The changes, one an object, in (namespace, name) order. Never empty.
     pub fn deltas(&self) -> &[Delta<K>] {
-        &self.0.deltas
+        &self.found().deltas
+    }
+
+    fn found(&self) -> &Found<K> {
+        let Difference { previous, snapshot, found, find } = &*self.0;
+        found.get_or_init(|| find(previous, snapshot))
     }
 
     /// The state after these changes.
@@ -120,34 +135,28 @@ impl<K> Batch<K> {
 impl<K: Lookup> Batch<K> {
     /// The batch from one snapshot to the next; `None` where nothing changed.
     pub(crate) fn between(previous: &Snapshot<K>, snapshot: &Snapshot<K>) -> Option<Self> {
-        if previous.is(snapshot) {
-            return None;
-        }
-        let mut deltas = Vec::new();
-        let mut stats = ChangeStats::default();
-        snapshot.0.objects().since(previous.0.objects(), |old, new| {
-            deltas.push(match (old, new) {
-                (Some(old), Some(new)) => {
-                    stats.modified += 1;
-                    Delta::Modified { old: Arc::clone(old), new: Arc::clone(new) }
-                }
-                (None, Some(new)) => {
-                    stats.created += 1;
-                    Delta::Created(Arc::clone(new))
-                }
-                (Some(old), None) => {
-                    stats.deleted += 1;
-                    Delta::Deleted(Arc::clone(old))
-                }
-                (None, None) => return,
-            });
-        });
-        if deltas.is_empty() {
+        if previous.is(snapshot) || !snapshot.0.differs(&previous.0) {
             return None;
         }
         let (previous, snapshot) = (previous.clone(), snapshot.clone());
-        Some(Self(Arc::new(Difference { previous, snapshot, deltas, stats })))
+        Some(Self(Arc::new(Difference { previous, snapshot, found: OnceLock::new(), find })))
     }
+}
+
+fn find<K: Lookup>(previous: &Snapshot<K>, snapshot: &Snapshot<K>) -> Found<K> {
+    let mut stats = ChangeStats::default();
+    let pairs = snapshot.0.since(&previous.0).into_iter();
+    let deltas = pairs.filter_map(|(old, new)| {
+        let (count, delta) = match (old.cloned(), new.cloned()) {
+            (Some(old), Some(new)) => (&mut stats.modified, Delta::Modified { old, new }),
+            (None, Some(new)) => (&mut stats.created, Delta::Created(new)),
+            (Some(old), None) => (&mut stats.deleted, Delta::Deleted(old)),
+            (None, None) => return None,
+        };
+        *count += 1;
+        Some(delta)
+    });
+    Found { deltas: deltas.collect(), stats }
 }
 
 impl<K> Clone for Batch<K> {
@@ -158,7 +167,7 @@ impl<K> Clone for Batch<K> {
 
 impl<K> fmt::Debug for Batch<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Batch").field("stats", &self.0.stats).finish_non_exhaustive()
+        f.debug_struct("Batch").field("stats", &self.stats()).finish_non_exhaustive()
     }
 }
 

@@ -76,8 +76,8 @@ impl<K> IndexBy<K> {
 
     /// An index by a closure that gives an object's keys, each an array of the key's parts.
     ///
-    /// The closure must depend on the object alone: it is called again to find an old version's
-    /// keys.
+    /// The closure must depend on the object alone: [`Batch::touched`](crate::Batch::touched) calls
+    /// it again for the versions before and after a change.
     pub fn with<F, I, S, const N: usize>(keys: F) -> Self
     where
         F: Fn(&K) -> I + Send + Sync + 'static,

@@ -1,6 +1,13 @@
 //! Index keys.
 
-use std::{borrow::Cow, cmp::Ordering, fmt, sync::Arc};
+use std::{
+    borrow::Cow,
+    cmp::Ordering,
+    fmt,
+    hash::{Hash, Hasher},
+};
+
+use triomphe::ThinArc;
 
 /// An index key: a list of strings, compared part by part.
 ///
@@ -14,8 +21,8 @@ use std::{borrow::Cow, cmp::Ordering, fmt, sync::Arc};
 /// assert_eq!(key.parts().collect::<Vec<_>>(), ["default", "web"]);
 /// assert!(Key::new(["a", "z"]) < Key::new(["b", "a"]));
 /// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(Arc<str>);
+#[derive(Clone)]
+pub struct Key(ThinArc<(), u8>);
 
 // The parts in an order-preserving encoding, so that keys compare, and prefixes match, as plain
 // bytes: each part ends with END; NUL inside a part is followed by a byte that is above END's.
@@ -28,12 +35,12 @@ impl Key {
     where
         I: IntoIterator<Item: AsRef<str>>,
     {
-        Self(encode(parts).0.into())
+        Self(ThinArc::from_header_and_slice((), encode(parts).0.as_bytes()))
     }
 
     /// The parts, in order.
     pub fn parts(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        let mut rest = &*self.0;
+        let mut rest = str::from_utf8(self.as_bytes()).unwrap_or_default();
         std::iter::from_fn(move || {
             let mut at = 0;
             loop {
@@ -52,11 +59,42 @@ impl Key {
         })
     }
 
+    /// In the order of the keys.
+    fn as_bytes(&self) -> &[u8] {
+        &self.0.slice
+    }
+
     /// How this key is ordered against all keys that begin with `prefix`.
     pub(crate) fn against(&self, prefix: &Prefix) -> Ordering {
         let prefix = prefix.0.as_bytes();
-        let own = self.0.as_bytes();
+        let own = self.as_bytes();
         own[..own.len().min(prefix.len())].cmp(prefix)
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Key {}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
     }
 }
 

@@ -65,6 +65,9 @@ mod document;
 mod error;
 mod explain;
 mod ext;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod index_by;
 mod json;
 mod key;
@@ -115,10 +118,3 @@ pub mod prelude {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
-
-/// What the fuzzer needs to get at; no part of the API.
-#[cfg(fuzzing)]
-#[doc(hidden)]
-pub mod internals {
-    pub use crate::document::fuzzing::*;
-}

@@ -16,7 +16,7 @@ use crate::{
     document::Identity,
     error::Error,
     index_by::IndexBy,
-    snapshot::{Contents, Objects, Snapshot, named},
+    snapshot::{Contents, Snapshot, named, order},
     source::Known,
     store::{Status, Store, SyncPolicy},
 };
@@ -78,7 +78,11 @@ enum Phase {
 /// A list on its way in. It is set aside until it is complete, so that a list that is cut, or
 /// begun again, leaves nothing behind.
 struct List<K> {
-    objects: Objects<K>,
+    /// What came: an object, and whether it is there. Of several with one identity the last
+    /// counts.
+    objects: Vec<(Arc<K>, bool)>,
+    /// How long `objects` may become before it is settled.
+    limit: usize,
     /// Objects that are listed, but in a version that would not decode.
     undecodable: BTreeSet<(String, String)>,
 }
@@ -152,14 +156,14 @@ impl<K: Lookup> Writer<K> {
             Event::Apply(object) => {
                 let object = named(object)?;
                 if let Some(list) = &mut self.list {
-                    list.objects.put(&object);
+                    list.note(Arc::clone(&object), true);
                 }
                 self.put(&object);
             }
             Event::Delete(object) => {
                 let object = named(object)?;
                 if let Some(list) = &mut self.list {
-                    list.objects.take(&object);
+                    list.note(Arc::clone(&object), false);
                 }
                 self.take(&object);
             }
@@ -224,27 +228,24 @@ impl<K: Lookup> Writer<K> {
         if self.phase == (Phase::Loading { published: true }) {
             self.put(&object);
         }
-        self.list.get_or_insert_with(List::new).objects.put(&object);
+        self.list.get_or_insert_with(List::new).note(object, true);
     }
 
     /// The list is complete: it becomes the state, by way of what differs.
     fn complete(&mut self) -> Applied<K> {
-        let List { mut objects, undecodable } = self.list.take().unwrap_or_else(List::new);
+        let mut list = self.list.take().unwrap_or_else(List::new);
         for object in self.kept.take() {
-            objects.put(&object);
+            list.note(object, true);
         }
+        list.settle();
+        let List { objects, undecodable, .. } = list;
+        let objects: Vec<_> = objects.into_iter().map(|(object, _)| object).collect();
         if self.working.is_empty() {
             self.dirty |= !objects.is_empty();
             self.working.load(objects);
         } else {
-            let mut gone = Vec::new();
-            let mut changed = Vec::new();
-            objects.since(self.working.objects(), |old, new| match (old, new) {
-                (_, Some(new)) => changed.push(Arc::clone(new)),
-                (Some(old), None) => gone.push(Arc::clone(old)),
-                (None, None) => {}
-            });
-            for object in &changed {
+            let (come, mut gone) = self.working.until(&objects);
+            for object in come {
                 self.put(object);
             }
             gone.retain(|object| !undecodable.contains(&identity(&**object)));
@@ -266,10 +267,7 @@ impl<K: Lookup> Writer<K> {
 
     fn put(&mut self, object: &Arc<K>) {
         self.refreshed(object);
-        if self.working.same_version(object).is_none() {
-            self.working.put(object);
-            self.dirty = true;
-        }
+        self.dirty |= self.working.put(object);
     }
 
     fn take(&mut self, object: &K) {
@@ -289,7 +287,30 @@ impl<K: Lookup> Writer<K> {
 
 impl<K: Lookup> List<K> {
     fn new() -> Self {
-        Self { objects: Objects::default(), undecodable: BTreeSet::new() }
+        Self { objects: Vec::new(), limit: 1024, undecodable: BTreeSet::new() }
+    }
+
+    fn note(&mut self, object: Arc<K>, is_there: bool) {
+        if self.objects.len() == self.limit {
+            // It must not grow with the number of events.
+            self.settle();
+            self.limit = self.limit.max(2 * self.objects.len());
+        }
+        self.objects.push((object, is_there));
+    }
+
+    /// Leaves the objects that are there, in order, each identity once.
+    fn settle(&mut self) {
+        // Stable, and fast for what is in order already, as the API server lists it.
+        self.objects.sort_by(|(a, _), (b, _)| order(&**a, &**b));
+        self.objects.dedup_by(|later, earlier| {
+            let same = order(&*later.0, &*earlier.0).is_eq();
+            if same {
+                mem::swap(later, earlier);
+            }
+            same
+        });
+        self.objects.retain(|(_, is_there)| *is_there);
     }
 }
 
@@ -297,4 +318,39 @@ fn identity<K: Lookup>(object: &K) -> (String, String) {
     let namespace = object.namespace().map(Cow::into_owned);
     let name = object.name().map(Cow::into_owned);
     (namespace.unwrap_or_default(), name.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::api::ObjectMeta;
+
+    use super::*;
+
+    fn object(name: u32, version: u32) -> ConfigMap {
+        let (name, resource_version) = (Some(name.to_string()), Some(version.to_string()));
+        let metadata = ObjectMeta { name, resource_version, ..ObjectMeta::default() };
+        ConfigMap { metadata, ..ConfigMap::default() }
+    }
+
+    /// SEMANTICS: S7
+    #[test]
+    fn a_list_holds_each_object_once_however_many_events_come_meanwhile() {
+        let mut writer = Writer::new(IndexBy::path("metadata.namespace").unwrap());
+        let mut apply = |event| writer.apply(event).map(drop).unwrap();
+        apply(Event::Init);
+        apply(Event::InitDone);
+        apply(Event::Init);
+        for version in 0..100_000 {
+            apply(Event::Apply(object(version % 7, version)));
+            apply(Event::Delete(object(version % 7 + 1, version)));
+        }
+        apply(Event::InitApply(object(99, 1)));
+        assert!(writer.list.as_ref().unwrap().objects.capacity() <= 2048);
+        writer.apply(Event::InitDone).map(drop).unwrap();
+        writer.publish();
+        let names = writer.snapshot().iter().map(|object| object.metadata.name.clone().unwrap());
+        // What came last before the end was 4, and the deletion of 5.
+        assert_eq!(names.collect::<Vec<_>>(), ["0", "1", "2", "3", "4", "6", "99"]);
+    }
 }

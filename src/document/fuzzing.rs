@@ -1,25 +1,86 @@
-//! A way in for the fuzzer and for measurements.
+//! What must hold of documents, for the fuzzer.
+#![expect(clippy::missing_panics_doc, reason = "a panic is how the fuzzer is told")]
 
-use super::{Document, Types};
-use crate::{json::Fault, path::FieldFilter};
+use std::sync::LazyLock;
 
-/// What there is of an object at the start of the bytes.
-#[derive(Debug)]
-pub enum First {
-    /// The object, and where it ends.
-    Whole(Document, usize),
-    /// It goes on where the bytes end.
-    Incomplete,
-    /// It is none.
-    Malformed,
+use serde_json::Value;
+
+use super::Document;
+use crate::{
+    json::Fault,
+    path::{FieldFilter, FieldPath},
+};
+
+static FILTERS: LazyLock<Vec<FieldFilter>> = LazyLock::new(|| {
+    let paths: [&[&str]; 8] = [
+        &[],
+        &["a"],
+        &["metadata.managedFields", "status"],
+        &["a.b", "*.c"],
+        &["a[0]", "a[-1].b"],
+        &["spec.containers[*].env", "metadata.labels['a.b/c']"],
+        &["a[*]"],
+        &["a[?@.b]", "status..c"],
+    ];
+    paths.into_iter().map(|paths| FieldFilter::new(paths).unwrap()).collect()
+});
+
+static PATHS: LazyLock<Vec<FieldPath>> = LazyLock::new(|| {
+    ["metadata.name", "a.b", "*.*", "a[*].b", "a[-1]", "spec.containers[*].image"]
+        .map(|path| FieldPath::parse(path).unwrap())
+        .into()
+});
+
+/// A document is what `serde_json` reads, without what is filtered, whatever the bytes are. The
+/// first byte chooses the filter.
+pub fn document(data: &[u8]) {
+    let Some((choice, bytes)) = data.split_first() else { return };
+    let filter = &FILTERS[usize::from(*choice) % FILTERS.len()];
+    let decoded = serde_json::from_slice::<Value>(bytes);
+    match Document::decode_first(filter, bytes, None) {
+        Ok((document, end)) => {
+            agrees(&document, filter, &bytes[..end]);
+            let part = usize::from(*choice) * end / 256;
+            let part = Document::decode_first(filter, &bytes[..part], None);
+            assert!(matches!(part, Err(Fault::Incomplete)));
+        }
+        Err(Fault::Incomplete) => assert!(decoded.is_err()),
+        Err(Fault::Malformed) => assert!(!decoded.is_ok_and(|value| is_object(&value))),
+    }
 }
 
-/// Reads the object at the start of the bytes, with the types of the list that it is in.
-pub fn decode_first(filter: &FieldFilter, bytes: &[u8], types: Option<(&str, &str)>) -> First {
-    let types = types.map(|(api_version, kind)| Types::new(Some(api_version), Some(kind)));
-    match Document::decode_first(filter, bytes, types.as_ref()) {
-        Ok((document, end)) => First::Whole(document, end),
-        Err(Fault::Incomplete) => First::Incomplete,
-        Err(Fault::Malformed) => First::Malformed,
+fn agrees(document: &Document, filter: &FieldFilter, bytes: &[u8]) {
+    let json = document.to_json();
+    let value: Value = serde_json::from_str(&json).unwrap();
+    match serde_json::from_slice::<Value>(bytes) {
+        Ok(mut want) => {
+            filter.remove(&mut want);
+            assert_eq!(value, want);
+        }
+        // Something is wrong with what was left out.
+        Err(_) => assert!(!filter.is_empty()),
     }
+    assert_eq!(document.name(), value["metadata"]["name"]);
+    assert_eq!(document.namespace(), value["metadata"]["namespace"].as_str());
+    assert_eq!(document.uid(), value["metadata"]["uid"].as_str());
+    assert_eq!(document.resource_version(), value["metadata"]["resourceVersion"].as_str());
+    assert_eq!(serde_json::to_value(document).unwrap(), value);
+    assert_eq!(Document::from_json(&json).unwrap().to_json(), json);
+    for path in &*PATHS {
+        let sorted = |mut keys: Vec<String>| {
+            keys.sort();
+            keys
+        };
+        assert_eq!(sorted(document.get(path)), sorted(path.keys(&value)));
+    }
+}
+
+/// Whether the value has an identity as objects have it.
+pub(crate) fn is_object(value: &Value) -> bool {
+    let Some(metadata) = value.get("metadata").and_then(Value::as_object) else { return false };
+    let strings = ["name", "namespace", "uid", "resourceVersion"]
+        .iter()
+        .filter_map(|name| metadata.get(*name))
+        .all(|value| value.is_string() || value.is_null());
+    strings && metadata.get("name").and_then(Value::as_str).is_some_and(|name| !name.is_empty())
 }

@@ -2,7 +2,7 @@
 
 #[cfg(test)]
 mod agreement;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
 mod identity;
 #[cfg(test)]
@@ -115,7 +115,7 @@ impl Document {
         // There is a name in it.
         let text = identity::metadata(self.json()).ok().flatten();
         let text = text.and_then(|mut cursor| cursor.value().ok()).unwrap_or("{}");
-        serde_json::from_str(text).map_err(|cause| self.undecodable(&cause))
+        FieldFilter::default().deserialize(text).map_err(|cause| self.undecodable(&cause))
     }
 
     /// The scalars under a path, as an index has them for keys.
@@ -140,7 +140,8 @@ impl Document {
     ///
     /// [`is_undecodable`](Error::is_undecodable) if the object doesn't have the type's shape.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_str(self.json()).map_err(|cause| self.undecodable(&cause))
+        let object = FieldFilter::default().deserialize(self.json());
+        object.map_err(|cause| self.undecodable(&cause))
     }
 
     /// Reads an object, but for what is filtered.

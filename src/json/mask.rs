@@ -13,6 +13,17 @@ impl Block {
         Self(std::array::from_fn(|index| u8x16::new(quarters[index])))
     }
 
+    /// The bytes' first ones; behind their end, zeros.
+    #[inline]
+    pub(super) fn first_of(bytes: &[u8]) -> Self {
+        if let Some(block) = bytes.first_chunk() {
+            return Self::new(block);
+        }
+        let mut block = [0; 64];
+        block[..bytes.len()].copy_from_slice(bytes);
+        Self::new(&block)
+    }
+
     /// Bit n tells whether byte n is this one.
     #[inline]
     pub(super) fn equal(self, byte: u8) -> u64 {

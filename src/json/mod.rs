@@ -1,10 +1,11 @@
 //! Walks JSON text where it stands: no tree, no copies.
 //!
-//! A [`Scanner`] checks bytes as they were received.
+//! A [`Scanner`] checks bytes as they were received. [`Counts`] tells how long the arrays in them are.
 //! A `Cursor` steps over text that has been validated before (by `serde_json`, say as a `RawValue`).
 //! It checks only what it needs to find its way. On other text it may skip over a mistake, but it
 //! never panics, never loops and never recurses: it gives `Malformed` or some part of the text.
 
+mod count;
 mod mask;
 mod scan;
 mod skip;
@@ -12,6 +13,7 @@ mod skip;
 use std::{borrow::Cow, ops::Range};
 
 pub(crate) use self::{
+    count::Counts,
     scan::{Fault, Quoted, Scanner},
     skip::Skip,
 };

@@ -83,18 +83,28 @@ impl<'s> Scanner<'s> {
     /// Steps over a string.
     #[inline]
     pub(crate) fn string(&mut self) -> Result<Quoted, Fault> {
-        self.eat(b'"')?;
-        let start = self.at;
-        self.seek_mark();
-        if self.bytes.get(self.at) != Some(&b'"') {
+        let (start, whole) = self.begin_string()?;
+        if !whole {
             return self.escaped_string(start);
         }
-        self.at += 1;
         Ok(Quoted { start, end: self.at - 1, escaped: false, odd: false, halves: false })
     }
 
+    /// Steps into a string and gives where it starts, and whether that was all of it, up to and
+    /// with its quote: no escapes. Else [`escaped_string`](Self::escaped_string) goes on.
+    #[inline]
+    pub(crate) fn begin_string(&mut self) -> Result<(usize, bool), Fault> {
+        self.eat(b'"')?;
+        let start = self.at;
+        self.seek_mark();
+        let whole = self.bytes.get(self.at) == Some(&b'"');
+        self.at += usize::from(whole);
+        Ok((start, whole))
+    }
+
+    /// Steps over the rest of a string that starts there.
     #[cold]
-    fn escaped_string(&mut self, start: usize) -> Result<Quoted, Fault> {
+    pub(crate) fn escaped_string(&mut self, start: usize) -> Result<Quoted, Fault> {
         let mut quoted = Quoted { start, end: 0, escaped: true, odd: false, halves: false };
         loop {
             match self.peek()? {
@@ -127,14 +137,8 @@ impl<'s> Scanner<'s> {
     fn seek_on(&mut self) {
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
-            self.marks = if let Some(block) = rest.first_chunk() {
-                Block::new(block).marks()
-            } else {
-                // The end of the bytes is as good as a control character.
-                let mut block = [0; 64];
-                block[..rest.len()].copy_from_slice(rest);
-                Block::new(&block).marks()
-            };
+            // The end of the bytes is as good as a control character.
+            self.marks = Block::first_of(rest).marks();
             self.marked = self.at + 64;
             if self.marks != 0 {
                 self.at += self.marks.trailing_zeros() as usize;
@@ -252,7 +256,32 @@ impl<'s> Scanner<'s> {
         Err(if word.starts_with(rest) { Fault::Incomplete } else { Fault::Malformed })
     }
 
-    fn number(&mut self) -> Result<bool, Fault> {
+    /// Steps over an integer of few digits; stays before anything else.
+    #[inline]
+    pub(crate) fn small_integer(&mut self) -> Option<i64> {
+        /// No number of so many digits is too large.
+        const FEW: usize = 18;
+        let rest = self.bytes.get(self.at..)?;
+        let negative = rest.first() == Some(&b'-');
+        let digits = &rest[usize::from(negative)..];
+        let mut value = 0;
+        for (len, byte) in digits.iter().take(FEW + 1).enumerate() {
+            match byte {
+                b'0'..=b'9' if len < FEW => value = value * 10 + i64::from(byte - b'0'),
+                b'0'..=b'9' | b'.' | b'e' | b'E' => return None,
+                // A zero ahead is no JSON, a negative zero no integer.
+                _ if len == 0 || (digits[0] == b'0' && (len > 1 || negative)) => return None,
+                _ => {
+                    self.at += usize::from(negative) + len;
+                    return Some(if negative { -value } else { value });
+                }
+            }
+        }
+        None
+    }
+
+    /// Steps over a number, and tells whether it may be too large to be one for `serde_json`.
+    pub(crate) fn number(&mut self) -> Result<bool, Fault> {
         /// Without an exponent, fewer digits than this are never too large.
         const LONG: usize = 300;
         let start = self.at;

@@ -8,6 +8,12 @@ pub(crate) struct Skip {
     /// How deep the container itself is nested.
     outside: usize,
     depth: usize,
+    strings: Strings,
+}
+
+/// Tells apart what is in strings and what is not.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Strings {
     /// All ones in a string, else zero.
     quoted: u64,
     /// One behind a backslash that escapes, else zero.
@@ -17,7 +23,7 @@ pub(crate) struct Skip {
 impl Skip {
     /// Stands in a container that is nested so deep, behind its opening bracket or any item.
     pub(crate) fn new(outside: usize) -> Self {
-        Self { outside, depth: outside + 1, quoted: 0, escaped: 0 }
+        Self { outside, depth: outside + 1, strings: Strings::default() }
     }
 
     /// Steps on, and gives how many bytes it is to the end of the container, if that is in sight.
@@ -37,10 +43,7 @@ impl Skip {
 
     fn block(&mut self, block: &[u8; 64]) -> Result<Option<usize>, Malformed> {
         let block = Block::new(block);
-        let escaped = self.escaped_in(block.equal(b'\\'));
-        let ends = block.equal(b'"') & !escaped;
-        let quoted = parity(ends) ^ self.quoted;
-        self.quoted = if quoted >> 63 == 1 { u64::MAX } else { 0 };
+        let quoted = self.strings.quoted_in(block);
         // One bit tells square brackets from curly ones.
         let open = block.equal_but_for(0x20, b'{') & !quoted;
         let close = block.equal_but_for(0x20, b'}') & !quoted;
@@ -62,12 +65,12 @@ impl Skip {
 
     fn bytewise(&mut self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {
         for (index, byte) in bytes.iter().enumerate() {
-            let escaped = std::mem::take(&mut self.escaped) == 1;
+            let escaped = std::mem::take(&mut self.strings.escaped) == 1;
             match byte {
-                b'\\' if !escaped => self.escaped = 1,
-                b'"' if !escaped => self.quoted = !self.quoted,
-                b'{' | b'[' if self.quoted == 0 => drop(self.bracket(true)?),
-                b'}' | b']' if self.quoted == 0 && self.bracket(false)? => {
+                b'\\' if !escaped => self.strings.escaped = 1,
+                b'"' if !escaped => self.strings.quoted = !self.strings.quoted,
+                b'{' | b'[' if self.strings.quoted == 0 => drop(self.bracket(true)?),
+                b'}' | b']' if self.strings.quoted == 0 && self.bracket(false)? => {
                     return Ok(Some(index + 1));
                 }
                 _ => {}
@@ -87,6 +90,19 @@ impl Skip {
         }
         self.depth += 1;
         Ok(false)
+    }
+}
+
+impl Strings {
+    /// Which bytes of the next block are in strings. A quote that begins one counts, one that ends
+    /// one does not.
+    #[inline]
+    pub(super) fn quoted_in(&mut self, block: Block) -> u64 {
+        let escaped = self.escaped_in(block.equal(b'\\'));
+        let ends = block.equal(b'"') & !escaped;
+        let quoted = parity(ends) ^ self.quoted;
+        self.quoted = if quoted >> 63 == 1 { u64::MAX } else { 0 };
+        quoted
     }
 
     /// Which bytes come behind a backslash that is not escaped itself.

@@ -37,13 +37,12 @@ pub(super) fn from_json_at<'j>(
     json: &'j str,
     place: &Place<'_>,
 ) -> Result<Cow<'j, str>, Malformed> {
-    let mut cutter = Cutter { json, cursor: Cursor::new(json), kept: 0, out: String::new() };
-    cutter.value(place)?;
-    if cutter.kept == 0 {
-        return Ok(Cow::Borrowed(json));
-    }
-    cutter.out.push_str(cutter.json.get(cutter.kept..).ok_or(Malformed)?);
-    Ok(Cow::Owned(cutter.out))
+    Cutter::new(json, false).run(place)
+}
+
+/// [`from_json_at`] with white space in the place of what is cut, so that all else stays where it is.
+pub(super) fn blanked<'j>(json: &'j str, place: &Place<'_>) -> Result<Cow<'j, str>, Malformed> {
+    Cutter::new(json, true).run(place)
 }
 
 fn keep(value: &mut Value, place: Option<Place<'_>>) -> bool {
@@ -62,6 +61,8 @@ struct Cutter<'j> {
     /// Up to here everything has been copied or cut. Nothing is ever cut at 0.
     kept: usize,
     out: String,
+    /// Whether white space takes the place of what is cut.
+    blank: bool,
 }
 
 /// Items of one container, to keep the commas right.
@@ -72,7 +73,30 @@ struct Items {
     any_kept: bool,
 }
 
-impl Cutter<'_> {
+impl<'j> Cutter<'j> {
+    fn new(json: &'j str, blank: bool) -> Self {
+        Self { json, cursor: Cursor::new(json), kept: 0, out: String::new(), blank }
+    }
+
+    fn run(mut self, place: &Place<'_>) -> Result<Cow<'j, str>, Malformed> {
+        self.value(place)?;
+        if self.kept == 0 {
+            return Ok(Cow::Borrowed(self.json));
+        }
+        self.out.push_str(self.json.get(self.kept..).ok_or(Malformed)?);
+        Ok(Cow::Owned(self.out))
+    }
+
+    /// Cuts up to a place, from where all was copied or cut.
+    fn cut_to(&mut self, end: usize) -> Result<(), Malformed> {
+        if self.blank {
+            let cut = self.json.get(self.kept..end).ok_or(Malformed)?;
+            self.out.extend(cut.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
+        }
+        self.kept = end;
+        Ok(())
+    }
+
     /// Steps over the value at the cursor. Recurses no deeper than the paths in the tree.
     fn value(&mut self, place: &Place<'_>) -> Result<(), Malformed> {
         let mut items = Items::default();
@@ -111,14 +135,15 @@ impl Cutter<'_> {
     ) -> Result<(), Malformed> {
         if items.before.is_some() && !items.any_kept {
             // All items so far were cut: so is the comma after them.
-            self.kept = start;
+            self.cut_to(start)?;
         }
         match place {
             Some(place) if place.ends() => {
                 let from = items.before.filter(|_| items.any_kept).unwrap_or(start);
                 self.out.push_str(self.json.get(self.kept..from).ok_or(Malformed)?);
+                self.kept = from;
                 self.cursor.skip_value()?;
-                self.kept = self.cursor.position();
+                self.cut_to(self.cursor.position())?;
             }
             Some(place) => {
                 items.any_kept = true;

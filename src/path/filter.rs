@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::keep::{self, Kept};
 use super::segment::{Segment, Step};
 use super::tree::Tree;
-use super::{FieldPath, PathError, Way, cut, strain};
+use super::{FieldPath, PathError, Way, cut, decode};
 use crate::json::{Fault, Malformed, Scanner};
 
 /// The fields that tell which object it is, and which version.
@@ -141,7 +141,8 @@ impl FieldFilter {
     ///
     /// # Errors
     ///
-    /// If the text is not JSON, or what is left of it does not decode as a `T`.
+    /// If what is left of the text is not JSON, or does not decode as a `T`. What is skipped is not
+    /// checked, but for where it ends.
     ///
     /// ```
     /// use kube_weir::FieldFilter;
@@ -155,10 +156,35 @@ impl FieldFilter {
     /// ```
     pub fn deserialize<T: DeserializeOwned>(&self, json: &str) -> Result<T, serde_json::Error> {
         let tree = self.tree_for(json)?;
-        match tree.root() {
-            Some(place) => strain::decode(json, place),
-            None => serde_json::from_str(json),
+        let place = tree.root();
+        if let Some((object, end)) = decode::decode(json.as_bytes(), json, place.as_ref())
+            && is_space(&json[end..])
+        {
+            return Ok(object);
         }
+        // Either it is wrong, and serde_json says why, or only serde_json knows that it isn't. Given
+        // as text, it would take the rest of a wrong key of `bool` for text too, from within a
+        // character.
+        let Some(place) = place else { return serde_json::from_slice(json.as_bytes()) };
+        serde_json::from_str::<IgnoredAny>(json)?;
+        let cut = cut::from_json_at(json, &place).map_err(|Malformed| malformed(json))?;
+        serde_json::from_slice(cut.as_bytes()).or_else(|error| {
+            // Where it is wrong is told in the text as it was given.
+            let blanked = cut::blanked(json, &place).map_err(|Malformed| error)?;
+            serde_json::from_slice(blanked.as_bytes())
+        })
+    }
+
+    /// Decodes the object at the start of the bytes and gives where it ends, in one pass. For what
+    /// takes more than that, or is wrong, it is malformed: [`deserialize`](Self::deserialize) knows.
+    pub(crate) fn deserialize_first<T: DeserializeOwned>(
+        &self,
+        bytes: &[u8],
+    ) -> Result<(T, usize), Fault> {
+        if self.queries {
+            return Err(Fault::Malformed);
+        }
+        decode::decode(bytes, "", self.plain.root().as_ref()).ok_or(Fault::Malformed)
     }
 
     /// What to keep of the object at the start of the bytes, in one pass if all paths are made of
@@ -220,6 +246,10 @@ fn may_remove(segments: &[Segment], field: &[&str]) -> bool {
     };
     (segment.may_select(name) && may_remove(later, below))
         || (segment.descends && may_remove(segments, below))
+}
+
+fn is_space(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t'))
 }
 
 fn malformed(json: &str) -> serde_json::Error {

@@ -1,8 +1,11 @@
 //! Field paths: one dialect for index keys, field filters and field selectors.
 
 mod cut;
+mod decode;
 mod error;
 mod filter;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod keep;
 mod key;
 mod names;
@@ -12,8 +15,6 @@ mod read;
 mod read_name;
 mod segment;
 mod selector;
-mod strain;
-mod strain_key;
 mod tree;
 mod walk;
 

@@ -55,6 +55,7 @@ impl Names {
         repeats
     }
 
+    #[cold]
     fn seek(&mut self, first: usize, hash: u64) -> bool {
         let before = &self.hashes[first..];
         if before.len() < MANY {
@@ -126,26 +127,26 @@ fn seek_replaced(
 }
 
 /// Differs for most names that differ.
+#[expect(clippy::cast_possible_truncation, reason = "both halves of a product are taken")]
 #[inline]
 fn hash(name: &[u8]) -> u64 {
-    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mix = |hash: u64, word: u64| {
-        let hash = (hash ^ word).wrapping_mul(FACTOR);
-        hash ^ hash >> 32
+    const FACTORS: [u64; 3] = [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03, 0xa076_1d64_78bd_642f];
+    let mix = |one: u64, other: u64| {
+        let product = u128::from(one ^ FACTORS[0]) * u128::from(other ^ FACTORS[1]);
+        (product as u64) ^ (product >> 64) as u64
     };
-    let len = (name.len() as u64).wrapping_mul(FACTOR);
-    let hash = match (name.last_chunk::<8>(), name.first_chunk::<4>(), name.last_chunk::<4>()) {
-        (Some(last), ..) => {
-            let words = name.as_chunks().0.iter().chain([last]);
-            words.fold(len, |hash, word| mix(hash, u64::from_le_bytes(*word)))
-        }
-        (_, Some(first), Some(last)) => {
-            let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
-            mix(len, u64::from(first) | u64::from(last) << 32)
-        }
-        _ => mix(len, name.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))),
-    };
-    hash.wrapping_mul(FACTOR)
+    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+    let half = |bytes: &[u8; 4]| u64::from(u32::from_le_bytes(*bytes));
+    let len = (name.len() as u64).wrapping_mul(FACTORS[2]);
+    if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+        let between = name[8..].as_chunks().0.iter();
+        let hash = between.fold(len, |hash, bytes| mix(hash, word(bytes)));
+        return mix(word(first) ^ hash, word(last));
+    }
+    if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+        return mix(half(first), half(last) ^ len);
+    }
+    mix(len, name.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)))
 }
 
 #[cfg(test)]

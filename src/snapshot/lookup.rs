@@ -54,12 +54,12 @@ impl<'a, K: Lookup> IndexView<'a, K> {
         self.check_width(width, index.width)?;
         let range = self.contents.entries(position).range(|entry| entry.key.against(&prefix));
         Ok(Hits(if width == index.width {
-            Inner::Entries(range)
+            Inner::Entries(self.contents, range)
         } else {
             // Ordered by the rest of the key first, and an object is there once for each of its
             // keys.
-            let mut objects: Vec<_> = range.map(|entry| &entry.object).collect();
-            objects.sort_unstable_by(|a, b| contents::by_identity(a, b));
+            let mut objects: Vec<_> = range.map(|entry| self.contents.at(entry.slot)).collect();
+            objects.sort_unstable_by(|a, b| contents::order(&***a, &***b));
             objects.dedup_by(|a, b| Arc::ptr_eq(a, b));
             Inner::Sorted(objects.into_iter())
         }))
@@ -141,8 +141,8 @@ impl<K> fmt::Debug for IndexView<'_, K> {
 pub struct Hits<'a, K>(Inner<'a, K>);
 
 enum Inner<'a, K> {
-    Objects(iter::Iter<'a, Arc<K>>),
-    Entries(iter::Iter<'a, contents::Entry<K>>),
+    Objects(contents::Objects<'a, K>),
+    Entries(&'a Contents<K>, iter::Iter<'a, contents::Entry>),
     Sorted(std::vec::IntoIter<&'a Arc<K>>),
 }
 
@@ -152,7 +152,7 @@ impl<'a, K> Iterator for Hits<'a, K> {
     fn next(&mut self) -> Option<&'a Arc<K>> {
         match &mut self.0 {
             Inner::Objects(range) => range.next(),
-            Inner::Entries(range) => range.next().map(|entry| &entry.object),
+            Inner::Entries(contents, range) => range.next().map(|entry| contents.at(entry.slot)),
             Inner::Sorted(objects) => objects.next(),
         }
     }
@@ -160,7 +160,7 @@ impl<'a, K> Iterator for Hits<'a, K> {
     fn size_hint(&self) -> (usize, Option<usize>) {
         match &self.0 {
             Inner::Objects(range) => range.size_hint(),
-            Inner::Entries(range) => range.size_hint(),
+            Inner::Entries(_, range) => range.size_hint(),
             Inner::Sorted(objects) => objects.size_hint(),
         }
     }
@@ -174,7 +174,7 @@ impl<K> fmt::Debug for Hits<'_, K> {
 
 /// All objects of a snapshot, in (namespace, name) order; from
 /// [`Snapshot::iter`](crate::Snapshot::iter).
-pub struct Iter<'a, K>(pub(super) iter::Iter<'a, Arc<K>>);
+pub struct Iter<'a, K>(pub(super) contents::Objects<'a, K>);
 
 impl<'a, K> Iterator for Iter<'a, K> {
     type Item = &'a Arc<K>;

@@ -2,9 +2,11 @@
 
 mod chunk;
 mod contents;
-mod diff;
+mod heap;
 mod iter;
 mod lookup;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod trie;
 
@@ -12,7 +14,7 @@ use std::{fmt, sync::Arc};
 
 use kube::runtime::reflector::Lookup;
 
-pub(crate) use self::contents::{Contents, Objects};
+pub(crate) use self::contents::{Contents, order};
 pub use self::lookup::{Hits, IndexView, Iter};
 use crate::{error::Error, index_by::IndexBy};
 

@@ -49,11 +49,6 @@ impl<E> Tree<E> {
         self.root.count()
     }
 
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// The entry for which `cmp`, its order relative to what is sought, is `Equal`.
     pub(crate) fn get(&self, mut cmp: impl FnMut(&E) -> Ordering) -> Option<&E> {
         let (_, entries) = self.leaf(|entry| cmp(entry).is_le());
@@ -123,13 +118,10 @@ impl<E: Clone> Tree<E> {
         nodes.pop().map_or_else(Self::default, |root| Self { root })
     }
 
-    /// Puts `entry` in its place. Returns the entry that it replaces, the one `cmp` calls `Equal`.
-    pub(crate) fn insert(
-        &mut self,
-        entry: E,
-        mut cmp: impl FnMut(&E, &E) -> Ordering,
-    ) -> Option<E> {
-        match self.find(|other| cmp(other, &entry)) {
+    /// Puts `entry` in its place. Returns the entry that it replaces, the one for which `cmp`, its order relative to
+    /// `entry`, is `Equal`.
+    pub(crate) fn insert(&mut self, entry: E, cmp: impl FnMut(&E) -> Ordering) -> Option<E> {
+        match self.find(cmp) {
             Ok(rank) => Some(self.root.replace(rank, entry)),
             Err(rank) => {
                 if let Some(sibling) = self.root.insert(rank, entry) {
@@ -381,7 +373,7 @@ mod tests {
     type Pair = Arc<(u32, u32)>;
 
     fn put(tree: &mut Tree<Pair>, key: u32, value: u32) -> Option<u32> {
-        tree.insert(Arc::new((key, value)), |a, b| a.0.cmp(&b.0)).map(|old| old.1)
+        tree.insert(Arc::new((key, value)), |other| other.0.cmp(&key)).map(|old| old.1)
     }
 
     fn take(tree: &mut Tree<Pair>, key: u32) -> Option<u32> {
@@ -420,7 +412,6 @@ mod tests {
     fn check(tree: &Tree<Pair>, model: &BTreeMap<u32, u32>) {
         depth(&tree.root, true);
         assert_eq!(tree.len(), model.len());
-        assert_eq!(tree.is_empty(), model.is_empty());
         assert_eq!(tree.iter().len(), model.len());
         assert!(tree.iter().map(|entry| (&entry.0, &entry.1)).eq(model.iter()));
         assert!(tree.iter().rev().map(|entry| (&entry.0, &entry.1)).eq(model.iter().rev()));
@@ -528,7 +519,7 @@ mod tests {
                     depth(&tree.root, true);
                 }
             }
-            assert!(tree.is_empty() && tree.iter().next().is_none());
+            assert!(tree.len() == 0 && tree.iter().next().is_none());
             assert_eq!(put(&mut tree, 1, 2), None);
         }
         assert_eq!(full.len(), 5000);

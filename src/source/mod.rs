@@ -1,6 +1,8 @@
 //! Watching: our own list and watch on kube's client.
 
 mod backoff;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod incoming;
 mod list_watch;
 mod namespace;
@@ -70,7 +72,12 @@ where
         metadata_only: K::metadata_api(),
         cluster_scoped: false,
     };
-    let decode = Decode { whole: |filter, json, _| filter.deserialize(json), first: None };
+    let decode = Decode {
+        whole: |filter, json, _| filter.deserialize(json),
+        first: |filter, bytes, _| filter.deserialize_first(bytes),
+        // More than most objects have.
+        enough: 16 << 10,
+    };
     Watch::new(endpoint, namespaces, decode)
 }
 
@@ -97,8 +104,7 @@ where
 pub async fn watch_resource(client: Client, resource: Gvr) -> Result<Watch<Document>, Error> {
     let mut endpoint = Endpoint { client, resource, metadata_only: false, cluster_scoped: false };
     endpoint.discover().await?;
-    let decode = Decode { whole: Document::decode, first: Some(Document::decode_first) };
-    Ok(Watch::new(endpoint, None, decode))
+    Ok(Watch::new(endpoint, None, Decode::DOCUMENT))
 }
 
 /// A watch: a stream of kube's [`Event`]s that lists, watches and recovers by itself.

@@ -17,7 +17,7 @@ use super::{
     request::{ANSWER, Endpoint, Verb},
 };
 use crate::{
-    document::{Identity, Types},
+    document::{Document, Identity, Types},
     error::{Error, Kind},
     json::{Cursor, Fault, Malformed, Scanner},
     path::{FieldFilter, FieldSelector},
@@ -26,8 +26,9 @@ use crate::{
 /// Beyond the time at which the server should have ended a watch, for its last bytes to arrive.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The type of an event whose object is gone; that of a bookmark or an error is read elsewhere, and
-/// all others are of objects that are there.
+/// The types of events about objects: two of those that are there, and one of those that are gone.
+const ADDED: &str = "ADDED";
+const MODIFIED: &str = "MODIFIED";
 const DELETED: &str = "DELETED";
 
 /// All that a watch needs to know.
@@ -50,8 +51,16 @@ pub(super) struct Spec<K> {
 /// the list it is in.
 pub(super) struct Decode<K> {
     pub(super) whole: fn(&FieldFilter, &str, Option<&Types>) -> Result<K, serde_json::Error>,
-    /// That at the start of the bytes, and where it ends, if it takes one pass to find both.
-    pub(super) first: Option<First<K>>,
+    /// That at the start of the bytes, and where it ends, in one pass.
+    pub(super) first: First<K>,
+    /// How many bytes must be there to begin with an item before it is known to be complete. To
+    /// begin anew costs what was decoded.
+    pub(super) enough: usize,
+}
+
+impl Decode<Document> {
+    pub(super) const DOCUMENT: Self =
+        Self { whole: Document::decode, first: Document::decode_first, enough: 0 };
 }
 
 impl<K> Clone for Decode<K> {
@@ -139,7 +148,8 @@ impl<K> Spec<K> {
         bytes: &[u8],
         types: &Types,
     ) -> Result<(Option<Result<K, Error>>, usize), Fault> {
-        match self.first(bytes, Some(types), true) {
+        let enough = bytes.len() >= self.decode.enough;
+        match enough.then(|| self.first(bytes, Some(types), true)).flatten() {
             Some(Ok((object, end))) => return Ok((Some(Ok(object)), end)),
             Some(Err(Fault::Incomplete)) => return Err(Fault::Incomplete),
             // Why is for the longer way to find out.
@@ -147,7 +157,10 @@ impl<K> Spec<K> {
         }
         let mut scanner = Scanner::new(bytes, 0);
         scanner.skip_value(0)?;
-        let json = String::from_utf8_lossy(scanner.since(0));
+        let bytes = scanner.since(0);
+        // The lossy way looks at bytes one by one.
+        let json =
+            str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
         let wanted = !self.knows(&json) && self.selects(&json);
         let object = wanted.then(|| match json {
             Cow::Borrowed(json) => self.decode(json, Some(types)),
@@ -165,8 +178,7 @@ impl<K> Spec<K> {
         listing: bool,
     ) -> Option<Result<(K, usize), Fault>> {
         let plain = self.selectors.is_empty() && !(listing && self.known().is_some());
-        let first = self.decode.first.filter(|_| plain)?;
-        Some(first(&self.filter, bytes, types))
+        plain.then(|| (self.decode.first)(&self.filter, bytes, types))
     }
 
     /// Whether an object, as it was received, is one of those that are selected here.
@@ -219,8 +231,8 @@ impl<K> Spec<K> {
                 let what = format!("watch {}", self.endpoint.resource);
                 Read::Failed(Error::from_status(&what, code, &reason, &message))
             }
-            _ if listing && self.knows(json) => Read::Known,
-            kind => {
+            ADDED | MODIFIED | DELETED if listing && self.knows(json) => Read::Known,
+            kind @ (ADDED | MODIFIED | DELETED) => {
                 let gone = kind == DELETED || !self.selects(json);
                 match self.decode(json, None) {
                     Ok(object) => self.event(object, gone),
@@ -230,6 +242,8 @@ impl<K> Spec<K> {
                     }
                 }
             }
+            // Taken for any of the others, it would make the store wrong for good.
+            _ => Read::Failed(self.error(Kind::Connection, "an event is of an unknown type")),
         }
     }
 
@@ -242,12 +256,14 @@ impl<K> Spec<K> {
         let line = line.strip_prefix(br#"{"type":""#)?;
         let (kind, object) = line.split_at_checked(memchr::memchr(b'"', line)?)?;
         let object = object.strip_prefix(br#"","object":"#)?;
-        if kind == b"BOOKMARK" || kind == b"ERROR" {
-            return None;
-        }
+        let gone = match str::from_utf8(kind) {
+            Ok(ADDED | MODIFIED) => false,
+            Ok(DELETED) => true,
+            _ => return None,
+        };
         let (found, end) = self.first(object, None, listing)?.ok()?;
         let whole = object[end..].trim_ascii_end() == b"}";
-        whole.then(|| self.event(found, kind == DELETED.as_bytes()))
+        whole.then(|| self.event(found, gone))
     }
 
     fn event(&self, object: K, gone: bool) -> Read<K>
@@ -290,7 +306,7 @@ pub(super) enum Read<K> {
 
 /// The type of an event and its object, in whatever order they come. What is in the object is left
 /// to those who decode it.
-fn split(line: &str) -> Result<(Cow<'_, str>, &str), Malformed> {
+pub(super) fn split(line: &str) -> Result<(Cow<'_, str>, &str), Malformed> {
     let line = line.trim_ascii_end();
     let mut cursor = Cursor::new(line);
     let (mut kind, mut object) = (None, None);
@@ -343,7 +359,46 @@ impl<K> Clone for Spec<K> {
 
 #[cfg(test)]
 mod tests {
+    use kube::Client;
+
     use super::*;
+    use crate::{resource::Gvr, source::Watch};
+
+    #[tokio::test]
+    async fn only_what_is_said_to_be_gone_is_gone() {
+        let silent = tower::service_fn(|_: http::Request<kube::client::Body>| {
+            std::future::pending::<Result<http::Response<String>, std::convert::Infallible>>()
+        });
+        let endpoint = Endpoint {
+            client: Client::new(silent, "default"),
+            resource: Gvr::known("", "v1", "things"),
+            metadata_only: false,
+            cluster_scoped: false,
+        };
+        let spec = Watch::new(endpoint, None, Decode::DOCUMENT).spec;
+        let read = |kind: &str| {
+            let object = r#"{"metadata":{"name":"n","resourceVersion":"1"}}"#;
+            let line = format!(r#"{{"type":"{kind}","object":{object}}}"#);
+            match spec.read(line.as_bytes(), false) {
+                Read::Event(Event::Apply(_), _) => "there",
+                Read::Event(Event::Delete(_), _) => "gone",
+                Read::Failed(_) => "failed",
+                _ => "else",
+            }
+        };
+        for (kind, wanted) in [
+            ("ADDED", "there"),
+            ("MODIFIED", "there"),
+            ("M\\u004fDIFIED", "there"),
+            ("DELETED", "gone"),
+            ("\\u0044ELETED", "gone"),
+            ("DELETE", "failed"),
+            ("DELETED\u{1}", "failed"),
+            ("", "failed"),
+        ] {
+            assert_eq!(read(kind), wanted, "{kind}");
+        }
+    }
 
     #[test]
     fn events_are_split_in_any_order() {

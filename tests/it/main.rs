@@ -9,6 +9,7 @@ mod leader;
 mod live;
 mod logs;
 mod model;
+mod schedules;
 mod support;
 mod sync;
 mod testing;

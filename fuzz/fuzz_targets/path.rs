@@ -1,0 +1,7 @@
+//! Paths that are accepted mean what they say, and none makes the parser panic.
+//!
+//! Run with `cargo +nightly fuzz run path`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| kube_weir::fuzzing::path(data));

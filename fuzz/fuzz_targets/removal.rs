@@ -1,0 +1,7 @@
+//! What is removed from text is what is removed from a value.
+//!
+//! Run with `cargo +nightly fuzz run removal`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| kube_weir::fuzzing::removal(data));

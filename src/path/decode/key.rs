@@ -1,0 +1,132 @@
+use serde::Deserializer;
+use serde::de::value::StrDeserializer;
+use serde::de::{IntoDeserializer, Visitor};
+
+use super::{Declined, Decoder, Text};
+
+/// The name of a field, handed on as `serde_json` itself would: maps may ask for numbers and truth values.
+pub(super) enum Key<'d, 'j> {
+    Written(&'j str),
+    Unescaped(&'d str),
+}
+
+impl<'d, 'j> Key<'d, 'j> {
+    #[inline]
+    pub(super) fn new(name: Text<'j>, decoder: &'d Decoder<'j>) -> Self {
+        match name {
+            Text::Written(name) => Self::Written(name),
+            Text::Unescaped => Self::Unescaped(&decoder.unescaped),
+        }
+    }
+
+    /// In a number there can be no escapes.
+    fn written(self) -> Result<&'j str, Declined> {
+        match self {
+            Self::Written(name) => Ok(name),
+            Self::Unescaped(_) => Err(Declined),
+        }
+    }
+}
+
+impl<'d> Key<'d, 'd> {
+    #[inline]
+    pub(super) fn name(self) -> &'d str {
+        let (Self::Written(name) | Self::Unescaped(name)) = self;
+        name
+    }
+}
+
+macro_rules! numbers {
+    ($($method:ident;)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Declined> {
+            let name = self.written()?;
+            let is_number = name.starts_with(|c: char| c == '-' || c.is_ascii_digit())
+                && !name.ends_with(|c: char| c.is_ascii_whitespace());
+            if !is_number {
+                return Err(Declined);
+            }
+            let mut inner = serde_json::Deserializer::from_str(name);
+            let value = inner.$method(visitor).map_err(|_| Declined)?;
+            inner.end().map_err(|_| Declined)?;
+            Ok(value)
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for Key<'_, 'de> {
+    type Error = Declined;
+
+    #[inline]
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Declined> {
+        match self {
+            Self::Written(name) => visitor.visit_borrowed_str(name),
+            Self::Unescaped(name) => visitor.visit_str(name),
+        }
+    }
+
+    numbers! {
+        deserialize_i8;
+        deserialize_i16;
+        deserialize_i32;
+        deserialize_i64;
+        deserialize_i128;
+        deserialize_u8;
+        deserialize_u16;
+        deserialize_u32;
+        deserialize_u64;
+        deserialize_u128;
+        deserialize_f32;
+        deserialize_f64;
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Declined> {
+        match self.written()? {
+            "true" => visitor.visit_bool(true),
+            "false" => visitor.visit_bool(false),
+            _ => Err(Declined),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Declined> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Declined>
+    where
+        V: Visitor<'de>,
+    {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Declined>
+    where
+        V: Visitor<'de>,
+    {
+        let inner: StrDeserializer<'_, Declined> = self.name().into_deserializer();
+        inner.deserialize_enum(name, variants, visitor)
+    }
+
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Declined> {
+        match self {
+            Self::Written(name) => visitor.visit_borrowed_bytes(name.as_bytes()),
+            Self::Unescaped(name) => visitor.visit_bytes(name.as_bytes()),
+        }
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Declined> {
+        self.deserialize_bytes(visitor)
+    }
+
+    serde::forward_to_deserialize_any! {
+        char str string unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}

@@ -1,0 +1,261 @@
+//! Whole pipelines against the in-process API server, on random schedules of writes, failures and
+//! idleness, in virtual time: when all is quiet, everybody has seen what the server has, by way of
+//! states that it had.
+
+mod found;
+mod oracle;
+mod pipeline;
+mod script;
+
+use std::{mem, time::Duration};
+
+use futures::{FutureExt, StreamExt};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube_weir::{Document, Error, Store, adapters::Flusher, testing::ApiServer};
+use proptest::{prelude::*, test_runner::RngAlgorithm};
+use serde_json::json;
+use tokio::{
+    task::{JoinHandle, yield_now},
+    time::{Instant, sleep, timeout},
+};
+
+use self::{
+    oracle::{Identity, Oracle, check_state, keys, state},
+    pipeline::{Consumer, Watched, filter, paced, pipeline},
+    script::{Content, Pace, Schedule, Setup, Step, Trouble, name, namespace, schedule},
+};
+
+/// How many schedules are tried, of both kinds of objects together. `PROPTEST_CASES` overrides it,
+/// for each kind.
+const SCHEDULES: u32 = 10_000;
+
+/// Longer than any stall of a script, or the wait for an answer and the longest delay after it.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+fn config() -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig {
+        cases: asked.unwrap_or(SCHEDULES / 2),
+        failure_persistence: None,
+        max_shrink_time: 120_000,
+        // The default spends a quarter of the time on drawing numbers.
+        rng_algorithm: RngAlgorithm::XorShift,
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// SEMANTICS: S1, S2, S7, S8, S9, I5, I6, I9, D4, D6, W5, W9
+    #[test]
+    fn documents_come_to_what_the_server_has(schedule in schedule(Kind::Document)) {
+        run::<Document>(&schedule);
+    }
+
+    /// SEMANTICS: S1, S2, S7, S8, S9, I5, I6, I9, D4, D6, W5, W6, W9
+    #[test]
+    fn typed_objects_come_to_what_the_server_has(schedule in schedule(Kind::ConfigMap)) {
+        run::<ConfigMap>(&schedule);
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Document,
+    ConfigMap,
+}
+
+fn run<K: Watched>(schedule: &Schedule) {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_time().start_paused(true).build().unwrap().block_on(async {
+        let mut scene = Scene::<K>::new(schedule).await;
+        for step in &schedule.steps {
+            scene.play(*step).await;
+        }
+        scene.finish().await;
+    });
+}
+
+/// All that takes part in a schedule.
+struct Scene<K> {
+    server: ApiServer,
+    oracle: Oracle,
+    setup: Setup,
+    store: Store<K>,
+    flusher: Option<Flusher>,
+    flushed: bool,
+    /// The pipeline's own is the first.
+    consumers: Vec<Consumer<K>>,
+    waiting: JoinHandle<Result<usize, Error>>,
+}
+
+impl<K: Watched> Scene<K> {
+    async fn new(schedule: &Schedule) -> Self {
+        let setup = schedule.setup;
+        let server = ApiServer::new();
+        let watch = K::watch(server.client()).await;
+        let (store, changes, flusher) = pipeline(watch, &setup);
+        let garbled = schedule.steps.iter().filter_map(|step| match step.trouble()?.2 {
+            Trouble::Garbled(id) => Some(identity(id)),
+            _ => None,
+        });
+        let waiting = store.clone();
+        Self {
+            server,
+            oracle: Oracle::new(setup, garbled.collect()),
+            setup,
+            store,
+            flusher,
+            flushed: false,
+            consumers: vec![Consumer::new(setup.pace, changes)],
+            waiting: tokio::spawn(async move { waiting.synced().await }),
+        }
+    }
+
+    async fn play(&mut self, step: Step) {
+        match step {
+            Step::Put(id, content) => self.put(id, content),
+            Step::Delete(id) => self.delete(id),
+            Step::Renew(id, content) => {
+                self.delete(id);
+                self.put(id, content);
+            }
+            Step::Burst(first, count) => {
+                for id in first..first + count {
+                    self.put(id % script::OBJECTS, Content::On(id % 4));
+                }
+            }
+            Step::Compact => self.server.compact(),
+            Step::Forget => {
+                self.server.set_history_limit(0);
+                self.server.set_history_limit(usize::MAX);
+            }
+            Step::Disconnect => self.server.disconnect(),
+            Step::Bookmark => self.server.bookmark(),
+            Step::Streams(are_there) => self.server.set_streaming_lists(are_there),
+            Step::List(..) | Step::Watch(..) => {
+                let (on, times, trouble) = step.trouble().unwrap();
+                self.server.fault(on, times, trouble.fault());
+            }
+            Step::Join(pace) => {
+                let changes = paced(self.store.changes(), pace).0;
+                self.consumers.push(Consumer::new(pace, changes));
+            }
+            Step::Leave(who) => {
+                if who > 0 && who < self.consumers.len() {
+                    let gone = self.consumers.remove(who);
+                    gone.task.abort();
+                    self.oracle.check_story(who, gone.pace, &gone.seen.lock().unwrap());
+                }
+            }
+            Step::Stall(who, ms) => {
+                if let Some(consumer) = self.consumers.get(who) {
+                    *consumer.busy_until.lock().unwrap() =
+                        Instant::now() + Duration::from_millis(ms);
+                }
+            }
+            Step::Flush => {
+                self.flushed = true;
+                self.flusher.iter().for_each(Flusher::flush);
+            }
+            Step::Turn(turns) => {
+                for _ in 0..turns {
+                    yield_now().await;
+                }
+            }
+            Step::Wait(ms) => sleep(Duration::from_millis(ms)).await,
+        }
+    }
+
+    fn put(&mut self, id: u8, content: Content) {
+        let (on, number) = match content {
+            Content::On(number) => ("yes", number),
+            Content::Off(number) => ("no", number),
+        };
+        let mut object = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {
+                "namespace": namespace(id), "name": name(id),
+                "labels": { "on": on },
+                "annotations": { "dropped": "}]\\\"{[" },
+            },
+            "data": { "on": on, "number": number.to_string() },
+        });
+        // Some have no key in one of the indexes.
+        if number > 0 {
+            object["metadata"]["labels"]["tier"] = (number / 2).to_string().into();
+        }
+        let stored = self.server.apply(&object).unwrap();
+        self.oracle.wrote(&identity(id), Some(&stored));
+    }
+
+    fn delete(&mut self, id: u8) {
+        if self.server.delete("configmaps", namespace(id), &name(id)).is_ok() {
+            self.oracle.wrote(&identity(id), None);
+        }
+    }
+
+    /// Lets all failures end, and all that was to be done be done.
+    async fn settle(&self) {
+        self.server.clear_faults();
+        self.server.disconnect();
+        sleep(Duration::from_secs(self.setup.watch_timeout) + PATIENCE).await;
+    }
+
+    async fn finish(mut self) {
+        self.settle().await;
+        self.mend().await;
+        let explained = self.store.explain();
+        assert_eq!((explained.state, &explained.stale[..]), ("synced", &[][..]));
+        let mut objects = mem::take(&mut self.oracle.objects);
+        let filter = filter();
+        for object in objects.values_mut() {
+            filter.remove(object);
+        }
+        let snapshot = self.store.snapshot();
+        check_state(&snapshot, &objects);
+        for index in &explained.indexes {
+            let counts = objects.values().map(|object| keys(&index.name, object).len());
+            let absent = counts.clone().filter(|count| *count == 0).count();
+            assert_eq!((index.entries, index.absent), (counts.sum(), absent), "{index:?}");
+        }
+        assert!(self.waiting.now_or_never().expect("it is synced").unwrap().is_ok());
+        // The end of the pipeline is the end for all.
+        let late = self.store.changes();
+        self.consumers.push(Consumer::new(Pace::AtOnce, late.boxed()));
+        sleep(Duration::from_millis(1)).await;
+        self.consumers[0].task.abort();
+        for (who, consumer) in self.consumers.iter_mut().enumerate() {
+            let ended = timeout(Duration::from_secs(1), &mut consumer.task).await;
+            assert!(who == 0 || ended.is_ok_and(|ended| ended.is_ok()), "consumer {who} goes on");
+            let seen = consumer.seen.lock().unwrap();
+            let last = seen.iter().rev().find_map(|(_, item)| item.as_ref().ok()).unwrap();
+            assert_eq!(state(last.snapshot()), state(&snapshot), "consumer {who}");
+            let pace = if self.flushed && who == 0 { Pace::AtOnce } else { consumer.pace };
+            let synced = self.oracle.check_story(who, pace, &seen);
+            assert!(synced, "consumer {who} is not synced");
+        }
+    }
+
+    /// An object whose last version came in garbled is stale until there is another.
+    async fn mend(&mut self) {
+        let stale = self.store.explain().stale;
+        if stale.is_empty() {
+            return;
+        }
+        for id in 0..script::OBJECTS {
+            let (namespace, name) = identity(id);
+            if stale.contains(&format!("{namespace}/{name}")) {
+                assert!(self.oracle.is_doubtful(&identity(id)), "{name} is stale");
+                self.put(id, Content::On(0));
+                self.put(id, Content::On(1));
+            }
+        }
+        self.settle().await;
+    }
+}
+
+fn identity(id: u8) -> Identity {
+    (namespace(id).to_owned(), name(id))
+}

@@ -1,0 +1,308 @@
+//! What a schedule is made of. A script prints as Rust, to be pasted as a regression test.
+
+use std::{fmt, time::Duration};
+
+use kube_weir::{
+    Debounce,
+    testing::{Fault, On, Verb},
+};
+use proptest::{prelude::*, sample::select};
+
+use super::Kind;
+
+/// A pipeline and what happens to it.
+#[derive(Clone)]
+pub(super) struct Schedule {
+    pub(super) setup: Setup,
+    pub(super) steps: Vec<Step>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setup {
+    pub(super) streaming_list: bool,
+    pub(super) page_size: u32,
+    pub(super) namespaces: Namespaces,
+    pub(super) select: Select,
+    pub(super) stages: Stages,
+    pub(super) progress: bool,
+    pub(super) pace: Pace,
+    /// In seconds.
+    pub(super) watch_timeout: u64,
+}
+
+/// Of how many of the two namespaces there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Namespaces {
+    /// As one list and watch.
+    Every,
+    One,
+    /// As a list and watch for each.
+    Both,
+}
+
+/// Which objects are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Select {
+    All,
+    /// Those that are on, by the API server.
+    Labels,
+    /// Those that are on, by the client, on a field that is dropped.
+    Fields,
+}
+
+/// Whose methods the stages are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stages {
+    /// The watch's own, which decode less.
+    Own,
+    /// Those of any stream.
+    Any,
+}
+
+/// How a consumer is debounced; in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Pace {
+    AtOnce,
+    Interval(u64),
+    Quiet(u64),
+    /// A silence and a ceiling.
+    Capped(u64, u64),
+}
+
+/// Objects and consumers are chosen by number, times are in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    /// Creates an object, or updates it.
+    Put(u8, Content),
+    Delete(u8),
+    /// Deletes an object and creates it anew.
+    Renew(u8, Content),
+    /// So many objects in a row, from one on.
+    Burst(u8, u8),
+    /// The past is forgotten for new requests.
+    Compact,
+    /// The past is forgotten for open watches, too.
+    Forget,
+    /// All open watches end.
+    Disconnect,
+    Bookmark,
+    /// Whether the server has streaming lists.
+    Streams(bool),
+    /// From the request after so many on, this happens to so many of them.
+    List(usize, usize, Trouble),
+    Watch(usize, usize, Trouble),
+    /// One more consumer of the store's changes.
+    Join(Pace),
+    /// A consumer is dropped; the pipeline's own never is.
+    Leave(usize),
+    /// A consumer is busy for so long.
+    Stall(usize, u64),
+    /// What the pipeline holds back goes out.
+    Flush,
+    /// Everybody gets so many turns, and no time passes.
+    Turn(u8),
+    Wait(u64),
+}
+
+/// What is in an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    On(u8),
+    Off(u8),
+}
+
+/// A fault, with times in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Trouble {
+    Status(u16),
+    /// 429, and when to come back; in seconds.
+    Busy(u64),
+    Refused,
+    Late(u64),
+    Disconnected(usize),
+    Torn(usize),
+    Silent(usize),
+    /// An `ERROR` event.
+    Says(u16, usize),
+    /// An object can't be decoded.
+    Garbled(u8),
+    Twice,
+    NoBookmarks,
+    /// In chunks of so many bytes, with a pause before each.
+    Trickles(usize, u64),
+}
+
+impl Trouble {
+    pub(super) fn fault(self) -> Fault {
+        match self {
+            Self::Status(code) => Fault::status(code),
+            Self::Busy(seconds) => Fault::too_many_requests(Duration::from_secs(seconds)),
+            Self::Refused => Fault::Refused,
+            Self::Late(ms) => Fault::Delay(Duration::from_millis(ms)),
+            Self::Disconnected(after_events) => Fault::Disconnect { after_events },
+            Self::Torn(after_events) => Fault::Torn { after_events },
+            Self::Silent(after_events) => Fault::Stall { after_events },
+            Self::Says(code, after_events) => Fault::ErrorEvent { code, after_events },
+            Self::Garbled(id) => Fault::Garble { name: name(id) },
+            Self::Twice => Fault::Duplicate,
+            Self::NoBookmarks => Fault::NoBookmarks,
+            Self::Trickles(chunk, ms) => Fault::Trickle { chunk, pause: Duration::from_millis(ms) },
+        }
+    }
+}
+
+impl Step {
+    /// A list's or a watch's trouble: which requests it meets, how many, and the fault.
+    pub(super) fn trouble(self) -> Option<(On, usize, Trouble)> {
+        match self {
+            Self::List(skip, times, trouble) => {
+                Some((On::verb(Verb::List).skip(skip), times, trouble))
+            }
+            Self::Watch(skip, times, trouble) => {
+                Some((On::verb(Verb::Watch).skip(skip), times, trouble))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Pace {
+    pub(super) fn debounce(self) -> Option<Debounce> {
+        let ms = Duration::from_millis;
+        match self {
+            Self::AtOnce => None,
+            Self::Interval(interval) => Some(Debounce::interval(ms(interval))),
+            Self::Quiet(silence) => Some(Debounce::quiet(ms(silence))),
+            Self::Capped(silence, most) => Some(Debounce::quiet(ms(silence)).max_wait(ms(most))),
+        }
+    }
+}
+
+/// Objects are in one of two namespaces.
+pub(super) fn namespace(id: u8) -> &'static str {
+    if id.is_multiple_of(2) { "a" } else { "b" }
+}
+
+pub(super) fn name(id: u8) -> String {
+    format!("o{id}")
+}
+
+/// How many objects there may be.
+pub(super) const OBJECTS: u8 = 9;
+
+pub(super) fn schedule(kind: Kind) -> impl Strategy<Value = Schedule> {
+    // What is there from the start makes the first list one that can go wrong.
+    let first = prop::option::of((1..=OBJECTS).prop_map(|count| Step::Burst(0, count)));
+    let steps = prop::collection::vec(step(kind).boxed(), 1..60);
+    (setup(), first, steps).prop_map(|(setup, first, steps)| Schedule {
+        setup,
+        steps: first.into_iter().chain(steps).collect(),
+    })
+}
+
+fn setup() -> impl Strategy<Value = Setup> {
+    let namespaces = prop_oneof![2 => Just(Namespaces::Every), 1 => Just(Namespaces::One), 1 => Just(Namespaces::Both)];
+    (
+        any::<bool>(),
+        1..5_u32,
+        namespaces,
+        select(&[Select::All, Select::Labels, Select::Fields][..]),
+        select(&[Stages::Own, Stages::Any][..]),
+        any::<bool>(),
+        pace(),
+        select(&[290, 290, 45][..]),
+    )
+        .prop_map(
+            |(
+                streaming_list,
+                page_size,
+                namespaces,
+                select,
+                stages,
+                progress,
+                pace,
+                watch_timeout,
+            )| {
+                Setup {
+                    streaming_list,
+                    page_size,
+                    namespaces,
+                    select,
+                    stages,
+                    progress,
+                    pace,
+                    watch_timeout,
+                }
+            },
+        )
+}
+
+fn pace() -> impl Strategy<Value = Pace> {
+    prop_oneof![
+        Just(Pace::AtOnce),
+        select(&[0, 100, 2000][..]).prop_map(Pace::Interval),
+        select(&[50, 1000][..]).prop_map(Pace::Quiet),
+        select(&[(50, 20), (100, 300)][..]).prop_map(|(silence, most)| Pace::Capped(silence, most)),
+    ]
+}
+
+fn content() -> impl Strategy<Value = Content> {
+    prop_oneof![3 => (0..4_u8).prop_map(Content::On), 1 => (0..4_u8).prop_map(Content::Off)]
+}
+
+fn step(kind: Kind) -> impl Strategy<Value = Step> {
+    let id = || 0..OBJECTS;
+    let calls = || (prop_oneof![2 => Just(0_usize), 1 => 1..3_usize], 1..4_usize);
+    prop_oneof![
+        12 => (id(), content()).prop_map(|(id, content)| Step::Put(id, content)),
+        6 => id().prop_map(Step::Delete),
+        2 => (id(), content()).prop_map(|(id, content)| Step::Renew(id, content)),
+        4 => (id(), 2..8_u8).prop_map(|(id, count)| Step::Burst(id, count)),
+        4 => Just(Step::Compact),
+        1 => Just(Step::Forget),
+        4 => Just(Step::Disconnect),
+        2 => Just(Step::Bookmark),
+        1 => any::<bool>().prop_map(Step::Streams),
+        5 => (calls(), trouble(kind)).prop_map(|((skip, times), trouble)| Step::List(skip, times, trouble)),
+        7 => (calls(), trouble(kind)).prop_map(|((skip, times), trouble)| Step::Watch(skip, times, trouble)),
+        2 => pace().prop_map(Step::Join),
+        1 => (1..4_usize).prop_map(Step::Leave),
+        2 => (0..3_usize, select(&[100, 1500, 30_000][..])).prop_map(|(who, ms)| Step::Stall(who, ms)),
+        1 => Just(Step::Flush),
+        8 => (1..24_u8).prop_map(Step::Turn),
+        16 => select(&[1, 40, 250, 1200, 8000, 65_000][..]).prop_map(Step::Wait),
+    ]
+}
+
+fn trouble(kind: Kind) -> impl Strategy<Value = Trouble> {
+    const CODES: [u16; 9] = [400, 401, 403, 404, 410, 422, 500, 503, 504];
+    let events = || 0..4_usize;
+    let garbled = match kind {
+        Kind::ConfigMap => (0..OBJECTS).prop_map(Trouble::Garbled).boxed(),
+        // A document takes whatever is JSON.
+        Kind::Document => Just(Trouble::Twice).boxed(),
+    };
+    prop_oneof![
+        4 => select(&CODES[..]).prop_map(Trouble::Status),
+        1 => (1..40_u64).prop_map(Trouble::Busy),
+        2 => Just(Trouble::Refused),
+        2 => select(&[30, 3000, 90_000][..]).prop_map(Trouble::Late),
+        3 => events().prop_map(Trouble::Disconnected),
+        3 => events().prop_map(Trouble::Torn),
+        1 => events().prop_map(Trouble::Silent),
+        3 => (select(&[410, 500, 429][..]), events()).prop_map(|(code, after)| Trouble::Says(code, after)),
+        3 => garbled,
+        1 => Just(Trouble::Twice),
+        1 => Just(Trouble::NoBookmarks),
+        1 => (7..300_usize, 0..3_u64).prop_map(|(chunk, ms)| Trouble::Trickles(chunk, ms)),
+    ]
+}
+
+/// As Rust, one step a line.
+impl fmt::Debug for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Schedule {{\n    setup: {:?},\n    steps: vec![", self.setup)?;
+        self.steps.iter().try_for_each(|step| writeln!(f, "        {step:?},"))?;
+        f.write_str("    ],\n}")
+    }
+}
