@@ -1,10 +1,19 @@
-//! Times that can't overflow.
+//! Times that can't overflow, and chance to spread them.
 
-use std::time::Duration;
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
 /// For a user's "never", a time that is far enough away.
 pub(crate) fn after(start: Instant, wait: Duration) -> Instant {
     start.checked_add(wait).unwrap_or_else(|| start + Duration::from_secs(86_400 * 365))
+}
+
+/// From 0 up to 1. The standard library's hash seeds are random enough to spread load.
+pub(crate) fn random() -> f64 {
+    let bits = RandomState::new().hash_one(0) >> 32;
+    f64::from(u32::try_from(bits).unwrap_or_default()) / f64::from(u32::MAX)
 }

@@ -53,6 +53,8 @@ pub(crate) enum Kind {
     Undecodable,
     Connection,
     Ended,
+    Election,
+    NotLeading,
     Other,
 }
 
@@ -203,9 +205,20 @@ impl Error {
         self.kind() == Kind::Connection
     }
 
-    /// The stream that feeds a store ended or was dropped.
+    /// The stream that feeds a store, or a campaign, ended or was dropped.
     pub fn is_ended(&self) -> bool {
         self.kind() == Kind::Ended
+    }
+
+    /// An [`Election`](crate::Election) can't be as it was asked for: its durations, its Lease's name
+    /// or its identity.
+    pub fn is_election(&self) -> bool {
+        self.kind() == Kind::Election
+    }
+
+    /// The [`Term`](crate::Term) that the work needs is over, or being given back.
+    pub fn is_not_leading(&self) -> bool {
+        self.kind() == Kind::NotLeading
     }
 
     /// The API server will go on refusing until somebody changes something: forbidden,
@@ -249,6 +262,8 @@ impl Error {
             Kind::Undecodable => "Undecodable",
             Kind::Connection => "Connection",
             Kind::Ended => "Ended",
+            Kind::Election => "InvalidElection",
+            Kind::NotLeading => "NotLeading",
             Kind::Other => "Other",
         }
     }

@@ -9,10 +9,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     adapters::{
         ChangeItem, Debounce, Debounced, EventItem, FilterFields, Indexed, LogErrors, Matching,
+        WhileLeading,
     },
     change::Change,
     error::{Error, Kind},
     index_by::IndexBy,
+    leader::LeadershipWatch,
     path::{FieldFilter, FieldSelector},
     snapshot::Snapshot,
 };
@@ -90,6 +92,45 @@ pub trait EventStreamExt: Stream {
         K: Lookup,
     {
         Debounced::new(self, debounce.into())
+    }
+
+    /// Lets changes through only while this replica leads.
+    ///
+    /// The stream upstream is polled all the time, so a follower's store is as fresh as the
+    /// leader's. On gaining the leadership the current state comes first, as
+    /// [`Synced`](crate::Change::Synced), and then what changes: nothing is lost between leaders. So
+    /// `Synced` comes once a [`Term`](crate::Term) here. Errors pass at any time.
+    ///
+    /// Put it last: what a stage behind it holds back may come out when the term is over. And ask
+    /// the term, or [guard](crate::Term::guard) the work, at the moment of writing.
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{Change, Election, IndexBy, LeaseRef, prelude::*, testing::ApiServer, watch};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let server = ApiServer::new();
+    /// # let client = server.client();
+    /// let campaign =
+    ///     Election::new(client.clone(), LeaseRef::new("default", "web"), "replica-a")?.campaign();
+    /// let leadership = campaign.watch();
+    /// tokio::spawn(campaign.log_errors().for_each(|_| async {}));
+    ///
+    /// let mut changes = pin!(watch(Api::<ConfigMap>::all(client))
+    ///     .index(IndexBy::path("metadata.name")?)
+    ///     .while_leading(&leadership)
+    ///     .log_errors());
+    /// assert!(matches!(changes.next().await, Some(Change::Synced(_))));
+    /// assert!(leadership.is_leading());
+    /// # Ok(()) }
+    /// ```
+    fn while_leading<K>(self, leadership: &LeadershipWatch) -> WhileLeading<Self, K>
+    where
+        Self: Stream<Item: ChangeItem<Object = K>> + Sized,
+    {
+        WhileLeading::new(self, leadership)
     }
 
     /// Logs errors (`tracing`, level WARN) and takes them out of the stream.

@@ -46,6 +46,7 @@
 //! | [`matching`](Watch::matching) | selects on any path, on the client side |
 //! | [`index`](EventStreamExt::index) | stores, indexes, publishes one [`Snapshot`] for each run of events |
 //! | [`debounce`](EventStreamExt::debounce) | merges what comes in quick succession into one net [`Change`] |
+//! | [`while_leading`](EventStreamExt::while_leading) | lets changes through only while this replica leads: [`Election`] |
 //! | [`log_errors`](EventStreamExt::log_errors) | logs failures, which are items and never the end |
 //!
 //! Nothing runs behind your back: a pipeline works while it is polled, and stops when it is
@@ -72,6 +73,7 @@ mod index_by;
 mod json;
 mod key;
 mod labels;
+mod leader;
 mod path;
 mod resource;
 mod snapshot;
@@ -93,6 +95,9 @@ pub use crate::{
     index_by::IndexBy,
     key::Key,
     labels::LabelSelector,
+    leader::{
+        Campaign, Election, Identity, Leadership, LeadershipWatch, LeaseRef, LeaseTiming, Term,
+    },
     path::{FieldFilter, FieldPath, FieldSelector, PathError},
     resource::Gvr,
     snapshot::{Hits, IndexView, Iter, Snapshot},

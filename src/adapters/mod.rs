@@ -7,6 +7,7 @@ mod index;
 mod item;
 mod log_errors;
 mod matching;
+mod while_leading;
 
 pub use self::{
     debounce::{Debounce, Debounced, Flusher},
@@ -15,4 +16,5 @@ pub use self::{
     item::{ChangeItem, EventItem},
     log_errors::LogErrors,
     matching::Matching,
+    while_leading::WhileLeading,
 };

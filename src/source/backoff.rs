@@ -1,11 +1,8 @@
 //! How long to wait before the next try.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    time::Duration,
-};
+use std::time::Duration;
 
-use crate::error::Error;
+use crate::{clock::random, error::Error};
 
 /// What client-go's reflector begins with, and where it stops growing.
 const FIRST: Duration = Duration::from_millis(800);
@@ -34,12 +31,6 @@ impl Backoff {
     pub(super) fn reset(&mut self) {
         self.failures = 0;
     }
-}
-
-/// From 0 up to 1. The standard library's hash seeds are random enough to spread load.
-fn random() -> f64 {
-    let bits = RandomState::new().hash_one(0) >> 32;
-    f64::from(u32::try_from(bits).unwrap_or_default()) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

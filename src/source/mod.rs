@@ -25,6 +25,7 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
+pub(crate) use self::namespace::{is_valid as is_namespace, own as own_namespace};
 use self::{
     list_watch::list_watch,
     request::Endpoint,

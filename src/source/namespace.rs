@@ -11,7 +11,7 @@ use crate::error::{Error, Kind};
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
 /// The own namespace, given the one that the client has by default.
-pub(super) fn own(of_client: &str) -> Result<String, Error> {
+pub(crate) fn own(of_client: &str) -> Result<String, Error> {
     find(of_client, Path::new(SERVICE_ACCOUNT), || {
         let config = Kubeconfig::read().ok()?;
         let current = config.current_context?;
@@ -21,7 +21,7 @@ pub(super) fn own(of_client: &str) -> Result<String, Error> {
 }
 
 /// Whether a namespace can have this name: an RFC 1123 label.
-pub(super) fn is_valid(name: &str) -> bool {
+pub(crate) fn is_valid(name: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     (1..=63).contains(&name.len()) && name.bytes().all(|byte| inner(byte) || byte == b'-')
 }

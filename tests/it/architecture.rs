@@ -7,8 +7,8 @@ use std::{
 };
 
 /// From what knows nothing of the others to what knows all: a module may use those before it.
-const ORDER: [&str; 20] = [
-    "clock", "json", "path", "error", "labels", "resource", "document", "source", "key",
+const ORDER: [&str; 21] = [
+    "clock", "json", "path", "error", "labels", "resource", "document", "source", "leader", "key",
     "index_by", "explain", "snapshot", "change", "store", "changes", "writer", "adapters", "ext",
     "testing", "fuzzing",
 ];
@@ -95,8 +95,14 @@ fn public_types_go_where_users_need_them() {
     everywhere::<kube_weir::FieldPath>();
     everywhere::<kube_weir::IndexBy<Object>>();
     everywhere::<kube_weir::adapters::Flusher>();
+    everywhere::<kube_weir::Election>();
+    everywhere::<kube_weir::Leadership>();
+    everywhere::<kube_weir::LeadershipWatch>();
+    everywhere::<kube_weir::Term>();
+    sent::<kube_weir::Campaign>();
     sent::<kube_weir::Watch<Object>>();
     sent::<kube_weir::Changes<Object>>();
     sent::<Indexed>();
     sent::<kube_weir::adapters::Debounced<Indexed, Object>>();
+    sent::<kube_weir::adapters::WhileLeading<Indexed, Object>>();
 }

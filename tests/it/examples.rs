@@ -75,7 +75,7 @@ impl Running {
 }
 
 /// A command for an example, with nothing of this environment that would lead elsewhere.
-fn example(name: &str) -> Command {
+pub(crate) fn example(name: &str) -> Command {
     // target/debug/deps/it-... -> target/debug/examples/...
     let own = std::env::current_exe().expect("the path of this test");
     let target = own.ancestors().nth(2).expect("a folder above deps");

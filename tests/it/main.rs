@@ -6,6 +6,7 @@ mod conformance;
 mod debounce;
 mod examples;
 mod index;
+mod leader;
 mod live;
 mod logs;
 mod model;

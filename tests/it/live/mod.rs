@@ -12,6 +12,7 @@ mod wire;
 mod churn;
 mod custom;
 mod idle;
+mod leader;
 mod outage;
 mod rights;
 mod selectors;

@@ -1,0 +1,123 @@
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use futures::{Stream, StreamExt, stream::FusedStream};
+use pin_project_lite::pin_project;
+use tokio_stream::wrappers::WatchStream;
+
+use super::ChangeItem;
+use crate::{
+    change::Change,
+    error::Error,
+    leader::{Leadership, LeadershipWatch, Term},
+    snapshot::Snapshot,
+};
+
+/// How many changes are taken in at the most before the executor gets its turn, however many more
+/// are ready.
+const RUN: usize = 1024;
+
+pin_project! {
+    /// The stream of [`EventStreamExt::while_leading`](crate::EventStreamExt::while_leading).
+    ///
+    /// While another replica leads it keeps the last snapshot, and nothing else.
+    #[must_use = "streams do nothing unless polled"]
+    pub struct WhileLeading<S, K> {
+        #[pin]
+        changes: S,
+        leadership: LeadershipWatch,
+        told: WatchStream<Leadership>,
+        // The state after all changes so far, once it is complete.
+        state: Option<Snapshot<K>>,
+        // The term in which the state was delivered.
+        delivered: Option<Term>,
+        ended: bool,
+    }
+}
+
+impl<S, K> WhileLeading<S, K> {
+    pub(crate) fn new(changes: S, leadership: &LeadershipWatch) -> Self {
+        Self {
+            changes,
+            told: WatchStream::new(leadership.told()),
+            leadership: leadership.clone(),
+            state: None,
+            delivered: None,
+            ended: false,
+        }
+    }
+}
+
+impl<S, K> Stream for WhileLeading<S, K>
+where
+    S: Stream<Item: ChangeItem<Object = K>>,
+{
+    type Item = Result<Change<K>, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.project();
+        let mut changes = this.changes;
+        // Who leads is asked below. This is only to be woken; without a campaign it needn't be.
+        while let Poll::Ready(Some(_)) = this.told.poll_next_unpin(cx) {}
+        for _ in 0..RUN {
+            if *this.ended {
+                return Poll::Ready(None);
+            }
+            let term = this.leadership.term();
+            let begun = term.as_ref().is_some_and(|term| {
+                this.delivered.as_ref().is_some_and(|delivered| term.is(delivered))
+            });
+            if term.is_some()
+                && !begun
+                && let Some(state) = this.state
+            {
+                *this.delivered = term;
+                return Poll::Ready(Some(Ok(Change::Synced(state.clone()))));
+            }
+            let item = match changes.as_mut().poll_next(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(item) => item,
+            };
+            match item.map(ChangeItem::into_change) {
+                None => *this.ended = true,
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                // The initial load, which is told by `Synced` in any case.
+                Some(Ok(Change::InitialSync(batch))) => {
+                    if term.is_some() {
+                        return Poll::Ready(Some(Ok(Change::InitialSync(batch))));
+                    }
+                }
+                Some(Ok(Change::Synced(snapshot))) => {
+                    *this.state = Some(snapshot);
+                    *this.delivered = None;
+                }
+                Some(Ok(Change::Live(batch))) => {
+                    *this.state = Some(batch.snapshot().clone());
+                    if begun {
+                        return Poll::Ready(Some(Ok(Change::Live(batch))));
+                    }
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<S, K> FusedStream for WhileLeading<S, K>
+where
+    S: Stream<Item: ChangeItem<Object = K>>,
+{
+    fn is_terminated(&self) -> bool {
+        self.ended
+    }
+}
+
+impl<S, K> fmt::Debug for WhileLeading<S, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WhileLeading").field("leadership", &self.leadership).finish_non_exhaustive()
+    }
+}

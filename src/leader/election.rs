@@ -1,0 +1,146 @@
+use kube::Client;
+
+use super::{campaign::Campaign, identity::Identity, timing::LeaseTiming};
+use crate::{
+    error::{Error, Kind},
+    source::{is_namespace, own_namespace},
+};
+
+/// A stand for election as the leader: for what only one replica may do at a time.
+///
+/// The replicas compete for a [Lease](https://kubernetes.io/docs/concepts/architecture/leases/) in
+/// the way of client-go, so that replicas in Rust and in Go can compete for the same one. Unlike
+/// there, who leads holds a [`Term`](crate::Term), which can be checked at the moment of writing and
+/// ends by itself.
+///
+/// The role needs the verbs `get`, `create` and `update` on `leases`; with `list` and `watch`, which
+/// may be limited to the Lease's name, a replica notices at once that the Lease was given back.
+///
+/// ```
+/// use futures::StreamExt;
+/// use kube_weir::{Election, Leadership, LeaseRef, testing::ApiServer};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// let server = ApiServer::new();
+/// let replica = |name: &str| {
+///     let election = Election::new(server.client(), LeaseRef::new("default", "web"), name);
+///     election.map(Election::campaign)
+/// };
+/// let (mut a, mut b) = (replica("a")?, replica("b")?);
+///
+/// let Some(Ok(Leadership::Leading(term))) = a.next().await else { panic!() };
+/// let Some(Ok(Leadership::Following { leader })) = b.next().await else { panic!() };
+/// assert_eq!(leader.as_deref(), Some("a"));
+///
+/// // It is given back, and the next one has it at once, by a higher number.
+/// a.release().await?;
+/// assert!(!term.is_valid());
+/// let next = loop {
+///     if let Some(Ok(Leadership::Leading(next))) = b.next().await { break next };
+/// };
+/// assert!(next.number() > term.number());
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Election {
+    pub(super) client: Client,
+    pub(super) lease: LeaseRef,
+    pub(super) identity: Identity,
+    pub(super) timing: LeaseTiming,
+}
+
+impl Election {
+    /// Stands for the leadership that a Lease is about, under a name of one's own:
+    /// [`Identity::from_env`] for a pod. The Lease is created if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`is_namespace`](Error::is_namespace) or [`is_election`](Error::is_election) if the
+    /// namespace, the Lease's name or the identity can't be one.
+    pub fn new(
+        client: Client,
+        lease: LeaseRef,
+        identity: impl Into<Identity>,
+    ) -> Result<Self, Error> {
+        let identity = identity.into();
+        if !is_namespace(&lease.namespace) {
+            let message = format!("`{}` can't be the name of a namespace", lease.namespace);
+            return Err(Error::new(Kind::Namespace, message));
+        }
+        if !is_name(&lease.name) {
+            let message = format!("`{}` can't be the name of a Lease", lease.name);
+            return Err(Error::new(Kind::Election, message));
+        }
+        if identity.as_str().is_empty() {
+            // A Lease with this holder is one without.
+            return Err(Error::new(Kind::Election, "an identity can't be empty"));
+        }
+        Ok(Self { client, lease, identity, timing: LeaseTiming::default() })
+    }
+
+    /// Other durations than client-go's.
+    ///
+    /// # Errors
+    ///
+    /// [`is_election`](Error::is_election) unless the lease duration is longer than the renew
+    /// deadline, and that longer than the retry period with its jitter.
+    pub fn timing(self, timing: LeaseTiming) -> Result<Self, Error> {
+        Ok(Self { timing: timing.check()?, ..self })
+    }
+
+    /// Begins to compete as soon as it is polled.
+    pub fn campaign(self) -> Campaign {
+        Campaign::new(self)
+    }
+}
+
+/// A DNS subdomain, RFC 1123.
+fn is_name(name: &str) -> bool {
+    let label = |label: &str| {
+        let edge = |byte: Option<&u8>| {
+            byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        };
+        let bytes = label.as_bytes();
+        edge(bytes.first())
+            && edge(bytes.last())
+            && bytes.iter().all(|byte| *byte == b'-' || edge(Some(byte)))
+    };
+    name.len() <= 253 && name.split('.').all(label)
+}
+
+impl std::fmt::Debug for Election {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Election")
+            .field("lease", &self.lease)
+            .field("identity", &self.identity)
+            .field("timing", &self.timing)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A Lease by name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LeaseRef {
+    /// The namespace it is in.
+    pub namespace: String,
+    /// Its name: the same for all replicas, other for each thing to lead.
+    pub name: String,
+}
+
+impl LeaseRef {
+    /// A Lease in a namespace.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+
+    /// A Lease in the namespace that this program runs in: that of the pod's service account, or of
+    /// the kubeconfig's context.
+    ///
+    /// # Errors
+    ///
+    /// [`is_namespace`](Error::is_namespace) if it is unknown.
+    pub fn own_namespace(client: &Client, name: impl Into<String>) -> Result<Self, Error> {
+        Ok(Self::new(own_namespace(client.default_namespace())?, name))
+    }
+}

@@ -1,0 +1,20 @@
+//! Electing a leader: one replica acts, the others are ready to.
+
+mod campaign;
+mod candidate;
+mod election;
+mod identity;
+mod leadership;
+mod leases;
+mod record;
+mod term;
+mod timing;
+
+pub use self::{
+    campaign::Campaign,
+    election::{Election, LeaseRef},
+    identity::Identity,
+    leadership::{Leadership, LeadershipWatch},
+    term::Term,
+    timing::LeaseTiming,
+};

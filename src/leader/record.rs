@@ -1,0 +1,154 @@
+//! What a Lease says, and how to say it.
+
+use std::time::{Duration, SystemTime};
+
+use k8s_openapi::{
+    api::coordination::v1::{Lease, LeaseSpec},
+    apimachinery::pkg::apis::meta::v1::MicroTime,
+    jiff::Timestamp,
+};
+use tokio::time::Instant;
+
+use crate::clock::after;
+
+/// How a holder knows the Lease for its own: nobody else wrote this.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Claim {
+    pub(super) holder: String,
+    pub(super) acquired: MicroTime,
+    pub(super) number: u32,
+}
+
+/// What is known of the Lease, and since when by the own clock. The times in it are those of
+/// somebody else's clock, and count for nothing.
+#[derive(Debug, Default)]
+pub(super) struct Sight {
+    lease: Option<Lease>,
+    /// Whoever it names may be leading until then.
+    held_until: Option<Instant>,
+    /// The highest number seen, for a Lease that somebody deleted.
+    number: Option<u32>,
+}
+
+impl Claim {
+    pub(super) fn matches(&self, lease: &Lease) -> bool {
+        let Some(spec) = &lease.spec else { return false };
+        holder(lease) == Some(&self.holder)
+            && spec.acquire_time.as_ref() == Some(&self.acquired)
+            && number(spec) == Some(self.number)
+    }
+
+    /// The Lease as it says that this claim is upheld for so long from now on.
+    pub(super) fn renewed(
+        &self,
+        now: MicroTime,
+        known: Option<&Lease>,
+        name: &str,
+        duration: Duration,
+    ) -> Lease {
+        rewrite(known, name, |spec| {
+            spec.holder_identity = Some(self.holder.clone());
+            spec.lease_duration_seconds = i32::try_from(duration.as_secs()).ok();
+            spec.acquire_time = Some(self.acquired.clone());
+            spec.renew_time = Some(now);
+            spec.lease_transitions = i32::try_from(self.number).ok();
+        })
+    }
+}
+
+/// The Lease as it says that nobody holds it, in the words of client-go.
+pub(super) fn released(known: &Lease) -> Lease {
+    rewrite(Some(known), "", |spec| {
+        let now = wall_clock();
+        spec.holder_identity = Some(String::new());
+        spec.lease_duration_seconds = Some(1); // the least that is valid
+        spec.acquire_time = Some(now.clone());
+        spec.renew_time = Some(now);
+    })
+}
+
+/// Everything else stays as it is, and so does the resourceVersion, which guards the write.
+fn rewrite(known: Option<&Lease>, name: &str, change: impl FnOnce(&mut LeaseSpec)) -> Lease {
+    let mut lease = known.cloned().unwrap_or_default();
+    lease.metadata.name.get_or_insert_with(|| name.to_owned());
+    change(lease.spec.get_or_insert_default());
+    lease
+}
+
+/// Whom the Lease names, if anybody.
+pub(super) fn holder(lease: &Lease) -> Option<&str> {
+    lease.spec.as_ref()?.holder_identity.as_deref().filter(|holder| !holder.is_empty())
+}
+
+fn number(spec: &LeaseSpec) -> Option<u32> {
+    u32::try_from(spec.lease_transitions.unwrap_or_default()).ok()
+}
+
+/// For people who look at the Lease. In whole microseconds, as the Lease has them.
+pub(super) fn wall_clock() -> MicroTime {
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_micros();
+    MicroTime(
+        Timestamp::from_microsecond(i64::try_from(now).unwrap_or_default()).unwrap_or_default(),
+    )
+}
+
+/// Whether one state of an object is later than another; `None` if that can't be told.
+/// <https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions>
+fn is_later(one: &Lease, other: &Lease) -> Option<bool> {
+    if one.metadata.resource_version == other.metadata.resource_version {
+        return Some(false);
+    }
+    let version = |lease: &Lease| lease.metadata.resource_version.as_deref()?.parse::<u64>().ok();
+    Some(version(one)? > version(other)?)
+}
+
+impl Sight {
+    pub(super) fn lease(&self) -> Option<&Lease> {
+        self.lease.as_ref()
+    }
+
+    pub(super) fn holder(&self) -> Option<&str> {
+        self.lease.as_ref().and_then(holder)
+    }
+
+    /// This was read. `own` is what to count from where the Lease doesn't say how long it is held.
+    pub(super) fn see(&mut self, lease: Option<Lease>, own: Duration) {
+        if let Some(lease) = &lease {
+            let spec = lease.spec.as_ref();
+            // As in client-go: what is not about the election is no sign of life.
+            if spec != self.lease.as_ref().and_then(|lease| lease.spec.as_ref()) {
+                let seconds = spec.and_then(|spec| spec.lease_duration_seconds).unwrap_or_default();
+                let duration = match u64::try_from(seconds) {
+                    Ok(0) | Err(_) => own,
+                    Ok(seconds) => Duration::from_secs(seconds),
+                };
+                self.held_until = holder(lease).map(|_| after(Instant::now(), duration));
+            }
+            self.number = self.number.max(spec.and_then(number));
+        }
+        // Of a Lease that is deleted the holder may not know it yet: it is waited for all the same.
+        self.lease = lease;
+    }
+
+    /// This was told by a watch, which may lag. `None` if only a read can tell whether it is news.
+    pub(super) fn hear(&mut self, lease: Lease, own: Duration) -> Option<bool> {
+        let later = is_later(&lease, self.lease()?);
+        if later == Some(true) {
+            self.see(Some(lease), own);
+        }
+        later
+    }
+
+    /// From when on the Lease can be taken by one who doesn't hold it. `None` is now.
+    pub(super) fn held_until(&self) -> Option<Instant> {
+        self.held_until.filter(|until| *until > Instant::now())
+    }
+
+    /// What to write to take it.
+    pub(super) fn claim(&self, holder: &str) -> Claim {
+        // A new Lease begins with 0, as in client-go.
+        let number = self.number.map_or(0, |number| number.saturating_add(1));
+        let number = number.min(i32::MAX.unsigned_abs());
+        Claim { holder: holder.to_owned(), acquired: wall_clock(), number }
+    }
+}

@@ -1,0 +1,342 @@
+use std::{fmt, pin::pin, sync::Arc, time::Duration};
+
+use futures::future::{Either, select};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
+
+use crate::{
+    clock::after,
+    error::{Error, Kind},
+};
+
+/// Tokio's timers may be late by this: a term ends so much earlier, for what waits for its end to
+/// be told in time.
+const TICK: Duration = Duration::from_millis(1);
+
+/// The right to act as the leader, for a while: a fence to check at the moment of writing.
+///
+/// A term is valid until the renew deadline, counted on this machine's monotonic clock from the
+/// moment at which the last successful renewal was *sent*. Nobody else takes over before the
+/// longer lease duration is over, so no two terms of one Lease are valid at once, however wrong the
+/// wall clocks are. It needs nobody's help to end: not that the campaign is polled, nor that the API
+/// server answers. A term that was over is never valid again; the next one has another number.
+///
+/// Cheap to clone; all clones are the same term.
+///
+/// What a term can't see: the time for which the machine itself stands still, as a virtual machine
+/// that is paused, and writes that were sent while it was valid and arrive later. Where that
+/// matters, write its [`number`](Term::number) with the data, and let the storage refuse lower ones.
+///
+/// ```
+/// use futures::StreamExt;
+/// use kube_weir::{Election, Leadership, LeaseRef, testing::ApiServer};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// # let client = ApiServer::new().client();
+/// let mut campaign = Election::new(client, LeaseRef::new("default", "web"), "replica-a")?.campaign();
+/// let Some(Ok(Leadership::Leading(term))) = campaign.next().await else { panic!() };
+/// assert!(term.is_valid());
+///
+/// let written = term.guard(async { "written" }).await?;
+/// assert_eq!(written, "written");
+///
+/// // Nobody polls the campaign, so nothing renews the Lease: what takes too long is cut off.
+/// let cut = term.guard(std::future::pending::<()>()).await;
+/// assert!(cut.unwrap_err().is_not_leading());
+/// assert!(!term.is_valid());
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Term(Arc<Inner>);
+
+struct Inner {
+    number: u32,
+    holder: String,
+    standing: watch::Sender<Standing>,
+}
+
+#[derive(Clone, Copy)]
+struct Standing {
+    deadline: Instant,
+    over: bool,
+    /// No more work is let in.
+    closing: bool,
+    guards: usize,
+}
+
+impl Standing {
+    fn is_valid(&self) -> bool {
+        !self.over && Instant::now() < self.deadline
+    }
+}
+
+impl Term {
+    /// One whose Lease was asked for at `sent`, and then granted.
+    pub(super) fn new(number: u32, holder: String, sent: Instant, renew: Duration) -> Self {
+        let deadline = deadline(sent, renew);
+        let standing = Standing { deadline, over: false, closing: false, guards: 0 };
+        Self(Arc::new(Inner { number, holder, standing: watch::Sender::new(standing) }))
+    }
+
+    /// The fencing number: the Lease's `leaseTransitions`. Higher than that of every term before,
+    /// unless somebody deleted the Lease and no replica was left to remember it.
+    pub fn number(&self) -> u32 {
+        self.0.number
+    }
+
+    /// The identity that leads by this term.
+    pub fn holder(&self) -> &str {
+        &self.0.holder
+    }
+
+    /// Whether this replica leads by this term, now.
+    pub fn is_valid(&self) -> bool {
+        self.0.standing.borrow().is_valid()
+    }
+
+    /// How long the term is valid if it is not renewed.
+    pub fn remaining(&self) -> Duration {
+        let standing = self.0.standing.borrow();
+        let left = standing.deadline.saturating_duration_since(Instant::now());
+        if standing.over { Duration::ZERO } else { left }
+    }
+
+    /// Waits until the term is over.
+    ///
+    /// That is at the renew deadline at the latest, or as soon as the Lease is known to be lost or
+    /// is given back. The future can outlive the term, as `take_until(term.expired())` needs it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub fn expired(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
+        let term = self.clone();
+        async move {
+            let mut standing = term.0.standing.subscribe();
+            loop {
+                let now = *standing.borrow_and_update();
+                if !now.is_valid() {
+                    return;
+                }
+                // The deadline may have moved when it is reached, so ask again in any case.
+                let _ = timeout_at(now.deadline, standing.changed()).await;
+            }
+        }
+    }
+
+    /// Does work that only the leader may do, and cuts it off when the term is over.
+    ///
+    /// While guarded work is under way the Lease is not given back: [`Campaign::release`] waits for
+    /// it, and goes on renewing meanwhile. To be cut off is to be dropped at an `.await`: work that
+    /// has none in the right place should ask [`is_valid`](Term::is_valid) itself.
+    ///
+    /// # Errors
+    ///
+    /// [`is_not_leading`](Error::is_not_leading) if the term is over, or being given back, before
+    /// the work begins, or ends before the work does.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the work.
+    ///
+    /// [`Campaign::release`]: crate::Campaign::release
+    pub fn guard<F: Future>(
+        &self,
+        work: F,
+    ) -> impl Future<Output = Result<F::Output, Error>> + use<F> {
+        let term = self.clone();
+        async move {
+            // First in, so last out: the work is gone before the Lease is given back.
+            let _guard = Guard::of(&term)?;
+            let expired = pin!(term.expired());
+            let work = pin!(work);
+            match select(expired, work).await {
+                Either::Right((output, _)) => Ok(output),
+                Either::Left(_) => Err(term.not_leading("ended before the work it guards")),
+            }
+        }
+    }
+
+    /// Whether it is valid and takes in work.
+    pub(super) fn is_open(&self) -> bool {
+        let standing = self.0.standing.borrow();
+        standing.is_valid() && !standing.closing
+    }
+
+    /// Whether both are the same term.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        self.0.standing.borrow().deadline
+    }
+
+    /// The Lease was renewed by a request of `sent`. False if that came too late: what was seen to
+    /// be over stays over.
+    pub(super) fn extend(&self, sent: Instant, renew: Duration) -> bool {
+        self.0.standing.send_if_modified(|standing| {
+            let valid = standing.is_valid();
+            if valid {
+                standing.deadline = standing.deadline.max(deadline(sent, renew));
+            }
+            valid
+        })
+    }
+
+    /// The term is over, whatever the clock says.
+    pub(super) fn end(&self) {
+        self.0.standing.send_modify(|standing| standing.over = true);
+    }
+
+    /// Lets no more work in.
+    pub(super) fn close(&self) {
+        self.0.standing.send_modify(|standing| standing.closing = true);
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.0.standing.borrow().guards == 0
+    }
+
+    /// Waits until no guarded work is left.
+    pub(super) async fn idle(&self) {
+        let mut standing = self.0.standing.subscribe();
+        // The sender is in `self`, so it can't be gone.
+        let _ = standing.wait_for(|standing| standing.guards == 0).await;
+    }
+
+    fn not_leading(&self, why: &str) -> Error {
+        Error::new(Kind::NotLeading, format!("term {} {why}", self.0.number))
+    }
+}
+
+fn deadline(sent: Instant, renew: Duration) -> Instant {
+    after(sent, renew.saturating_sub(TICK))
+}
+
+/// Counted as work under way.
+struct Guard<'t>(&'t Term);
+
+impl<'t> Guard<'t> {
+    fn of(term: &'t Term) -> Result<Self, Error> {
+        let let_in = term.0.standing.send_if_modified(|standing| {
+            let open = standing.is_valid() && !standing.closing;
+            standing.guards += usize::from(open);
+            open
+        });
+        if let_in { Ok(Self(term)) } else { Err(term.not_leading("is over, or being given back")) }
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        self.0.0.standing.send_if_modified(|standing| {
+            standing.guards -= 1;
+            standing.guards == 0
+        });
+    }
+}
+
+impl fmt::Debug for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Term")
+            .field("number", &self.0.number)
+            .field("holder", &self.0.holder)
+            .field("remaining", &self.remaining())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use futures::FutureExt;
+    use tokio::time::{advance, sleep};
+
+    use super::*;
+
+    const RENEW: Duration = Duration::from_secs(10);
+
+    fn term() -> Term {
+        Term::new(7, "a".to_owned(), Instant::now(), RENEW)
+    }
+
+    /// SEMANTICS: L4
+    #[tokio::test(start_paused = true)]
+    async fn it_expires_at_the_deadline_counted_from_the_send() {
+        let sent = Instant::now();
+        advance(Duration::from_millis(4321)).await; // the answer took its time
+        let term = Term::new(7, "a".to_owned(), sent, RENEW);
+        assert!(term.is_valid());
+        assert!(term.remaining() < Duration::from_secs(6));
+        let cut = term.guard(pending::<()>());
+        let ((), cut) = futures::join!(term.expired(), cut);
+        assert!(sent.elapsed() <= RENEW, "after {:?}", sent.elapsed());
+        assert!(sent.elapsed() + 2 * TICK >= RENEW, "after {:?}", sent.elapsed());
+        assert!(cut.unwrap_err().is_not_leading());
+        assert!(!term.is_valid());
+        assert_eq!(term.remaining(), Duration::ZERO);
+    }
+
+    /// SEMANTICS: L4
+    #[tokio::test(start_paused = true)]
+    async fn a_renewal_counts_from_its_own_send_and_never_revives() {
+        let term = term();
+        advance(Duration::from_secs(3)).await;
+        let sent = Instant::now();
+        advance(Duration::from_secs(5)).await;
+        assert!(term.extend(sent, RENEW));
+        // One that was sent earlier and answered later takes nothing away.
+        assert!(term.extend(sent.checked_sub(Duration::from_secs(1)).unwrap(), RENEW));
+        term.expired().await;
+        assert!(sent.elapsed() <= RENEW && sent.elapsed() + 2 * TICK >= RENEW);
+        assert!(!term.extend(Instant::now(), RENEW));
+        assert!(!term.is_valid());
+    }
+
+    /// SEMANTICS: L5
+    #[tokio::test(start_paused = true)]
+    async fn it_is_idle_once_the_last_work_ended_and_lets_no_more_in() {
+        let term = term();
+        let (short, long) = (Duration::from_secs(1), Duration::from_secs(2));
+        let begun = Instant::now();
+        let work = [tokio::spawn(term.guard(sleep(short))), tokio::spawn(term.guard(sleep(long)))];
+        tokio::task::yield_now().await;
+        assert!(!term.is_idle());
+        term.close();
+        assert!(term.guard(async {}).await.unwrap_err().is_not_leading());
+        assert!(term.is_valid(), "what is under way may go on");
+        term.idle().await;
+        assert!(begun.elapsed() >= long);
+        for done in work {
+            done.await.unwrap().unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_is_dropped_has_ended() {
+        let term = term();
+        let mut work = Box::pin(term.guard(pending::<()>()));
+        assert!((&mut work).now_or_never().is_none());
+        assert!(!term.is_idle());
+        drop(work);
+        assert!(term.is_idle());
+        assert_eq!(term.guard(async { 7 }).await.unwrap(), 7);
+        assert!(term.is_idle());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_is_told_at_once() {
+        let term = term();
+        let mut expired = Box::pin(term.expired());
+        assert!((&mut expired).now_or_never().is_none());
+        term.end();
+        assert!(expired.now_or_never().is_some());
+        assert!(term.guard(async {}).await.is_err());
+        assert_eq!(term.remaining(), Duration::ZERO);
+    }
+}

@@ -1,0 +1,151 @@
+use std::time::Duration;
+
+use crate::{
+    clock,
+    error::{Error, Kind},
+};
+
+/// How long a Lease is held without being renewed, and how often it is.
+///
+/// The defaults are client-go's. All replicas should have the same: what a replica promises the
+/// others is in the Lease, and they keep to it, but one with a shorter lease duration is replaced
+/// sooner.
+///
+/// ```
+/// use kube_weir::LeaseTiming;
+/// use std::time::Duration;
+///
+/// let hasty = LeaseTiming::default()
+///     .lease_duration(Duration::from_secs(6))
+///     .renew_deadline(Duration::from_secs(4))
+///     .retry_period(Duration::from_secs(1));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct LeaseTiming {
+    pub(super) lease_duration: Duration,
+    pub(super) renew_deadline: Duration,
+    pub(super) retry_period: Duration,
+    pub(super) jitter: f64,
+}
+
+impl LeaseTiming {
+    /// How long the others wait, after the last renewal that they saw, before they take over.
+    /// Default: 15 seconds. Whole seconds: the Lease can't say it more finely.
+    #[must_use]
+    pub fn lease_duration(self, lease_duration: Duration) -> Self {
+        Self { lease_duration, ..self }
+    }
+
+    /// How long a [`Term`](crate::Term) is valid after its last renewal was sent. Default: 10
+    /// seconds. What remains to the lease duration is for clocks that don't run at the same speed,
+    /// and for writes that are on their way.
+    #[must_use]
+    pub fn renew_deadline(self, renew_deadline: Duration) -> Self {
+        Self { renew_deadline, ..self }
+    }
+
+    /// How often the Lease is renewed by its holder, and looked at by the others. Default: 2
+    /// seconds.
+    #[must_use]
+    pub fn retry_period(self, retry_period: Duration) -> Self {
+        Self { retry_period, ..self }
+    }
+
+    /// The others wait up to this many retry periods, and at least one, so that they don't all ask
+    /// at once. Default: 1.2.
+    #[must_use]
+    pub fn jitter(self, jitter: f64) -> Self {
+        Self { jitter, ..self }
+    }
+
+    pub(super) fn check(self) -> Result<Self, Error> {
+        let Self { lease_duration, renew_deadline, retry_period, jitter } = self;
+        let invalid = |why: String| Err(Error::new(Kind::Election, why));
+        if !(1.0..=100.0).contains(&jitter) {
+            return invalid(format!("the jitter must be from 1 to 100, not {jitter}"));
+        }
+        if lease_duration.subsec_nanos() != 0 || i32::try_from(lease_duration.as_secs()).is_err() {
+            return invalid(format!(
+                "the lease duration must be whole seconds that fit into a Lease, not {lease_duration:?}"
+            ));
+        }
+        if retry_period < Duration::from_millis(10) {
+            return invalid(format!("the retry period must be 10ms or more, not {retry_period:?}"));
+        }
+        if lease_duration <= renew_deadline {
+            return invalid(format!(
+                "the lease duration ({lease_duration:?}) must be longer than the renew deadline ({renew_deadline:?})"
+            ));
+        }
+        if renew_deadline.as_secs_f64() <= retry_period.as_secs_f64() * jitter {
+            return invalid(format!(
+                "the renew deadline ({renew_deadline:?}) must be longer than the retry period with its jitter ({retry_period:?} × {jitter})"
+            ));
+        }
+        Ok(self)
+    }
+
+    /// The next wait of one who doesn't lead.
+    pub(super) fn next_wait(&self) -> Duration {
+        self.retry_period.mul_f64(1.0 + (self.jitter - 1.0) * clock::random())
+    }
+
+    /// How long one request may take: two fit into a renew deadline.
+    pub(super) fn patience(&self) -> Duration {
+        self.renew_deadline / 2
+    }
+}
+
+impl Default for LeaseTiming {
+    fn default() -> Self {
+        Self {
+            lease_duration: Duration::from_secs(15),
+            renew_deadline: Duration::from_secs(10),
+            retry_period: Duration::from_secs(2),
+            jitter: 1.2,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// SEMANTICS: L8
+    #[test]
+    fn lease_exceeds_renew_exceeds_retry() {
+        let valid = LeaseTiming::default();
+        assert_eq!(valid.check().unwrap(), valid);
+        for (timing, why) in [
+            (valid.lease_duration(SECOND * 10), "longer than the renew deadline"),
+            (valid.lease_duration(Duration::ZERO), "longer than the renew deadline"),
+            (valid.renew_deadline(SECOND * 15), "longer than the renew deadline"),
+            (valid.renew_deadline(SECOND * 2), "longer than the retry period"),
+            (valid.renew_deadline(Duration::from_millis(2400)), "longer than the retry period"),
+            (valid.jitter(5.0), "longer than the retry period"),
+            (valid.retry_period(Duration::MAX), "longer than the retry period"),
+            (valid.retry_period(Duration::ZERO), "10ms or more"),
+            (valid.jitter(0.9), "from 1 to 100"),
+            (valid.jitter(f64::NAN), "from 1 to 100"),
+            (valid.jitter(f64::INFINITY), "from 1 to 100"),
+            // The Lease would say 10 seconds: the others would come too early.
+            (valid.lease_duration(Duration::from_millis(10_900)), "whole seconds"),
+            (valid.lease_duration(Duration::MAX), "whole seconds"),
+        ] {
+            let error = timing.check().unwrap_err();
+            assert!(error.is_election(), "{error:?}");
+            assert!(error.to_string().contains(why), "{timing:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn waits_are_jittered_within_their_bounds() {
+        let timing = LeaseTiming::default();
+        let waits: Vec<_> = std::iter::repeat_with(|| timing.next_wait()).take(100).collect();
+        assert!(waits.iter().all(|wait| (SECOND * 2..=SECOND * 12 / 5).contains(wait)));
+        assert!(waits.iter().any(|wait| *wait != waits[0]), "no jitter");
+    }
+}
