@@ -21,7 +21,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// The first [`Rule`] that the stream breaks.
+/// The first [`Rule`](super::Rule) that the stream breaks.
 pub async fn run<S, K>(
     server: &ApiServer,
     pipeline: impl FnOnce(Client) -> S,
@@ -111,7 +111,7 @@ impl Life {
     ///
     /// # Errors
     ///
-    /// The first [`Rule`] that the stream breaks.
+    /// The first [`Rule`](super::Rule) that the stream breaks.
     ///
     /// # Panics
     ///
