@@ -221,6 +221,11 @@ pub(crate) fn item<T>(slot: &Option<T>) -> &T {
     slot.as_ref().expect(FILLED)
 }
 
+/// The same, to be changed.
+pub(crate) fn item_mut<T>(slot: &mut Option<T>) -> &mut T {
+    slot.as_mut().expect(FILLED)
+}
+
 /// Takes an item out of a chunk about to be thrown away: moved if it has one owner, cloned if it is shared.
 fn grab<T: Clone, H>(arc: &mut Arc<Inner<T, H>>, index: usize) -> Option<T> {
     match Arc::get_mut(arc) {

@@ -7,7 +7,7 @@
 
 use std::ops::ControlFlow;
 
-use super::chunk::{Chunk, item};
+use super::chunk::{Chunk, item, item_mut};
 
 /// Bits of a slot that one level consumes. A publish copies one node of each level, and with it touches the
 /// reference counts of as many cold children, so nodes are short.
@@ -222,10 +222,6 @@ impl<T: Clone> Node<T> {
             Self::Branch(kids) => kids.len(),
         }
     }
-}
-
-fn item_mut<T>(slot: &mut Option<T>) -> &mut T {
-    slot.as_mut().expect("slots below the length are filled")
 }
 
 /// A part of one of two heaps that are compared.

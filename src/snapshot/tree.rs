@@ -9,7 +9,7 @@
 
 use std::cmp::Ordering;
 
-use super::chunk::{Chunk, item};
+use super::chunk::{Chunk, item, item_mut};
 pub(crate) use super::iter::Iter;
 
 /// Entries of a full leaf. A publish copies a whole leaf, and with it touches as many cold objects.
@@ -356,10 +356,6 @@ fn total<E>(kids: &[Option<Node<E>>]) -> usize {
 
 fn short(count: usize) -> u32 {
     u32::try_from(count).expect("a tree has fewer than 2^32 entries")
-}
-
-fn item_mut<T>(slot: &mut Option<T>) -> &mut T {
-    slot.as_mut().expect("slots below the length are filled")
 }
 
 #[cfg(test)]
