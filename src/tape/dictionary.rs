@@ -54,6 +54,7 @@ pub(crate) fn learn(name: &str) -> Option<usize> {
 }
 
 impl Dictionary {
+    #[expect(clippy::large_stack_arrays, reason = "it is made for a static")]
     const fn new() -> Self {
         Self {
             names: [const { OnceLock::new() }; SIZE],
