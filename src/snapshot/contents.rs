@@ -1,22 +1,17 @@
 //! Objects and their indexes, as one persistent value.
 
-use std::{
-    borrow::Cow,
-    cmp::Ordering,
-    hash::{BuildHasher, Hash, Hasher},
-    ops::ControlFlow,
-    sync::{Arc, LazyLock},
-};
+use std::{cmp::Ordering, ops::ControlFlow, sync::Arc};
 
 use kube::runtime::reflector::Lookup;
 use triomphe::ThinArc;
 
 use super::{
     heap::{Heap, Slot},
+    identity::{Seed, identity, is, is_same_version, is_version, order},
     iter,
     lookup::Iter,
     tree::Tree,
-    trie::{Hashed, Trie},
+    trie::Trie,
 };
 use crate::{
     document::Identity,
@@ -33,8 +28,9 @@ pub(crate) struct Contents<K> {
     heap: Heap<Arc<K>>,
     /// In (namespace, name) order.
     order: Tree<Slot>,
-    /// For the exact look-up.
-    identities: Trie<Spot>,
+    /// By the hash of (namespace, name).
+    identities: Trie<Slot>,
+    seed: Seed,
     indexes: Arc<[(Arc<str>, Index<K>)]>,
     /// What the indexes hold, one for one.
     entries: Vec<Entries>,
@@ -66,13 +62,6 @@ enum Keys {
     Several(ThinArc<(), Key>),
 }
 
-/// An object by its hash.
-#[derive(Clone, Copy)]
-struct Spot {
-    hash: u32,
-    slot: Slot,
-}
-
 /// What differs about an identity: the object before, and the one after.
 pub(crate) type Pair<'a, K> = (Option<&'a Arc<K>>, Option<&'a Arc<K>>);
 
@@ -81,7 +70,7 @@ impl<K> Contents<K> {
         let indexes = by.into_indexes();
         let entries = indexes.iter().map(|_| Entries::default()).collect();
         let (heap, order, identities) = (Heap::default(), Tree::default(), Trie::default());
-        Self { heap, order, identities, indexes, entries }
+        Self { heap, order, identities, seed: Seed::default(), indexes, entries }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -151,15 +140,16 @@ impl<'a, K> Iterator for Objects<'a, K> {
 impl<K> ExactSizeIterator for Objects<'_, K> {}
 
 impl<K: Lookup> Contents<K> {
+    #[inline]
     pub(crate) fn object(&self, namespace: &str, name: &str) -> Option<&Arc<K>> {
-        self.slot(hash(namespace, name), namespace, name).map(|slot| self.heap.at(slot))
+        let slot = self.slot(self.seed.hash(namespace, name), namespace, name)?;
+        Some(self.heap.at(slot))
     }
 
     #[inline]
-    fn slot(&self, hash: u32, namespace: &str, name: &str) -> Option<Slot> {
-        let is_sought =
-            |spot: &Spot| spot.hash == hash && is(&**self.heap.at(spot.slot), namespace, name);
-        self.identities.get(spread(hash), is_sought).map(|spot| spot.slot)
+    fn slot(&self, hash: u64, namespace: &str, name: &str) -> Option<Slot> {
+        let is_sought = |slot: &Slot| is(&**self.heap.at(*slot), namespace, name);
+        self.identities.get(hash, is_sought).copied()
     }
 
     /// The objects of a namespace, or the one of a namespace and name. Without any part, all that
@@ -193,7 +183,7 @@ impl<K: Lookup> Contents<K> {
     /// same version again makes none.
     pub(crate) fn put(&mut self, object: &Arc<K>) -> bool {
         let (namespace, name) = identity(&**object);
-        let hash = hash(&namespace, &name);
+        let hash = self.seed.hash(&namespace, &name);
         if let Some(slot) = self.slot(hash, &namespace, &name) {
             if is_same_version(&**self.heap.at(slot), &**object) {
                 return false;
@@ -204,7 +194,7 @@ impl<K: Lookup> Contents<K> {
             }
         } else {
             let slot = self.heap.push(Arc::clone(object));
-            self.identities.insert(Spot { hash, slot });
+            self.identities.insert(hash, slot, &hash_of(&self.seed, &self.heap));
             self.order.insert(slot, by_identity(&self.heap, &**object));
             for ((_, index), entries) in self.indexes.iter().zip(&mut self.entries) {
                 entries.push(index, &self.heap, slot, object);
@@ -216,19 +206,16 @@ impl<K: Lookup> Contents<K> {
     /// Takes the object of this one's identity out, in whatever version it is there.
     pub(crate) fn take(&mut self, object: &K) -> Option<Arc<K>> {
         let (namespace, name) = identity(object);
-        let hash = hash(&namespace, &name);
+        let hash = self.seed.hash(&namespace, &name);
         let slot = self.slot(hash, &namespace, &name)?;
         for ((_, index), entries) in self.indexes.iter().zip(&mut self.entries) {
             entries.take(index, &self.heap, slot);
         }
         self.order.remove(by_identity(&self.heap, object));
-        self.identities.remove(spread(hash), |spot| spot.slot == slot);
+        self.identities.remove(hash, |other| *other == slot, &hash_of(&self.seed, &self.heap));
         if let Some(last) = self.heap.last().filter(|last| *last != slot) {
             let moved = self.heap.at(last);
-            let (namespace, name) = identity(&**moved);
-            let hash = self::hash(&namespace, &name);
-            self.identities.remove(spread(hash), |spot| spot.slot == last);
-            self.identities.insert(Spot { hash, slot });
+            self.identities.replace(self.seed.of(&**moved), |other| *other == last, slot);
             self.order.insert(slot, by_identity(&self.heap, &**moved));
         }
         self.heap.take(slot)
@@ -239,11 +226,8 @@ impl<K: Lookup> Contents<K> {
     pub(crate) fn load(&mut self, objects: Vec<Arc<K>>) {
         self.heap = objects.into_iter().collect();
         let slots: Vec<Slot> = self.heap.slots().collect();
-        let spot = |slot: &Slot| {
-            let (namespace, name) = identity(&**self.heap.at(*slot));
-            Spot { hash: hash(&namespace, &name), slot: *slot }
-        };
-        self.identities = slots.iter().map(spot).collect();
+        let hash_of = hash_of(&self.seed, &self.heap);
+        self.identities = Trie::load(slots.iter().map(|slot| (hash_of(slot), *slot)), &hash_of);
         let entries = self.indexes.iter().map(|(_, index)| Entries::of(index, &self.heap, &slots));
         self.entries = entries.collect();
         self.order = Tree::from_sorted(slots);
@@ -479,59 +463,8 @@ fn by_entry<K: Lookup>(heap: &Heap<Arc<K>>, key: &Key, object: &K) -> impl Fn(&E
     move |entry| entry.key.cmp(key).then_with(|| by_identity(&entry.slot))
 }
 
-/// Both parts of an object's identity; the namespace of a cluster-scoped object is `""`.
-#[inline]
-fn identity<K: Lookup>(object: &K) -> (Cow<'_, str>, Cow<'_, str>) {
-    (object.namespace().unwrap_or_default(), object.name().unwrap_or_default())
-}
-
-/// The order of everything: (namespace, name).
-pub(crate) fn order<K: Lookup>(a: &K, b: &K) -> Ordering {
-    let ((namespace, name), (other_namespace, other_name)) = (identity(a), identity(b));
-    namespace.cmp(&other_namespace).then_with(|| name.cmp(&other_name))
-}
-
-#[inline]
-fn is<K: Lookup>(object: &K, namespace: &str, name: &str) -> bool {
-    // Names differ more often than namespaces do.
-    object.name().as_deref().unwrap_or_default() == name
-        && object.namespace().as_deref().unwrap_or_default() == namespace
-}
-
-pub(crate) fn is_same_version<K: Lookup>(a: &K, b: &K) -> bool {
-    is_version(a, b.resource_version().as_deref(), b.uid().as_deref())
-}
-
-/// Without a resourceVersion nothing can be said to be the same.
-fn is_version<K: Lookup>(object: &K, resource_version: Option<&str>, uid: Option<&str>) -> bool {
-    resource_version.is_some_and(|version| !version.is_empty())
-        && object.resource_version().as_deref() == resource_version
-        && object.uid().as_deref() == uid
-}
-
-impl Hashed for Spot {
-    fn hash(&self) -> u64 {
-        spread(self.hash)
-    }
-
-    fn same(&self, other: &Self) -> bool {
-        self.slot == other.slot
-    }
-}
-
-/// A hash as the trie wants it, which looks at both ends.
-fn spread(hash: u32) -> u64 {
-    u64::from(hash) | u64::from(hash) << 32
-}
-
-/// Seeded anew in every process, so that nobody can choose names that collide.
-fn hash(namespace: &str, name: &str) -> u32 {
-    static STATE: LazyLock<foldhash::quality::RandomState> = LazyLock::new(Default::default);
-    let mut hasher = STATE.build_hasher();
-    namespace.hash(&mut hasher);
-    name.hash(&mut hasher);
-    let [a, b, c, d, ..] = hasher.finish().to_le_bytes();
-    u32::from_le_bytes([a, b, c, d])
+fn hash_of<K: Lookup>(seed: &Seed, heap: &Heap<Arc<K>>) -> impl Fn(&Slot) -> u64 {
+    |slot| seed.of(&**heap.at(*slot))
 }
 
 impl<K> Clone for Contents<K> {
@@ -540,6 +473,7 @@ impl<K> Clone for Contents<K> {
             heap: self.heap.clone(),
             order: self.order.clone(),
             identities: self.identities.clone(),
+            seed: self.seed.clone(),
             indexes: Arc::clone(&self.indexes),
             entries: self.entries.clone(),
         }

@@ -3,6 +3,7 @@
 mod chunk;
 mod contents;
 mod heap;
+mod identity;
 mod iter;
 mod lookup;
 #[cfg(test)]
@@ -14,8 +15,8 @@ use std::{fmt, sync::Arc};
 
 use kube::runtime::reflector::Lookup;
 
-pub(crate) use self::contents::{Contents, order};
 pub use self::lookup::{Hits, IndexView, Iter};
+pub(crate) use self::{contents::Contents, identity::order};
 use crate::{error::Error, index_by::IndexBy};
 
 /// All objects of a store at one moment, with its indexes.
