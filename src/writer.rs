@@ -27,8 +27,8 @@ pub(crate) struct Writer<K> {
     working: Contents<K>,
     /// What readers see.
     published: Snapshot<K>,
-    /// Whether `working` was touched since it was last published.
-    dirty: bool,
+    /// How often `working` was changed since it was last published.
+    changes: usize,
     /// Whether anything came in since the stores were last told.
     news: bool,
     /// The list that is coming in, until its `InitDone`.
@@ -107,7 +107,7 @@ impl<K: Lookup> Writer<K> {
             current,
             kept: Arc::new(kept),
             published,
-            dirty: false,
+            changes: 0,
             news: false,
             list: None,
             phase: Phase::Loading { published: false },
@@ -188,8 +188,12 @@ impl<K: Lookup> Writer<K> {
     /// Lets readers see all events so far, and gives what changed since the last time.
     pub(crate) fn publish(&mut self) -> Option<Batch<K>> {
         let previous = self.published.clone();
-        self.swap();
-        let batch = Batch::between(&previous, &self.published);
+        let changes = self.swap();
+        let batch = match changes {
+            // Two changes may make none. One is one.
+            1 => Some(Batch::new(&previous, &self.published)),
+            _ => Batch::between(&previous, &self.published),
+        };
         self.tell();
         batch
     }
@@ -198,11 +202,14 @@ impl<K: Lookup> Writer<K> {
         &self.published
     }
 
-    fn swap(&mut self) {
-        if mem::take(&mut self.dirty) {
+    /// Gives how many changes it made visible.
+    fn swap(&mut self) -> usize {
+        let changes = mem::take(&mut self.changes);
+        if changes > 0 {
             self.published = Snapshot(Arc::new(self.working.clone()));
             self.current.store(Arc::clone(&self.published.0));
         }
+        changes
     }
 
     /// Wakes those who wait. After the swap, so that they find what they are told of.
@@ -241,7 +248,7 @@ impl<K: Lookup> Writer<K> {
         let List { objects, undecodable, .. } = list;
         let objects: Vec<_> = objects.into_iter().map(|(object, _)| object).collect();
         if self.working.is_empty() {
-            self.dirty |= !objects.is_empty();
+            self.changes += objects.len();
             self.working.load(objects);
         } else {
             let (come, mut gone) = self.working.until(&objects);
@@ -267,12 +274,12 @@ impl<K: Lookup> Writer<K> {
 
     fn put(&mut self, object: &Arc<K>) {
         self.refreshed(object);
-        self.dirty |= self.working.put(object);
+        self.changes += usize::from(self.working.put(object));
     }
 
     fn take(&mut self, object: &K) {
         self.refreshed(object);
-        self.dirty |= self.working.take(object).is_some();
+        self.changes += usize::from(self.working.take(object).is_some());
     }
 
     /// A good version has come in, or the object is gone: it is stale no more.
@@ -352,5 +359,25 @@ mod tests {
         let names = writer.snapshot().iter().map(|object| object.metadata.name.clone().unwrap());
         // What came last before the end was 4, and the deletion of 5.
         assert_eq!(names.collect::<Vec<_>>(), ["0", "1", "2", "3", "4", "6", "99"]);
+    }
+
+    /// SEMANTICS: D4
+    #[test]
+    fn one_change_is_a_batch_and_two_that_undo_each_other_are_none() {
+        let mut writer = Writer::new(IndexBy::path("metadata.namespace").unwrap());
+        let published = |writer: &mut Writer<ConfigMap>, events: Vec<Event<ConfigMap>>| {
+            for event in events {
+                writer.apply(event).map(drop).unwrap();
+            }
+            writer.publish().map(|batch| batch.deltas().len())
+        };
+        assert_eq!(published(&mut writer, vec![Event::Init, Event::InitDone]), None);
+        assert_eq!(published(&mut writer, vec![Event::Apply(object(1, 1))]), Some(1));
+        assert_eq!(published(&mut writer, vec![Event::Apply(object(1, 1))]), None);
+        let come_and_go = vec![Event::Apply(object(2, 2)), Event::Delete(object(2, 3))];
+        assert_eq!(published(&mut writer, come_and_go), None);
+        let there_and_back = vec![Event::Apply(object(1, 2)), Event::Apply(object(1, 1))];
+        assert_eq!(published(&mut writer, there_and_back), None);
+        assert_eq!(published(&mut writer, vec![Event::Delete(object(1, 4))]), Some(1));
     }
 }

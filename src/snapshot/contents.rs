@@ -26,11 +26,16 @@ use crate::{
 /// the old one changes the heap alone.
 pub(crate) struct Contents<K> {
     heap: Heap<Arc<K>>,
-    /// In (namespace, name) order.
-    order: Tree<Slot>,
     /// By the hash of (namespace, name).
     identities: Trie<Slot>,
     seed: Seed,
+    sorted: Arc<Sorted<K>>,
+}
+
+/// What has an order. Most new versions leave it as it is, so it is shared as one.
+struct Sorted<K> {
+    /// By (namespace, name).
+    order: Tree<Slot>,
     indexes: Arc<[(Arc<str>, Index<K>)]>,
     /// What the indexes hold, one for one.
     entries: Vec<Entries>,
@@ -69,8 +74,8 @@ impl<K> Contents<K> {
     pub(crate) fn new(by: IndexBy<K>) -> Self {
         let indexes = by.into_indexes();
         let entries = indexes.iter().map(|_| Entries::default()).collect();
-        let (heap, order, identities) = (Heap::default(), Tree::default(), Trie::default());
-        Self { heap, order, identities, seed: Seed::default(), indexes, entries }
+        let sorted = Arc::new(Sorted { order: Tree::default(), indexes, entries });
+        Self { heap: Heap::default(), identities: Trie::default(), seed: Seed::default(), sorted }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -82,7 +87,7 @@ impl<K> Contents<K> {
     }
 
     pub(crate) fn iter(&self) -> Iter<'_, K> {
-        Iter(self.in_order(self.order.iter()))
+        Iter(self.in_order(self.sorted.order.iter()))
     }
 
     pub(super) fn at(&self, slot: Slot) -> &Arc<K> {
@@ -90,19 +95,20 @@ impl<K> Contents<K> {
     }
 
     pub(super) fn index(&self, name: &str) -> Option<usize> {
-        self.indexes.iter().position(|(own, _)| **own == *name)
+        self.sorted.indexes.iter().position(|(own, _)| **own == *name)
     }
 
     pub(super) fn spec(&self, index: usize) -> &Index<K> {
-        &self.indexes[index].1
+        &self.sorted.indexes[index].1
     }
 
     pub(super) fn entries(&self, index: usize) -> &Tree<Entry> {
-        &self.entries[index].tree
+        &self.sorted.entries[index].tree
     }
 
     pub(crate) fn indexes(&self) -> impl Iterator<Item = ExplainIndex> {
-        self.indexes.iter().zip(&self.entries).map(|((name, index), entries)| ExplainIndex {
+        let Sorted { indexes, entries, .. } = &*self.sorted;
+        indexes.iter().zip(entries).map(|((name, index), entries)| ExplainIndex {
             name: Arc::clone(name),
             entries: if index.is_identity() {
                 self.len() - entries.absent
@@ -155,7 +161,7 @@ impl<K: Lookup> Contents<K> {
     /// The objects of a namespace, or the one of a namespace and name. Without any part, all that
     /// have a namespace: others have no such key.
     pub(super) fn of_identity(&self, parts: &[&str]) -> Objects<'_, K> {
-        self.in_order(self.order.range(|slot| {
+        self.in_order(self.sorted.order.range(|slot| {
             let (namespace, name) = identity(&**self.heap.at(*slot));
             match *parts {
                 [] if namespace.is_empty() => Ordering::Less,
@@ -189,15 +195,21 @@ impl<K: Lookup> Contents<K> {
                 return false;
             }
             self.heap.replace(slot, Arc::clone(object));
-            for ((_, index), entries) in self.indexes.iter().zip(&mut self.entries) {
-                entries.replace(index, &self.heap, slot, object);
+            for at in 0..self.sorted.indexes.len() {
+                let Sorted { indexes, entries, .. } = &*self.sorted;
+                let keys = indexes[at].1.keys(object);
+                if !entries[at].are(slot, &keys) {
+                    let sorted = Arc::make_mut(&mut self.sorted);
+                    sorted.entries[at].replace(&self.heap, slot, keys);
+                }
             }
         } else {
             let slot = self.heap.push(Arc::clone(object));
             self.identities.insert(hash, slot, &hash_of(&self.seed, &self.heap));
-            self.order.insert(slot, by_identity(&self.heap, &**object));
-            for ((_, index), entries) in self.indexes.iter().zip(&mut self.entries) {
-                entries.push(index, &self.heap, slot, object);
+            let Sorted { order, indexes, entries } = Arc::make_mut(&mut self.sorted);
+            order.insert(slot, by_identity(&self.heap, &**object));
+            for ((_, index), entries) in indexes.iter().zip(entries) {
+                entries.push(index, &self.heap, slot);
             }
         }
         true
@@ -208,15 +220,16 @@ impl<K: Lookup> Contents<K> {
         let (namespace, name) = identity(object);
         let hash = self.seed.hash(&namespace, &name);
         let slot = self.slot(hash, &namespace, &name)?;
-        for ((_, index), entries) in self.indexes.iter().zip(&mut self.entries) {
+        let Sorted { order, indexes, entries } = Arc::make_mut(&mut self.sorted);
+        for ((_, index), entries) in indexes.iter().zip(entries) {
             entries.take(index, &self.heap, slot);
         }
-        self.order.remove(by_identity(&self.heap, object));
+        order.remove(by_identity(&self.heap, object));
         self.identities.remove(hash, |other| *other == slot, &hash_of(&self.seed, &self.heap));
         if let Some(last) = self.heap.last().filter(|last| *last != slot) {
             let moved = self.heap.at(last);
             self.identities.replace(self.seed.of(&**moved), |other| *other == last, slot);
-            self.order.insert(slot, by_identity(&self.heap, &**moved));
+            order.insert(slot, by_identity(&self.heap, &**moved));
         }
         self.heap.take(slot)
     }
@@ -228,9 +241,10 @@ impl<K: Lookup> Contents<K> {
         let slots: Vec<Slot> = self.heap.slots().collect();
         let hash_of = hash_of(&self.seed, &self.heap);
         self.identities = Trie::load(slots.iter().map(|slot| (hash_of(slot), *slot)), &hash_of);
-        let entries = self.indexes.iter().map(|(_, index)| Entries::of(index, &self.heap, &slots));
-        self.entries = entries.collect();
-        self.order = Tree::from_sorted(slots);
+        let indexes = Arc::clone(&self.sorted.indexes);
+        let entries = indexes.iter().map(|(_, index)| Entries::of(index, &self.heap, &slots));
+        let entries = entries.collect();
+        self.sorted = Arc::new(Sorted { order: Tree::from_sorted(slots), indexes, entries });
     }
 
     /// Whether anything differs from an `earlier` state. Mostly a look at one difference tells.
@@ -347,37 +361,26 @@ impl Entries {
     }
 
     /// Puts in an object that was not there.
-    fn push<K: Lookup>(
-        &mut self,
-        index: &Index<K>,
-        heap: &Heap<Arc<K>>,
-        slot: Slot,
-        object: &Arc<K>,
-    ) {
+    fn push<K: Lookup>(&mut self, index: &Index<K>, heap: &Heap<Arc<K>>, slot: Slot) {
+        let object = heap.at(slot);
         if index.is_identity() {
             self.absent += usize::from(is_unnamespaced(object));
             return;
         }
         self.keys.push(Keys::None);
         self.absent += 1;
-        self.replace(index, heap, slot, object);
+        self.replace(heap, slot, index.keys(object));
+    }
+
+    /// Whether these are the keys of an object.
+    fn are(&self, slot: Slot, keys: &[Key]) -> bool {
+        // Those of an identity index are never asked for.
+        self.keys.len() == 0 || self.keys.at(slot).as_slice() == keys
     }
 
     /// Brings the entries of an object to those of a new version.
-    fn replace<K: Lookup>(
-        &mut self,
-        index: &Index<K>,
-        heap: &Heap<Arc<K>>,
-        slot: Slot,
-        object: &Arc<K>,
-    ) {
-        if index.is_identity() {
-            return;
-        }
-        let mut come = index.keys(object);
-        if self.keys.at(slot).as_slice() == come {
-            return;
-        }
+    fn replace<K: Lookup>(&mut self, heap: &Heap<Arc<K>>, slot: Slot, mut come: Vec<Key>) {
+        let object = heap.at(slot);
         let gone = self.keys.at(slot).clone();
         for key in gone.as_slice().iter().filter(|key| !come.contains(key)) {
             self.tree.remove(by_entry(heap, key, &**object));
@@ -467,15 +470,23 @@ fn hash_of<K: Lookup>(seed: &Seed, heap: &Heap<Arc<K>>) -> impl Fn(&Slot) -> u64
     |slot| seed.of(&**heap.at(*slot))
 }
 
+impl<K> Clone for Sorted<K> {
+    fn clone(&self) -> Self {
+        Self {
+            order: self.order.clone(),
+            indexes: Arc::clone(&self.indexes),
+            entries: self.entries.clone(),
+        }
+    }
+}
+
 impl<K> Clone for Contents<K> {
     fn clone(&self) -> Self {
         Self {
             heap: self.heap.clone(),
-            order: self.order.clone(),
             identities: self.identities.clone(),
             seed: self.seed.clone(),
-            indexes: Arc::clone(&self.indexes),
-            entries: self.entries.clone(),
+            sorted: Arc::clone(&self.sorted),
         }
     }
 }

@@ -108,7 +108,7 @@ impl<E: Copy> Trie<E> {
     /// Puts `entry` in the place of the one with this hash for which `same` holds.
     pub(crate) fn replace(&mut self, hash: u64, mut same: impl FnMut(&E) -> bool, entry: E) {
         if self.get(hash, &mut same).is_some() {
-            self.root.replace(hash, hash, &mut same, entry);
+            self.root.replace(0, hash, &mut same, entry);
         }
     }
 
@@ -165,8 +165,7 @@ impl<E: Copy> Node<E> {
         }
     }
 
-    /// Takes the bits of the hash that are not consumed yet, too.
-    fn replace(&mut self, rest: u64, hash: u64, same: &mut impl FnMut(&E) -> bool, entry: E) {
+    fn replace(&mut self, shift: u32, hash: u64, same: &mut impl FnMut(&E) -> bool, entry: E) {
         match self {
             Self::Empty => {}
             Self::Leaf(entries) => {
@@ -175,10 +174,10 @@ impl<E: Copy> Node<E> {
                 }
             }
             Self::Branch(kids) => {
-                let index = low_bits(rest, kids.len());
+                let index = low_bits(hash >> shift, kids.len());
                 kids.edit(|slots| {
                     if let Some(kid) = &mut slots[index] {
-                        kid.replace(rest >> BITS, hash, same, entry);
+                        kid.replace(shift + BITS, hash, same, entry);
                     }
                 });
             }
@@ -333,16 +332,17 @@ fn position<E>(
 ) -> Option<usize> {
     let tag = u8x16::splat(top_byte(hash));
     let (tags, _) = entries.head().as_chunks::<LANES>();
-    for (block, tags) in tags.iter().enumerate() {
-        let mut equal = u8x16::new(*tags).simd_eq(tag).to_bitmask();
-        while equal != 0 {
-            let index = block * LANES + equal.trailing_zeros() as usize;
-            // Tags behind the last entry are left over.
-            if same(entries.slots().get(index)?.as_ref()?) {
-                return Some(index);
-            }
-            equal &= equal - 1;
+    // All tags first: where the right one is can't be foretold, that it is the only one mostly can.
+    let mut equal = tags.iter().rev().fold(0_u64, |equal, tags| {
+        equal << LANES | u64::from(u8x16::new(*tags).simd_eq(tag).to_bitmask())
+    });
+    while equal != 0 {
+        let index = equal.trailing_zeros() as usize;
+        // Tags behind the last entry are left over.
+        if same(entries.slots().get(index)?.as_ref()?) {
+            return Some(index);
         }
+        equal &= equal - 1;
     }
     None
 }
