@@ -42,6 +42,7 @@
 //! | stage | what it does |
 //! |---|---|
 //! | [`watch`], [`watch_resource`] | lists and watches; recovers from whatever happens, and says so |
+//! | [`watch_one`] | one object by its name, `Present` or `Absent` |
 //! | [`filter_fields`](Watch::filter_fields) | drops fields while decoding |
 //! | [`matching`](Watch::matching) | selects on any path, on the client side |
 //! | [`index`](EventStreamExt::index) | stores, indexes, publishes one [`Snapshot`] for each run of events |
@@ -74,6 +75,7 @@ mod json;
 mod key;
 mod labels;
 mod leader;
+mod one;
 mod path;
 mod resource;
 mod snapshot;
@@ -98,6 +100,7 @@ pub use crate::{
     leader::{
         Campaign, Election, Identity, Leadership, LeadershipWatch, LeaseRef, LeaseTiming, Term,
     },
+    one::{CurrentOne, One, WatchOne, watch_one},
     path::{FieldFilter, FieldPath, FieldSelector, PathError},
     resource::Gvr,
     snapshot::{Hits, IndexView, Iter, Snapshot},

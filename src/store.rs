@@ -63,6 +63,11 @@ impl<K> Store<K> {
         self.status.borrow().synced
     }
 
+    /// Whether there are objects whose newest version could not be decoded.
+    pub(crate) fn has_stale(&self) -> bool {
+        !self.status.borrow().stale.is_empty()
+    }
+
     /// Waits until everything that existed is in, and gives the number of objects.
     ///
     /// Any number of tasks may wait; a wait begun after the sync returns at once.

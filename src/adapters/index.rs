@@ -37,13 +37,14 @@ pin_project! {
         store: Store<K>,
         // An item that must wait for the one before it.
         next: Option<Result<Change<K>, Error>>,
+        run: usize,
     }
 }
 
 impl<S, K: Lookup> Indexed<S, K> {
     pub(crate) fn new(events: S, by: IndexBy<K>) -> Self {
         let writer = Writer::new(by);
-        Self { events, store: writer.store(), writer: Some(writer), next: None }
+        Self { events, store: writer.store(), writer: Some(writer), next: None, run: RUN }
     }
 
     /// The reading side of the store that this stream fills.
@@ -62,6 +63,17 @@ impl<S, K: Lookup> Indexed<S, K> {
     pub fn sync_policy(mut self, policy: SyncPolicy) -> Self {
         self.writer.iter_mut().for_each(|writer| writer.set_policy(policy));
         self
+    }
+}
+
+impl<S, K> Indexed<S, K> {
+    /// Makes each event a change of its own.
+    pub(crate) fn one_by_one(self) -> Self {
+        Self { run: 1, ..self }
+    }
+
+    pub(crate) fn map_events(self, map: impl FnOnce(S) -> S) -> Self {
+        Self { events: map(self.events), ..self }
     }
 }
 
@@ -96,7 +108,7 @@ where
         if let Some(item) = this.next.take() {
             return Poll::Ready(Some(item));
         }
-        for _ in 0..RUN {
+        for _ in 0..*this.run {
             let Some(writer) = this.writer else { return Poll::Ready(None) };
             let applied = match this.events.as_mut().poll_next(cx) {
                 Poll::Pending => {

@@ -137,6 +137,15 @@ impl<K> Watch<K> {
         self.spec.known = Some(store);
     }
 
+    /// Only the objects of this name, selected by the API server.
+    pub(crate) fn named(mut self, name: &str) -> Self {
+        let name = name.replace('\\', r"\\").replace(',', r"\,").replace('=', r"\=");
+        let own = format!("metadata.name={name}");
+        let others = self.spec.fields.take();
+        self.spec.fields = Some(others.map_or(own.clone(), |others| format!("{others},{own}")));
+        self
+    }
+
     fn new(endpoint: Endpoint, namespaces: Option<Vec<String>>, decode: Decode<K>) -> Self {
         let spec = Spec {
             endpoint,

@@ -10,6 +10,7 @@ mod leader;
 mod live;
 mod logs;
 mod model;
+mod one;
 mod schedules;
 mod support;
 mod sync;
