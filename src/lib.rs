@@ -51,7 +51,8 @@
 //! | [`log_errors`](EventStreamExt::log_errors) | logs failures, which are items and never the end |
 //!
 //! Nothing runs behind your back: a pipeline works while it is polled, and stops when it is
-//! dropped.
+//! dropped. For several consumers of one watch, [`spawn`](EventStreamExt::spawn) it, and give each
+//! [`Store::changes`].
 //!
 //! # Features
 //!

@@ -19,10 +19,10 @@ use crate::{
 ///
 /// A store is filled by the stream it came from, and only while that stream is polled: nothing
 /// runs behind your back. Waiting for [`synced`](Store::synced) in the task that should poll the
-/// stream therefore waits for ever; poll it in another task, or beside it with `select!`.
+/// stream therefore waits for ever: [`spawn`](crate::EventStreamExt::spawn) the stream, or poll it
+/// beside the wait with `select!`.
 ///
 /// ```
-/// use futures::StreamExt;
 /// use k8s_openapi::api::core::v1::ConfigMap;
 /// use kube::runtime::watcher::Event;
 /// use kube_weir::{EventStreamExt, IndexBy};
@@ -32,10 +32,10 @@ use crate::{
 /// let pipeline = events.index(IndexBy::path("metadata.name")?);
 /// let store = pipeline.store();
 ///
-/// let polling = tokio::spawn(pipeline.for_each(|_| async {}));
+/// let driving = pipeline.spawn();
 /// assert_eq!(store.synced().await?, 0);
 /// assert!(store.snapshot().is_empty());
-/// # polling.await.unwrap(); Ok(()) }
+/// # driving.await }
 /// ```
 pub struct Store<K> {
     current: Arc<ArcSwap<Contents<K>>>,

@@ -3,6 +3,7 @@
 mod apiserver;
 mod architecture;
 mod conformance;
+mod consumers;
 mod debounce;
 mod examples;
 mod index;

@@ -27,7 +27,7 @@ fn configs(server: &ApiServer) -> Api<ConfigMap> {
     Api::namespaced(server.client(), "a")
 }
 
-/// What a ConfigMap says, or `-`.
+/// What a `ConfigMap` says, or `-`.
 fn said(item: Result<One<ConfigMap>, Error>) -> String {
     match item {
         Ok(one) => match one.object() {
