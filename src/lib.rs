@@ -78,6 +78,7 @@ mod labels;
 mod leader;
 mod one;
 mod path;
+mod position;
 mod resource;
 mod snapshot;
 mod source;

@@ -83,7 +83,7 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
     /// store doesn't have.
     pub fn index(self, by: IndexBy<K>) -> Indexed<Self, K> {
         let mut indexed = Indexed::new(self, by);
-        if let Some(writer) = &indexed.writer {
+        if let Some(writer) = &mut indexed.writer {
             indexed.events.feed(writer.kept());
         }
         indexed

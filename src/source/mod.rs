@@ -130,6 +130,10 @@ pub(crate) trait Known: Send + Sync {
     /// Whether this very version of an object is stored. Then the store takes it for listed, and
     /// it need not be decoded again.
     fn keeps(&self, identity: &Identity<'_>) -> bool;
+
+    /// With what comes next, if anything, the store has seen everything in a namespace (`""` is all
+    /// of them) up to this resourceVersion.
+    fn reached(&self, namespace: &str, version: &str);
 }
 
 impl<K> Watch<K> {

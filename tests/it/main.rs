@@ -17,3 +17,4 @@ mod support;
 mod sync;
 mod testing;
 mod watch;
+mod written;
