@@ -55,6 +55,7 @@ pub(crate) enum Kind {
     Ended,
     Election,
     NotLeading,
+    Panic,
     Other,
 }
 
@@ -221,6 +222,11 @@ impl Error {
         self.kind() == Kind::NotLeading
     }
 
+    /// A [spawned](crate::EventStreamExt::spawn) stream panicked.
+    pub fn is_panic(&self) -> bool {
+        self.kind() == Kind::Panic
+    }
+
     /// The API server will go on refusing until somebody changes something: forbidden,
     /// unauthorized, not installed, or a request that it finds invalid (400, 422).
     pub fn is_refusal(&self) -> bool {
@@ -264,6 +270,7 @@ impl Error {
             Kind::Ended => "Ended",
             Kind::Election => "InvalidElection",
             Kind::NotLeading => "NotLeading",
+            Kind::Panic => "Panic",
             Kind::Other => "Other",
         }
     }

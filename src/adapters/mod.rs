@@ -7,6 +7,7 @@ mod index;
 mod item;
 mod log_errors;
 mod matching;
+mod spawn;
 mod while_leading;
 
 pub use self::{
@@ -16,5 +17,6 @@ pub use self::{
     item::{ChangeItem, EventItem},
     log_errors::LogErrors,
     matching::Matching,
+    spawn::Spawned,
     while_leading::WhileLeading,
 };

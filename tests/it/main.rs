@@ -3,6 +3,7 @@
 mod apiserver;
 mod architecture;
 mod conformance;
+mod consumers;
 mod debounce;
 mod examples;
 mod index;
@@ -10,8 +11,10 @@ mod leader;
 mod live;
 mod logs;
 mod model;
+mod one;
 mod schedules;
 mod support;
 mod sync;
 mod testing;
 mod watch;
+mod written;

@@ -1,23 +1,19 @@
 //! Filling a store: the one place where events become state.
 
-use std::{
-    borrow::Cow,
-    collections::BTreeSet,
-    mem,
-    sync::{Arc, Mutex, PoisonError},
-};
+mod kept;
+
+use std::{borrow::Cow, collections::BTreeSet, mem, sync::Arc};
 
 use arc_swap::ArcSwap;
 use kube::runtime::{reflector::Lookup, watcher::Event};
 use tokio::sync::watch;
 
+use self::kept::Kept;
 use crate::{
     change::Batch,
-    document::Identity,
     error::Error,
     index_by::IndexBy,
     snapshot::{Contents, Snapshot, named, order},
-    source::Known,
     store::{Status, Store, SyncPolicy},
 };
 
@@ -34,36 +30,14 @@ pub(crate) struct Writer<K> {
     /// The list that is coming in, until its `InitDone`.
     list: Option<List<K>>,
     phase: Phase,
+    /// Whether the watch says how far it is. Else the objects that come do.
+    is_told: bool,
+    /// Objects whose newest version would not decode. What is no longer one of them the stores are
+    /// told when they can see it.
+    stale: Arc<BTreeSet<(String, String)>>,
     current: Arc<ArcSwap<Contents<K>>>,
     kept: Arc<Kept<K>>,
     status: watch::Sender<Status>,
-}
-
-/// What a watch finds listed in the version that is stored, so that it doesn't decode it again.
-pub(crate) struct Kept<K> {
-    current: Arc<ArcSwap<Contents<K>>>,
-    /// Only ever locked by the one task that polls watch and writer.
-    listed: Mutex<Vec<Arc<K>>>,
-}
-
-impl<K> Kept<K> {
-    fn take(&self) -> Vec<Arc<K>> {
-        mem::take(&mut self.listed.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl<K: Lookup + Send + Sync> Known for Kept<K> {
-    fn is_empty(&self) -> bool {
-        self.current.load().is_empty()
-    }
-
-    fn keeps(&self, identity: &Identity<'_>) -> bool {
-        let contents = self.current.load();
-        let Some(object) = contents.at_version(identity) else { return false };
-        let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
-        listed.push(Arc::clone(object));
-        true
-    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,16 +75,18 @@ impl<K: Lookup> Writer<K> {
         let working = Contents::new(by);
         let published = Snapshot(Arc::new(working.clone()));
         let current = Arc::new(ArcSwap::new(Arc::clone(&published.0)));
-        let kept = Kept { current: Arc::clone(&current), listed: Mutex::default() };
+        let kept = Arc::new(Kept::new(Arc::clone(&current)));
         Self {
             working,
             current,
-            kept: Arc::new(kept),
+            kept,
             published,
             changes: 0,
             news: false,
             list: None,
             phase: Phase::Loading { published: false },
+            is_told: false,
+            stale: Arc::default(),
             status: watch::Sender::default(),
         }
     }
@@ -119,7 +95,9 @@ impl<K: Lookup> Writer<K> {
         Store::new(Arc::clone(&self.current), self.status.subscribe())
     }
 
-    pub(crate) fn kept(&self) -> Arc<Kept<K>> {
+    /// For a watch that tells more than its events.
+    pub(crate) fn kept(&mut self) -> Arc<Kept<K>> {
+        self.is_told = true;
         Arc::clone(&self.kept)
     }
 
@@ -158,12 +136,16 @@ impl<K: Lookup> Writer<K> {
                 if let Some(list) = &mut self.list {
                     list.note(Arc::clone(&object), true);
                 }
+                self.passed(&*object);
                 self.put(&object);
             }
             Event::Delete(object) => {
                 let object = named(object)?;
                 if let Some(list) = &mut self.list {
                     list.note(Arc::clone(&object), false);
+                }
+                if self.is_synced() {
+                    self.passed(&*object);
                 }
                 self.take(&object);
             }
@@ -177,11 +159,12 @@ impl<K: Lookup> Writer<K> {
         if let (Some(list), Some(object)) = (&mut self.list, stale.clone()) {
             list.undecodable.insert(object);
         }
+        if let Some(object) = stale {
+            Arc::make_mut(&mut self.stale).insert(object);
+        }
         self.status.send_modify(|status| {
             status.last_error = Some(error.clone());
-            if let Some(object) = stale {
-                Arc::make_mut(&mut status.stale).insert(object);
-            }
+            status.stale = Arc::clone(&self.stale);
         });
     }
 
@@ -214,14 +197,32 @@ impl<K: Lookup> Writer<K> {
 
     /// Wakes those who wait. After the swap, so that they find what they are told of.
     fn tell(&mut self) {
-        if mem::take(&mut self.news) {
-            let (synced, listing) = (self.is_synced(), self.list.is_some());
-            self.status.send_modify(|status| {
+        let news = mem::take(&mut self.news);
+        let mut position = self.kept.position();
+        let moved = mem::take(&mut position.1);
+        if !news && !moved {
+            return;
+        }
+        let (synced, listing) = (self.phase == Phase::Live, self.list.is_some());
+        self.status.send_modify(|status| {
+            if moved {
+                status.position.follow(&position.0);
+            }
+            if news {
                 status.synced = synced;
                 status.listing = listing;
                 status.last_error = None;
+                status.stale = Arc::clone(&self.stale);
                 status.events += 1;
-            });
+            }
+        });
+    }
+
+    fn passed(&self, object: &K) {
+        if !self.is_told
+            && let Some(version) = object.resource_version()
+        {
+            self.kept.passed(&version);
         }
     }
 
@@ -247,6 +248,9 @@ impl<K: Lookup> Writer<K> {
         list.settle();
         let List { objects, undecodable, .. } = list;
         let objects: Vec<_> = objects.into_iter().map(|(object, _)| object).collect();
+        for object in &objects {
+            self.passed(object);
+        }
         if self.working.is_empty() {
             self.changes += objects.len();
             self.working.load(objects);
@@ -260,7 +264,7 @@ impl<K: Lookup> Writer<K> {
                 self.take(object);
             }
         }
-        self.status.send_modify(|status| status.stale = Arc::new(undecodable));
+        self.stale = Arc::new(undecodable);
         match mem::replace(&mut self.phase, Phase::Live) {
             Phase::Live => Applied::Noted,
             Phase::Loading { published: true } => Applied::Synced(self.publish()),
@@ -284,11 +288,9 @@ impl<K: Lookup> Writer<K> {
 
     /// A good version has come in, or the object is gone: it is stale no more.
     fn refreshed(&mut self, object: &K) {
-        if self.status.borrow().stale.is_empty() {
-            return;
+        if !self.stale.is_empty() {
+            Arc::make_mut(&mut self.stale).remove(&identity(object));
         }
-        let identity = identity(object);
-        self.status.send_if_modified(|status| Arc::make_mut(&mut status.stale).remove(&identity));
     }
 }
 
