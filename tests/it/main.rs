@@ -14,4 +14,5 @@ mod schedules;
 mod support;
 mod sync;
 mod testing;
+mod wakes;
 mod watch;
