@@ -11,6 +11,9 @@ mod live;
 mod logs;
 mod model;
 mod schedules;
+// Not a part of the harness, which other binaries use too.
+#[path = "apiserver/selftest.rs"]
+mod selftest;
 mod support;
 mod sync;
 mod testing;
