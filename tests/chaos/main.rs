@@ -21,7 +21,7 @@ mod apiserver;
 #[path = "../it/live/listed.rs"]
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod listed;
-#[path = "../it/leader/random.rs"]
+#[path = "../it/random.rs"]
 mod random;
 
 use std::{

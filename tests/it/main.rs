@@ -2,6 +2,7 @@
 
 mod apiserver;
 mod architecture;
+mod concurrency;
 mod conformance;
 mod debounce;
 mod examples;
@@ -10,6 +11,7 @@ mod leader;
 mod live;
 mod logs;
 mod model;
+mod random;
 mod schedules;
 // Not a part of the harness, which other binaries use too.
 #[path = "apiserver/selftest.rs"]
