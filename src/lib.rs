@@ -79,6 +79,7 @@ mod resource;
 mod snapshot;
 mod source;
 mod store;
+mod tape;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
