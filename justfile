@@ -10,6 +10,17 @@ test *ARGS:
 test-live *ARGS:
     KUBE_WEIR_REQUIRE_APISERVER=1 cargo test --test it live {{ARGS}}
 
+# All faults on the way to a real API server, for hours, until memory or equality fails.
+soak SECONDS='14400':
+    KUBE_WEIR_REQUIRE_APISERVER=1 WEIR_CHAOS_SECONDS={{SECONDS}} cargo test --test chaos -- --nocapture
+
+# Paths, keys and snapshots under Miri, with the unsafe code of what they are built on; but for tests
+# that it does not finish in minutes.
+miri:
+    PROPTEST_CASES=4 MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --lib -- path:: key:: snapshot:: \
+        --skip behaves_like --skip _size --skip deleting_everything --skip maps_would_be \
+        --skip cost_of_a_difference --skip ascending_insertion
+
 lint:
     cargo fmt --check
     cargo clippy --all-targets --all-features -- -D warnings

@@ -1,5 +1,5 @@
 use std::{
-    fmt,
+    fmt, mem,
     pin::Pin,
     sync::{
         Arc,
@@ -101,6 +101,8 @@ pin_project! {
         sent: Option<Sent>,
         timer: Pin<Box<Sleep>>,
         flush: Arc<Flush>,
+        // Asked for, and not done yet.
+        flushed: bool,
         ended: bool,
     }
 }
@@ -153,6 +155,7 @@ impl<S, K> Debounced<S, K> {
             sent: None,
             timer: Box::pin(sleep_until(Instant::now())),
             flush: Arc::default(),
+            flushed: false,
             ended: false,
         }
     }
@@ -188,6 +191,10 @@ where
         if let Some(change) = this.next.take() {
             return Poll::Ready(Some(Ok(change)));
         }
+        // Looked at before what is upstream, so that all that was there before the flush goes out;
+        // and the waker comes first, so that a flush is either seen here or wakes.
+        this.flush.waker.register(cx.waker());
+        *this.flushed |= this.flush.requested.swap(false, Ordering::AcqRel);
         let mut more = true;
         for _ in 0..RUN {
             if *this.ended {
@@ -215,8 +222,7 @@ where
                 }
             }
         }
-        this.flush.waker.register(cx.waker());
-        let flushed = this.flush.requested.swap(false, Ordering::AcqRel);
+        let flushed = mem::take(this.flushed);
         if let Some(held) = this.held {
             let due = this.debounce.0.due(held, *this.sent);
             let last = held.last;

@@ -8,6 +8,9 @@ use pin_project_lite::pin_project;
 
 use crate::error::Error;
 
+/// How many errors are logged at the most before the executor gets its turn.
+const RUN: usize = 64;
+
 pin_project! {
     /// The stream of [`EventStreamExt::log_errors`](crate::EventStreamExt::log_errors).
     #[derive(Debug)]
@@ -37,7 +40,7 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let mut items = self.project().items;
-        loop {
+        for _ in 0..RUN {
             match items.as_mut().poll_next(cx) {
                 Poll::Ready(Some(Err(error))) => {
                     tracing::warn!(%error, reason = error.reason(), "watch degraded, retrying");
@@ -47,6 +50,8 @@ where
                 Poll::Pending => return Poll::Pending,
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

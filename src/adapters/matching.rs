@@ -11,6 +11,9 @@ use serde::Serialize;
 use super::EventItem;
 use crate::{document, error::Error, path::FieldSelector};
 
+/// How many objects that don't match are taken in at the most before the executor gets its turn.
+const RUN: usize = 1024;
+
 pin_project! {
     /// The stream of [`EventStreamExt::matching`](crate::EventStreamExt::matching).
     #[derive(Debug)]
@@ -37,7 +40,7 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut this = self.project();
-        loop {
+        for _ in 0..RUN {
             let Some(item) = ready!(this.events.as_mut().poll_next(cx)) else {
                 return Poll::Ready(None);
             };
@@ -50,6 +53,8 @@ where
                 item => return Poll::Ready(Some(item)),
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 

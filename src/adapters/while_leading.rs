@@ -17,8 +17,8 @@ use crate::{
 };
 
 /// How many changes are taken in at the most before the executor gets its turn, however many more
-/// are ready.
-const RUN: usize = 1024;
+/// are ready. Each may be a run of a thousand events.
+const RUN: usize = 64;
 
 pin_project! {
     /// The stream of [`EventStreamExt::while_leading`](crate::EventStreamExt::while_leading).

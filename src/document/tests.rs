@@ -97,6 +97,11 @@ fn nesting_is_limited_as_in_serde_json() {
 fn of_names_that_repeat_the_last_counts() {
     let rows = [
         (r#"{"metadata":{"name":"a"},"metadata":{"name":"b"}}"#, r#"{"metadata":{"name":"b"}}"#),
+        (r#"{"metadata":{"name":7},"metadata":{"name":"b"}}"#, r#"{"metadata":{"name":"b"}}"#),
+        (
+            r#"{"metadata":7,"metadata":{"uid":[],"uid":"u","name":"b"}}"#,
+            r#"{"metadata":{"uid":"u","name":"b"}}"#,
+        ),
         (r#"{"metadata":{"name":"a","n\u0061me":"b"}}"#, r#"{"metadata":{"n\u0061me":"b"}}"#),
         (
             r#"{"kind":"A","metadata":{"name":"b"},"x":[{"a":1,"b":[],"a":2}],"kind":"B"}"#,

@@ -106,7 +106,7 @@ struct Pass<'s, 'm> {
 
 enum Stop {
     Fault(Fault),
-    /// A name repeats, or looks as if it did.
+    /// A name repeats, or looks as if it did; or what is wrong here may be replaced later.
     Repeats,
     /// It has types of its own.
     Typed,
@@ -355,7 +355,7 @@ impl<'s, 'm> Pass<'s, 'm> {
         match role {
             Role::Metadata => {
                 if self.scan.peek()? != b'{' {
-                    return Err(Fault::Malformed.into());
+                    return Err(self.no_object());
                 }
                 self.enter()?;
                 let open = self.means.out.large_object();
@@ -370,11 +370,11 @@ impl<'s, 'm> Pass<'s, 'm> {
     }
 
     fn identity(&mut self, part: usize) -> Result<(), Stop> {
-        if self.scan.peek()? != b'"' {
+        match self.scan.peek()? {
+            b'"' => {}
             // The API server writes none of them as null, but serde would read it as missing.
-            self.scan.null()?;
-            self.means.out.literal(b"null");
-            return Ok(());
+            b'n' => return self.value(None, None),
+            _ => return Err(self.no_object()),
         }
         let own = self.scan.string()?;
         if own.escaped {
@@ -386,6 +386,12 @@ impl<'s, 'm> Pass<'s, 'm> {
         let end = self.means.out.position();
         self.identity[part] = range(end - len, end);
         Ok(())
+    }
+
+    /// No object has this here, unless a later field replaces it.
+    #[cold]
+    fn no_object(&self) -> Stop {
+        if self.replaced.is_none() { Stop::Repeats } else { Fault::Malformed.into() }
     }
 
     /// Steps into a container.

@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::{
-    leader::random::Random,
+    random::Random,
     support::{by_identity, feed, forbidden, lines, name, object, reborn},
 };
 

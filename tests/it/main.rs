@@ -2,6 +2,7 @@
 
 mod apiserver;
 mod architecture;
+mod concurrency;
 mod conformance;
 mod consumers;
 mod debounce;
@@ -12,9 +13,14 @@ mod live;
 mod logs;
 mod model;
 mod one;
+mod random;
 mod schedules;
+// Not a part of the harness, which other binaries use too.
+#[path = "apiserver/selftest.rs"]
+mod selftest;
 mod support;
 mod sync;
 mod testing;
+mod wakes;
 mod watch;
 mod written;

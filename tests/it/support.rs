@@ -149,6 +149,13 @@ impl<S: Stream + Unpin> Poller<S> {
         self.wakes.0.swap(0, Ordering::SeqCst)
     }
 
+    /// The stream, for another task to poll, and how often the waker of this one is still woken.
+    pub(crate) fn into_parts(self) -> (S, impl Fn() -> usize) {
+        self.wakes();
+        let wakes = self.wakes;
+        (self.stream, move || wakes.0.swap(0, Ordering::SeqCst))
+    }
+
     /// Everything that is ready now.
     pub(crate) fn drain(&mut self) -> Vec<S::Item> {
         let mut items = Vec::new();

@@ -23,7 +23,6 @@ mod control;
 mod etcd;
 mod process;
 mod rbac;
-mod selftest;
 
 use std::ops::Deref;
 use std::sync::Arc;

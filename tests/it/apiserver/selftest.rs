@@ -15,7 +15,7 @@ use kube::runtime::wait::{await_condition, conditions};
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
-use super::{ADMIN, Grant, Scope, exclusive, server};
+use crate::apiserver::{ADMIN, Grant, Scope, exclusive, server};
 
 const SOON: Duration = Duration::from_secs(30);
 const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";

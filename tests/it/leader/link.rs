@@ -22,7 +22,7 @@ use tokio::{
 };
 use tower::{BoxError, Service};
 
-use super::random::Random;
+use crate::random::Random;
 
 type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
 

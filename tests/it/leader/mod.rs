@@ -3,7 +3,6 @@
 mod gate;
 mod leases;
 mod link;
-pub(crate) mod random;
 mod schedules;
 mod terms;
 

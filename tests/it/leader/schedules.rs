@@ -21,8 +21,8 @@ use tokio::{
 use super::{
     NEXT, SECOND, election,
     link::{Link, Weather},
-    random::Random,
 };
+use crate::random::Random;
 
 /// The longest lease duration of any replica.
 const LONGEST: Duration = Duration::from_secs(20);

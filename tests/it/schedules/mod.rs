@@ -11,7 +11,11 @@ use std::{mem, time::Duration};
 
 use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube_weir::{Document, Error, Store, adapters::Flusher, testing::ApiServer};
+use kube_weir::{
+    Document, Error, Store,
+    adapters::Flusher,
+    testing::{ApiServer, Fault, On, Verb},
+};
 use proptest::{prelude::*, test_runner::RngAlgorithm};
 use serde_json::json;
 use tokio::{
@@ -29,13 +33,16 @@ use self::{
 /// for each kind.
 const SCHEDULES: u32 = 10_000;
 
+/// How many schedules of disorder are tried besides.
+const DISORDERS: u32 = 1000;
+
 /// Longer than any stall of a script, or the wait for an answer and the longest delay after it.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-fn config() -> ProptestConfig {
+fn config(schedules: u32) -> ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     ProptestConfig {
-        cases: asked.unwrap_or(SCHEDULES / 2),
+        cases: asked.unwrap_or(schedules),
         failure_persistence: None,
         max_shrink_time: 120_000,
         // The default spends a quarter of the time on drawing numbers.
@@ -45,7 +52,7 @@ fn config() -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(SCHEDULES / 2))]
 
     /// SEMANTICS: S1, S2, S7, S8, S9, I5, I6, I9, D4, D6, W5, W9
     #[test]
@@ -60,10 +67,25 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(config(DISORDERS))]
+
+    /// What comes in the wrong order, or again after later versions, is told as it comes: a watch
+    /// is believed. It is told as batches that add up, and the next list sets everything right.
+    ///
+    /// SEMANTICS: S7, S8, I5, I6
+    #[test]
+    fn a_list_ends_all_disorder(schedule in schedule(Kind::Disorder)) {
+        run::<Document>(&schedule);
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Kind {
     Document,
     ConfigMap,
+    /// Documents, in no order.
+    Disorder,
 }
 
 fn run<K: Watched>(schedule: &Schedule) {
@@ -103,7 +125,7 @@ impl<K: Watched> Scene<K> {
         let waiting = store.clone();
         Self {
             server,
-            oracle: Oracle::new(setup, garbled.collect()),
+            oracle: Oracle::new(setup, garbled.collect(), schedule.is_disordered()),
             setup,
             store,
             flusher,
@@ -199,6 +221,10 @@ impl<K: Watched> Scene<K> {
     /// Lets all failures end, and all that was to be done be done.
     async fn settle(&self) {
         self.server.clear_faults();
+        if self.oracle.is_disordered {
+            // Else nobody asks again for what was believed.
+            self.server.fault(On::verb(Verb::Watch), 1, Fault::status(410));
+        }
         self.server.disconnect();
         sleep(Duration::from_secs(self.setup.watch_timeout) + PATIENCE).await;
     }

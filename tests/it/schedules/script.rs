@@ -118,8 +118,12 @@ pub(super) enum Trouble {
     /// 429, and when to come back; in seconds.
     Busy(u64),
     Refused,
+    /// The request is carried out, and nobody hears of it.
+    Unanswered,
     Late(u64),
     Disconnected(usize),
+    /// Broken off after so many bytes.
+    Cut(usize),
     Torn(usize),
     Silent(usize),
     /// An `ERROR` event.
@@ -127,9 +131,25 @@ pub(super) enum Trouble {
     /// An object can't be decoded.
     Garbled(u8),
     Twice,
+    /// What came last, or so much before, comes again.
+    Again(u64),
+    /// Two events in the wrong order.
+    Swapped(usize),
+    ObjectFirst,
     NoBookmarks,
+    LateBookmarks(u64),
     /// In chunks of so many bytes, with a pause before each.
     Trickles(usize, u64),
+}
+
+impl Schedule {
+    /// Whether a watch may say what wasn't so, or not at that time.
+    pub(super) fn is_disordered(&self) -> bool {
+        self.steps
+            .iter()
+            .filter_map(|step| step.trouble())
+            .any(|(_, _, trouble)| matches!(trouble, Trouble::Swapped(_) | Trouble::Again(2..)))
+    }
 }
 
 impl Trouble {
@@ -138,14 +158,20 @@ impl Trouble {
             Self::Status(code) => Fault::status(code),
             Self::Busy(seconds) => Fault::too_many_requests(Duration::from_secs(seconds)),
             Self::Refused => Fault::Refused,
+            Self::Unanswered => Fault::Lost,
             Self::Late(ms) => Fault::Delay(Duration::from_millis(ms)),
             Self::Disconnected(after_events) => Fault::Disconnect { after_events },
+            Self::Cut(after_bytes) => Fault::Cut { after_bytes },
             Self::Torn(after_events) => Fault::Torn { after_events },
             Self::Silent(after_events) => Fault::Stall { after_events },
             Self::Says(code, after_events) => Fault::ErrorEvent { code, after_events },
             Self::Garbled(id) => Fault::Garble { name: name(id) },
             Self::Twice => Fault::Duplicate,
+            Self::Again(changes) => Fault::Rewind { changes },
+            Self::Swapped(after_events) => Fault::OutOfOrder { after_events },
+            Self::ObjectFirst => Fault::ObjectFirst,
             Self::NoBookmarks => Fault::NoBookmarks,
+            Self::LateBookmarks(ms) => Fault::LateBookmarks(Duration::from_millis(ms)),
             Self::Trickles(chunk, ms) => Fault::Trickle { chunk, pause: Duration::from_millis(ms) },
         }
     }
@@ -277,23 +303,32 @@ fn step(kind: Kind) -> impl Strategy<Value = Step> {
 fn trouble(kind: Kind) -> impl Strategy<Value = Trouble> {
     const CODES: [u16; 9] = [400, 401, 403, 404, 410, 422, 500, 503, 504];
     let events = || 0..4_usize;
-    let garbled = match kind {
-        Kind::ConfigMap => (0..OBJECTS).prop_map(Trouble::Garbled).boxed(),
+    let (often, of_kind) = match kind {
+        Kind::ConfigMap => (3, (0..OBJECTS).prop_map(Trouble::Garbled).boxed()),
         // A document takes whatever is JSON.
-        Kind::Document => Just(Trouble::Twice).boxed(),
+        Kind::Document => (3, Just(Trouble::Twice).boxed()),
+        Kind::Disorder => {
+            let again = (2..6_u64).prop_map(Trouble::Again);
+            (30, prop_oneof![again, events().prop_map(Trouble::Swapped)].boxed())
+        }
     };
     prop_oneof![
         4 => select(&CODES[..]).prop_map(Trouble::Status),
         1 => (1..40_u64).prop_map(Trouble::Busy),
         2 => Just(Trouble::Refused),
+        1 => Just(Trouble::Unanswered),
         2 => select(&[30, 3000, 90_000][..]).prop_map(Trouble::Late),
         3 => events().prop_map(Trouble::Disconnected),
+        2 => (0..1500_usize).prop_map(Trouble::Cut),
         3 => events().prop_map(Trouble::Torn),
         1 => events().prop_map(Trouble::Silent),
         3 => (select(&[410, 500, 429][..]), events()).prop_map(|(code, after)| Trouble::Says(code, after)),
-        3 => garbled,
+        often => of_kind,
         1 => Just(Trouble::Twice),
+        1 => Just(Trouble::Again(1)),
+        1 => Just(Trouble::ObjectFirst),
         1 => Just(Trouble::NoBookmarks),
+        1 => select(&[100, 20_000, 90_000][..]).prop_map(Trouble::LateBookmarks),
         1 => (7..300_usize, 0..3_u64).prop_map(|(chunk, ms)| Trouble::Trickles(chunk, ms)),
     ]
 }

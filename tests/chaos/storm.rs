@@ -1,0 +1,109 @@
+//! What goes wrong, by chance.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use tokio::time::{Instant, sleep};
+
+use super::{
+    proxy::{Fault, On},
+    random::Random,
+    soon,
+    world::World,
+    writers::Writers,
+};
+
+/// How long a server that is gone stays so, at the most.
+const GONE: Duration = Duration::from_secs(2);
+
+/// Longer than what a watch takes for death, at times.
+const FROZEN: Duration = Duration::from_secs(12);
+
+/// What becomes of the server; each in its turn, since there are few.
+#[derive(Clone, Copy, Debug)]
+enum Blow {
+    Killed,
+    Forgotten,
+    Frozen,
+    EtcdKilled,
+    Stopped,
+}
+
+const BLOWS: [Blow; 5] =
+    [Blow::Killed, Blow::Forgotten, Blow::Frozen, Blow::EtcdKilled, Blow::Stopped];
+
+impl World {
+    /// Lets writers write and everything go wrong, until it is time.
+    pub(crate) async fn storm(&mut self, random: &mut Random, round: usize, until: Instant) {
+        let half = Instant::now() + until.saturating_duration_since(Instant::now()) / 2;
+        let writers = Writers::start(self.straight.clone(), &self.namespaces, random, &self.writes);
+        self.faults(random, half).await;
+        self.join_late();
+        self.blow(BLOWS[round % BLOWS.len()], random).await;
+        self.faults(random, until).await;
+        writers.stop().await;
+    }
+
+    async fn faults(&self, random: &mut Random, until: Instant) {
+        while Instant::now() < until {
+            self.proxy.set(fault(random), *random.pick(&[On::Old, On::New, On::All, On::All]));
+            sleep(random.up_to(Duration::from_secs(3))).await;
+            if random.below(2) == 0 {
+                self.proxy.set(Fault::None, On::All);
+                sleep(random.up_to(Duration::from_secs(2))).await;
+            }
+        }
+    }
+
+    async fn blow(&mut self, blow: Blow, random: &mut Random) {
+        *self.blows.entry(format!("{blow:?}")).or_default() += 1;
+        match blow {
+            Blow::Killed => {
+                self.cluster.kill_apiserver().await;
+                sleep(random.up_to(GONE)).await;
+                self.cluster.start_apiserver().await;
+            }
+            Blow::Stopped => {
+                self.cluster.stop_apiserver().await;
+                sleep(random.up_to(GONE)).await;
+                self.cluster.start_apiserver().await;
+            }
+            Blow::Frozen => {
+                self.cluster.freeze_apiserver();
+                sleep(random.up_to(FROZEN)).await;
+                self.cluster.thaw_apiserver();
+            }
+            Blow::EtcdKilled => {
+                self.cluster.stop_etcd().await;
+                sleep(random.up_to(GONE)).await;
+                self.cluster.start_etcd().await;
+            }
+            // What happened while nobody could see it can't be told any more.
+            Blow::Forgotten => {
+                self.proxy.set(Fault::Cut, On::All);
+                let enough = self.writes.load(Ordering::Relaxed) + 50;
+                let written = async {
+                    while self.writes.load(Ordering::Relaxed) < enough {
+                        sleep(Duration::from_millis(20)).await;
+                    }
+                };
+                soon("writes", written).await;
+                self.cluster.compact_etcd().await;
+                self.cluster.stop_apiserver().await;
+                self.cluster.start_apiserver().await;
+            }
+        }
+    }
+}
+
+fn fault(random: &mut Random) -> Fault {
+    match random.below(7) {
+        0 => Fault::Delay(random.up_to(Duration::from_millis(500))),
+        1 => Fault::Trickle,
+        2 => Fault::Cut,
+        3 => Fault::Reset,
+        4 => Fault::Stall,
+        // Often in the midst of the first page, or of what a watch begins with.
+        5 => Fault::Break(random.below(60_000)),
+        _ => Fault::Garble,
+    }
+}

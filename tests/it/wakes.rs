@@ -1,0 +1,455 @@
+//! Who is woken, how often, and what a poll does: one wake leads to one poll, `Pending` only comes
+//! with a waker that will be woken, and no poll goes on for ever. SEMANTICS: D9, for every adaptor.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures::{
+    Stream, StreamExt,
+    stream::{self, BoxStream},
+};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::runtime::watcher::Event;
+use kube_weir::{
+    Debounce, Election, Error, EventStreamExt, FieldFilter, FieldSelector, LeaseRef,
+    testing::ApiServer,
+};
+use tokio::time::advance;
+
+use crate::support::{Feed, Poller, by_identity, feed, forbidden, object};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+type Item = Result<Event<ConfigMap>, Error>;
+
+/// A source that counts how often it is polled.
+struct Counted {
+    items: BoxStream<'static, Item>,
+    polls: Polls,
+}
+
+/// How often it was polled since the last time this was asked.
+#[derive(Clone, Default)]
+struct Polls(Arc<AtomicUsize>);
+
+impl Polls {
+    fn take(&self) -> usize {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+}
+
+impl Stream for Counted {
+    type Item = Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        let polls = self.polls.0.fetch_add(1, Ordering::Relaxed);
+        assert!(polls < 100_000, "a poll that never ends");
+        self.items.poll_next_unpin(cx)
+    }
+}
+
+/// An adaptor, or several in a row.
+struct Row {
+    name: &'static str,
+    over: fn(Counted) -> BoxStream<'static, ()>,
+    /// How many items it takes in at the most in one poll.
+    run: usize,
+    /// Whether a change comes out at once.
+    prompt: bool,
+}
+
+const ROWS: [Row; 9] = [
+    Row {
+        name: "filter_fields",
+        over: |events| events.filter_fields(FieldFilter::new(["data"]).unwrap()).map(drop).boxed(),
+        run: 1,
+        prompt: true,
+    },
+    Row {
+        name: "matching",
+        over: |events| matching(events).map(drop).boxed(),
+        run: 1024,
+        prompt: true,
+    },
+    Row {
+        name: "index",
+        over: |events| events.index(by_identity()).map(drop).boxed(),
+        run: 1024,
+        prompt: true,
+    },
+    Row {
+        name: "index, with progress",
+        over: |events| events.index(by_identity()).with_progress().map(drop).boxed(),
+        run: 1024,
+        prompt: true,
+    },
+    Row {
+        name: "debounce",
+        over: |events| events.index(by_identity()).debounce(Duration::ZERO).map(drop).boxed(),
+        run: 64 * 1024,
+        prompt: true,
+    },
+    Row {
+        name: "debounce, quiet",
+        over: |events| {
+            events.index(by_identity()).debounce(Debounce::quiet(HOUR)).map(drop).boxed()
+        },
+        run: 64 * 1024,
+        prompt: false,
+    },
+    Row {
+        name: "log_errors",
+        over: |events| events.log_errors().map(drop).boxed(),
+        run: 1024,
+        prompt: true,
+    },
+    Row {
+        name: "while_leading, of a follower",
+        over: |events| {
+            let lease = LeaseRef::new("default", "lease");
+            let campaign = Election::new(ApiServer::new().client(), lease, "replica").unwrap();
+            // It is never polled, and so never leads.
+            let leadership = campaign.campaign().watch();
+            events.index(by_identity()).while_leading(&leadership).map(drop).boxed()
+        },
+        run: 64 * 1024,
+        prompt: false,
+    },
+    Row {
+        name: "all of them",
+        over: |events| {
+            let filter = FieldFilter::new(["data"]).unwrap();
+            let changes = matching(events).filter_fields(filter).index(by_identity());
+            changes.debounce(Duration::ZERO).log_errors().map(drop).boxed()
+        },
+        run: 64 * 1024,
+        prompt: true,
+    },
+];
+
+fn matching<S>(events: S) -> kube_weir::adapters::Matching<S>
+where
+    S: Stream<Item = Item>,
+{
+    events.matching(FieldSelector::parse("metadata.name!=other").unwrap())
+}
+
+impl Row {
+    /// The adaptor over some items, and how often those are polled.
+    fn of(
+        &self,
+        items: impl Stream<Item = Item> + Send + 'static,
+    ) -> (Poller<BoxStream<'static, ()>>, Polls) {
+        let polls = Polls::default();
+        let counted = Counted { items: items.boxed(), polls: polls.clone() };
+        (Poller::new((self.over)(counted)), polls)
+    }
+
+    /// The same over what a test feeds, after the initial load.
+    fn loaded(&self) -> (Feed, Poller<BoxStream<'static, ()>>, Polls) {
+        let (feed, events) = feed();
+        let (mut poller, polls) = self.of(events);
+        feed.list([object("a/x", 1), object("a/other", 1)]);
+        poller.drain();
+        polls.take();
+        (feed, poller, polls)
+    }
+}
+
+/// SEMANTICS: D9
+#[tokio::test(start_paused = true)]
+async fn one_wake_leads_to_one_poll() {
+    for row in ROWS {
+        let (feed, mut poller, polls) = row.loaded();
+        for version in 2..20 {
+            let name = format!("{}, version {version}", row.name);
+            assert!(poller.poll().is_pending(), "{name}");
+            assert_eq!((polls.take(), poller.wakes()), (1, 0), "{name}: idle");
+            feed.apply("a/x", version);
+            assert_eq!(poller.wakes(), 1, "{name}");
+            assert_eq!(poller.poll().is_ready(), row.prompt, "{name}");
+            let taken_in = polls.take();
+            assert!((1..=3).contains(&taken_in), "{name}: {taken_in} polls");
+            assert_eq!(poller.wakes(), 0, "{name}");
+        }
+    }
+}
+
+/// SEMANTICS: D9
+#[tokio::test(start_paused = true)]
+async fn many_events_wake_once_and_are_each_taken_in_once() {
+    for row in ROWS {
+        let (feed, mut poller, polls) = row.loaded();
+        assert!(poller.poll().is_pending());
+        polls.take();
+        for version in 2..52 {
+            feed.apply("a/x", version);
+        }
+        assert_eq!(poller.wakes(), 1, "{}", row.name);
+        poller.drain();
+        // Each event, and one poll that finds nothing more; debounce asks once more after an item.
+        let taken_in = polls.take();
+        assert!((51..=53).contains(&taken_in), "{}: {taken_in} polls", row.name);
+        assert_eq!(poller.wakes(), 0, "{}", row.name);
+    }
+}
+
+/// What makes no difference downstream is taken in, nothing comes out, and the stream sleeps on.
+///
+/// SEMANTICS: D9, I9
+#[tokio::test(start_paused = true)]
+async fn an_event_without_a_change_leaves_a_waker_behind() {
+    type Silent = (&'static str, fn(&Feed));
+    let silent: [Silent; 5] = [
+        ("index", |feed| feed.apply("a/x", 1)),
+        ("index", |feed| feed.delete("a/nowhere", 2)),
+        ("debounce", |feed| feed.apply("a/x", 1)),
+        ("matching", |feed| feed.send(Event::InitApply(object("a/other", 2)))),
+        ("log_errors", |feed| feed.fail(forbidden())),
+    ];
+    for (name, send) in silent {
+        let row = ROWS.iter().find(|row| row.name == name).unwrap();
+        let (feed, mut poller, polls) = row.loaded();
+        for _ in 0..10 {
+            assert!(poller.poll().is_pending(), "{name}");
+            polls.take();
+            send(&feed);
+            assert_eq!(poller.wakes(), 1, "{name}");
+            assert!(poller.poll().is_pending(), "{name}");
+            assert_eq!((polls.take(), poller.wakes()), (2, 0), "{name}");
+        }
+        feed.apply("a/x", 2);
+        assert_eq!(poller.wakes(), 1, "{name}");
+        assert!(poller.poll().is_ready(), "{name}");
+    }
+}
+
+/// Time alone wakes nobody who holds nothing back.
+///
+/// SEMANTICS: D9
+#[tokio::test(start_paused = true)]
+async fn an_idle_stream_is_left_alone() {
+    for row in ROWS {
+        let (_feed, mut poller, _) = row.loaded();
+        assert!(poller.poll().is_pending(), "{}", row.name);
+        for _ in 0..100 {
+            advance(HOUR).await;
+        }
+        assert_eq!(poller.wakes(), 0, "{}", row.name);
+    }
+}
+
+/// A stream may move from task to task: who polled last is woken, and nobody else.
+///
+/// SEMANTICS: D9
+#[tokio::test(start_paused = true)]
+async fn the_last_waker_counts() {
+    for row in ROWS {
+        let (feed, mut poller, _) = row.loaded();
+        assert!(poller.poll().is_pending(), "{}", row.name);
+        let (stream, before) = poller.into_parts();
+        let mut poller = Poller::new(stream);
+        assert!(poller.poll().is_pending(), "{}", row.name);
+        feed.apply("a/x", 2);
+        assert_eq!((before(), poller.wakes()), (0, 1), "{}", row.name);
+    }
+}
+
+/// Whatever is always ready, a poll takes in a fixed number of items, and asks for another poll if
+/// it has nothing to give.
+///
+/// SEMANTICS: D9
+#[tokio::test(start_paused = true)]
+async fn no_poll_goes_on_for_ever() {
+    type Endless = (&'static str, fn(u32) -> Item);
+    let endless: [Endless; 5] = [
+        ("the same", |_| Ok(Event::Apply(object("a/x", 1)))),
+        ("versions", |version| Ok(Event::Apply(object("a/x", version)))),
+        ("others", |version| Ok(Event::InitApply(object("a/other", version)))),
+        ("lists", |_| Ok(Event::Init)),
+        ("failures", |_| Err(forbidden())),
+    ];
+    for row in ROWS {
+        for (what, make) in endless {
+            let items = stream::iter([Ok(Event::Init), Ok(Event::InitDone)]);
+            let (mut poller, polls) = row.of(items.chain(stream::iter(1..).map(make)));
+            for _ in 0..10 {
+                let pending = poller.poll().is_pending();
+                let taken_in = polls.take();
+                assert!(taken_in <= row.run, "{}, {what}: {taken_in} at once", row.name);
+                assert!(!pending || poller.wakes() > 0, "{}, {what}: nobody is woken", row.name);
+                poller.wakes();
+            }
+        }
+    }
+}
+
+/// SEMANTICS: D9, S9
+#[tokio::test(start_paused = true)]
+async fn each_consumer_of_a_store_is_woken_once_for_a_change() {
+    let (feed, events) = feed();
+    let mut pipeline = Poller::new(events.index(by_identity()));
+    let store = pipeline.stream.store();
+    let mut consumers: Vec<_> = (0..3).map(|_| Poller::new(store.changes())).collect();
+    for consumer in &mut consumers {
+        assert!(consumer.poll().is_pending());
+    }
+    feed.list([object("a/x", 1)]);
+    pipeline.drain();
+    for consumer in &mut consumers {
+        consumer.drain();
+    }
+    for version in 2..20 {
+        feed.apply("a/x", version);
+        assert_eq!(pipeline.drain().len(), 1);
+        for consumer in &mut consumers {
+            assert_eq!(consumer.wakes(), 1, "version {version}");
+            assert!(consumer.poll().is_ready());
+            assert!(consumer.poll().is_pending());
+            assert_eq!(consumer.wakes(), 0);
+        }
+    }
+    // Many while it sleeps are one.
+    for version in 20..30 {
+        feed.apply("a/x", version);
+        pipeline.drain();
+    }
+    for consumer in &mut consumers {
+        assert_eq!(consumer.wakes(), 1);
+        assert_eq!(consumer.drain().len(), 1);
+    }
+    // The end is told, too.
+    drop(feed);
+    pipeline.drain();
+    for consumer in &mut consumers {
+        assert_eq!(consumer.wakes(), 1);
+        assert!(matches!(consumer.poll(), Poll::Ready(None)));
+    }
+}
+
+/// SEMANTICS: D1, D2, D9
+#[tokio::test(start_paused = true)]
+async fn a_timer_wakes_once_when_it_is_time() {
+    let second = Duration::from_secs(1);
+    for debounce in [Debounce::interval(second), Debounce::quiet(second)] {
+        let (feed, events) = feed();
+        let mut poller = Poller::new(events.index(by_identity()).debounce(debounce));
+        feed.list([object("a/x", 1)]);
+        poller.drain();
+        feed.apply("a/x", 2);
+        poller.drain();
+        for version in 3..20 {
+            // The first one of an interval is held back, as the last item has just gone out.
+            feed.apply("a/x", version);
+            assert_eq!(poller.wakes(), 1, "{debounce:?}");
+            assert!(poller.poll().is_pending(), "{debounce:?}");
+            advance(second / 2).await;
+            assert_eq!(poller.wakes(), 0, "{debounce:?}: too early");
+            assert!(poller.poll().is_pending(), "{debounce:?}");
+            advance(second / 2 + Duration::from_millis(1)).await;
+            assert_eq!(poller.wakes(), 1, "{debounce:?}");
+            assert!(poller.poll().is_ready(), "{debounce:?}");
+            assert!(poller.poll().is_pending(), "{debounce:?}");
+            assert_eq!(poller.wakes(), 0, "{debounce:?}");
+        }
+    }
+}
+
+/// SEMANTICS: D5, D9
+#[tokio::test(start_paused = true)]
+async fn a_flush_wakes_once() {
+    let (feed, events) = feed();
+    let debounced = events.index(by_identity()).debounce(Debounce::quiet(HOUR));
+    let flusher = debounced.flusher();
+    let mut poller = Poller::new(debounced);
+    feed.list([]);
+    poller.drain();
+    for version in 1..20 {
+        flusher.flush();
+        flusher.flush();
+        assert_eq!(poller.wakes(), 1, "with nothing held");
+        assert!(poller.poll().is_pending());
+        feed.apply("a/x", version);
+        assert_eq!(poller.wakes(), 1);
+        assert!(poller.poll().is_pending(), "the flush before is over");
+        flusher.flush();
+        assert_eq!(poller.wakes(), 1);
+        assert!(poller.poll().is_ready());
+        assert!(poller.poll().is_pending());
+        assert_eq!(poller.wakes(), 0);
+    }
+}
+
+/// An event and a flush that come between the look at the events and the look at the flush. Each
+/// other moment is one of the tests above: before both looks, or after.
+///
+/// SEMANTICS: D5
+#[tokio::test(start_paused = true)]
+async fn a_flush_in_the_middle_of_a_poll_is_not_lost() {
+    let (feed, mut events) = feed();
+    feed.list([]);
+    // What another thread does just when the stream has seen that there is nothing more.
+    let other = Arc::new(Mutex::new(None::<Box<dyn FnOnce() + Send>>));
+    let inner = Arc::clone(&other);
+    let racing = stream::poll_fn(move |cx| {
+        let polled = events.poll_next_unpin(cx);
+        if polled.is_pending()
+            && let Some(other) = inner.lock().unwrap().take()
+        {
+            other();
+        }
+        polled
+    });
+    let debounced = racing.index(by_identity()).debounce(Debounce::quiet(HOUR));
+    let flusher = debounced.flusher();
+    let mut poller = Poller::new(debounced);
+    poller.drain();
+    let feed = Arc::new(feed);
+    for version in 1..20 {
+        let (feed, flusher) = (Arc::clone(&feed), flusher.clone());
+        *other.lock().unwrap() = Some(Box::new(move || {
+            feed.apply("a/x", version);
+            flusher.flush();
+        }));
+        assert!(poller.poll().is_pending());
+        assert_eq!(poller.wakes(), 2, "by the event and by the flush");
+        assert!(poller.poll().is_ready(), "flush {version} was lost");
+    }
+}
+
+/// SEMANTICS: D5
+#[test]
+fn a_flush_from_another_thread_is_never_lost() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let _inside = runtime.enter();
+    let (feed, events) = feed();
+    let debounced = events.index(by_identity()).debounce(Debounce::quiet(HOUR));
+    let flusher = debounced.flusher();
+    feed.list([]);
+    let (next, due) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // Each after the item before it came out: at any moment of a poll.
+            while let Ok(version) = due.recv() {
+                feed.apply("a/x", version);
+                flusher.flush();
+            }
+        });
+        runtime.block_on(async move {
+            let mut changes = std::pin::pin!(debounced);
+            changes.next().await;
+            for version in 1..5000 {
+                next.send(version).unwrap();
+                let item = tokio::time::timeout(Duration::from_secs(60), changes.next()).await;
+                assert!(item.is_ok(), "flush {version} was lost");
+            }
+        });
+    });
+}
