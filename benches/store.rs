@@ -77,7 +77,7 @@ fn measure<C: Candidate>(mut world: World) -> Map<String, Value> {
     let held = C::hold(&reader);
     let mut next = keys.iter().cycle();
     figure("get_held_ns", nanoseconds(1, || C::has(&held, next.next().expect("endless"))));
-    let get = || C::get(&C::hold(&reader), next.next().expect("endless"));
+    let get = || C::get_now(&reader, next.next().expect("endless"));
     figure("get_ns", nanoseconds(1, get));
     let mut next = world.probes.iter().cycle();
     let mut probe = || next.next().expect("endless");

@@ -60,6 +60,33 @@ impl<K> Store<K> {
         Snapshot(self.current.load_full())
     }
 
+    /// An object as of now; `""` is the namespace of the cluster-scoped. For one look-up this is
+    /// the fastest way; several that are to agree go to one [`snapshot`](Self::snapshot).
+    ///
+    /// ```
+    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    /// # use k8s_openapi::api::core::v1::ConfigMap;
+    /// # use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let settings: ConfigMap = serde_json::from_value(
+    ///     json!({ "metadata": { "namespace": "web", "name": "settings" } }),
+    /// ).unwrap();
+    /// let mut changes = Events::listed([settings]).index(IndexBy::identity());
+    /// let store = changes.store();
+    /// changes.first_synced().await?;
+    /// assert!(store.object("web", "settings").is_some());
+    /// assert!(store.object("web", "other").is_none());
+    /// # Ok(()) }
+    /// ```
+    pub fn object(&self, namespace: &str, name: &str) -> Option<Arc<K>>
+    where
+        K: Lookup,
+    {
+        self.current.load().object(namespace, name).cloned()
+    }
+
     /// Whether everything that existed is in.
     pub fn is_synced(&self) -> bool {
         self.status.borrow().synced

@@ -47,6 +47,11 @@ pub(crate) trait Candidate: Send {
 
     fn get(held: &Self::Held, key: &Self::Key) -> Option<Self::Object>;
 
+    /// The same, as of now.
+    fn get_now(reader: &Self::Reader, key: &Self::Key) -> Option<Self::Object> {
+        Self::get(&Self::hold(reader), key)
+    }
+
     fn version(object: &Self::Object) -> Option<&str>;
 
     /// How many objects are in a namespace.
@@ -124,6 +129,10 @@ impl<const INDEXED: bool> Candidate for Weir<INDEXED> {
 
     fn hold(reader: &Self::Reader) -> Self::Held {
         reader.snapshot()
+    }
+
+    fn get_now(reader: &Self::Reader, (namespace, name): &Self::Key) -> Option<Self::Object> {
+        reader.object(namespace, name)
     }
 
     fn key(probe: &Probe) -> Self::Key {
