@@ -73,7 +73,7 @@ impl<K> Store<K> {
     /// let settings: ConfigMap = serde_json::from_value(
     ///     json!({ "metadata": { "namespace": "web", "name": "settings" } }),
     /// ).unwrap();
-    /// let mut changes = Events::listed([settings]).index(IndexBy::identity());
+    /// let mut changes = Events::listed([settings]).index(IndexBy::path("data.level")?);
     /// let store = changes.store();
     /// changes.first_synced().await?;
     /// assert!(store.object("web", "settings").is_some());
