@@ -17,6 +17,7 @@ use crate::{
     leader::LeadershipWatch,
     path::{FieldFilter, FieldSelector},
     snapshot::Snapshot,
+    strain::Strainer,
 };
 
 /// The stages of a pipeline, for any stream of kube's watcher
@@ -51,12 +52,12 @@ pub trait EventStreamExt: Stream {
     /// On [`Watch`](crate::Watch) the method of the same name drops them while decoding, which
     /// costs nothing; here each object has been built already and is built anew without them. An
     /// object that can't be is an [`is_undecodable`](Error::is_undecodable) item.
-    fn filter_fields<K>(self, filter: FieldFilter) -> FilterFields<Self>
+    fn filter_fields<K>(self, filter: FieldFilter) -> FilterFields<Self, K>
     where
         Self: Stream<Item: EventItem<Object = K>> + Sized,
         K: Lookup + Serialize + DeserializeOwned,
     {
-        FilterFields::new(self, filter)
+        FilterFields::new(self, filter, Strainer::default())
     }
 
     /// Lets only objects through that match. One that begins to match is created for those
@@ -64,15 +65,18 @@ pub trait EventStreamExt: Stream {
     ///
     /// Put it before [`filter_fields`](EventStreamExt::filter_fields) if it selects on a field that
     /// is dropped there; on [`Watch`](crate::Watch) the order doesn't matter.
-    fn matching<K>(self, selector: FieldSelector) -> Matching<Self>
+    fn matching<K>(self, selector: FieldSelector) -> Matching<Self, K>
     where
         Self: Stream<Item: EventItem<Object = K>> + Sized,
         K: Serialize + 'static,
     {
-        Matching::new(self, selector)
+        Matching::new(self, selector, Strainer::default())
     }
 
     /// Stores and indexes the objects, and turns the events into changes.
+    ///
+    /// An [`Overlay`](crate::Overlay) of a snapshot knows the stages that stand right before this
+    /// one; a stream that was boxed in between hides them.
     fn index<K>(self, by: IndexBy<K>) -> Indexed<Self, K>
     where
         Self: Stream<Item: EventItem<Object = K>> + Sized,

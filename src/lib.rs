@@ -79,6 +79,7 @@ mod resource;
 mod snapshot;
 mod source;
 mod store;
+mod strain;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
@@ -100,7 +101,7 @@ pub use crate::{
     },
     path::{FieldFilter, FieldPath, FieldSelector, PathError},
     resource::Gvr,
-    snapshot::{Hits, IndexView, Iter, Snapshot},
+    snapshot::{Hits, IndexView, Iter, Overlay, Snapshot},
     source::{Watch, watch, watch_resource},
     store::{Store, SyncPolicy},
 };

@@ -7,6 +7,7 @@ mod index;
 mod item;
 mod log_errors;
 mod matching;
+mod strained;
 mod while_leading;
 
 pub use self::{

@@ -23,6 +23,7 @@ use crate::{
     explain::ExplainIndex,
     index_by::{Index, IndexBy},
     key::Key,
+    strain::Strainer,
 };
 
 /// What a snapshot holds. A clone shares everything, and costs more only as one of the two changes.
@@ -38,6 +39,7 @@ pub(crate) struct Contents<K> {
     indexes: Arc<[(Arc<str>, Index<K>)]>,
     /// What the indexes hold, one for one.
     entries: Vec<Entries>,
+    strainer: Arc<Strainer<K>>,
 }
 
 /// The objects under their keys.
@@ -78,10 +80,11 @@ pub(crate) type Pair<'a, K> = (Option<&'a Arc<K>>, Option<&'a Arc<K>>);
 
 impl<K> Contents<K> {
     pub(crate) fn new(by: IndexBy<K>) -> Self {
+        let strainer = by.strainer();
         let indexes = by.into_indexes();
         let entries = indexes.iter().map(|_| Entries::default()).collect();
         let (heap, order, identities) = (Heap::default(), Tree::default(), Trie::default());
-        Self { heap, order, identities, indexes, entries }
+        Self { heap, order, identities, indexes, entries, strainer }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -94,6 +97,11 @@ impl<K> Contents<K> {
 
     pub(crate) fn iter(&self) -> Iter<'_, K> {
         Iter(self.in_order(self.order.iter()))
+    }
+
+    /// What the objects went through before they came here.
+    pub(super) fn strainer(&self) -> &Arc<Strainer<K>> {
+        &self.strainer
     }
 
     pub(super) fn at(&self, slot: Slot) -> &Arc<K> {
@@ -542,6 +550,7 @@ impl<K> Clone for Contents<K> {
             identities: self.identities.clone(),
             indexes: Arc::clone(&self.indexes),
             entries: self.entries.clone(),
+            strainer: Arc::clone(&self.strainer),
         }
     }
 }

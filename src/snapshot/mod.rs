@@ -5,6 +5,7 @@ mod contents;
 mod heap;
 mod iter;
 mod lookup;
+mod overlay;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -15,7 +16,10 @@ use std::{fmt, sync::Arc};
 use kube::runtime::reflector::Lookup;
 
 pub(crate) use self::contents::{Contents, order};
-pub use self::lookup::{Hits, IndexView, Iter};
+pub use self::{
+    lookup::{Hits, IndexView, Iter},
+    overlay::Overlay,
+};
 use crate::{error::Error, index_by::IndexBy};
 
 /// All objects of a store at one moment, with its indexes.

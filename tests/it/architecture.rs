@@ -7,10 +7,10 @@ use std::{
 };
 
 /// From what knows nothing of the others to what knows all: a module may use those before it.
-const ORDER: [&str; 21] = [
-    "clock", "json", "path", "error", "labels", "resource", "document", "source", "leader", "key",
-    "index_by", "explain", "snapshot", "change", "store", "changes", "writer", "adapters", "ext",
-    "testing", "fuzzing",
+const ORDER: [&str; 22] = [
+    "clock", "json", "path", "error", "labels", "resource", "document", "strain", "source",
+    "leader", "key", "index_by", "explain", "snapshot", "change", "store", "changes", "writer",
+    "adapters", "ext", "testing", "fuzzing",
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

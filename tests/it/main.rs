@@ -10,6 +10,7 @@ mod leader;
 mod live;
 mod logs;
 mod model;
+mod overlay;
 mod schedules;
 mod support;
 mod sync;
