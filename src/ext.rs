@@ -11,12 +11,11 @@ use crate::{
         ChangeItem, Debounce, Debounced, EventItem, FilterFields, Indexed, LogErrors, Matching,
         WhileLeading,
     },
-    change::Change,
+    change::{Phase, Subject},
     error::{Error, Kind},
     index_by::IndexBy,
     leader::LeadershipWatch,
     path::{FieldFilter, FieldSelector},
-    snapshot::Snapshot,
     strain::Strainer,
 };
 
@@ -93,7 +92,7 @@ pub trait EventStreamExt: Stream {
     fn debounce<K>(self, debounce: impl Into<Debounce>) -> Debounced<Self, K>
     where
         Self: Stream<Item: ChangeItem<Object = K>> + Sized,
-        K: Lookup,
+        K: Subject,
     {
         Debounced::new(self, debounce.into())
     }
@@ -133,6 +132,7 @@ pub trait EventStreamExt: Stream {
     fn while_leading<K>(self, leadership: &LeadershipWatch) -> WhileLeading<Self, K>
     where
         Self: Stream<Item: ChangeItem<Object = K>> + Sized,
+        K: Subject,
     {
         WhileLeading::new(self, leadership)
     }
@@ -148,7 +148,8 @@ pub trait EventStreamExt: Stream {
         LogErrors::new(self)
     }
 
-    /// Polls the stream until its [`Synced`](crate::Change::Synced) item, and gives the snapshot.
+    /// Polls the stream until its [`Synced`](crate::Change::Synced) item, and gives the snapshot,
+    /// or the [`World`](crate::World).
     ///
     /// Items before it are dropped: `InitialSync` batches, whose content is in the snapshot, and
     /// errors. To give up on a kind that can't be listed, use
@@ -161,16 +162,20 @@ pub trait EventStreamExt: Stream {
     /// # Cancel safety
     ///
     /// Dropping the future loses no item but those described above.
-    fn first_synced<K>(&mut self) -> impl Future<Output = Result<Snapshot<K>, Error>>
+    fn first_synced<K>(&mut self) -> impl Future<Output = Result<K::State, Error>>
     where
         Self: Stream<Item: ChangeItem<Object = K>> + Unpin,
+        K: Subject,
     {
         async {
             let mut last = None;
             while let Some(item) = self.next().await {
                 match item.into_change() {
-                    Ok(Change::Synced(snapshot)) => return Ok(snapshot),
-                    Ok(_) => {}
+                    Ok(change) => {
+                        if let Phase::Synced(state) = K::phase(&change) {
+                            return Ok(state);
+                        }
+                    }
                     Err(error) => last = Some(error),
                 }
             }

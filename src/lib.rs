@@ -47,6 +47,7 @@
 //! | [`index`](EventStreamExt::index) | stores, indexes, publishes one [`Snapshot`] for each run of events |
 //! | [`debounce`](EventStreamExt::debounce) | merges what comes in quick succession into one net [`Change`] |
 //! | [`while_leading`](EventStreamExt::while_leading) | lets changes through only while this replica leads: [`Election`] |
+//! | [`world`](fn@world) | makes one stream of several kinds, each item with a snapshot of all of one moment |
 //! | [`log_errors`](EventStreamExt::log_errors) | logs failures, which are items and never the end |
 //!
 //! Nothing runs behind your back: a pipeline works while it is polled, and stops when it is
@@ -83,6 +84,7 @@ mod strain;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
+pub mod world;
 mod writer;
 
 pub use crate::{
@@ -104,6 +106,7 @@ pub use crate::{
     snapshot::{Hits, IndexView, Iter, Overlay, Snapshot},
     source::{Watch, watch, watch_resource},
     store::{Store, SyncPolicy},
+    world::{Kinds, World, WorldBatch, WorldChange, WorldOverlay, WorldStore, world},
 };
 
 /// What a controller's `main.rs` wants in scope: `use kube_weir::prelude::*`.

@@ -4,7 +4,7 @@
 mod debounce;
 mod filter_fields;
 mod index;
-mod item;
+pub(crate) mod item;
 mod log_errors;
 mod matching;
 mod strained;

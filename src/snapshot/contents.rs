@@ -40,6 +40,8 @@ pub(crate) struct Contents<K> {
     /// What the indexes hold, one for one.
     entries: Vec<Entries>,
     strainer: Arc<Strainer<K>>,
+    /// The newest resourceVersion that is taken account of; 0 for none.
+    pub(crate) version: u64,
 }
 
 /// The objects under their keys.
@@ -84,7 +86,7 @@ impl<K> Contents<K> {
         let indexes = by.into_indexes();
         let entries = indexes.iter().map(|_| Entries::default()).collect();
         let (heap, order, identities) = (Heap::default(), Tree::default(), Trie::default());
-        Self { heap, order, identities, indexes, entries, strainer }
+        Self { heap, order, identities, indexes, entries, strainer, version: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -551,6 +553,7 @@ impl<K> Clone for Contents<K> {
             indexes: Arc::clone(&self.indexes),
             entries: self.entries.clone(),
             strainer: Arc::clone(&self.strainer),
+            version: self.version,
         }
     }
 }

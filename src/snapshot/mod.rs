@@ -69,6 +69,23 @@ impl<K> Snapshot<K> {
         self.0.iter()
     }
 
+    /// The newest resourceVersion among all that came in before this moment, of deleted objects
+    /// too: the state is not older than that. `None` before anything came, and of objects that were
+    /// not watched.
+    pub fn resource_version(&self) -> Option<String> {
+        Some(self.0.version).filter(|version| *version > 0).map(|version| version.to_string())
+    }
+
+    /// The same kind, indexes and all, without an object.
+    pub(crate) fn emptied(&self) -> Self
+    where
+        K: Lookup,
+    {
+        let mut contents = (*self.0).clone();
+        contents.load(Vec::new());
+        Self(Arc::new(contents))
+    }
+
     /// An index by the name it was given with [`IndexBy::and`], or [`IndexBy::MAIN`].
     ///
     /// There being no index of that name is reported by the lookup.

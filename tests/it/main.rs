@@ -16,3 +16,4 @@ mod support;
 mod sync;
 mod testing;
 mod watch;
+mod world;

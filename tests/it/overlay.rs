@@ -155,6 +155,7 @@ fn selector() -> FieldSelector {
 
 async fn synced<K, S>(changes: S) -> Snapshot<K>
 where
+    K: Lookup,
     S: Stream<Item = Result<Change<K>, Error>>,
 {
     pin!(changes).first_synced().await.unwrap()
