@@ -66,7 +66,9 @@ impl<K: Lookup> Overlay<K> {
         let object = named(object)?;
         let strained = self.0.strainer().strain(Arc::clone(&object))?;
         // What `put` would take for the same version must go first.
-        self.0.take(&object);
+        if strained.is_none() || self.0.same_version(&object).is_some() {
+            self.0.take(&object);
+        }
         if let Some(object) = strained {
             self.0.put(&object);
         }

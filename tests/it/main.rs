@@ -1,5 +1,6 @@
 //! The integration tests: one binary, so that it is linked once.
 
+mod admission;
 mod apiserver;
 mod architecture;
 mod conformance;
