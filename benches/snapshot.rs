@@ -37,7 +37,7 @@ mod trie;
 
 use heap::{Heap, Slot};
 use tree::Tree;
-use trie::{Hashed, Trie};
+use trie::Trie;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -60,7 +60,6 @@ fn main() {
             world.measure::<Rpds>("rpds HashTrieMap"),
             world.measure::<Shards>("1,024 shards, cloned"),
             world.measure::<Tree<ByIdentity>>("tree alone"),
-            world.measure::<Both>("trie and tree"),
             world.measure::<Slots>("heap, trie and tree"),
         ];
         print(size, &rows);
@@ -104,16 +103,6 @@ fn hash(namespace: &str, name: &str) -> u64 {
     namespace.hash(&mut hasher);
     name.hash(&mut hasher);
     hasher.finish()
-}
-
-impl Hashed for ByIdentity {
-    fn hash(&self) -> u64 {
-        self.0.hash
-    }
-
-    fn same(&self, other: &Self) -> bool {
-        self == other
-    }
 }
 
 /// The object itself as the key of a map, so that no candidate pays for strings of its own.
@@ -325,75 +314,27 @@ impl Candidate for Tree<ByIdentity> {
     }
 }
 
-#[derive(Clone, Default)]
-struct Both {
-    trie: Trie<ByIdentity>,
-    tree: Tree<ByIdentity>,
-}
-
-impl Candidate for Both {
-    fn load(objects: &[ByIdentity]) -> Self {
-        Self { trie: objects.iter().cloned().collect(), tree: Tree::load(objects) }
-    }
-
-    fn put(&mut self, object: ByIdentity) {
-        self.trie.insert(object.clone());
-        self.tree.put(object);
-    }
-
-    fn get(&self, probe: &ByIdentity) -> Option<&ByIdentity> {
-        self.trie.get(probe.0.hash, |object| object == probe)
-    }
-
-    fn ordered(&self) -> u64 {
-        self.tree.ordered()
-    }
-
-    fn prefix(&self, start: &ByIdentity) -> Option<u64> {
-        self.tree.prefix(start)
-    }
-}
-
 /// As a snapshot has it: objects in a heap, which the others name by their slots.
 #[derive(Clone, Default)]
 struct Slots {
     heap: Heap<ByIdentity>,
-    trie: Trie<Spot>,
+    trie: Trie<Slot>,
     tree: Tree<Slot>,
-}
-
-#[derive(Clone, Copy)]
-struct Spot(u32, Slot);
-
-impl Spot {
-    fn new(object: &ByIdentity, slot: Slot) -> Self {
-        Self(u32::try_from(object.0.hash >> 32).expect("32 bits"), slot)
-    }
-}
-
-impl Hashed for Spot {
-    fn hash(&self) -> u64 {
-        u64::from(self.0) | u64::from(self.0) << 32
-    }
-
-    fn same(&self, other: &Self) -> bool {
-        self.1 == other.1
-    }
 }
 
 impl Slots {
     fn slot(&self, probe: &ByIdentity) -> Option<Slot> {
-        let hash = (probe.0.hash >> 32) | (probe.0.hash >> 32 << 32);
-        let is_sought = |spot: &Spot| Hashed::hash(spot) == hash && self.heap.at(spot.1) == probe;
-        self.trie.get(hash, is_sought).map(|spot| spot.1)
+        self.trie.get(probe.0.hash, |slot| self.heap.at(*slot) == probe).copied()
     }
 }
 
 impl Candidate for Slots {
     fn load(objects: &[ByIdentity]) -> Self {
         let heap: Heap<_> = objects.iter().cloned().collect();
-        let spots = objects.iter().zip(heap.slots()).map(|(object, slot)| Spot::new(object, slot));
-        Self { trie: spots.collect(), tree: Tree::from_sorted(heap.slots().collect()), heap }
+        let slots: Vec<Slot> = heap.slots().collect();
+        let hash_of = |slot: &Slot| heap.at(*slot).0.hash;
+        let trie = Trie::load(slots.iter().map(|slot| (hash_of(slot), *slot)), &hash_of);
+        Self { trie, tree: Tree::from_sorted(slots), heap }
     }
 
     fn put(&mut self, object: ByIdentity) {
@@ -402,7 +343,7 @@ impl Candidate for Slots {
             return;
         }
         let slot = self.heap.push(object.clone());
-        self.trie.insert(Spot::new(&object, slot));
+        self.trie.insert(object.0.hash, slot, &|slot| self.heap.at(*slot).0.hash);
         self.tree.insert(slot, |other| self.heap.at(*other).cmp(&object));
     }
 

@@ -188,11 +188,14 @@ impl<K> Batch<K> {
 impl<K: Lookup> Batch<K> {
     /// The batch from one snapshot to the next; `None` where nothing changed.
     pub(crate) fn between(previous: &Snapshot<K>, snapshot: &Snapshot<K>) -> Option<Self> {
-        if previous.is(snapshot) || !snapshot.0.differs(&previous.0) {
-            return None;
-        }
+        let differs = !previous.is(snapshot) && snapshot.0.differs(&previous.0);
+        differs.then(|| Self::new(previous, snapshot))
+    }
+
+    /// The same for snapshots that differ.
+    pub(crate) fn new(previous: &Snapshot<K>, snapshot: &Snapshot<K>) -> Self {
         let (previous, snapshot) = (previous.clone(), snapshot.clone());
-        Some(Self(Arc::new(Difference { previous, snapshot, found: OnceLock::new(), find })))
+        Self(Arc::new(Difference { previous, snapshot, found: OnceLock::new(), find }))
     }
 }
 

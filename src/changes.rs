@@ -34,8 +34,14 @@ impl<K> Store<K> {
     /// A stream of this store's changes for one more consumer: `Synced` with the current state
     /// first, then exactly what follows.
     ///
+    /// Any number of consumers may come at any time, each with a
+    /// [`debounce`](crate::EventStreamExt::debounce) of its own. None of them drives the watch:
+    /// that does who polls the stream that the store came from, or its
+    /// [`spawn`](crate::EventStreamExt::spawn)ed task. So none can stop the watch, or each other.
+    ///
     /// A consumer that lags gets the net change when it comes back. It holds no queue: what it
-    /// costs is the old versions of the objects that changed meanwhile.
+    /// costs is the old versions of the objects that changed meanwhile, one an object, and shared
+    /// with others that lag as far.
     pub fn changes(&self) -> Changes<K>
     where
         K: Lookup + Send + Sync + 'static,

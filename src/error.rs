@@ -57,6 +57,7 @@ pub(crate) enum Kind {
     Ended,
     Election,
     NotLeading,
+    Panic,
     Other,
 }
 
@@ -235,6 +236,11 @@ impl Error {
         self.kind() == Kind::NotLeading
     }
 
+    /// A [spawned](crate::EventStreamExt::spawn) stream panicked.
+    pub fn is_panic(&self) -> bool {
+        self.kind() == Kind::Panic
+    }
+
     /// The API server will go on refusing until somebody changes something: forbidden,
     /// unauthorized, not installed, or a request that it finds invalid (400, 422).
     pub fn is_refusal(&self) -> bool {
@@ -283,6 +289,7 @@ impl Error {
             Kind::Ended => "Ended",
             Kind::Election => "InvalidElection",
             Kind::NotLeading => "NotLeading",
+            Kind::Panic => "Panic",
             Kind::Other => "Other",
         }
     }

@@ -8,6 +8,9 @@ use std::sync::Arc;
 pub struct Explain {
     /// `loading`, `synced`, `relisting` or `ended`.
     pub state: &'static str,
+    /// Up to which `resourceVersion` everything was seen; of several namespaces, in the one that is
+    /// behind. `None` before that is known.
+    pub resource_version: Option<String>,
     /// The number of objects.
     pub objects: usize,
     /// Each index, the main one first.

@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     adapters::{
         ChangeItem, Debounce, Debounced, EventItem, FilterFields, Indexed, LogErrors, Matching,
-        WhileLeading,
+        Spawned, WhileLeading,
     },
     change::{Phase, Subject},
     error::{Error, Kind},
@@ -146,6 +146,45 @@ pub trait EventStreamExt: Stream {
         Self: Stream<Item = Result<T, Error>> + Sized,
     {
         LogErrors::new(self)
+    }
+
+    /// Runs the stream in a task of its own, for who reads its store and not its items.
+    ///
+    /// A stream works while it is polled. The one who polls it may be a loop over its items; where
+    /// all consumers are [`Store::changes`](crate::Store::changes), so that none of them may hold up
+    /// the others, it is this. Dropping the handle stops the stream, and awaiting it tells how it
+    /// ended. Errors are logged as by [`log_errors`](EventStreamExt::log_errors).
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{Change, IndexBy, prelude::*, testing::ApiServer, watch};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let client = ApiServer::new().client();
+    /// let configs = watch(Api::<ConfigMap>::all(client)).index(IndexBy::path("metadata.namespace")?);
+    /// let store = configs.store();
+    /// let driving = configs.spawn();
+    ///
+    /// // As many as you like, at any time, each at its own pace.
+    /// let mut fast = store.changes();
+    /// let mut slow = pin!(store.changes().debounce(Duration::from_secs(5)));
+    /// assert!(matches!(fast.next().await, Some(Ok(Change::Synced(_)))));
+    /// assert!(matches!(slow.next().await, Some(Ok(Change::Synced(_)))));
+    ///
+    /// drop(driving);
+    /// assert!(fast.next().await.is_none());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Outside of a Tokio runtime, as [`tokio::spawn`] does.
+    fn spawn<T>(self) -> Spawned
+    where
+        Self: Stream<Item = Result<T, Error>> + Sized + Send + 'static,
+    {
+        Spawned::new(self)
     }
 
     /// Polls the stream until its [`Synced`](crate::Change::Synced) item, and gives the snapshot,

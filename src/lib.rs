@@ -42,6 +42,7 @@
 //! | stage | what it does |
 //! |---|---|
 //! | [`watch`], [`watch_resource`] | lists and watches; recovers from whatever happens, and says so |
+//! | [`watch_one`] | one object by its name, `Present` or `Absent` |
 //! | [`filter_fields`](Watch::filter_fields) | drops fields while decoding |
 //! | [`matching`](Watch::matching) | selects on any path, on the client side |
 //! | [`index`](EventStreamExt::index) | stores, indexes, publishes one [`Snapshot`] for each run of events |
@@ -51,7 +52,8 @@
 //! | [`log_errors`](EventStreamExt::log_errors) | logs failures, which are items and never the end |
 //!
 //! Nothing runs behind your back: a pipeline works while it is polled, and stops when it is
-//! dropped.
+//! dropped. For several consumers of one watch, [`spawn`](EventStreamExt::spawn) it, and give each
+//! [`Store::changes`].
 //!
 //! # Features
 //!
@@ -75,12 +77,15 @@ mod json;
 mod key;
 mod labels;
 mod leader;
+mod one;
 mod path;
+mod position;
 mod resource;
 mod snapshot;
 mod source;
 mod store;
 mod strain;
+mod tape;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
@@ -101,6 +106,7 @@ pub use crate::{
     leader::{
         Campaign, Election, Identity, Leadership, LeadershipWatch, LeaseRef, LeaseTiming, Term,
     },
+    one::{CurrentOne, One, WatchOne, watch_one},
     path::{FieldFilter, FieldPath, FieldSelector, PathError},
     resource::Gvr,
     snapshot::{Hits, IndexView, Iter, Overlay, Snapshot},

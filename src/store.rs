@@ -1,8 +1,9 @@
 //! Reading a store, and waiting for it.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, future::Future, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use kube::runtime::reflector::Lookup;
 use tokio::{
     sync::watch,
     time::{Instant, timeout_at},
@@ -12,6 +13,7 @@ use crate::{
     clock::after,
     error::{Error, Kind},
     explain::Explain,
+    position::{Position, is_at},
     snapshot::{Contents, Snapshot},
 };
 
@@ -19,10 +21,10 @@ use crate::{
 ///
 /// A store is filled by the stream it came from, and only while that stream is polled: nothing
 /// runs behind your back. Waiting for [`synced`](Store::synced) in the task that should poll the
-/// stream therefore waits for ever; poll it in another task, or beside it with `select!`.
+/// stream therefore waits for ever: [`spawn`](crate::EventStreamExt::spawn) the stream, or poll it
+/// beside the wait with `select!`.
 ///
 /// ```
-/// use futures::StreamExt;
 /// use k8s_openapi::api::core::v1::ConfigMap;
 /// use kube::runtime::watcher::Event;
 /// use kube_weir::{EventStreamExt, IndexBy};
@@ -32,10 +34,10 @@ use crate::{
 /// let pipeline = events.index(IndexBy::path("metadata.name")?);
 /// let store = pipeline.store();
 ///
-/// let polling = tokio::spawn(pipeline.for_each(|_| async {}));
+/// let driving = pipeline.spawn();
 /// assert_eq!(store.synced().await?, 0);
 /// assert!(store.snapshot().is_empty());
-/// # polling.await.unwrap(); Ok(()) }
+/// # driving.await }
 /// ```
 pub struct Store<K> {
     current: Arc<ArcSwap<Contents<K>>>,
@@ -61,6 +63,11 @@ impl<K> Store<K> {
     /// Whether everything that existed is in.
     pub fn is_synced(&self) -> bool {
         self.status.borrow().synced
+    }
+
+    /// Whether there are objects whose newest version could not be decoded.
+    pub(crate) fn has_stale(&self) -> bool {
+        !self.status.borrow().stale.is_empty()
     }
 
     /// Waits until everything that existed is in, and gives the number of objects.
@@ -103,8 +110,127 @@ impl<K> Store<K> {
             match timeout_at(deadline, status.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) if status.borrow().synced => return Ok(self.current.load().len()),
-                Ok(Err(_)) => return Err(ended(&status.borrow())),
-                Err(_) => return Err(overdue(&status.borrow(), policy)),
+                Ok(Err(_)) => return Err(ended(&status.borrow(), "it was synced")),
+                Err(_) => {
+                    let message = format!("not synced, and no progress for {:?}", policy.deadline);
+                    return Err(overdue(&status.borrow(), message));
+                }
+            }
+        }
+    }
+
+    /// Waits until the store has seen a write: this object in the version it has, or a later one,
+    /// or that it is gone.
+    ///
+    /// Give it what the API server answered, of whatever type, and read what you wrote:
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    /// # use kube::api::PostParams;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let api = Api::<ConfigMap>::namespaced(ApiServer::new().client(), "default");
+    /// let configs = watch(api.clone()).index(IndexBy::path("metadata.namespace")?);
+    /// let store = configs.store();
+    /// let driving = configs.spawn();
+    /// # let mut settings = ConfigMap::default();
+    /// # settings.metadata.name = Some("settings".into());
+    ///
+    /// let written = api.create(&PostParams::default(), &settings).await?;
+    /// let snapshot = store.wait_for(&written).await?;
+    /// assert!(snapshot.object("default", "settings").is_some());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// The snapshot it gives, and each that [`snapshot`](Store::snapshot) gives from then on,
+    /// * has the object, with a `resourceVersion` that is not before the one waited for, or
+    /// * is without it, and shows a moment not before that version: it was deleted meanwhile, or isn't
+    ///   selected by the watch.
+    ///
+    /// The second needs to be known. [`watch`](crate::watch) knows how far it is from each list,
+    /// event and bookmark, so an object that is gone counts as seen within a minute or so, the time
+    /// between two bookmarks, and mostly at once. Any other stream of events shows that by the
+    /// versions of its objects alone: after an object that is gone, another must come. A namespace
+    /// that isn't watched is never known.
+    ///
+    /// `resourceVersion`s are compared as the numbers that they are
+    /// ([KEP-5504](https://kep.k8s.io/5504)). Those of an API server that has others count as seen
+    /// only while they are the same.
+    ///
+    /// # Errors
+    ///
+    /// After the deadline of the [`SyncPolicy`], 30 seconds unless set, it ends as
+    /// [`synced`](Store::synced) does. To wait for less, use [`tokio::time::timeout`].
+    /// [`is_ended`](Error::is_ended) if the stream ended or was dropped before. An object without a
+    /// name or a `resourceVersion` can't be waited for.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub fn wait_for<'s, O>(
+        &'s self,
+        object: &O,
+    ) -> impl Future<Output = Result<Snapshot<K>, Error>> + use<'s, K, O>
+    where
+        K: Lookup,
+        O: Lookup,
+    {
+        let own = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned).unwrap_or_default();
+        let (namespace, name) = (own(object.namespace()), own(object.name()));
+        let version = own(object.resource_version());
+        async move { self.wait_for_version(&namespace, &name, &version).await }
+    }
+
+    /// As [`wait_for`](Store::wait_for), for an object of which only the identity and the
+    /// `resourceVersion` are known. The namespace of a cluster-scoped object is `""`.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_for`](Store::wait_for).
+    pub async fn wait_for_version(
+        &self,
+        namespace: &str,
+        name: &str,
+        version: &str,
+    ) -> Result<Snapshot<K>, Error>
+    where
+        K: Lookup,
+    {
+        if name.is_empty() || version.is_empty() {
+            let message = "an object without a name or a resourceVersion can't be waited for";
+            return Err(Error::new(Kind::Other, message));
+        }
+        let mut status = self.status.clone();
+        let patience = status.borrow().policy.deadline;
+        let deadline = after(Instant::now(), patience);
+        loop {
+            let is_past = {
+                let status = status.borrow_and_update();
+                let passed = status.position.of(namespace).is_some_and(|own| is_at(own, version));
+                passed && !status.stale.contains(&(namespace.to_owned(), name.to_owned()))
+            };
+            // Later than what was told of it, or at the same time.
+            let snapshot = self.snapshot();
+            let is_seen = match snapshot.object(namespace, name) {
+                Some(object) => object.resource_version().is_some_and(|own| is_at(&own, version)),
+                None => is_past,
+            };
+            if is_seen {
+                return Ok(snapshot);
+            }
+            let what = || {
+                let slash = if namespace.is_empty() { "" } else { "/" };
+                format!("{namespace}{slash}{name} at resourceVersion {version}")
+            };
+            match timeout_at(deadline, status.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(ended(&status.borrow(), &format!("it had {}", what()))),
+                Err(_) => {
+                    let message = format!("{} was not seen for {patience:?}", what());
+                    return Err(overdue(&status.borrow(), message));
+                }
             }
         }
     }
@@ -120,6 +246,7 @@ impl<K> Store<K> {
                 (true, true, _) => "relisting",
                 (true, false, _) => "synced",
             },
+            resource_version: status.position.earliest().map(str::to_owned),
             objects: snapshot.len(),
             indexes: snapshot.indexes().collect(),
             stale: status
@@ -144,7 +271,7 @@ impl<K> fmt::Debug for Store<K> {
     }
 }
 
-/// When [`Store::synced`] gives up waiting.
+/// When [`Store::synced`] and [`Store::wait_for`] give up waiting.
 ///
 /// ```
 /// use std::time::Duration;
@@ -161,7 +288,8 @@ pub struct SyncPolicy {
 }
 
 impl SyncPolicy {
-    /// How long a wait goes on without a single object arriving. Default: 30 seconds.
+    /// How long a wait for the sync goes on without a single object arriving, and a wait for a
+    /// version at all. Default: 30 seconds.
     #[must_use]
     pub fn deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
@@ -189,27 +317,24 @@ pub(crate) struct Status {
     /// Goes up with every run of events: the sign of progress, and of a new snapshot.
     pub(crate) events: u64,
     pub(crate) last_error: Option<Error>,
+    /// How far the state is, or less.
+    pub(crate) position: Position,
     pub(crate) stale: Arc<std::collections::BTreeSet<(String, String)>>,
     pub(crate) policy: SyncPolicy,
 }
 
-fn ended(status: &Status) -> Error {
-    let message = "the stream that fills the store ended before it was synced";
+fn ended(status: &Status, before: &str) -> Error {
+    let message = format!("the stream that fills the store ended before {before}");
     match status.last_error.clone() {
         Some(error) => Error::with_source(Kind::Ended, message, error),
         None => Error::new(Kind::Ended, message),
     }
 }
 
-fn overdue(status: &Status, policy: SyncPolicy) -> Error {
+fn overdue(status: &Status, message: String) -> Error {
     match status.last_error.clone() {
         Some(error) if error.is_refusal() => error,
-        last => {
-            let message = format!("not synced, and no progress for {:?}", policy.deadline);
-            match last {
-                Some(error) => Error::with_source(Kind::Timeout, message, error),
-                None => Error::new(Kind::Timeout, message),
-            }
-        }
+        Some(error) => Error::with_source(Kind::Timeout, message, error),
+        None => Error::new(Kind::Timeout, message),
     }
 }

@@ -37,13 +37,14 @@ pin_project! {
         store: Store<K>,
         // An item that must wait for the one before it.
         next: Option<Result<Change<K>, Error>>,
+        run: usize,
     }
 }
 
 impl<S, K: Lookup> Indexed<S, K> {
     pub(crate) fn new(events: S, by: IndexBy<K>) -> Self {
         let writer = Writer::new(by);
-        Self { events, store: writer.store(), writer: Some(writer), next: None }
+        Self { events, store: writer.store(), writer: Some(writer), next: None, run: RUN }
     }
 
     /// The reading side of the store that this stream fills.
@@ -76,6 +77,17 @@ impl<S, K: Lookup> Indexed<S, K> {
     }
 }
 
+impl<S, K> Indexed<S, K> {
+    /// Makes each event a change of its own.
+    pub(crate) fn one_by_one(self) -> Self {
+        Self { run: 1, ..self }
+    }
+
+    pub(crate) fn map_events(self, map: impl FnOnce(S) -> S) -> Self {
+        Self { events: map(self.events), ..self }
+    }
+}
+
 impl<K: Lookup + Send + Sync + 'static> Watch<K> {
     /// As [`EventStreamExt::index`](crate::EventStreamExt::index): stores and indexes the objects,
     /// and turns the events into changes. When the watch lists again, it decodes only what the
@@ -83,7 +95,7 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
     pub fn index(self, by: IndexBy<K>) -> Indexed<Self, K> {
         let by = by.behind(self.strainer());
         let mut indexed = Indexed::new(self, by);
-        if let Some(writer) = &indexed.writer {
+        if let Some(writer) = &mut indexed.writer {
             indexed.events.feed(writer.kept());
         }
         indexed
@@ -108,7 +120,7 @@ where
         if let Some(item) = this.next.take() {
             return Poll::Ready(Some(item));
         }
-        for _ in 0..RUN {
+        for _ in 0..*this.run {
             let Some(writer) = this.writer else { return Poll::Ready(None) };
             let applied = match this.events.as_mut().poll_next(cx) {
                 Poll::Pending => {

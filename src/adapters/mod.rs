@@ -7,6 +7,7 @@ mod index;
 pub(crate) mod item;
 mod log_errors;
 mod matching;
+mod spawn;
 mod strained;
 mod while_leading;
 
@@ -17,5 +18,6 @@ pub use self::{
     item::{ChangeItem, EventItem},
     log_errors::LogErrors,
     matching::Matching,
+    spawn::Spawned,
     while_leading::WhileLeading,
 };

@@ -185,7 +185,19 @@ proptest! {
         prop_assert_eq!(serde_json::from_str::<Value>(&serde_json::to_string(&document).unwrap()).unwrap(), want);
         // What is kept has nothing more to leave out.
         prop_assert_eq!(Document::from_json(&document.to_json()).unwrap().to_json(), document.to_json());
-        prop_assert!(document.text.len() == document.json as usize + "x-y".len());
+        let parsed = document.parse::<Value>().unwrap();
+        prop_assert_eq!(parsed, document.to_value());
+    }
+
+    #[test]
+    fn what_came_before_makes_no_difference(texts in vec(text(), 1..4), filter in filter()) {
+        let alone = |text: &str| Document::decode(&filter.clone(), text, None).unwrap();
+        // Twice, so that all that is learnt is used.
+        for text in texts.iter().chain(&texts) {
+            let document = Document::decode(&filter, text, None).unwrap();
+            prop_assert_eq!(document.to_json(), alone(text).to_json());
+            prop_assert_eq!(document, alone(text));
+        }
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use serde::de::Error as _;
 use serde_json::Value;
 
-use crate::json::{Cursor, Kind, Malformed};
+use crate::{
+    json::{Cursor, Kind, Malformed},
+    tape::{Writer, dictionary},
+};
 
 /// What names an object in its JSON, as written there: an escape in a name stays one.
 #[derive(Default)]
@@ -48,7 +51,7 @@ impl<'a> Identity<'a> {
 }
 
 /// The metadata of the object in the text.
-pub(super) fn metadata(json: &str) -> Result<Option<Cursor<'_>>, Malformed> {
+fn metadata(json: &str) -> Result<Option<Cursor<'_>>, Malformed> {
     let mut cursor = Cursor::new(json);
     cursor.enter_object()?;
     while let Some((_, name)) = cursor.next_field()? {
@@ -73,22 +76,31 @@ pub(super) fn nameless() -> serde_json::Error {
     serde_json::Error::custom("no metadata.name")
 }
 
-/// An object's `apiVersion` and `kind`, as the beginning of its JSON.
+/// An object's `apiVersion` and `kind`, as fields on a tape.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Types(String);
+pub(crate) struct Types(Vec<u8>);
 
 impl Types {
     pub(crate) fn new(api_version: Option<&str>, kind: Option<&str>) -> Self {
-        let fields = [("apiVersion", api_version), ("kind", kind)];
-        let fields: Vec<_> = fields
-            .into_iter()
-            .filter_map(|(name, value)| Some(format!("\"{name}\":{},", Value::from(value?))))
-            .collect();
-        Self(if fields.is_empty() { String::new() } else { format!("{{{}", fields.concat()) })
+        let mut fields = Writer::default();
+        for (name, value) in [("apiVersion", api_version), ("kind", kind)] {
+            let Some(value) = value else { continue };
+            match dictionary::learn(name) {
+                Some(number) => fields.name(number),
+                None => fields.other_name(name.as_bytes()),
+            }
+            let quoted = Value::from(value).to_string();
+            if quoted[1..quoted.len() - 1] == *value {
+                fields.string(value.as_bytes(), value.len());
+            } else {
+                fields.escaped(quoted.as_bytes());
+            }
+        }
+        Self(fields.into_bytes())
     }
 
-    /// From the brace to the comma; empty if there are none.
+    /// Empty if there are none.
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+        &self.0
     }
 }

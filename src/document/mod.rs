@@ -7,7 +7,6 @@ pub(crate) mod fuzzing;
 mod identity;
 #[cfg(test)]
 mod tests;
-mod transcode;
 
 use std::{any::Any, borrow::Cow, fmt};
 
@@ -20,18 +19,20 @@ use serde::{
 use serde_json::Value;
 
 pub(crate) use identity::{Identity, Types};
-use transcode::Transcoded;
 
 use crate::{
     error::{Error, Kind},
     json::Fault,
-    path::{FieldFilter, FieldPath, FieldSelector, Found, Kept},
+    path::{FieldFilter, FieldPath, FieldSelector, Kept},
+    tape::Tape,
 };
 
-/// An object as the JSON it came in, without the ignored fields: what
+/// An object without the ignored fields, in a compact form of its own: what
 /// [`watch_resource`](crate::watch_resource) delivers.
 ///
-/// Its identity is read once; everything else is read out of the text when it is asked for.
+/// Its identity is read once; everything else is read out of that form when it is asked for. Numbers
+/// and escapes are as they came. The names of fields that are seen again and again are kept once for
+/// the process, at most 2,032 of them, each of at most 64 bytes.
 ///
 /// ```
 /// use kube_weir::{Document, FieldPath};
@@ -46,25 +47,18 @@ use crate::{
 /// assert_eq!(secret.type_.as_deref(), Some("Opaque"));
 /// # Ok::<(), kube_weir::Error>(())
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Document {
-    /// JSON without white space and without names that repeat in an object; behind it, strings of
-    /// the identity that have escapes in the JSON.
+    /// The tape; behind it, strings of the identity that have escapes in the JSON.
     text: Box<str>,
-    /// How much of the text is JSON.
-    json: u32,
     name: Span,
     namespace: Span,
     uid: Span,
     resource_version: Span,
 }
 
-/// Where a string stands in the text; nowhere if that is empty and at the start.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Span {
-    start: u32,
-    end: u32,
-}
+/// Where a string stands in the text, from and to; nowhere if it ends at the start.
+type Span = (u32, u32);
 
 impl Document {
     /// Reads an object.
@@ -116,26 +110,25 @@ impl Document {
     /// # Ok::<(), kube_weir::Error>(())
     /// ```
     pub fn metadata(&self) -> Result<ObjectMeta, Error> {
-        // There is a name in it.
-        let text = identity::metadata(self.json()).ok().flatten();
-        let text = text.and_then(|mut cursor| cursor.value().ok()).unwrap_or("{}");
-        FieldFilter::default().deserialize(text).map_err(|cause| self.undecodable(&cause))
+        let mut tape = self.tape();
+        tape.seek("metadata");
+        tape.decode().map_err(|cause| self.undecodable(&cause))
     }
 
     /// The scalars under a path, as an index has them for keys.
     pub fn get(&self, path: &FieldPath) -> Vec<String> {
-        path.keys_in_kept(self.json())
+        path.keys_on_tape(self.tape())
     }
 
     /// The object as compact JSON text, as it came.
     pub fn to_json(&self) -> String {
-        self.json().to_owned()
+        self.tape().to_json()
     }
 
     /// The object as a `Value`.
     pub fn to_value(&self) -> Value {
         // It was checked before it was kept.
-        serde_json::from_str(self.json()).unwrap_or_default()
+        self.tape().decode().unwrap_or_default()
     }
 
     /// The object as a Rust type.
@@ -144,8 +137,7 @@ impl Document {
     ///
     /// [`is_undecodable`](Error::is_undecodable) if the object doesn't have the type's shape.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        let object = FieldFilter::default().deserialize(self.json());
-        object.map_err(|cause| self.undecodable(&cause))
+        self.tape().decode().map_err(|cause| self.undecodable(&cause))
     }
 
     /// Reads an object, but for what is filtered.
@@ -172,56 +164,20 @@ impl Document {
         bytes: &[u8],
         types: Option<&Types>,
     ) -> Result<(Self, usize), Fault> {
-        let kept = filter.keep(bytes)?;
-        let end = kept.end;
-        let ahead = types.filter(|_| !kept.typed).map(Types::as_bytes).unwrap_or_default();
-        let document = Self::new(bytes, kept, ahead).ok_or(Fault::Malformed)?;
-        Ok((document, end))
-    }
-
-    /// What is kept of the bytes; with the beginning `ahead`, if any, in the place of its brace.
-    fn new(bytes: &[u8], kept: Kept, ahead: &[u8]) -> Option<Self> {
-        let Kept { runs, len, identity, doubtful, .. } = kept;
-        let escaped = identity.iter().flatten().filter_map(|found| found.unescaped.as_deref());
-        let moved = ahead.len().saturating_sub(1);
-        let mut text = Vec::with_capacity(moved + len + escaped.map(str::len).sum::<usize>());
-        let mut runs = runs.into_iter().map(|run| &bytes[run]);
-        if !ahead.is_empty() {
-            text.extend_from_slice(ahead);
-            text.extend_from_slice(runs.next()?.get(1..)?);
-        }
-        runs.for_each(|run| text.extend_from_slice(run));
-        let json = u32::try_from(text.len()).ok()?;
-        let spans = identity.map(|found| {
-            let Some(Found { at, unescaped }) = found else { return Some(Span::default()) };
-            let at = match unescaped {
-                None => at.start + moved..at.end + moved,
-                Some(own) => {
-                    text.extend_from_slice(own.as_bytes());
-                    text.len() - own.len()..text.len()
-                }
-            };
-            Some(Span { start: at.start.try_into().ok()?, end: at.end.try_into().ok()? })
-        });
-        let [name, namespace, uid, resource_version] = spans;
-        let (name, namespace) = (name.filter(|name| name.start < name.end)?, namespace?);
-        let (uid, resource_version) = (uid?, resource_version?);
-        let text = String::from_utf8(text).ok()?.into_boxed_str();
-        let document = Self { text, json, name, namespace, uid, resource_version };
-        if doubtful && serde_json::from_str::<Value>(document.json()).is_err() {
-            return None;
-        }
-        Some(document)
-    }
-
-    fn json(&self) -> &str {
-        &self.text[..self.json as usize]
+        let types = types.map(Types::as_bytes).unwrap_or_default();
+        let Kept { tape, identity, end } = filter.keep(bytes, types)?;
+        let [name, namespace, uid, resource_version] = identity;
+        Ok((Self { text: tape, name, namespace, uid, resource_version }, end))
     }
 
     #[inline]
-    fn span(&self, Span { start, end }: Span) -> Option<&str> {
-        // Nothing of interest stands at the start of the JSON.
-        (start > 0).then(|| &self.text[start as usize..end as usize])
+    fn tape(&self) -> Tape<'_> {
+        Tape::new(&self.text)
+    }
+
+    #[inline]
+    fn span(&self, (start, end): Span) -> Option<&str> {
+        (end > 0).then(|| &self.text[start as usize..end as usize])
     }
 
     fn undecodable(&self, cause: &serde_json::Error) -> Error {
@@ -235,6 +191,15 @@ fn undecodable(namespace: &str, name: &str, cause: &serde_json::Error) -> Error 
         name => Error::undecodable(namespace, name, cause),
     }
 }
+
+/// Whether all is written in the same way. The same JSON may have become different tapes.
+impl PartialEq for Document {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text || self.to_json() == other.to_json()
+    }
+}
+
+impl Eq for Document {}
 
 impl Lookup for Document {
     type DynamicType = ApiResource;
@@ -278,7 +243,7 @@ impl Lookup for Document {
 
 impl Serialize for Document {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Transcoded::new(self.json()).serialize(serializer)
+        self.tape().serialize(serializer)
     }
 }
 
@@ -296,7 +261,7 @@ impl fmt::Debug for Document {
 /// The keys under a path, by the shortest way there is for this kind of object.
 pub(crate) fn keys_of<K: Serialize + 'static>(path: &FieldPath, object: &K) -> Vec<String> {
     match as_document(object) {
-        Some(document) => path.keys_in_kept(document.json()),
+        Some(document) => path.keys_on_tape(document.tape()),
         None => path.keys_of(object),
     }
 }
@@ -304,7 +269,7 @@ pub(crate) fn keys_of<K: Serialize + 'static>(path: &FieldPath, object: &K) -> V
 /// Whether an object matches, found out likewise.
 pub(crate) fn matches<K: Serialize + 'static>(selector: &FieldSelector, object: &K) -> bool {
     match as_document(object) {
-        Some(document) => selector.matches_kept(document.json()),
+        Some(document) => selector.matches_on_tape(document.tape()),
         None => selector.matches_of(object),
     }
 }

@@ -6,6 +6,7 @@
 //! never panics, never loops and never recurses: it gives `Malformed` or some part of the text.
 
 mod count;
+mod key;
 mod mask;
 mod scan;
 mod skip;
@@ -14,6 +15,7 @@ use std::{borrow::Cow, ops::Range};
 
 pub(crate) use self::{
     count::Counts,
+    key::{Declined, Key},
     scan::{Fault, Quoted, Scanner},
     skip::Skip,
 };

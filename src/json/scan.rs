@@ -70,7 +70,7 @@ impl<'s> Scanner<'s> {
     }
 
     #[inline]
-    pub(crate) fn stands_before_space(&self) -> bool {
+    fn stands_before_space(&self) -> bool {
         matches!(self.bytes.get(self.at), Some(b' ' | b'\n' | b'\r' | b'\t'))
     }
 
@@ -153,15 +153,34 @@ impl<'s> Scanner<'s> {
     pub(crate) fn unescape(&self, string: Quoted) -> Result<Cow<'s, str>, Fault> {
         let Quoted { start, end, escaped, .. } = string;
         if escaped {
-            let own = serde_json::from_slice(&self.bytes[start - 1..=end]);
+            let own = serde_json::from_slice(self.with_quotes(string));
             return own.map(Cow::Owned).map_err(|_| Fault::Malformed);
         }
         let own = str::from_utf8(&self.bytes[start..end]);
         own.map(Cow::Borrowed).map_err(|_| Fault::Malformed)
     }
 
-    pub(crate) fn bytes_of(&self, string: Quoted) -> &'s [u8] {
-        &self.bytes[string.start..string.end]
+    /// The string as written, with its quotes.
+    pub(crate) fn with_quotes(&self, string: Quoted) -> &'s [u8] {
+        &self.bytes[string.start - 1..=string.end]
+    }
+
+    /// The bytes from a place on that was stepped over.
+    #[inline]
+    pub(crate) fn from(&self, start: usize) -> &'s [u8] {
+        &self.bytes[start..]
+    }
+
+    /// The bytes that come next, if there are so many.
+    #[inline]
+    pub(crate) fn words(&self) -> Option<&'s [u8; 32]> {
+        self.bytes.get(self.at..)?.first_chunk()
+    }
+
+    /// Steps over bytes that were looked at.
+    #[inline]
+    pub(crate) fn jump(&mut self, len: usize) {
+        self.at += len;
     }
 
     /// Steps over a number, a truth value or null. Tells whether it is a number that may be too

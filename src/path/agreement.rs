@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value};
 use serde_json_path::NormalizedPath;
 
+use super::keep::with_tape;
 use super::{FieldFilter, FieldPath, FieldSelector};
 
 /// Few names, so that paths lead somewhere; some take escapes in JSON or in paths.
@@ -101,6 +102,8 @@ proptest! {
         prop_assert_eq!(&path.keys_of(&value), &keys);
         for text in spellings(&value) {
             prop_assert_eq!(&path.keys_in_json(&text), &keys, "{}", text);
+            let kept = with_tape(&text, |tape| path.keys_on_tape(tape));
+            prop_assert_eq!(kept.as_ref(), Some(&keys), "{}", text);
         }
     }
 
@@ -164,6 +167,8 @@ proptest! {
         let holds = selector.matches(&value);
         prop_assert_eq!(selector.matches_of(&value), holds);
         prop_assert_eq!(selector.matches_json(&value.to_string()), holds);
+        let kept = with_tape(&value.to_string(), |tape| selector.matches_on_tape(tape));
+        prop_assert_eq!(kept, Some(holds));
         prop_assert_eq!(negated.matches(&value), !holds);
     }
 

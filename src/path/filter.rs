@@ -4,7 +4,7 @@ use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::keep::{self, Kept};
+use super::keep::{Kept, Memory};
 use super::segment::{Segment, Step};
 use super::tree::Tree;
 use super::{FieldPath, PathError, Way, cut, decode};
@@ -45,6 +45,7 @@ pub struct FieldFilter {
     plain: Tree,
     /// Whether there are others.
     queries: bool,
+    memory: Memory,
 }
 
 impl FieldFilter {
@@ -94,6 +95,8 @@ impl FieldFilter {
             Way::Query(_) => self.queries = true,
         }
         self.paths.push(path);
+        // What was learnt with other paths holds no more.
+        self.memory = Memory::default();
     }
 
     /// The paths that are left out, in the order given.
@@ -188,10 +191,10 @@ impl FieldFilter {
     }
 
     /// What to keep of the object at the start of the bytes, in one pass if all paths are made of
-    /// names, indexes and `*`.
-    pub(crate) fn keep(&self, bytes: &[u8]) -> Result<Kept, Fault> {
+    /// names, indexes and `*`. It gets these `types`, unless it has any itself.
+    pub(crate) fn keep(&self, bytes: &[u8], types: &[u8]) -> Result<Kept, Fault> {
         if !self.queries {
-            return keep::of_object(bytes, &self.plain);
+            return self.memory.read(bytes, &self.plain, true, types);
         }
         let mut scan = Scanner::new(bytes, 0);
         scan.space();
@@ -201,7 +204,7 @@ impl FieldFilter {
         scan.skip_value(0)?;
         let value: Value =
             serde_json::from_slice(&bytes[..scan.position()]).map_err(|_| Fault::Malformed)?;
-        keep::of_object(bytes, &self.located(&value))
+        self.memory.read(bytes, &self.located(&value), false, types)
     }
 
     /// What to remove from the object in the text.

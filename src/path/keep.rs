@@ -1,396 +1,449 @@
 //! What is kept of an object: one pass over the bytes as they were received.
 
-use std::collections::HashSet;
-use std::ops::Range;
+use std::{
+    borrow::Cow,
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+};
 
 use serde_json::Value;
 
-use super::names::{self, Names};
-use super::tree::{Place, Tree};
-use crate::json::{Fault, MAX_DEPTH, Quoted, Scanner};
+use super::{
+    names::{self, Names},
+    shape::{At, Before, Field, Role, Rule, Shape},
+    tree::{Place, Tree},
+};
+use crate::{
+    json::{Fault, MAX_DEPTH, Quoted, Scanner},
+    tape::{Tape, Writer, dictionary},
+};
 
-/// What to keep of an object's JSON: checked, without white space, and without fields that a later
-/// one of the same name replaces.
-#[derive(Debug, Default)]
+/// What to keep of an object's JSON: checked, and without fields that a later one of the same name
+/// replaces.
+#[derive(Debug)]
 pub(crate) struct Kept {
-    /// Which bytes, in order.
-    pub(crate) runs: Vec<Range<usize>>,
-    /// How many bytes the runs have together.
-    pub(crate) len: usize,
+    /// The object; behind it, strings of the identity that are written with escapes.
+    pub(crate) tape: Box<str>,
+    /// Where `metadata.name`, `namespace`, `uid` and `resourceVersion` stand in the text; where
+    /// there is none, nowhere (0).
+    pub(crate) identity: [(u32, u32); 4],
     /// Where the object ends.
     pub(crate) end: usize,
-    /// `metadata.name`, `namespace`, `uid` and `resourceVersion`.
-    pub(crate) identity: [Option<Found>; 4],
-    /// There is an `apiVersion` or a `kind`.
-    pub(crate) typed: bool,
-    /// There is something in it of which only `serde_json` knows whether it decodes.
-    pub(crate) doubtful: bool,
 }
 
-/// A string among the kept bytes.
-#[derive(Debug)]
-pub(crate) struct Found {
-    pub(crate) at: Range<usize>,
-    /// The string itself, if it is written with escapes.
-    pub(crate) unescaped: Option<String>,
+/// What is used again for each object that is read with a filter.
+#[derive(Debug, Default)]
+pub(super) struct Memory(Mutex<Option<Box<Means>>>);
+
+#[derive(Debug, Default)]
+struct Means {
+    shape: Shape,
+    out: Writer,
+    names: Names,
 }
 
-/// Reads the object at the start of the bytes, but for what the tree names.
-pub(super) fn of_object(bytes: &[u8], tree: &Tree) -> Result<Kept, Fault> {
-    match Pass::new(bytes, None).run(tree) {
-        Ok(kept) => Ok(kept),
-        Err(Stop::Fault(fault)) => Err(fault),
-        Err(Stop::Repeats) => {
-            let replaced = names::replaced(bytes)?;
-            Pass::new(bytes, Some(&replaced)).run(tree).map_err(|stop| match stop {
-                Stop::Fault(fault) => fault,
-                Stop::Repeats => Fault::Malformed,
-            })
+/// Whoever has another filter learns anew.
+impl Clone for Memory {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl Memory {
+    /// Reads the object at the start of the bytes, but for what the tree names, which is the same
+    /// for all objects where `learn`. It has these `types`, unless it has any itself.
+    pub(super) fn read(
+        &self,
+        bytes: &[u8],
+        tree: &Tree,
+        learn: bool,
+        types: &[u8],
+    ) -> Result<Kept, Fault> {
+        let own = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another may be reading at the same time, and has its own then.
+        let mut means = own().take().unwrap_or_default();
+        let kept = means.read(bytes, tree, learn, types);
+        *own() = Some(means);
+        kept
+    }
+}
+
+impl Means {
+    fn read(
+        &mut self,
+        bytes: &[u8],
+        tree: &Tree,
+        learn: bool,
+        mut types: &[u8],
+    ) -> Result<Kept, Fault> {
+        let mut replaced = None;
+        loop {
+            let at = (learn && replaced.is_none()).then_some(Shape::ROOT);
+            match Pass::new(self, bytes, replaced.as_ref()).run(tree, at, types) {
+                Ok(kept) => return Ok(kept),
+                Err(Stop::Fault(fault)) => return Err(fault),
+                Err(Stop::Typed) => types = &[],
+                Err(Stop::Repeats) => replaced = Some(names::replaced(bytes)?),
+            }
         }
     }
 }
 
-struct Pass<'s, 'r> {
+struct Pass<'s, 'm> {
+    means: &'m mut Means,
     scan: Scanner<'s>,
-    kept: Kept,
-    /// Where the run begins that is not among the kept ones yet.
-    from: usize,
     depth: usize,
-    names: Names,
+    identity: [(u32, u32); 4],
+    /// Those of the identity that are written with escapes, without them.
+    unescaped: [Option<String>; 4],
+    /// The object was given types and may have none of its own.
+    given: bool,
+    /// There is something in it of which only `serde_json` knows whether it decodes.
+    doubtful: bool,
     /// Where fields begin that are replaced by later ones, once that is known.
-    replaced: Option<&'r HashSet<usize>>,
+    replaced: Option<&'m HashSet<usize>>,
 }
 
 enum Stop {
     Fault(Fault),
     /// A name repeats, or looks as if it did.
     Repeats,
+    /// It has types of its own.
+    Typed,
 }
 
-/// Whose fields an object has.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Level {
-    Object,
-    Metadata,
-    Inside,
+/// A field that is not known from other objects.
+struct Other<'s> {
+    /// Where it begins.
+    start: usize,
+    quoted: Quoted,
+    name: Cow<'s, str>,
+    number: Option<usize>,
 }
 
-/// The items of one container.
-struct Items {
-    any_kept: bool,
-    /// Up to where to keep the text if the next one goes.
-    mark: Mark,
-}
-
-/// What is kept up to a place.
-#[derive(Clone, Copy)]
-struct Mark {
-    runs: usize,
-    len: usize,
-    from: usize,
-    at: usize,
-}
-
-impl<'s, 'r> Pass<'s, 'r> {
-    fn new(bytes: &'s [u8], replaced: Option<&'r HashSet<usize>>) -> Self {
-        let scan = Scanner::new(bytes, 0);
-        let kept = Kept { runs: Vec::with_capacity(8), ..Kept::default() };
-        Self { scan, kept, from: 0, depth: 0, names: Names::new(), replaced }
+impl<'s, 'm> Pass<'s, 'm> {
+    fn new(means: &'m mut Means, bytes: &'s [u8], replaced: Option<&'m HashSet<usize>>) -> Self {
+        means.out.clear();
+        means.names.clear();
+        Self {
+            means,
+            scan: Scanner::new(bytes, 0),
+            depth: 0,
+            identity: Default::default(),
+            unescaped: Default::default(),
+            given: false,
+            doubtful: false,
+            replaced,
+        }
     }
 
-    fn run(mut self, tree: &Tree) -> Result<Kept, Stop> {
+    fn run(mut self, tree: &Tree, at: Option<At>, types: &[u8]) -> Result<Kept, Stop> {
         self.scan.space();
-        self.from = self.scan.position();
-        self.object(Level::Object, tree.root().as_ref())?;
-        self.kept.end = self.scan.position();
-        self.keep_to(self.kept.end);
-        Ok(self.kept)
+        self.scan.eat(b'{')?;
+        self.depth = 1;
+        self.given = !types.is_empty();
+        let open = self.means.out.large_object();
+        self.means.out.append(types);
+        self.fields(at, tree.root().as_ref(), Role::Object)?;
+        self.means.out.close_large(open);
+        let own = std::mem::take(&mut self.unescaped);
+        for (place, own) in self.identity.iter_mut().zip(own) {
+            let Some(own) = own else { continue };
+            let start = self.means.out.position();
+            self.means.out.append(own.as_bytes());
+            *place = range(start, self.means.out.position());
+        }
+        let (start, end) = self.identity[0];
+        let tape = self.means.out.finish().filter(|_| start < end).ok_or(Fault::Malformed)?;
+        if self.doubtful && serde_json::from_str::<Value>(&Tape::new(&tape).to_json()).is_err() {
+            return Err(Fault::Malformed.into());
+        }
+        Ok(Kept { tape, identity: self.identity, end: self.scan.position() })
     }
 
-    fn value(&mut self, place: Option<&Place<'_>>) -> Result<(), Stop> {
-        if place.is_none() && self.replaced.is_none() {
-            return self.whole_value();
-        }
+    /// Keeps a value; where it is in the shape, if it is known there.
+    #[inline]
+    fn value(&mut self, at: Option<At>, place: Option<&Place<'_>>) -> Result<(), Stop> {
         match self.scan.peek()? {
-            b'{' => self.object(Level::Inside, place),
-            b'[' => self.array(place),
-            _ => self.scalar(),
+            b'"' => Ok(self.string()?),
+            b'{' => {
+                self.enter()?;
+                let open = self.means.out.object();
+                self.fields(at, place, Role::Other)?;
+                self.means.out.close(open);
+                Ok(())
+            }
+            b'[' => self.array(at, place),
+            _ => {
+                let start = self.scan.position();
+                self.doubtful |= self.scan.literal()?;
+                self.means.out.literal(self.scan.since(start));
+                Ok(())
+            }
         }
     }
 
-    fn scalar(&mut self) -> Result<(), Stop> {
-        self.kept.doubtful |= match self.scan.peek()? {
-            b'"' => self.scan.string()?.halves,
-            _ => self.scan.literal()?,
-        };
+    #[inline]
+    fn string(&mut self) -> Result<(), Fault> {
+        let own = self.scan.string()?;
+        if own.escaped {
+            return self.escaped(own);
+        }
+        self.means.out.string(self.scan.from(own.start), own.end - own.start);
         Ok(())
     }
 
-    /// Steps over a value in which nothing is cut but white space.
-    fn whole_value(&mut self) -> Result<(), Stop> {
-        match self.scan.peek()? {
-            b'{' => self.whole_object(),
-            b'[' => self.whole_array(),
-            _ => self.scalar(),
+    #[cold]
+    fn escaped(&mut self, own: Quoted) -> Result<(), Fault> {
+        if own.halves {
+            self.scan.unescape(own)?;
         }
+        self.means.out.escaped(self.scan.with_quotes(own));
+        Ok(())
     }
 
-    fn whole_object(&mut self) -> Result<(), Stop> {
-        if !self.enter(b'{', b'}')? {
-            return Ok(());
-        }
-        let mut own = self.names.enter();
-        loop {
-            let name = self.scan.string()?;
-            self.note(&mut own, name)?;
-            self.colon()?;
-            self.whole_value()?;
-            if !self.comma(b'}')? {
-                self.names.leave(&own);
-                return Ok(());
-            }
-            self.advance();
-        }
-    }
-
-    fn whole_array(&mut self) -> Result<(), Stop> {
-        if !self.enter(b'[', b']')? {
-            return Ok(());
-        }
-        loop {
-            self.whole_value()?;
-            if !self.comma(b']')? {
-                return Ok(());
-            }
-            self.advance();
-        }
-    }
-
-    fn object(&mut self, level: Level, place: Option<&Place<'_>>) -> Result<(), Stop> {
-        if !self.enter(b'{', b'}')? {
-            return Ok(());
-        }
-        let mut items = self.items();
-        let mut own = self.names.enter();
-        loop {
-            let start = self.scan.position();
-            let name = self.scan.string()?;
-            self.colon()?;
-            let place = match place {
-                Some(place) => place.field(&self.scan.unescape(name)?),
-                None => None,
-            };
-            if place.as_ref().is_some_and(Place::ends) || self.is_replaced(start) {
-                self.cut(&items)?;
-            } else {
-                items.any_kept = true;
-                self.note(&mut own, name)?;
-                match level {
-                    Level::Inside => self.value(place.as_ref())?,
-                    level => self.outer_value(level, name, place.as_ref())?,
-                }
-            }
-            if !self.next(&mut items, b'}')? {
-                self.names.leave(&own);
-                return Ok(());
-            }
-        }
-    }
-
-    fn array(&mut self, place: Option<&Place<'_>>) -> Result<(), Stop> {
+    fn array(&mut self, at: Option<At>, place: Option<&Place<'_>>) -> Result<(), Stop> {
         let len = match place {
             Some(place) if place.counts_back() => self.scan.count_elements(self.depth)?,
             _ => 0,
         };
-        if !self.enter(b'[', b']')? {
-            return Ok(());
-        }
-        let mut items = self.items();
-        for index in 0.. {
-            let place = place.and_then(|place| place.element(index, len));
-            if place.as_ref().is_some_and(Place::ends) {
-                self.cut(&items)?;
-            } else {
-                items.any_kept = true;
-                self.value(place.as_ref())?;
+        // Where elements differ in what goes, nothing is known of all of them.
+        let at = match place {
+            None => at,
+            Some(place) if place.has_indexes() => None,
+            Some(_) => at.and_then(|at| self.means.shape.elements(at)),
+        };
+        self.enter()?;
+        let open = self.means.out.array();
+        self.scan.space();
+        if self.scan.peek()? != b']' {
+            for index in 0.. {
+                let below = place.and_then(|place| place.element(index, len));
+                if below.as_ref().is_some_and(Place::ends) {
+                    self.scan.skip_value(self.depth)?;
+                } else {
+                    self.value(at, below.as_ref())?;
+                }
+                if !self.next(b']')? {
+                    break;
+                }
             }
-            if !self.next(&mut items, b']')? {
-                break;
-            }
         }
+        self.leave();
+        self.means.out.close(open);
         Ok(())
     }
 
-    /// Steps over the value of a field that may be part of the object's identity.
-    fn outer_value(
+    /// Keeps the fields of the object that was entered, and steps out of it.
+    fn fields(
         &mut self,
-        level: Level,
-        name: Quoted,
+        at: Option<At>,
         place: Option<&Place<'_>>,
+        role: Role,
     ) -> Result<(), Stop> {
-        let name = self.scan.unescape(name)?;
-        let identity = match (level, &*name) {
-            (Level::Object, "metadata") => return self.object(Level::Metadata, place),
-            (Level::Object, "apiVersion" | "kind") => {
-                self.kept.typed = true;
-                return self.value(place);
+        self.scan.space();
+        if self.scan.peek()? != b'}' {
+            let mut own = self.means.names.enter();
+            let mut before = at.map_or(Before::Unknown, Before::First);
+            loop {
+                let known = match self.means.shape.guess(before, &mut self.scan) {
+                    Some(known) => Some(known),
+                    None => self.field(at, before, place, role, &mut own)?,
+                };
+                before = known.map_or(Before::Unknown, Before::Field);
+                if let Some(known) = known {
+                    self.known(known, place, &mut own)?;
+                }
+                if !self.next(b'}')? {
+                    break;
+                }
             }
-            (Level::Metadata, "name") => 0,
-            (Level::Metadata, "namespace") => 1,
-            (Level::Metadata, "uid") => 2,
-            (Level::Metadata, "resourceVersion") => 3,
-            _ => return self.value(place),
+            self.means.names.leave(&own);
+        }
+        self.leave();
+        Ok(())
+    }
+
+    /// Keeps a field, of which the name and the colon were stepped over.
+    #[inline]
+    fn known(
+        &mut self,
+        at: At,
+        place: Option<&Place<'_>>,
+        own: &mut names::Own,
+    ) -> Result<(), Stop> {
+        let Field { number, hash, rule, role } = self.means.shape.field(at);
+        self.scan.space();
+        if rule == Rule::All {
+            return Ok(self.scan.skip_value(self.depth)?);
+        }
+        if self.means.names.add(own, hash) {
+            return Err(Stop::Repeats);
+        }
+        self.means.out.name(number);
+        let below = match rule {
+            Rule::Part => place.and_then(|place| place.field(dictionary::name(number))),
+            _ => None,
         };
+        self.role(role, Some(at), below.as_ref())
+    }
+
+    /// Finds out what field comes next, and steps over its name if it is known then. Else keeps it.
+    #[cold]
+    fn field(
+        &mut self,
+        at: Option<At>,
+        before: Before,
+        place: Option<&Place<'_>>,
+        role: Role,
+        own: &mut names::Own,
+    ) -> Result<Option<At>, Stop> {
+        let start = self.scan.position();
+        let quoted = self.scan.string()?;
+        self.scan.space();
+        self.scan.eat(b':')?;
+        let name = self.scan.unescape(quoted)?;
+        // Some names mean something to serde_json.
+        let odd = quoted.odd || name.starts_with('$');
+        self.doubtful |= odd;
+        let number = if odd || quoted.escaped { None } else { dictionary::learn(&name) };
+        if let Some(at) = at
+            && let Some(number) = number
+        {
+            let field = || Field {
+                number,
+                hash: names::hash(name.as_bytes()),
+                rule: rule(place.and_then(|place| place.field(&name)).as_ref()),
+                role: role.of(&name),
+            };
+            let known = self.means.shape.find(at, before, &name, number, field);
+            if known.is_some() {
+                return Ok(known);
+            }
+        }
+        self.other(Other { start, quoted, name, number }, place, role, own)?;
+        Ok(None)
+    }
+
+    fn other(
+        &mut self,
+        Other { start, quoted, name, number }: Other<'s>,
+        place: Option<&Place<'_>>,
+        role: Role,
+        own: &mut names::Own,
+    ) -> Result<(), Stop> {
+        self.scan.space();
+        let below = place.and_then(|place| place.field(&name));
+        let replaced = self.replaced.is_some_and(|replaced| replaced.contains(&start));
+        if replaced || rule(below.as_ref()) == Rule::All {
+            return Ok(self.scan.skip_value(self.depth)?);
+        }
+        if self.replaced.is_none() && self.means.names.add(own, names::hash(name.as_bytes())) {
+            return Err(Stop::Repeats);
+        }
+        match number {
+            Some(number) => self.means.out.name(number),
+            None if quoted.escaped => self.means.out.escaped_name(self.scan.with_quotes(quoted)),
+            None => self.means.out.other_name(name.as_bytes()),
+        }
+        self.role(role.of(&name), None, below.as_ref())
+    }
+
+    /// Keeps the value of a field that may be part of the object's identity.
+    #[inline]
+    fn role(&mut self, role: Role, at: Option<At>, place: Option<&Place<'_>>) -> Result<(), Stop> {
+        match role {
+            Role::Metadata => {
+                if self.scan.peek()? != b'{' {
+                    return Err(Fault::Malformed.into());
+                }
+                self.enter()?;
+                let open = self.means.out.large_object();
+                self.fields(at, place, Role::Metadata)?;
+                self.means.out.close_large(open);
+                Ok(())
+            }
+            Role::Type if self.given => Err(Stop::Typed),
+            Role::Identity(part) => self.identity(part),
+            _ => self.value(at, place),
+        }
+    }
+
+    fn identity(&mut self, part: usize) -> Result<(), Stop> {
         if self.scan.peek()? != b'"' {
             // The API server writes none of them as null, but serde would read it as missing.
-            return Ok(self.scan.null()?);
+            self.scan.null()?;
+            self.means.out.literal(b"null");
+            return Ok(());
         }
         let own = self.scan.string()?;
-        let start = self.kept.len + own.start - self.from;
-        let unescaped =
-            if own.escaped { Some(self.scan.unescape(own)?.into_owned()) } else { None };
-        self.kept.identity[identity] =
-            Some(Found { at: start..start + own.end - own.start, unescaped });
+        if own.escaped {
+            self.unescaped[part] = Some(self.scan.unescape(own)?.into_owned());
+            return Ok(self.escaped(own)?);
+        }
+        let len = own.end - own.start;
+        self.means.out.string(self.scan.from(own.start), len);
+        let end = self.means.out.position();
+        self.identity[part] = range(end - len, end);
         Ok(())
     }
 
-    /// Steps into a container; `false` if it is empty and was stepped over.
+    /// Steps into a container.
     #[inline]
-    fn enter(&mut self, open: u8, close: u8) -> Result<bool, Fault> {
-        self.scan.eat(open)?;
+    fn enter(&mut self) -> Result<(), Fault> {
         if self.depth == MAX_DEPTH {
             return Err(Fault::Malformed);
         }
-        self.space();
-        if self.scan.peek()? == close {
-            self.scan.advance();
-            return Ok(false);
-        }
         self.depth += 1;
-        Ok(true)
-    }
-
-    /// Steps from behind a name to the value.
-    #[inline]
-    fn colon(&mut self) -> Result<(), Fault> {
-        self.space();
-        self.scan.eat(b':')?;
-        self.space();
+        self.scan.advance();
         Ok(())
     }
 
-    /// Steps from behind an item to the comma before the next one, or out of the container.
+    /// Steps from behind an item to the next one; `false` if the container ends there.
     #[inline]
-    fn comma(&mut self, close: u8) -> Result<bool, Fault> {
-        self.space();
-        if self.scan.peek()? == b',' {
-            return Ok(true);
-        }
-        self.scan.eat(close)?;
-        self.depth -= 1;
-        Ok(false)
-    }
-
-    /// Steps from a comma to what comes next.
-    #[inline]
-    fn advance(&mut self) {
-        self.scan.advance();
-        self.space();
-    }
-
-    /// Steps from behind an item to the next one, or out of the container.
-    fn next(&mut self, items: &mut Items, close: u8) -> Result<bool, Fault> {
-        if !self.comma(close)? {
+    fn next(&mut self, close: u8) -> Result<bool, Fault> {
+        self.scan.space();
+        if self.scan.peek()? == close {
             return Ok(false);
         }
-        if items.any_kept {
-            items.mark = self.mark();
-            self.advance();
-        } else {
-            // All items so far were cut: so is the comma after them.
-            self.scan.advance();
-            self.scan.space();
-            self.from = self.scan.position();
-            items.mark = self.mark();
-        }
+        self.scan.eat(b',')?;
+        self.scan.space();
         Ok(true)
     }
 
-    /// Cuts the item whose value comes next, with the comma before it.
-    #[cold]
-    fn cut(&mut self, items: &Items) -> Result<(), Fault> {
-        let Mark { runs, len, from, at } = items.mark;
-        self.kept.runs.truncate(runs);
-        self.kept.len = len;
-        self.from = from;
-        self.keep_to(at);
-        self.scan.skip_value(self.depth)?;
-        self.scan.space();
-        self.from = self.scan.position();
-        Ok(())
-    }
-
-    fn items(&self) -> Items {
-        Items { any_kept: false, mark: self.mark() }
-    }
-
-    fn mark(&self) -> Mark {
-        let Kept { runs, len, .. } = &self.kept;
-        Mark { runs: runs.len(), len: *len, from: self.from, at: self.scan.position() }
-    }
-
-    /// Steps over white space and cuts it.
+    /// Steps out of a container.
     #[inline]
-    fn space(&mut self) {
-        if self.scan.stands_before_space() {
-            self.cut_space();
-        }
+    fn leave(&mut self) {
+        self.depth -= 1;
+        self.scan.advance();
     }
+}
 
-    #[cold]
-    fn cut_space(&mut self) {
-        self.keep_to(self.scan.position());
-        self.scan.space();
-        self.from = self.scan.position();
+fn rule(place: Option<&Place<'_>>) -> Rule {
+    match place {
+        None => Rule::Nothing,
+        Some(place) if place.ends() => Rule::All,
+        Some(_) => Rule::Part,
     }
+}
 
-    fn keep_to(&mut self, end: usize) {
-        if self.from < end {
-            self.kept.runs.push(self.from..end);
-            self.kept.len += end - self.from;
-            self.from = end;
-        }
-    }
-
-    /// Looks at the name of a field that is kept.
-    #[inline]
-    fn note(&mut self, own: &mut names::Own, name: Quoted) -> Result<(), Stop> {
-        let bytes = self.scan.bytes_of(name);
-        // Some names mean something to serde_json.
-        if name.odd || bytes.first() == Some(&b'$') {
-            self.kept.doubtful = true;
-        }
-        if self.replaced.is_some() {
-            return Ok(());
-        }
-        let repeats = if name.odd {
-            // Written in the one way that is not odd, as others of the same name may be.
-            let usual = Value::from(self.scan.unescape(name)?).to_string();
-            self.names.add(own, &usual.as_bytes()[1..usual.len() - 1])
-        } else {
-            self.names.add(own, bytes)
-        };
-        if repeats { Err(Stop::Repeats) } else { Ok(()) }
-    }
-
-    #[inline]
-    fn is_replaced(&self, field: usize) -> bool {
-        self.replaced.is_some_and(|replaced| replaced.contains(&field))
-    }
+/// Where a string stands on a tape, which is not as long as that can't be told.
+fn range(start: usize, end: usize) -> (u32, u32) {
+    let [start, end] = [start, end].map(|at| u32::try_from(at).unwrap_or(u32::MAX));
+    (start, end)
 }
 
 impl From<Fault> for Stop {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
+}
+
+/// What is done with a value as it is kept in an object, if it would be kept.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn with_tape<T>(json: &str, read: impl FnOnce(Tape<'_>) -> T) -> Option<T> {
+    let object = format!(r#"{{"metadata":{{"name":"x"}},"v":{json}}}"#);
+    let kept = Memory::default().read(object.as_bytes(), &Tree::default(), true, &[]).ok()?;
+    let mut tape = Tape::new(&kept.tape);
+    (kept.end == object.len() && tape.seek("v")).then(|| read(tape))
 }

@@ -15,6 +15,7 @@ mod read;
 mod read_name;
 mod segment;
 mod selector;
+mod shape;
 mod tree;
 mod walk;
 
@@ -42,9 +43,11 @@ pub use error::PathError;
 pub use filter::FieldFilter;
 pub use selector::FieldSelector;
 
-pub(crate) use keep::{Found, Kept};
+pub(crate) use keep::Kept;
 
 use segment::{Segment, Step};
+
+use crate::tape::Tape;
 
 /// Where in an object a value stands, such as `metadata.labels['app.kubernetes.io/name']`.
 ///
@@ -170,21 +173,17 @@ impl FieldPath {
 
     /// [`keys`](Self::keys) of an object given as valid JSON text; none if the text is not JSON.
     pub(crate) fn keys_in_json(&self, json: &str) -> Vec<String> {
-        self.keys_in(json, false)
-    }
-
-    /// [`keys_in_json`](Self::keys_in_json) where no name repeats in an object: faster, as the
-    /// first that is found will do.
-    pub(crate) fn keys_in_kept(&self, json: &str) -> Vec<String> {
-        self.keys_in(json, true)
-    }
-
-    fn keys_in(&self, json: &str, unique: bool) -> Vec<String> {
         match &self.0.way {
-            Way::Plain(steps) => {
-                key::distinct(walk::keys_in_json(json, steps, unique).unwrap_or_default())
-            }
+            Way::Plain(steps) => key::distinct(walk::keys_in_json(json, steps).unwrap_or_default()),
             Way::Query(_) => serde_json::from_str(json).map(|v| self.keys(&v)).unwrap_or_default(),
+        }
+    }
+
+    /// [`keys`](Self::keys) of an object given as a tape.
+    pub(crate) fn keys_on_tape(&self, tape: Tape<'_>) -> Vec<String> {
+        match &self.0.way {
+            Way::Plain(steps) => key::distinct(walk::keys_on_tape(tape, steps)),
+            Way::Query(_) => tape.decode().map(|value| self.keys(&value)).unwrap_or_default(),
         }
     }
 

@@ -8,7 +8,9 @@ use serde_json::Value;
 
 use crate::json::{Fault, MAX_DEPTH, Scanner};
 
-/// Notices names that repeat in an object. Never misses one; may be wrong the other way.
+/// Notices names that repeat in an object, by their hashes. Never misses one; may be wrong the other
+/// way.
+#[derive(Debug, Default)]
 pub(super) struct Names {
     /// Of the names so far in all objects that are open.
     hashes: Vec<u64>,
@@ -27,8 +29,9 @@ pub(super) struct Own {
 const MANY: usize = 64;
 
 impl Names {
-    pub(super) fn new() -> Self {
-        Self { hashes: Vec::with_capacity(MANY), many: Vec::new() }
+    pub(super) fn clear(&mut self) {
+        self.hashes.clear();
+        self.many.clear();
     }
 
     pub(super) fn enter(&self) -> Own {
@@ -43,10 +46,9 @@ impl Names {
         self.hashes.truncate(own.first);
     }
 
-    /// Tells whether the name repeats one of the object's.
+    /// Tells whether the name with this [`hash`] repeats one of the object's.
     #[inline]
-    pub(super) fn add(&mut self, own: &mut Own, name: &[u8]) -> bool {
-        let hash = hash(name);
+    pub(super) fn add(&mut self, own: &mut Own, hash: u64) -> bool {
         let bit = 1 << (hash >> 58);
         let sought = own.bits & bit != 0 || self.hashes.len() - own.first >= MANY;
         let repeats = sought && self.seek(own.first, hash);
@@ -129,7 +131,7 @@ fn seek_replaced(
 /// Differs for most names that differ.
 #[expect(clippy::cast_possible_truncation, reason = "both halves of a product are taken")]
 #[inline]
-fn hash(name: &[u8]) -> u64 {
+pub(super) fn hash(name: &[u8]) -> u64 {
     const FACTORS: [u64; 3] = [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03, 0xa076_1d64_78bd_642f];
     let mix = |one: u64, other: u64| {
         let product = u128::from(one ^ FACTORS[0]) * u128::from(other ^ FACTORS[1]);
@@ -157,19 +159,19 @@ mod tests {
     fn names_that_repeat_are_noticed_among_few_and_many() {
         for count in [1, 2, 63, 64, 65, 66, 200] {
             for repeated in [0, count / 2, count - 1] {
-                let mut names = Names::new();
+                let mut names = Names::default();
                 let mut outer = names.enter();
-                assert!(!names.add(&mut outer, b"name 0"));
+                assert!(!names.add(&mut outer, hash(b"name 0")));
                 let mut own = names.enter();
                 for index in 0..count {
-                    assert!(!names.add(&mut own, format!("name {index}").as_bytes()));
+                    assert!(!names.add(&mut own, hash(format!("name {index}").as_bytes())));
                 }
-                assert!(names.add(&mut own, format!("name {repeated}").as_bytes()));
+                assert!(names.add(&mut own, hash(format!("name {repeated}").as_bytes())));
                 names.leave(&own);
                 let mut own = names.enter();
-                assert!(!names.add(&mut own, b"name 0"));
+                assert!(!names.add(&mut own, hash(b"name 0")));
                 names.leave(&own);
-                assert!(names.add(&mut outer, b"name 0"));
+                assert!(names.add(&mut outer, hash(b"name 0")));
             }
         }
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{FieldPath, PathError};
+use crate::tape::Tape;
 
 /// A condition on the fields of an object, such as `spec.type=LoadBalancer,metadata.labels['a.b']!=x`.
 ///
@@ -79,9 +80,9 @@ impl FieldSelector {
         self.all(|path| path.keys_in_json(json))
     }
 
-    /// [`matches_json`](Self::matches_json) where no name repeats in an object.
-    pub(crate) fn matches_kept(&self, json: &str) -> bool {
-        self.all(|path| path.keys_in_kept(json))
+    /// [`matches`](Self::matches) for an object given as a tape.
+    pub(crate) fn matches_on_tape(&self, tape: Tape<'_>) -> bool {
+        self.all(|path| path.keys_on_tape(tape))
     }
 
     fn all(&self, keys: impl Fn(&FieldPath) -> Vec<String>) -> bool {

@@ -66,6 +66,11 @@ impl<'t> Place<'t> {
         })
     }
 
+    /// Whether what is removed depends on an element's place.
+    pub(super) fn has_indexes(&self) -> bool {
+        self.nodes().iter().any(|node| !node.indexes.is_empty())
+    }
+
     /// Whether elements are counted from the end of an array here.
     pub(super) fn counts_back(&self) -> bool {
         self.nodes().iter().any(|node| node.indexes.range(..0).next().is_some())

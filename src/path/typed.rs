@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::keep::with_tape;
 use super::{FieldFilter, FieldPath};
 
 #[derive(Serialize, Deserialize, Debug, PartialEq)]
@@ -153,6 +154,7 @@ fn keys_of_typed_objects_are_those_of_their_json() {
         let path = FieldPath::parse(text_path).unwrap();
         let keys = path.keys(&value);
         assert_eq!(path.keys_in_json(&text), keys, "{text_path}");
+        assert_eq!(with_tape(&text, |tape| path.keys_on_tape(tape)).unwrap(), keys, "{text_path}");
         let mut own = path.keys_of(&object);
         if text_path.contains('*') {
             // A value keeps its fields in alphabetical order, a struct in its own.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{FieldFilter, FieldPath};
+use super::{FieldFilter, FieldPath, keep::with_tape};
 
 const DOCUMENT: &str = include_str!("../../tests/vectors/document.json");
 const PATHS: &str = include_str!("../../tests/vectors/paths.jsonl");
@@ -39,6 +39,7 @@ fn every_path_gives_its_keys() {
         assert_eq!(path.keys_of(&document), keys, "{text}");
         assert_eq!(path.keys_in_json(DOCUMENT), keys, "{text}");
         assert_eq!(path.keys_in_json(&document.to_string()), keys, "{text}");
+        assert_eq!(with_tape(DOCUMENT, |tape| path.keys_on_tape(tape)).unwrap(), keys, "{text}");
     }
     assert_eq!(count, PATHS.lines().count());
 }

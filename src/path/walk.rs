@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::key;
 use super::segment::{Step, place_in};
 use crate::json::{Cursor, Kind, Malformed};
+use crate::tape::{self, Tape};
 
 /// The keys of what a plain path leads to in a value.
 pub(super) fn keys(value: &Value, steps: &[Step]) -> Vec<String> {
@@ -15,14 +16,9 @@ pub(super) fn keys(value: &Value, steps: &[Step]) -> Vec<String> {
 }
 
 /// The keys of what a plain path leads to in JSON text, as they would be in the decoded value.
-/// In text without names that repeat in an object (`unique`), stops where the last key is found.
-pub(super) fn keys_in_json(
-    json: &str,
-    steps: &[Step],
-    unique: bool,
-) -> Result<Vec<String>, Malformed> {
-    let mut walk = Walk { cursor: Cursor::new(json), unique, keys: Vec::new() };
-    walk.scan(steps, unique)?;
+pub(super) fn keys_in_json(json: &str, steps: &[Step]) -> Result<Vec<String>, Malformed> {
+    let mut walk = Walk { cursor: Cursor::new(json), keys: Vec::new() };
+    walk.scan(steps)?;
     Ok(walk.keys)
 }
 
@@ -58,14 +54,12 @@ fn collect(value: &Value, steps: &[Step], keys: &mut Vec<String>) {
 
 struct Walk<'j> {
     cursor: Cursor<'j>,
-    unique: bool,
     keys: Vec<String>,
 }
 
 impl<'j> Walk<'j> {
-    /// Collects keys on the way over the value at the cursor. If it is the `last` thing to look
-    /// at, need not go all the way.
-    fn scan(&mut self, steps: &[Step], last: bool) -> Result<(), Malformed> {
+    /// Collects keys on the way over the value at the cursor.
+    fn scan(&mut self, steps: &[Step]) -> Result<(), Malformed> {
         let cursor = &mut self.cursor;
         let kind = cursor.kind()?;
         let Some((step, below)) = steps.split_first() else {
@@ -79,21 +73,21 @@ impl<'j> Walk<'j> {
             return Ok(());
         };
         match (kind, step) {
-            (Kind::Object, Step::Name(name)) => self.scan_field(name, below, last),
+            (Kind::Object, Step::Name(name)) => self.scan_field(name, below),
             (Kind::Object, Step::Any) => self.scan_fields(below),
             (Kind::Array, Step::Any) => {
                 cursor.enter_array()?;
                 while self.cursor.next_element()? {
-                    self.scan(below, false)?;
+                    self.scan(below)?;
                 }
                 Ok(())
             }
-            (Kind::Array, Step::Index(index)) => self.scan_element(*index, below, last),
+            (Kind::Array, Step::Index(index)) => self.scan_element(*index, below),
             _ => cursor.skip_value().map(drop),
         }
     }
 
-    fn scan_field(&mut self, name: &str, below: &[Step], last: bool) -> Result<(), Malformed> {
+    fn scan_field(&mut self, name: &str, below: &[Step]) -> Result<(), Malformed> {
         let before = self.keys.len();
         self.cursor.enter_object()?;
         while let Some((_, own)) = self.cursor.next_field()? {
@@ -103,13 +97,7 @@ impl<'j> Walk<'j> {
             }
             // Of fields with one name the last counts.
             self.keys.truncate(before);
-            self.scan(below, last)?;
-            if last {
-                break;
-            }
-            if self.unique {
-                return self.cursor.leave();
-            }
+            self.scan(below)?;
         }
         Ok(())
     }
@@ -119,10 +107,6 @@ impl<'j> Walk<'j> {
         let mut places: HashMap<Cow<'_, str>, usize> = HashMap::new();
         self.cursor.enter_object()?;
         while let Some((_, name)) = self.cursor.next_field()? {
-            if self.unique {
-                self.scan(below, false)?;
-                continue;
-            }
             let place = *places.entry(name.unescape()?).or_insert(values.len());
             if place < values.len() {
                 values[place] = self.cursor.clone();
@@ -134,13 +118,13 @@ impl<'j> Walk<'j> {
         let after = self.cursor.clone();
         for value in values {
             self.cursor = value;
-            self.scan(below, false)?;
+            self.scan(below)?;
         }
         self.cursor = after;
         Ok(())
     }
 
-    fn scan_element(&mut self, index: i64, below: &[Step], last: bool) -> Result<(), Malformed> {
+    fn scan_element(&mut self, index: i64, below: &[Step]) -> Result<(), Malformed> {
         let wanted = match usize::try_from(index) {
             Ok(index) => Some(index),
             Err(_) => place_in(index, self.cursor.clone().count_elements()?),
@@ -149,12 +133,70 @@ impl<'j> Walk<'j> {
         let mut here = 0;
         while self.cursor.next_element()? {
             if Some(here) == wanted {
-                self.scan(below, last)?;
-                return if last { Ok(()) } else { self.cursor.leave() };
+                self.scan(below)?;
+                return self.cursor.leave();
             }
             self.cursor.skip_value()?;
             here += 1;
         }
         Ok(())
+    }
+}
+
+/// The keys of what a plain path leads to on a tape.
+pub(super) fn keys_on_tape(tape: Tape<'_>, steps: &[Step]) -> Vec<String> {
+    let mut keys = Vec::new();
+    follow(tape, steps, &mut keys);
+    keys
+}
+
+fn follow(mut tape: Tape<'_>, steps: &[Step], keys: &mut Vec<String>) {
+    let Some((step, below)) = steps.split_first() else {
+        match tape.next() {
+            tape::Value::String(text) => keys.push(text.to_owned()),
+            tape::Value::Escaped(quoted) => keys.push(tape::unescape(quoted)),
+            tape::Value::Integer(integer) => keys.push(integer.to_string()),
+            tape::Value::Bool(value) => keys.push(value.to_string()),
+            tape::Value::Number(text) => keys.extend(key::of_literal(text)),
+            tape::Value::Null | tape::Value::Object(_) | tape::Value::Array(_) => {}
+        }
+        return;
+    };
+    if let Step::Name(name) = step {
+        if tape.seek(name) {
+            follow(tape, below, keys);
+        }
+        return;
+    }
+    match (tape.next(), step) {
+        (tape::Value::Object(end), Step::Any) => {
+            while tape.is_before(end) {
+                tape.name();
+                follow(tape, below, keys);
+                tape.skip();
+            }
+        }
+        (tape::Value::Array(end), Step::Any) => {
+            while tape.is_before(end) {
+                follow(tape, below, keys);
+                tape.skip();
+            }
+        }
+        (tape::Value::Array(end), Step::Index(index)) => {
+            let place = match usize::try_from(*index) {
+                Ok(index) => Some(index),
+                Err(_) => place_in(*index, tape.count(end)),
+            };
+            let Some(place) = place else { return };
+            let mut before = place;
+            while before > 0 && tape.is_before(end) {
+                tape.skip();
+                before -= 1;
+            }
+            if tape.is_before(end) {
+                follow(tape, below, keys);
+            }
+        }
+        _ => {}
     }
 }

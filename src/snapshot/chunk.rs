@@ -1,5 +1,5 @@
-//! A short copy-on-write list in one allocation: the building block of [`tree`](super::tree) and
-//! [`trie`](super::trie).
+//! A short copy-on-write list in one allocation: the building block of [`heap`](super::heap),
+//! [`tree`](super::tree) and [`trie`](super::trie).
 //!
 //! A chunk that nobody else holds is changed in place. A shared one is copied first, which clones its items; the
 //! items are reference counts of cold objects, so this copy is what publishing costs, and why chunks are short.
@@ -58,7 +58,8 @@ impl<T, H> Chunk<T, H> {
 
     #[inline]
     pub(crate) fn at(&self, index: usize) -> &T {
-        item(&self.slots()[index])
+        // What lies behind the items is empty, so the length need not be read.
+        item(&self.0.slice[index])
     }
 
     /// Binary search with branches. That of the standard library has none, so it waits for one cold object after the
@@ -204,7 +205,9 @@ impl<T: Clone, H: Clone> Chunk<T, H> {
     #[inline]
     fn own<R>(&mut self, change: impl FnOnce(&mut Inner<T, H>) -> R) -> R {
         if !self.0.with_arc_mut(|arc| Arc::is_unique(arc)) {
-            *self = self.draw(self.len(), Some);
+            let HeaderSlice { header, slice } = &*self.0;
+            let header = Header { len: header.header.len, head: header.header.head.clone() };
+            self.0 = ThinArc::from_header_and_iter(header, slice.iter().cloned());
         }
         self.0.with_arc_mut(|arc| change(Arc::get_mut(arc).expect("a fresh copy has one owner")))
     }

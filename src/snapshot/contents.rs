@@ -1,22 +1,17 @@
 //! Objects and their indexes, as one persistent value.
 
-use std::{
-    borrow::Cow,
-    cmp::Ordering,
-    hash::{BuildHasher, Hash, Hasher},
-    ops::ControlFlow,
-    sync::{Arc, LazyLock},
-};
+use std::{cmp::Ordering, ops::ControlFlow, sync::Arc};
 
 use kube::runtime::reflector::Lookup;
 use triomphe::ThinArc;
 
 use super::{
     heap::{Heap, Slot},
+    identity::{Seed, identity, is, is_same_version, is_version, order},
     iter,
     lookup::Iter,
     tree::Tree,
-    trie::{Hashed, Trie},
+    trie::Trie,
 };
 use crate::{
     document::Identity,
@@ -32,16 +27,22 @@ use crate::{
 /// the old one changes the heap alone.
 pub(crate) struct Contents<K> {
     heap: Heap<Arc<K>>,
-    /// In (namespace, name) order.
+    /// By the hash of (namespace, name).
+    identities: Trie<Slot>,
+    seed: Seed,
+    sorted: Arc<Sorted<K>>,
+    /// The newest resourceVersion that is taken account of; 0 for none.
+    pub(crate) version: u64,
+}
+
+/// What has an order. Most new versions leave it as it is, so it is shared as one.
+struct Sorted<K> {
+    /// By (namespace, name).
     order: Tree<Slot>,
-    /// For the exact look-up.
-    identities: Trie<Spot>,
     indexes: Arc<[(Arc<str>, Index<K>)]>,
     /// What the indexes hold, one for one.
     entries: Vec<Entries>,
     strainer: Arc<Strainer<K>>,
-    /// The newest resourceVersion that is taken account of; 0 for none.
-    pub(crate) version: u64,
 }
 
 /// The objects under their keys.
@@ -70,13 +71,6 @@ enum Keys {
     Several(ThinArc<(), Key>),
 }
 
-/// An object by its hash.
-#[derive(Clone, Copy)]
-struct Spot {
-    hash: u32,
-    slot: Slot,
-}
-
 /// What differs about an identity: the object before, and the one after.
 pub(crate) type Pair<'a, K> = (Option<&'a Arc<K>>, Option<&'a Arc<K>>);
 
@@ -85,8 +79,9 @@ impl<K> Contents<K> {
         let strainer = by.strainer();
         let indexes = by.into_indexes();
         let entries = indexes.iter().map(|_| Entries::default()).collect();
-        let (heap, order, identities) = (Heap::default(), Tree::default(), Trie::default());
-        Self { heap, order, identities, indexes, entries, strainer, version: 0 }
+        let sorted = Arc::new(Sorted { order: Tree::default(), indexes, entries, strainer });
+        let (heap, identities, seed) = (Heap::default(), Trie::default(), Seed::default());
+        Self { heap, identities, seed, sorted, version: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -98,12 +93,12 @@ impl<K> Contents<K> {
     }
 
     pub(crate) fn iter(&self) -> Iter<'_, K> {
-        Iter(self.in_order(self.order.iter()))
+        Iter(self.in_order(self.sorted.order.iter()))
     }
 
     /// What the objects went through before they came here.
     pub(super) fn strainer(&self) -> &Arc<Strainer<K>> {
-        &self.strainer
+        &self.sorted.strainer
     }
 
     pub(super) fn at(&self, slot: Slot) -> &Arc<K> {
@@ -111,19 +106,20 @@ impl<K> Contents<K> {
     }
 
     pub(super) fn index(&self, name: &str) -> Option<usize> {
-        self.indexes.iter().position(|(own, _)| **own == *name)
+        self.sorted.indexes.iter().position(|(own, _)| **own == *name)
     }
 
     pub(super) fn spec(&self, index: usize) -> &Index<K> {
-        &self.indexes[index].1
+        &self.sorted.indexes[index].1
     }
 
     pub(super) fn entries(&self, index: usize) -> &Tree<Entry> {
-        &self.entries[index].tree
+        &self.sorted.entries[index].tree
     }
 
     pub(crate) fn indexes(&self) -> impl Iterator<Item = ExplainIndex> {
-        self.indexes.iter().zip(&self.entries).map(|((name, index), entries)| ExplainIndex {
+        let Sorted { indexes, entries, .. } = &*self.sorted;
+        indexes.iter().zip(entries).map(|((name, index), entries)| ExplainIndex {
             name: Arc::clone(name),
             entries: if index.is_identity() {
                 self.len() - entries.absent
@@ -161,21 +157,22 @@ impl<'a, K> Iterator for Objects<'a, K> {
 impl<K> ExactSizeIterator for Objects<'_, K> {}
 
 impl<K: Lookup> Contents<K> {
+    #[inline]
     pub(crate) fn object(&self, namespace: &str, name: &str) -> Option<&Arc<K>> {
-        self.slot(hash(namespace, name), namespace, name).map(|slot| self.heap.at(slot))
+        let slot = self.slot(self.seed.hash(namespace, name), namespace, name)?;
+        Some(self.heap.at(slot))
     }
 
     #[inline]
-    fn slot(&self, hash: u32, namespace: &str, name: &str) -> Option<Slot> {
-        let is_sought =
-            |spot: &Spot| spot.hash == hash && is(&**self.heap.at(spot.slot), namespace, name);
-        self.identities.get(spread(hash), is_sought).map(|spot| spot.slot)
+    fn slot(&self, hash: u64, namespace: &str, name: &str) -> Option<Slot> {
+        let is_sought = |slot: &Slot| is(&**self.heap.at(*slot), namespace, name);
+        self.identities.get(hash, is_sought).copied()
     }
 
     /// The objects of a namespace, or the one of a namespace and name. Without any part, all that
     /// have a namespace: others have no such key.
     pub(super) fn of_identity(&self, parts: &[&str]) -> Objects<'_, K> {
-        self.in_order(self.order.range(|slot| {
+        self.in_order(self.sorted.order.range(|slot| {
             let (namespace, name) = identity(&**self.heap.at(*slot));
             match *parts {
                 [] if namespace.is_empty() => Ordering::Less,
@@ -203,21 +200,27 @@ impl<K: Lookup> Contents<K> {
     /// same version again makes none.
     pub(crate) fn put(&mut self, object: &Arc<K>) -> bool {
         let (namespace, name) = identity(&**object);
-        let hash = hash(&namespace, &name);
+        let hash = self.seed.hash(&namespace, &name);
         if let Some(slot) = self.slot(hash, &namespace, &name) {
             if is_same_version(&**self.heap.at(slot), &**object) {
                 return false;
             }
             self.heap.replace(slot, Arc::clone(object));
-            for ((_, index), entries) in self.indexes.iter().zip(&mut self.entries) {
-                entries.replace(index, &self.heap, slot, object);
+            for at in 0..self.sorted.indexes.len() {
+                let Sorted { indexes, entries, .. } = &*self.sorted;
+                let keys = indexes[at].1.keys(object);
+                if !entries[at].are(slot, &keys) {
+                    let sorted = Arc::make_mut(&mut self.sorted);
+                    sorted.entries[at].replace(&self.heap, slot, keys);
+                }
             }
         } else {
             let slot = self.heap.push(Arc::clone(object));
-            self.identities.insert(Spot { hash, slot });
-            self.order.insert(slot, by_identity(&self.heap, &**object));
-            for ((_, index), entries) in self.indexes.iter().zip(&mut self.entries) {
-                entries.push(index, &self.heap, slot, object);
+            self.identities.insert(hash, slot, &hash_of(&self.seed, &self.heap));
+            let Sorted { order, indexes, entries, .. } = Arc::make_mut(&mut self.sorted);
+            order.insert(slot, by_identity(&self.heap, &**object));
+            for ((_, index), entries) in indexes.iter().zip(entries) {
+                entries.push(index, &self.heap, slot);
             }
         }
         true
@@ -226,20 +229,18 @@ impl<K: Lookup> Contents<K> {
     /// Takes the object of this one's identity out, in whatever version it is there.
     pub(crate) fn take(&mut self, object: &K) -> Option<Arc<K>> {
         let (namespace, name) = identity(object);
-        let hash = hash(&namespace, &name);
+        let hash = self.seed.hash(&namespace, &name);
         let slot = self.slot(hash, &namespace, &name)?;
-        for ((_, index), entries) in self.indexes.iter().zip(&mut self.entries) {
+        let Sorted { order, indexes, entries, .. } = Arc::make_mut(&mut self.sorted);
+        for ((_, index), entries) in indexes.iter().zip(entries) {
             entries.take(index, &self.heap, slot);
         }
-        self.order.remove(by_identity(&self.heap, object));
-        self.identities.remove(spread(hash), |spot| spot.slot == slot);
+        order.remove(by_identity(&self.heap, object));
+        self.identities.remove(hash, |other| *other == slot, &hash_of(&self.seed, &self.heap));
         if let Some(last) = self.heap.last().filter(|last| *last != slot) {
             let moved = self.heap.at(last);
-            let (namespace, name) = identity(&**moved);
-            let hash = self::hash(&namespace, &name);
-            self.identities.remove(spread(hash), |spot| spot.slot == last);
-            self.identities.insert(Spot { hash, slot });
-            self.order.insert(slot, by_identity(&self.heap, &**moved));
+            self.identities.replace(self.seed.of(&**moved), |other| *other == last, slot);
+            order.insert(slot, by_identity(&self.heap, &**moved));
         }
         self.heap.take(slot)
     }
@@ -249,14 +250,14 @@ impl<K: Lookup> Contents<K> {
     pub(crate) fn load(&mut self, objects: Vec<Arc<K>>) {
         self.heap = objects.into_iter().collect();
         let slots: Vec<Slot> = self.heap.slots().collect();
-        let spot = |slot: &Slot| {
-            let (namespace, name) = identity(&**self.heap.at(*slot));
-            Spot { hash: hash(&namespace, &name), slot: *slot }
-        };
-        self.identities = slots.iter().map(spot).collect();
-        let entries = self.indexes.iter().map(|(_, index)| Entries::of(index, &self.heap, &slots));
-        self.entries = entries.collect();
-        self.order = Tree::from_sorted(slots);
+        let hash_of = hash_of(&self.seed, &self.heap);
+        self.identities = Trie::load(slots.iter().map(|slot| (hash_of(slot), *slot)), &hash_of);
+        let indexes = Arc::clone(&self.sorted.indexes);
+        let entries = indexes.iter().map(|(_, index)| Entries::of(index, &self.heap, &slots));
+        let entries = entries.collect();
+        let strainer = Arc::clone(&self.sorted.strainer);
+        self.sorted =
+            Arc::new(Sorted { order: Tree::from_sorted(slots), indexes, entries, strainer });
     }
 
     /// Whether anything differs from an `earlier` state. Mostly a look at one difference tells.
@@ -373,37 +374,26 @@ impl Entries {
     }
 
     /// Puts in an object that was not there.
-    fn push<K: Lookup>(
-        &mut self,
-        index: &Index<K>,
-        heap: &Heap<Arc<K>>,
-        slot: Slot,
-        object: &Arc<K>,
-    ) {
+    fn push<K: Lookup>(&mut self, index: &Index<K>, heap: &Heap<Arc<K>>, slot: Slot) {
+        let object = heap.at(slot);
         if index.is_identity() {
             self.absent += usize::from(is_unnamespaced(object));
             return;
         }
         self.keys.push(Keys::None);
         self.absent += 1;
-        self.replace(index, heap, slot, object);
+        self.replace(heap, slot, index.keys(object));
+    }
+
+    /// Whether these are the keys of an object.
+    fn are(&self, slot: Slot, keys: &[Key]) -> bool {
+        // Those of an identity index are never asked for.
+        self.keys.len() == 0 || self.keys.at(slot).as_slice() == keys
     }
 
     /// Brings the entries of an object to those of a new version.
-    fn replace<K: Lookup>(
-        &mut self,
-        index: &Index<K>,
-        heap: &Heap<Arc<K>>,
-        slot: Slot,
-        object: &Arc<K>,
-    ) {
-        if index.is_identity() {
-            return;
-        }
-        let mut come = index.keys(object);
-        if self.keys.at(slot).as_slice() == come {
-            return;
-        }
+    fn replace<K: Lookup>(&mut self, heap: &Heap<Arc<K>>, slot: Slot, mut come: Vec<Key>) {
+        let object = heap.at(slot);
         let gone = self.keys.at(slot).clone();
         for key in gone.as_slice().iter().filter(|key| !come.contains(key)) {
             self.tree.remove(by_entry(heap, key, &**object));
@@ -489,70 +479,28 @@ fn by_entry<K: Lookup>(heap: &Heap<Arc<K>>, key: &Key, object: &K) -> impl Fn(&E
     move |entry| entry.key.cmp(key).then_with(|| by_identity(&entry.slot))
 }
 
-/// Both parts of an object's identity; the namespace of a cluster-scoped object is `""`.
-#[inline]
-fn identity<K: Lookup>(object: &K) -> (Cow<'_, str>, Cow<'_, str>) {
-    (object.namespace().unwrap_or_default(), object.name().unwrap_or_default())
+fn hash_of<K: Lookup>(seed: &Seed, heap: &Heap<Arc<K>>) -> impl Fn(&Slot) -> u64 {
+    |slot| seed.of(&**heap.at(*slot))
 }
 
-/// The order of everything: (namespace, name).
-pub(crate) fn order<K: Lookup>(a: &K, b: &K) -> Ordering {
-    let ((namespace, name), (other_namespace, other_name)) = (identity(a), identity(b));
-    namespace.cmp(&other_namespace).then_with(|| name.cmp(&other_name))
-}
-
-#[inline]
-fn is<K: Lookup>(object: &K, namespace: &str, name: &str) -> bool {
-    // Names differ more often than namespaces do.
-    object.name().as_deref().unwrap_or_default() == name
-        && object.namespace().as_deref().unwrap_or_default() == namespace
-}
-
-pub(crate) fn is_same_version<K: Lookup>(a: &K, b: &K) -> bool {
-    is_version(a, b.resource_version().as_deref(), b.uid().as_deref())
-}
-
-/// Without a resourceVersion nothing can be said to be the same.
-fn is_version<K: Lookup>(object: &K, resource_version: Option<&str>, uid: Option<&str>) -> bool {
-    resource_version.is_some_and(|version| !version.is_empty())
-        && object.resource_version().as_deref() == resource_version
-        && object.uid().as_deref() == uid
-}
-
-impl Hashed for Spot {
-    fn hash(&self) -> u64 {
-        spread(self.hash)
+impl<K> Clone for Sorted<K> {
+    fn clone(&self) -> Self {
+        Self {
+            order: self.order.clone(),
+            indexes: Arc::clone(&self.indexes),
+            entries: self.entries.clone(),
+            strainer: Arc::clone(&self.strainer),
+        }
     }
-
-    fn same(&self, other: &Self) -> bool {
-        self.slot == other.slot
-    }
-}
-
-/// A hash as the trie wants it, which looks at both ends.
-fn spread(hash: u32) -> u64 {
-    u64::from(hash) | u64::from(hash) << 32
-}
-
-/// Seeded anew in every process, so that nobody can choose names that collide.
-fn hash(namespace: &str, name: &str) -> u32 {
-    static STATE: LazyLock<foldhash::quality::RandomState> = LazyLock::new(Default::default);
-    let mut hasher = STATE.build_hasher();
-    namespace.hash(&mut hasher);
-    name.hash(&mut hasher);
-    let [a, b, c, d, ..] = hasher.finish().to_le_bytes();
-    u32::from_le_bytes([a, b, c, d])
 }
 
 impl<K> Clone for Contents<K> {
     fn clone(&self) -> Self {
         Self {
             heap: self.heap.clone(),
-            order: self.order.clone(),
             identities: self.identities.clone(),
-            indexes: Arc::clone(&self.indexes),
-            entries: self.entries.clone(),
-            strainer: Arc::clone(&self.strainer),
+            seed: self.seed.clone(),
+            sorted: Arc::clone(&self.sorted),
             version: self.version,
         }
     }

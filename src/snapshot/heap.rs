@@ -9,11 +9,26 @@ use std::ops::ControlFlow;
 
 use super::chunk::{Chunk, item, item_mut};
 
-/// Bits of a slot that one level consumes. A publish copies one node of each level, and with it touches the
-/// reference counts of as many cold children, so nodes are short.
-const BITS: u32 = 4;
+/// Items of a full leaf, and children of a full branch, as bits of a slot. A publish copies one node of each level, and
+/// with it counts as many references up and, once the old node goes, down again. So nodes are short; leaves are longer
+/// because what they cost beside their items is spread over these.
+const LEAF_BITS: u32 = 4;
+const BITS: u32 = 3;
 
+const LEAF: usize = 1 << LEAF_BITS;
 const FAN: usize = 1 << BITS;
+
+/// Of how many items the index is consumed below a node of this height.
+#[inline]
+fn shift(height: u32) -> u32 {
+    if height == 0 { 0 } else { LEAF_BITS + (height - 1) * BITS }
+}
+
+/// Where an item lies in or below a node of this height.
+#[inline]
+fn digit(height: u32, index: usize) -> usize {
+    index >> shift(height) & (if height == 0 { LEAF } else { FAN } - 1)
+}
 
 /// The place of an object. It keeps it until it is gone, or an object before it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,14 +87,13 @@ impl<T> Heap<T> {
     pub(crate) fn at(&self, slot: Slot) -> &T {
         let index = slot.index();
         let mut node = &self.root;
-        let mut shift = self.height * BITS;
+        let mut shift = shift(self.height);
         loop {
-            let digit = index >> shift & (FAN - 1);
             match node {
-                Node::Leaf(items) => return items.at(digit),
-                Node::Branch(kids) => node = kids.at(digit),
+                Node::Leaf(items) => return items.at(index % LEAF),
+                Node::Branch(kids) => node = kids.at(index >> shift & (FAN - 1)),
             }
-            shift = shift.wrapping_sub(BITS);
+            shift = shift.saturating_sub(BITS);
         }
     }
 
@@ -103,7 +117,7 @@ impl<T: Clone> Heap<T> {
 
     pub(crate) fn push(&mut self, item: T) -> Slot {
         let slot = Slot::new(self.len);
-        if self.len == FAN << (self.height * BITS) {
+        if self.len == 1 << shift(self.height + 1) {
             let Self { root, height, len } = std::mem::take(self);
             let root = Node::branch(1, &mut std::iter::once(root));
             *self = Self { root, height: height + 1, len };
@@ -136,19 +150,24 @@ impl<T> FromIterator<T> for Heap<T> {
     fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
         let items: Vec<T> = items.into_iter().collect();
         let (len, mut height) = (items.len(), 0);
-        let mut nodes = in_chunks(items, |count, items| Node::Leaf(Chunk::fill((), count, items)));
+        let mut nodes =
+            in_chunks(LEAF, items, |count, items| Node::Leaf(Chunk::fill((), count, items)));
         while nodes.len() > 1 {
-            nodes = in_chunks(nodes, |count, kids| Node::branch(count, kids));
+            nodes = in_chunks(FAN, nodes, |count, kids| Node::branch(count, kids));
             height += 1;
         }
         nodes.pop().map_or_else(Self::default, |root| Self { root, height, len })
     }
 }
 
-fn in_chunks<T, N>(items: Vec<T>, node: impl Fn(usize, &mut std::vec::IntoIter<T>) -> N) -> Vec<N> {
+fn in_chunks<T, N>(
+    max: usize,
+    items: Vec<T>,
+    node: impl Fn(usize, &mut std::vec::IntoIter<T>) -> N,
+) -> Vec<N> {
     let len = items.len();
     let mut items = items.into_iter();
-    (0..len).step_by(FAN).map(|start| node(FAN.min(len - start), &mut items)).collect()
+    (0..len).step_by(max).map(|start| node(max.min(len - start), &mut items)).collect()
 }
 
 impl<T> Node<T> {
@@ -159,7 +178,7 @@ impl<T> Node<T> {
 
 impl<T: Clone> Node<T> {
     fn replace(&mut self, height: u32, index: usize, new: T) -> T {
-        let digit = index >> (height * BITS) & (FAN - 1);
+        let digit = digit(height, index);
         match self {
             Self::Leaf(items) => items.replace(digit, new),
             Self::Branch(kids) => {
@@ -209,7 +228,7 @@ impl<T: Clone> Node<T> {
         let mut node = self;
         loop {
             match node {
-                Self::Leaf(items) => return items.len() == FAN,
+                Self::Leaf(items) => return items.len() == LEAF,
                 Self::Branch(kids) if kids.len() < FAN => return false,
                 Self::Branch(kids) => node = kids.at(FAN - 1),
             }
@@ -326,7 +345,7 @@ mod tests {
         let slots: Vec<_> = heap.slots().collect();
         assert_eq!(slots.len(), model.len());
         assert!(slots.iter().zip(model).all(|(slot, item)| Arc::ptr_eq(heap.at(*slot), item)));
-        let capacity = |height: u32| FAN << (height * BITS);
+        let capacity = |height: u32| 1 << shift(height + 1);
         assert!(model.len() <= capacity(heap.height));
         assert!(heap.height == 0 || model.len() > capacity(heap.height - 1), "no level too many");
     }
@@ -429,7 +448,7 @@ mod tests {
         }
         let (seen, compared) = differences(&old, &new);
         assert_eq!(seen.len(), 3);
-        assert!(compared <= 3 * FAN, "{compared} of 100,000 items were looked at");
+        assert!(compared <= 3 * LEAF, "{compared} of 100,000 items were looked at");
     }
 
     #[test]

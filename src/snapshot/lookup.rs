@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use kube::runtime::reflector::Lookup;
 
-use super::{Contents, contents, iter};
+use super::{Contents, contents, identity, iter};
 use crate::{
     error::{Error, Kind},
     key::{Key, Prefix},
@@ -59,7 +59,7 @@ impl<'a, K: Lookup> IndexView<'a, K> {
             // Ordered by the rest of the key first, and an object is there once for each of its
             // keys.
             let mut objects: Vec<_> = range.map(|entry| self.contents.at(entry.slot)).collect();
-            objects.sort_unstable_by(|a, b| contents::order(&***a, &***b));
+            objects.sort_unstable_by(|a, b| identity::order(&***a, &***b));
             objects.dedup_by(|a, b| Arc::ptr_eq(a, b));
             Inner::Sorted(objects.into_iter())
         }))

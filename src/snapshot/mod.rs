@@ -3,6 +3,7 @@
 mod chunk;
 mod contents;
 mod heap;
+mod identity;
 mod iter;
 mod lookup;
 mod overlay;
@@ -15,7 +16,7 @@ use std::{fmt, sync::Arc};
 
 use kube::runtime::reflector::Lookup;
 
-pub(crate) use self::contents::{Contents, order};
+pub(crate) use self::{contents::Contents, identity::order};
 pub use self::{
     lookup::{Hits, IndexView, Iter},
     overlay::Overlay,

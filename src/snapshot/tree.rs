@@ -12,9 +12,6 @@ use std::cmp::Ordering;
 use super::chunk::{Chunk, item, item_mut};
 pub(crate) use super::iter::Iter;
 
-/// Entries of a full leaf. A publish copies a whole leaf, and with it touches as many cold objects.
-const LEAF: usize = 24;
-
 /// Children of a full branch.
 const FAN: usize = 12;
 
@@ -107,7 +104,7 @@ impl<E: Clone> Tree<E> {
         let mut left = entries.len();
         let mut entries = entries.into_iter();
         let mut nodes: Vec<_> =
-            portions(left, LEAF).map(|len| Node::leaf(len, &mut entries)).collect();
+            portions(left, Node::<E>::LEAF).map(|len| Node::leaf(len, &mut entries)).collect();
         while nodes.len() > 1 {
             left = nodes.len();
             let mut kids = nodes.into_iter();
@@ -147,6 +144,10 @@ impl<E: Clone> Tree<E> {
 }
 
 impl<E> Node<E> {
+    /// Entries of a full leaf. A publish copies a whole leaf, and with it counts up a reference for each entry that
+    /// has one; numbers are copied as fast as bytes.
+    const LEAF: usize = if std::mem::needs_drop::<E>() { 24 } else { 48 };
+
     fn leaf(len: usize, entries: &mut impl Iterator<Item = E>) -> Self {
         Self::Leaf(short(len), Chunk::fill((), len, entries))
     }
@@ -168,7 +169,7 @@ impl<E> Node<E> {
 
     fn capacity(&self) -> usize {
         match self {
-            Self::Leaf(..) => LEAF,
+            Self::Leaf(..) => Self::LEAF,
             Self::Branch(..) => FAN,
         }
     }
@@ -291,15 +292,16 @@ pub(super) fn locate<E>(kids: &Kids<E>, mut rank: usize, end: bool) -> (usize, u
 /// Inserts into a leaf; returns its tail if it had to be split. What is appended to a full leaf starts a new one, so
 /// that ascending insertion leaves full leaves behind.
 fn insert_or_split<E: Clone>(entries: &mut Chunk<E>, rank: usize, entry: E) -> Option<Chunk<E>> {
-    if entries.len() < LEAF {
+    let max = Node::<E>::LEAF;
+    if entries.len() < max {
         entries.insert(rank, entry);
         return None;
     }
-    if rank == LEAF {
+    if rank == max {
         return Some(Chunk::fill((), 1, &mut std::iter::once(entry)));
     }
-    let mut tail = entries.split_off(LEAF / 2);
-    match rank.checked_sub(LEAF / 2) {
+    let mut tail = entries.split_off(max / 2);
+    match rank.checked_sub(max / 2) {
         Some(rank) if rank > 0 => tail.insert(rank, entry),
         _ => entries.insert(rank, entry),
     }
@@ -534,7 +536,7 @@ mod tests {
         for key in 0..10_000 {
             put(&mut tree, key, 0);
         }
-        assert_eq!(leaves(&tree.root), 10_000_usize.div_ceil(LEAF));
+        assert_eq!(leaves(&tree.root), 10_000_usize.div_ceil(Node::<Pair>::LEAF));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     backoff::Backoff,
     incoming::Incoming,
-    spec::{Read, Spec},
+    spec::{Collection, Read, Spec},
 };
 use crate::error::{Error, Kind};
 
@@ -35,14 +35,17 @@ where
         'list: loop {
             yield Ok(Event::Init);
             let mut watches = SelectAll::new();
-            for url in spec.urls() {
-                let mut list = Box::pin(list(Arc::clone(&spec), Arc::clone(&url), streaming));
+            let mut starts = Vec::new();
+            for collection in spec.collections() {
+                let mut list = Box::pin(list(Arc::clone(&spec), Arc::clone(&collection), streaming));
                 while let Some(step) = list.next().await {
                     match step {
                         Listing::Object(object) => yield Ok(Event::InitApply(object)),
                         Listing::Failed(error) => yield Err(error),
                         Listing::Complete(start) => {
-                            watches.push(watch(Arc::clone(&spec), Arc::clone(&url), start).boxed());
+                            let collection = Arc::clone(&collection);
+                            starts.push((Arc::clone(&collection), start.version.clone()));
+                            watches.push(watch(Arc::clone(&spec), collection, start).boxed());
                         }
                         Listing::Desynced(error) => {
                             // A server that ignores what it was asked for never ends a streaming
@@ -57,6 +60,10 @@ where
                 }
             }
             streaming = spec.streaming;
+            // Only now: until all of them are complete, the store shows none of the lists.
+            for (collection, version) in starts {
+                spec.reached(&collection, &version);
+            }
             yield Ok(Event::InitDone);
             while let Some(step) = watches.next().await {
                 match step {
@@ -100,7 +107,7 @@ struct Start {
 
 fn list<K>(
     spec: Arc<Spec<K>>,
-    url: Arc<str>,
+    collection: Arc<Collection>,
     mut streaming: bool,
 ) -> impl Stream<Item = Listing<K>> + Send
 where
@@ -109,7 +116,7 @@ where
     stream! {
         let mut backoff = Backoff::default();
         while streaming {
-            match spec.watch(&url, "", true).await {
+            match spec.watch(&collection.url, "", true).await {
                 Ok(mut incoming) => loop {
                     // Nothing tells the part of a list that was cut from the one that follows:
                     // whatever breaks it off, begin anew.
@@ -157,7 +164,7 @@ where
         let mut next: Option<String> = None;
         loop {
             let mut told = false;
-            let failure = match spec.list(&url, next.as_deref()).await {
+            let failure = match spec.list(&collection.url, next.as_deref()).await {
                 Ok(mut page) => loop {
                     match page.item(|bytes, types| spec.item(bytes, types)).await {
                         Ok(Some(item)) => {
@@ -213,7 +220,7 @@ enum Watching<K> {
 
 fn watch<K>(
     spec: Arc<Spec<K>>,
-    url: Arc<str>,
+    collection: Arc<Collection>,
     start: Start,
 ) -> impl Stream<Item = Watching<K>> + Send
 where
@@ -226,7 +233,7 @@ where
             let begun = Instant::now();
             let connected = match open.take() {
                 Some(incoming) => Ok(incoming),
-                None => spec.watch(&url, &version, false).await,
+                None => spec.watch(&collection.url, &version, false).await,
             };
             let failure = match connected {
                 Err(error) => Some(error),
@@ -243,15 +250,19 @@ where
                     match spec.read(line, false) {
                         Read::Event(event, at) => {
                             version = at;
+                            spec.reached(&collection, &version);
                             yield Watching::Event(event);
                         }
                         Read::Bookmark { version: at, .. } => {
                             version = at;
+                            spec.reached(&collection, &version);
                             yield Watching::Bookmark;
                         }
                         Read::Undecodable { error, version: Some(at), gone: false } => {
                             version = at;
                             yield Watching::Failed(error);
+                            // Once the store knows what it lacks.
+                            spec.reached(&collection, &version);
                         }
                         // That something is gone can't be told without an object, only by its
                         // absence from a list.

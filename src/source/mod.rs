@@ -131,6 +131,10 @@ pub(crate) trait Known: Send + Sync {
     /// Whether this very version of an object is stored. Then the store takes it for listed, and
     /// it need not be decoded again.
     fn keeps(&self, identity: &Identity<'_>) -> bool;
+
+    /// With what comes next, if anything, the store has seen everything in a namespace (`""` is all
+    /// of them) up to this resourceVersion.
+    fn reached(&self, namespace: &str, version: &str);
 }
 
 impl<K> Watch<K> {
@@ -153,6 +157,15 @@ impl<K> Watch<K> {
         }
         strainer = selectors.iter().cloned().fold(strainer, Strainer::fields);
         strainer.without(filter.clone(), decode.whole)
+    }
+
+    /// Only the objects of this name, selected by the API server.
+    pub(crate) fn named(mut self, name: &str) -> Self {
+        let name = name.replace('\\', r"\\").replace(',', r"\,").replace('=', r"\=");
+        let own = format!("metadata.name={name}");
+        let others = self.spec.fields.take();
+        self.spec.fields = Some(others.map_or(own.clone(), |others| format!("{others},{own}")));
+        self
     }
 
     fn new(endpoint: Endpoint, namespaces: Option<Vec<String>>, decode: Decode<K>) -> Self {

@@ -234,6 +234,7 @@ mod tests {
     use kube::{Client, client::Body};
 
     use super::*;
+    use crate::tape::{Tape, Writer};
 
     /// The items of a body that comes in pieces of a size, and what is known at the end.
     async fn read(
@@ -256,8 +257,12 @@ mod tests {
             let mut scanner = Scanner::new(bytes, 0);
             scanner.skip_value(0)?;
             let json = str::from_utf8(scanner.since(0)).map_err(|_| Fault::Malformed)?;
-            let types = String::from_utf8_lossy(types.as_bytes());
-            Ok((format!("{types} {json}"), scanner.position()))
+            let mut object = Writer::default();
+            let open = object.object();
+            object.append(types.as_bytes());
+            object.close(open);
+            let types = object.finish().unwrap();
+            Ok((format!("{} {json}", Tape::new(&types).to_json()), scanner.position()))
         };
         while let Some(item) = page.item(read).await? {
             items.push(item);
@@ -274,7 +279,7 @@ mod tests {
         );
         let wanted = (
             [first, second]
-                .map(|item| format!(r#"{{"apiVersion":"v1","kind":"Thing", {item}"#))
+                .map(|item| format!(r#"{{"apiVersion":"v1","kind":"Thing"}} {item}"#))
                 .to_vec(),
             "7".to_owned(),
             Some("c".to_owned()),
@@ -288,7 +293,7 @@ mod tests {
     async fn fields_come_in_any_order() {
         let list = r#"{"items":[{"a":1}],"metadata":{"resourceVersion":"7"},"kind":"ThingList"}"#;
         let (items, version, next) = read(list, 9).await.unwrap();
-        assert_eq!((items, version.as_str(), next), (vec![r#" {"a":1}"#.to_owned()], "7", None));
+        assert_eq!((items, version.as_str(), next), (vec![r#"{} {"a":1}"#.to_owned()], "7", None));
         for empty in [r#"{"items":null,"metadata":{}}"#, r#"{"items":[]}"#, r#"{"metadata":null}"#]
         {
             assert_eq!(read(empty, 4).await.unwrap(), (vec![], String::new(), None), "{empty}");

@@ -47,6 +47,13 @@ pub(super) struct Spec<K> {
     pub(super) known: Option<Arc<dyn Known>>,
 }
 
+/// The objects of a namespace, or all of them.
+pub(super) struct Collection {
+    /// `""` is all of them.
+    pub(super) namespace: String,
+    pub(super) url: String,
+}
+
 /// Makes an object out of its JSON, without the fields to drop; with the types that it shares with
 /// the list it is in.
 pub(super) struct Decode<K> {
@@ -87,12 +94,22 @@ impl<K> Spec<K> {
         Err(Error::new(Kind::Namespace, why))
     }
 
-    /// The collections to watch: one for each namespace.
-    pub(super) fn urls(&self) -> Vec<Arc<str>> {
-        let url = |namespace: Option<&str>| self.endpoint.resource.url(namespace).into();
+    /// What to watch: one collection for each namespace.
+    pub(super) fn collections(&self) -> Vec<Arc<Collection>> {
+        let collection = |namespace: Option<&str>| {
+            let url = self.endpoint.resource.url(namespace);
+            Arc::new(Collection { namespace: namespace.unwrap_or_default().to_owned(), url })
+        };
         match &self.namespaces {
-            None => vec![url(None)],
-            Some(names) => names.iter().map(|name| url(Some(name))).collect(),
+            None => vec![collection(None)],
+            Some(names) => names.iter().map(|name| collection(Some(name))).collect(),
+        }
+    }
+
+    /// Tells the store, if there is one, how far the watch of a collection is.
+    pub(super) fn reached(&self, collection: &Collection, version: &str) {
+        if let Some(store) = &self.known {
+            store.reached(&collection.namespace, version);
         }
     }
 

@@ -7,10 +7,10 @@ use std::{
 };
 
 /// From what knows nothing of the others to what knows all: a module may use those before it.
-const ORDER: [&str; 23] = [
-    "clock", "json", "path", "error", "labels", "resource", "document", "strain", "source",
-    "leader", "key", "index_by", "explain", "snapshot", "change", "store", "changes", "writer",
-    "adapters", "world", "ext", "testing", "fuzzing",
+const ORDER: [&str; 26] = [
+    "clock", "position", "json", "tape", "path", "error", "labels", "resource", "document",
+    "strain", "source", "leader", "key", "index_by", "explain", "snapshot", "change", "store",
+    "changes", "writer", "adapters", "world", "ext", "one", "testing", "fuzzing",
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -107,9 +107,12 @@ fn public_types_go_where_users_need_them() {
     everywhere::<kube_weir::Leadership>();
     everywhere::<kube_weir::LeadershipWatch>();
     everywhere::<kube_weir::Term>();
+    everywhere::<kube_weir::One<Object>>();
+    everywhere::<kube_weir::CurrentOne<Object>>();
     sent::<kube_weir::Campaign>();
     sent::<kube_weir::Watch<Object>>();
     sent::<kube_weir::Changes<Object>>();
+    sent::<kube_weir::WatchOne<Object>>();
     sent::<Indexed>();
     sent::<kube_weir::Kinds>();
     sent::<kube_weir::world::Worlds<Kinds>>();

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use serde_json::{Number, Value, json};
 
 use super::decode;
-use crate::path::FieldFilter;
+use crate::path::{FieldFilter, keep::with_tape};
 
 #[derive(Serialize, Deserialize, Debug, Default)]
 struct Plain {
@@ -200,6 +200,10 @@ fn check<T: DeserializeOwned + Debug>(
     prop_assert_eq!(shown(&found), shown(&want), "{}", text);
     if let (Err(found), Err(want)) = (found, want) {
         prop_assert_eq!(found.to_string(), want.to_string());
+    }
+    if let Some((found, json)) = with_tape(text, |tape| (tape.decode::<T>(), tape.to_json())) {
+        let want = serde_json::from_slice::<T>(json.as_bytes());
+        prop_assert_eq!(shown(&found), shown(&want), "tape: {}", json);
     }
     let found = filter.deserialize::<T>(text);
     if let Ok(cut) = filter.cut(text) {

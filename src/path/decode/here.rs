@@ -1,10 +1,9 @@
 use serde::de::{Deserializer, Visitor};
 
 use super::items::{Elements, Fields};
-use super::key::Key;
 use super::variant::Variant;
-use super::{Declined, Decoder, Text};
-use crate::json::Fault;
+use super::{Decoder, Text};
+use crate::json::{Declined, Fault};
 use crate::path::cut;
 use crate::path::tree::Place;
 
@@ -264,7 +263,7 @@ impl<'j> Deserializer<'j> for Here<'_, 'j, '_> {
         let Self { decoder, .. } = self;
         if decoder.peek()? != b'{' {
             let variant = decoder.step(Decoder::string)?;
-            return Key::new(variant, decoder).deserialize_enum(name, variants, visitor);
+            return decoder.key(variant).deserialize_enum(name, variants, visitor);
         }
         decoder.step(|decoder| {
             decoder.enter(b'{')?;

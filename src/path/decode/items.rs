@@ -1,7 +1,7 @@
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
 
-use super::key::Key;
-use super::{Declined, Decoder, Here, Text};
+use super::{Decoder, Here, Text};
+use crate::json::Declined;
 use crate::path::tree::Place;
 
 /// The elements of an array that are kept.
@@ -111,7 +111,7 @@ impl<'d, 'j, 't> Fields<'d, 'j, 't> {
             }
             let name = decoder.step(Decoder::name)?;
             let Some(place) = self.place else { return Ok(Some(name)) };
-            self.below = place.field(Key::new(name, decoder).name());
+            self.below = place.field(decoder.key(name).name());
             if !self.below.as_ref().is_some_and(Place::ends) {
                 return Ok(Some(name));
             }
@@ -136,7 +136,7 @@ impl<'j> MapAccess<'j> for Fields<'_, 'j, '_> {
         S: DeserializeSeed<'j>,
     {
         let Some(name) = self.next_kept()? else { return Ok(None) };
-        let key = Key::new(name, self.decoder);
+        let key = self.decoder.key(name);
         // serde_json would stand within the name now.
         seed.deserialize(key).map(Some).map_err(|_| self.decoder.decline())
     }

@@ -7,17 +7,14 @@
 mod agreement;
 mod here;
 mod items;
-mod key;
 mod variant;
 
-use std::fmt;
-
 use memchr::memchr;
-use serde::de::{self, DeserializeOwned};
+use serde::de::DeserializeOwned;
 
 use self::here::Here;
 use super::tree::Place;
-use crate::json::{Counts, Fault, MAX_DEPTH, Quoted, Scanner};
+use crate::json::{Counts, Declined, Fault, Key, MAX_DEPTH, Quoted, Scanner};
 
 /// Decodes the value at the start of the bytes, but for what ends at `place` or below, and gives
 /// where it ends. `None` if `serde_json` has to decide.
@@ -57,10 +54,6 @@ enum Text<'j> {
     /// In `Decoder::unescaped`.
     Unescaped,
 }
-
-/// What stands here is left to `serde_json`.
-#[derive(Debug)]
-struct Declined;
 
 impl<'j> Decoder<'j> {
     fn new(bytes: &'j [u8]) -> Self {
@@ -150,6 +143,15 @@ impl<'j> Decoder<'j> {
             return self.escaped_string(start);
         }
         self.written(start, self.scan.position() - 1).map(Text::Written)
+    }
+
+    /// A string as the name of a field.
+    #[inline]
+    fn key(&self, name: Text<'j>) -> Key<'_, 'j> {
+        match name {
+            Text::Written(name) => Key::Written(name),
+            Text::Unescaped => Key::Unescaped(&self.unescaped),
+        }
     }
 
     #[cold]
@@ -244,20 +246,5 @@ impl<'j> Decoder<'j> {
             b'"' => self.scan.string().map(drop),
             _ => self.scan.literal().map(drop),
         }
-    }
-}
-
-impl fmt::Display for Declined {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("left to serde_json")
-    }
-}
-
-impl std::error::Error for Declined {}
-
-impl de::Error for Declined {
-    fn custom<T: fmt::Display>(_: T) -> Self {
-        // Nobody reads it: what is wrong is found out anew.
-        Declined
     }
 }

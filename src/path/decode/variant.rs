@@ -1,7 +1,8 @@
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, VariantAccess, Visitor};
 
-use super::{Declined, Decoder, Here};
+use super::{Decoder, Here};
+use crate::json::Declined;
 
 /// An enum's variant as the only field of an object.
 pub(super) struct Variant<'d, 'j> {

@@ -3,7 +3,7 @@
 mod gate;
 mod leases;
 mod link;
-mod random;
+pub(crate) mod random;
 mod schedules;
 mod terms;
 

@@ -13,6 +13,7 @@ mod churn;
 mod custom;
 mod idle;
 mod leader;
+mod one;
 mod outage;
 mod rights;
 mod selectors;

@@ -1,23 +1,19 @@
 //! Filling a store: the one place where events become state.
 
-use std::{
-    borrow::Cow,
-    collections::BTreeSet,
-    mem,
-    sync::{Arc, Mutex, PoisonError},
-};
+mod kept;
+
+use std::{borrow::Cow, collections::BTreeSet, mem, sync::Arc};
 
 use arc_swap::ArcSwap;
 use kube::runtime::{reflector::Lookup, watcher::Event};
 use tokio::sync::watch;
 
+use self::kept::Kept;
 use crate::{
     change::Batch,
-    document::Identity,
     error::Error,
     index_by::IndexBy,
     snapshot::{Contents, Snapshot, named, order},
-    source::Known,
     store::{Status, Store, SyncPolicy},
 };
 
@@ -27,8 +23,8 @@ pub(crate) struct Writer<K> {
     working: Contents<K>,
     /// What readers see.
     published: Snapshot<K>,
-    /// Whether `working` was touched since it was last published.
-    dirty: bool,
+    /// How often `working` was changed since it was last published.
+    changes: usize,
     /// Whether anything came in since the stores were last told.
     news: bool,
     /// The list that is coming in, until its `InitDone`.
@@ -36,36 +32,14 @@ pub(crate) struct Writer<K> {
     phase: Phase,
     /// Whether a kind that can't be listed counts as one without objects.
     optional: bool,
+    /// Whether the watch says how far it is. Else the objects that come do.
+    is_told: bool,
+    /// Objects whose newest version would not decode. What is no longer one of them the stores are
+    /// told when they can see it.
+    stale: Arc<BTreeSet<(String, String)>>,
     current: Arc<ArcSwap<Contents<K>>>,
     kept: Arc<Kept<K>>,
     status: watch::Sender<Status>,
-}
-
-/// What a watch finds listed in the version that is stored, so that it doesn't decode it again.
-pub(crate) struct Kept<K> {
-    current: Arc<ArcSwap<Contents<K>>>,
-    /// Only ever locked by the one task that polls watch and writer.
-    listed: Mutex<Vec<Arc<K>>>,
-}
-
-impl<K> Kept<K> {
-    fn take(&self) -> Vec<Arc<K>> {
-        mem::take(&mut self.listed.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl<K: Lookup + Send + Sync> Known for Kept<K> {
-    fn is_empty(&self) -> bool {
-        self.current.load().is_empty()
-    }
-
-    fn keeps(&self, identity: &Identity<'_>) -> bool {
-        let contents = self.current.load();
-        let Some(object) = contents.at_version(identity) else { return false };
-        let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
-        listed.push(Arc::clone(object));
-        true
-    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -105,17 +79,19 @@ impl<K: Lookup> Writer<K> {
         let working = Contents::new(by);
         let published = Snapshot(Arc::new(working.clone()));
         let current = Arc::new(ArcSwap::new(Arc::clone(&published.0)));
-        let kept = Kept { current: Arc::clone(&current), listed: Mutex::default() };
+        let kept = Arc::new(Kept::new(Arc::clone(&current)));
         Self {
             working,
             current,
-            kept: Arc::new(kept),
+            kept,
             published,
-            dirty: false,
+            changes: 0,
             news: false,
             list: None,
             phase: Phase::Loading { published: false },
             optional: false,
+            is_told: false,
+            stale: Arc::default(),
             status: watch::Sender::default(),
         }
     }
@@ -124,7 +100,9 @@ impl<K: Lookup> Writer<K> {
         Store::new(Arc::clone(&self.current), self.status.subscribe())
     }
 
-    pub(crate) fn kept(&self) -> Arc<Kept<K>> {
+    /// For a watch that tells more than its events.
+    pub(crate) fn kept(&mut self) -> Arc<Kept<K>> {
+        self.is_told = true;
         Arc::clone(&self.kept)
     }
 
@@ -168,6 +146,7 @@ impl<K: Lookup> Writer<K> {
                     list.note(Arc::clone(&object), true);
                 }
                 self.working.version = self.working.version.max(version(&*object));
+                self.passed(&*object);
                 self.put(&object);
             }
             Event::Delete(object) => {
@@ -176,6 +155,9 @@ impl<K: Lookup> Writer<K> {
                     list.note(Arc::clone(&object), false);
                 }
                 self.working.version = self.working.version.max(version(&*object));
+                if self.is_synced() {
+                    self.passed(&*object);
+                }
                 self.take(&object);
             }
         }
@@ -188,11 +170,12 @@ impl<K: Lookup> Writer<K> {
         if let (Some(list), Some(object)) = (&mut self.list, stale.clone()) {
             list.undecodable.insert(object);
         }
+        if let Some(object) = stale {
+            Arc::make_mut(&mut self.stale).insert(object);
+        }
         self.status.send_modify(|status| {
             status.last_error = Some(error.clone());
-            if let Some(object) = stale {
-                Arc::make_mut(&mut status.stale).insert(object);
-            }
+            status.stale = Arc::clone(&self.stale);
         });
     }
 
@@ -220,8 +203,12 @@ impl<K: Lookup> Writer<K> {
     /// Lets readers see all events so far, and gives what changed since the last time.
     pub(crate) fn publish(&mut self) -> Option<Batch<K>> {
         let previous = self.published.clone();
-        self.swap();
-        let batch = Batch::between(&previous, &self.published);
+        let changes = self.swap();
+        let batch = match changes {
+            // Two changes may make none. One is one.
+            1 => Some(Batch::new(&previous, &self.published)),
+            _ => Batch::between(&previous, &self.published),
+        };
         self.tell();
         batch
     }
@@ -230,23 +217,44 @@ impl<K: Lookup> Writer<K> {
         &self.published
     }
 
-    fn swap(&mut self) {
-        if mem::take(&mut self.dirty) {
+    /// Gives how many changes it made visible.
+    fn swap(&mut self) -> usize {
+        let changes = mem::take(&mut self.changes);
+        if changes > 0 {
             self.published = Snapshot(Arc::new(self.working.clone()));
             self.current.store(Arc::clone(&self.published.0));
         }
+        changes
     }
 
     /// Wakes those who wait. After the swap, so that they find what they are told of.
     fn tell(&mut self) {
-        if mem::take(&mut self.news) {
-            let (synced, listing) = (self.is_synced(), self.list.is_some());
-            self.status.send_modify(|status| {
+        let news = mem::take(&mut self.news);
+        let mut position = self.kept.position();
+        let moved = mem::take(&mut position.1);
+        if !news && !moved {
+            return;
+        }
+        let (synced, listing) = (self.phase == Phase::Live, self.list.is_some());
+        self.status.send_modify(|status| {
+            if moved {
+                status.position.follow(&position.0);
+            }
+            if news {
                 status.synced = synced;
                 status.listing = listing;
                 status.last_error = None;
+                status.stale = Arc::clone(&self.stale);
                 status.events += 1;
-            });
+            }
+        });
+    }
+
+    fn passed(&self, object: &K) {
+        if !self.is_told
+            && let Some(version) = object.resource_version()
+        {
+            self.kept.passed(&version);
         }
     }
 
@@ -276,8 +284,11 @@ impl<K: Lookup> Writer<K> {
         let List { objects, undecodable, version, .. } = list;
         self.working.version = self.working.version.max(version);
         let objects: Vec<_> = objects.into_iter().map(|(object, _)| object).collect();
+        for object in &objects {
+            self.passed(object);
+        }
         if self.working.is_empty() {
-            self.dirty |= !objects.is_empty();
+            self.changes += objects.len();
             self.working.load(objects);
         } else {
             let (come, mut gone) = self.working.until(&objects);
@@ -289,7 +300,7 @@ impl<K: Lookup> Writer<K> {
                 self.take(object);
             }
         }
-        self.status.send_modify(|status| status.stale = Arc::new(undecodable));
+        self.stale = Arc::new(undecodable);
         match mem::replace(&mut self.phase, Phase::Live) {
             Phase::Live => Applied::Noted,
             Phase::Loading { published: true } => Applied::Synced(self.publish()),
@@ -303,21 +314,19 @@ impl<K: Lookup> Writer<K> {
 
     fn put(&mut self, object: &Arc<K>) {
         self.refreshed(object);
-        self.dirty |= self.working.put(object);
+        self.changes += usize::from(self.working.put(object));
     }
 
     fn take(&mut self, object: &K) {
         self.refreshed(object);
-        self.dirty |= self.working.take(object).is_some();
+        self.changes += usize::from(self.working.take(object).is_some());
     }
 
     /// A good version has come in, or the object is gone: it is stale no more.
     fn refreshed(&mut self, object: &K) {
-        if self.status.borrow().stale.is_empty() {
-            return;
+        if !self.stale.is_empty() {
+            Arc::make_mut(&mut self.stale).remove(&identity(object));
         }
-        let identity = identity(object);
-        self.status.send_if_modified(|status| Arc::make_mut(&mut status.stale).remove(&identity));
     }
 }
 
@@ -393,5 +402,25 @@ mod tests {
         let names = writer.snapshot().iter().map(|object| object.metadata.name.clone().unwrap());
         // What came last before the end was 4, and the deletion of 5.
         assert_eq!(names.collect::<Vec<_>>(), ["0", "1", "2", "3", "4", "6", "99"]);
+    }
+
+    /// SEMANTICS: D4
+    #[test]
+    fn one_change_is_a_batch_and_two_that_undo_each_other_are_none() {
+        let mut writer = Writer::new(IndexBy::path("metadata.namespace").unwrap());
+        let published = |writer: &mut Writer<ConfigMap>, events: Vec<Event<ConfigMap>>| {
+            for event in events {
+                writer.apply(event).map(drop).unwrap();
+            }
+            writer.publish().map(|batch| batch.deltas().len())
+        };
+        assert_eq!(published(&mut writer, vec![Event::Init, Event::InitDone]), None);
+        assert_eq!(published(&mut writer, vec![Event::Apply(object(1, 1))]), Some(1));
+        assert_eq!(published(&mut writer, vec![Event::Apply(object(1, 1))]), None);
+        let come_and_go = vec![Event::Apply(object(2, 2)), Event::Delete(object(2, 3))];
+        assert_eq!(published(&mut writer, come_and_go), None);
+        let there_and_back = vec![Event::Apply(object(1, 2)), Event::Apply(object(1, 1))];
+        assert_eq!(published(&mut writer, there_and_back), None);
+        assert_eq!(published(&mut writer, vec![Event::Delete(object(1, 4))]), Some(1));
     }
 }

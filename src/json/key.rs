@@ -1,24 +1,36 @@
-use serde::Deserializer;
-use serde::de::value::StrDeserializer;
-use serde::de::{IntoDeserializer, Visitor};
+use std::fmt;
 
-use super::{Declined, Decoder, Text};
+use serde::{
+    Deserializer,
+    de::{self, IntoDeserializer, Visitor, value::StrDeserializer},
+};
+
+/// What stands here is left to `serde_json`.
+#[derive(Debug)]
+pub(crate) struct Declined;
+
+impl fmt::Display for Declined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("left to serde_json")
+    }
+}
+
+impl std::error::Error for Declined {}
+
+impl de::Error for Declined {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        // Nobody reads it: what is wrong is found out anew.
+        Declined
+    }
+}
 
 /// The name of a field, handed on as `serde_json` itself would: maps may ask for numbers and truth values.
-pub(super) enum Key<'d, 'j> {
+pub(crate) enum Key<'d, 'j> {
     Written(&'j str),
     Unescaped(&'d str),
 }
 
-impl<'d, 'j> Key<'d, 'j> {
-    #[inline]
-    pub(super) fn new(name: Text<'j>, decoder: &'d Decoder<'j>) -> Self {
-        match name {
-            Text::Written(name) => Self::Written(name),
-            Text::Unescaped => Self::Unescaped(&decoder.unescaped),
-        }
-    }
-
+impl<'j> Key<'_, 'j> {
     /// In a number there can be no escapes.
     fn written(self) -> Result<&'j str, Declined> {
         match self {
@@ -30,7 +42,7 @@ impl<'d, 'j> Key<'d, 'j> {
 
 impl<'d> Key<'d, 'd> {
     #[inline]
-    pub(super) fn name(self) -> &'d str {
+    pub(crate) fn name(self) -> &'d str {
         let (Self::Written(name) | Self::Unescaped(name)) = self;
         name
     }

@@ -1,0 +1,73 @@
+//! What objects are known by: (namespace, name) for the look-up and the order, uid and resourceVersion for the version.
+
+use std::{
+    borrow::Cow,
+    cmp::Ordering,
+    hash::{BuildHasher, Hasher},
+};
+
+use foldhash::fast::RandomState;
+use kube::runtime::reflector::Lookup;
+
+/// Both parts of an object's identity; the namespace of a cluster-scoped object is `""`.
+#[inline]
+pub(super) fn identity<K: Lookup>(object: &K) -> (Cow<'_, str>, Cow<'_, str>) {
+    (object.namespace().unwrap_or_default(), object.name().unwrap_or_default())
+}
+
+/// The order of everything: (namespace, name).
+pub(crate) fn order<K: Lookup>(a: &K, b: &K) -> Ordering {
+    let (namespace, name) = identity(b);
+    against(a, &namespace, &name)
+}
+
+/// How an object is ordered against an identity.
+#[inline]
+pub(super) fn against<K: Lookup>(object: &K, namespace: &str, name: &str) -> Ordering {
+    let (own_namespace, own_name) = identity(object);
+    (*own_namespace).cmp(namespace).then_with(|| (*own_name).cmp(name))
+}
+
+/// Whether an object has an identity.
+#[inline]
+pub(super) fn is<K: Lookup>(object: &K, namespace: &str, name: &str) -> bool {
+    let (own_namespace, own_name) = identity(object);
+    own_name == name && own_namespace == namespace
+}
+
+/// Seeded anew for each store, so that nobody can choose names that collide.
+#[derive(Clone, Default)]
+pub(super) struct Seed(RandomState);
+
+impl Seed {
+    #[inline]
+    pub(super) fn hash(&self, namespace: &str, name: &str) -> u64 {
+        // The hasher takes the length of each part into account, so nothing need stand between.
+        let mut hasher = self.0.build_hasher();
+        hasher.write(namespace.as_bytes());
+        hasher.write(name.as_bytes());
+        hasher.finish()
+    }
+
+    #[inline]
+    pub(super) fn of<K: Lookup>(&self, object: &K) -> u64 {
+        let (namespace, name) = identity(object);
+        self.hash(&namespace, &name)
+    }
+}
+
+/// Whether two objects of one identity are the same version.
+pub(super) fn is_same_version<K: Lookup>(a: &K, b: &K) -> bool {
+    is_version(a, b.resource_version().as_deref(), b.uid().as_deref())
+}
+
+/// Without a resourceVersion nothing can be said to be the same.
+pub(super) fn is_version<K: Lookup>(
+    object: &K,
+    resource_version: Option<&str>,
+    uid: Option<&str>,
+) -> bool {
+    resource_version.is_some_and(|version| !version.is_empty())
+        && object.resource_version().as_deref() == resource_version
+        && object.uid().as_deref() == uid
+}

@@ -1,0 +1,208 @@
+use std::borrow::Cow;
+
+use super::{
+    ARRAY, END, ESCAPED, FALSE, INTEGER, LARGE_ARRAY, LARGE_OBJECT, LONG_STRING, NULL, NUMBER,
+    OBJECT, OTHER_NAME, SHORT_STRING, SMALL_INTEGER, STRING, TRUE, TWO_BYTES, dictionary,
+};
+
+/// A place on a tape: before a value, or before a field.
+///
+/// What is no tape is read as something else, or as null. It never panics and never goes back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tape<'t> {
+    text: &'t str,
+    at: usize,
+}
+
+/// What stands at a place.
+pub(crate) enum Value<'t> {
+    Null,
+    Bool(bool),
+    Integer(u64),
+    /// Any other number, as it was written.
+    Number(&'t str),
+    String(&'t str),
+    /// A string, as it was written.
+    Escaped(&'t str),
+    /// Its fields come next, up to there.
+    Object(usize),
+    /// Its elements come next, up to there.
+    Array(usize),
+}
+
+impl<'t> Tape<'t> {
+    /// Stands before the value at the start.
+    #[inline]
+    pub(crate) fn new(text: &'t str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// Whether it stands before an end that [`next`](Self::next) gave.
+    #[inline]
+    pub(crate) fn is_before(&self, end: usize) -> bool {
+        self.at < end.min(self.text.len())
+    }
+
+    #[inline]
+    fn byte(&self, at: usize) -> u8 {
+        self.text.as_bytes().get(at).copied().unwrap_or(NULL)
+    }
+
+    #[inline]
+    fn digits<const N: usize>(&mut self) -> usize {
+        let start = self.at;
+        self.at += N;
+        (start..self.at).fold(0, |all, at| all << 7 | usize::from(self.byte(at)))
+    }
+
+    #[inline]
+    fn text(&mut self, len: usize) -> &'t str {
+        let start = self.at;
+        self.at += len;
+        self.text.get(start..self.at).unwrap_or_default()
+    }
+
+    fn integer(&mut self) -> u64 {
+        let (mut number, mut shift) = (0, 0);
+        loop {
+            let digit = self.byte(self.at);
+            self.at += 1;
+            number |= u64::from(digit & 63) << shift;
+            shift += 6;
+            if digit < 64 || shift > 60 {
+                return number;
+            }
+        }
+    }
+
+    /// What begins with this byte, which was stepped over.
+    #[inline]
+    fn value(&mut self, first: u8) -> Value<'t> {
+        match first {
+            SHORT_STRING..END => Value::String(self.text(usize::from(first - SHORT_STRING))),
+            SMALL_INTEGER..SHORT_STRING => Value::Integer((first - SMALL_INTEGER).into()),
+            STRING => {
+                let len = self.digits::<2>();
+                Value::String(self.text(len))
+            }
+            LONG_STRING => {
+                let len = self.digits::<4>();
+                Value::String(self.text(len))
+            }
+            OBJECT => Value::Object(self.digits::<2>() + self.at),
+            ARRAY => Value::Array(self.digits::<2>() + self.at),
+            LARGE_OBJECT => Value::Object(self.digits::<4>() + self.at),
+            LARGE_ARRAY => Value::Array(self.digits::<4>() + self.at),
+            FALSE | TRUE => Value::Bool(first == TRUE),
+            INTEGER => Value::Integer(self.integer()),
+            NUMBER => Value::Number(self.string()),
+            ESCAPED => Value::Escaped(self.string()),
+            _ => Value::Null,
+        }
+    }
+
+    /// Steps over a scalar, or into a container.
+    #[inline]
+    pub(crate) fn next(&mut self) -> Value<'t> {
+        let first = self.byte(self.at);
+        self.at += 1;
+        self.value(first)
+    }
+
+    fn string(&mut self) -> &'t str {
+        match self.next() {
+            Value::String(text) => text,
+            _ => "",
+        }
+    }
+
+    /// Steps over a value.
+    #[inline]
+    pub(crate) fn skip(&mut self) {
+        if let Value::Object(end) | Value::Array(end) = self.next() {
+            self.at = end;
+        }
+    }
+
+    /// Steps over the name of a field.
+    #[inline]
+    pub(crate) fn name(&mut self) -> Name<'t> {
+        let first = self.byte(self.at);
+        self.at += 1;
+        match first {
+            OTHER_NAME => match self.next() {
+                Value::String(name) => Name::Other(name),
+                Value::Escaped(quoted) => Name::Escaped(quoted),
+                _ => Name::Other(""),
+            },
+            TWO_BYTES.. => {
+                let second = self.digits::<1>();
+                let first = usize::from(first - TWO_BYTES);
+                Name::Number(usize::from(TWO_BYTES) + (first << 7) + second)
+            }
+            _ => Name::Number(first.into()),
+        }
+    }
+
+    /// Steps into an object to the value of a field; `false` if it is no object, or has no such
+    /// field.
+    #[inline]
+    pub(crate) fn seek(&mut self, name: &str) -> bool {
+        let Value::Object(end) = self.next() else { return false };
+        let number = dictionary::number(name);
+        while self.is_before(end) {
+            let found = match self.name() {
+                Name::Number(own) => Some(own) == number,
+                other => other.text() == name,
+            };
+            if found {
+                return true;
+            }
+            self.skip();
+        }
+        false
+    }
+
+    /// How many values there are up to there.
+    pub(crate) fn count(mut self, end: usize) -> usize {
+        let mut count = 0;
+        while self.is_before(end) {
+            self.skip();
+            count += 1;
+        }
+        count
+    }
+}
+
+/// The name of a field.
+pub(crate) enum Name<'t> {
+    Number(usize),
+    Other(&'t str),
+    /// As it was written.
+    Escaped(&'t str),
+}
+
+impl<'t> Name<'t> {
+    #[inline]
+    pub(crate) fn text(self) -> Cow<'t, str> {
+        match self {
+            Self::Escaped(quoted) => Cow::Owned(unescape(quoted)),
+            name => Cow::Borrowed(name.plain()),
+        }
+    }
+
+    /// One without escapes.
+    #[inline]
+    pub(super) fn plain(self) -> &'t str {
+        match self {
+            Self::Number(number) => dictionary::name(number),
+            Self::Other(name) | Self::Escaped(name) => name,
+        }
+    }
+}
+
+/// A string that was written with escapes.
+#[cold]
+pub(crate) fn unescape(quoted: &str) -> String {
+    serde_json::from_str(quoted).unwrap_or_default()
+}
