@@ -51,6 +51,13 @@ impl<K> Store<K> {
     }
 }
 
+impl<K> Changes<K> {
+    /// The store that the changes are of.
+    pub fn store(&self) -> Store<K> {
+        self.store.clone()
+    }
+}
+
 impl<K: Lookup> Changes<K> {
     fn news(&mut self) -> Option<Change<K>> {
         if !self.store.is_synced() {

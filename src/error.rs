@@ -34,6 +34,8 @@ struct Inner {
     retry_after: Option<Duration>,
     object: Option<(String, String)>,
     path: Option<PathError>,
+    /// Which kind of a world it is about, and what it says without the name.
+    of_kind: Option<(Arc<str>, Error)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +71,7 @@ impl Error {
             retry_after: None,
             object: None,
             path: None,
+            of_kind: None,
         }))
     }
 
@@ -89,6 +92,17 @@ impl Error {
             format!("object {namespace}{slash}{name} can't be decoded: {}", describe_json(cause));
         Self::new(Kind::Undecodable, message)
             .modify(|inner| inner.object = Some((namespace.to_owned(), name.to_owned())))
+    }
+
+    /// The same, said of one kind of a world.
+    pub(crate) fn in_kind(self, name: &Arc<str>) -> Self {
+        Self::new(self.kind(), format!("{name}: {self}")).modify(|inner| {
+            inner.status = self.0.status;
+            inner.retry_after = self.0.retry_after;
+            inner.object.clone_from(&self.0.object);
+            inner.path.clone_from(&self.0.path);
+            inner.of_kind = Some((Arc::clone(name), self));
+        })
     }
 
     /// The failure that the API server reported with this HTTP status.
@@ -241,6 +255,11 @@ impl Error {
         Some((namespace, name))
     }
 
+    /// Which kind of a [`World`](crate::World) the error is about.
+    pub fn of_kind(&self) -> Option<&str> {
+        self.0.of_kind.as_ref().map(|(name, _)| &**name)
+    }
+
     /// What is wrong with a path or selector, and where.
     pub fn path(&self) -> Option<&PathError> {
         self.0.path.as_ref()
@@ -295,7 +314,11 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source.as_deref().map(|source| source as _)
+        match &self.0.of_kind {
+            // It says itself what that one says.
+            Some((_, error)) => error.source(),
+            None => self.0.source.as_deref().map(|source| source as _),
+        }
     }
 }
 

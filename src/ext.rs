@@ -11,12 +11,12 @@ use crate::{
         ChangeItem, Debounce, Debounced, EventItem, FilterFields, Indexed, LogErrors, Matching,
         Spawned, WhileLeading,
     },
-    change::Change,
+    change::{Phase, Subject},
     error::{Error, Kind},
     index_by::IndexBy,
     leader::LeadershipWatch,
     path::{FieldFilter, FieldSelector},
-    snapshot::Snapshot,
+    strain::Strainer,
 };
 
 /// The stages of a pipeline, for any stream of kube's watcher
@@ -51,12 +51,12 @@ pub trait EventStreamExt: Stream {
     /// On [`Watch`](crate::Watch) the method of the same name drops them while decoding, which
     /// costs nothing; here each object has been built already and is built anew without them. An
     /// object that can't be is an [`is_undecodable`](Error::is_undecodable) item.
-    fn filter_fields<K>(self, filter: FieldFilter) -> FilterFields<Self>
+    fn filter_fields<K>(self, filter: FieldFilter) -> FilterFields<Self, K>
     where
         Self: Stream<Item: EventItem<Object = K>> + Sized,
         K: Lookup + Serialize + DeserializeOwned,
     {
-        FilterFields::new(self, filter)
+        FilterFields::new(self, filter, Strainer::default())
     }
 
     /// Lets only objects through that match. One that begins to match is created for those
@@ -64,15 +64,18 @@ pub trait EventStreamExt: Stream {
     ///
     /// Put it before [`filter_fields`](EventStreamExt::filter_fields) if it selects on a field that
     /// is dropped there; on [`Watch`](crate::Watch) the order doesn't matter.
-    fn matching<K>(self, selector: FieldSelector) -> Matching<Self>
+    fn matching<K>(self, selector: FieldSelector) -> Matching<Self, K>
     where
         Self: Stream<Item: EventItem<Object = K>> + Sized,
         K: Serialize + 'static,
     {
-        Matching::new(self, selector)
+        Matching::new(self, selector, Strainer::default())
     }
 
     /// Stores and indexes the objects, and turns the events into changes.
+    ///
+    /// An [`Overlay`](crate::Overlay) of a snapshot knows the stages that stand right before this
+    /// one; a stream that was boxed in between hides them.
     fn index<K>(self, by: IndexBy<K>) -> Indexed<Self, K>
     where
         Self: Stream<Item: EventItem<Object = K>> + Sized,
@@ -89,7 +92,7 @@ pub trait EventStreamExt: Stream {
     fn debounce<K>(self, debounce: impl Into<Debounce>) -> Debounced<Self, K>
     where
         Self: Stream<Item: ChangeItem<Object = K>> + Sized,
-        K: Lookup,
+        K: Subject,
     {
         Debounced::new(self, debounce.into())
     }
@@ -129,6 +132,7 @@ pub trait EventStreamExt: Stream {
     fn while_leading<K>(self, leadership: &LeadershipWatch) -> WhileLeading<Self, K>
     where
         Self: Stream<Item: ChangeItem<Object = K>> + Sized,
+        K: Subject,
     {
         WhileLeading::new(self, leadership)
     }
@@ -183,7 +187,8 @@ pub trait EventStreamExt: Stream {
         Spawned::new(self)
     }
 
-    /// Polls the stream until its [`Synced`](crate::Change::Synced) item, and gives the snapshot.
+    /// Polls the stream until its [`Synced`](crate::Change::Synced) item, and gives the snapshot,
+    /// or the [`World`](crate::World).
     ///
     /// Items before it are dropped: `InitialSync` batches, whose content is in the snapshot, and
     /// errors. To give up on a kind that can't be listed, use
@@ -196,16 +201,20 @@ pub trait EventStreamExt: Stream {
     /// # Cancel safety
     ///
     /// Dropping the future loses no item but those described above.
-    fn first_synced<K>(&mut self) -> impl Future<Output = Result<Snapshot<K>, Error>>
+    fn first_synced<K>(&mut self) -> impl Future<Output = Result<K::State, Error>>
     where
         Self: Stream<Item: ChangeItem<Object = K>> + Unpin,
+        K: Subject,
     {
         async {
             let mut last = None;
             while let Some(item) = self.next().await {
                 match item.into_change() {
-                    Ok(Change::Synced(snapshot)) => return Ok(snapshot),
-                    Ok(_) => {}
+                    Ok(change) => {
+                        if let Phase::Synced(state) = K::phase(&change) {
+                            return Ok(state);
+                        }
+                    }
                     Err(error) => last = Some(error),
                 }
             }

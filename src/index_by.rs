@@ -9,6 +9,7 @@ use crate::{
     error::{Error, Kind},
     key::Key,
     path::FieldPath,
+    strain::Strainer,
 };
 
 /// The indexes of a store: one main index, and any number of named ones beside it.
@@ -31,6 +32,8 @@ use crate::{
 pub struct IndexBy<K> {
     main: Index<K>,
     named: Vec<(Arc<str>, Index<K>)>,
+    /// What the objects have gone through when they are indexed.
+    strainer: Arc<Strainer<K>>,
 }
 
 impl<K: Serialize + 'static> IndexBy<K> {
@@ -107,6 +110,15 @@ impl<K> IndexBy<K> {
         self
     }
 
+    /// The same for objects that come through these stages.
+    pub(crate) fn behind(self, strainer: Strainer<K>) -> Self {
+        Self { strainer: Arc::new(strainer), ..self }
+    }
+
+    pub(crate) fn strainer(&self) -> Arc<Strainer<K>> {
+        Arc::clone(&self.strainer)
+    }
+
     pub(crate) fn into_indexes(self) -> Arc<[(Arc<str>, Index<K>)]> {
         let main = (Self::MAIN.into(), self.main);
         std::iter::once(main).chain(self.named).collect()
@@ -169,7 +181,7 @@ impl<K> Index<K> {
 
 impl<K> From<Index<K>> for IndexBy<K> {
     fn from(main: Index<K>) -> Self {
-        Self { main, named: Vec::new() }
+        Self { main, named: Vec::new(), strainer: Arc::default() }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Label selectors, in the API server's own grammar: to check them before they are sent, and to
 //! answer them in tests.
 
-#[cfg(feature = "testing")]
 use serde_json::Value;
 
 use crate::path::PathError;
@@ -20,10 +19,6 @@ use crate::path::PathError;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct LabelSelector {
-    #[cfg_attr(
-        not(feature = "testing"),
-        expect(dead_code, reason = "only the test server matches")
-    )]
     terms: Vec<(String, Requirement)>,
 }
 
@@ -66,8 +61,8 @@ impl LabelSelector {
     }
 }
 
-#[cfg(feature = "testing")]
 impl LabelSelector {
+    #[cfg(feature = "testing")]
     pub(crate) fn is_empty(&self) -> bool {
         self.terms.is_empty()
     }

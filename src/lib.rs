@@ -48,6 +48,7 @@
 //! | [`index`](EventStreamExt::index) | stores, indexes, publishes one [`Snapshot`] for each run of events |
 //! | [`debounce`](EventStreamExt::debounce) | merges what comes in quick succession into one net [`Change`] |
 //! | [`while_leading`](EventStreamExt::while_leading) | lets changes through only while this replica leads: [`Election`] |
+//! | [`world`](fn@world) | makes one stream of several kinds, each item with a snapshot of all of one moment |
 //! | [`log_errors`](EventStreamExt::log_errors) | logs failures, which are items and never the end |
 //!
 //! Nothing runs behind your back: a pipeline works while it is polled, and stops when it is
@@ -83,10 +84,12 @@ mod resource;
 mod snapshot;
 mod source;
 mod store;
+mod strain;
 mod tape;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
+pub mod world;
 mod writer;
 
 pub use crate::{
@@ -106,9 +109,10 @@ pub use crate::{
     one::{CurrentOne, One, WatchOne, watch_one},
     path::{FieldFilter, FieldPath, FieldSelector, PathError},
     resource::Gvr,
-    snapshot::{Hits, IndexView, Iter, Snapshot},
+    snapshot::{Hits, IndexView, Iter, Overlay, Snapshot},
     source::{Watch, watch, watch_resource},
     store::{Store, SyncPolicy},
+    world::{Kinds, World, WorldBatch, WorldChange, WorldOverlay, WorldStore, world},
 };
 
 /// What a controller's `main.rs` wants in scope: `use kube_weir::prelude::*`.

@@ -10,16 +10,14 @@ use std::{
 };
 
 use futures::{Stream, stream::FusedStream, task::AtomicWaker};
-use kube::runtime::reflector::Lookup;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::ChangeItem;
 use crate::{
-    change::{Batch, Change},
+    change::{Phase, Subject},
     clock::after,
     error::Error,
-    snapshot::Snapshot,
 };
 
 /// How many items are taken in at the most before the executor gets its turn.
@@ -88,15 +86,19 @@ pin_project! {
     /// The stream of [`EventStreamExt::debounce`](crate::EventStreamExt::debounce).
     ///
     /// What it holds back is two snapshots: the one before the first change and the one after the
-    /// last. The item that goes out is their difference.
+    /// last. The item that goes out is their difference. Of a [`World`](crate::World) it is two
+    /// worlds.
     #[must_use = "streams do nothing unless polled"]
-    pub struct Debounced<S, K> {
+    pub struct Debounced<S, K>
+    where
+        K: Subject,
+    {
         #[pin]
         changes: S,
         debounce: Debounce,
-        held: Option<Held<K>>,
+        held: Option<Held<K::State>>,
         // An item that must wait for the one before it.
-        next: Option<Change<K>>,
+        next: Option<K::Change>,
         // When the last item went out, and the change before it came in.
         sent: Option<Sent>,
         timer: Pin<Box<Sleep>>,
@@ -108,10 +110,10 @@ pin_project! {
 }
 
 /// Changes on their way, as the span they cover.
-struct Held<K> {
+struct Held<T> {
     initial: bool,
-    before: Snapshot<K>,
-    after: Snapshot<K>,
+    before: T,
+    after: T,
     first: Instant,
     last: Instant,
 }
@@ -124,7 +126,7 @@ struct Sent {
 
 impl Mode {
     /// When what is held goes out, unless more comes in.
-    fn due<K>(self, held: &Held<K>, sent: Option<Sent>) -> Instant {
+    fn due<T>(self, held: &Held<T>, sent: Option<Sent>) -> Instant {
         match (self, sent) {
             (Self::Interval(_), None) => held.first,
             (Self::Interval(interval), Some(sent)) => after(sent.at, interval),
@@ -138,14 +140,13 @@ impl Mode {
     }
 }
 
-impl<K: Lookup> Held<K> {
-    fn net(self) -> Option<Change<K>> {
-        let phase = if self.initial { Change::InitialSync } else { Change::Live };
-        Batch::between(&self.before, &self.after).map(phase)
+impl<T> Held<T> {
+    fn net<K: Subject<State = T>>(self) -> Option<K::Change> {
+        K::net(self.initial, &self.before, &self.after)
     }
 }
 
-impl<S, K> Debounced<S, K> {
+impl<S, K: Subject> Debounced<S, K> {
     pub(crate) fn new(changes: S, debounce: Debounce) -> Self {
         Self {
             changes,
@@ -166,25 +167,23 @@ impl<S, K> Debounced<S, K> {
     }
 }
 
-fn hold<K>(held: &mut Option<Held<K>>, initial: bool, batch: &Batch<K>) {
+fn hold<T>(held: &mut Option<Held<T>>, initial: bool, before: T, after: T) {
     let now = Instant::now();
-    let held = held.get_or_insert_with(|| Held {
-        initial,
-        before: batch.previous().clone(),
-        after: batch.snapshot().clone(),
-        first: now,
-        last: now,
-    });
-    held.after = batch.snapshot().clone();
-    held.last = now;
+    match held {
+        Some(held) => {
+            held.after = after;
+            held.last = now;
+        }
+        None => *held = Some(Held { initial, before, after, first: now, last: now }),
+    }
 }
 
 impl<S, K> Stream for Debounced<S, K>
 where
     S: Stream<Item: ChangeItem<Object = K>>,
-    K: Lookup,
+    K: Subject,
 {
-    type Item = Result<Change<K>, Error>;
+    type Item = Result<K::Change, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut this = self.project();
@@ -202,18 +201,21 @@ where
             }
             match this.changes.as_mut().poll_next(cx).map(|item| item.map(ChangeItem::into_change))
             {
-                Poll::Ready(Some(Ok(Change::InitialSync(batch)))) => hold(this.held, true, &batch),
-                Poll::Ready(Some(Ok(Change::Live(batch)))) => hold(this.held, false, &batch),
-                Poll::Ready(Some(Ok(synced))) => {
-                    let before = this.held.take().and_then(Held::net);
-                    return Poll::Ready(Some(Ok(match before {
-                        None => synced,
-                        Some(before) => {
-                            *this.next = Some(synced);
-                            before
-                        }
-                    })));
-                }
+                Poll::Ready(Some(Ok(change))) => match K::phase(&change) {
+                    Phase::Batch { initial, before, after } => {
+                        hold(this.held, initial, before, after);
+                    }
+                    Phase::Synced(_) => {
+                        let before = this.held.take().and_then(Held::net::<K>);
+                        return Poll::Ready(Some(Ok(match before {
+                            None => change,
+                            Some(before) => {
+                                *this.next = Some(change);
+                                before
+                            }
+                        })));
+                    }
+                },
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
                 Poll::Ready(None) => *this.ended = true,
                 Poll::Pending => {
@@ -233,7 +235,7 @@ where
                 || flushed
                 || due <= Instant::now()
                 || this.timer.as_mut().poll(cx).is_ready();
-            if now && let Some(change) = this.held.take().and_then(Held::net) {
+            if now && let Some(change) = this.held.take().and_then(Held::net::<K>) {
                 *this.sent = Some(Sent { at: Instant::now(), last });
                 return Poll::Ready(Some(Ok(change)));
             }
@@ -251,14 +253,14 @@ where
 impl<S, K> FusedStream for Debounced<S, K>
 where
     S: Stream<Item: ChangeItem<Object = K>>,
-    K: Lookup,
+    K: Subject,
 {
     fn is_terminated(&self) -> bool {
         self.ended && self.held.is_none() && self.next.is_none()
     }
 }
 
-impl<S, K> fmt::Debug for Debounced<S, K> {
+impl<S, K: Subject> fmt::Debug for Debounced<S, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Debounced")
             .field("debounce", &self.debounce)

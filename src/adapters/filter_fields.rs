@@ -9,40 +9,33 @@ use pin_project_lite::pin_project;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::EventItem;
-use crate::{error::Error, path::FieldFilter};
+use crate::{
+    error::Error,
+    path::FieldFilter,
+    strain::{Strainer, decode, drop_fields},
+};
 
 pin_project! {
     /// The stream of [`EventStreamExt::filter_fields`](crate::EventStreamExt::filter_fields).
     #[derive(Debug)]
     #[must_use = "streams do nothing unless polled"]
-    pub struct FilterFields<S> {
+    pub struct FilterFields<S, K> {
         #[pin]
         events: S,
         filter: FieldFilter,
+        // What has happened to the objects so far, this included.
+        pub(super) strainer: Strainer<K>,
     }
 }
 
-impl<S> FilterFields<S> {
-    pub(crate) fn new(events: S, filter: FieldFilter) -> Self {
-        Self { events, filter }
+impl<S, K: DeserializeOwned> FilterFields<S, K> {
+    pub(crate) fn new(events: S, filter: FieldFilter, before: Strainer<K>) -> Self {
+        let strainer = before.without(filter.clone(), decode);
+        Self { events, filter, strainer }
     }
 }
 
-/// The object without the ignored fields. An object that is already built can only be written out
-/// and read in again; our own source never builds what is ignored.
-fn strain<K>(filter: &FieldFilter, object: &K) -> Result<K, Error>
-where
-    K: Lookup + Serialize + DeserializeOwned,
-{
-    let strained = serde_json::to_string(object).and_then(|json| filter.deserialize(&json));
-    strained.map_err(|cause| {
-        let (namespace, name) =
-            (object.namespace().unwrap_or_default(), object.name().unwrap_or_default());
-        Error::undecodable(&namespace, &name, &cause)
-    })
-}
-
-impl<S, K> Stream for FilterFields<S>
+impl<S, K> Stream for FilterFields<S, K>
 where
     S: Stream<Item: EventItem<Object = K>>,
     K: Lookup + Serialize + DeserializeOwned,
@@ -52,11 +45,12 @@ where
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.project();
         let item = ready!(this.events.poll_next(cx)).map(EventItem::into_event);
+        let strain = |object| drop_fields(this.filter, decode, &object);
         Poll::Ready(item.map(|event| {
             Ok(match event? {
-                Event::Apply(object) => Event::Apply(strain(this.filter, &object)?),
-                Event::InitApply(object) => Event::InitApply(strain(this.filter, &object)?),
-                Event::Delete(object) => Event::Delete(strain(this.filter, &object)?),
+                Event::Apply(object) => Event::Apply(strain(object)?),
+                Event::InitApply(object) => Event::InitApply(strain(object)?),
+                Event::Delete(object) => Event::Delete(strain(object)?),
                 Event::Init => Event::Init,
                 Event::InitDone => Event::InitDone,
             })
@@ -68,7 +62,7 @@ where
     }
 }
 
-impl<S, K> FusedStream for FilterFields<S>
+impl<S, K> FusedStream for FilterFields<S, K>
 where
     S: FusedStream<Item: EventItem<Object = K>>,
     K: Lookup + Serialize + DeserializeOwned,

@@ -59,6 +59,17 @@ impl<S, K: Lookup> Indexed<S, K> {
         self
     }
 
+    /// A kind that need not be there: while the API server refuses to list it, it counts as synced
+    /// and empty. It is still asked for, and once it can be listed its objects are created, as
+    /// [`Change::Live`].
+    ///
+    /// That its CRD is not installed is no failure then: only [`Store::explain`] tells. Other
+    /// refusals are items, as ever.
+    pub fn optional(mut self) -> Self {
+        self.writer.iter_mut().for_each(Writer::optional);
+        self
+    }
+
     /// When [`Store::synced`] gives up; see [`SyncPolicy`] for the defaults.
     pub fn sync_policy(mut self, policy: SyncPolicy) -> Self {
         self.writer.iter_mut().for_each(|writer| writer.set_policy(policy));
@@ -82,6 +93,7 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
     /// and turns the events into changes. When the watch lists again, it decodes only what the
     /// store doesn't have.
     pub fn index(self, by: IndexBy<K>) -> Indexed<Self, K> {
+        let by = by.behind(self.strainer());
         let mut indexed = Indexed::new(self, by);
         if let Some(writer) = &mut indexed.writer {
             indexed.events.feed(writer.kept());
@@ -130,8 +142,18 @@ where
                 }
                 Err(error) => {
                     let before = publish(writer);
+                    let waived = writer.waive(&error);
                     writer.failed(&error);
-                    (before, Err(error))
+                    let synced = || Ok(Change::Synced(writer.snapshot().clone()));
+                    match (writer.forgives(&error), waived) {
+                        (false, false) => (before, Err(error)),
+                        (false, true) => (Some(Err(error)), synced()),
+                        (true, true) => (before, synced()),
+                        (true, false) => match before {
+                            Some(before) => return Poll::Ready(Some(before)),
+                            None => continue,
+                        },
+                    }
                 }
             };
             return Poll::Ready(Some(match before {

@@ -1,8 +1,11 @@
 //! What may flow into an adaptor.
 
-use kube::runtime::watcher::Event;
+use kube::runtime::{reflector::Lookup, watcher::Event};
 
-use crate::{change::Change, error::Error};
+use crate::{
+    change::{Change, Subject},
+    error::Error,
+};
 
 /// An item of an event stream: `Result<Event<K>, E>` with this crate's or kube's error, or a bare
 /// `Event<K>`, as a mocked stream has it.
@@ -32,17 +35,18 @@ impl<K> EventItem for Event<K> {
 }
 
 /// An item of a change stream: `Result<Change<K>, Error>`, or a bare `Change<K>`, as it is after
-/// [`log_errors`](crate::EventStreamExt::log_errors).
+/// [`log_errors`](crate::EventStreamExt::log_errors); or the same of a
+/// [`WorldChange`](crate::WorldChange).
 pub trait ChangeItem: sealed::Sealed {
-    /// The kind of object.
-    type Object;
+    /// The kind of object, or the [`World`](crate::World).
+    type Object: Subject;
 
     /// The item as the adaptors want it.
     #[doc(hidden)]
-    fn into_change(self) -> Result<Change<Self::Object>, Error>;
+    fn into_change(self) -> Result<<Self::Object as Subject>::Change, Error>;
 }
 
-impl<K> ChangeItem for Result<Change<K>, Error> {
+impl<K: Lookup> ChangeItem for Result<Change<K>, Error> {
     type Object = K;
 
     fn into_change(self) -> Self {
@@ -50,7 +54,7 @@ impl<K> ChangeItem for Result<Change<K>, Error> {
     }
 }
 
-impl<K> ChangeItem for Change<K> {
+impl<K: Lookup> ChangeItem for Change<K> {
     type Object = K;
 
     fn into_change(self) -> Result<Self, Error> {
@@ -58,7 +62,7 @@ impl<K> ChangeItem for Change<K> {
     }
 }
 
-mod sealed {
+pub(crate) mod sealed {
     use super::{Change, Event};
 
     pub trait Sealed {}

@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use serde::Serialize;
 
 use super::EventItem;
-use crate::{document, error::Error, path::FieldSelector};
+use crate::{document, error::Error, path::FieldSelector, strain::Strainer};
 
 /// How many objects that don't match are taken in at the most before the executor gets its turn.
 const RUN: usize = 1024;
@@ -18,20 +18,23 @@ pin_project! {
     /// The stream of [`EventStreamExt::matching`](crate::EventStreamExt::matching).
     #[derive(Debug)]
     #[must_use = "streams do nothing unless polled"]
-    pub struct Matching<S> {
+    pub struct Matching<S, K> {
         #[pin]
         events: S,
         selector: FieldSelector,
+        // What has happened to the objects so far, this included.
+        pub(super) strainer: Strainer<K>,
     }
 }
 
-impl<S> Matching<S> {
-    pub(crate) fn new(events: S, selector: FieldSelector) -> Self {
-        Self { events, selector }
+impl<S, K> Matching<S, K> {
+    pub(crate) fn new(events: S, selector: FieldSelector, before: Strainer<K>) -> Self {
+        let strainer = before.fields(selector.clone());
+        Self { events, selector, strainer }
     }
 }
 
-impl<S, K> Stream for Matching<S>
+impl<S, K> Stream for Matching<S, K>
 where
     S: Stream<Item: EventItem<Object = K>>,
     K: Serialize + 'static,
@@ -58,7 +61,7 @@ where
     }
 }
 
-impl<S, K> FusedStream for Matching<S>
+impl<S, K> FusedStream for Matching<S, K>
 where
     S: FusedStream<Item: EventItem<Object = K>>,
     K: Serialize + 'static,

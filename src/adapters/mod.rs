@@ -4,10 +4,11 @@
 mod debounce;
 mod filter_fields;
 mod index;
-mod item;
+pub(crate) mod item;
 mod log_errors;
 mod matching;
 mod spawn;
+mod strained;
 mod while_leading;
 
 pub use self::{

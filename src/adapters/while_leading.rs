@@ -10,10 +10,9 @@ use tokio_stream::wrappers::WatchStream;
 
 use super::ChangeItem;
 use crate::{
-    change::Change,
+    change::{Phase, Subject},
     error::Error,
     leader::{Leadership, LeadershipWatch, Term},
-    snapshot::Snapshot,
 };
 
 /// How many changes are taken in at the most before the executor gets its turn, however many more
@@ -25,20 +24,23 @@ pin_project! {
     ///
     /// While another replica leads it keeps the last snapshot, and nothing else.
     #[must_use = "streams do nothing unless polled"]
-    pub struct WhileLeading<S, K> {
+    pub struct WhileLeading<S, K>
+    where
+        K: Subject,
+    {
         #[pin]
         changes: S,
         leadership: LeadershipWatch,
         told: WatchStream<Leadership>,
         // The state after all changes so far, once it is complete.
-        state: Option<Snapshot<K>>,
+        state: Option<K::State>,
         // The term in which the state was delivered.
         delivered: Option<Term>,
         ended: bool,
     }
 }
 
-impl<S, K> WhileLeading<S, K> {
+impl<S, K: Subject> WhileLeading<S, K> {
     pub(crate) fn new(changes: S, leadership: &LeadershipWatch) -> Self {
         Self {
             changes,
@@ -54,8 +56,9 @@ impl<S, K> WhileLeading<S, K> {
 impl<S, K> Stream for WhileLeading<S, K>
 where
     S: Stream<Item: ChangeItem<Object = K>>,
+    K: Subject,
 {
-    type Item = Result<Change<K>, Error>;
+    type Item = Result<K::Change, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.project();
@@ -75,29 +78,35 @@ where
                 && let Some(state) = this.state
             {
                 *this.delivered = term;
-                return Poll::Ready(Some(Ok(Change::Synced(state.clone()))));
+                return Poll::Ready(Some(Ok(K::synced(state.clone()))));
             }
             let item = match changes.as_mut().poll_next(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(item) => item,
             };
-            match item.map(ChangeItem::into_change) {
-                None => *this.ended = true,
+            let change = match item.map(ChangeItem::into_change) {
+                None => {
+                    *this.ended = true;
+                    continue;
+                }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Some(Ok(change)) => change,
+            };
+            match K::phase(&change) {
                 // The initial load, which is told by `Synced` in any case.
-                Some(Ok(Change::InitialSync(batch))) => {
+                Phase::Batch { initial: true, .. } => {
                     if term.is_some() {
-                        return Poll::Ready(Some(Ok(Change::InitialSync(batch))));
+                        return Poll::Ready(Some(Ok(change)));
                     }
                 }
-                Some(Ok(Change::Synced(snapshot))) => {
-                    *this.state = Some(snapshot);
+                Phase::Synced(state) => {
+                    *this.state = Some(state);
                     *this.delivered = None;
                 }
-                Some(Ok(Change::Live(batch))) => {
-                    *this.state = Some(batch.snapshot().clone());
+                Phase::Batch { initial: false, after, .. } => {
+                    *this.state = Some(after);
                     if begun {
-                        return Poll::Ready(Some(Ok(Change::Live(batch))));
+                        return Poll::Ready(Some(Ok(change)));
                     }
                 }
             }
@@ -110,13 +119,14 @@ where
 impl<S, K> FusedStream for WhileLeading<S, K>
 where
     S: Stream<Item: ChangeItem<Object = K>>,
+    K: Subject,
 {
     fn is_terminated(&self) -> bool {
         self.ended
     }
 }
 
-impl<S, K> fmt::Debug for WhileLeading<S, K> {
+impl<S, K: Subject> fmt::Debug for WhileLeading<S, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WhileLeading").field("leadership", &self.leadership).finish_non_exhaustive()
     }

@@ -18,6 +18,7 @@ use crate::{
     explain::ExplainIndex,
     index_by::{Index, IndexBy},
     key::Key,
+    strain::Strainer,
 };
 
 /// What a snapshot holds. A clone shares everything, and costs more only as one of the two changes.
@@ -30,6 +31,8 @@ pub(crate) struct Contents<K> {
     identities: Trie<Slot>,
     seed: Seed,
     sorted: Arc<Sorted<K>>,
+    /// The newest resourceVersion that is taken account of; 0 for none.
+    pub(crate) version: u64,
 }
 
 /// What has an order. Most new versions leave it as it is, so it is shared as one.
@@ -39,6 +42,7 @@ struct Sorted<K> {
     indexes: Arc<[(Arc<str>, Index<K>)]>,
     /// What the indexes hold, one for one.
     entries: Vec<Entries>,
+    strainer: Arc<Strainer<K>>,
 }
 
 /// The objects under their keys.
@@ -72,10 +76,12 @@ pub(crate) type Pair<'a, K> = (Option<&'a Arc<K>>, Option<&'a Arc<K>>);
 
 impl<K> Contents<K> {
     pub(crate) fn new(by: IndexBy<K>) -> Self {
+        let strainer = by.strainer();
         let indexes = by.into_indexes();
         let entries = indexes.iter().map(|_| Entries::default()).collect();
-        let sorted = Arc::new(Sorted { order: Tree::default(), indexes, entries });
-        Self { heap: Heap::default(), identities: Trie::default(), seed: Seed::default(), sorted }
+        let sorted = Arc::new(Sorted { order: Tree::default(), indexes, entries, strainer });
+        let (heap, identities, seed) = (Heap::default(), Trie::default(), Seed::default());
+        Self { heap, identities, seed, sorted, version: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -88,6 +94,11 @@ impl<K> Contents<K> {
 
     pub(crate) fn iter(&self) -> Iter<'_, K> {
         Iter(self.in_order(self.sorted.order.iter()))
+    }
+
+    /// What the objects went through before they came here.
+    pub(super) fn strainer(&self) -> &Arc<Strainer<K>> {
+        &self.sorted.strainer
     }
 
     pub(super) fn at(&self, slot: Slot) -> &Arc<K> {
@@ -206,7 +217,7 @@ impl<K: Lookup> Contents<K> {
         } else {
             let slot = self.heap.push(Arc::clone(object));
             self.identities.insert(hash, slot, &hash_of(&self.seed, &self.heap));
-            let Sorted { order, indexes, entries } = Arc::make_mut(&mut self.sorted);
+            let Sorted { order, indexes, entries, .. } = Arc::make_mut(&mut self.sorted);
             order.insert(slot, by_identity(&self.heap, &**object));
             for ((_, index), entries) in indexes.iter().zip(entries) {
                 entries.push(index, &self.heap, slot);
@@ -220,7 +231,7 @@ impl<K: Lookup> Contents<K> {
         let (namespace, name) = identity(object);
         let hash = self.seed.hash(&namespace, &name);
         let slot = self.slot(hash, &namespace, &name)?;
-        let Sorted { order, indexes, entries } = Arc::make_mut(&mut self.sorted);
+        let Sorted { order, indexes, entries, .. } = Arc::make_mut(&mut self.sorted);
         for ((_, index), entries) in indexes.iter().zip(entries) {
             entries.take(index, &self.heap, slot);
         }
@@ -244,7 +255,9 @@ impl<K: Lookup> Contents<K> {
         let indexes = Arc::clone(&self.sorted.indexes);
         let entries = indexes.iter().map(|(_, index)| Entries::of(index, &self.heap, &slots));
         let entries = entries.collect();
-        self.sorted = Arc::new(Sorted { order: Tree::from_sorted(slots), indexes, entries });
+        let strainer = Arc::clone(&self.sorted.strainer);
+        self.sorted =
+            Arc::new(Sorted { order: Tree::from_sorted(slots), indexes, entries, strainer });
     }
 
     /// Whether anything differs from an `earlier` state. Mostly a look at one difference tells.
@@ -476,6 +489,7 @@ impl<K> Clone for Sorted<K> {
             order: self.order.clone(),
             indexes: Arc::clone(&self.indexes),
             entries: self.entries.clone(),
+            strainer: Arc::clone(&self.strainer),
         }
     }
 }
@@ -487,6 +501,7 @@ impl<K> Clone for Contents<K> {
             identities: self.identities.clone(),
             seed: self.seed.clone(),
             sorted: Arc::clone(&self.sorted),
+            version: self.version,
         }
     }
 }

@@ -6,6 +6,7 @@ mod heap;
 mod identity;
 mod iter;
 mod lookup;
+mod overlay;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -15,8 +16,11 @@ use std::{fmt, sync::Arc};
 
 use kube::runtime::reflector::Lookup;
 
-pub use self::lookup::{Hits, IndexView, Iter};
 pub(crate) use self::{contents::Contents, identity::order};
+pub use self::{
+    lookup::{Hits, IndexView, Iter},
+    overlay::Overlay,
+};
 use crate::{error::Error, index_by::IndexBy};
 
 /// All objects of a store at one moment, with its indexes.
@@ -64,6 +68,23 @@ impl<K> Snapshot<K> {
     /// All objects, in (namespace, name) order.
     pub fn iter(&self) -> Iter<'_, K> {
         self.0.iter()
+    }
+
+    /// The newest resourceVersion among all that came in before this moment, of deleted objects
+    /// too: the state is not older than that. `None` before anything came, and of objects that were
+    /// not watched.
+    pub fn resource_version(&self) -> Option<String> {
+        Some(self.0.version).filter(|version| *version > 0).map(|version| version.to_string())
+    }
+
+    /// The same kind, indexes and all, without an object.
+    pub(crate) fn emptied(&self) -> Self
+    where
+        K: Lookup,
+    {
+        let mut contents = (*self.0).clone();
+        contents.load(Vec::new());
+        Self(Arc::new(contents))
     }
 
     /// An index by the name it was given with [`IndexBy::and`], or [`IndexBy::MAIN`].

@@ -37,6 +37,7 @@ use crate::{
     labels::LabelSelector,
     path::{FieldFilter, FieldSelector},
     resource::Gvr,
+    strain::Strainer,
 };
 
 /// Watches a kind that has a Rust type, in the namespaces that the `Api` covers.
@@ -139,6 +140,23 @@ pub(crate) trait Known: Send + Sync {
 impl<K> Watch<K> {
     pub(crate) fn feed(&mut self, store: Arc<dyn Known>) {
         self.spec.known = Some(store);
+    }
+
+    /// What it does to an object, and what the API server is asked to do.
+    pub(crate) fn strainer(&self) -> Strainer<K> {
+        let Spec { namespaces, labels, fields, selectors, filter, decode, .. } = &self.spec;
+        let mut strainer = Strainer::default();
+        if let Some(names) = namespaces {
+            strainer = strainer.namespaces(names.clone());
+        }
+        if let Some(selector) = labels.as_deref().map(LabelSelector::parse).and_then(Result::ok) {
+            strainer = strainer.labels(selector);
+        }
+        if let Some(selector) = fields.as_deref().map(FieldSelector::parse).and_then(Result::ok) {
+            strainer = strainer.fields(selector);
+        }
+        strainer = selectors.iter().cloned().fold(strainer, Strainer::fields);
+        strainer.without(filter.clone(), decode.whole)
     }
 
     /// Only the objects of this name, selected by the API server.

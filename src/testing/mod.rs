@@ -3,6 +3,8 @@
 //! What is behind a watch can be tested without a server, too, on [`Events`]; and [`conformance`]
 //! checks whether a pipeline keeps the rules, whatever happens to its server.
 //!
+//! Fixtures are made of YAML files by [`Manifests`].
+//!
 //! [`ApiServer`] is a [`tower::Service`] that answers as a Kubernetes API server does, so that a real [`kube::Client`]
 //! and all that is built on it run against it: no cluster, no network, no threads, and no time but
 //! [`tokio::time`], which a test can pause.
@@ -79,6 +81,7 @@ mod events;
 mod fault;
 mod history;
 mod list;
+mod manifests;
 mod object;
 mod query;
 mod resource;
@@ -96,4 +99,5 @@ pub use body::Body;
 pub use error::Error;
 pub use events::Events;
 pub use fault::{Fault, On, Verb};
+pub use manifests::Manifests;
 pub use server::ApiServer;

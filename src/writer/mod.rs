@@ -30,6 +30,8 @@ pub(crate) struct Writer<K> {
     /// The list that is coming in, until its `InitDone`.
     list: Option<List<K>>,
     phase: Phase,
+    /// Whether a kind that can't be listed counts as one without objects.
+    optional: bool,
     /// Whether the watch says how far it is. Else the objects that come do.
     is_told: bool,
     /// Objects whose newest version would not decode. What is no longer one of them the stores are
@@ -57,6 +59,8 @@ struct List<K> {
     objects: Vec<(Arc<K>, bool)>,
     /// How long `objects` may become before it is settled.
     limit: usize,
+    /// The newest resourceVersion in it.
+    version: u64,
     /// Objects that are listed, but in a version that would not decode.
     undecodable: BTreeSet<(String, String)>,
 }
@@ -85,6 +89,7 @@ impl<K: Lookup> Writer<K> {
             news: false,
             list: None,
             phase: Phase::Loading { published: false },
+            optional: false,
             is_told: false,
             stale: Arc::default(),
             status: watch::Sender::default(),
@@ -107,6 +112,10 @@ impl<K: Lookup> Writer<K> {
 
     pub(crate) fn set_policy(&mut self, policy: SyncPolicy) {
         self.status.send_modify(|status| status.policy = policy);
+    }
+
+    pub(crate) fn optional(&mut self) {
+        self.optional = true;
     }
 
     pub(crate) fn is_synced(&self) -> bool {
@@ -136,6 +145,7 @@ impl<K: Lookup> Writer<K> {
                 if let Some(list) = &mut self.list {
                     list.note(Arc::clone(&object), true);
                 }
+                self.working.version = self.working.version.max(version(&*object));
                 self.passed(&*object);
                 self.put(&object);
             }
@@ -144,6 +154,7 @@ impl<K: Lookup> Writer<K> {
                 if let Some(list) = &mut self.list {
                     list.note(Arc::clone(&object), false);
                 }
+                self.working.version = self.working.version.max(version(&*object));
                 if self.is_synced() {
                     self.passed(&*object);
                 }
@@ -166,6 +177,27 @@ impl<K: Lookup> Writer<K> {
             status.last_error = Some(error.clone());
             status.stale = Arc::clone(&self.stale);
         });
+    }
+
+    /// Whether a failure is none here, because the kind is optional and not installed.
+    pub(crate) fn forgives(&self, error: &Error) -> bool {
+        self.optional && error.is_not_installed()
+    }
+
+    /// Counts an optional kind that is refused as complete, unless part of it has come already.
+    /// What comes later is a change. Nothing can be unpublished then.
+    pub(crate) fn waive(&mut self, error: &Error) -> bool {
+        let waived = self.optional
+            && error.is_refusal()
+            && !self.is_synced()
+            && self.working.is_empty()
+            && self.list.as_ref().is_none_or(|list| list.objects.is_empty());
+        if waived {
+            self.phase = Phase::Live;
+            self.news = true;
+            self.tell();
+        }
+        waived
     }
 
     /// Lets readers see all events so far, and gives what changed since the last time.
@@ -236,7 +268,10 @@ impl<K: Lookup> Writer<K> {
         if self.phase == (Phase::Loading { published: true }) {
             self.put(&object);
         }
-        self.list.get_or_insert_with(List::new).note(object, true);
+        let version = version(&*object);
+        let list = self.list.get_or_insert_with(List::new);
+        list.version = list.version.max(version);
+        list.note(object, true);
     }
 
     /// The list is complete: it becomes the state, by way of what differs.
@@ -246,7 +281,8 @@ impl<K: Lookup> Writer<K> {
             list.note(object, true);
         }
         list.settle();
-        let List { objects, undecodable, .. } = list;
+        let List { objects, undecodable, version, .. } = list;
+        self.working.version = self.working.version.max(version);
         let objects: Vec<_> = objects.into_iter().map(|(object, _)| object).collect();
         for object in &objects {
             self.passed(object);
@@ -296,7 +332,7 @@ impl<K: Lookup> Writer<K> {
 
 impl<K: Lookup> List<K> {
     fn new() -> Self {
-        Self { objects: Vec::new(), limit: 1024, undecodable: BTreeSet::new() }
+        Self { objects: Vec::new(), limit: 1024, version: 0, undecodable: BTreeSet::new() }
     }
 
     fn note(&mut self, object: Arc<K>, is_there: bool) {
@@ -321,6 +357,11 @@ impl<K: Lookup> List<K> {
         });
         self.objects.retain(|(_, is_there)| *is_there);
     }
+}
+
+/// As a number, which resourceVersions are on an API server; else 0.
+fn version<K: Lookup>(object: &K) -> u64 {
+    object.resource_version().and_then(|version| version.parse().ok()).unwrap_or_default()
 }
 
 fn identity<K: Lookup>(object: &K) -> (String, String) {

@@ -7,10 +7,10 @@ use std::{
 };
 
 /// From what knows nothing of the others to what knows all: a module may use those before it.
-const ORDER: [&str; 24] = [
+const ORDER: [&str; 26] = [
     "clock", "position", "json", "tape", "path", "error", "labels", "resource", "document",
-    "source", "leader", "key", "index_by", "explain", "snapshot", "change", "store", "changes",
-    "writer", "adapters", "ext", "one", "testing", "fuzzing",
+    "strain", "source", "leader", "key", "index_by", "explain", "snapshot", "change", "store",
+    "changes", "writer", "adapters", "world", "ext", "one", "testing", "fuzzing",
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -84,6 +84,7 @@ fn imports_run_one_way() {
 fn public_types_go_where_users_need_them() {
     type Object = k8s_openapi::api::core::v1::ConfigMap;
     type Indexed = kube_weir::adapters::Indexed<kube_weir::Watch<Object>, Object>;
+    type Kinds = (kube_weir::Snapshot<Object>, kube_weir::Snapshot<kube_weir::Document>);
     fn everywhere<T: Send + Sync + Unpin>() {}
     fn sent<T: Send + Unpin>() {}
     everywhere::<kube_weir::Error>();
@@ -91,6 +92,13 @@ fn public_types_go_where_users_need_them() {
     everywhere::<kube_weir::Store<Object>>();
     everywhere::<kube_weir::Batch<Object>>();
     everywhere::<kube_weir::Change<Object>>();
+    everywhere::<kube_weir::Overlay<Object>>();
+    everywhere::<kube_weir::World<Kinds>>();
+    everywhere::<kube_weir::WorldStore<Kinds>>();
+    everywhere::<kube_weir::WorldBatch<Kinds>>();
+    everywhere::<kube_weir::WorldChange<kube_weir::world::ByName>>();
+    everywhere::<kube_weir::WorldOverlay<Kinds>>();
+    everywhere::<kube_weir::world::KindsHandle>();
     everywhere::<kube_weir::Document>();
     everywhere::<kube_weir::FieldPath>();
     everywhere::<kube_weir::IndexBy<Object>>();
@@ -106,6 +114,10 @@ fn public_types_go_where_users_need_them() {
     sent::<kube_weir::Changes<Object>>();
     sent::<kube_weir::WatchOne<Object>>();
     sent::<Indexed>();
+    sent::<kube_weir::Kinds>();
+    sent::<kube_weir::world::Worlds<Kinds>>();
+    sent::<kube_weir::adapters::Debounced<kube_weir::world::Worlds<Kinds>, kube_weir::World<Kinds>>>(
+    );
     sent::<kube_weir::adapters::Debounced<Indexed, Object>>();
     sent::<kube_weir::adapters::WhileLeading<Indexed, Object>>();
 }

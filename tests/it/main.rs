@@ -1,5 +1,6 @@
 //! The integration tests: one binary, so that it is linked once.
 
+mod admission;
 mod apiserver;
 mod architecture;
 mod concurrency;
@@ -13,6 +14,7 @@ mod live;
 mod logs;
 mod model;
 mod one;
+mod overlay;
 mod random;
 mod schedules;
 // Not a part of the harness, which other binaries use too.
@@ -23,4 +25,5 @@ mod sync;
 mod testing;
 mod wakes;
 mod watch;
+mod world;
 mod written;

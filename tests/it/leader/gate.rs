@@ -4,7 +4,9 @@ use std::{pin::pin, task::Poll};
 
 use futures::{StreamExt, stream::BoxStream};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube_weir::{Change, Error, EventStreamExt, Leadership, testing::ApiServer};
+use kube_weir::{
+    Change, Error, EventStreamExt, Leadership, WorldChange, testing::ApiServer, world,
+};
 use tokio::time::{advance, sleep};
 
 use super::{LEASE, RENEW, SECOND, election, link, link::Weather};
@@ -152,4 +154,25 @@ async fn the_next_leader_goes_on_where_the_last_one_stopped() {
         "b live +default/three",
     ];
     assert_eq!(lines, expected);
+}
+
+/// A follower's world is as fresh as the leader's, and comes whole when it gains the leadership.
+#[tokio::test(start_paused = true)]
+async fn a_world_flows_while_leading() {
+    let mut campaign = election(&link(&ApiServer::new()), "a").campaign();
+    let ((a, one), (b, two)) = (feed(), feed());
+    let worlds = world((one.index(by_identity()), two.index(by_identity())));
+    let mut changes = Poller::new(worlds.while_leading(&campaign.watch()));
+    a.list([object("n/x", 1)]);
+    b.list([]);
+    b.apply("n/y", 2);
+    assert!(changes.drain().is_empty());
+    while !matches!(campaign.next().await, Some(Ok(Leadership::Leading(_)))) {}
+    let items = changes.drain();
+    let [Ok(WorldChange::Synced(world))] = &items[..] else { panic!("{items:?}") };
+    assert_eq!((world.kinds().0.len(), world.kinds().1.len()), (1, 1));
+    a.apply("n/x", 3);
+    let items = changes.drain();
+    let [Ok(WorldChange::Live(batch))] = &items[..] else { panic!("{items:?}") };
+    assert_eq!(batch.stats().modified, 1);
 }

@@ -1,0 +1,106 @@
+//! A snapshot as it would be.
+
+use std::{fmt, sync::Arc};
+
+use kube::runtime::reflector::Lookup;
+use serde::Serialize;
+
+use super::{Contents, Snapshot, named};
+use crate::error::Error;
+
+/// What would be if some objects were other than they are; from [`Snapshot::overlay`].
+///
+/// Hypothetical objects go the way that all objects of the pipeline go: one that isn't selected is
+/// not there, and fields that are dropped are dropped. The result is a [`Snapshot`] like any other,
+/// with the same indexes. It shares with its base what is the same, so it costs what was changed;
+/// the base stays as it is.
+///
+/// ```
+/// use k8s_openapi::api::networking::v1::Ingress;
+/// use kube_weir::{IndexBy, Snapshot};
+/// use serde_json::{from_value, json};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let ingress = |name: &str, host: &str| {
+///     from_value::<Ingress>(json!({
+///         "metadata": { "namespace": "default", "name": name },
+///         "spec": { "rules": [{ "host": host }] },
+///     }))
+/// };
+/// let by = IndexBy::path("spec.rules[*].host")?;
+/// let snapshot = Snapshot::from_objects(by, [ingress("shop", "example.com")?])?;
+///
+/// // May somebody else have the host, too? Not as long as `shop` has it.
+/// let what_if = snapshot.overlay().apply(ingress("blog", "example.com")?)?.build();
+/// assert!(what_if.get_one(["example.com"]).unwrap_err().is_ambiguous());
+///
+/// let what_if = what_if.overlay().delete("default", "shop").build();
+/// assert!(what_if.get_one(["example.com"])?.is_some());
+/// assert_eq!(snapshot.len(), 1);
+/// # Ok(()) }
+/// ```
+#[must_use = "an overlay is nothing until it is built"]
+pub struct Overlay<K>(Contents<K>);
+
+impl<K> Snapshot<K> {
+    /// Begins a hypothetical snapshot with this one as its base. O(1).
+    pub fn overlay(&self) -> Overlay<K> {
+        Overlay((*self.0).clone())
+    }
+}
+
+impl<K: Lookup> Overlay<K> {
+    /// As if this object had been created, or had taken the place of the one of its identity.
+    ///
+    /// It counts whatever its resourceVersion is: in an admission request that of an update is
+    /// still the old one. One that the pipeline doesn't select is as good as deleted.
+    ///
+    /// # Errors
+    ///
+    /// [`is_undecodable`](Error::is_undecodable) if it has no name, as one with a `generateName`
+    /// has none yet, or if it can't be decoded without the fields that the pipeline drops.
+    pub fn apply(mut self, object: K) -> Result<Self, Error>
+    where
+        K: Serialize + 'static,
+    {
+        let object = named(object)?;
+        let strained = self.0.strainer().strain(Arc::clone(&object))?;
+        // What `put` would take for the same version must go first.
+        if strained.is_none() || self.0.same_version(&object).is_some() {
+            self.0.take(&object);
+        }
+        if let Some(object) = strained {
+            self.0.put(&object);
+        }
+        Ok(self)
+    }
+
+    /// As if the object of this identity had been deleted. One that isn't there stays so.
+    ///
+    /// The namespace of a cluster-scoped object is `""`.
+    pub fn delete(mut self, namespace: &str, name: &str) -> Self {
+        if let Some(object) = self.0.object(namespace, name).cloned() {
+            self.0.take(&object);
+        }
+        self
+    }
+}
+
+impl<K> Overlay<K> {
+    /// The snapshot as it would be.
+    pub fn build(self) -> Snapshot<K> {
+        Snapshot(Arc::new(self.0))
+    }
+}
+
+impl<K> Clone for Overlay<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K> fmt::Debug for Overlay<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Overlay").field("len", &self.0.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,136 @@
+//! What a pipeline does to an object before it stores it, for objects that come another way.
+
+use std::sync::Arc;
+
+use kube::runtime::reflector::Lookup;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    document::{self, Types},
+    error::Error,
+    labels::LabelSelector,
+    path::{FieldFilter, FieldSelector},
+};
+
+/// The stages before the store, in their order. The streams do the same to what flows through
+/// them; this is for hypothetical objects.
+pub(crate) struct Strainer<K>(Vec<Stage<K>>);
+
+enum Stage<K> {
+    Namespaces(Vec<String>),
+    Labels(LabelSelector),
+    Fields(FieldSelector),
+    Drop(FieldFilter, Decode<K>),
+}
+
+/// Makes an object out of its JSON, without the fields to drop.
+pub(crate) type Decode<K> = fn(&FieldFilter, &str, Option<&Types>) -> Result<K, serde_json::Error>;
+
+impl<K> Strainer<K> {
+    #[must_use]
+    pub(crate) fn namespaces(self, names: Vec<String>) -> Self {
+        self.then(Stage::Namespaces(names))
+    }
+
+    #[must_use]
+    pub(crate) fn labels(self, selector: LabelSelector) -> Self {
+        self.then(Stage::Labels(selector))
+    }
+
+    #[must_use]
+    pub(crate) fn fields(self, selector: FieldSelector) -> Self {
+        self.then(Stage::Fields(selector))
+    }
+
+    #[must_use]
+    pub(crate) fn without(self, filter: FieldFilter, decode: Decode<K>) -> Self {
+        if filter.is_empty() { self } else { self.then(Stage::Drop(filter, decode)) }
+    }
+
+    fn then(mut self, stage: Stage<K>) -> Self {
+        self.0.push(stage);
+        self
+    }
+}
+
+impl<K: Lookup + Serialize + 'static> Strainer<K> {
+    /// The object as the store would have it, unless it isn't selected.
+    pub(crate) fn strain(&self, mut object: Arc<K>) -> Result<Option<Arc<K>>, Error> {
+        for stage in &self.0 {
+            let selected = match stage {
+                Stage::Namespaces(names) => {
+                    let own = object.namespace().unwrap_or_default();
+                    names.iter().any(|name| **name == *own)
+                }
+                Stage::Labels(selector) => {
+                    let value = serde_json::to_value(&*object);
+                    selector.matches(&value.map_err(|cause| undecodable(&*object, &cause))?)
+                }
+                Stage::Fields(selector) => document::matches(selector, &*object),
+                Stage::Drop(filter, decode) => {
+                    object = Arc::new(drop_fields(filter, *decode, &*object)?);
+                    true
+                }
+            };
+            if !selected {
+                return Ok(None);
+            }
+        }
+        Ok(Some(object))
+    }
+}
+
+/// The object without the fields. One that is already built can only be written out and read in
+/// again.
+pub(crate) fn drop_fields<K: Lookup + Serialize>(
+    filter: &FieldFilter,
+    decode: Decode<K>,
+    object: &K,
+) -> Result<K, Error> {
+    let dropped = serde_json::to_string(object).and_then(|json| decode(filter, &json, None));
+    dropped.map_err(|cause| undecodable(object, &cause))
+}
+
+/// For objects that have a type.
+pub(crate) fn decode<K: DeserializeOwned>(
+    filter: &FieldFilter,
+    json: &str,
+    _: Option<&Types>,
+) -> Result<K, serde_json::Error> {
+    filter.deserialize(json)
+}
+
+fn undecodable<K: Lookup>(object: &K, cause: &serde_json::Error) -> Error {
+    let (namespace, name) =
+        (object.namespace().unwrap_or_default(), object.name().unwrap_or_default());
+    Error::undecodable(&namespace, &name, cause)
+}
+
+impl<K> Default for Strainer<K> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<K> Clone for Strainer<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K> Clone for Stage<K> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Namespaces(names) => Self::Namespaces(names.clone()),
+            Self::Labels(selector) => Self::Labels(selector.clone()),
+            Self::Fields(selector) => Self::Fields(selector.clone()),
+            Self::Drop(filter, decode) => Self::Drop(filter.clone(), *decode),
+        }
+    }
+}
+
+impl<K> std::fmt::Debug for Strainer<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Strainer").field("stages", &self.0.len()).finish_non_exhaustive()
+    }
+}

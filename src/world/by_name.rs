@@ -1,0 +1,333 @@
+//! Worlds of kinds that are named at run time.
+
+use std::{
+    collections::BTreeMap,
+    fmt, mem,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use futures::task::AtomicWaker;
+
+use super::{
+    World,
+    change::WorldBatch,
+    member::{Member, Pipeline},
+    store::Reader,
+    stream::IntoWorld,
+    view::{Members, Polled, View, sealed},
+};
+use crate::{
+    change::{Batch, ChangeStats},
+    document::Document,
+    snapshot::Snapshot,
+};
+
+/// Pipelines of [`Document`]s by name, for a world of kinds that are known only at run time.
+///
+/// ```
+/// use kube_weir::{Gvr, IndexBy, Kinds, prelude::*, watch_resource, world};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// # let client = kube_weir::testing::ApiServer::new().client();
+/// let config = [("services", "v1/services"), ("ingresses", "networking.k8s.io/v1/ingresses")];
+/// let mut kinds = Kinds::new();
+/// for (name, resource) in config {
+///     let watch = watch_resource(client.clone(), Gvr::parse(resource)?).await?;
+///     kinds = kinds.add(name, watch.index(IndexBy::path("metadata.name")?));
+/// }
+/// let handle = kinds.handle(); // to add and remove kinds later
+///
+/// let mut changes = pin!(world(kinds).debounce(Duration::from_millis(500)).log_errors());
+/// let world = changes.first_synced().await?;
+/// assert_eq!(world.kind("services").unwrap().len(), 0);
+///
+/// handle.remove("services");
+/// let change = changes.next().await.unwrap();
+/// assert!(change.world().kind("services").is_none());
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+#[must_use = "kinds do nothing unless they are made a world"]
+pub struct Kinds(KindsHandle);
+
+impl Kinds {
+    /// No kind yet. A world of none is synced at once.
+    pub fn new() -> Self {
+        let shared = Shared {
+            pending: Mutex::default(),
+            handles: AtomicUsize::new(1),
+            bell: Arc::default(),
+        };
+        Self(KindsHandle(Arc::new(shared)))
+    }
+
+    /// Adds a kind. Of several under one name the last counts.
+    pub fn add<P>(self, name: impl Into<Arc<str>>, pipeline: P) -> Self
+    where
+        P: Pipeline<Object = Document> + Send + 'static,
+    {
+        self.0.add(name, pipeline);
+        self
+    }
+
+    /// A handle to add and remove kinds while the world runs. As long as there is one, the stream
+    /// doesn't end.
+    pub fn handle(&self) -> KindsHandle {
+        self.0.clone()
+    }
+}
+
+impl Default for Kinds {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Adds kinds to a running world and removes them; from [`Kinds::handle`].
+///
+/// Once the stream is gone nothing happens any more.
+pub struct KindsHandle(Arc<Shared>);
+
+struct Shared {
+    /// What is to become of a kind, until the stream sees to it.
+    pending: Mutex<BTreeMap<Arc<str>, Option<Member<Document>>>>,
+    handles: AtomicUsize,
+    bell: Arc<AtomicWaker>,
+}
+
+impl KindsHandle {
+    /// Adds a kind, which becomes part of the world when it is synced. Its objects are created
+    /// then, in the batch of that world. One of the same name is replaced: its pipeline is dropped,
+    /// and what it had last stays until the new one is synced.
+    pub fn add<P>(&self, name: impl Into<Arc<str>>, pipeline: P)
+    where
+        P: Pipeline<Object = Document> + Send + 'static,
+    {
+        let name = name.into();
+        let member = Member::new(Arc::clone(&name), pipeline, &self.0.bell);
+        self.tell(name, Some(member));
+    }
+
+    /// Removes a kind: its pipeline is dropped, and its objects are deleted in the batch of the
+    /// next world.
+    pub fn remove(&self, name: impl Into<Arc<str>>) {
+        self.tell(name.into(), None);
+    }
+
+    fn tell(&self, name: Arc<str>, member: Option<Member<Document>>) {
+        let before = self.0.pending().insert(name, member);
+        // A pipeline may have much to drop: not under the lock.
+        drop(before);
+        self.0.bell.wake();
+    }
+}
+
+impl Shared {
+    fn pending(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Option<Member<Document>>>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clone for KindsHandle {
+    fn clone(&self) -> Self {
+        self.0.handles.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for KindsHandle {
+    fn drop(&mut self) {
+        self.0.handles.fetch_sub(1, Ordering::AcqRel);
+        self.0.bell.wake();
+    }
+}
+
+impl fmt::Debug for KindsHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KindsHandle").finish_non_exhaustive()
+    }
+}
+
+/// The snapshots of a world by the names of their kinds.
+#[derive(Clone, Debug, Default)]
+pub struct ByName(Arc<BTreeMap<Arc<str>, Snapshot<Document>>>);
+
+impl ByName {
+    /// The snapshot of a kind; `None` if the world has no such kind (yet).
+    pub fn get(&self, name: &str) -> Option<&Snapshot<Document>> {
+        self.0.get(name)
+    }
+
+    /// All kinds, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Snapshot<Document>)> {
+        self.0.iter().map(|(name, snapshot)| (&**name, snapshot))
+    }
+
+    /// How many kinds there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no kind.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn entry(&self, name: &str) -> Option<(Arc<str>, Snapshot<Document>)> {
+        self.0.get_key_value(name).map(|(name, own)| (Arc::clone(name), own.clone()))
+    }
+
+    pub(super) fn set(&mut self, name: Arc<str>, snapshot: Snapshot<Document>) {
+        Arc::make_mut(&mut self.0).insert(name, snapshot);
+    }
+}
+
+impl<N: Into<Arc<str>>> FromIterator<(N, Snapshot<Document>)> for ByName {
+    fn from_iter<I: IntoIterator<Item = (N, Snapshot<Document>)>>(kinds: I) -> Self {
+        Self(Arc::new(kinds.into_iter().map(|(name, own)| (name.into(), own)).collect()))
+    }
+}
+
+/// What changed in a world of kinds by name. A kind that came or went without an object is none
+/// of them.
+#[derive(Clone, Debug, Default)]
+pub struct BatchesByName(BTreeMap<Arc<str>, Batch<Document>>);
+
+impl BatchesByName {
+    /// What changed in one kind.
+    pub fn get(&self, name: &str) -> Option<&Batch<Document>> {
+        self.0.get(name)
+    }
+
+    /// What changed in each kind, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Batch<Document>)> {
+        self.0.iter().map(|(name, batch)| (&**name, batch))
+    }
+}
+
+impl World<ByName> {
+    /// The snapshot of a kind; `None` if the world has no such kind (yet).
+    pub fn kind(&self, name: &str) -> Option<&Snapshot<Document>> {
+        self.kinds().get(name)
+    }
+}
+
+impl WorldBatch<ByName> {
+    /// What changed in one kind; `None` where nothing did.
+    pub fn kind(&self, name: &str) -> Option<&Batch<Document>> {
+        self.kinds().get(name)
+    }
+}
+
+impl sealed::Sealed for ByName {}
+
+impl View for ByName {
+    type Batches = BatchesByName;
+    type Members = Named;
+
+    fn net(before: &Self, after: &Self) -> Option<BatchesByName> {
+        if Arc::ptr_eq(&before.0, &after.0) {
+            return None;
+        }
+        let come = after.0.iter().filter_map(|(name, new)| {
+            let batch = match before.0.get(name) {
+                Some(old) => Batch::between(old, new),
+                None => Batch::between(&new.emptied(), new),
+            };
+            Some((Arc::clone(name), batch?))
+        });
+        let gone = before.0.iter().filter(|(name, _)| !after.0.contains_key(*name));
+        let gone = gone.filter_map(|(name, old)| {
+            Some((Arc::clone(name), Batch::between(old, &old.emptied())?))
+        });
+        let batches: BTreeMap<_, _> = come.chain(gone).collect();
+        let same = batches.is_empty() && before.0.keys().eq(after.0.keys());
+        (!same).then_some(BatchesByName(batches))
+    }
+
+    fn stats(batches: &BatchesByName) -> ChangeStats {
+        batches.0.values().map(Batch::stats).sum()
+    }
+
+    fn names(&self) -> Vec<Arc<str>> {
+        self.0.keys().cloned().collect()
+    }
+
+    fn versions(&self) -> Vec<Option<String>> {
+        self.0.values().map(Snapshot::resource_version).collect()
+    }
+}
+
+/// The pipelines of a running world.
+#[doc(hidden)]
+pub struct Named {
+    shared: Arc<Shared>,
+    members: Vec<Member<Document>>,
+}
+
+impl IntoWorld for Kinds {
+    type View = ByName;
+
+    fn into_members(self) -> (Named, Arc<AtomicWaker>) {
+        let shared = Arc::clone(&self.0.0);
+        let bell = Arc::clone(&shared.bell);
+        (Named { shared, members: Vec::new() }, bell)
+    }
+}
+
+impl Named {
+    fn shown(&self, loading: bool) -> impl Iterator<Item = &Member<Document>> {
+        self.members.iter().filter(move |member| loading || member.is_shown())
+    }
+}
+
+impl Members for Named {
+    type View = ByName;
+
+    fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    fn at(&mut self, index: usize) -> &mut dyn Polled {
+        &mut self.members[index]
+    }
+
+    fn view(&self, loading: bool) -> ByName {
+        self.shown(loading)
+            .map(|member| (Arc::clone(&member.name), member.snapshot.clone()))
+            .collect()
+    }
+
+    fn names(&self, loading: bool) -> Arc<[Arc<str>]> {
+        self.shown(loading).map(|member| Arc::clone(&member.name)).collect()
+    }
+
+    fn readers(&self) -> Vec<Reader> {
+        self.members.iter().map(Member::reader).collect()
+    }
+
+    fn update(&mut self) -> bool {
+        let pending = mem::take(&mut *self.shared.pending());
+        let changed = !pending.is_empty();
+        for (name, member) in pending {
+            let at = self.members.binary_search_by(|own| own.name.cmp(&name));
+            match (at, member) {
+                (Ok(at), Some(member)) => {
+                    self.members[at] = member.succeed(&self.members[at]);
+                }
+                (Err(at), Some(member)) => self.members.insert(at, member),
+                (Ok(at), None) => drop(self.members.remove(at)),
+                (Err(_), None) => {}
+            }
+        }
+        changed
+    }
+
+    fn is_open(&self) -> bool {
+        self.shared.handles.load(Ordering::Acquire) > 0 || !self.shared.pending().is_empty()
+    }
+}

@@ -1,0 +1,157 @@
+//! What a world delivers.
+
+use std::{fmt, sync::Arc};
+
+use super::{World, view::View};
+use crate::{
+    adapters::{ChangeItem, item::sealed},
+    change::{ChangeStats, Phase, Subject},
+    error::Error,
+};
+
+/// One item of a world's stream. The phase is the variant, as in [`Change`](crate::Change).
+pub enum WorldChange<V: View> {
+    /// Part of the initial load. Only after [`with_progress`](super::Worlds::with_progress).
+    InitialSync(WorldBatch<V>),
+    /// Exactly once: every kind is complete.
+    Synced(World<V>),
+    /// What changed afterwards, in any of the kinds.
+    Live(WorldBatch<V>),
+}
+
+impl<V: View> WorldChange<V> {
+    /// The state after this change.
+    pub fn world(&self) -> &World<V> {
+        match self {
+            Self::InitialSync(batch) | Self::Live(batch) => batch.world(),
+            Self::Synced(world) => world,
+        }
+    }
+
+    /// The net change, unless this is `Synced`.
+    pub fn batch(&self) -> Option<&WorldBatch<V>> {
+        match self {
+            Self::InitialSync(batch) | Self::Live(batch) => Some(batch),
+            Self::Synced(_) => None,
+        }
+    }
+}
+
+/// The net change between two worlds: what differs in each kind.
+///
+/// It is the difference of [`previous`](WorldBatch::previous) and [`world`](WorldBatch::world),
+/// kind by kind, as a [`Batch`](crate::Batch) is of two snapshots.
+pub struct WorldBatch<V: View>(Arc<Difference<V>>);
+
+struct Difference<V: View> {
+    previous: World<V>,
+    world: World<V>,
+    kinds: V::Batches,
+}
+
+impl<V: View> WorldBatch<V> {
+    pub(super) fn new(previous: World<V>, world: World<V>, kinds: V::Batches) -> Self {
+        Self(Arc::new(Difference { previous, world, kinds }))
+    }
+
+    /// The batch of each kind in which something changed. Of a tuple it is a tuple of
+    /// [`Option`]s; of [`ByName`](super::ByName) it is [`BatchesByName`](super::BatchesByName).
+    pub fn kinds(&self) -> &V::Batches {
+        &self.0.kinds
+    }
+
+    /// How many objects were created, modified and deleted, of all kinds.
+    pub fn stats(&self) -> ChangeStats {
+        V::stats(&self.0.kinds)
+    }
+
+    /// The state after these changes.
+    pub fn world(&self) -> &World<V> {
+        &self.0.world
+    }
+
+    /// The state before these changes.
+    pub fn previous(&self) -> &World<V> {
+        &self.0.previous
+    }
+}
+
+impl<V: View> Subject for World<V> {
+    type State = Self;
+    type Change = WorldChange<V>;
+
+    fn phase(change: &WorldChange<V>) -> Phase<Self> {
+        let (initial, batch) = match change {
+            WorldChange::InitialSync(batch) => (true, batch),
+            WorldChange::Live(batch) => (false, batch),
+            WorldChange::Synced(world) => return Phase::Synced(world.clone()),
+        };
+        let (before, after) = (batch.previous().clone(), batch.world().clone());
+        Phase::Batch { initial, before, after }
+    }
+
+    fn synced(world: Self) -> WorldChange<V> {
+        WorldChange::Synced(world)
+    }
+
+    fn net(initial: bool, before: &Self, after: &Self) -> Option<WorldChange<V>> {
+        let phase = if initial { WorldChange::InitialSync } else { WorldChange::Live };
+        let kinds = V::net(before.kinds(), after.kinds())?;
+        Some(phase(WorldBatch::new(before.clone(), after.clone(), kinds)))
+    }
+}
+
+impl<V: View> sealed::Sealed for WorldChange<V> {}
+
+impl<V: View> ChangeItem for WorldChange<V> {
+    type Object = World<V>;
+
+    fn into_change(self) -> Result<Self, Error> {
+        Ok(self)
+    }
+}
+
+impl<V: View> ChangeItem for Result<WorldChange<V>, Error> {
+    type Object = World<V>;
+
+    fn into_change(self) -> Self {
+        self
+    }
+}
+
+impl<V: View> Clone for WorldBatch<V> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<V: View> Clone for WorldChange<V> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::InitialSync(batch) => Self::InitialSync(batch.clone()),
+            Self::Synced(world) => Self::Synced(world.clone()),
+            Self::Live(batch) => Self::Live(batch.clone()),
+        }
+    }
+}
+
+impl<V: View> fmt::Debug for WorldBatch<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorldBatch")
+            .field("generation", &self.world().generation())
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<V: View> fmt::Debug for WorldChange<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InitialSync(batch) => f.debug_tuple("InitialSync").field(batch).finish(),
+            Self::Synced(world) => {
+                f.debug_tuple("Synced").field(&world.generation()).finish_non_exhaustive()
+            }
+            Self::Live(batch) => f.debug_tuple("Live").field(batch).finish(),
+        }
+    }
+}

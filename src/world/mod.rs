@@ -1,0 +1,148 @@
+//! Many kinds as one.
+//!
+//! What a controller makes is often made of several kinds: Ingresses, the Services that they name,
+//! the Endpoints of those. Each kind as a stream of its own gives as many starts, as many
+//! debounces, and states that don't belong together. A [`World`] has a snapshot of each kind, all
+//! of one moment; it begins when all kinds are complete, and one batch tells what changed in any
+//! of them.
+//!
+//! ```
+//! use k8s_openapi::api::{core::v1::Service, networking::v1::Ingress};
+//! use kube_weir::{IndexBy, WorldChange, prelude::*, watch, world};
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), kube_weir::Error> {
+//! # let server = kube_weir::testing::ApiServer::new();
+//! # let client = server.client();
+//! let ingresses = watch(Api::<Ingress>::all(client.clone()))
+//!     .index(IndexBy::path("spec.rules[*].host")?);
+//! let services = watch(Api::<Service>::all(client))
+//!     .index(IndexBy::paths(["metadata.namespace", "metadata.name"])?);
+//!
+//! let worlds = world((ingresses, services));
+//! let store = worlds.store(); // lock-free, for any task
+//! let mut changes = pin!(worlds.debounce(Duration::from_millis(500)).log_errors());
+//!
+//! # server.apply(&serde_json::json!({
+//! #     "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web" },
+//! # })).unwrap();
+//! while let Some(change) = changes.next().await {
+//!     match change {
+//!         WorldChange::InitialSync(_) => {} // only after with_progress()
+//!         WorldChange::Synced(world) => {
+//!             let (ingresses, services) = world.kinds();
+//!             println!("{} ingresses, {} services", ingresses.len(), services.len());
+//! #           server.delete("services", "default", "web").unwrap();
+//!         }
+//!         WorldChange::Live(batch) => {
+//!             let (ingresses, services) = batch.kinds(); // `None` where nothing changed
+//!             assert!(ingresses.is_none());
+//!             assert_eq!(services.as_ref().unwrap().stats().deleted, 1);
+//!             assert_eq!(batch.world().kinds().1.len(), 0);
+//! #           break;
+//!         }
+//!     }
+//! }
+//! assert_eq!(store.world().generation(), 2);
+//! # Ok(()) }
+//! ```
+//!
+//! # Kinds that are named at run time
+//!
+//! [`Kinds`] is a set of pipelines of [`Document`](crate::Document)s by name, as from a config file.
+//! Its [handle](Kinds::handle) adds and removes kinds while the world runs.
+//!
+//! # When a kind fails
+//!
+//! A failing kind gives errors that [name it](crate::Error::of_kind), keeps what it had last, and
+//! holds up no other. At the start a world waits for all of its kinds;
+//! [`WorldStore::synced`] says for which, and why. Kinds that need not be there are
+//! [`optional`](crate::adapters::Indexed::optional).
+
+mod by_name;
+mod change;
+mod member;
+mod overlay;
+mod store;
+mod stream;
+mod tuple;
+mod view;
+
+use std::{fmt, sync::Arc};
+
+pub use self::{
+    by_name::{BatchesByName, ByName, Kinds, KindsHandle},
+    change::{WorldBatch, WorldChange},
+    member::{IntoMember, Pipeline},
+    overlay::{Holds, WorldOverlay},
+    store::{WorldExplain, WorldStore},
+    stream::{IntoWorld, Worlds, world},
+    view::View,
+};
+
+/// All kinds at one moment.
+///
+/// `V` has a [`Snapshot`](crate::Snapshot) for each kind: a tuple of them, or [`ByName`]. A world
+/// never changes, is a pointer to clone, and is read without a lock.
+pub struct World<V>(pub(crate) Arc<Moment<V>>);
+
+pub(crate) struct Moment<V> {
+    generation: u64,
+    names: Arc<[Arc<str>]>,
+    kinds: V,
+}
+
+impl<V> World<V> {
+    fn new(generation: u64, names: Arc<[Arc<str>]>, kinds: V) -> Self {
+        Self(Arc::new(Moment { generation, names, kinds }))
+    }
+
+    /// How many worlds came before, of the same stream. That of `Synced` is 1 unless there was
+    /// progress to tell, and goes up with what changes.
+    pub fn generation(&self) -> u64 {
+        self.0.generation
+    }
+
+    /// The snapshot of each kind.
+    pub fn kinds(&self) -> &V {
+        &self.0.kinds
+    }
+}
+
+impl<V: View> World<V> {
+    /// A world of given snapshots: for fixtures, tests and offline tools.
+    ///
+    /// ```
+    /// use k8s_openapi::api::{core::v1::Service, networking::v1::Ingress};
+    /// use kube_weir::{IndexBy, Snapshot, World};
+    ///
+    /// let ingresses = Snapshot::<Ingress>::from_objects(IndexBy::path("metadata.name")?, [])?;
+    /// let services = Snapshot::<Service>::from_objects(IndexBy::path("metadata.name")?, [])?;
+    /// let world = World::from_kinds((ingresses, services));
+    /// assert_eq!(world.generation(), 0);
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    pub fn from_kinds(kinds: V) -> Self {
+        Self::new(0, kinds.names().into(), kinds)
+    }
+
+    /// The [`resource_version`](crate::Snapshot::resource_version) of each kind, by its name.
+    pub fn resource_versions(&self) -> Vec<(Arc<str>, Option<String>)> {
+        self.0.names.iter().cloned().zip(self.kinds().versions()).collect()
+    }
+}
+
+impl<V> Clone for World<V> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<V: fmt::Debug> fmt::Debug for World<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World")
+            .field("generation", &self.generation())
+            .field("kinds", self.kinds())
+            .finish()
+    }
+}

@@ -1,0 +1,150 @@
+//! A world as it would be.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use kube::runtime::reflector::Lookup;
+use serde::Serialize;
+
+use super::{ByName, World, view::View};
+use crate::{
+    document::Document,
+    error::{Error, Kind},
+    snapshot::Snapshot,
+};
+
+/// What would be if some objects were other than they are, of whatever kind; from
+/// [`World::overlay`]. An [`Overlay`](crate::Overlay) of each kind that is touched.
+///
+/// ```
+/// use k8s_openapi::api::{core::v1::Service, networking::v1::Ingress};
+/// use kube_weir::{IndexBy, Snapshot, World};
+/// # fn object<K: serde::de::DeserializeOwned>(name: &str) -> K {
+/// #     serde_json::from_value(serde_json::json!({ "metadata": { "name": name } })).unwrap()
+/// # }
+///
+/// let ingresses = Snapshot::<Ingress>::from_objects(IndexBy::path("metadata.name")?, [])?;
+/// let services = Snapshot::<Service>::from_objects(IndexBy::path("metadata.name")?, [])?;
+/// let world = World::from_kinds((ingresses, services));
+///
+/// let ingress: Ingress = object("web");
+/// let service: Service = object("web");
+/// let what_if = world.overlay().apply(ingress)?.apply(service)?.build();
+/// assert!(what_if.kinds().0.object("", "web").is_some());
+///
+/// let what_if = what_if.overlay().delete::<Service, _>("", "web").build();
+/// assert!(what_if.kinds().1.is_empty());
+/// # Ok::<(), kube_weir::Error>(())
+/// ```
+#[must_use = "an overlay is nothing until it is built"]
+pub struct WorldOverlay<V> {
+    base: World<V>,
+    kinds: V,
+}
+
+impl<V: Clone> World<V> {
+    /// Begins a hypothetical world with this one as its base.
+    pub fn overlay(&self) -> WorldOverlay<V> {
+        WorldOverlay { base: self.clone(), kinds: self.kinds().clone() }
+    }
+}
+
+/// A tuple that has a snapshot of this kind in one place. `I` says where, and is inferred.
+pub trait Holds<K, I> {
+    #[doc(hidden)]
+    const AT: usize;
+
+    #[doc(hidden)]
+    fn held(&mut self) -> &mut Snapshot<K>;
+}
+
+/// Worlds that are tuples: the type of the object says which kind is meant.
+impl<V: View> WorldOverlay<V> {
+    /// As [`Overlay::apply`](crate::Overlay::apply), to the kind of this object.
+    ///
+    /// # Errors
+    ///
+    /// As there, [naming the kind](Error::of_kind).
+    pub fn apply<K, I>(mut self, object: K) -> Result<Self, Error>
+    where
+        V: Holds<K, I>,
+        K: Lookup + Serialize + 'static,
+    {
+        let snapshot = self.kinds.held();
+        let applied = snapshot.overlay().apply(object);
+        let applied = applied.map_err(|error| error.in_kind(&self.base.0.names[V::AT]))?;
+        *snapshot = applied.build();
+        Ok(self)
+    }
+
+    /// As [`Overlay::delete`](crate::Overlay::delete), of the kind that is named as in
+    /// `delete::<Ingress, _>("default", "web")`.
+    pub fn delete<K, I>(mut self, namespace: &str, name: &str) -> Self
+    where
+        V: Holds<K, I>,
+        K: Lookup,
+    {
+        let snapshot = self.kinds.held();
+        *snapshot = snapshot.overlay().delete(namespace, name).build();
+        self
+    }
+}
+
+/// Worlds of kinds by name.
+impl WorldOverlay<ByName> {
+    /// As [`Overlay::apply`](crate::Overlay::apply), to the kind of this name.
+    ///
+    /// # Errors
+    ///
+    /// As there, [naming the kind](Error::of_kind); [`is_resource`](Error::is_resource) if the
+    /// world has no kind of this name.
+    pub fn apply_to(mut self, kind: &str, object: Document) -> Result<Self, Error> {
+        let (name, snapshot) = self.kind(kind)?;
+        let applied = snapshot.overlay().apply(object);
+        let applied = applied.map_err(|error| error.in_kind(&name))?.build();
+        self.kinds.set(name, applied);
+        Ok(self)
+    }
+
+    /// As [`Overlay::delete`](crate::Overlay::delete), of the kind of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`is_resource`](Error::is_resource) if the world has no kind of this name.
+    pub fn delete_from(mut self, kind: &str, namespace: &str, name: &str) -> Result<Self, Error> {
+        let (kind, snapshot) = self.kind(kind)?;
+        let deleted = snapshot.overlay().delete(namespace, name).build();
+        self.kinds.set(kind, deleted);
+        Ok(self)
+    }
+
+    fn kind(&self, name: &str) -> Result<(Arc<str>, Snapshot<Document>), Error> {
+        self.kinds.entry(name).ok_or_else(|| {
+            let names: Vec<_> = self.kinds.iter().map(|(name, _)| name).collect();
+            let there = match &names[..] {
+                [] => Cow::Borrowed("none"),
+                names => names.join(", ").into(),
+            };
+            Error::new(Kind::Resource, format!("no kind `{name}` in the world; there are: {there}"))
+        })
+    }
+}
+
+impl<V> WorldOverlay<V> {
+    /// The world as it would be, with the generation of its base.
+    pub fn build(self) -> World<V> {
+        let Self { base, kinds } = self;
+        World::new(base.generation(), Arc::clone(&base.0.names), kinds)
+    }
+}
+
+impl<V: Clone> Clone for WorldOverlay<V> {
+    fn clone(&self) -> Self {
+        Self { base: self.base.clone(), kinds: self.kinds.clone() }
+    }
+}
+
+impl<V: fmt::Debug> fmt::Debug for WorldOverlay<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorldOverlay").field("kinds", &self.kinds).finish_non_exhaustive()
+    }
+}

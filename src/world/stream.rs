@@ -1,0 +1,258 @@
+//! The stream of worlds.
+
+use std::{
+    collections::VecDeque,
+    fmt, mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use arc_swap::ArcSwap;
+use futures::{Stream, stream::FusedStream, task::AtomicWaker};
+use tokio::sync::watch;
+
+use super::{
+    Moment, World,
+    change::{WorldBatch, WorldChange},
+    store::{Status, WorldStore},
+    view::{Members, View},
+};
+use crate::error::Error;
+
+/// How many items of one kind are taken in at the most before the others get their turn, and then
+/// the executor, however many more are ready.
+const RUN: usize = 64;
+
+/// Makes one stream of several pipelines: a tuple of up to eight, or [`Kinds`](super::Kinds).
+///
+/// See [the module](mod@crate::world) for what it is like. In a tuple each pipeline is named by the Rust type
+/// of its objects, or by a pair of a name and the pipeline. The pipelines come without a debounce
+/// of their own: what they have ready becomes one change, and [`debounce`] settles the whole.
+///
+/// [`debounce`]: crate::EventStreamExt::debounce
+pub fn world<T: IntoWorld>(kinds: T) -> Worlds<T::View> {
+    let (members, bell) = kinds.into_members();
+    Worlds::new(members, bell)
+}
+
+/// What a world can be made of.
+pub trait IntoWorld {
+    /// The type of its state.
+    type View: View;
+
+    #[doc(hidden)]
+    fn into_members(self) -> (<Self::View as View>::Members, Arc<AtomicWaker>);
+}
+
+/// The stream of [`world`]: changes of several kinds, each with the state of all of them.
+///
+/// It polls those pipelines that were woken, publishes what they have as one [`World`], and
+/// delivers one net change. No kind waits for another but for the first item, which comes when all
+/// of them are synced.
+///
+/// Errors name their kind: [`of_kind`](Error::of_kind). The stream ends when all pipelines ended.
+#[must_use = "streams do nothing unless polled"]
+pub struct Worlds<V: View> {
+    members: V::Members,
+    bell: Arc<AtomicWaker>,
+    published: World<V>,
+    current: Arc<ArcSwap<Moment<V>>>,
+    status: watch::Sender<Status>,
+    phase: Phase,
+    /// Whether anything came in since the last world was published.
+    dirty: bool,
+    /// Who is polled first, so that nobody always is.
+    turn: usize,
+    /// At most one of each kind.
+    errors: VecDeque<Error>,
+    /// An item that must wait for the one before it.
+    next: Option<WorldChange<V>>,
+    ended: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Before all kinds are synced. Published as it comes in only where that is asked for.
+    Loading {
+        told: bool,
+    },
+    Live,
+}
+
+impl<V: View> Worlds<V> {
+    fn new(mut members: V::Members, bell: Arc<AtomicWaker>) -> Self {
+        members.update();
+        let published = World::new(0, members.names(true), members.view(true));
+        let status = watch::Sender::default();
+        status.send_modify(|status: &mut Status| status.kinds = members.readers().into());
+        Self {
+            members,
+            bell,
+            current: Arc::new(ArcSwap::new(Arc::clone(&published.0))),
+            published,
+            status,
+            phase: Phase::Loading { told: false },
+            dirty: false,
+            turn: 0,
+            errors: VecDeque::new(),
+            next: None,
+            ended: false,
+        }
+    }
+
+    /// The reading side: the current world, for any task.
+    pub fn store(&self) -> WorldStore<V> {
+        WorldStore::new(Arc::clone(&self.current), self.status.subscribe())
+    }
+
+    /// Also delivers what has loaded so far, as [`WorldChange::InitialSync`], and lets readers see
+    /// it: each kind that is complete, and each that is itself
+    /// [`with_progress`](crate::adapters::Indexed::with_progress). By default there is nothing
+    /// before [`WorldChange::Synced`].
+    pub fn with_progress(mut self) -> Self {
+        self.phase = Phase::Loading { told: true };
+        self
+    }
+
+    /// Takes in what the woken pipelines have. Tells whether there may be more.
+    fn take_in(&mut self) -> bool {
+        if self.members.update() {
+            self.dirty = true;
+            self.status.send_modify(|status| status.kinds = self.members.readers().into());
+        }
+        let mut more = false;
+        let count = self.members.len();
+        for step in 0..count {
+            let member = self.members.at((self.turn + step) % count);
+            if member.is_ended() || !member.is_woken() {
+                continue;
+            }
+            let mut pending = false;
+            for _ in 0..RUN {
+                match member.poll() {
+                    Poll::Ready(Some(Ok(()))) => {
+                        self.dirty = true;
+                        continue;
+                    }
+                    Poll::Ready(Some(Err(error))) => {
+                        self.errors.push_back(error);
+                        pending = member.is_ended();
+                    }
+                    Poll::Ready(None) | Poll::Pending => pending = true,
+                }
+                break;
+            }
+            if !pending {
+                member.again();
+                more = true;
+            }
+        }
+        self.turn = self.turn.wrapping_add(1) % count.max(1);
+        more
+    }
+
+    /// Lets readers see what came in, and gives what changed.
+    fn publish(&mut self) -> Option<WorldChange<V>> {
+        let complete = (0..self.members.len()).all(|at| self.members.at(at).is_synced());
+        match self.phase {
+            Phase::Loading { told } if complete => {
+                self.phase = Phase::Live;
+                let batch = self.swap(false).filter(|_| told);
+                if self.published.generation() == 0 {
+                    // It is another state, if only because it is complete.
+                    self.show(self.published.kinds().clone(), false);
+                }
+                self.status.send_modify(|status| status.synced = true);
+                let synced = WorldChange::Synced(self.published.clone());
+                let Some(batch) = batch else { return Some(synced) };
+                self.next = Some(synced);
+                Some(WorldChange::InitialSync(batch))
+            }
+            Phase::Loading { told } => {
+                let wanted = told && self.dirty;
+                wanted.then(|| self.swap(true)).flatten().map(WorldChange::InitialSync)
+            }
+            Phase::Live => {
+                let wanted = self.dirty;
+                wanted.then(|| self.swap(false)).flatten().map(WorldChange::Live)
+            }
+        }
+    }
+
+    /// Publishes the state of all kinds if it is another one.
+    fn swap(&mut self, loading: bool) -> Option<WorldBatch<V>> {
+        self.dirty = false;
+        let view = self.members.view(loading);
+        let net = V::net(self.published.kinds(), &view)?;
+        let previous = self.show(view, loading);
+        Some(WorldBatch::new(previous, self.published.clone(), net))
+    }
+
+    /// Gives the world before.
+    fn show(&mut self, view: V, loading: bool) -> World<V> {
+        let generation = self.published.generation() + 1;
+        let world = World::new(generation, self.members.names(loading), view);
+        self.current.store(Arc::clone(&world.0));
+        mem::replace(&mut self.published, world)
+    }
+
+    fn is_over(&mut self) -> bool {
+        !self.members.is_open() && (0..self.members.len()).all(|at| self.members.at(at).is_ended())
+    }
+}
+
+impl<V> Stream for Worlds<V>
+where
+    V: View<Members: Unpin> + Unpin,
+{
+    type Item = Result<WorldChange<V>, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(change) = self.next.take() {
+            return Poll::Ready(Some(Ok(change)));
+        }
+        if let Some(error) = self.errors.pop_front() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        // Before the pipelines are asked, so that none is woken unheard.
+        self.bell.register(cx.waker());
+        let more = self.take_in();
+        if let Some(change) = self.publish() {
+            return Poll::Ready(Some(Ok(change)));
+        }
+        if let Some(error) = self.errors.pop_front() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        if self.is_over() {
+            self.ended = true;
+            return Poll::Ready(None);
+        }
+        if more {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+}
+
+impl<V> FusedStream for Worlds<V>
+where
+    V: View<Members: Unpin> + Unpin,
+{
+    fn is_terminated(&self) -> bool {
+        self.ended
+    }
+}
+
+impl<V: View> fmt::Debug for Worlds<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worlds")
+            .field("kinds", &self.members.len())
+            .field("synced", &(self.phase == Phase::Live))
+            .field("generation", &self.published.generation())
+            .finish_non_exhaustive()
+    }
+}
