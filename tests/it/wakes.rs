@@ -134,7 +134,7 @@ const ROWS: [Row; 9] = [
     },
 ];
 
-fn matching<S>(events: S) -> kube_weir::adapters::Matching<S>
+fn matching<S>(events: S) -> kube_weir::adapters::Matching<S, ConfigMap>
 where
     S: Stream<Item = Item>,
 {
