@@ -116,6 +116,11 @@ async fn cluster() -> Option<Arc<Cluster>> {
     }
 }
 
+/// Whether nothing that needs more than Rust may be skipped.
+pub(crate) fn required() -> bool {
+    std::env::var_os(assets::REQUIRE).is_some_and(|value| !value.is_empty())
+}
+
 /// Says that a test is skipped where libtest does not capture it, or fails if that is not allowed.
 fn skip(why: &str) {
     static SAID: AtomicBool = AtomicBool::new(false);
@@ -126,8 +131,7 @@ fn skip(why: &str) {
          let {} name a folder with `etcd` and `kube-apiserver`.\n",
         assets::FOLDER
     );
-    let required = std::env::var_os(assets::REQUIRE).is_some_and(|value| !value.is_empty());
-    assert!(!required, "{} is set, but {how}", assets::REQUIRE);
+    assert!(!required(), "{} is set, but {how}", assets::REQUIRE);
     if !SAID.swap(true, Ordering::Relaxed) {
         assets::say(&format!("\nTests are SKIPPED: {how}"));
     }

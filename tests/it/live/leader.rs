@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::*;
-use crate::apiserver::{ADMIN, Shared, server};
+use crate::apiserver::{ADMIN, Shared, required, server};
 use crate::examples::example;
 
 /// As short as client-go's proportions make sense on a busy machine.
@@ -170,7 +170,7 @@ async fn three_processes_replace_each_other() {
     let mut leader = replicas.leader().await;
     replicas.all_follow(&leader.who).await;
     let mut term = 0;
-    for round in 0..8 {
+    for round in 0..20 {
         let next = if round % 2 == 0 {
             replicas.released(&leader.who, RETRY).await
         } else {
@@ -230,6 +230,7 @@ async fn candidate_in_go() -> Option<PathBuf> {
         Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
         Err(error) => format!("no Go here ({error})"),
     };
+    assert!(!required(), "the replica in Go can't be built: {why}");
     say(&format!("SKIPPED rust_and_go_compete_for_one_lease: {why}"));
     None
 }
