@@ -184,6 +184,28 @@ async fn the_quickstart_needs_nothing_and_ends() {
 }
 
 #[tokio::test]
+async fn only_the_backends_that_were_touched_are_rendered() {
+    let folder = TempDir::new().unwrap();
+    let mut command = example("ingress_config");
+    let ended = output({
+        command.arg("--output").arg(folder.path());
+        command
+    })
+    .await;
+    let (stdout, stderr) = (text(&ended.stdout), text(&ended.stderr));
+    assert_eq!((ended.status.code(), stderr), (Some(0), ""));
+    assert!(stdout.starts_with("Synced  3 ingresses, 9 services, 9 slices"), "{stdout}");
+    let rendered = stdout.lines().filter_map(|line| line.trim().split_once(" backends rendered"));
+    let rendered: Vec<_> = rendered.map(|(rendered, _)| rendered).collect();
+    let [all, slice, ingress, burst @ .., service] = &rendered[..] else { panic!("{stdout}") };
+    assert_eq!([*all, slice, ingress, service], ["9 of 9", "1 of 9", "0 of 8", "1 of 8"]);
+    assert!((2..6).contains(&burst.len()), "{stdout}");
+    assert!(burst.iter().all(|rendered| *rendered == "1 of 8"), "{stdout}");
+    let config = std::fs::read_to_string(folder.path().join("haproxy.cfg")).unwrap();
+    assert!(config.contains("    server s1 10.0.2.30:8080\n"), "{config}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_used_is_pointed_out() {
     let (_folder, kubeconfig) = unreachable();
     let rejected: &[(&[&str], &str)] = &[

@@ -8,6 +8,7 @@ mod conformance;
 mod consumers;
 mod debounce;
 mod examples;
+mod haproxy;
 mod index;
 mod leader;
 mod live;

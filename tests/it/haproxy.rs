@@ -1,0 +1,209 @@
+//! What the example `ingress_config` renders, served by `HAProxy`.
+
+use std::{net::SocketAddr, path::Path, process::Stdio, time::Duration};
+
+use kube::Api;
+use kube_weir::{prelude::*, testing::ApiServer, watch, world};
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    process::{Child, Command},
+    time::{sleep, timeout},
+};
+
+use crate::apiserver::required;
+
+#[path = "../../examples/ingress_config/render.rs"]
+mod render;
+
+use render::{Listen, Renderer};
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// Answers every request with its name.
+async fn shop(name: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                while stream.read(&mut request).await.is_ok_and(|read| read > 0) {
+                    let answer =
+                        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{name}", name.len());
+                    if stream.write_all(answer.as_bytes()).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+/// The status and the body of an answer.
+async fn get(proxy: SocketAddr, host: &str, path: &str) -> std::io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect(proxy).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    let body = answer.split("\r\n\r\n").nth(1).unwrap_or_default();
+    Ok((status, body.to_owned()))
+}
+
+/// `HAProxy` with workers that replace each other, until it is dropped.
+struct Proxy(Child);
+
+impl Proxy {
+    fn start(config: &Path) -> Self {
+        let mut command = Command::new("haproxy");
+        command.args(["-W", "-f"]).arg(config).kill_on_drop(true);
+        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    async fn reload(&self) {
+        let pid = self.0.id().expect("it runs").to_string();
+        assert!(Command::new("kill").args(["-USR2", &pid]).status().await.unwrap().success());
+    }
+}
+
+async fn check(config: &Path) {
+    let checked = Command::new("haproxy").arg("-c").arg("-f").arg(config).output().await.unwrap();
+    let said = String::from_utf8_lossy(&checked.stderr);
+    let config = std::fs::read_to_string(config).unwrap();
+    assert!(checked.status.success(), "{said}\n{config}");
+}
+
+fn service(server: &ApiServer, shops: &[SocketAddr]) {
+    server
+        .apply(&json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": { "namespace": "shop", "name": "web" },
+            "spec": { "ports": [{ "name": "http", "port": 80 }] },
+        }))
+        .unwrap();
+    // A slice has one port for all of its endpoints.
+    let name = |shop: &SocketAddr| format!("port-{}", shop.port());
+    for shop in shops {
+        let slice = json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+            "metadata": { "namespace": "shop", "name": name(shop), "labels": { "kubernetes.io/service-name": "web" } },
+            "addressType": "IPv4",
+            "ports": [{ "name": "http", "port": shop.port() }],
+            "endpoints": [{ "addresses": ["127.0.0.1"], "conditions": { "ready": true } }],
+        });
+        server.apply(&slice).unwrap();
+    }
+    // As in a roll-out, new ones are there before old ones go.
+    for slice in server.objects("endpointslices").unwrap() {
+        let slice = slice["metadata"]["name"].as_str().unwrap().to_owned();
+        if !shops.iter().any(|shop| name(shop) == slice) {
+            server.delete("endpointslices", "shop", &slice).unwrap();
+        }
+    }
+}
+
+fn ingress(server: &ApiServer) {
+    let to = |service| json!({ "service": { "name": service, "port": { "name": "http" } } });
+    let path = |path, of, service| json!({ "path": path, "pathType": of, "backend": to(service) });
+    let paths = [
+        path("/shop", "Prefix", "web"),
+        path("/gone", "Exact", "missing"),
+        path("/x y\n", "Exact", "web"),
+    ];
+    server
+        .apply(&json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+            "metadata": { "namespace": "shop", "name": "shop" },
+            "spec": { "rules": [{ "host": "shop.example.com", "http": { "paths": paths } }] },
+        }))
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_go_through_while_endpoints_change() {
+    if Command::new("haproxy").arg("-v").output().await.is_err() {
+        assert!(!required(), "there is no haproxy");
+        eprintln!("SKIPPED requests_go_through_while_endpoints_change: there is no haproxy");
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let config = folder.path().join("haproxy.cfg");
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy_at = free.local_addr().unwrap();
+    drop(free);
+    let [one, two] = [shop("one").await, shop("two").await];
+    let server = ApiServer::new();
+    service(&server, &[one]);
+    ingress(&server);
+
+    let client = server.client();
+    let worlds = world((
+        watch(Api::all(client.clone())).index(render::identity().unwrap()),
+        watch(Api::all(client.clone())).index(render::identity().unwrap()),
+        watch(Api::all(client.clone())).index(render::slices_by_service().unwrap()),
+        watch(Api::all(client.clone())).index(render::identity().unwrap()),
+        watch(Api::all(client)).index(render::identity().unwrap()),
+    ));
+    let mut changes = pin!(worlds.debounce(Duration::from_millis(50)).log_errors());
+    let mut renderer = Renderer::default();
+    let control = folder.path().join("control.sock");
+    let mut proxy: Option<Proxy> = None;
+    let serve = async {
+        while let Some(change) = changes.next().await {
+            let listen = Listen {
+                control: &control.to_string_lossy(),
+                http: &proxy_at.to_string(),
+                https: "127.0.0.1:0",
+                certificates: "none",
+            };
+            let result = renderer.render(change.world(), change.batch(), &listen).unwrap();
+            // No batch touches `missing`.
+            assert_eq!((result.backends, result.certificates.len()), (2, 0));
+            assert_eq!(result.anew, if change.batch().is_some() { 1 } else { 2 });
+            std::fs::write(&config, &result.config).unwrap();
+            check(&config).await;
+            match &proxy {
+                Some(proxy) => proxy.reload().await,
+                None => proxy = Some(Proxy::start(&config)),
+            }
+        }
+    };
+
+    let visit = async {
+        while get(proxy_at, "shop.example.com", "/").await.is_err() {
+            sleep(Duration::from_millis(20)).await;
+        }
+        let visit = async |path| get(proxy_at, "SHOP.example.com:80", path).await.unwrap();
+        assert_eq!(visit("/shop").await, (200, "one".into()));
+        assert_eq!(visit("/shop/cart").await, (200, "one".into()));
+        for (path, status) in [("/shopping", 404), ("/gone", 503), ("/gone/on", 404)] {
+            assert_eq!(visit(path).await.0, status, "{path}");
+        }
+        assert_eq!(get(proxy_at, "example.com", "/shop").await.unwrap().0, 404);
+
+        let mut visits = 0;
+        for (shops, expected) in
+            [(&[one, two][..], "two"), (&[two], "two"), (&[one], "one"), (&[two, one], "two")]
+        {
+            service(&server, shops);
+            // As long as the answers show the old state, and some more.
+            let mut seen = 0;
+            while seen < 20 {
+                let (status, name) = visit("/shop").await;
+                assert_eq!(status, 200);
+                seen += usize::from(name == expected);
+                visits += 1;
+            }
+        }
+        eprintln!("{visits} requests, none failed");
+    };
+    tokio::select! {
+        () = serve => unreachable!("a pipeline does not end"),
+        visited = timeout(SOON, visit) => visited.expect("in time"),
+    }
+}
