@@ -35,7 +35,7 @@ use crate::{
     document::{Document, Identity},
     error::Error,
     labels::LabelSelector,
-    path::{FieldFilter, FieldSelector},
+    path::{FieldFilter, FieldPath, FieldSelector},
     resource::Gvr,
     strain::Strainer,
 };
@@ -166,6 +166,31 @@ impl<K> Watch<K> {
         let others = self.spec.fields.take();
         self.spec.fields = Some(others.map_or(own.clone(), |others| format!("{others},{own}")));
         self
+    }
+
+    /// The same objects, but of each only what tells which one it is, in which version, and what
+    /// these paths look at. Where they lie in the metadata, no more is asked for.
+    pub(crate) fn keeping(self, paths: &[FieldPath]) -> Result<Watch<Document>, Error> {
+        let Spec { endpoint, namespaces, labels, fields, selectors, .. } = self.spec;
+        let Spec { page_size, streaming, timeout, .. } = self.spec;
+        let metadata = FieldPath::parse("metadata")?;
+        let selected = selectors.iter().flat_map(FieldSelector::paths);
+        let is_in_metadata = paths.iter().chain(selected).all(|path| path.is_within(&metadata));
+        let endpoint =
+            Endpoint { metadata_only: endpoint.metadata_only || is_in_metadata, ..endpoint };
+        let decode = if endpoint.metadata_only { Decode::KEYS } else { Decode::DOCUMENT };
+        let filter = FieldFilter::keeping(paths, !endpoint.metadata_only);
+        let spec = Spec {
+            labels,
+            fields,
+            filter,
+            selectors,
+            page_size,
+            streaming,
+            timeout,
+            ..Watch::new(endpoint, namespaces, decode).spec
+        };
+        Ok(Watch { spec, running: None })
     }
 
     fn new(endpoint: Endpoint, namespaces: Option<Vec<String>>, decode: Decode<K>) -> Self {

@@ -22,8 +22,11 @@ const DISCOVERY: Duration = Duration::from_secs(5);
 /// Of a failure's body as much as a Status needs.
 const LONGEST_STATUS: usize = 64 << 10;
 
-const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
-const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+/// An aggregated API server may know the whole form only.
+const METADATA: &str =
+    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+const METADATA_LIST: &str =
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
 /// One resource of one API server.
 #[derive(Clone)]

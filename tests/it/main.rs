@@ -9,6 +9,7 @@ mod consumers;
 mod debounce;
 mod examples;
 mod index;
+mod keys;
 mod leader;
 mod live;
 mod logs;
