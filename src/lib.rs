@@ -69,6 +69,7 @@ mod document;
 mod error;
 mod explain;
 mod ext;
+mod fetching;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -100,6 +101,7 @@ pub use crate::{
     error::Error,
     explain::{Explain, ExplainIndex},
     ext::EventStreamExt,
+    fetching::{ExplainFetching, FetchConfig, Fetching},
     index_by::IndexBy,
     key::Key,
     labels::LabelSelector,

@@ -126,7 +126,7 @@ impl FieldFilter {
 
     /// Whether the filter leaves out nothing.
     pub fn is_empty(&self) -> bool {
-        self.paths.is_empty()
+        self.paths.is_empty() && self.plain.root().is_none()
     }
 
     /// Removes the fields from an object.

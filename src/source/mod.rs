@@ -1,6 +1,7 @@
 //! Watching: our own list and watch on kube's client.
 
 mod backoff;
+mod fetch;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
 mod incoming;
@@ -25,7 +26,11 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-pub(crate) use self::namespace::{is_valid as is_namespace, own as own_namespace};
+pub(crate) use self::{
+    backoff::Backoff,
+    fetch::{Fetch, Fetched},
+    namespace::{is_valid as is_namespace, own as own_namespace},
+};
 use self::{
     list_watch::list_watch,
     request::Endpoint,
@@ -103,9 +108,9 @@ where
 /// [`is_resource`](Error::is_resource) if the API group has no such plural, but a kind or a
 /// singular of this name; the message says which plural is meant.
 pub async fn watch_resource(client: Client, resource: Gvr) -> Result<Watch<Document>, Error> {
-    let mut endpoint = Endpoint { client, resource, metadata_only: false, cluster_scoped: false };
-    endpoint.discover().await?;
-    Ok(Watch::new(endpoint, None, Decode::DOCUMENT))
+    let mut watch = Watch::of_resource(client, resource);
+    watch.spec.endpoint.discover().await?;
+    Ok(watch)
 }
 
 /// A watch: a stream of kube's [`Event`]s that lists, watches and recovers by itself.
@@ -135,6 +140,14 @@ pub(crate) trait Known: Send + Sync {
     /// With what comes next, if anything, the store has seen everything in a namespace (`""` is all
     /// of them) up to this resourceVersion.
     fn reached(&self, namespace: &str, version: &str);
+}
+
+impl Watch<Document> {
+    /// A resource that needs no Rust type, about which the API server was not asked.
+    pub(crate) fn of_resource(client: Client, resource: Gvr) -> Self {
+        let endpoint = Endpoint { client, resource, metadata_only: false, cluster_scoped: false };
+        Self::new(endpoint, None, Decode::DOCUMENT)
+    }
 }
 
 impl<K> Watch<K> {

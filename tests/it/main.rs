@@ -8,6 +8,7 @@ mod conformance;
 mod consumers;
 mod debounce;
 mod examples;
+mod fetching;
 mod index;
 mod keys;
 mod leader;
