@@ -91,8 +91,9 @@ fn main() {
     let programs = programs.filter(|(_, flag)| go || flag.is_none());
     let rows: Map<_, _> = programs
         .map(|(name, flag)| {
-            let runs = (0..ROUNDS).map(|_| run(name, flag, &server.url(), objects)).collect();
-            (name.to_owned(), median_of(runs))
+            let runs: Vec<_> =
+                (0..ROUNDS).map(|_| run(name, flag, &server.url(), objects)).collect();
+            (name.to_owned(), median_of(&runs))
         })
         .collect();
     print(&format!("cached: {objects} secrets of {size:.0} bytes"), objects, &rows);
@@ -126,7 +127,7 @@ fn run(name: &str, flag: Option<&str>, server: &str, objects: usize) -> Value {
     Measuring::start_program(&mut command).next()
 }
 
-fn median_of(runs: Vec<Value>) -> Value {
+fn median_of(runs: &[Value]) -> Value {
     let names = runs[0].as_object().expect("an object").keys().cloned();
     let figures = names.map(|name| {
         let values = runs.iter().filter_map(|run| run[&name].as_f64()).collect();

@@ -33,12 +33,14 @@ pub(crate) struct Server {
     _runtime: Runtime,
 }
 
+type Pages = Arc<Vec<Bytes>>;
+
 struct Shared {
     corpus: Corpus,
     /// Which object has a name.
     names: HashMap<String, usize>,
     /// By how many objects are in a page, and whether they are metadata alone.
-    pages: Mutex<HashMap<(usize, bool), Arc<Vec<Bytes>>>>,
+    pages: Mutex<HashMap<(usize, bool), Pages>>,
     /// What a watch says of each object. Clients come one after the other.
     lines: tokio::sync::Mutex<Vec<Line>>,
     /// How many changes a watch has to tell of.
@@ -89,7 +91,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 impl Shared {
-    fn pages(&self, size: usize, metadata: bool) -> Arc<Vec<Bytes>> {
+    fn pages(&self, size: usize, metadata: bool) -> Pages {
         let mut pages = self.pages.lock().expect("no panic");
         let make =
             || if metadata { self.corpus.metadata_pages(size) } else { self.corpus.pages(size) };

@@ -1,7 +1,7 @@
 // A client in Go that lists and watches one resource, and says what that cost.
 //
 // It prints one line of JSON when it is synced, and one when it has seen the last change. Started
-// by `cargo bench --bench live`, which serves what it watches.
+// by `cargo bench --bench live` or `--bench cached`, which serves what it watches.
 package main
 
 import (

@@ -42,7 +42,7 @@ impl<K: Lookup> Watch<K> {
     /// let snapshot = changes.first_synced().await?;
     /// let key = snapshot.get_one(["shop"])?.unwrap();
     /// assert_eq!((key.namespace(), key.name()), (Some("web"), "tls"));
-    /// assert!(!key.to_json().contains("data"));
+    /// assert!(!key.to_json().contains("c2VjcmV0"));
     /// # Ok(()) }
     /// ```
     ///

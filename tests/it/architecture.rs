@@ -109,6 +109,8 @@ fn public_types_go_where_users_need_them() {
     everywhere::<kube_weir::Term>();
     everywhere::<kube_weir::One<Object>>();
     everywhere::<kube_weir::CurrentOne<Object>>();
+    everywhere::<kube_weir::Fetching<Object>>();
+    everywhere::<kube_weir::FetchConfig>();
     sent::<kube_weir::Campaign>();
     sent::<kube_weir::Watch<Object>>();
     sent::<kube_weir::Changes<Object>>();

@@ -123,6 +123,22 @@ async fn else_all_but_what_is_indexed_is_dropped() -> Result<(), Error> {
     Ok(())
 }
 
+/// What is hypothetical is as what is.
+#[tokio::test(start_paused = true)]
+async fn an_overlay_of_keys_has_keys() -> Result<(), Error> {
+    let server = ApiServer::new();
+    server.apply(&secret("a/x", "shop", "c2VjcmV0")).expect("a Secret");
+    let mut changes = watch(Api::<Secret>::all(server.client())).index_keys(by_app())?;
+    let snapshot = changes.first_synced().await?;
+    let mut new = secret("a/y", "shop", "c2VjcmV0");
+    new["metadata"]["uid"] = "u".into();
+    new["metadata"]["resourceVersion"] = "7".into();
+    let overlay = snapshot.overlay().apply(Document::from_json(&new.to_string())?)?.build();
+    assert_eq!(names(overlay.by("app").get(["shop"])?), ["x", "y"]);
+    assert_eq!(kept(&overlay)[0], kept(&overlay)[1]);
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_a_closure_looks_at_is_unknown() {
     let by = IndexBy::with(|object: &Document| [[object.name().to_owned()]]);
