@@ -37,7 +37,7 @@ bench-peers:
     cargo bench --bench ingest --bench memory --bench store --bench path --bench live
     cargo bench --bench ratios
 
-# One of the benchmarks: ingest, memory, store, path, live, world, ratios.
+# One of the benchmarks: cached, ingest, memory, store, path, live, world, ratios.
 bench NAME *ARGS:
     cargo bench --bench {{NAME}} -- {{ARGS}}
 

@@ -49,6 +49,7 @@ pub(crate) enum Kind {
     Forbidden,
     Unauthorized,
     NotInstalled,
+    NotFound,
     Timeout,
     Desynced,
     Throttled,
@@ -103,6 +104,28 @@ impl Error {
             inner.path.clone_from(&self.0.path);
             inner.of_kind = Some((Arc::clone(name), self));
         })
+    }
+
+    /// What became of one object of several, with the cause: of the kind of the cause unless given.
+    pub(crate) fn of_object(
+        kind: impl Into<Option<Kind>>,
+        (namespace, name): (&str, &str),
+        what: &str,
+        cause: Option<Self>,
+    ) -> Self {
+        let kind = kind.into().or(cause.as_ref().map(Self::kind)).unwrap_or(Kind::Other);
+        let slash = if namespace.is_empty() { "" } else { "/" };
+        let status = cause.as_ref().and_then(|cause| cause.0.status);
+        Self::new(kind, format!("object {namespace}{slash}{name} {what}")).modify(|inner| {
+            inner.object = Some((namespace.to_owned(), name.to_owned()));
+            inner.source = cause.map(Into::into);
+            inner.status = status;
+        })
+    }
+
+    /// The API server knows the resource, but no such object.
+    pub(crate) fn not_found(self) -> Self {
+        self.modify(|inner| inner.kind = Kind::NotFound)
     }
 
     /// The failure that the API server reported with this HTTP status.
@@ -195,6 +218,11 @@ impl Error {
         self.kind() == Kind::NotInstalled
     }
 
+    /// The API server has no such object (404), and the watch has not seen it go.
+    pub fn is_not_found(&self) -> bool {
+        self.kind() == Kind::NotFound
+    }
+
     /// Something took too long: a request, or the wait for a sync.
     pub fn is_timeout(&self) -> bool {
         self.kind() == Kind::Timeout
@@ -248,8 +276,8 @@ impl Error {
             || self.is_rejected()
     }
 
-    /// The (namespace, name) of the object that an [`is_undecodable`](Error::is_undecodable) error
-    /// is about. The namespace of a cluster-scoped object is `""`.
+    /// The (namespace, name) of the object that the error is about, if it is about one: that can't be
+    /// [decoded](Error::is_undecodable), or [fetched](crate::Fetching). The namespace of a cluster-scoped object is `""`.
     pub fn object(&self) -> Option<(&str, &str)> {
         let (namespace, name) = self.0.object.as_ref()?;
         Some((namespace, name))
@@ -281,6 +309,7 @@ impl Error {
             Kind::Forbidden => "Forbidden",
             Kind::Unauthorized => "Unauthorized",
             Kind::NotInstalled => "NotInstalled",
+            Kind::NotFound => "NotFound",
             Kind::Timeout => "Timeout",
             Kind::Desynced => "Desynced",
             Kind::Throttled => "Throttled",

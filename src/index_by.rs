@@ -119,6 +119,19 @@ impl<K> IndexBy<K> {
         Arc::clone(&self.strainer)
     }
 
+    /// The paths that all the keys come from; `None` if a closure gives some of them.
+    pub(crate) fn all_paths(&self) -> Option<Vec<FieldPath>> {
+        let mut all = Vec::new();
+        for index in std::iter::once(&self.main).chain(self.named.iter().map(|(_, index)| index)) {
+            match &index.keys {
+                Keys::Identity => {}
+                Keys::Paths(paths, _) => all.extend_from_slice(paths),
+                Keys::With(_) => return None,
+            }
+        }
+        Some(all)
+    }
+
     pub(crate) fn into_indexes(self) -> Arc<[(Arc<str>, Index<K>)]> {
         let main = (Self::MAIN.into(), self.main);
         std::iter::once(main).chain(self.named).collect()

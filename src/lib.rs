@@ -46,6 +46,7 @@
 //! | [`filter_fields`](Watch::filter_fields) | drops fields while decoding |
 //! | [`matching`](Watch::matching) | selects on any path, on the client side |
 //! | [`index`](EventStreamExt::index) | stores, indexes, publishes one [`Snapshot`] for each run of events |
+//! | [`index_keys`](Watch::index_keys) | stores keys only; [`Fetching`] gives the objects when they are wanted |
 //! | [`debounce`](EventStreamExt::debounce) | merges what comes in quick succession into one net [`Change`] |
 //! | [`while_leading`](EventStreamExt::while_leading) | lets changes through only while this replica leads: [`Election`] |
 //! | [`world`](fn@world) | makes one stream of several kinds, each item with a snapshot of all of one moment |
@@ -69,6 +70,7 @@ mod document;
 mod error;
 mod explain;
 mod ext;
+mod fetching;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -100,6 +102,7 @@ pub use crate::{
     error::Error,
     explain::{Explain, ExplainIndex},
     ext::EventStreamExt,
+    fetching::{ExplainFetching, FetchConfig, Fetching},
     index_by::IndexBy,
     key::Key,
     labels::LabelSelector,

@@ -81,7 +81,7 @@ pub(crate) struct Task {
     pub(crate) bytes: usize,
 }
 
-fn go_program() -> PathBuf {
+pub(crate) fn go_program() -> PathBuf {
     Path::new("target/bench").join("peers")
 }
 

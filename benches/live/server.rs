@@ -24,7 +24,7 @@ use super::support::{
 /// How much is written at once.
 const WRITE: usize = 256 << 10;
 
-/// Serves one collection, with a thread of its own.
+/// Serves one collection, whole or as metadata alone, and each object, with a thread of its own.
 pub(crate) struct Server {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -33,10 +33,14 @@ pub(crate) struct Server {
     _runtime: Runtime,
 }
 
+type Pages = Arc<Vec<Bytes>>;
+
 struct Shared {
     corpus: Corpus,
-    /// By how many objects are in a page.
-    pages: Mutex<HashMap<usize, Arc<Vec<Bytes>>>>,
+    /// Which object has a name.
+    names: HashMap<String, usize>,
+    /// By how many objects are in a page, and whether they are metadata alone.
+    pages: Mutex<HashMap<(usize, bool), Pages>>,
     /// What a watch says of each object. Clients come one after the other.
     lines: tokio::sync::Mutex<Vec<Line>>,
     /// How many changes a watch has to tell of.
@@ -57,9 +61,11 @@ impl Server {
         let bytes = lines.iter().map(Line::len).zip((0..count).rev());
         let bytes_of_watch = bytes.map(|(line, rest)| line * ((events + rest) / count)).sum();
         let (lines, pages) = (tokio::sync::Mutex::new(lines), Mutex::default());
-        let shared = Arc::new(Shared { corpus, pages, lines, events, open });
+        let names = corpus.items.iter().enumerate().map(|(at, item)| (name(item).to_owned(), at));
+        let names = names.collect();
+        let shared = Arc::new(Shared { corpus, names, pages, lines, events, open });
         // What all clients ask for by default; nobody is to wait for it.
-        shared.pages(500);
+        shared.pages(500, false);
         runtime.spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self { address, shared, bytes_of_watch, _runtime: runtime })
     }
@@ -85,9 +91,19 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 impl Shared {
-    fn pages(&self, size: usize) -> Arc<Vec<Bytes>> {
+    fn pages(&self, size: usize, metadata: bool) -> Pages {
         let mut pages = self.pages.lock().expect("no panic");
-        Arc::clone(pages.entry(size).or_insert_with(|| Arc::new(self.corpus.pages(size))))
+        let make =
+            || if metadata { self.corpus.metadata_pages(size) } else { self.corpus.pages(size) };
+        Arc::clone(pages.entry((size, metadata)).or_insert_with(|| Arc::new(make())))
+    }
+
+    /// One object, as a get answers.
+    fn object(&self, path: &str) -> Option<String> {
+        let (_, name) = path.rsplit_once('/')?;
+        let item = &self.corpus.items[*self.names.get(name)?];
+        let (kind, api_version) = (self.corpus.kind.kind(), self.corpus.kind.api_version());
+        Some(format!(r#"{{"kind":"{kind}","apiVersion":"{api_version}",{}"#, &item[1..]))
     }
 
     async fn serve(&self, mut connection: TcpStream) -> io::Result<()> {
@@ -107,7 +123,12 @@ impl Shared {
             received.drain(..end);
             let target = head.split(' ').nth(1).unwrap_or_default();
             let (path, query) = target.split_once('?').unwrap_or((target, ""));
-            if path != self.corpus.kind.url() {
+            let metadata = head.contains("as=PartialObjectMetadata");
+            if path != self.corpus.kind.url()
+                && let Some(object) = self.object(path)
+            {
+                respond(&mut connection, "200 OK", object.as_bytes()).await?;
+            } else if path != self.corpus.kind.url() {
                 respond(&mut connection, "404 Not Found", &status(404, "NotFound")).await?;
             } else if parameter(query, "sendInitialEvents").is_some() {
                 // Not each client knows how to stream a list; all of them get pages.
@@ -117,7 +138,8 @@ impl Shared {
                 return self.watch(connection).await;
             } else {
                 let limit = parameter(query, "limit").and_then(|limit| limit.parse().ok());
-                let pages = self.pages(limit.filter(|limit| *limit > 0).unwrap_or(usize::MAX >> 1));
+                let pages = self
+                    .pages(limit.filter(|limit| *limit > 0).unwrap_or(usize::MAX >> 1), metadata);
                 respond(&mut connection, "200 OK", &pages[page(query)]).await?;
             }
         }
@@ -149,6 +171,12 @@ async fn respond(connection: &mut TcpStream, status: &str, body: &[u8]) -> io::R
     let _ = write!(head, "Content-Length: {}\r\n\r\n", body.len());
     connection.write_all(head.as_bytes()).await?;
     connection.write_all(body).await
+}
+
+fn name(item: &str) -> &str {
+    const FIELD: &str = r#""name":""#;
+    let start = item.find(FIELD).expect("each object has a name") + FIELD.len();
+    item[start..].split('"').next().expect("a name")
 }
 
 fn status(code: u16, reason: &str) -> Vec<u8> {

@@ -1,4 +1,4 @@
-// Builds the clients in Go that `cargo bench --bench live` compares with.
+// Builds the clients in Go that `cargo bench --bench live` and `--bench cached` compare with.
 module kube-weir.invalid/peers
 
 go 1.26.0

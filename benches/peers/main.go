@@ -1,7 +1,7 @@
 // A client in Go that lists and watches one resource, and says what that cost.
 //
 // It prints one line of JSON when it is synced, and one when it has seen the last change. Started
-// by `cargo bench --bench live`, which serves what it watches.
+// by `cargo bench --bench live` or `--bench cached`, which serves what it watches.
 package main
 
 import (
@@ -28,6 +28,8 @@ import (
 	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/metadata/metadatainformer"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 )
@@ -36,6 +38,7 @@ var (
 	server  = flag.String("server", "", "where the resource is served")
 	plural  = flag.String("plural", "", "the resource")
 	typed   = flag.Bool("typed", false, "decode into the types of k8s.io/api")
+	bare    = flag.Bool("metadata", false, "ask for metadata alone")
 	objects = flag.Int("objects", 0, "how many objects there are")
 	last    = flag.String("last", "", "the version of the last change")
 )
@@ -91,9 +94,14 @@ func start() cache.SharedIndexInformer {
 	resource := map[string]schema.GroupVersionResource{
 		"pods":      corev1.SchemeGroupVersion.WithResource("pods"),
 		"ingresses": networkingv1.SchemeGroupVersion.WithResource("ingresses"),
+		"secrets":   corev1.SchemeGroupVersion.WithResource("secrets"),
 	}[*plural]
 	var informer cache.SharedIndexInformer
-	if *typed {
+	if *bare {
+		client, err := metadata.NewForConfig(config)
+		check(err)
+		informer = metadatainformer.NewSharedInformerFactory(client, 0).ForResource(resource).Informer()
+	} else if *typed {
 		client, err := kubernetes.NewForConfig(config)
 		check(err)
 		generic, err := informers.NewSharedInformerFactory(client, 0).ForResource(resource)
@@ -109,11 +117,18 @@ func start() cache.SharedIndexInformer {
 	return informer
 }
 
-// lookedUpBy gives the hosts of an Ingress, or the node of a Pod.
+// What Secrets are looked up by.
+const instance = "app.kubernetes.io/instance"
+
+// lookedUpBy gives the hosts of an Ingress, the node of a Pod, or a label.
 func lookedUpBy(object any) ([]string, error) {
 	switch object := object.(type) {
 	case *corev1.Pod:
 		return []string{object.Spec.NodeName}, nil
+	case *corev1.Secret:
+		return []string{object.Labels[instance]}, nil
+	case *metav1.PartialObjectMetadata:
+		return []string{object.Labels[instance]}, nil
 	case *networkingv1.Ingress:
 		hosts := make([]string, 0, len(object.Spec.Rules))
 		for _, rule := range object.Spec.Rules {
@@ -124,6 +139,9 @@ func lookedUpBy(object any) ([]string, error) {
 		if *plural == "pods" {
 			node, _, err := unstructured.NestedString(object.Object, "spec", "nodeName")
 			return []string{node}, err
+		}
+		if *plural == "secrets" {
+			return []string{object.GetLabels()[instance]}, nil
 		}
 		rules, _, err := unstructured.NestedFieldNoCopy(object.Object, "spec", "rules")
 		var hosts []string

@@ -4,6 +4,7 @@
 mod debounce;
 mod filter_fields;
 mod index;
+mod index_keys;
 pub(crate) mod item;
 mod log_errors;
 mod matching;

@@ -182,3 +182,36 @@ fn its_debug_form_has_no_content() {
         Document::from_json(r#"{"metadata":{"name":"db"},"data":{"password":"hunter2"}}"#).unwrap();
     assert!(!format!("{document:?}").contains("hunter2"));
 }
+
+/// SEMANTICS: C1
+#[test]
+fn of_a_key_only_what_it_is_known_by_is_kept() {
+    let keep = |paths: &[&str], typed| {
+        let paths: Vec<_> = paths.iter().map(|path| FieldPath::parse(path).unwrap()).collect();
+        let filter = FieldFilter::keeping(&paths, typed);
+        let text = r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"n","namespace":"s",
+            "uid":"u","resourceVersion":"7","labels":{"a":"1","b":"2"},"annotations":{"big":"x"}},
+            "data":{"p":"x"},"list":[{"a":1,"b":2},{"a":3}],"type":"T"}"#;
+        let document = Document::decode(&filter, text, None).unwrap();
+        assert_eq!((document.namespace(), document.name()), (Some("s"), "n"));
+        assert_eq!((document.uid(), document.resource_version()), (Some("u"), Some("7")));
+        document.to_json()
+    };
+    let own = r#""name":"n","namespace":"s","uid":"u","resourceVersion":"7""#;
+    let bare = format!(r#"{{"metadata":{{{own}}}}}"#);
+    assert_eq!(keep(&[], false), bare);
+    assert_eq!(
+        keep(&["metadata.name", "spec.missing", "type.x"], false),
+        bare.replace("}}", r#"},"type":"T"}"#)
+    );
+    let label = format!(r#"{{"metadata":{{{own},"labels":{{"a":"1"}}}}}}"#);
+    assert_eq!(keep(&["metadata.labels.a"], false), label);
+    let typed = format!(r#"{{"apiVersion":"v1","kind":"Secret","metadata":{{{own}}},"type":"T"}}"#);
+    assert_eq!(keep(&["type"], true), typed);
+    let part = r#","list":[{"a":1},{"a":3}]}"#;
+    assert_eq!(keep(&["list[*].a"], false), format!("{}{part}", &bare[..bare.len() - 1]));
+    let whole = r#","list":[{"a":1,"b":2},{"a":3}]}"#;
+    for path in ["list[1].a", "list[?@.b].a", "list..a"] {
+        assert_eq!(keep(&[path], false), format!("{}{whole}", &bare[..bare.len() - 1]), "{path}");
+    }
+}

@@ -7,6 +7,7 @@ use serde_json_path::NormalizedPath;
 
 use super::keep::with_tape;
 use super::{FieldFilter, FieldPath, FieldSelector};
+use crate::tape::Tape;
 
 /// Few names, so that paths lead somewhere; some take escapes in JSON or in paths.
 const NAMES: [&str; 6] = ["a", "b", "c.d", "it's", "q\"\\", "ключ"];
@@ -158,6 +159,28 @@ proptest! {
             }
         }
         prop_assert_eq!(removed, naive);
+    }
+
+    /// Whatever is left out, what an index looks at is there; also of the object after one of which it
+    /// was learnt what to leave out.
+    #[test]
+    fn keys_are_the_same_of_what_is_kept_for_them(
+        specs in vec(json(), 1..3),
+        paths in vec(prop_oneof![below_spec(any_step()), path(any_step())], 1..4),
+    ) {
+        let paths: Vec<_> = paths.iter().map(|path| FieldPath::parse(path).unwrap()).collect();
+        let filter = FieldFilter::keeping(&paths, false);
+        for spec in specs {
+            let meta = serde_json::json!({ "name": "x", "uid": "u", "labels": spec });
+            let value = serde_json::json!({ "a": spec, "metadata": meta, "spec": spec, "kind": "K" });
+            for text in spellings(&value) {
+                let kept = filter.keep(text.trim_start().as_bytes(), &[]).unwrap();
+                let tape = Tape::new(&kept.tape);
+                for path in &paths {
+                    prop_assert_eq!(path.keys_on_tape(tape), path.keys(&value), "{} {}", path, text);
+                }
+            }
+        }
     }
 
     #[test]

@@ -41,7 +41,7 @@ const IDENTITY: [&[&str]; 6] = [
 #[derive(Clone, Debug, Default)]
 pub struct FieldFilter {
     paths: Vec<FieldPath>,
-    /// The plain ones among the paths.
+    /// The plain ones among the paths; or what stays.
     plain: Tree,
     /// Whether there are others.
     queries: bool,
@@ -89,6 +89,26 @@ impl FieldFilter {
         self
     }
 
+    /// A filter that leaves out all but what an object is known by, its types where `typed`, and what
+    /// the paths look at.
+    ///
+    /// An array that a path counts the elements of stays whole, and so does what it searches.
+    pub(crate) fn keeping<'p>(paths: impl IntoIterator<Item = &'p FieldPath>, typed: bool) -> Self {
+        let mut plain = Tree::keeping();
+        let own = if typed { &IDENTITY[..] } else { &IDENTITY[2..] };
+        for field in own {
+            let steps: Vec<_> = field.iter().map(|name| Step::Name((*name).into())).collect();
+            plain.insert(&steps);
+        }
+        for path in paths {
+            let whole = path.0.segments.iter().any(Segment::reads_root);
+            let steps = path.0.segments.iter().map_while(Segment::step);
+            let steps = steps.take_while(|step| !whole && !matches!(step, Step::Index(_)));
+            plain.insert(&steps.collect::<Vec<_>>());
+        }
+        Self { plain, ..Self::default() }
+    }
+
     fn add(&mut self, path: FieldPath) {
         match &path.0.way {
             Way::Plain(steps) => self.plain.insert(steps),
@@ -106,7 +126,7 @@ impl FieldFilter {
 
     /// Whether the filter leaves out nothing.
     pub fn is_empty(&self) -> bool {
-        self.paths.is_empty()
+        self.paths.is_empty() && self.plain.root().is_none()
     }
 
     /// Removes the fields from an object.

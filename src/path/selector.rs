@@ -65,6 +65,11 @@ impl FieldSelector {
         Ok(Self { written: text.trim().into(), terms: terms.into() })
     }
 
+    /// The paths that it looks at.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &FieldPath> {
+        self.terms.iter().map(|term| &term.path)
+    }
+
     /// Whether the condition holds for an object.
     pub fn matches(&self, value: &Value) -> bool {
         self.all(|path| path.keys(value))

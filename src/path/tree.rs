@@ -2,11 +2,13 @@ use std::collections::BTreeMap;
 
 use super::segment::{Step, place_in};
 
-/// What to remove: plain paths laid over each other, a node for each step.
+/// What to remove, or all that is not: plain paths laid over each other, a node for each step.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tree {
-    /// A path ends here: what stands here goes.
+    /// A path ends here: what stands here goes, or stays.
     ends: bool,
+    /// Of the root: the paths say what stays.
+    keeps: bool,
     names: BTreeMap<Box<str>, Tree>,
     indexes: BTreeMap<i64, Tree>,
     any: Option<Box<Tree>>,
@@ -18,9 +20,16 @@ pub(super) enum Place<'t> {
     One(&'t Tree),
     /// For instance at `a.b`, with `a.b.c` and `a.*.d` in the tree.
     Many(Vec<&'t Tree>),
+    /// Where only what these lead to stays: nothing, if there are none.
+    Only(Vec<&'t Tree>),
 }
 
 impl Tree {
+    /// One whose paths say what stays.
+    pub(super) fn keeping() -> Self {
+        Self { keeps: true, ..Self::default() }
+    }
+
     pub(super) fn insert<'s>(&mut self, steps: impl IntoIterator<Item = &'s Step>) {
         let mut node = self;
         for step in steps {
@@ -35,6 +44,9 @@ impl Tree {
 
     /// Where an object starts; `None` if there is nothing to remove.
     pub(super) fn root(&self) -> Option<Place<'_>> {
+        if self.keeps {
+            return (!self.ends).then(|| Place::Only(vec![self]));
+        }
         let empty = self.names.is_empty() && self.indexes.is_empty() && self.any.is_none();
         (!empty).then_some(Place::One(self))
     }
@@ -43,7 +55,10 @@ impl Tree {
 impl<'t> Place<'t> {
     /// Whether what stands here is removed.
     pub(super) fn ends(&self) -> bool {
-        self.nodes().iter().any(|node| node.ends)
+        match self {
+            Place::Only(nodes) => nodes.is_empty(),
+            _ => self.nodes().iter().any(|node| node.ends),
+        }
     }
 
     /// The place of a field, if anything in it or itself may be removed.
@@ -79,14 +94,21 @@ impl<'t> Place<'t> {
     fn nodes(&self) -> &[&'t Tree] {
         match self {
             Place::One(node) => std::slice::from_ref(node),
-            Place::Many(nodes) => nodes,
+            Place::Many(nodes) | Place::Only(nodes) => nodes,
         }
     }
 
     fn below(&self, find: impl Fn(&'t Tree, &mut Found<'t>)) -> Option<Place<'t>> {
         let mut found = Found(None);
         self.nodes().iter().for_each(|node| find(node, &mut found));
-        found.0
+        if !matches!(self, Place::Only(_)) {
+            return found.0;
+        }
+        match found.0 {
+            None => Some(Place::Only(Vec::new())),
+            Some(place) if place.ends() => None,
+            Some(place) => Some(Place::Only(place.nodes().to_vec())),
+        }
     }
 }
 
@@ -99,7 +121,7 @@ impl<'t> Extend<&'t Tree> for Found<'t> {
             self.0 = Some(match self.0.take() {
                 None => Place::One(node),
                 Some(Place::One(first)) => Place::Many(vec![first, node]),
-                Some(Place::Many(mut all)) => {
+                Some(Place::Many(mut all) | Place::Only(mut all)) => {
                     all.push(node);
                     Place::Many(all)
                 }

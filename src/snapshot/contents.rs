@@ -169,6 +169,11 @@ impl<K: Lookup> Contents<K> {
         self.identities.get(hash, is_sought).copied()
     }
 
+    /// How many objects a namespace has.
+    pub(crate) fn count_in(&self, namespace: &str) -> usize {
+        self.of_identity(&[namespace]).count()
+    }
+
     /// The objects of a namespace, or the one of a namespace and name. Without any part, all that
     /// have a namespace: others have no such key.
     pub(super) fn of_identity(&self, parts: &[&str]) -> Objects<'_, K> {

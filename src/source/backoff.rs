@@ -13,13 +13,13 @@ const FIRST_REFUSED: Duration = Duration::from_secs(3);
 
 /// A growing, jittered delay. Only the caller knows what progress is, and resets it then.
 #[derive(Debug, Default)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
     /// The delay after one more failure.
-    pub(super) fn after(&mut self, error: &Error) -> Duration {
+    pub(crate) fn after(&mut self, error: &Error) -> Duration {
         let first = if error.is_refusal() { FIRST_REFUSED } else { FIRST };
         let delay = first.saturating_mul(1 << self.failures.min(10)).min(LONGEST);
         self.failures += 1;
@@ -28,7 +28,7 @@ impl Backoff {
         delay.max(error.asked_wait().unwrap_or_default())
     }
 
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
 }

@@ -1,6 +1,7 @@
 //! Watching: our own list and watch on kube's client.
 
 mod backoff;
+mod fetch;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
 mod incoming;
@@ -25,7 +26,11 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-pub(crate) use self::namespace::{is_valid as is_namespace, own as own_namespace};
+pub(crate) use self::{
+    backoff::Backoff,
+    fetch::{Fetch, Fetched},
+    namespace::{is_valid as is_namespace, own as own_namespace},
+};
 use self::{
     list_watch::list_watch,
     request::Endpoint,
@@ -35,7 +40,7 @@ use crate::{
     document::{Document, Identity},
     error::Error,
     labels::LabelSelector,
-    path::{FieldFilter, FieldSelector},
+    path::{FieldFilter, FieldPath, FieldSelector},
     resource::Gvr,
     strain::Strainer,
 };
@@ -103,9 +108,9 @@ where
 /// [`is_resource`](Error::is_resource) if the API group has no such plural, but a kind or a
 /// singular of this name; the message says which plural is meant.
 pub async fn watch_resource(client: Client, resource: Gvr) -> Result<Watch<Document>, Error> {
-    let mut endpoint = Endpoint { client, resource, metadata_only: false, cluster_scoped: false };
-    endpoint.discover().await?;
-    Ok(Watch::new(endpoint, None, Decode::DOCUMENT))
+    let mut watch = Watch::of_resource(client, resource);
+    watch.spec.endpoint.discover().await?;
+    Ok(watch)
 }
 
 /// A watch: a stream of kube's [`Event`]s that lists, watches and recovers by itself.
@@ -137,6 +142,14 @@ pub(crate) trait Known: Send + Sync {
     fn reached(&self, namespace: &str, version: &str);
 }
 
+impl Watch<Document> {
+    /// A resource that needs no Rust type, about which the API server was not asked.
+    pub(crate) fn of_resource(client: Client, resource: Gvr) -> Self {
+        let endpoint = Endpoint { client, resource, metadata_only: false, cluster_scoped: false };
+        Self::new(endpoint, None, Decode::DOCUMENT)
+    }
+}
+
 impl<K> Watch<K> {
     pub(crate) fn feed(&mut self, store: Arc<dyn Known>) {
         self.spec.known = Some(store);
@@ -166,6 +179,31 @@ impl<K> Watch<K> {
         let others = self.spec.fields.take();
         self.spec.fields = Some(others.map_or(own.clone(), |others| format!("{others},{own}")));
         self
+    }
+
+    /// The same objects, but of each only what tells which one it is, in which version, and what
+    /// these paths look at. Where they lie in the metadata, no more is asked for.
+    pub(crate) fn keeping(self, paths: &[FieldPath]) -> Result<Watch<Document>, Error> {
+        let Spec { endpoint, namespaces, labels, fields, selectors, .. } = self.spec;
+        let Spec { page_size, streaming, timeout, .. } = self.spec;
+        let metadata = FieldPath::parse("metadata")?;
+        let selected = selectors.iter().flat_map(FieldSelector::paths);
+        let is_in_metadata = paths.iter().chain(selected).all(|path| path.is_within(&metadata));
+        let endpoint =
+            Endpoint { metadata_only: endpoint.metadata_only || is_in_metadata, ..endpoint };
+        let decode = if endpoint.metadata_only { Decode::KEYS } else { Decode::DOCUMENT };
+        let filter = FieldFilter::keeping(paths, !endpoint.metadata_only);
+        let spec = Spec {
+            labels,
+            fields,
+            filter,
+            selectors,
+            page_size,
+            streaming,
+            timeout,
+            ..Watch::new(endpoint, namespaces, decode).spec
+        };
+        Ok(Watch { spec, running: None })
     }
 
     fn new(endpoint: Endpoint, namespaces: Option<Vec<String>>, decode: Decode<K>) -> Self {

@@ -22,8 +22,11 @@ const DISCOVERY: Duration = Duration::from_secs(5);
 /// Of a failure's body as much as a Status needs.
 const LONGEST_STATUS: usize = 64 << 10;
 
-const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
-const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+/// An aggregated API server may know the whole form only.
+const METADATA: &str =
+    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+const METADATA_LIST: &str =
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
 /// One resource of one API server.
 #[derive(Clone)]
@@ -38,6 +41,7 @@ pub(super) struct Endpoint {
 /// What a request is for. It says which representation to ask for, and what to call it in errors.
 #[derive(Clone, Copy)]
 pub(super) enum Verb {
+    Get,
     List,
     Watch,
 }
@@ -52,6 +56,7 @@ impl Endpoint {
         patience: Duration,
     ) -> Result<Incoming, Error> {
         let (name, metadata) = match verb {
+            Verb::Get => ("get", METADATA),
             Verb::List => ("list", METADATA_LIST),
             Verb::Watch => ("watch", METADATA),
         };
@@ -143,7 +148,10 @@ fn failure(what: &str, code: u16, body: &str) -> Error {
     }
     match serde_json::from_str::<Answer>(body) {
         Ok(Answer { status }) if !status.message.is_empty() => {
-            Error::from_status(what, code, &status.reason, &status.message)
+            let error = Error::from_status(what, code, &status.reason, &status.message);
+            // Of a resource that it doesn't serve it names no object.
+            let named = status.details.is_some_and(|details| !details.name.is_empty());
+            if code == 404 && named { error.not_found() } else { error }
         }
         _ => Error::from_status(what, code, "", body.lines().next().unwrap_or_default()),
     }
@@ -180,6 +188,10 @@ mod tests {
         let error = failure("list v1/pods", 403, body);
         assert!(error.is_forbidden());
         assert_eq!(error.to_string(), "list v1/pods: pods is forbidden (403 Forbidden)");
+        let body = r#"{"kind":"Status","status":"Failure","message":"pods \"a\" not found","reason":"NotFound","details":{"name":"a","kind":"pods"},"code":404}"#;
+        assert!(failure("get v1/pods", 404, body).is_not_found());
+        let body = r#"{"kind":"Status","status":"Failure","message":"the server could not find the requested resource","reason":"NotFound","details":{},"code":404}"#;
+        assert!(failure("get v1/pods", 404, body).is_not_installed());
         assert!(failure("list v1/pods", 404, "404 page not found\n").is_not_installed());
     }
 }

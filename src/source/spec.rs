@@ -70,6 +70,15 @@ impl Decode<Document> {
         Self { whole: Document::decode, first: Document::decode_first, enough: 0 };
 }
 
+impl Decode<Document> {
+    /// Without types, which are not those of the object where only its metadata was asked for.
+    pub(super) const KEYS: Self = Self {
+        whole: |filter, json, _| Document::decode(filter, json, None),
+        first: |filter, bytes, _| Document::decode_first(filter, bytes, None),
+        enough: 0,
+    };
+}
+
 impl<K> Clone for Decode<K> {
     fn clone(&self) -> Self {
         *self

@@ -151,7 +151,8 @@ pub enum Fault {
     /// A watch sends every event about an object twice.
     Duplicate,
     /// A watch begins so many changes before the version that it is asked to begin after: events
-    /// that the client has already, as after it resumed from an older version than it had.
+    /// that the client has already, as after it resumed from an older version than it had. A get
+    /// answers as it would have so many changes ago: a cache that is behind.
     Rewind {
         /// How many changes, of all resources.
         changes: u64,

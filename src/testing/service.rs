@@ -146,7 +146,15 @@ impl Call<'_> {
             namespace: target.namespace.clone().unwrap_or_default(),
             name: target.name.clone().unwrap_or_default(),
         };
-        let object = state.store.get(&target.resource, &key)?;
+        let object = match self.fault {
+            Some(Fault::Rewind { changes }) => {
+                let before = state.store.revision().saturating_sub(changes);
+                let mut then = state.store.objects_at(&target.resource, before, None);
+                let found = then.find(|(own, _)| **own == key).map(|(_, object)| object.clone());
+                found.ok_or_else(|| status::not_found(&target.resource, &key.name))?
+            }
+            _ => state.store.get(&target.resource, &key)?,
+        };
         Ok(json(StatusCode::OK, Body::full(view.body(&object))))
     }
 

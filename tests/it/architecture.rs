@@ -7,10 +7,10 @@ use std::{
 };
 
 /// From what knows nothing of the others to what knows all: a module may use those before it.
-const ORDER: [&str; 26] = [
+const ORDER: [&str; 27] = [
     "clock", "position", "json", "tape", "path", "error", "labels", "resource", "document",
     "strain", "source", "leader", "key", "index_by", "explain", "snapshot", "change", "store",
-    "changes", "writer", "adapters", "world", "ext", "one", "testing", "fuzzing",
+    "fetching", "changes", "writer", "adapters", "world", "ext", "one", "testing", "fuzzing",
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -109,6 +109,8 @@ fn public_types_go_where_users_need_them() {
     everywhere::<kube_weir::Term>();
     everywhere::<kube_weir::One<Object>>();
     everywhere::<kube_weir::CurrentOne<Object>>();
+    everywhere::<kube_weir::Fetching<Object>>();
+    everywhere::<kube_weir::FetchConfig>();
     sent::<kube_weir::Campaign>();
     sent::<kube_weir::Watch<Object>>();
     sent::<kube_weir::Changes<Object>>();

@@ -122,6 +122,27 @@ async fn objects_without_a_type_conform() -> Result<(), Box<dyn std::error::Erro
     Ok(())
 }
 
+/// SEMANTICS: I12, S1, S2, S7, S8, I4, I5, I7, I8, I9, I11, W5, W6, W8
+#[tokio::test(start_paused = true)]
+async fn keys_conform() -> Result<(), Violation> {
+    for path in ["metadata.annotations.*", "data.*"] {
+        let by = || {
+            let by = IndexBy::paths(["metadata.namespace", "metadata.name"]).expect("paths");
+            by.and("other", IndexBy::path(path).expect("a path"))
+        };
+        let server = ApiServer::new();
+        // No object is undecodable of which so little is decoded.
+        let life = || Life::new().without(Chapter::Undecodable);
+        let keys = |client| source(client).index_keys(by()).expect("paths");
+        let summary = life().run(&server, keys).await?;
+        assert_eq!(summary.unmet, 0, "{path} {summary:?}");
+        assert!(summary.changes > 30 && summary.errors > 15, "{path} {summary:?}");
+        let keys = |client| source(client).streaming_list(true).index_keys(by()).expect("paths");
+        life().run(&server, keys).await?;
+    }
+    Ok(())
+}
+
 /// One rule is beyond kube's watcher: an object that can't be decoded fails every list it is in, so
 /// that nothing else arrives either. Streaming lists are decoded one by one.
 #[tokio::test(start_paused = true)]

@@ -144,6 +144,24 @@ impl Corpus {
             .collect()
     }
 
+    /// The same, of metadata alone.
+    pub(crate) fn metadata_pages(&self, size: usize) -> Vec<Bytes> {
+        let items = self.items.iter().map(|item| {
+            let item: serde_json::Value = serde_json::from_str(item).expect("an object");
+            serde_json::json!({
+                "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
+                "metadata": item["metadata"],
+            })
+            .to_string()
+        });
+        let pages = Self { kind: self.kind, items: items.collect() }.pages(size);
+        let (kind, api_version) = (self.kind.kind(), self.kind.api_version());
+        let own = format!(r#"{{"kind":"{kind}List","apiVersion":"{api_version}""#);
+        let head = r#"{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1""#;
+        let page = |page: Bytes| [head.as_bytes(), &page[own.len()..]].concat().into();
+        pages.into_iter().map(page).collect()
+    }
+
     /// The line of a watch that says that an object has changed, with the version yet to be set.
     pub(crate) fn line(&self, object: usize) -> Line {
         let (kind, api_version) = (self.kind.kind(), self.kind.api_version());

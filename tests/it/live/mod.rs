@@ -12,6 +12,7 @@ mod wire;
 mod churn;
 mod custom;
 mod idle;
+mod keys;
 mod leader;
 mod one;
 mod outage;

@@ -1,0 +1,183 @@
+//! Fetching an object once, for all who wait for it.
+
+use std::sync::Arc;
+
+use futures::{
+    FutureExt,
+    future::{BoxFuture, Shared, WeakShared},
+};
+use kube::runtime::reflector::Lookup;
+use tokio::time::{Duration, Instant, sleep_until, timeout_at};
+
+use super::{Inner, Outcome, Ticket, cache::is_current, overdue};
+use crate::{
+    clock::after,
+    error::{Error, Kind},
+    key::Key,
+    source::{Backoff, Fetched},
+};
+
+/// For how long the watch may be behind the API server with the news that an object is gone.
+const AGREEMENT: Duration = Duration::from_secs(5);
+
+/// Somebody waits for it: the delay between two tries grows no further, unless the API server asks
+/// for more.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// A fetch. It goes on while anyone who waits for it is polled, and ends when nobody waits any more.
+pub(super) type Flight<K> = Shared<BoxFuture<'static, Outcome<K>>>;
+
+/// As others find it.
+pub(super) struct Under<K> {
+    number: u64,
+    /// When it gives up.
+    deadline: Instant,
+    flight: WeakShared<BoxFuture<'static, Outcome<K>>>,
+}
+
+impl<K> Under<K> {
+    /// The fetch, unless all who waited for it are gone; and when it gives up.
+    pub(super) fn join(&self) -> Option<(Flight<K>, Instant)> {
+        Some((self.flight.upgrade()?, self.deadline))
+    }
+}
+
+/// Takes a fetch out of those that can be joined, however it ends.
+struct Landing<K: Lookup, L> {
+    inner: Arc<Inner<K, L>>,
+    key: Key,
+    number: u64,
+}
+
+impl<K: Lookup, L> Drop for Landing<K, L> {
+    fn drop(&mut self) {
+        let mut state = self.inner.lock();
+        // It may be another one's by now.
+        if state.flights.get(&self.key).is_some_and(|under| under.number == self.number) {
+            state.flights.remove(&self.key);
+        }
+    }
+}
+
+/// What the watch makes of an answer.
+pub(super) enum Judged {
+    /// It is as the watch saw it, or later.
+    Good,
+    Outdated,
+    /// The watch saw it go.
+    Gone,
+}
+
+impl<K, L> Inner<K, L>
+where
+    K: Lookup + Send + Sync + 'static,
+    L: Lookup + Send + Sync + 'static,
+{
+    /// Begins to fetch an object, while nobody else does.
+    pub(super) fn launch(
+        self: &Arc<Self>,
+        ticket: &Ticket,
+        number: u64,
+        deadline: Instant,
+    ) -> (Flight<K>, Option<Under<K>>) {
+        let (inner, ticket) = (Arc::clone(self), ticket.clone());
+        let landing = Landing { inner: Arc::clone(self), key: ticket.key.clone(), number };
+        let flight = async move {
+            let _landing = landing;
+            let outcome = inner.fly(&ticket, deadline).await;
+            if outcome.is_err() {
+                inner.lock().counts.failures += 1;
+            }
+            outcome
+        };
+        let flight = flight.boxed().shared();
+        let under = flight.downgrade().map(|flight| Under { number, deadline, flight });
+        (flight, under)
+    }
+
+    async fn fly(&self, ticket: &Ticket, deadline: Instant) -> Outcome<K> {
+        let identity = ticket.identity();
+        let mut backoff = Backoff::default();
+        let mut not_before = None;
+        let mut last = None;
+        loop {
+            let Some(seen) = self.seen(ticket) else { return Ok(None) };
+            let answer = timeout_at(deadline, self.get(ticket, not_before.as_deref())).await;
+            let Ok(answer) = answer else { return Err(overdue(ticket, last)) };
+            match answer {
+                Ok(fetched) => match self.judge(ticket, &fetched) {
+                    Judged::Good => {
+                        self.lock().cache.put(&ticket.key, &fetched);
+                        return Ok(Some(fetched.object));
+                    }
+                    Judged::Gone => return Ok(None),
+                    Judged::Outdated => {
+                        self.lock().counts.stale += 1;
+                        let why = "the API server answered with an older version than was watched";
+                        last = Some(Error::new(Kind::Desynced, why));
+                        // Who is behind waits then, or says so; so the first time is at once.
+                        if not_before.replace(seen).is_none() {
+                            continue;
+                        }
+                    }
+                },
+                Err(error) if error.is_not_found() => {
+                    if self.is_other_soon(ticket, &seen, deadline).await {
+                        continue;
+                    }
+                    let what = "is not there, and the watch did not see it go";
+                    return Err(Error::of_object(None, identity, what, Some(error)));
+                }
+                Err(error) if error.is_refusal() || error.is_undecodable() => {
+                    return Err(Error::of_object(None, identity, "can't be fetched", Some(error)));
+                }
+                Err(error) => last = Some(error),
+            }
+            let wait = last.as_ref().map_or(Duration::ZERO, |error| {
+                backoff.after(error).min(error.asked_wait().unwrap_or_default().max(LONGEST))
+            });
+            let next = after(Instant::now(), wait);
+            if next >= deadline {
+                return Err(overdue(ticket, last));
+            }
+            self.lock().counts.retries += 1;
+            sleep_until(next).await;
+        }
+    }
+
+    /// One request, in its turn.
+    async fn get(&self, ticket: &Ticket, not_before: Option<&str>) -> Result<Fetched<K>, Error> {
+        let (namespace, name) = ticket.identity();
+        // It is never closed.
+        let _turn = self.turns.acquire().await;
+        self.lock().counts.gets += 1;
+        self.fetch.get(namespace, name, not_before).await
+    }
+
+    /// The version that the watch has seen last, if it has not seen the object go.
+    pub(super) fn seen(&self, ticket: &Ticket) -> Option<String> {
+        let (namespace, name) = ticket.identity();
+        let object = self.store.object(namespace, name)?;
+        Some(object.resource_version().unwrap_or_default().into_owned())
+    }
+
+    pub(super) fn judge(&self, ticket: &Ticket, fetched: &Fetched<K>) -> Judged {
+        let Some(seen) = self.seen(ticket) else { return Judged::Gone };
+        if is_current(&*fetched.object, &seen) { Judged::Good } else { Judged::Outdated }
+    }
+
+    /// Whether the watch soon sees something else than this version.
+    async fn is_other_soon(&self, ticket: &Ticket, version: &str, deadline: Instant) -> bool {
+        let mut status = self.store.status();
+        let deadline = deadline.min(after(Instant::now(), AGREEMENT));
+        loop {
+            status.borrow_and_update();
+            if self.seen(ticket).as_deref() != Some(version) {
+                return true;
+            }
+            if !matches!(timeout_at(deadline, status.changed()).await, Ok(Ok(()))) {
+                return false;
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Fetching many objects in one call.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
+
+use futures::{StreamExt, stream};
+use kube::runtime::reflector::Lookup;
+use tokio::time::{Instant, timeout_at};
+
+use super::{Inner, Ticket, flight::Judged};
+use crate::{error::Error, key::Key};
+
+/// From how many missing objects of a namespace on it may be listed.
+const WORTH_A_LIST: usize = 8;
+
+/// What lists brought.
+type Listed<K> = HashMap<Key, Arc<K>>;
+
+impl<K, L> Inner<K, L>
+where
+    K: Lookup + Send + Sync + 'static,
+    L: Lookup + Send + Sync + 'static,
+{
+    pub(super) async fn many(
+        self: &Arc<Self>,
+        wanted: Vec<Ticket>,
+        deadline: Instant,
+    ) -> Vec<Result<Arc<K>, Error>> {
+        let mut listed = Listed::new();
+        for (namespace, missing) in self.missing(&wanted) {
+            if self.is_worth_a_list(&namespace, missing.len()) {
+                // Whatever it didn't bring is asked for one by one, and what is wrong is told then.
+                let list = self.list(&namespace, &wanted, &mut listed);
+                let _ = timeout_at(deadline, list).await;
+            }
+        }
+        let listed = &listed;
+        let each = wanted.iter().map(|ticket| async move {
+            match listed.get(&ticket.key) {
+                Some(object) => Ok(Some(Arc::clone(object))),
+                None => self.one(ticket, deadline).await,
+            }
+        });
+        // No more of them than may have a turn; in the order that was asked for.
+        let each = stream::iter(each).buffered(self.config.concurrency);
+        each.filter_map(|outcome| async { outcome.transpose() }).collect().await
+    }
+
+    /// Those that must be fetched, by namespace.
+    fn missing<'t>(&self, wanted: &'t [Ticket]) -> BTreeMap<String, Vec<&'t Ticket>> {
+        let mut missing = BTreeMap::<_, Vec<_>>::new();
+        for ticket in wanted {
+            let Some(seen) = self.seen(ticket) else { continue };
+            if !self.lock().cache.has(&ticket.key, &seen) {
+                missing.entry(ticket.namespace.clone()).or_default().push(ticket);
+            }
+        }
+        missing
+    }
+
+    /// Whether most of a namespace is missing, which then is listed with less effort.
+    fn is_worth_a_list(&self, namespace: &str, missing: usize) -> bool {
+        missing >= WORTH_A_LIST && 2 * missing > self.store.snapshot().0.count_in(namespace)
+    }
+
+    async fn list(&self, namespace: &str, wanted: &[Ticket], listed: &mut Listed<K>) {
+        // Of several who want the same, the first one lists for all.
+        let _listing = self.listing.lock().await;
+        let Some(missing) = self.missing(wanted).remove(namespace) else { return };
+        if !self.is_worth_a_list(namespace, missing.len()) {
+            return;
+        }
+        let tickets: HashMap<&str, &Ticket> =
+            missing.iter().map(|ticket| (&*ticket.name, *ticket)).collect();
+        let names: HashSet<String> = missing.iter().map(|ticket| ticket.name.clone()).collect();
+        let _turn = self.turns.acquire().await;
+        self.lock().counts.lists += 1;
+        let found = |fetched: crate::source::Fetched<K>| {
+            let name = fetched.object.name().unwrap_or_default();
+            let Some(ticket) = tickets.get(&*name) else { return };
+            if matches!(self.judge(ticket, &fetched), Judged::Good) {
+                let mut state = self.lock();
+                state.counts.misses += 1;
+                state.cache.put(&ticket.key, &fetched);
+                listed.insert(ticket.key.clone(), Arc::clone(&fetched.object));
+            }
+        };
+        let _ = self.fetch.list(namespace, names, found).await;
+    }
+}

@@ -1,0 +1,425 @@
+//! Objects on demand, beside a store that has their keys.
+
+mod cache;
+mod config;
+mod explain;
+mod flight;
+mod many;
+
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use kube::{Api, Client, Resource, runtime::reflector::Lookup};
+use serde::de::DeserializeOwned;
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
+
+use self::{
+    cache::{Cache, Limits, is_current},
+    flight::{Flight, Under},
+};
+pub use self::{config::FetchConfig, explain::ExplainFetching};
+use crate::{
+    clock::after,
+    document::Document,
+    error::{Error, Kind},
+    key::Key,
+    resource::Gvr,
+    source::{Fetch, Watch, watch},
+    store::Store,
+};
+
+/// Objects, fetched from the API server when they are wanted, and kept for a while.
+///
+/// Made by [`Store::fetching`] on a store that is filled by a watch, mostly one of
+/// [keys](crate::Watch::index_keys). The store knows which objects there are, and in which version;
+/// this has their content.
+///
+/// * What is given is never older than what the watch has seen. An object that the watch sees change
+///   is fetched anew when it is read next, and an answer that is older is asked for again.
+/// * Absent is what the watch says is absent, never what could not be fetched: a failure is an error
+///   that [names the object](Error::object). That the API server has an object no more (404) counts
+///   once the watch agrees, within 5 seconds; else it is [`is_not_found`](Error::is_not_found).
+/// * All who want an object at the same time wait for one request. It goes on while one of them does,
+///   whoever began it, and nobody need.
+/// * Requests are sent again after failures that may pass, until the call's
+///   [deadline](FetchConfig::deadline). A refusal is told at once.
+/// * Where most of a namespace is wanted and missing, it is listed, if the role has `list`.
+///
+/// No task runs behind this: a fetch is polled by those who wait for it. So don't keep a future of
+/// it that you poll no more: others may wait for its turn, up to their deadline.
+///
+/// ```
+/// use k8s_openapi::api::core::v1::Secret;
+/// use kube_weir::{FetchConfig, IndexBy, prelude::*, testing::ApiServer, watch};
+/// # use serde_json::json;
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = ApiServer::new();
+/// # for name in ["tls", "token"] {
+/// #     server.apply(&json!({
+/// #         "apiVersion": "v1", "kind": "Secret",
+/// #         "metadata": { "namespace": "web", "name": name }, "data": { "key": "c2VjcmV0" },
+/// #     }))?;
+/// # }
+/// let api = Api::<Secret>::all(server.client());
+/// let keys = watch(api.clone())
+///     .index_keys(IndexBy::paths(["metadata.namespace", "metadata.name"])?)?;
+/// let secrets = keys.store().fetching(api, FetchConfig::default());
+/// let driving = keys.spawn();
+///
+/// let tls = secrets.object("web", "tls").await?.expect("it is there");
+/// assert_eq!(tls.data.as_ref().unwrap()["key"].0, b"secret");
+///
+/// // All of a namespace. What can't be fetched is an error of its own; collecting makes it one of all.
+/// let all: Vec<_> = secrets.get(["web"]).await?.into_iter().collect::<Result<_, _>>()?;
+/// assert_eq!(all.len(), 2);
+/// assert_eq!((secrets.explain().hits, secrets.explain().gets), (1, 2));
+/// # Ok(()) }
+/// ```
+pub struct Fetching<K, L = Document>
+where
+    K: Lookup,
+{
+    inner: Arc<Inner<K, L>>,
+}
+
+/// An object, or that it is gone.
+type Outcome<K> = Result<Option<Arc<K>>, Error>;
+
+struct Inner<K, L>
+where
+    K: Lookup,
+{
+    store: Store<L>,
+    fetch: Fetch<K>,
+    config: FetchConfig,
+    turns: Semaphore,
+    /// Held by whoever lists.
+    listing: tokio::sync::Mutex<()>,
+    state: Mutex<State<K>>,
+}
+
+struct State<K> {
+    cache: Cache<K>,
+    flights: HashMap<Key, Under<K>>,
+    /// How many there were.
+    begun: u64,
+    counts: ExplainFetching,
+}
+
+/// Which object.
+#[derive(Clone)]
+struct Ticket {
+    key: Key,
+    namespace: String,
+    name: String,
+}
+
+fn overdue(ticket: &Ticket, last: Option<Error>) -> Error {
+    Error::of_object(Kind::Timeout, ticket.identity(), "was not fetched in time", last)
+}
+
+/// What is done for who wants an object.
+enum Asked<K> {
+    Has(Arc<K>),
+    /// And when that gives up.
+    Wait(Flight<K>, Instant),
+}
+
+impl<L: Lookup + Send + Sync + 'static> Store<L> {
+    /// Fetches the objects of this store, whose content it may not have, when they are wanted.
+    ///
+    /// The `Api` says which resource and by which client; its namespace doesn't matter. See
+    /// [`Fetching`].
+    pub fn fetching<K>(&self, api: Api<K>, config: FetchConfig) -> Fetching<K, L>
+    where
+        K: Resource + Lookup + DeserializeOwned + Send + Sync + 'static,
+    {
+        Fetching::new(self.clone(), watch(api), config)
+    }
+
+    /// As [`fetching`](Store::fetching), for a resource that needs no Rust type.
+    ///
+    /// ```
+    /// use kube_weir::{FetchConfig, FieldPath, Gvr, IndexBy, prelude::*, testing::ApiServer, watch_resource};
+    /// # use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = ApiServer::new();
+    /// # server.apply(&json!({
+    /// #     "apiVersion": "v1", "kind": "ConfigMap",
+    /// #     "metadata": { "namespace": "web", "name": "settings" }, "data": { "level": "debug" },
+    /// # }))?;
+    /// # let client = server.client();
+    /// let gvr = Gvr::parse("v1/configmaps")?;
+    /// let keys = watch_resource(client.clone(), gvr.clone()).await?
+    ///     .index_keys(IndexBy::path("metadata.name")?)?;
+    /// let configs = keys.store().fetching_resource(client, gvr, FetchConfig::default());
+    /// let driving = keys.spawn();
+    ///
+    /// let settings = configs.get_one(["settings"]).await?.expect("it is there");
+    /// assert_eq!(settings.get(&FieldPath::parse("data.level")?), ["debug"]);
+    /// # Ok(()) }
+    /// ```
+    pub fn fetching_resource(
+        &self,
+        client: Client,
+        resource: Gvr,
+        config: FetchConfig,
+    ) -> Fetching<Document, L> {
+        Fetching::new(self.clone(), Watch::of_resource(client, resource), config)
+    }
+}
+
+impl<K, L> Fetching<K, L>
+where
+    K: Lookup + Send + Sync + 'static,
+    L: Lookup + Send + Sync + 'static,
+{
+    fn new(store: Store<L>, watch: Watch<K>, config: FetchConfig) -> Self {
+        let limits =
+            Limits { ttl: config.ttl, objects: config.max_objects, bytes: config.max_bytes };
+        let state = State {
+            cache: Cache::new(limits),
+            flights: HashMap::new(),
+            begun: 0,
+            counts: ExplainFetching::default(),
+        };
+        let inner = Inner {
+            store,
+            fetch: watch.filter_fields(config.filter.clone()).fetch(),
+            turns: Semaphore::new(config.concurrency.min(Semaphore::MAX_PERMITS)),
+            config,
+            listing: tokio::sync::Mutex::default(),
+            state: Mutex::new(state),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The store that knows which objects there are. Counting and listing them there asks the API
+    /// server for nothing.
+    pub fn store(&self) -> &Store<L> {
+        &self.inner.store
+    }
+
+    /// The object of this identity, or `None` if the store doesn't have it. The namespace of a
+    /// cluster-scoped object is `""`.
+    ///
+    /// Waits for the store to be [synced](Store::synced) first, as all reads here do.
+    ///
+    /// # Errors
+    ///
+    /// If the object can't be fetched, with its [identity](Error::object) and the cause; and if the
+    /// store can't be synced.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing. A request that others wait for goes on.
+    pub async fn object(&self, namespace: &str, name: &str) -> Result<Option<Arc<K>>, Error> {
+        let deadline = self.begin().await?;
+        self.inner.one(&Ticket::new(namespace, name), deadline).await
+    }
+
+    /// The one object under a key of the store's main index.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::get_one`](crate::Snapshot::get_one) and [`object`](Fetching::object).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`object`](Fetching::object).
+    pub async fn get_one<I>(&self, key: I) -> Result<Option<Arc<K>>, Error>
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        let deadline = self.begin().await?;
+        let found = self.inner.store.snapshot().get_one(key)?.map(|found| Ticket::of(&**found));
+        match found {
+            Some(ticket) => self.inner.one(&ticket, deadline).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The objects under a key of the store's main index, or under the first parts of one, in
+    /// (namespace, name) order; each, or why it can't be had. One that goes meanwhile is left out.
+    ///
+    /// Collect them into a `Result` where one failure is to be that of all.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::get`](crate::Snapshot::get), and if the store can't be synced.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`object`](Fetching::object).
+    pub async fn get<I>(&self, key: I) -> Result<Vec<Result<Arc<K>, Error>>, Error>
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        let deadline = self.begin().await?;
+        let snapshot = self.inner.store.snapshot();
+        let found = snapshot.get(key)?.map(|found| Ticket::of(&**found)).collect();
+        Ok(self.inner.many(found, deadline).await)
+    }
+
+    /// These objects of the store, from whatever index, in the order given; otherwise as
+    /// [`get`](Fetching::get).
+    ///
+    /// ```
+    /// # use k8s_openapi::api::core::v1::Secret;
+    /// # use kube_weir::{FetchConfig, IndexBy, prelude::*, testing::ApiServer, watch};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let api = Api::<Secret>::all(ApiServer::new().client());
+    /// let by = IndexBy::path("metadata.name")?.and("app", IndexBy::path("metadata.labels.app")?);
+    /// let mut keys = watch(api.clone()).index_keys(by)?;
+    /// let secrets = keys.store().fetching(api, FetchConfig::default());
+    ///
+    /// let snapshot = keys.first_synced().await?;
+    /// let shop = secrets.fetch(snapshot.by("app").get(["shop"])?).await;
+    /// assert!(shop.is_empty());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`object`](Fetching::object).
+    pub async fn fetch<'o>(
+        &self,
+        objects: impl IntoIterator<Item = &'o Arc<L>>,
+    ) -> Vec<Result<Arc<K>, Error>>
+    where
+        L: 'o,
+    {
+        let found = objects.into_iter().map(|found| Ticket::of(&**found)).collect();
+        self.inner.many(found, self.inner.deadline()).await
+    }
+
+    /// What is kept, and what was done, for people and dashboards.
+    pub fn explain(&self) -> ExplainFetching {
+        let mut state = self.inner.lock();
+        state.cache.expire();
+        ExplainFetching {
+            objects: state.cache.len(),
+            bytes: state.cache.bytes(),
+            in_flight: state.flights.len(),
+            evicted: state.cache.evicted,
+            expired: state.cache.expired,
+            outdated: state.cache.outdated,
+            ..state.counts
+        }
+    }
+
+    /// Waits until the store knows what is absent, and gives the deadline of the call.
+    async fn begin(&self) -> Result<Instant, Error> {
+        let deadline = self.inner.deadline();
+        if !self.inner.store.is_synced() {
+            let synced = timeout_at(deadline, self.inner.store.synced()).await;
+            let late = || Error::new(Kind::Timeout, "the store was not synced in time");
+            synced.map_err(|_| late())??;
+        }
+        Ok(deadline)
+    }
+}
+
+impl<K, L> Inner<K, L>
+where
+    K: Lookup + Send + Sync + 'static,
+    L: Lookup + Send + Sync + 'static,
+{
+    /// An object, as it is kept or as all get it who wait for it.
+    async fn one(self: &Arc<Self>, ticket: &Ticket, deadline: Instant) -> Outcome<K> {
+        loop {
+            let Some(seen) = self.seen(ticket) else {
+                // Of what is gone nothing need be kept.
+                self.lock().cache.remove(&ticket.key);
+                return Ok(None);
+            };
+            let (flight, theirs) = match self.ask(ticket, &seen, deadline) {
+                Asked::Has(object) => return Ok(Some(object)),
+                Asked::Wait(flight, theirs) => (flight, theirs),
+            };
+            let overdue = || Err(overdue(ticket, None));
+            if Instant::now() >= deadline {
+                return overdue();
+            }
+            match timeout_at(deadline, flight).await {
+                // Who began it had less time.
+                Ok(Err(error)) if error.is_timeout() && theirs < deadline => {}
+                // It was found to be good before the watch saw what is wanted here.
+                Ok(Ok(Some(object))) if !is_current(&*object, &seen) => {}
+                Ok(outcome) => return outcome,
+                Err(_) => return overdue(),
+            }
+        }
+    }
+
+    fn ask(self: &Arc<Self>, ticket: &Ticket, seen: &str, deadline: Instant) -> Asked<K> {
+        let mut state = self.lock();
+        if let Some(object) = state.cache.get(&ticket.key, seen) {
+            state.counts.hits += 1;
+            return Asked::Has(object);
+        }
+        state.counts.misses += 1;
+        if let Some((flight, theirs)) = state.flights.get(&ticket.key).and_then(Under::join) {
+            state.counts.joined += 1;
+            return Asked::Wait(flight, theirs);
+        }
+        state.begun += 1;
+        let (flight, under) = self.launch(ticket, state.begun, deadline);
+        state.flights.extend(under.map(|under| (ticket.key.clone(), under)));
+        Asked::Wait(flight, deadline)
+    }
+}
+
+impl<K: Lookup, L> Inner<K, L> {
+    fn deadline(&self) -> Instant {
+        after(Instant::now(), self.config.deadline)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<K>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ticket {
+    fn new(namespace: &str, name: &str) -> Self {
+        let key = Key::new([namespace, name]);
+        Self { key, namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+
+    fn of<L: Lookup>(object: &L) -> Self {
+        let own = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned).unwrap_or_default();
+        Self::new(&own(object.namespace()), &own(object.name()))
+    }
+
+    fn identity(&self) -> (&str, &str) {
+        (&self.namespace, &self.name)
+    }
+}
+
+impl<K: Lookup, L> Clone for Fetching<K, L> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<K, L> fmt::Debug for Fetching<K, L>
+where
+    K: Lookup + Send + Sync + 'static,
+    L: Lookup + Send + Sync + 'static,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Fetching").field(&self.explain()).finish()
+    }
+}

@@ -1,0 +1,110 @@
+//! Reading objects one by one, or many of a namespace at once.
+
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
+
+use kube::{api::GetParams, core::Request, runtime::reflector::Lookup};
+
+use super::{
+    Known, Watch,
+    request::{ANSWER, Verb},
+    spec::Spec,
+};
+use crate::{document::Identity, error::Error};
+
+/// As many as client-go puts into a page.
+const PAGE: usize = 500;
+
+/// What it takes to read objects of a resource.
+pub(crate) struct Fetch<K>(Spec<K>);
+
+/// An object, and how long its JSON was.
+pub(crate) struct Fetched<K> {
+    pub(crate) object: Arc<K>,
+    pub(crate) bytes: usize,
+}
+
+impl<K> Watch<K> {
+    /// The same resource, of which objects are read as they would be watched.
+    pub(crate) fn fetch(self) -> Fetch<K> {
+        Fetch(self.spec)
+    }
+}
+
+impl<K: Lookup> Fetch<K> {
+    /// One object: its newest version, or with `not_before` one that is not older.
+    pub(crate) async fn get(
+        &self,
+        namespace: &str,
+        name: &str,
+        not_before: Option<&str>,
+    ) -> Result<Fetched<K>, Error> {
+        let params = GetParams { resource_version: not_before.map(str::to_owned) };
+        let request = Request::new(self.url(namespace)).get(name, &params);
+        let mut incoming = self.0.endpoint.open(Verb::Get, request, ANSWER).await?;
+        let json = incoming.text_up_to(usize::MAX, ANSWER).await?;
+        let object = match (self.0.decode.whole)(&self.0.filter, &json, None) {
+            Ok(object) => object,
+            // It says which one it is, so it has come whole.
+            Err(cause) if cause.is_data() && Identity::of(&json).is_ok() => {
+                return Err(Error::undecodable(namespace, name, &cause));
+            }
+            Err(_) => return Err(incoming.broken("the answer is not an object")),
+        };
+        let is_it = |own: Option<Cow<'_, str>>, wanted| own.unwrap_or_default() == wanted;
+        let is_own = is_it(object.name(), name) && is_it(object.namespace(), namespace);
+        if !is_own || object.resource_version().is_none() {
+            return Err(incoming.broken("the answer is another object, or has no version"));
+        }
+        Ok(Fetched { object: Arc::new(object), bytes: json.len() })
+    }
+
+    /// Those of a namespace that have these names, from a list of which no more than twice as many
+    /// objects are read: others may be in the way. What can't be decoded is not among them.
+    pub(crate) async fn list(
+        &self,
+        namespace: &str,
+        names: HashSet<String>,
+        mut found: impl FnMut(Fetched<K>),
+    ) -> Result<(), Error> {
+        let mut left = names.len().saturating_mul(2);
+        let page_size = u32::try_from(left.min(PAGE)).unwrap_or(u32::MAX);
+        let spec = Spec { page_size, known: Some(Arc::new(Others(names))), ..self.0.clone() };
+        let url = self.url(namespace);
+        let mut next = None;
+        loop {
+            let mut page = spec.list(&url, next.as_deref()).await?;
+            let read = |bytes: &[u8], types: &_| {
+                spec.item(bytes, types).map(|(item, end)| ((item, end), end))
+            };
+            while let Some((item, bytes)) = page.item(read).await? {
+                left = left.saturating_sub(1);
+                if let Some(Ok(object)) = item {
+                    found(Fetched { object: Arc::new(object), bytes });
+                }
+            }
+            next = page.next().filter(|_| left > 0);
+            if next.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn url(&self, namespace: &str) -> String {
+        self.0.endpoint.resource.url(Some(namespace).filter(|namespace| !namespace.is_empty()))
+    }
+}
+
+/// All but these names, which therefore need not be decoded.
+struct Others(HashSet<String>);
+
+impl Known for Others {
+    fn is_empty(&self) -> bool {
+        false
+    }
+
+    fn keeps(&self, identity: &Identity<'_>) -> bool {
+        !self.0.contains(identity.name)
+    }
+
+    fn reached(&self, _: &str, _: &str) {}
+}

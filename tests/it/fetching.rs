@@ -1,0 +1,687 @@
+//! Objects fetched when they are wanted, in virtual time.
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::{FutureExt, StreamExt, future::join_all, poll};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::{Api, runtime::watcher::Event};
+use kube_weir::{
+    Document, Error, EventStreamExt, FetchConfig, Fetching, FieldFilter, Gvr, IndexBy, Store,
+    SyncPolicy,
+    adapters::Spawned,
+    testing::{ApiServer, Fault, On, Verb},
+    watch,
+};
+use serde_json::{Value, json};
+use tokio::time::{Instant, advance, sleep, timeout};
+
+use crate::{
+    keys::secret,
+    random::Random,
+    support::{Feed, feed},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn by() -> IndexBy<Document> {
+    let app = IndexBy::path("metadata.labels.app").expect("a path");
+    IndexBy::paths(["metadata.namespace", "metadata.name"]).expect("paths").and("app", app)
+}
+
+/// A server, a store of the keys of its Secrets, and what fetches them.
+struct World {
+    server: ApiServer,
+    secrets: Fetching<Secret>,
+    _driving: Spawned,
+}
+
+impl World {
+    /// Of these Secrets, whose values are their names.
+    async fn of<'n>(identities: impl IntoIterator<Item = &'n str>, config: FetchConfig) -> Self {
+        let server = ApiServer::new();
+        for identity in identities {
+            server.apply(&secret(identity, "shop", &base64(identity))).expect("a Secret");
+        }
+        let api = Api::<Secret>::all(server.client());
+        let keys = watch(api.clone()).index_keys(by()).expect("paths");
+        let secrets = keys.store().fetching(api, config);
+        let driving = keys.spawn();
+        secrets.store().synced().await.expect("synced");
+        server.take_requests();
+        Self { server, secrets, _driving: driving }
+    }
+
+    /// `count` Secrets in namespace `a`.
+    async fn of_many(count: usize, config: FetchConfig) -> Self {
+        let identities: Vec<_> = (0..count).map(|number| format!("a/s{number:03}")).collect();
+        Self::of(identities.iter().map(String::as_str), config).await
+    }
+
+    async fn value(&self, identity: &str) -> Result<Option<String>, Error> {
+        let (namespace, name) = identity.split_once('/').expect("namespace/name");
+        Ok(self.secrets.object(namespace, name).await?.map(|secret| value(&secret)))
+    }
+
+    /// Changes a Secret, and waits until the watch has seen it.
+    async fn set(&self, identity: &str, value: &str) {
+        let written = self.server.apply(&secret(identity, "shop", &base64(value)));
+        let version = written.expect("a Secret")["metadata"]["resourceVersion"].clone();
+        let (namespace, name) = identity.split_once('/').expect("namespace/name");
+        let version = version.as_str().expect("a version");
+        let seen = self.secrets.store().wait_for_version(namespace, name, version).await;
+        seen.expect("the watch runs");
+    }
+
+    /// What was asked for since the last time, but for the watch.
+    fn asked(&self) -> Vec<String> {
+        let requests = self.server.take_requests();
+        requests.into_iter().filter(|request| !request.contains("watch")).collect()
+    }
+}
+
+fn base64(text: &str) -> String {
+    let value = serde_json::to_value(k8s_openapi::ByteString(text.into())).expect("text");
+    value.as_str().expect("text").to_owned()
+}
+
+fn value(secret: &Secret) -> String {
+    String::from_utf8(secret.data.as_ref().expect("data")["key"].0.clone()).expect("text")
+}
+
+/// A store of `ConfigMap`s that a test feeds by hand, and what fetches them from a server.
+struct ByHand {
+    server: ApiServer,
+    feed: Feed,
+    configs: Fetching<ConfigMap, ConfigMap>,
+    store: Store<ConfigMap>,
+    _driving: Spawned,
+}
+
+impl ByHand {
+    async fn new(config: FetchConfig) -> Self {
+        let server = ApiServer::new();
+        let (feed, events) = feed();
+        let configs = events.index(IndexBy::path("metadata.name").expect("a path"));
+        let store = configs.store();
+        let fetching = store.fetching(Api::all(server.client()), config);
+        let driving = configs.spawn();
+        feed.list([]);
+        store.synced().await.expect("synced");
+        Self { server, feed, configs: fetching, store, _driving: driving }
+    }
+
+    /// Writes an object that the watch doesn't see.
+    fn write(&self, name: &str, value: &str) -> ConfigMap {
+        let written = self.server.apply(&json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "namespace": "a", "name": name }, "data": { "value": value },
+        }));
+        serde_json::from_value(written.expect("a ConfigMap")).expect("a ConfigMap")
+    }
+
+    /// Lets the watch see an event.
+    async fn see(&self, event: Event<ConfigMap>) {
+        self.feed.send(event);
+        tokio::task::yield_now().await;
+    }
+
+    async fn value(&self, name: &str) -> Result<Option<String>, Error> {
+        let found = self.configs.object("a", name).await?;
+        Ok(found.map(|config| config.data.as_ref().expect("data")["value"].clone()))
+    }
+}
+
+/// How long it takes in virtual time.
+async fn timed<T>(future: impl Future<Output = T>) -> (T, Duration) {
+    let begun = Instant::now();
+    (future.await, begun.elapsed())
+}
+
+fn source(error: &Error) -> &Error {
+    let source = std::error::Error::source(error).expect("a cause");
+    source.downcast_ref().expect("one of ours")
+}
+
+/// SEMANTICS: C3
+#[tokio::test(start_paused = true)]
+async fn eight_who_miss_one_object_ask_for_it_once() {
+    let world = World::of(["a/x", "a/y"], FetchConfig::default()).await;
+    world.server.fault(Verb::Get, 1, Fault::Delay(SECOND));
+    let (values, took) = timed(join_all((0..8).map(|_| world.value("a/x")))).await;
+    assert!(values.into_iter().all(|value| value.unwrap().as_deref() == Some("a/x")));
+    assert_eq!(world.asked(), ["GET /api/v1/namespaces/a/secrets/x"]);
+    assert_eq!(took, SECOND);
+    let explain = world.secrets.explain();
+    assert_eq!((explain.hits, explain.misses, explain.joined, explain.gets), (0, 8, 7, 1));
+    assert_eq!((explain.objects, explain.in_flight), (1, 0));
+    // And from then on not at all.
+    assert_eq!(world.value("a/x").await.unwrap().as_deref(), Some("a/x"));
+    assert!(world.asked().is_empty());
+    assert_eq!(world.secrets.explain().hits, 1);
+}
+
+/// SEMANTICS: C3
+#[tokio::test(start_paused = true)]
+async fn who_began_may_leave() {
+    let world = World::of(["a/x"], FetchConfig::default()).await;
+    world.server.fault(Verb::Get, 1, Fault::Delay(SECOND));
+    let mut first = Box::pin(world.value("a/x"));
+    assert!(poll!(&mut first).is_pending());
+    let mut second = pin!(world.value("a/x"));
+    assert!(poll!(&mut second).is_pending());
+    advance(SECOND / 2).await;
+    drop(first);
+    assert_eq!(second.await.unwrap().as_deref(), Some("a/x"));
+    assert_eq!(world.asked().len(), 1);
+
+    // Nobody is left: it ends, and the next one begins anew.
+    world.set("a/x", "new").await;
+    world.server.fault(Verb::Get, 1, Fault::Delay(SECOND));
+    let mut only = Box::pin(world.value("a/x"));
+    assert!(timeout(SECOND / 2, &mut only).await.is_err());
+    assert_eq!(world.secrets.explain().in_flight, 1);
+    drop(only);
+    assert_eq!(world.secrets.explain().in_flight, 0);
+    assert_eq!(world.value("a/x").await.unwrap().as_deref(), Some("new"));
+    assert_eq!(world.asked().len(), 2);
+}
+
+/// SEMANTICS: C2
+#[tokio::test(start_paused = true)]
+async fn it_is_kept_for_a_while_from_the_fetch_on() {
+    let world = World::of(["a/x"], FetchConfig::default()).await;
+    for _ in 0..13 {
+        world.value("a/x").await.unwrap();
+        advance(10 * SECOND).await;
+    }
+    assert_eq!(world.asked().len(), 1);
+    assert_eq!(world.secrets.explain().objects, 0);
+    world.value("a/x").await.unwrap();
+    assert_eq!(world.asked().len(), 1);
+    let explain = world.secrets.explain();
+    assert_eq!((explain.expired, explain.hits, explain.gets), (1, 12, 2));
+}
+
+/// SEMANTICS: C1, C2
+#[tokio::test(start_paused = true)]
+async fn no_more_is_kept_than_may_be() {
+    let world = World::of_many(30, FetchConfig::default().max_objects(10)).await;
+    assert_eq!(world.secrets.get(["a"]).await.unwrap().len(), 30);
+    let explain = world.secrets.explain();
+    assert_eq!((explain.objects, explain.evicted), (10, 20));
+
+    let bytes = explain.bytes / 10;
+    let world = World::of_many(30, FetchConfig::default().max_bytes(5 * bytes)).await;
+    assert_eq!(world.secrets.get(["a"]).await.unwrap().len(), 30);
+    let explain = world.secrets.explain();
+    assert_eq!((explain.objects, explain.evicted), (5, 25));
+    assert!(explain.bytes <= 5 * bytes);
+}
+
+/// SEMANTICS: C4
+#[tokio::test(start_paused = true)]
+async fn what_the_watch_sees_change_is_fetched_again() {
+    let world = World::of(["a/x", "a/y"], FetchConfig::default()).await;
+    for identity in ["a/x", "a/y"] {
+        assert_eq!(world.value(identity).await.unwrap().as_deref(), Some(identity));
+    }
+    world.asked();
+    world.set("a/x", "second").await;
+    assert_eq!(world.value("a/x").await.unwrap().as_deref(), Some("second"));
+    assert_eq!(world.value("a/y").await.unwrap().as_deref(), Some("a/y"));
+    assert_eq!(world.asked(), ["GET /api/v1/namespaces/a/secrets/x"]);
+    assert_eq!(world.secrets.explain().outdated, 1);
+    // What is gone is absent, and nobody asks for it.
+    let deleted = world.server.delete("secrets", "a", "x").expect("it is there");
+    let version = deleted["metadata"]["resourceVersion"].as_str().expect("a version").to_owned();
+    world.server.bookmark();
+    world.secrets.store().wait_for_version("a", "x", &version).await.expect("seen");
+    sleep(SECOND).await;
+    assert_eq!(world.value("a/x").await.unwrap(), None);
+    assert!(world.asked().is_empty());
+    assert_eq!(world.secrets.explain().objects, 1);
+}
+
+/// SEMANTICS: C4
+#[tokio::test(start_paused = true)]
+async fn an_answer_from_before_what_was_watched_is_asked_for_again() {
+    let world = World::of(["a/x"], FetchConfig::default()).await;
+    world.set("a/x", "second").await;
+    world.server.fault(Verb::Get, 1, Fault::Rewind { changes: 1 });
+    assert_eq!(world.value("a/x").await.unwrap().as_deref(), Some("second"));
+    let asked = world.asked();
+    let version = world.secrets.store().object("a", "x").expect("it is there");
+    let version = version.resource_version().expect("a version");
+    // Who is behind is told from when on it must be.
+    let again = format!("GET /api/v1/namespaces/a/secrets/x?resourceVersion={version}");
+    assert_eq!(asked, ["GET /api/v1/namespaces/a/secrets/x", &again]);
+    assert_eq!(world.secrets.explain().stale, 1);
+
+    // Never anything else, whatever comes.
+    world.set("a/x", "third").await;
+    world.server.fault(Verb::Get, 100, Fault::Rewind { changes: 1 });
+    let (answer, took) = timed(world.value("a/x")).await;
+    let error = answer.unwrap_err();
+    assert!(error.is_timeout() && error.object() == Some(("a", "x")), "{error:?}");
+    assert!(source(&error).is_desynced());
+    assert!(took <= 30 * SECOND, "{took:?}");
+    assert_eq!(world.secrets.explain().objects, 0);
+    world.server.clear_faults();
+    assert_eq!(world.value("a/x").await.unwrap().as_deref(), Some("third"));
+}
+
+/// The fetch may be ahead of the watch, which then must not fall behind it.
+/// SEMANTICS: C4
+#[tokio::test(start_paused = true)]
+async fn an_answer_from_after_what_was_watched_is_good() {
+    let world = ByHand::new(FetchConfig::default()).await;
+    world.see(Event::Apply(world.write("x", "first"))).await;
+    let second = world.write("x", "second");
+    assert_eq!(world.value("x").await.unwrap().as_deref(), Some("second"));
+    world.see(Event::Apply(second)).await;
+    assert_eq!(world.value("x").await.unwrap().as_deref(), Some("second"));
+    assert_eq!(world.server.requests().len(), 1);
+}
+
+/// Whatever happens at the same time, on whatever thread, and whoever leaves.
+/// SEMANTICS: C3, C4
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_is_older_than_what_its_reader_knew() {
+    const READERS: u64 = 6;
+    let world = Arc::new(World::of_many(6, FetchConfig::default().concurrency(3)).await);
+    let reading = Arc::new(AtomicBool::new(true));
+    let read = |seed| {
+        let (world, reading) = (Arc::clone(&world), Arc::clone(&reading));
+        let mut random = Random::new(seed);
+        tokio::spawn(async move {
+            let mut read = 0;
+            while reading.load(Ordering::Relaxed) {
+                let name = format!("s{:03}", random.below(6));
+                let known = world.secrets.store().object("a", &name).expect("none is deleted");
+                let known: u64 = known.resource_version().unwrap().parse().unwrap();
+                let mut wanted = Box::pin(world.secrets.object("a", &name));
+                if random.below(3) == 0 {
+                    // Leaves in the middle of it, if it isn't over.
+                    let _ = poll!(&mut wanted);
+                    tokio::task::yield_now().await;
+                    continue;
+                }
+                let found = wanted.await.unwrap().expect("none is deleted");
+                let version = found.metadata.resource_version.as_ref().unwrap();
+                assert!(version.parse::<u64>().unwrap() >= known);
+                read += 1;
+            }
+            read
+        })
+    };
+    let readers: Vec<_> = (0..READERS).map(read).collect();
+    for number in 0..400 {
+        world.set(&format!("a/s{:03}", number % 6), &number.to_string()).await;
+    }
+    reading.store(false, Ordering::Relaxed);
+    let read: usize = join_all(readers).await.into_iter().map(Result::unwrap).sum();
+    let explain = world.secrets.explain();
+    assert!(read > 400 && explain.outdated > 50, "{read} {explain:?}");
+    assert_eq!((explain.in_flight, explain.failures), (0, 0));
+}
+
+/// SEMANTICS: C5
+#[tokio::test(start_paused = true)]
+async fn one_that_fails_neither_hides_nor_fails_the_others() {
+    let config = FetchConfig::default().concurrency(1);
+    let world = World::of(["a/x", "a/y", "a/z"], config).await;
+    world.server.fault(On::verb(Verb::Get).skip(1), 1, Fault::status(403));
+    let found = world.secrets.get(["a"]).await.unwrap();
+    let lines: Vec<_> = found
+        .iter()
+        .map(|found| match found {
+            Ok(secret) => value(secret),
+            Err(error) => format!("{} {:?} {error}", error.reason(), error.object()),
+        })
+        .collect();
+    let failure = r#"Forbidden Some(("a", "y")) object a/y can't be fetched"#;
+    assert_eq!(lines, ["a/x", failure, "a/z"]);
+    assert!(found[1].as_ref().unwrap_err().is_refusal());
+    // Where one is to fail all, it does.
+    let all: Result<Vec<_>, _> = found.into_iter().collect();
+    assert!(all.unwrap_err().is_forbidden());
+    assert_eq!(world.secrets.explain().failures, 1);
+    // It is not remembered.
+    assert_eq!(world.value("a/y").await.unwrap().as_deref(), Some("a/y"));
+}
+
+/// SEMANTICS: C5, W7
+#[tokio::test(start_paused = true)]
+async fn one_that_can_not_be_decoded_is_named_and_not_quoted() {
+    let world = World::of(["a/x", "a/y"], FetchConfig::default()).await;
+    world.server.fault(Verb::Get, 9, Fault::Garble { name: "y".into() });
+    let found = world.secrets.get(["a"]).await.unwrap();
+    let error = found[1].as_ref().unwrap_err();
+    assert!(found[0].is_ok() && error.is_undecodable());
+    assert_eq!(error.object(), Some(("a", "y")));
+    let told = format!("{error} {error:?} {:?}", world.secrets);
+    assert!(!told.contains(&base64("a/y")) && !told.contains("a/y\""), "{told}");
+    // It would be the same again.
+    assert_eq!(world.asked().len(), 2);
+}
+
+/// SEMANTICS: C5
+#[tokio::test(start_paused = true)]
+async fn failures_that_pass_are_waited_for() {
+    let world = World::of(["a/x"], FetchConfig::default()).await;
+    for fault in [Fault::Refused, Fault::status(500), Fault::Lost, Fault::status(504)] {
+        world.server.fault(Verb::Get, 1, fault);
+    }
+    assert_eq!(world.value("a/x").await.unwrap().as_deref(), Some("a/x"));
+    assert_eq!(world.secrets.explain().retries, 4);
+    // As long as is asked for, if there is so much time.
+    world.set("a/x", "second").await;
+    world.server.fault(Verb::Get, 1, Fault::too_many_requests(20 * SECOND));
+    let (answer, took) = timed(world.value("a/x")).await;
+    assert_eq!(answer.unwrap().as_deref(), Some("second"));
+    assert!(took >= 20 * SECOND && took < 21 * SECOND, "{took:?}");
+}
+
+/// SEMANTICS: C5
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_an_error_and_never_an_absence() {
+    let world = World::of_many(12, FetchConfig::default()).await;
+    assert_eq!(world.value("a/s000").await.unwrap().as_deref(), Some("a/s000"));
+    world.server.fault(On::any(), 100_000, Fault::Refused);
+    world.server.disconnect();
+    let (found, took) = timed(world.secrets.get(["a"])).await;
+    let found = found.unwrap();
+    assert_eq!(found.len(), 12, "each is there, or why it isn't");
+    assert!(took <= 30 * SECOND, "{took:?}");
+    assert_eq!(found.iter().filter(|found| found.is_ok()).count(), 1, "the one that is kept");
+    for (number, error) in
+        found.iter().enumerate().filter_map(|(n, found)| Some((n, found.as_ref().err()?)))
+    {
+        assert_eq!(error.object(), Some(("a", &*format!("s{number:03}"))));
+        assert!(error.is_timeout() && source(error).is_connection(), "{error:?}");
+    }
+    world.server.clear_faults();
+    let found = world.secrets.get(["a"]).await.unwrap();
+    assert!(found.len() == 12 && found.iter().all(Result::is_ok));
+}
+
+/// SEMANTICS: C5
+#[tokio::test(start_paused = true)]
+async fn a_call_has_a_deadline_of_its_own() {
+    let world = World::of(["a/x"], FetchConfig::default().deadline(5 * SECOND)).await;
+    world.server.fault(Verb::Get, 1, Fault::Delay(3600 * SECOND));
+    let mut first = pin!(world.value("a/x"));
+    assert!(poll!(&mut first).is_pending());
+    advance(4 * SECOND).await;
+    // It waits for the fetch of the first one, which is over before this is, and then for its own.
+    let second = timed(world.value("a/x"));
+    let (first, (second, took)) = futures::join!(first, second);
+    let error = first.unwrap_err();
+    assert!(error.is_timeout());
+    assert_eq!(error.to_string(), "object a/x was not fetched in time");
+    assert_eq!((second.unwrap().as_deref(), took), (Some("a/x"), SECOND));
+}
+
+/// SEMANTICS: C6
+#[tokio::test(start_paused = true)]
+async fn gone_is_what_the_watch_says_is_gone() {
+    let world = ByHand::new(FetchConfig::default()).await;
+    let (x, y) = (world.write("x", "1"), world.write("y", "1"));
+    world.see(Event::Apply(x.clone())).await;
+    world.see(Event::Apply(y)).await;
+    for name in ["x", "y"] {
+        world.server.delete("configmaps", "a", name).expect("it is there");
+    }
+    // The watch is a little behind.
+    let both = world.store.snapshot();
+    let mut reading = pin!(world.configs.fetch(&both));
+    assert!(poll!(&mut reading).is_pending());
+    sleep(SECOND).await;
+    world.see(Event::Delete(x)).await;
+    let found = reading.await;
+    assert_eq!(found.len(), 1, "x is left out");
+    let error = found[0].as_ref().unwrap_err();
+    assert!(error.is_not_found() && !error.is_refusal(), "{error:?}");
+    assert_eq!(error.object(), Some(("a", "y")));
+    // It waited for that, and no longer.
+    let (answer, took) = timed(world.value("y")).await;
+    assert!(answer.unwrap_err().is_not_found());
+    assert_eq!(took, 5 * SECOND);
+    // Nor does it take a resource for an object.
+    world.server.fault(Verb::Get, 1, Fault::status(404));
+    let (answer, took) = timed(world.value("y")).await;
+    assert!(answer.unwrap_err().is_not_installed() && took < SECOND);
+}
+
+/// SEMANTICS: C6
+#[tokio::test(start_paused = true)]
+async fn what_came_again_is_fetched() {
+    let world = ByHand::new(FetchConfig::default()).await;
+    world.see(Event::Apply(world.write("x", "1"))).await;
+    world.server.delete("configmaps", "a", "x").expect("it is there");
+    let mut reading = pin!(world.value("x"));
+    assert!(poll!(&mut reading).is_pending());
+    sleep(SECOND).await;
+    assert!(poll!(&mut reading).is_pending());
+    world.see(Event::Apply(world.write("x", "2"))).await;
+    assert_eq!(reading.await.unwrap().as_deref(), Some("2"));
+    // What the server has and the watch saw go is gone, too.
+    let x = world.write("x", "3");
+    world.see(Event::Delete(x)).await;
+    assert_eq!(world.value("x").await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn most_of_a_namespace_is_listed() {
+    let world = World::of_many(20, FetchConfig::default()).await;
+    world.server.apply(&secret("b/other", "shop", "")).expect("a Secret");
+    let all = |found: Vec<Result<Arc<Secret>, Error>>| {
+        found.into_iter().map(|found| value(&found.unwrap())).collect::<Vec<_>>()
+    };
+    // Of eight who want it, one asks.
+    let found = join_all((0..8).map(|_| world.secrets.get(["a"]))).await;
+    let names: Vec<_> = (0..20).map(|number| format!("a/s{number:03}")).collect();
+    assert!(found.into_iter().all(|found| all(found.unwrap()) == names));
+    assert_eq!(world.asked(), ["GET /api/v1/namespaces/a/secrets?limit=40"]);
+    let explain = world.secrets.explain();
+    assert_eq!((explain.lists, explain.gets, explain.objects), (1, 0, 20));
+
+    // Those that are missing, if they are few.
+    for number in 0..9 {
+        world.set(&format!("a/s{number:03}"), "new").await;
+    }
+    assert_eq!(
+        all(world.secrets.get(["a"]).await.unwrap())[..10],
+        [["new"; 9].as_slice(), &["a/s009"]].concat()
+    );
+    assert_eq!(world.asked().len(), 9);
+    // Where it may not be listed, one by one.
+    for number in 0..20 {
+        world.set(&format!("a/s{number:03}"), "newer").await;
+    }
+    world.server.fault(On::verb(Verb::List), 1, Fault::status(403));
+    assert_eq!(all(world.secrets.get(["a"]).await.unwrap()), ["newer"; 20]);
+    assert_eq!(world.asked().len(), 21);
+}
+
+/// The store may have few of the objects that there are.
+#[tokio::test(start_paused = true)]
+async fn no_list_goes_on_for_long_among_others() {
+    let server = ApiServer::new();
+    for number in 0..200 {
+        let app = if number % 20 == 19 { "shop" } else { "blog" };
+        server.apply(&secret(&format!("a/s{number:03}"), app, "")).expect("a Secret");
+    }
+    let api = Api::<Secret>::all(server.client());
+    let keys = watch(api.clone()).labels("app=shop").unwrap().index_keys(by()).unwrap();
+    let secrets = keys.store().fetching(api, FetchConfig::default());
+    let _driving = keys.spawn();
+    assert_eq!(secrets.get(["a"]).await.unwrap().iter().filter(|found| found.is_ok()).count(), 10);
+    // Of the first 20, one was wanted.
+    let explain = secrets.explain();
+    assert_eq!((explain.lists, explain.gets), (1, 9));
+    let lists = server.requests().iter().filter(|request| request.contains("limit=20")).count();
+    assert_eq!(lists, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_requests_are_on_their_way_than_may_be() {
+    let world = World::of_many(7, FetchConfig::default().concurrency(2)).await;
+    world.server.fault(Verb::Get, 14, Fault::Delay(SECOND));
+    let (found, took) = timed(world.secrets.get(["a"])).await;
+    assert_eq!((found.unwrap().len(), took), (7, 4 * SECOND));
+    // Of all calls together.
+    for number in 0..6 {
+        world.set(&format!("a/s{number:03}"), "new").await;
+    }
+    let names: Vec<_> = (0..6).map(|number| format!("a/s{number:03}")).collect();
+    let (found, took) = timed(join_all(names.iter().map(|name| world.value(name)))).await;
+    assert!(found.iter().all(Result::is_ok) && took == 3 * SECOND, "{took:?}");
+}
+
+/// SEMANTICS: C5
+#[tokio::test(start_paused = true)]
+async fn before_the_sync_nothing_is_absent() {
+    let server = ApiServer::new();
+    server.apply(&secret("a/x", "shop", &base64("x"))).expect("a Secret");
+    server.fault(Verb::List, 2, Fault::status(503));
+    let api = Api::<Secret>::all(server.client());
+    let keys = watch(api.clone()).index_keys(by()).unwrap();
+    let secrets = keys.store().fetching(api.clone(), FetchConfig::default());
+    let driving = keys.spawn();
+    assert_eq!(secrets.object("a", "x").await.unwrap().map(|x| value(&x)).as_deref(), Some("x"));
+    drop(driving);
+    // What can't be synced is told, with its cause.
+    server.fault(Verb::List, 100, Fault::status(403));
+    let keys = watch(api.clone()).index_keys(by()).unwrap();
+    let keys = keys.sync_policy(SyncPolicy::default().fail_fast(true));
+    let secrets = keys.store().fetching(api, FetchConfig::default());
+    let _driving = keys.spawn();
+    assert!(secrets.object("a", "x").await.unwrap_err().is_forbidden());
+    assert!(secrets.get(["a"]).await.unwrap_err().is_forbidden());
+    assert!(secrets.get_one(["a", "x"]).await.unwrap_err().is_forbidden());
+}
+
+#[tokio::test(start_paused = true)]
+async fn objects_need_no_type_and_may_be_strained() {
+    let server = ApiServer::new();
+    server.apply(&secret("a/x", "shop", &base64("x"))).expect("a Secret");
+    let client = server.client();
+    let keys = watch(Api::<Secret>::all(client.clone())).index_keys(by()).unwrap();
+    let filter = FieldFilter::new(["metadata.annotations"]).unwrap();
+    let config = FetchConfig::default().filter_fields(filter);
+    let gvr = Gvr::parse("v1/secrets").unwrap();
+    let documents = keys.store().fetching_resource(client.clone(), gvr, config.clone());
+    let typed = keys.store().fetching(Api::<Secret>::namespaced(client, "elsewhere"), config);
+    let _driving = keys.spawn();
+    let document = documents.object("a", "x").await.unwrap().expect("it is there").to_value();
+    assert_eq!(
+        (&document["kind"], &document["data"]["key"]),
+        (&json!("Secret"), &json!(base64("x")))
+    );
+    let typed = typed.object("a", "x").await.unwrap().expect("it is there");
+    assert_eq!(value(&typed), "x");
+    assert_eq!(
+        (&document["metadata"]["annotations"], &typed.metadata.annotations),
+        (&Value::Null, &None)
+    );
+}
+
+/// A cluster-scoped kind has no namespaces to list, and `""` for one.
+#[tokio::test(start_paused = true)]
+async fn kinds_without_namespaces_are_fetched() {
+    let server = ApiServer::new();
+    for number in 0..9 {
+        let node = json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": format!("n{number}") } });
+        server.apply(&node).expect("a Node");
+    }
+    let api = Api::<k8s_openapi::api::core::v1::Node>::all(server.client());
+    let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name").unwrap()).unwrap();
+    let nodes = keys.store().fetching(api, FetchConfig::default());
+    let mut keys = pin!(keys.log_errors());
+    let snapshot = keys.next().await.expect("synced");
+    let snapshot = snapshot.snapshot();
+    assert!(nodes.object("", "n3").now_or_never().is_none());
+    assert!(nodes.object("", "n3").await.unwrap().is_some());
+    assert_eq!(nodes.fetch(snapshot).await.iter().filter(|node| node.is_ok()).count(), 9);
+    let requests = server.requests();
+    assert!(requests.contains(&"GET /api/v1/nodes/n3".to_owned()), "{requests:?}");
+    assert!(requests.contains(&"GET /api/v1/nodes?limit=16".to_owned()), "{requests:?}");
+}
+
+/// Whatever is asked of the one, the other says the same.
+/// SEMANTICS: I12, I2, I3, I7
+#[tokio::test(start_paused = true)]
+async fn a_store_in_memory_and_one_of_keys_give_the_same() {
+    let server = ApiServer::new();
+    let api = Api::<Secret>::all(server.client());
+    let memory_by = || {
+        let app = IndexBy::path("metadata.labels.app").expect("a path");
+        IndexBy::paths(["metadata.namespace", "metadata.name"]).expect("paths").and("app", app)
+    };
+    let memory = watch(api.clone()).index(memory_by());
+    let keys = watch(api.clone()).index_keys(by()).unwrap();
+    let config = FetchConfig::default().max_objects(7).ttl(20 * SECOND);
+    let (memory_store, cached) = (memory.store(), keys.store().fetching(api, config));
+    let _driving = (memory.spawn(), keys.spawn());
+    memory_store.synced().await.unwrap();
+
+    let mut random = Random::new(7);
+    for round in 0..300 {
+        let identity = format!("{}/s{}", ["a", "b"][random.below(2)], random.below(12));
+        let (namespace, name) = identity.split_once('/').unwrap();
+        if random.below(4) == 0 {
+            let _ = server.delete("secrets", namespace, name);
+        } else {
+            let app = ["shop", "blog"][random.below(2)];
+            server.apply(&secret(&identity, app, &base64(&round.to_string()))).expect("a Secret");
+        }
+        advance(SECOND / 2).await;
+        server.bookmark();
+        // Both have seen all of it.
+        let version = server.resource_version().to_string();
+        memory_store.wait_for_version("a", "none", &version).await.unwrap();
+        cached.store().wait_for_version("a", "none", &version).await.unwrap();
+
+        let (memory, snapshot) = (memory_store.snapshot(), cached.store().snapshot());
+        assert_eq!((memory.len(), memory.is_empty()), (snapshot.len(), snapshot.is_empty()));
+        let whole = |found: Vec<Result<Arc<Secret>, Error>>| -> Vec<Secret> {
+            found.into_iter().map(|found| (*found.unwrap()).clone()).collect()
+        };
+        let plain = |found: Vec<&Arc<Secret>>| -> Vec<Secret> {
+            found.into_iter().map(|found| (**found).clone()).collect()
+        };
+        for prefix in [&[][..], &["a"], &["b"], &["c"], &["a", "s1"], &["b", "s2"]] {
+            let expected = plain(memory.get(prefix).unwrap().collect());
+            assert_eq!(whole(cached.get(prefix).await.unwrap()), expected);
+        }
+        for app in ["shop", "blog", "none"] {
+            let expected = plain(memory.by("app").get([app]).unwrap().collect());
+            assert_eq!(whole(cached.fetch(snapshot.by("app").get([app]).unwrap()).await), expected);
+            assert_eq!(snapshot.by("app").keys().unwrap(), memory.by("app").keys().unwrap());
+        }
+        for key in [["a", "s1"], ["b", "s1"], ["c", "s1"]] {
+            let expected = memory.get_one(key).unwrap().map(|found| (**found).clone());
+            assert_eq!(cached.get_one(key).await.unwrap().map(|found| (*found).clone()), expected);
+            let [namespace, name] = key;
+            let found = cached.object(namespace, name).await.unwrap();
+            assert_eq!(found.map(|found| (*found).clone()), expected);
+        }
+        for wrong in [&["a"][..], &["a", "s1", "x"]] {
+            let expected = memory.get_one(wrong).err().map(|error| error.reason());
+            assert_eq!(cached.get_one(wrong).await.err().map(|error| error.reason()), expected);
+        }
+        assert!(cached.get(["a", "b", "c"]).await.unwrap_err().is_index());
+    }
+    let explain = cached.explain();
+    assert!(explain.objects <= 7 && explain.hits > 100 && explain.evicted > 100, "{explain:?}");
+    assert_eq!((explain.failures, explain.in_flight), (0, 0));
+}

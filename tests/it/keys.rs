@@ -1,0 +1,164 @@
+//! Stores of keys only, in virtual time.
+
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::Api;
+use kube_weir::{
+    Change, Document, Error, EventStreamExt, FieldSelector, Gvr, IndexBy, Snapshot,
+    testing::{ApiServer, Fault, Verb},
+    watch, watch_resource,
+};
+use serde_json::{Value, json};
+
+pub(crate) fn secret(identity: &str, app: &str, value: &str) -> Value {
+    let (namespace, name) = identity.split_once('/').expect("namespace/name");
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+        "metadata": {
+            "namespace": namespace, "name": name, "labels": { "app": app },
+            "annotations": { "kubectl.kubernetes.io/last-applied-configuration": value },
+        },
+        "data": { "key": value },
+    })
+}
+
+fn by_name() -> IndexBy<Document> {
+    IndexBy::path("metadata.name").expect("a path")
+}
+
+fn by_app() -> IndexBy<Document> {
+    let app = IndexBy::path("metadata.labels.app").expect("a path");
+    IndexBy::paths(["metadata.namespace", "metadata.name"]).expect("paths").and("app", app)
+}
+
+fn names<'s>(found: impl Iterator<Item = &'s std::sync::Arc<Document>>) -> Vec<&'s str> {
+    found.map(|object| object.name()).collect()
+}
+
+/// What the objects say, without those that all have.
+fn kept(snapshot: &Snapshot<Document>) -> Vec<Value> {
+    let strip = |object: &std::sync::Arc<Document>| {
+        let mut value = object.to_value();
+        let metadata = value["metadata"].as_object_mut().expect("metadata");
+        for own in ["name", "namespace", "uid", "resourceVersion"] {
+            assert!(metadata.remove(own).is_some(), "{own}");
+        }
+        value
+    };
+    snapshot.iter().map(strip).collect()
+}
+
+/// SEMANTICS: C1, C7
+#[tokio::test(start_paused = true)]
+async fn metadata_is_all_that_is_asked_for_where_that_will_do() -> Result<(), Error> {
+    for streaming in [false, true] {
+        let server = ApiServer::new();
+        for (identity, app) in [("a/x", "shop"), ("a/y", "blog"), ("b/z", "shop")] {
+            server.apply(&secret(identity, app, "c2VjcmV0")).expect("a Secret");
+        }
+        let keys = watch(Api::<Secret>::all(server.client())).streaming_list(streaming);
+        let matching = FieldSelector::parse("metadata.labels.app!=blog")?;
+        let mut changes = keys.matching(matching).index_keys(by_app())?;
+        let store = changes.store();
+        let snapshot = changes.first_synced().await?;
+        assert_eq!(names(snapshot.get(["a"])?), ["x"]);
+        assert_eq!(names(snapshot.by("app").get(["shop"])?), ["x", "z"]);
+        let shop = json!({ "metadata": { "labels": { "app": "shop" } } });
+        assert_eq!(kept(&snapshot), [shop.clone(), shop.clone()]);
+
+        // One is read in each way there is: from an event, and from a relist.
+        server.apply(&secret("a/new", "shop", "bmV3")).expect("a Secret");
+        let Some(Ok(Change::Live(batch))) = changes.next().await else { panic!() };
+        assert_eq!(batch.stats().created, 1);
+        let expected = [shop.clone(), shop.clone(), shop];
+        assert_eq!(kept(&store.snapshot()), expected);
+        server.compact();
+        server.disconnect();
+        server.delete("secrets", "b", "z").expect("it is there");
+        let batch = loop {
+            match changes.next().await {
+                Some(Ok(Change::Live(batch))) => break batch,
+                Some(Err(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(batch.stats().deleted, 1);
+        // Counting and listing asks for nothing.
+        let before = server.requests().len();
+        assert_eq!(store.snapshot().len(), 2);
+        assert_eq!(store.snapshot().by("app").keys()?.len(), 1);
+        assert_eq!(store.explain().objects, 2);
+        assert_eq!(server.requests().len(), before);
+    }
+    Ok(())
+}
+
+/// SEMANTICS: C1, C7
+#[tokio::test(start_paused = true)]
+async fn else_all_but_what_is_indexed_is_dropped() -> Result<(), Error> {
+    let server = ApiServer::new();
+    server.apply(&secret("a/x", "shop", "c2VjcmV0")).expect("a Secret");
+    let opaque = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": {}, "type": "Opaque" });
+
+    let by = || IndexBy::path("type");
+    let mut typed = watch(Api::<Secret>::all(server.client())).index_keys(by()?)?;
+    let mut untyped =
+        watch_resource(server.client(), Gvr::parse("v1/secrets")?).await?.index_keys(by()?)?;
+    for changes in [&mut typed, &mut untyped] {
+        let snapshot = changes.first_synced().await?;
+        assert_eq!(names(snapshot.get(["Opaque"])?), ["x"]);
+        assert_eq!(kept(&snapshot), std::slice::from_ref(&opaque));
+    }
+    server.apply(&secret("a/y", "shop", "bmV3")).expect("a Secret");
+    for changes in [&mut typed, &mut untyped] {
+        let Some(Ok(Change::Live(batch))) = changes.next().await else { panic!() };
+        assert_eq!(kept(batch.snapshot()), [opaque.clone(), opaque.clone()]);
+    }
+
+    // What is selected by has to be received, and not to be kept.
+    let matching = FieldSelector::parse("type=Opaque")?;
+    let keys = watch(Api::<Secret>::all(server.client())).matching(matching);
+    let snapshot = keys.index_keys(by_name())?.first_synced().await?;
+    assert_eq!(names(snapshot.iter()), ["x", "y"]);
+    Ok(())
+}
+
+/// What is hypothetical is as what is.
+#[tokio::test(start_paused = true)]
+async fn an_overlay_of_keys_has_keys() -> Result<(), Error> {
+    let server = ApiServer::new();
+    server.apply(&secret("a/x", "shop", "c2VjcmV0")).expect("a Secret");
+    let mut changes = watch(Api::<Secret>::all(server.client())).index_keys(by_app())?;
+    let snapshot = changes.first_synced().await?;
+    let mut new = secret("a/y", "shop", "c2VjcmV0");
+    new["metadata"]["uid"] = "u".into();
+    new["metadata"]["resourceVersion"] = "7".into();
+    let overlay = snapshot.overlay().apply(Document::from_json(&new.to_string())?)?.build();
+    assert_eq!(names(overlay.by("app").get(["shop"])?), ["x", "y"]);
+    assert_eq!(kept(&overlay)[0], kept(&overlay)[1]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_closure_looks_at_is_unknown() {
+    let by = IndexBy::with(|object: &Document| [[object.name().to_owned()]]);
+    let by = by_app().and("name", by);
+    let keys = watch(Api::<Secret>::all(ApiServer::new().client())).index_keys(by);
+    assert!(keys.unwrap_err().is_index());
+}
+
+/// An object that no type could be made of has keys all the same.
+#[tokio::test(start_paused = true)]
+async fn what_is_dropped_is_not_decoded() -> Result<(), Error> {
+    let server = ApiServer::new();
+    let config = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "namespace": "a", "name": "bad" },
+    });
+    server.apply(&config).expect("a ConfigMap");
+    server.fault(Verb::List, 1, Fault::Garble { name: "bad".into() });
+    let mut changes = watch(Api::<ConfigMap>::all(server.client())).index_keys(by_name())?;
+    let store = changes.store();
+    assert_eq!(changes.first_synced().await?.len(), 1);
+    assert!(store.explain().stale.is_empty());
+    Ok(())
+}
