@@ -214,4 +214,6 @@ fn of_a_key_only_what_it_is_known_by_is_kept() {
     for path in ["list[1].a", "list[?@.b].a", "list..a"] {
         assert_eq!(keep(&[path], false), format!("{}{whole}", &bare[..bare.len() - 1]), "{path}");
     }
+    // What it looks at may be anywhere.
+    assert!(keep(&["list[?@.b==$.data.p].a"], false).contains("annotations"));
 }

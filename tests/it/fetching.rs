@@ -256,7 +256,8 @@ async fn an_answer_from_before_what_was_watched_is_asked_for_again() {
     let world = World::of(["a/x"], FetchConfig::default()).await;
     world.set("a/x", "second").await;
     world.server.fault(Verb::Get, 1, Fault::Rewind { changes: 1 });
-    assert_eq!(world.value("a/x").await.unwrap().as_deref(), Some("second"));
+    let (answer, took) = timed(world.value("a/x")).await;
+    assert_eq!((answer.unwrap().as_deref(), took), (Some("second"), Duration::ZERO));
     let asked = world.asked();
     let version = world.secrets.store().object("a", "x").expect("it is there");
     let version = version.resource_version().expect("a version");
@@ -428,6 +429,99 @@ async fn a_call_has_a_deadline_of_its_own() {
     assert!(error.is_timeout());
     assert_eq!(error.to_string(), "object a/x was not fetched in time");
     assert_eq!((second.unwrap().as_deref(), took), (Some("a/x"), SECOND));
+}
+
+/// SEMANTICS: C5
+#[tokio::test(start_paused = true)]
+async fn after_its_deadline_a_call_asks_for_nothing() {
+    let world =
+        World::of_many(20, FetchConfig::default().concurrency(2).deadline(5 * SECOND)).await;
+    world.server.fault(Verb::List, 1, Fault::status(403));
+    world.server.fault(Verb::Get, 100, Fault::Delay(3600 * SECOND));
+    let (found, took) = timed(world.secrets.get(["a"])).await;
+    let timeouts =
+        found.unwrap().iter().filter(|found| found.as_ref().unwrap_err().is_timeout()).count();
+    assert_eq!((timeouts, took), (20, 5 * SECOND));
+    assert_eq!(world.secrets.explain().gets, 2, "those that had a turn");
+}
+
+/// SEMANTICS: C4, C5
+#[tokio::test(start_paused = true)]
+async fn what_is_listed_is_judged_as_well() {
+    let world = ByHand::new(FetchConfig::default()).await;
+    for number in 0..9 {
+        let mut config = world.write(&format!("c{number}"), "x");
+        if number == 4 {
+            // As where the list comes from a server that is behind.
+            config.metadata.resource_version = Some("1000000".into());
+        }
+        world.see(Event::Apply(config)).await;
+    }
+    let found = world.configs.fetch(&world.store.snapshot()).await;
+    for (number, found) in found.iter().enumerate() {
+        assert_eq!(found.as_ref().is_err_and(|error| source(error).is_desynced()), number == 4);
+    }
+    let explain = world.configs.explain();
+    assert_eq!((explain.lists, explain.objects, explain.failures), (1, 8, 1));
+}
+
+/// Whoever answers: nothing is taken for the object that it isn't.
+/// SEMANTICS: C5
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_not_the_object_is_none() {
+    let whole = json!({ "namespace": "a", "name": "x", "resourceVersion": "5" });
+    let object = |metadata: &Value| json!({ "metadata": metadata }).to_string();
+    let without = |field: &str| {
+        let mut metadata = whole.clone();
+        metadata.as_object_mut().expect("fields").remove(field);
+        object(&metadata)
+    };
+    let with = |field: &str, value: &str| {
+        let mut metadata = whole.clone();
+        metadata[field] = value.into();
+        object(&metadata)
+    };
+    for (answer, good) in [
+        (object(&whole), true),
+        (with("name", "y"), false),
+        (with("namespace", "b"), false),
+        (with("resourceVersion", "4"), false),
+        (without("name"), false),
+        (without("namespace"), false),
+        (without("resourceVersion"), false),
+        (object(&whole)[..20].to_owned(), false),
+        ("{}".to_owned(), false),
+        ("null".to_owned(), false),
+        (String::new(), false),
+        ("<html>Please log in</html>".to_owned(), false),
+    ] {
+        let text = answer.clone();
+        let service = tower::service_fn(move |_: http::Request<kube::client::Body>| {
+            let answer = text.clone();
+            async { Ok::<_, std::convert::Infallible>(http::Response::new(answer)) }
+        });
+        let client = kube::Client::new(service, "default");
+        let (feed, events) = feed();
+        let configs = events.index(IndexBy::path("metadata.name").expect("a path"));
+        let config = || FetchConfig::default().deadline(2 * SECOND);
+        let gvr = Gvr::parse("v1/configmaps").unwrap();
+        let store = configs.store();
+        let typed = store.fetching::<ConfigMap>(Api::all(client.clone()), config());
+        let untyped = store.fetching_resource(client, gvr, config());
+        let _driving = configs.spawn();
+        feed.list([crate::support::object("a/x", 5)]);
+        let typed = typed.object("a", "x").await.map(|found| found.map(drop));
+        let untyped = untyped.object("a", "x").await.map(|found| found.map(drop));
+        for found in [typed, untyped] {
+            match found {
+                Ok(found) => assert!(good && found.is_some(), "{answer}"),
+                Err(error) => {
+                    assert!(!good && error.is_timeout(), "{answer} {error:?}");
+                    assert_eq!(error.object(), Some(("a", "x")));
+                }
+            }
+        }
+    }
 }
 
 /// SEMANTICS: C6
