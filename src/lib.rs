@@ -1,71 +1,166 @@
-//! Kubernetes watches as composable async streams.
+//! Kubernetes watches as composable async streams: few, exact, typed changes over a store that any
+//! number of tasks read without a lock.
 //!
-//! Watch any resource, drop the fields you don't need, index the rest, and get few, exact, typed
-//! changes over a store that any number of tasks read without a lock:
+//! A weir settles a stream, strains it, and lets you read its level. This does that to a watch: it
+//! drops the fields you don't need while they arrive, indexes the rest, and settles a storm of events
+//! into net changes, each bound to an immutable snapshot of everything. It goes on through
+//! disconnects, 410s, throttling, bad objects and API outages, says so, and loses nothing.
 //!
-//! ```text
-//! events -> filter_fields -> index -> debounce -> Change
+#![doc = include_str!("../docs/pipeline.svg")]
+//!
+//! # At a glance
+//!
+//! Every stage works on any stream of kube's watcher events, so this runs without a cluster:
+//!
 //! ```
-//!
-//! The stages work on [`watch`] and [`watch_resource`], on [`kube::runtime::watcher()`], and on a
-//! mocked stream, so everything a controller does with them can be tested without a cluster:
-//!
-//! ```
-//! use futures::{StreamExt, stream};
 //! use k8s_openapi::api::networking::v1::Ingress;
-//! use kube::runtime::watcher::Event;
-//! use kube_weir::{Change, EventStreamExt, IndexBy};
-//! use std::{pin::pin, time::Duration};
+//! use kube_weir::{Change, IndexBy, prelude::*, testing::Events};
 //!
-//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), kube_weir::Error> {
-//! let ingress = |version: &str| {
-//!     let mut ingress = Ingress::default();
-//!     ingress.metadata.namespace = Some("default".into());
-//!     ingress.metadata.name = Some("web".into());
-//!     ingress.metadata.resource_version = Some(version.into());
-//!     ingress
-//! };
-//! let events = [Event::Init, Event::InitApply(ingress("1")), Event::InitDone, Event::Apply(ingress("2"))];
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), kube_weir::Error> {
+//! # let ingress = |version: u32, host: &str| serde_json::from_value::<Ingress>(serde_json::json!({
+//! #     "metadata": { "namespace": "shop", "name": "web", "resourceVersion": version.to_string() },
+//! #     "spec": { "rules": [{ "host": host }] },
+//! # })).unwrap();
+//! let events = Events::listed([ingress(1, "old.example")]).apply(ingress(2, "new.example"));
 //!
-//! let pipeline = stream::iter(events)
-//!     .index(IndexBy::paths(["metadata.namespace", "metadata.name"])?)
-//!     .debounce(Duration::from_millis(500))
-//!     .log_errors();
-//! let changes: Vec<_> = pipeline.collect().await;
+//! let mut changes = pin!(events
+//!     .index(IndexBy::path("spec.rules[*].host")?)      // stored, indexed, published
+//!     .debounce(Duration::from_millis(500))             // settled
+//!     .log_errors());                                   // an error is no end
 //!
-//! let [Change::Synced(snapshot), Change::Live(batch)] = &changes[..] else { panic!() };
-//! assert_eq!(snapshot.get(["default"])?.count(), 1);
-//! assert_eq!(batch.stats().modified, 1);
+//! while let Some(change) = changes.next().await {
+//!     match change {
+//!         Change::InitialSync(_) => {}                  // only after `with_progress()`
+//!         Change::Synced(snapshot) => assert_eq!(snapshot.len(), 1), // once: all that existed
+//!         Change::Live(batch) => {                      // from then on: what is different
+//!             assert_eq!(batch.stats().modified, 1);
+//!             assert!(batch.snapshot().get_one(["new.example"])?.is_some());
+//!         }
+//!     }
+//! }
 //! # Ok(()) }
 //! ```
+//!
+//! Against an API server, `events` is `watch(Api::<Ingress>::all(client))`, and nothing else differs.
+//! `cargo run --example quickstart` shows that, on a server inside the process.
+//!
+//! # The pipeline
 //!
 //! | stage | what it does |
 //! |---|---|
 //! | [`watch`], [`watch_resource`] | lists and watches; recovers from whatever happens, and says so |
-//! | [`watch_one`] | one object by its name, `Present` or `Absent` |
 //! | [`filter_fields`](Watch::filter_fields) | drops fields while decoding |
 //! | [`matching`](Watch::matching) | selects on any path, on the client side |
 //! | [`index`](EventStreamExt::index) | stores, indexes, publishes one [`Snapshot`] for each run of events |
 //! | [`index_keys`](Watch::index_keys) | stores keys only; [`Fetching`] gives the objects when they are wanted |
 //! | [`debounce`](EventStreamExt::debounce) | merges what comes in quick succession into one net [`Change`] |
 //! | [`while_leading`](EventStreamExt::while_leading) | lets changes through only while this replica leads: [`Election`] |
-//! | [`world`](fn@world) | makes one stream of several kinds, each item with a snapshot of all of one moment |
 //! | [`log_errors`](EventStreamExt::log_errors) | logs failures, which are items and never the end |
+//! | [`world`](fn@world) | makes one stream of several kinds, each item with a snapshot of all of one moment |
+//! | [`watch_one`] | for one object by its name: `Present` or `Absent` |
 //!
-//! Nothing runs behind your back: a pipeline works while it is polled, and stops when it is
-//! dropped. For several consumers of one watch, [`spawn`](EventStreamExt::spawn) it, and give each
-//! [`Store::changes`].
+//! Beside the stream is its [`Store`]: [`snapshot`](Store::snapshot) to read, from any task and
+//! without a lock; [`synced`](Store::synced) and [`wait_for`](Store::wait_for) to wait;
+//! [`changes`](Store::changes) for one more consumer; [`explain`](Store::explain) to ask what is going
+//! on.
+//!
+//! Two things to know. **An `Err` item is an observation,** never the end: don't leave your loop at
+//! the first one. And **nothing runs behind your back**: a pipeline works while it is polled, or
+//! [spawned](EventStreamExt::spawn), and stops when it is dropped.
+//!
+//! # Choosing
+//!
+//! | of what | take | when |
+//! |---|---|---|
+//! | objects | a Rust type, [`watch`] | you read many fields of it; it takes about the memory of kube's |
+//! | | [`Document`], [`watch_resource`] | the kind is known at run time, or there are many objects: a third to a tenth of the memory, decoded when read |
+//! | | keys, [`index_keys`](Watch::index_keys) | you read few of many, as of Secrets |
+//! | time | [`Debounce::interval`], the default | a lone change should have its effect at once, a storm at a steady rate |
+//! | | [`Debounce::quiet`] | a change is dear (a reload), and its causes come in bursts |
+//! | kinds | [`index`](EventStreamExt::index) for each | they have nothing to do with each other |
+//! | | [`world`](fn@world) | one result is made of all of them |
+//! | | [`watch_one`] | it is one object of a known name |
+//! | consumers | the stream itself | there is one |
+//! | | [`spawn`](EventStreamExt::spawn) and [`Store::changes`] | there are several, or they come and go |
+//! | source | [`watch`] | always, but where |
+//! | | [`kube::runtime::watcher()`] | you have one already: the stages work on it, too |
+//!
+//! # Coming from client-go
+//!
+//! | there | here |
+//! |---|---|
+//! | `SharedInformerFactory`, one informer a kind | [`watch`]`(..).index(..)`, [spawned](EventStreamExt::spawn); [`Store`] is cheap to clone |
+//! | `dynamicinformer`; `metadatainformer` | [`watch_resource`]; [`index_keys`](Watch::index_keys), or `watch` of `PartialObjectMeta` |
+//! | `AddEventHandler`: `OnAdd`, `OnUpdate`, `OnDelete` | [`Store::changes`]: [`Delta::Created`], [`Delta::Modified`], [`Delta::Deleted`] |
+//! | `isInInitialList` | a variant: [`Change::InitialSync`], [`Change::Synced`], [`Change::Live`] |
+//! | `WaitForCacheSync`, which hangs if a kind can't be listed | [`Store::synced`], which ends with the cause |
+//! | `Lister`, `Indexer.ByIndex` | [`Snapshot::get`], [`Snapshot::by`]; composite keys, prefixes, in order |
+//! | `SetTransform` | [`filter_fields`](Watch::filter_fields), before anything is allocated |
+//! | `DeletedFinalStateUnknown` | never: a deletion has the last known object |
+//! | resync | [none](docs::limitations#by-design) |
+//! | work queue | [`debounce`](EventStreamExt::debounce), [`Batch::touched`]; retries an object: kube's `Controller`, fed from here |
+//! | `cache.Options.ByObject` (controller-runtime) | [`labels`](Watch::labels), [`fields`](Watch::fields), [`matching`](Watch::matching), [`namespaces`](Watch::namespaces) |
+//! | `client.Reader` beside the cache | [`Fetching`], which is never older than the watch |
+//! | `leaderelection.RunOrDie` | [`Election`]: the same Lease protocol, so replicas in both may share one |
+//! | `fake.NewClientset`, `envtest` | [`testing::ApiServer`]; [`docs::testing`] |
+//!
+//! # Coming from kube-runtime
+//!
+//! | there | here |
+//! |---|---|
+//! | `watcher(api, config).default_backoff()` | [`watch`]`(api)`; its delay is reset by progress only |
+//! | `.modify(\|object\| object.managed_fields_mut().clear())` | [`filter_fields`](Watch::filter_fields) |
+//! | `.reflect(writer)` | [`index`](EventStreamExt::index) |
+//! | `.applied_objects()`, `.touched_objects()` | [`Batch::deltas`] |
+//! | `predicate_filter(predicates::generation, ..)` | compare in [`Delta::Modified`]: see [`docs::patterns`] |
+//! | `Store::get(&ObjectRef)`, `Store::state()` | [`Snapshot::object`], [`Snapshot::iter`]; all of one moment |
+//! | `Store::wait_until_ready` | [`Store::synced`] |
+//! | `reflect_shared`, `subscribe` | [`Store::changes`] |
+//! | `metadata_watcher` | [`index_keys`](Watch::index_keys) |
+//! | `watch_object` | [`watch_one`] |
+//! | `Controller` | stays: the example `with_controller` feeds it from here |
+//!
+//! Their streams are taken as they are: `watcher(api, config).default_backoff().index(..)`.
+//!
+//! # Trade-offs and limits
+//!
+//! * You get states and their net difference, not each event: [why, and what
+//!   else](docs::limitations).
+//! * Snapshots are persistent trees: publishing one of 100,000 objects takes microseconds, and a
+//!   lookup follows a few pointers more than a flat hash table would.
+//! * A [`Document`] costs a decode for each field you read, a Rust type costs the memory.
+//! * An old snapshot that is kept costs what has changed since.
+//!
+//! The guide is in [`docs`]: [patterns](docs::patterns), the wrong way beside the right one;
+//! [limitations](docs::limitations); [testing](docs::testing).
 //!
 //! # Features
 //!
-//! * `testing` (off by default): [`testing`], an in-process API server with scripted faults, streams
-//!   of events, and a conformance suite, for tests of controllers.
+//! All are off by default and only add.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `testing` | [`testing`](mod@testing): an in-process API server with scripted faults, streams of events, fixtures out of YAML files, a conformance suite; for `dev-dependencies` |
+//!
+//! # Compatibility and versioning
+//!
+//! | kube-weir | kube | k8s-openapi | Rust |
+//! |---|---|---|---|
+//! | 0.1 | 5 | 0.29 | 1.89 |
+//!
+//! `kube` and `k8s-openapi` are part of the public API, so each major version of kube is a breaking
+//! release here. Beside them it shows [`futures::Stream`] and [`serde_json::Value`], and no other
+//! crate. The minimum Rust version is kube's, and raising it is not a breaking change. Which
+//! Kubernetes version `k8s-openapi` is for is the choice of your binary. Any API server that has
+//! bookmarks (1.17) will do; the tests run against 1.37.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod adapters;
 mod change;
 mod changes;
 mod clock;
+pub mod docs;
 mod document;
 mod error;
 mod explain;

@@ -7,10 +7,10 @@ use std::{
 };
 
 /// From what knows nothing of the others to what knows all: a module may use those before it.
-const ORDER: [&str; 27] = [
+const ORDER: [&str; 28] = [
     "clock", "position", "json", "tape", "path", "error", "labels", "resource", "document",
     "strain", "source", "leader", "key", "index_by", "explain", "snapshot", "change", "store",
-    "fetching", "changes", "writer", "adapters", "world", "ext", "one", "testing", "fuzzing",
+    "fetching", "changes", "writer", "adapters", "world", "ext", "one", "docs", "testing", "fuzzing",
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

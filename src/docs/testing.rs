@@ -1,0 +1,136 @@
+//! How to test a controller: with the least powerful test that can fail.
+//!
+//! | what you test | with | time |
+//! |---|---|---|
+//! | what you make of a state | [a snapshot of fixtures](#a-state) | none |
+//! | what you do when something changes | [a stream of events](#a-stream) | paused |
+//! | requests, rights, failures | [an API server in the process](#a-server) | paused |
+//! | a stream of your own | [the conformance suite](#a-stream-of-your-own) | paused |
+//! | admission, defaults, garbage collection, other controllers | [a real API server](#a-real-server) | real |
+//!
+//! All but the last need the feature `testing`, in `dev-dependencies`, and no cluster:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! kube-weir = { version = "0.1", features = ["testing"] }
+//! tokio = { version = "1", features = ["full", "test-util"] }
+//! ```
+//!
+//! # A state
+//!
+//! The core of most controllers is a function from a state to what should be. Let it take a
+//! [`Snapshot`](crate::Snapshot) or a [`World`](crate::World), and it needs no stream to be tested:
+//!
+//! ```
+//! use k8s_openapi::api::networking::v1::Ingress;
+//! use kube_weir::{Error, IndexBy, Snapshot};
+//! # use serde_json::{from_value, json};
+//!
+//! fn hosts(snapshot: &Snapshot<Ingress>) -> Result<Vec<String>, Error> {
+//!     let keys = snapshot.by(IndexBy::<Ingress>::MAIN).keys()?;
+//!     Ok(keys.iter().map(ToString::to_string).collect())
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let ingress: Ingress = from_value(json!({
+//!     "metadata": { "namespace": "shop", "name": "web" },
+//!     "spec": { "rules": [{ "host": "shop.example" }, { "host": "www.shop.example" }] },
+//! }))?;
+//! let snapshot = Snapshot::from_objects(IndexBy::path("spec.rules[*].host")?, [ingress])?;
+//! assert_eq!(hosts(&snapshot)?, ["shop.example", "www.shop.example"]);
+//! # Ok(()) }
+//! ```
+//!
+//! [`testing::Manifests`](crate::testing::Manifests) makes snapshots and worlds out of YAML files, as
+//! they are in a repository anyway.
+//!
+//! # A stream
+//!
+//! Every stage works on any stream of kube's events, `stream::iter([..])` among them.
+//! [`testing::Events`](crate::testing::Events) writes one down with failures and pauses. With
+//! `start_paused` Tokio's time jumps to the next timer as soon as nothing else can run, so a minute
+//! takes no time and a debounce is exact:
+//!
+//! ```
+//! use k8s_openapi::api::core::v1::ConfigMap;
+//! use kube_weir::{Change, IndexBy, prelude::*, testing::Events};
+//! use tokio::time::Instant;
+//! # use serde_json::json;
+//!
+//! // #[tokio::test(start_paused = true)]
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! async fn a_storm_becomes_two_batches() {
+//!     let config = |version: u32| -> ConfigMap {
+//! #       serde_json::from_value(json!({
+//! #           "metadata": { "name": "settings", "resourceVersion": version.to_string() },
+//! #       })).unwrap()
+//!         // …
+//!     };
+//!     let mut events = Events::listed([config(1)]);
+//!     for version in 2..12 {
+//!         events = events.apply(config(version)).wait(Duration::from_millis(10));
+//!     }
+//!     let begun = Instant::now();
+//!     let changes = events
+//!         .stay_open()
+//!         .index(IndexBy::path("metadata.name").unwrap())
+//!         .debounce(Duration::from_millis(200))
+//!         .log_errors();
+//!     let mut changes = pin!(changes);
+//!
+//!     assert!(matches!(changes.next().await, Some(Change::Synced(_))));
+//!     assert!(matches!(changes.next().await, Some(Change::Live(_))));
+//!     assert_eq!(begun.elapsed(), Duration::ZERO);
+//!     let Some(Change::Live(rest)) = changes.next().await else { panic!() };
+//!     assert_eq!(begun.elapsed(), Duration::from_millis(200));
+//!     assert_eq!(rest.snapshot().len(), 1);
+//! }
+//! # a_storm_becomes_two_batches();
+//! ```
+//!
+//! Write your controller over `impl Stream<Item = Result<Change<K>, Error>>` and the test gives it one
+//! of these, and `main` gives it a watch. The example `mocked_stream` is such a test.
+//!
+//! # A server
+//!
+//! [`testing::ApiServer`](crate::testing::ApiServer) answers a real `kube::Client` without a network,
+//! and goes wrong when the test says so:
+//!
+//! ```
+//! use k8s_openapi::api::core::v1::ConfigMap;
+//! use kube_weir::{IndexBy, prelude::*, testing::{ApiServer, Fault, Verb}, watch};
+//!
+//! // #[tokio::test(start_paused = true)]
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! async fn missing_rights_are_told() -> Result<(), kube_weir::Error> {
+//!     let server = ApiServer::new();
+//!     server.fault(Verb::List, 3, Fault::status(403));
+//!     let configs = watch(Api::<ConfigMap>::all(server.client()));
+//!     let mut changes = pin!(configs.index(IndexBy::path("metadata.name")?));
+//!
+//!     // What does your controller say, and does it go on once it may?
+//!     for _ in 0..3 {
+//!         assert!(changes.next().await.unwrap().unwrap_err().is_forbidden());
+//!     }
+//!     assert!(changes.next().await.unwrap().is_ok());
+//!     Ok(())
+//! }
+//! # missing_rights_are_told().unwrap();
+//! ```
+//!
+//! The [module](crate::testing) has tables of what it answers and of what can go wrong.
+//!
+//! # A stream of your own
+//!
+//! Whoever builds a stage or wraps a pipeline can have it checked:
+//! [`testing::conformance`](crate::testing::conformance) leads a server through everything that
+//! happens to a cluster, from broken lists to silent connections, and compares what the stream said
+//! with what is there, after every chapter and in every snapshot.
+//!
+//! # A real server
+//!
+//! What depends on the real thing has to be tried on it. A kube-apiserver and an etcd are enough, no
+//! nodes needed: controller-runtime's
+//! [`setup-envtest`](https://pkg.go.dev/sigs.k8s.io/controller-runtime/tools/setup-envtest) fetches
+//! both. This crate's own tests take them from `KUBEBUILDER_ASSETS`, or build them from their Go
+//! modules; `tests/it/apiserver/` shows how they are started.
