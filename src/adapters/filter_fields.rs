@@ -11,7 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::EventItem;
 use crate::{
     error::Error,
-    path::FieldFilter,
+    filter::FieldFilter,
     strain::{Strainer, decode, drop_fields},
 };
 

@@ -12,10 +12,9 @@ use super::EventItem;
 use crate::{
     change::Change,
     error::Error,
-    index_by::IndexBy,
+    index::IndexBy,
     source::Watch,
-    store::{Store, SyncPolicy},
-    writer::{Applied, Writer},
+    store::{Applied, Store, SyncPolicy, Writer},
 };
 
 /// How many events are taken in at the most before a snapshot is published and the executor gets

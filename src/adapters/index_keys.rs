@@ -4,7 +4,7 @@ use super::Indexed;
 use crate::{
     document::Document,
     error::{Error, Kind},
-    index_by::IndexBy,
+    index::IndexBy,
     source::Watch,
 };
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::path::FieldFilter;
+use crate::filter::FieldFilter;
 
 /// What [`Fetching`](crate::Fetching) keeps, and how it asks.
 ///

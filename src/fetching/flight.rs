@@ -13,7 +13,7 @@ use super::{Inner, Outcome, Ticket, cache::is_current, overdue};
 use crate::{
     clock::after,
     error::{Error, Kind},
-    key::Key,
+    index::Key,
     source::{Backoff, Fetched},
 };
 

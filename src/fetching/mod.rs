@@ -29,9 +29,8 @@ use crate::{
     clock::after,
     document::Document,
     error::{Error, Kind},
-    key::Key,
-    resource::Gvr,
-    source::{Fetch, Watch, watch},
+    index::Key,
+    source::{Fetch, Gvr, Watch, watch},
     store::Store,
 };
 

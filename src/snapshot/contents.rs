@@ -15,9 +15,7 @@ use super::{
 };
 use crate::{
     document::Identity,
-    explain::ExplainIndex,
-    index_by::{Index, IndexBy},
-    key::Key,
+    index::{ExplainIndex, Index, IndexBy, Key},
     strain::Strainer,
 };
 

@@ -7,7 +7,7 @@ use kube::runtime::reflector::Lookup;
 use super::{Contents, contents, identity, iter};
 use crate::{
     error::{Error, Kind},
-    key::{Key, Prefix},
+    index::{Key, Prefix},
 };
 
 /// One index of a [`Snapshot`](crate::Snapshot); from [`Snapshot::by`](crate::Snapshot::by).
