@@ -1,3 +1,5 @@
+//! `filter_fields`: dropping fields of objects that are decoded already.
+
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},

@@ -1,3 +1,5 @@
+//! `index`: events become state, and state becomes changes.
+
 use std::{
     fmt,
     pin::Pin,

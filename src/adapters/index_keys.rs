@@ -1,3 +1,5 @@
+//! `index_keys`: a store of keys.
+
 use kube::runtime::reflector::Lookup;
 
 use super::Indexed;

@@ -1,3 +1,5 @@
+//! `matching`: selecting objects on the client side.
+
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},

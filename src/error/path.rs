@@ -1,3 +1,5 @@
+//! What is wrong with a path or selector, and where.
+
 use std::borrow::Cow;
 
 /// A path or selector that can't be used: what is wrong, and at which byte.

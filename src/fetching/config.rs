@@ -1,3 +1,5 @@
+//! What is kept and how it is asked for, as users set it.
+
 use std::time::Duration;
 
 use crate::filter::FieldFilter;

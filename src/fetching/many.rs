@@ -9,7 +9,10 @@ use futures::{StreamExt, stream};
 use kube::runtime::reflector::Lookup;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Inner, Ticket, flight::Judged};
+use super::{
+    flight::Judged,
+    inner::{Inner, Ticket},
+};
 use crate::{error::Error, index::Key};
 
 /// From how many missing objects of a namespace on it may be listed.

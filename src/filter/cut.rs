@@ -1,3 +1,5 @@
+//! Removing fields from a value, and cutting them out of text.
+
 use std::borrow::Cow;
 
 use serde_json::Value;

@@ -1,3 +1,5 @@
+//! Field selectors: conditions on any path.
+
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;

@@ -1,3 +1,5 @@
+//! The paths of a filter, laid over each other.
+
 use std::collections::BTreeMap;
 
 use crate::path::{Step, place_in};

@@ -102,7 +102,7 @@ impl FieldPath {
     /// ```
     pub fn keys(&self, value: &Value) -> Vec<String> {
         match &self.0.way {
-            Way::Plain(steps) => scalar::distinct(walk::keys(value, steps)),
+            Way::Plain(steps) => scalar::distinct(walk::value::keys(value, steps)),
             Way::Query(path) => {
                 let found = path.query(value);
                 scalar::distinct(found.iter().filter_map(|value| scalar::of_value(value)).collect())
@@ -147,7 +147,7 @@ impl FieldPath {
     pub(crate) fn keys_in_json(&self, json: &str) -> Vec<String> {
         match &self.0.way {
             Way::Plain(steps) => {
-                scalar::distinct(walk::keys_in_json(json, steps).unwrap_or_default())
+                scalar::distinct(walk::json::keys(json, steps).unwrap_or_default())
             }
             Way::Query(_) => serde_json::from_str(json).map(|v| self.keys(&v)).unwrap_or_default(),
         }
@@ -156,7 +156,7 @@ impl FieldPath {
     /// [`keys`](Self::keys) of an object given as a tape.
     pub(crate) fn keys_on_tape(&self, tape: Tape<'_>) -> Vec<String> {
         match &self.0.way {
-            Way::Plain(steps) => scalar::distinct(walk::keys_on_tape(tape, steps)),
+            Way::Plain(steps) => scalar::distinct(walk::tape::keys(tape, steps)),
             Way::Query(_) => tape.decode().map(|value| self.keys(&value)).unwrap_or_default(),
         }
     }

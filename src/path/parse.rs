@@ -1,3 +1,5 @@
+//! Parsing a path.
+
 use std::borrow::Cow;
 use std::ops::Range;
 

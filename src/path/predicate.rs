@@ -1,3 +1,5 @@
+//! Parsing what stands in `[?...]`.
+
 use super::parse::Parser;
 use super::segment::{Segment, Selector, quote};
 use crate::error::PathError;

@@ -1,3 +1,5 @@
+//! The text of a scalar, which is its index key.
+
 use std::collections::HashSet;
 
 use serde_json::{Number, Value};

@@ -1,3 +1,5 @@
+//! The steps of a path: as they were parsed, and as they are followed.
+
 use std::fmt::{self, Write};
 
 /// One step of a path as parsed: `.name`, `[0]`, `['a','b']`, `[?@.k]`, and `..` before any of them.

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use kube::runtime::reflector::Lookup;
 
-use super::{Contents, contents, identity, iter};
+use super::{Contents, contents, entries, identity, iter};
 use crate::{
     error::{Error, Kind},
     index::{Key, Prefix},
@@ -142,7 +142,7 @@ pub struct Hits<'a, K>(Inner<'a, K>);
 
 enum Inner<'a, K> {
     Objects(contents::Objects<'a, K>),
-    Entries(&'a Contents<K>, iter::Iter<'a, contents::Entry>),
+    Entries(&'a Contents<K>, iter::Iter<'a, entries::Entry>),
     Sorted(std::vec::IntoIter<&'a Arc<K>>),
 }
 

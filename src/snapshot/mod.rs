@@ -2,6 +2,8 @@
 
 mod chunk;
 mod contents;
+mod difference;
+mod entries;
 mod heap;
 mod identity;
 mod iter;

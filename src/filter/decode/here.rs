@@ -1,3 +1,5 @@
+//! Decoding the value that comes next.
+
 use serde::de::{Deserializer, Visitor};
 
 use super::items::{Elements, Fields};

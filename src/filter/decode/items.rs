@@ -1,3 +1,5 @@
+//! Decoding what is in an array or object, but for what is removed.
+
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
 
 use super::{Decoder, Here, Text};

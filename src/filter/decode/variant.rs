@@ -1,3 +1,5 @@
+//! Decoding an enum.
+
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, VariantAccess, Visitor};
 

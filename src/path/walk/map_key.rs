@@ -1,3 +1,5 @@
+//! Whether the key of a map is the name that is looked for.
+
 use serde::Serialize;
 use serde::ser::{Impossible, Serializer};
 

@@ -1,3 +1,5 @@
+//! Following a plain path through whatever is `Serialize`.
+
 use std::fmt;
 
 use serde::Serialize;
