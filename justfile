@@ -17,7 +17,7 @@ soak SECONDS='14400':
 # Paths, keys and snapshots under Miri, with the unsafe code of what they are built on; but for tests
 # that it does not finish in minutes.
 miri:
-    PROPTEST_CASES=4 MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --lib -- path:: key:: snapshot:: \
+    PROPTEST_CASES=4 MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --lib -- path:: filter:: index::key:: snapshot:: \
         --skip behaves_like --skip _size --skip deleting_everything --skip maps_would_be \
         --skip cost_of_a_difference --skip ascending_insertion
 

@@ -8,7 +8,7 @@ use std::{
 
 use kube::runtime::reflector::Lookup;
 
-use crate::{error::Error, key::Key, snapshot::Snapshot};
+use crate::{error::Error, index::Key, snapshot::Snapshot};
 
 /// One item of a pipeline. The phase is the variant.
 ///

@@ -13,9 +13,9 @@ use crate::{
     },
     change::{Phase, Subject},
     error::{Error, Kind},
-    index_by::IndexBy,
+    filter::{FieldFilter, FieldSelector},
+    index::IndexBy,
     leader::LeadershipWatch,
-    path::{FieldFilter, FieldSelector},
     strain::Strainer,
 };
 

@@ -158,26 +158,22 @@
 
 pub mod adapters;
 mod change;
-mod changes;
 mod clock;
 pub mod docs;
 mod document;
 mod error;
-mod explain;
 mod ext;
 mod fetching;
+mod filter;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod index_by;
+mod index;
 mod json;
-mod key;
-mod labels;
 mod leader;
 mod one;
 mod path;
-mod position;
-mod resource;
+mod resource_version;
 mod snapshot;
 mod source;
 mod store;
@@ -187,29 +183,24 @@ mod tape;
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
 pub mod world;
-mod writer;
 
 pub use crate::{
     adapters::Debounce,
     change::{Batch, Change, ChangeStats, Delta},
-    changes::Changes,
     document::Document,
-    error::Error,
-    explain::{Explain, ExplainIndex},
+    error::{Error, PathError},
     ext::EventStreamExt,
     fetching::{ExplainFetching, FetchConfig, Fetching},
-    index_by::IndexBy,
-    key::Key,
-    labels::LabelSelector,
+    filter::{FieldFilter, FieldSelector, LabelSelector},
+    index::{ExplainIndex, IndexBy, Key},
     leader::{
         Campaign, Election, Identity, Leadership, LeadershipWatch, LeaseRef, LeaseTiming, Term,
     },
     one::{CurrentOne, One, WatchOne, watch_one},
-    path::{FieldFilter, FieldPath, FieldSelector, PathError},
-    resource::Gvr,
+    path::FieldPath,
     snapshot::{Hits, IndexView, Iter, Overlay, Snapshot},
-    source::{Watch, watch, watch_resource},
-    store::{Store, SyncPolicy},
+    source::{Gvr, Watch, watch, watch_resource},
+    store::{Changes, Explain, Store, SyncPolicy},
     world::{Kinds, World, WorldBatch, WorldChange, WorldOverlay, WorldStore, world},
 };
 

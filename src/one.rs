@@ -15,8 +15,8 @@ use serde::de::DeserializeOwned;
 use crate::{
     adapters::{ChangeItem, Debounce, Debounced, Indexed},
     error::{Error, Kind},
-    index_by::IndexBy,
-    path::FieldFilter,
+    filter::FieldFilter,
+    index::IndexBy,
     snapshot::Snapshot,
     source::{Watch, watch},
     store::Store,

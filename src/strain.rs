@@ -8,8 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     document::{self, Types},
     error::Error,
-    labels::LabelSelector,
-    path::{FieldFilter, FieldSelector},
+    filter::{FieldFilter, FieldSelector, LabelSelector},
 };
 
 /// The stages before the store, in their order. The streams do the same to what flows through

@@ -1,3 +1,5 @@
+//! `debounce`: changes that come in quick succession become one.
+
 use std::{
     fmt, mem,
     pin::Pin,

@@ -1,3 +1,5 @@
+//! `filter_fields`: dropping fields of objects that are decoded already.
+
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
@@ -11,7 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::EventItem;
 use crate::{
     error::Error,
-    path::FieldFilter,
+    filter::FieldFilter,
     strain::{Strainer, decode, drop_fields},
 };
 

@@ -1,3 +1,5 @@
+//! `index`: events become state, and state becomes changes.
+
 use std::{
     fmt,
     pin::Pin,
@@ -12,10 +14,9 @@ use super::EventItem;
 use crate::{
     change::Change,
     error::Error,
-    index_by::IndexBy,
+    index::IndexBy,
     source::Watch,
-    store::{Store, SyncPolicy},
-    writer::{Applied, Writer},
+    store::{Applied, Store, SyncPolicy, Writer},
 };
 
 /// How many events are taken in at the most before a snapshot is published and the executor gets

@@ -1,10 +1,12 @@
+//! `index_keys`: a store of keys.
+
 use kube::runtime::reflector::Lookup;
 
 use super::Indexed;
 use crate::{
     document::Document,
     error::{Error, Kind},
-    index_by::IndexBy,
+    index::IndexBy,
     source::Watch,
 };
 

@@ -1,3 +1,5 @@
+//! `log_errors`: failures go to the log, the rest goes on.
+
 use std::{
     pin::Pin,
     task::{Context, Poll},

@@ -1,3 +1,5 @@
+//! `matching`: selecting objects on the client side.
+
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
@@ -9,7 +11,7 @@ use pin_project_lite::pin_project;
 use serde::Serialize;
 
 use super::EventItem;
-use crate::{document, error::Error, path::FieldSelector, strain::Strainer};
+use crate::{document, error::Error, filter::FieldSelector, strain::Strainer};
 
 /// How many objects that don't match are taken in at the most before the executor gets its turn.
 const RUN: usize = 1024;

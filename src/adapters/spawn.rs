@@ -1,3 +1,5 @@
+//! `spawn`: a stream that runs in a task of its own.
+
 use std::{
     fmt,
     future::Future,

@@ -8,8 +8,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{EventItem, FilterFields, Indexed, Matching};
 use crate::{
-    index_by::IndexBy,
-    path::{FieldFilter, FieldSelector},
+    filter::{FieldFilter, FieldSelector},
+    index::IndexBy,
 };
 
 macro_rules! followed {

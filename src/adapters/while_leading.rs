@@ -1,3 +1,5 @@
+//! `while_leading`: changes only while this replica leads.
+
 use std::{
     fmt,
     pin::Pin,

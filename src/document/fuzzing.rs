@@ -6,10 +6,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use super::Document;
-use crate::{
-    json::Fault,
-    path::{FieldFilter, FieldPath},
-};
+use crate::{filter::FieldFilter, json::Fault, path::FieldPath};
 
 static FILTERS: LazyLock<Vec<FieldFilter>> = LazyLock::new(|| {
     let paths: [&[&str]; 8] = [

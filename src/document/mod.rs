@@ -1,7 +1,5 @@
 //! An object without a Rust type.
 
-#[cfg(test)]
-mod agreement;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
 mod identity;
@@ -22,8 +20,9 @@ pub(crate) use identity::{Identity, Types};
 
 use crate::{
     error::{Error, Kind},
+    filter::{FieldFilter, FieldSelector, Kept},
     json::Fault,
-    path::{FieldFilter, FieldPath, FieldSelector, Kept},
+    path::FieldPath,
     tape::Tape,
 };
 

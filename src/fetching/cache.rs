@@ -9,7 +9,7 @@ use std::{
 use kube::runtime::reflector::Lookup;
 use tokio::time::Instant;
 
-use crate::{key::Key, position::is_at, source::Fetched};
+use crate::{index::Key, resource_version::is_at, source::Fetched};
 
 /// Objects by identity, bounded in number and bytes. Not by time: what is over goes when somebody
 /// comes by.

@@ -1,6 +1,8 @@
+//! What is kept and how it is asked for, as users set it.
+
 use std::time::Duration;
 
-use crate::path::FieldFilter;
+use crate::filter::FieldFilter;
 
 /// What [`Fetching`](crate::Fetching) keeps, and how it asks.
 ///

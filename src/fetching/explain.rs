@@ -1,3 +1,5 @@
+//! What there is to say about fetching.
+
 /// What [`Fetching`](crate::Fetching) keeps, and what it did since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]

@@ -9,11 +9,14 @@ use futures::{
 use kube::runtime::reflector::Lookup;
 use tokio::time::{Duration, Instant, sleep_until, timeout_at};
 
-use super::{Inner, Outcome, Ticket, cache::is_current, overdue};
+use super::{
+    cache::is_current,
+    inner::{Inner, Outcome, Ticket, overdue},
+};
 use crate::{
     clock::after,
     error::{Error, Kind},
-    key::Key,
+    index::Key,
     source::{Backoff, Fetched},
 };
 

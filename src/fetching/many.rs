@@ -9,8 +9,11 @@ use futures::{StreamExt, stream};
 use kube::runtime::reflector::Lookup;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Inner, Ticket, flight::Judged};
-use crate::{error::Error, key::Key};
+use super::{
+    flight::Judged,
+    inner::{Inner, Ticket},
+};
+use crate::{error::Error, index::Key};
 
 /// From how many missing objects of a namespace on it may be listed.
 const WORTH_A_LIST: usize = 8;

@@ -4,13 +4,13 @@ mod cache;
 mod config;
 mod explain;
 mod flight;
+mod inner;
 mod many;
 
 use std::{
-    borrow::Cow,
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use kube::{Api, Client, Resource, runtime::reflector::Lookup};
@@ -21,17 +21,14 @@ use tokio::{
 };
 
 use self::{
-    cache::{Cache, Limits, is_current},
-    flight::{Flight, Under},
+    cache::{Cache, Limits},
+    inner::{Inner, State, Ticket},
 };
 pub use self::{config::FetchConfig, explain::ExplainFetching};
 use crate::{
-    clock::after,
     document::Document,
     error::{Error, Kind},
-    key::Key,
-    resource::Gvr,
-    source::{Fetch, Watch, watch},
+    source::{Gvr, Watch, watch},
     store::Store,
 };
 
@@ -89,49 +86,6 @@ where
     K: Lookup,
 {
     inner: Arc<Inner<K, L>>,
-}
-
-/// An object, or that it is gone.
-type Outcome<K> = Result<Option<Arc<K>>, Error>;
-
-struct Inner<K, L>
-where
-    K: Lookup,
-{
-    store: Store<L>,
-    fetch: Fetch<K>,
-    config: FetchConfig,
-    turns: Semaphore,
-    /// Held by whoever lists.
-    listing: tokio::sync::Mutex<()>,
-    state: Mutex<State<K>>,
-}
-
-struct State<K> {
-    cache: Cache<K>,
-    flights: HashMap<Key, Under<K>>,
-    /// How many there were.
-    begun: u64,
-    counts: ExplainFetching,
-}
-
-/// Which object.
-#[derive(Clone)]
-struct Ticket {
-    key: Key,
-    namespace: String,
-    name: String,
-}
-
-fn overdue(ticket: &Ticket, last: Option<Error>) -> Error {
-    Error::of_object(Kind::Timeout, ticket.identity(), "was not fetched in time", last)
-}
-
-/// What is done for who wants an object.
-enum Asked<K> {
-    Has(Arc<K>),
-    /// And when that gives up.
-    Wait(Flight<K>, Instant),
 }
 
 impl<L: Lookup + Send + Sync + 'static> Store<L> {
@@ -329,82 +283,6 @@ where
             synced.map_err(|_| late())??;
         }
         Ok(deadline)
-    }
-}
-
-impl<K, L> Inner<K, L>
-where
-    K: Lookup + Send + Sync + 'static,
-    L: Lookup + Send + Sync + 'static,
-{
-    /// An object, as it is kept or as all get it who wait for it.
-    async fn one(self: &Arc<Self>, ticket: &Ticket, deadline: Instant) -> Outcome<K> {
-        loop {
-            let Some(seen) = self.seen(ticket) else {
-                // Of what is gone nothing need be kept.
-                self.lock().cache.remove(&ticket.key);
-                return Ok(None);
-            };
-            let (flight, theirs) = match self.ask(ticket, &seen, deadline) {
-                Asked::Has(object) => return Ok(Some(object)),
-                Asked::Wait(flight, theirs) => (flight, theirs),
-            };
-            let overdue = || Err(overdue(ticket, None));
-            if Instant::now() >= deadline {
-                return overdue();
-            }
-            match timeout_at(deadline, flight).await {
-                // Who began it had less time.
-                Ok(Err(error)) if error.is_timeout() && theirs < deadline => {}
-                // It was found to be good before the watch saw what is wanted here.
-                Ok(Ok(Some(object))) if !is_current(&*object, &seen) => {}
-                Ok(outcome) => return outcome,
-                Err(_) => return overdue(),
-            }
-        }
-    }
-
-    fn ask(self: &Arc<Self>, ticket: &Ticket, seen: &str, deadline: Instant) -> Asked<K> {
-        let mut state = self.lock();
-        if let Some(object) = state.cache.get(&ticket.key, seen) {
-            state.counts.hits += 1;
-            return Asked::Has(object);
-        }
-        state.counts.misses += 1;
-        if let Some((flight, theirs)) = state.flights.get(&ticket.key).and_then(Under::join) {
-            state.counts.joined += 1;
-            return Asked::Wait(flight, theirs);
-        }
-        state.begun += 1;
-        let (flight, under) = self.launch(ticket, state.begun, deadline);
-        state.flights.extend(under.map(|under| (ticket.key.clone(), under)));
-        Asked::Wait(flight, deadline)
-    }
-}
-
-impl<K: Lookup, L> Inner<K, L> {
-    fn deadline(&self) -> Instant {
-        after(Instant::now(), self.config.deadline)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State<K>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Ticket {
-    fn new(namespace: &str, name: &str) -> Self {
-        let key = Key::new([namespace, name]);
-        Self { key, namespace: namespace.to_owned(), name: name.to_owned() }
-    }
-
-    fn of<L: Lookup>(object: &L) -> Self {
-        let own = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned).unwrap_or_default();
-        Self::new(&own(object.namespace()), &own(object.name()))
-    }
-
-    fn identity(&self) -> (&str, &str) {
-        (&self.namespace, &self.name)
     }
 }
 

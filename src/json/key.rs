@@ -1,3 +1,5 @@
+//! The names of fields, handed on to whoever decodes an object.
+
 use std::fmt;
 
 use serde::{

@@ -1,3 +1,5 @@
+//! A campaign: the stream of who leads, which does all of it while it is polled.
+
 use std::{
     fmt,
     pin::Pin,

@@ -1,3 +1,5 @@
+//! What is competed for, by whom, and in which rhythm.
+
 use kube::Client;
 
 use super::{campaign::Campaign, identity::Identity, timing::LeaseTiming};

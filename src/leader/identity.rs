@@ -1,3 +1,5 @@
+//! By which name a replica stands for election.
+
 use std::{
     env, fmt, fs,
     hash::{BuildHasher, RandomState},

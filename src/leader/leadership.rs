@@ -1,3 +1,5 @@
+//! Who leads, and the handle that tells it to any task.
+
 use std::fmt;
 
 use tokio::sync::watch;

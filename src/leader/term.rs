@@ -1,3 +1,5 @@
+//! The right to act as the leader: a fence that ends by itself.
+
 use std::{fmt, pin::pin, sync::Arc, time::Duration};
 
 use futures::future::{Either, select};

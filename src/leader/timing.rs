@@ -1,3 +1,5 @@
+//! The durations of an election, checked against each other.
+
 use std::time::Duration;
 
 use crate::{

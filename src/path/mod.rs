@@ -1,34 +1,12 @@
 //! Field paths: one dialect for index keys, field filters and field selectors.
 
-mod cut;
-mod decode;
-mod error;
-mod filter;
-#[cfg(any(fuzzing, test))]
-pub(crate) mod fuzzing;
-mod keep;
-mod key;
-mod names;
 mod parse;
 mod predicate;
-mod read;
-mod read_name;
+pub(crate) mod scalar;
 mod segment;
-mod selector;
-mod shape;
-mod tree;
+#[cfg(test)]
+mod tests;
 mod walk;
-
-#[cfg(test)]
-mod agreement;
-#[cfg(test)]
-mod choice;
-#[cfg(test)]
-mod dialect;
-#[cfg(test)]
-mod typed;
-#[cfg(test)]
-mod vectors;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -39,15 +17,9 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-pub use error::PathError;
-pub use filter::FieldFilter;
-pub use selector::FieldSelector;
+pub(crate) use segment::{Segment, Step, place_in};
 
-pub(crate) use keep::Kept;
-
-use segment::{Segment, Step};
-
-use crate::tape::Tape;
+use crate::{error::PathError, tape::Tape};
 
 /// Where in an object a value stands, such as `metadata.labels['app.kubernetes.io/name']`.
 ///
@@ -87,7 +59,7 @@ struct Inner {
 }
 
 /// How to follow a path.
-enum Way {
+pub(crate) enum Way {
     Plain(Box<[Step]>),
     Query(JsonPath),
 }
@@ -130,10 +102,10 @@ impl FieldPath {
     /// ```
     pub fn keys(&self, value: &Value) -> Vec<String> {
         match &self.0.way {
-            Way::Plain(steps) => key::distinct(walk::keys(value, steps)),
+            Way::Plain(steps) => scalar::distinct(walk::value::keys(value, steps)),
             Way::Query(path) => {
                 let found = path.query(value);
-                key::distinct(found.iter().filter_map(|value| key::of_value(value)).collect())
+                scalar::distinct(found.iter().filter_map(|value| scalar::of_value(value)).collect())
             }
         }
     }
@@ -163,9 +135,9 @@ impl FieldPath {
     /// [`keys`](Self::keys) of any object. Serializes nothing but what the path leads to, if it is plain.
     pub(crate) fn keys_of<T: Serialize + ?Sized>(&self, object: &T) -> Vec<String> {
         if let Way::Plain(steps) = &self.0.way
-            && let Some(keys) = read::keys(object, steps)
+            && let Some(keys) = walk::serialize::keys(object, steps)
         {
-            return key::distinct(keys);
+            return scalar::distinct(keys);
         }
         // What can't be written as JSON has no fields.
         serde_json::to_value(object).map(|value| self.keys(&value)).unwrap_or_default()
@@ -174,7 +146,9 @@ impl FieldPath {
     /// [`keys`](Self::keys) of an object given as valid JSON text; none if the text is not JSON.
     pub(crate) fn keys_in_json(&self, json: &str) -> Vec<String> {
         match &self.0.way {
-            Way::Plain(steps) => key::distinct(walk::keys_in_json(json, steps).unwrap_or_default()),
+            Way::Plain(steps) => {
+                scalar::distinct(walk::json::keys(json, steps).unwrap_or_default())
+            }
             Way::Query(_) => serde_json::from_str(json).map(|v| self.keys(&v)).unwrap_or_default(),
         }
     }
@@ -182,13 +156,26 @@ impl FieldPath {
     /// [`keys`](Self::keys) of an object given as a tape.
     pub(crate) fn keys_on_tape(&self, tape: Tape<'_>) -> Vec<String> {
         match &self.0.way {
-            Way::Plain(steps) => key::distinct(walk::keys_on_tape(tape, steps)),
+            Way::Plain(steps) => scalar::distinct(walk::tape::keys(tape, steps)),
             Way::Query(_) => tape.decode().map(|value| self.keys(&value)).unwrap_or_default(),
         }
     }
 
+    pub(crate) fn segments(&self) -> &[Segment] {
+        &self.0.segments
+    }
+
+    pub(crate) fn way(&self) -> &Way {
+        &self.0.way
+    }
+
+    #[cfg(any(fuzzing, test))]
+    pub(crate) fn canonical(&self) -> &str {
+        &self.0.canonical
+    }
+
     /// Parses a part of a longer text, to which the positions of errors refer.
-    fn parse_part(text: &str, part: std::ops::Range<usize>) -> Result<Self, PathError> {
+    pub(crate) fn parse_part(text: &str, part: std::ops::Range<usize>) -> Result<Self, PathError> {
         let start = part.start;
         let parse::Parsed { written, segments } = parse::parse(text, part)?;
         let mut canonical = String::from("$");

@@ -1,8 +1,10 @@
+//! Parsing a path.
+
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::error::PathError;
 use super::segment::{Segment, Selector};
+use crate::error::PathError;
 
 /// No JSON that can be decoded is nested deeper.
 const MAX_STEPS: usize = 127;

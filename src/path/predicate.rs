@@ -1,6 +1,8 @@
-use super::error::PathError;
+//! Parsing what stands in `[?...]`.
+
 use super::parse::Parser;
 use super::segment::{Segment, Selector, quote};
+use crate::error::PathError;
 
 /// The query engine tries a bracketed expression in several ways, each time from the start.
 const MAX_NESTING: usize = 6;

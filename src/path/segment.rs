@@ -1,16 +1,18 @@
+//! The steps of a path: as they were parsed, and as they are followed.
+
 use std::fmt::{self, Write};
 
 /// One step of a path as parsed: `.name`, `[0]`, `['a','b']`, `[?@.k]`, and `..` before any of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Segment {
+pub(crate) struct Segment {
     /// `..`: at any depth below.
-    pub(super) descends: bool,
+    pub(crate) descends: bool,
     /// What it selects; several for `[0,1]`.
-    pub(super) selectors: Vec<Selector>,
+    pub(crate) selectors: Vec<Selector>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Selector {
+pub(crate) enum Selector {
     Name(Box<str>),
     Index(i64),
     Any,
@@ -25,7 +27,7 @@ pub(super) enum Selector {
 
 /// One step of a plain path: one that leads down without searching.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     Name(Box<str>),
     /// Counted from the end if negative.
     Index(i64),
@@ -34,12 +36,12 @@ pub(super) enum Step {
 }
 
 impl Segment {
-    pub(super) fn one(selector: Selector) -> Self {
+    pub(crate) fn one(selector: Selector) -> Self {
         Self { descends: false, selectors: vec![selector] }
     }
 
     /// The step of a plain path that means the same, if there is one.
-    pub(super) fn step(&self) -> Option<Step> {
+    pub(crate) fn step(&self) -> Option<Step> {
         match (self.descends, &*self.selectors) {
             (false, [Selector::Name(name)]) => Some(Step::Name(name.clone())),
             (false, [Selector::Index(index)]) => Some(Step::Index(*index)),
@@ -49,7 +51,7 @@ impl Segment {
     }
 
     /// Whether this segment selects nothing that `step` would not select.
-    pub(super) fn is_within(&self, step: &Step) -> bool {
+    pub(crate) fn is_within(&self, step: &Step) -> bool {
         !self.descends
             && self.selectors.iter().all(|selector| match (step, selector) {
                 (Step::Any, _) => true,
@@ -60,7 +62,7 @@ impl Segment {
     }
 
     /// Whether a field called `name` may be selected among its siblings.
-    pub(super) fn may_select(&self, name: &str) -> bool {
+    pub(crate) fn may_select(&self, name: &str) -> bool {
         self.selectors.iter().any(|selector| match selector {
             Selector::Name(own) => **own == *name,
             Selector::Any | Selector::Filter { .. } => true,
@@ -68,13 +70,13 @@ impl Segment {
         })
     }
 
-    pub(super) fn reads_root(&self) -> bool {
+    pub(crate) fn reads_root(&self) -> bool {
         self.selectors.iter().any(|s| matches!(s, Selector::Filter { from_root: true, .. }))
     }
 }
 
 impl Step {
-    pub(super) fn takes_name(&self, name: &str) -> bool {
+    pub(crate) fn takes_name(&self, name: &str) -> bool {
         match self {
             Self::Name(own) => **own == *name,
             Self::Any => true,
@@ -104,7 +106,7 @@ impl fmt::Display for Segment {
 }
 
 /// The text in single quotes, escaped as RFC 9535 has it.
-pub(super) fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('\'');
     for char in text.chars() {
@@ -119,7 +121,7 @@ pub(super) fn quote(text: &str) -> String {
 }
 
 /// An array index that may count from the end, as a place in an array of `len` elements.
-pub(super) fn place_in(index: i64, len: usize) -> Option<usize> {
+pub(crate) fn place_in(index: i64, len: usize) -> Option<usize> {
     match usize::try_from(index) {
         Ok(index) => (index < len).then_some(index),
         Err(_) => len.checked_sub(usize::try_from(index.unsigned_abs()).ok()?),

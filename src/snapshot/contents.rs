@@ -1,13 +1,13 @@
 //! Objects and their indexes, as one persistent value.
 
-use std::{cmp::Ordering, ops::ControlFlow, sync::Arc};
+use std::{cmp::Ordering, sync::Arc};
 
 use kube::runtime::reflector::Lookup;
-use triomphe::ThinArc;
 
 use super::{
+    entries::{Entries, Entry},
     heap::{Heap, Slot},
-    identity::{Seed, identity, is, is_same_version, is_version, order},
+    identity::{Seed, by_identity, identity, is, is_same_version, is_version},
     iter,
     lookup::Iter,
     tree::Tree,
@@ -15,9 +15,7 @@ use super::{
 };
 use crate::{
     document::Identity,
-    explain::ExplainIndex,
-    index_by::{Index, IndexBy},
-    key::Key,
+    index::{ExplainIndex, Index, IndexBy},
     strain::Strainer,
 };
 
@@ -26,7 +24,7 @@ use crate::{
 /// The objects lie in the heap; all else names them by their slot. A new version under the keys of
 /// the old one changes the heap alone.
 pub(crate) struct Contents<K> {
-    heap: Heap<Arc<K>>,
+    pub(super) heap: Heap<Arc<K>>,
     /// By the hash of (namespace, name).
     identities: Trie<Slot>,
     seed: Seed,
@@ -44,35 +42,6 @@ struct Sorted<K> {
     entries: Vec<Entries>,
     strainer: Arc<Strainer<K>>,
 }
-
-/// The objects under their keys.
-#[derive(Clone, Default)]
-struct Entries {
-    /// By (key, namespace, name).
-    tree: Tree<Entry>,
-    /// Those of each object, by its slot; empty for an identity index, which has no keys of its own.
-    keys: Heap<Keys>,
-    /// How many objects have no key here.
-    absent: usize,
-}
-
-/// An object under one of its keys.
-#[derive(Clone)]
-pub(super) struct Entry {
-    pub(super) key: Key,
-    pub(super) slot: Slot,
-}
-
-/// The keys that an object has in an index, as they were when it was put in.
-#[derive(Clone)]
-enum Keys {
-    None,
-    One(Key),
-    Several(ThinArc<(), Key>),
-}
-
-/// What differs about an identity: the object before, and the one after.
-pub(crate) type Pair<'a, K> = (Option<&'a Arc<K>>, Option<&'a Arc<K>>);
 
 impl<K> Contents<K> {
     pub(crate) fn new(by: IndexBy<K>) -> Self {
@@ -264,224 +233,6 @@ impl<K: Lookup> Contents<K> {
         self.sorted =
             Arc::new(Sorted { order: Tree::from_sorted(slots), indexes, entries, strainer });
     }
-
-    /// Whether anything differs from an `earlier` state. Mostly a look at one difference tells.
-    pub(crate) fn differs(&self, earlier: &Self) -> bool {
-        let told = self.heap.since(&earlier.heap, Arc::ptr_eq, |old, new| match (old, new) {
-            (Some(old), Some(new)) if order(&**old, &**new).is_eq() => {
-                if is_same_version(&**old, &**new) {
-                    ControlFlow::Continue(())
-                } else {
-                    ControlFlow::Break(true)
-                }
-            }
-            _ => ControlFlow::Break(false),
-        });
-        match told {
-            ControlFlow::Continue(()) => false,
-            ControlFlow::Break(told) => {
-                told || self.len() != earlier.len() || !self.since(earlier).is_empty()
-            }
-        }
-    }
-
-    /// What differs from an `earlier` state, in order. The same version again is no difference.
-    pub(crate) fn since<'a>(&'a self, earlier: &'a Self) -> Vec<Pair<'a, K>> {
-        let mut pairs: Vec<Pair<'a, K>> = Vec::new();
-        let _: ControlFlow<()> = self.heap.since(&earlier.heap, Arc::ptr_eq, |old, new| {
-            match (old, new) {
-                (Some(gone), Some(come)) if order(&**gone, &**come).is_ne() => {
-                    pairs.extend([(old, None), (None, new)]);
-                }
-                pair => pairs.push(pair),
-            }
-            ControlFlow::Continue(())
-        });
-        let one = |pair: &Pair<'a, K>| pair.1.or(pair.0);
-        let by_identity = |a: &Pair<'a, K>, b: &Pair<'a, K>| match (one(a), one(b)) {
-            (Some(a), Some(b)) => order(&**a, &**b),
-            _ => Ordering::Equal,
-        };
-        pairs.sort_by(by_identity);
-        // An object that moved from one slot to another went from here and came there.
-        pairs.dedup_by(|later, earlier| {
-            let same = by_identity(later, earlier).is_eq();
-            if same {
-                *earlier = (earlier.0.or(later.0), earlier.1.or(later.1));
-            }
-            same
-        });
-        pairs.retain(|(old, new)| {
-            !matches!((old, new), (Some(old), Some(new))
-            if Arc::ptr_eq(old, new) || is_same_version(&***old, &***new))
-        });
-        pairs
-    }
-
-    /// What is to be put and what is to be taken out to get to these objects, which come in order,
-    /// each identity once.
-    pub(crate) fn until<'a>(&self, objects: &'a [Arc<K>]) -> (Vec<&'a Arc<K>>, Vec<Arc<K>>) {
-        let (mut come, mut gone) = (Vec::new(), Vec::new());
-        let mut objects = objects.iter().peekable();
-        for stored in self.iter() {
-            loop {
-                let order = objects.peek().map(|next| {
-                    let same = Arc::ptr_eq(next, stored);
-                    if same { Ordering::Equal } else { order(&***next, &**stored) }
-                });
-                match order {
-                    None | Some(Ordering::Greater) => gone.push(Arc::clone(stored)),
-                    Some(Ordering::Less) => {
-                        come.extend(objects.next());
-                        continue;
-                    }
-                    Some(Ordering::Equal) => {
-                        come.extend(objects.next().filter(|next| !Arc::ptr_eq(next, stored)));
-                    }
-                }
-                break;
-            }
-        }
-        come.extend(objects);
-        (come, gone)
-    }
-}
-
-impl Entries {
-    fn of<K: Lookup>(index: &Index<K>, heap: &Heap<Arc<K>>, slots: &[Slot]) -> Self {
-        let mut own = Self::default();
-        if index.is_identity() {
-            let objects = slots.iter().map(|slot| heap.at(*slot));
-            own.absent = objects.filter(|object| is_unnamespaced(object)).count();
-            return own;
-        }
-        let mut entries = Vec::with_capacity(slots.len());
-        for slot in slots {
-            let keys = index.keys(heap.at(*slot));
-            own.absent += usize::from(keys.is_empty());
-            entries.extend(keys.into_iter().map(|key| Entry { key, slot: *slot }));
-        }
-        // Stable: the objects come in order already.
-        entries.sort_by(|a, b| a.key.cmp(&b.key));
-        // Those who share a key share its text.
-        for at in 1..entries.len() {
-            if entries[at].key == entries[at - 1].key {
-                entries[at].key = entries[at - 1].key.clone();
-            }
-        }
-        let mut keys = vec![Keys::None; slots.len()];
-        for entry in &entries {
-            keys[entry.slot.index()].add(entry.key.clone());
-        }
-        own.keys = keys.into_iter().collect();
-        own.tree = Tree::from_sorted(entries);
-        own
-    }
-
-    /// Puts in an object that was not there.
-    fn push<K: Lookup>(&mut self, index: &Index<K>, heap: &Heap<Arc<K>>, slot: Slot) {
-        let object = heap.at(slot);
-        if index.is_identity() {
-            self.absent += usize::from(is_unnamespaced(object));
-            return;
-        }
-        self.keys.push(Keys::None);
-        self.absent += 1;
-        self.replace(heap, slot, index.keys(object));
-    }
-
-    /// Whether these are the keys of an object.
-    fn are(&self, slot: Slot, keys: &[Key]) -> bool {
-        // Those of an identity index are never asked for.
-        self.keys.len() == 0 || self.keys.at(slot).as_slice() == keys
-    }
-
-    /// Brings the entries of an object to those of a new version.
-    fn replace<K: Lookup>(&mut self, heap: &Heap<Arc<K>>, slot: Slot, mut come: Vec<Key>) {
-        let object = heap.at(slot);
-        let gone = self.keys.at(slot).clone();
-        for key in gone.as_slice().iter().filter(|key| !come.contains(key)) {
-            self.tree.remove(by_entry(heap, key, &**object));
-        }
-        for key in come.iter_mut().filter(|key| !gone.as_slice().contains(key)) {
-            // Those who share a key share its text.
-            if let Some(entry) = self.tree.get(|entry| entry.key.cmp(key)) {
-                *key = entry.key.clone();
-            }
-            self.tree.insert(Entry { key: key.clone(), slot }, by_entry(heap, key, &**object));
-        }
-        self.absent += usize::from(come.is_empty());
-        self.absent -= usize::from(gone.as_slice().is_empty());
-        self.keys.replace(slot, come.into());
-    }
-
-    /// Takes an object out, and moves the last one into its slot.
-    fn take<K: Lookup>(&mut self, index: &Index<K>, heap: &Heap<Arc<K>>, slot: Slot) {
-        let object = heap.at(slot);
-        if index.is_identity() {
-            self.absent -= usize::from(is_unnamespaced(object));
-            return;
-        }
-        let gone = self.keys.at(slot).clone();
-        for key in gone.as_slice() {
-            self.tree.remove(by_entry(heap, key, &**object));
-        }
-        if let Some(last) = self.keys.last().filter(|last| *last != slot) {
-            for key in self.keys.at(last).as_slice() {
-                let entry = Entry { key: key.clone(), slot };
-                self.tree.insert(entry, by_entry(heap, key, &**heap.at(last)));
-            }
-        }
-        self.keys.take(slot);
-        self.absent -= usize::from(gone.as_slice().is_empty());
-    }
-}
-
-impl Keys {
-    fn as_slice(&self) -> &[Key] {
-        match self {
-            Self::None => &[],
-            Self::One(key) => std::slice::from_ref(key),
-            Self::Several(keys) => &keys.slice,
-        }
-    }
-
-    fn add(&mut self, key: Key) {
-        *self = [self.as_slice(), &[key]].concat().into();
-    }
-}
-
-impl From<Vec<Key>> for Keys {
-    fn from(mut keys: Vec<Key>) -> Self {
-        match (keys.pop(), keys.is_empty()) {
-            (None, _) => Self::None,
-            (Some(one), true) => Self::One(one),
-            (Some(last), false) => {
-                keys.push(last);
-                Self::Several(ThinArc::from_header_and_iter((), keys.into_iter()))
-            }
-        }
-    }
-}
-
-/// Whether an object has no key in an identity index.
-fn is_unnamespaced<K: Lookup>(object: &Arc<K>) -> bool {
-    identity(&**object).0.is_empty()
-}
-
-/// How slots are ordered against an object.
-fn by_identity<K: Lookup>(heap: &Heap<Arc<K>>, object: &K) -> impl Fn(&Slot) -> Ordering {
-    let (namespace, name) = identity(object);
-    move |slot| {
-        let (other_namespace, other_name) = identity(&**heap.at(*slot));
-        (*other_namespace).cmp(&namespace).then_with(|| (*other_name).cmp(&name))
-    }
-}
-
-/// How entries are ordered against an object under a key.
-fn by_entry<K: Lookup>(heap: &Heap<Arc<K>>, key: &Key, object: &K) -> impl Fn(&Entry) -> Ordering {
-    let by_identity = by_identity(heap, object);
-    move |entry| entry.key.cmp(key).then_with(|| by_identity(&entry.slot))
 }
 
 fn hash_of<K: Lookup>(seed: &Seed, heap: &Heap<Arc<K>>) -> impl Fn(&Slot) -> u64 {

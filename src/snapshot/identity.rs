@@ -4,10 +4,13 @@ use std::{
     borrow::Cow,
     cmp::Ordering,
     hash::{BuildHasher, Hasher},
+    sync::Arc,
 };
 
 use foldhash::fast::RandomState;
 use kube::runtime::reflector::Lookup;
+
+use super::heap::{Heap, Slot};
 
 /// Both parts of an object's identity; the namespace of a cluster-scoped object is `""`.
 #[inline]
@@ -26,6 +29,18 @@ pub(crate) fn order<K: Lookup>(a: &K, b: &K) -> Ordering {
 pub(super) fn against<K: Lookup>(object: &K, namespace: &str, name: &str) -> Ordering {
     let (own_namespace, own_name) = identity(object);
     (*own_namespace).cmp(namespace).then_with(|| (*own_name).cmp(name))
+}
+
+/// How slots are ordered against an object.
+pub(super) fn by_identity<K: Lookup>(
+    heap: &Heap<Arc<K>>,
+    object: &K,
+) -> impl Fn(&Slot) -> Ordering {
+    let (namespace, name) = identity(object);
+    move |slot| {
+        let (other_namespace, other_name) = identity(&**heap.at(*slot));
+        (*other_namespace).cmp(&namespace).then_with(|| (*other_name).cmp(&name))
+    }
 }
 
 /// Whether an object has an identity.

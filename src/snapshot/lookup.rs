@@ -4,10 +4,10 @@ use std::{fmt, sync::Arc};
 
 use kube::runtime::reflector::Lookup;
 
-use super::{Contents, contents, identity, iter};
+use super::{Contents, contents, entries, identity, iter};
 use crate::{
     error::{Error, Kind},
-    key::{Key, Prefix},
+    index::{Key, Prefix},
 };
 
 /// One index of a [`Snapshot`](crate::Snapshot); from [`Snapshot::by`](crate::Snapshot::by).
@@ -142,7 +142,7 @@ pub struct Hits<'a, K>(Inner<'a, K>);
 
 enum Inner<'a, K> {
     Objects(contents::Objects<'a, K>),
-    Entries(&'a Contents<K>, iter::Iter<'a, contents::Entry>),
+    Entries(&'a Contents<K>, iter::Iter<'a, entries::Entry>),
     Sorted(std::vec::IntoIter<&'a Arc<K>>),
 }
 

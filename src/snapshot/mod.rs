@@ -2,6 +2,8 @@
 
 mod chunk;
 mod contents;
+mod difference;
+mod entries;
 mod heap;
 mod identity;
 mod iter;
@@ -21,7 +23,7 @@ pub use self::{
     lookup::{Hits, IndexView, Iter},
     overlay::Overlay,
 };
-use crate::{error::Error, index_by::IndexBy};
+use crate::{error::Error, index::IndexBy};
 
 /// All objects of a store at one moment, with its indexes.
 ///

@@ -10,7 +10,7 @@ use kube::api::ObjectMeta;
 use proptest::prelude::*;
 
 use super::Contents;
-use crate::{index_by::IndexBy, key::Key};
+use crate::index::{IndexBy, Key};
 
 type Model = BTreeMap<(String, String), Arc<ConfigMap>>;
 type Delta = (Option<*const ConfigMap>, Option<*const ConfigMap>);

@@ -6,8 +6,8 @@ use kube::{api::GetParams, core::Request, runtime::reflector::Lookup};
 
 use super::{
     Known, Watch,
+    query::Spec,
     request::{ANSWER, Verb},
-    spec::Spec,
 };
 use crate::{document::Identity, error::Error};
 

@@ -21,12 +21,12 @@ use super::{
     Watch,
     incoming::Incoming,
     page::Page,
+    query::{Decode, Read, Spec, split},
     request::{ANSWER, Endpoint},
-    spec::{Decode, Read, Spec, split},
 };
 use crate::{
     document::{Document, fuzzing::is_object},
-    resource::Gvr,
+    source::Gvr,
 };
 
 /// A list gives the same, in whatever frames it comes, and that is what `serde_json` reads. The

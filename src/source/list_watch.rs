@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     backoff::Backoff,
     incoming::Incoming,
-    spec::{Collection, Read, Spec},
+    query::{Collection, Read, Spec},
 };
 use crate::error::{Error, Kind};
 

@@ -4,12 +4,13 @@ mod backoff;
 mod fetch;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
+mod gvr;
 mod incoming;
 mod list_watch;
 mod namespace;
 mod page;
+mod query;
 mod request;
-mod spec;
 
 use std::{
     fmt,
@@ -26,6 +27,7 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
+pub use self::gvr::Gvr;
 pub(crate) use self::{
     backoff::Backoff,
     fetch::{Fetch, Fetched},
@@ -33,15 +35,14 @@ pub(crate) use self::{
 };
 use self::{
     list_watch::list_watch,
+    query::{Decode, Spec},
     request::Endpoint,
-    spec::{Decode, Spec},
 };
 use crate::{
     document::{Document, Identity},
     error::Error,
-    labels::LabelSelector,
-    path::{FieldFilter, FieldPath, FieldSelector},
-    resource::Gvr,
+    filter::{FieldFilter, FieldSelector, LabelSelector},
+    path::FieldPath,
     strain::Strainer,
 };
 

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::incoming::Incoming;
 use crate::{
     error::{Error, Kind, from_client},
-    resource::Gvr,
+    source::Gvr,
 };
 
 /// How long the server may take to begin an answer, and to go on with that of a list.

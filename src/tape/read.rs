@@ -1,3 +1,5 @@
+//! Reading a tape: where things stand on it, and what they are.
+
 use std::borrow::Cow;
 
 use super::{

@@ -1,3 +1,5 @@
+//! What was written on a tape is what is read.
+
 use serde_json::Value;
 
 use super::{LONG, Tape, Writer, dictionary};

@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::{
     document::Document,
     error::{Error, Kind},
-    index_by::IndexBy,
+    index::IndexBy,
     snapshot::Snapshot,
     world::{ByName, World},
 };

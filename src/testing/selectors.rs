@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    labels::LabelSelector,
+    filter::LabelSelector,
     testing::{
         history::Key,
         status::{self, Outcome},

@@ -20,10 +20,9 @@ use super::{
 use crate::{
     adapters::{EventItem, Indexed},
     change::Change,
-    changes::Changes,
     error::{Error, Kind},
     snapshot::Snapshot,
-    store::Store,
+    store::{Changes, Store},
 };
 
 /// What a world is made of: a stream of changes with its store, not yet debounced, as

@@ -13,8 +13,7 @@ use tokio::sync::watch;
 use super::{Moment, World};
 use crate::{
     error::{Error, Kind},
-    explain::Explain,
-    store::Store,
+    store::{Explain, Store},
 };
 
 /// The reading side of a world: lock-free, cheap to clone, usable from any task.

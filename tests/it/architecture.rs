@@ -7,10 +7,30 @@ use std::{
 };
 
 /// From what knows nothing of the others to what knows all: a module may use those before it.
-const ORDER: [&str; 28] = [
-    "clock", "position", "json", "tape", "path", "error", "labels", "resource", "document",
-    "strain", "source", "leader", "key", "index_by", "explain", "snapshot", "change", "store",
-    "fetching", "changes", "writer", "adapters", "world", "ext", "one", "docs", "testing", "fuzzing",
+const ORDER: &[&str] = &[
+    "clock",
+    "resource_version",
+    "error",
+    "json",
+    "tape",
+    "path",
+    "filter",
+    "document",
+    "strain",
+    "source",
+    "leader",
+    "index",
+    "snapshot",
+    "change",
+    "store",
+    "fetching",
+    "adapters",
+    "world",
+    "ext",
+    "one",
+    "docs",
+    "testing",
+    "fuzzing",
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

@@ -1,0 +1,221 @@
+//! What is taken for a `Document`, and what it says.
+
+mod agreement;
+
+use serde_json::Value;
+
+use super::{Document, FieldFilter, FieldPath, Types};
+use crate::json::Fault;
+
+#[test]
+fn what_serde_json_would_not_decode_is_rejected_if_kept() {
+    let values = [
+        "\"\\ud800\"",
+        "\"\\udc00\\ud800\"",
+        "1e999",
+        "-1e999",
+        "01",
+        "1.",
+        ".5",
+        "+1",
+        "1e",
+        "tru",
+        "nul",
+        "\"\u{1}\"",
+        "\"\n\"",
+        "\"\\x\"",
+        "\"\\u12g4\"",
+        "[1,]",
+        "{\"a\":1,}",
+        "{\"a\"}",
+        "{,}",
+        "[,]",
+        "{1:1}",
+        "[1 2]",
+        "{\"a\":1 \"b\":2}",
+        "{]",
+        "[}",
+        "{\"$serde_json::private::RawValue\":\"{\"}",
+        "{\"\\u0024serde_json::private::RawValue\":7}",
+        "NaN",
+        "'a'",
+        "/**/1",
+        "\u{b}1",
+    ];
+    let long = format!("1{}", "0".repeat(400));
+    for value in values.into_iter().chain([&*long]) {
+        let text = format!(r#"{{"metadata":{{"name":"x"}},"v":{value}}}"#);
+        assert!(serde_json::from_str::<Value>(&text).is_err(), "{value}");
+        assert!(Document::from_json(&text).is_err(), "{value}");
+    }
+    for value in ["1e300", "\"\\ud83d\\ude00\"", "{\"$serde_json\":7}", "{\"\\u0024\":1}"] {
+        let text = format!(r#"{{"metadata":{{"name":"x"}},"v":{value}}}"#);
+        assert_eq!(Document::from_json(&text).unwrap().to_json(), text);
+    }
+    let bytes = b"{\"metadata\":{\"name\":\"x\"},\"v\":\"\xff\",\"w\":1}";
+    assert_eq!(
+        Document::decode_first(&FieldFilter::default(), bytes, None).err(),
+        Some(Fault::Malformed)
+    );
+    let filter = FieldFilter::new(["v"]).unwrap();
+    let (document, end) = Document::decode_first(&filter, bytes, None).unwrap();
+    assert_eq!(
+        (document.to_json().as_str(), end),
+        (r#"{"metadata":{"name":"x"},"w":1}"#, bytes.len())
+    );
+}
+
+#[test]
+fn what_begins_as_no_object_never_becomes_one() {
+    for filter in [&[][..], &["a"], &["a[?@.b]"]] {
+        let filter = FieldFilter::new(filter).unwrap();
+        for text in ["2", "[", "\"", "t", "}", " -", "\u{feff}"] {
+            let fault = Document::decode_first(&filter, text.as_bytes(), None).err();
+            assert_eq!(fault, Some(Fault::Malformed), "{text}");
+        }
+        for text in ["", " \n", "{"] {
+            let fault = Document::decode_first(&filter, text.as_bytes(), None).err();
+            assert_eq!(fault, Some(Fault::Incomplete), "{text}");
+        }
+    }
+}
+
+#[test]
+fn nesting_is_limited_as_in_serde_json() {
+    for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+        for depth in [125, 126, 127, 128, 100_000] {
+            let deep = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+            let text = format!(r#"{{"metadata":{{"name":"x"}},"v":{deep}}}"#);
+            let decodes = serde_json::from_str::<Value>(&text).is_ok();
+            assert_eq!(Document::from_json(&text).is_ok(), decodes, "{depth}");
+            // Ignored, too: what is left out would not have been decoded.
+            let filter = FieldFilter::new(["v"]).unwrap();
+            assert_eq!(Document::decode(&filter, &text, None).is_ok(), decodes, "{depth}");
+        }
+    }
+}
+
+#[test]
+fn of_names_that_repeat_the_last_counts() {
+    let rows = [
+        (r#"{"metadata":{"name":"a"},"metadata":{"name":"b"}}"#, r#"{"metadata":{"name":"b"}}"#),
+        (r#"{"metadata":{"name":7},"metadata":{"name":"b"}}"#, r#"{"metadata":{"name":"b"}}"#),
+        (
+            r#"{"metadata":7,"metadata":{"uid":[],"uid":"u","name":"b"}}"#,
+            r#"{"metadata":{"uid":"u","name":"b"}}"#,
+        ),
+        (r#"{"metadata":{"name":"a","n\u0061me":"b"}}"#, r#"{"metadata":{"n\u0061me":"b"}}"#),
+        (
+            r#"{"kind":"A","metadata":{"name":"b"},"x":[{"a":1,"b":[],"a":2}],"kind":"B"}"#,
+            r#"{"metadata":{"name":"b"},"x":[{"b":[],"a":2}],"kind":"B"}"#,
+        ),
+    ];
+    for (text, kept) in rows {
+        let document = Document::from_json(text).unwrap();
+        assert_eq!((document.name(), document.to_json().as_str()), ("b", kept));
+    }
+    let many: Vec<_> = (0..300).map(|index| format!("\"k{}\":{index}", index % 299)).collect();
+    let text = format!(r#"{{"metadata":{{"name":"b"}},"x":{{{}}}}}"#, many.join(","));
+    let document = Document::from_json(&text).unwrap();
+    assert_eq!(document.get(&FieldPath::parse("x.k0").unwrap()), ["299"]);
+    assert_eq!(document.to_value(), serde_json::from_str::<Value>(&text).unwrap());
+}
+
+#[test]
+fn identities_with_escapes_are_read() {
+    let text = r#"{"metadata":{"name":"a\u003cb\"","namespace":"n","uid":"\\","resourceVersion":null},"n":1}"#;
+    let document = Document::from_json(text).unwrap();
+    assert_eq!((document.name(), document.namespace()), ("a<b\"", Some("n")));
+    assert_eq!((document.uid(), document.resource_version()), (Some("\\"), None));
+    assert_eq!(document.to_json(), text);
+    assert_eq!(document.metadata().unwrap().name.as_deref(), Some("a<b\""));
+    assert_eq!(super::Identity::of(text).unwrap().name, "a\\u003cb\\\"");
+}
+
+#[test]
+fn any_serializer_takes_it() {
+    let text = r#"{"metadata":{"name":"x"},"a":[1,-2,1.5,true,null,"\u00e9",{}],"big":18446744073709551615}"#;
+    let document = Document::from_json(text).unwrap();
+    assert_eq!(serde_json::to_value(&document).unwrap(), document.to_value());
+    // One that asks for a part only.
+    assert_eq!(FieldPath::parse("a[5]").unwrap().keys_of(&document), ["é"]);
+    assert_eq!(FieldPath::parse("metadata.name").unwrap().keys_of(&document), ["x"]);
+}
+
+const POD: &str = r#"{"metadata":{"name":"b","namespace":"a","uid":"u","resourceVersion":"7","managedFields":[1]},"n":1.50}"#;
+
+#[test]
+fn list_items_get_their_types_back() {
+    let types = Types::new(Some("v1"), Some("Pod"));
+    let filter = FieldFilter::new(["metadata.managedFields"]).unwrap();
+    let pod = Document::decode(&filter, POD, Some(&types)).unwrap();
+    assert_eq!(
+        pod.to_json(),
+        r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"b","namespace":"a","uid":"u","resourceVersion":"7"},"n":1.50}"#
+    );
+    assert_eq!(
+        (pod.namespace(), pod.name(), pod.uid(), pod.resource_version()),
+        (Some("a"), "b", Some("u"), Some("7"))
+    );
+    // One that has them keeps its own.
+    assert_eq!(Document::decode(&filter, &pod.to_json(), Some(&Types::default())).unwrap(), pod);
+}
+
+#[test]
+fn what_is_no_object_is_rejected_without_being_quoted() {
+    for text in [
+        "",
+        "7",
+        "{}",
+        r#"{"metadata":{"name":""}}"#,
+        r#"{"metadata":{"name":7}}"#,
+        "{\"metadata\":{\"name\":\"hunter2\"",
+    ] {
+        let error = Document::from_json(text).unwrap_err();
+        assert!(error.is_undecodable(), "{text}");
+        assert!(!format!("{error:?}").contains("hunter2"));
+    }
+}
+
+/// SEMANTICS: W7
+#[test]
+fn its_debug_form_has_no_content() {
+    let document =
+        Document::from_json(r#"{"metadata":{"name":"db"},"data":{"password":"hunter2"}}"#).unwrap();
+    assert!(!format!("{document:?}").contains("hunter2"));
+}
+
+/// SEMANTICS: C1
+#[test]
+fn of_a_key_only_what_it_is_known_by_is_kept() {
+    let keep = |paths: &[&str], typed| {
+        let paths: Vec<_> = paths.iter().map(|path| FieldPath::parse(path).unwrap()).collect();
+        let filter = FieldFilter::keeping(&paths, typed);
+        let text = r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"n","namespace":"s",
+            "uid":"u","resourceVersion":"7","labels":{"a":"1","b":"2"},"annotations":{"big":"x"}},
+            "data":{"p":"x"},"list":[{"a":1,"b":2},{"a":3}],"type":"T"}"#;
+        let document = Document::decode(&filter, text, None).unwrap();
+        assert_eq!((document.namespace(), document.name()), (Some("s"), "n"));
+        assert_eq!((document.uid(), document.resource_version()), (Some("u"), Some("7")));
+        document.to_json()
+    };
+    let own = r#""name":"n","namespace":"s","uid":"u","resourceVersion":"7""#;
+    let bare = format!(r#"{{"metadata":{{{own}}}}}"#);
+    assert_eq!(keep(&[], false), bare);
+    assert_eq!(
+        keep(&["metadata.name", "spec.missing", "type.x"], false),
+        bare.replace("}}", r#"},"type":"T"}"#)
+    );
+    let label = format!(r#"{{"metadata":{{{own},"labels":{{"a":"1"}}}}}}"#);
+    assert_eq!(keep(&["metadata.labels.a"], false), label);
+    let typed = format!(r#"{{"apiVersion":"v1","kind":"Secret","metadata":{{{own}}},"type":"T"}}"#);
+    assert_eq!(keep(&["type"], true), typed);
+    let part = r#","list":[{"a":1},{"a":3}]}"#;
+    assert_eq!(keep(&["list[*].a"], false), format!("{}{part}", &bare[..bare.len() - 1]));
+    let whole = r#","list":[{"a":1,"b":2},{"a":3}]}"#;
+    for path in ["list[1].a", "list[?@.b].a", "list..a"] {
+        assert_eq!(keep(&[path], false), format!("{}{whole}", &bare[..bare.len() - 1]), "{path}");
+    }
+    // What it looks at may be anywhere.
+    assert!(keep(&["list[?@.b==$.data.p].a"], false).contains("annotations"));
+}

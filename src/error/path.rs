@@ -1,0 +1,74 @@
+//! What is wrong with a path or selector, and where.
+
+use std::borrow::Cow;
+
+/// A path or selector that can't be used: what is wrong, and at which byte.
+///
+/// ```
+/// use kube_weir::FieldPath;
+///
+/// let error = FieldPath::parse("metadata.labels[app]").unwrap_err();
+/// assert_eq!(error.position(), 16);
+/// assert_eq!(error.hint(), "expected a quoted name, a number, '*' or '?' in brackets");
+/// assert_eq!(error.caret(), "metadata.labels[app]\n                ^");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid path or selector {path:?}: {hint} (at byte {position})")]
+pub struct PathError {
+    path: Box<str>,
+    position: usize,
+    hint: Cow<'static, str>,
+}
+
+impl PathError {
+    /// The text that was rejected: a whole path, or a whole selector.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The byte of [`path`](Self::path) at which it goes wrong; its length if something is missing at the end.
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
+    /// What is wrong there, or what was expected.
+    pub fn hint(&self) -> &str {
+        &self.hint
+    }
+
+    /// The path on one line and a `^` under the [`position`](Self::position) on the next.
+    ///
+    /// Columns are counted in characters; line breaks and tabs in the path are shown as spaces.
+    pub fn caret(&self) -> String {
+        let line = self.path.replace(char::is_control, " ");
+        let before = self.path.char_indices().take_while(|(at, _)| *at < self.position).count();
+        format!("{line}\n{:before$}^", "")
+    }
+
+    pub(crate) fn new(path: &str, position: usize, hint: impl Into<Cow<'static, str>>) -> Self {
+        Self { path: path.into(), position, hint: hint.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caret_stands_under_the_character() {
+        let error = PathError::new("spec.ключ[", 13, "unclosed");
+        assert_eq!(error.caret(), "spec.ключ[\n         ^");
+        let error = PathError::new("a\n\tb c", 4, "no");
+        assert_eq!(error.caret(), "a  b c\n    ^");
+    }
+
+    #[test]
+    fn message_is_one_lower_case_line() {
+        let error = PathError::new("a\nb", 1, "white space outside quotes");
+        let text = error.to_string();
+        assert_eq!(
+            text,
+            r#"invalid path or selector "a\nb": white space outside quotes (at byte 1)"#
+        );
+    }
+}

@@ -1,0 +1,146 @@
+//! What all handles of a [`Fetching`](super::Fetching) share.
+
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use kube::runtime::reflector::Lookup;
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    cache::{Cache, is_current},
+    config::FetchConfig,
+    explain::ExplainFetching,
+    flight::{Flight, Under},
+};
+use crate::{
+    clock::after,
+    error::{Error, Kind},
+    index::Key,
+    source::Fetch,
+    store::Store,
+};
+
+/// An object, or that it is gone.
+pub(super) type Outcome<K> = Result<Option<Arc<K>>, Error>;
+
+pub(super) struct Inner<K, L>
+where
+    K: Lookup,
+{
+    pub(super) store: Store<L>,
+    pub(super) fetch: Fetch<K>,
+    pub(super) config: FetchConfig,
+    pub(super) turns: Semaphore,
+    /// Held by whoever lists.
+    pub(super) listing: tokio::sync::Mutex<()>,
+    pub(super) state: Mutex<State<K>>,
+}
+
+pub(super) struct State<K> {
+    pub(super) cache: Cache<K>,
+    pub(super) flights: HashMap<Key, Under<K>>,
+    /// How many there were.
+    pub(super) begun: u64,
+    pub(super) counts: ExplainFetching,
+}
+
+/// Which object.
+#[derive(Clone)]
+pub(super) struct Ticket {
+    pub(super) key: Key,
+    pub(super) namespace: String,
+    pub(super) name: String,
+}
+
+/// What is done for who wants an object.
+enum Asked<K> {
+    Has(Arc<K>),
+    /// And when that gives up.
+    Wait(Flight<K>, Instant),
+}
+
+impl<K, L> Inner<K, L>
+where
+    K: Lookup + Send + Sync + 'static,
+    L: Lookup + Send + Sync + 'static,
+{
+    /// An object, as it is kept or as all get it who wait for it.
+    pub(super) async fn one(self: &Arc<Self>, ticket: &Ticket, deadline: Instant) -> Outcome<K> {
+        loop {
+            let Some(seen) = self.seen(ticket) else {
+                // Of what is gone nothing need be kept.
+                self.lock().cache.remove(&ticket.key);
+                return Ok(None);
+            };
+            let (flight, theirs) = match self.ask(ticket, &seen, deadline) {
+                Asked::Has(object) => return Ok(Some(object)),
+                Asked::Wait(flight, theirs) => (flight, theirs),
+            };
+            let overdue = || Err(overdue(ticket, None));
+            if Instant::now() >= deadline {
+                return overdue();
+            }
+            match timeout_at(deadline, flight).await {
+                // Who began it had less time.
+                Ok(Err(error)) if error.is_timeout() && theirs < deadline => {}
+                // It was found to be good before the watch saw what is wanted here.
+                Ok(Ok(Some(object))) if !is_current(&*object, &seen) => {}
+                Ok(outcome) => return outcome,
+                Err(_) => return overdue(),
+            }
+        }
+    }
+
+    fn ask(self: &Arc<Self>, ticket: &Ticket, seen: &str, deadline: Instant) -> Asked<K> {
+        let mut state = self.lock();
+        if let Some(object) = state.cache.get(&ticket.key, seen) {
+            state.counts.hits += 1;
+            return Asked::Has(object);
+        }
+        state.counts.misses += 1;
+        if let Some((flight, theirs)) = state.flights.get(&ticket.key).and_then(Under::join) {
+            state.counts.joined += 1;
+            return Asked::Wait(flight, theirs);
+        }
+        state.begun += 1;
+        let (flight, under) = self.launch(ticket, state.begun, deadline);
+        state.flights.extend(under.map(|under| (ticket.key.clone(), under)));
+        Asked::Wait(flight, deadline)
+    }
+}
+
+impl<K: Lookup, L> Inner<K, L> {
+    pub(super) fn deadline(&self) -> Instant {
+        after(Instant::now(), self.config.deadline)
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<K>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ticket {
+    pub(super) fn new(namespace: &str, name: &str) -> Self {
+        let key = Key::new([namespace, name]);
+        Self { key, namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+
+    pub(super) fn of<L: Lookup>(object: &L) -> Self {
+        let own = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned).unwrap_or_default();
+        Self::new(&own(object.namespace()), &own(object.name()))
+    }
+
+    pub(super) fn identity(&self) -> (&str, &str) {
+        (&self.namespace, &self.name)
+    }
+}
+
+pub(super) fn overdue(ticket: &Ticket, last: Option<Error>) -> Error {
+    Error::of_object(Kind::Timeout, ticket.identity(), "was not fetched in time", last)
+}

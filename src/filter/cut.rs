@@ -1,0 +1,162 @@
+//! Removing fields from a value, and cutting them out of text.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::tree::{Place, Tree};
+use crate::json::{Cursor, Kind, Malformed};
+
+/// Removes from a value what the tree names.
+pub(super) fn from_value(value: &mut Value, place: &Place<'_>) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, value| keep(value, place.field(name)));
+        }
+        Value::Array(elements) => {
+            let len = elements.len();
+            let mut index = 0;
+            elements.retain_mut(|value| {
+                let below = place.element(index, len);
+                index += 1;
+                keep(value, below)
+            });
+        }
+        _ => {}
+    }
+}
+
+/// The text without what the tree names; everything else is copied as written.
+pub(super) fn from_json<'j>(json: &'j str, tree: &Tree) -> Result<Cow<'j, str>, Malformed> {
+    match tree.root() {
+        Some(place) => from_json_at(json, &place),
+        None => Ok(Cow::Borrowed(json)),
+    }
+}
+
+/// [`from_json`] for text that stands at `place` in its object.
+pub(super) fn from_json_at<'j>(
+    json: &'j str,
+    place: &Place<'_>,
+) -> Result<Cow<'j, str>, Malformed> {
+    Cutter::new(json, false).run(place)
+}
+
+/// [`from_json_at`] with white space in the place of what is cut, so that all else stays where it is.
+pub(super) fn blanked<'j>(json: &'j str, place: &Place<'_>) -> Result<Cow<'j, str>, Malformed> {
+    Cutter::new(json, true).run(place)
+}
+
+fn keep(value: &mut Value, place: Option<Place<'_>>) -> bool {
+    let Some(place) = place else { return true };
+    if place.ends() {
+        return false;
+    }
+    from_value(value, &place);
+    true
+}
+
+/// Copies text in runs, as long as nothing is cut.
+struct Cutter<'j> {
+    json: &'j str,
+    cursor: Cursor<'j>,
+    /// Up to here everything has been copied or cut. Nothing is ever cut at 0.
+    kept: usize,
+    out: String,
+    /// Whether white space takes the place of what is cut.
+    blank: bool,
+}
+
+/// Items of one container, to keep the commas right.
+#[derive(Default)]
+struct Items {
+    /// Where the item before ended.
+    before: Option<usize>,
+    any_kept: bool,
+}
+
+impl<'j> Cutter<'j> {
+    fn new(json: &'j str, blank: bool) -> Self {
+        Self { json, cursor: Cursor::new(json), kept: 0, out: String::new(), blank }
+    }
+
+    fn run(mut self, place: &Place<'_>) -> Result<Cow<'j, str>, Malformed> {
+        self.value(place)?;
+        if self.kept == 0 {
+            return Ok(Cow::Borrowed(self.json));
+        }
+        self.out.push_str(self.json.get(self.kept..).ok_or(Malformed)?);
+        Ok(Cow::Owned(self.out))
+    }
+
+    /// Cuts up to a place, from where all was copied or cut.
+    fn cut_to(&mut self, end: usize) -> Result<(), Malformed> {
+        if self.blank {
+            let cut = self.json.get(self.kept..end).ok_or(Malformed)?;
+            self.out.extend(cut.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
+        }
+        self.kept = end;
+        Ok(())
+    }
+
+    /// Steps over the value at the cursor. Recurses no deeper than the paths in the tree.
+    fn value(&mut self, place: &Place<'_>) -> Result<(), Malformed> {
+        let mut items = Items::default();
+        match self.cursor.kind()? {
+            Kind::Object => {
+                self.cursor.enter_object()?;
+                while let Some((start, name)) = self.cursor.next_field()? {
+                    let below = place.field(&name.unescape()?);
+                    self.item(&mut items, start, below)?;
+                }
+            }
+            Kind::Array => {
+                let counts_back = place.counts_back();
+                let len = if counts_back { self.cursor.clone().count_elements()? } else { 0 };
+                let mut index = 0;
+                self.cursor.enter_array()?;
+                while self.cursor.next_element()? {
+                    let start = self.cursor.position();
+                    self.item(&mut items, start, place.element(index, len))?;
+                    index += 1;
+                }
+            }
+            Kind::String | Kind::Literal => {
+                self.cursor.skip_value()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Steps over one item whose text begins at `start`, or cuts it with one of the commas beside it.
+    fn item(
+        &mut self,
+        items: &mut Items,
+        start: usize,
+        place: Option<Place<'_>>,
+    ) -> Result<(), Malformed> {
+        if items.before.is_some() && !items.any_kept {
+            // All items so far were cut: so is the comma after them.
+            self.cut_to(start)?;
+        }
+        match place {
+            Some(place) if place.ends() => {
+                let from = items.before.filter(|_| items.any_kept).unwrap_or(start);
+                self.out.push_str(self.json.get(self.kept..from).ok_or(Malformed)?);
+                self.kept = from;
+                self.cursor.skip_value()?;
+                self.cut_to(self.cursor.position())?;
+            }
+            Some(place) => {
+                items.any_kept = true;
+                self.value(&place)?;
+            }
+            None => {
+                items.any_kept = true;
+                self.cursor.skip_value()?;
+            }
+        }
+        items.before = Some(self.cursor.position());
+        Ok(())
+    }
+}

@@ -1,0 +1,150 @@
+//! Decoding what is in an array or object, but for what is removed.
+
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
+
+use super::{Decoder, Here, Text};
+use crate::filter::tree::Place;
+use crate::json::Declined;
+
+/// The elements of an array that are kept.
+pub(super) struct Elements<'d, 'j, 't> {
+    decoder: &'d mut Decoder<'j>,
+    place: Option<&'d Place<'t>>,
+    index: usize,
+    /// How many there are, removed ones too, if somebody needs to know.
+    len: Option<usize>,
+    /// How many are still to come.
+    left: Option<usize>,
+    /// The place of the element that comes next.
+    below: Option<Place<'t>>,
+}
+
+impl<'d, 'j, 't> Elements<'d, 'j, 't> {
+    pub(super) fn new(
+        decoder: &'d mut Decoder<'j>,
+        place: Option<&'d Place<'t>>,
+        len: Option<usize>,
+    ) -> Self {
+        let mut elements = Self { decoder, place, index: 0, len, left: len, below: None };
+        if place.is_some() {
+            elements.left = len.map(|len| (0..len).filter(|at| !elements.removes(*at)).count());
+        }
+        elements
+    }
+
+    fn element(&self, index: usize) -> Option<Place<'t>> {
+        self.place?.element(index, self.len.unwrap_or_default())
+    }
+
+    fn removes(&self, index: usize) -> bool {
+        self.element(index).as_ref().is_some_and(Place::ends)
+    }
+
+    /// Steps to the next element; `false` before the end of the array.
+    #[inline]
+    fn next_kept(&mut self) -> Result<bool, Declined> {
+        loop {
+            let first = self.index == 0;
+            if !self.decoder.step(|decoder| decoder.next(first, b']'))? {
+                return Ok(false);
+            }
+            self.below = self.element(self.index);
+            self.index += 1;
+            if !self.below.as_ref().is_some_and(Place::ends) {
+                return Ok(true);
+            }
+            self.decoder.step(Decoder::skip)?;
+        }
+    }
+
+    /// Steps out of the array, which must have no more elements than were asked for.
+    pub(super) fn end(mut self) -> Result<(), Declined> {
+        // What is removed behind the last one does not count.
+        if self.next_kept()? {
+            return Err(self.decoder.decline());
+        }
+        self.decoder.step(|decoder| decoder.leave(b']'))
+    }
+}
+
+impl<'j> SeqAccess<'j> for Elements<'_, 'j, '_> {
+    type Error = Declined;
+
+    fn next_element_seed<S>(&mut self, seed: S) -> Result<Option<S::Value>, Declined>
+    where
+        S: DeserializeSeed<'j>,
+    {
+        if !self.next_kept()? {
+            return Ok(None);
+        }
+        self.left = self.left.map(|left| left.saturating_sub(1));
+        let below = self.below.take();
+        seed.deserialize(Here { decoder: self.decoder, place: below.as_ref() }).map(Some)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        self.left
+    }
+}
+
+/// The fields of an object that are kept.
+pub(super) struct Fields<'d, 'j, 't> {
+    decoder: &'d mut Decoder<'j>,
+    place: Option<&'d Place<'t>>,
+    /// The place of the value that comes next.
+    below: Option<Place<'t>>,
+    first: bool,
+}
+
+impl<'d, 'j, 't> Fields<'d, 'j, 't> {
+    pub(super) fn new(decoder: &'d mut Decoder<'j>, place: Option<&'d Place<'t>>) -> Self {
+        Self { decoder, place, below: None, first: true }
+    }
+
+    /// Steps to the value of the next field and gives its name; `None` before the end.
+    #[inline]
+    fn next_kept(&mut self) -> Result<Option<Text<'j>>, Declined> {
+        loop {
+            let first = std::mem::take(&mut self.first);
+            let decoder = &mut *self.decoder;
+            if !decoder.step(|decoder| decoder.next(first, b'}'))? {
+                self.first = first;
+                return Ok(None);
+            }
+            let name = decoder.step(Decoder::name)?;
+            let Some(place) = self.place else { return Ok(Some(name)) };
+            self.below = place.field(decoder.key(name).name());
+            if !self.below.as_ref().is_some_and(Place::ends) {
+                return Ok(Some(name));
+            }
+            decoder.step(Decoder::skip)?;
+        }
+    }
+
+    /// Steps out of the object, all of whose fields must have been asked for.
+    pub(super) fn end(mut self) -> Result<(), Declined> {
+        match self.next_kept()? {
+            None => self.decoder.step(|decoder| decoder.leave(b'}')),
+            Some(_) => Err(self.decoder.decline()),
+        }
+    }
+}
+
+impl<'j> MapAccess<'j> for Fields<'_, 'j, '_> {
+    type Error = Declined;
+
+    fn next_key_seed<S>(&mut self, seed: S) -> Result<Option<S::Value>, Declined>
+    where
+        S: DeserializeSeed<'j>,
+    {
+        let Some(name) = self.next_kept()? else { return Ok(None) };
+        let key = self.decoder.key(name);
+        // serde_json would stand within the name now.
+        seed.deserialize(key).map(Some).map_err(|_| self.decoder.decline())
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'j>>(&mut self, seed: S) -> Result<S::Value, Declined> {
+        let below = self.below.take();
+        seed.deserialize(Here { decoder: self.decoder, place: below.as_ref() })
+    }
+}

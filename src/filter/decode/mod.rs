@@ -1,0 +1,250 @@
+//! Decodes text into any type, but for what is removed: that is stepped over.
+//!
+//! What it decodes is what `serde_json` would make of the text that is left. Where it isn't sure of
+//! that it gives up, errors included, and `serde_json` decides.
+
+mod here;
+mod items;
+#[cfg(test)]
+mod tests;
+mod variant;
+
+use memchr::memchr;
+use serde::de::DeserializeOwned;
+
+use self::here::Here;
+use super::tree::Place;
+use crate::json::{Counts, Declined, Fault, Key, MAX_DEPTH, Quoted, Scanner};
+
+/// Decodes the value at the start of the bytes, but for what ends at `place` or below, and gives
+/// where it ends. `None` if `serde_json` has to decide.
+///
+/// Those with which the bytes begin are known to be `text`.
+pub(super) fn decode<T: DeserializeOwned>(
+    bytes: &[u8],
+    text: &str,
+    place: Option<&Place<'_>>,
+) -> Option<(T, usize)> {
+    let mut decoder = Decoder::new(bytes);
+    decoder.text = (0, text);
+    decoder.scan.space();
+    let value = T::deserialize(Here { decoder: &mut decoder, place }).ok()?;
+    (!decoder.lost).then(|| (value, decoder.scan.position()))
+}
+
+/// A place in the bytes.
+struct Decoder<'j> {
+    bytes: &'j [u8],
+    scan: Scanner<'j>,
+    depth: usize,
+    /// A part of the bytes that is text, and where it begins.
+    text: (usize, &'j str),
+    counts: Counts,
+    /// The last string with escapes, without them.
+    unescaped: String,
+    /// It is not certain any more that `serde_json` would stand here too. Types may swallow errors
+    /// and go on.
+    lost: bool,
+}
+
+/// A string. Most are returned in registers.
+#[derive(Clone, Copy)]
+enum Text<'j> {
+    Written(&'j str),
+    /// In `Decoder::unescaped`.
+    Unescaped,
+}
+
+impl<'j> Decoder<'j> {
+    fn new(bytes: &'j [u8]) -> Self {
+        Self {
+            bytes,
+            scan: Scanner::new(bytes, 0),
+            depth: 0,
+            text: (0, ""),
+            counts: Counts::default(),
+            unescaped: String::new(),
+            lost: false,
+        }
+    }
+
+    /// Does a step after whose failure it doesn't matter where the decoder stands.
+    #[inline]
+    fn step<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Declined> {
+        step(self).map_err(|_| self.decline())
+    }
+
+    #[cold]
+    fn decline(&mut self) -> Declined {
+        self.lost = true;
+        Declined
+    }
+
+    /// The byte that tells what stands here.
+    #[inline]
+    fn peek(&mut self) -> Result<u8, Declined> {
+        self.step(|decoder| decoder.scan.peek())
+    }
+
+    fn enter(&mut self, open: u8) -> Result<(), Fault> {
+        self.scan.eat(open)?;
+        if self.depth == MAX_DEPTH {
+            return Err(Fault::Malformed);
+        }
+        self.depth += 1;
+        Ok(())
+    }
+
+    /// Steps to the next item; `false` before the end of the container.
+    #[inline]
+    fn next(&mut self, first: bool, close: u8) -> Result<bool, Fault> {
+        self.scan.space();
+        if self.scan.peek()? == close {
+            return Ok(false);
+        }
+        if !first {
+            self.scan.eat(b',')?;
+            self.scan.space();
+            if self.scan.peek()? == close {
+                return Err(Fault::Malformed);
+            }
+        }
+        Ok(true)
+    }
+
+    fn leave(&mut self, close: u8) -> Result<(), Fault> {
+        self.scan.space();
+        self.scan.eat(close)?;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// Steps from behind a name to the value.
+    #[inline]
+    fn colon(&mut self) -> Result<(), Fault> {
+        self.scan.space();
+        self.scan.eat(b':')?;
+        self.scan.space();
+        Ok(())
+    }
+
+    /// Steps over a name and to its value.
+    #[inline]
+    fn name(&mut self) -> Result<Text<'j>, Fault> {
+        let name = self.string()?;
+        self.colon()?;
+        Ok(name)
+    }
+
+    #[inline]
+    fn string(&mut self) -> Result<Text<'j>, Fault> {
+        let (start, whole) = self.scan.begin_string()?;
+        if !whole {
+            return self.escaped_string(start);
+        }
+        self.written(start, self.scan.position() - 1).map(Text::Written)
+    }
+
+    /// A string as the name of a field.
+    #[inline]
+    fn key(&self, name: Text<'j>) -> Key<'_, 'j> {
+        match name {
+            Text::Written(name) => Key::Written(name),
+            Text::Unescaped => Key::Unescaped(&self.unescaped),
+        }
+    }
+
+    #[cold]
+    fn escaped_string(&mut self, start: usize) -> Result<Text<'j>, Fault> {
+        let quoted = self.scan.escaped_string(start)?;
+        self.unescape(quoted)?;
+        Ok(Text::Unescaped)
+    }
+
+    /// What is written in a string.
+    #[inline]
+    fn written(&mut self, start: usize, end: usize) -> Result<&'j str, Fault> {
+        if start < self.text.0 || end > self.text.0 + self.text.1.len() {
+            self.read_text(start, end)?;
+        }
+        let (from, text) = self.text;
+        Ok(&text[start - from..end - from])
+    }
+
+    /// Makes sure that the bytes are text, and some that follow: one by one, short strings take
+    /// longer.
+    #[cold]
+    fn read_text(&mut self, start: usize, end: usize) -> Result<(), Fault> {
+        const AHEAD: usize = 1024;
+        let bytes = &self.bytes[start..self.bytes.len().min(end + AHEAD)];
+        let text =
+            str::from_utf8(bytes).or_else(|error| str::from_utf8(&bytes[..error.valid_up_to()]));
+        let text = text.unwrap_or_default();
+        self.text = (start, text);
+        if text.len() < end - start { Err(Fault::Malformed) } else { Ok(()) }
+    }
+
+    fn unescape(&mut self, quoted: Quoted) -> Result<(), Fault> {
+        let mut rest = self.written(quoted.start, quoted.end)?;
+        let own = &mut self.unescaped;
+        own.clear();
+        if quoted.halves {
+            let written = &self.bytes[quoted.start - 1..=quoted.end];
+            *own = serde_json::from_slice(written).map_err(|_| Fault::Malformed)?;
+            return Ok(());
+        }
+        while let Some(at) = memchr(b'\\', rest.as_bytes()) {
+            own.push_str(&rest[..at]);
+            let mut len = 2;
+            own.push(match rest.as_bytes()[at + 1] {
+                b'b' => '\u{8}',
+                b'f' => '\u{c}',
+                b'n' => '\n',
+                b'r' => '\r',
+                b't' => '\t',
+                b'u' => {
+                    len = 6;
+                    let unit = u32::from_str_radix(&rest[at + 2..at + 6], 16);
+                    unit.ok().and_then(char::from_u32).ok_or(Fault::Malformed)?
+                }
+                itself => itself.into(),
+            });
+            rest = &rest[at + len..];
+        }
+        own.push_str(rest);
+        Ok(())
+    }
+
+    /// Steps over a value that is removed.
+    fn skip(&mut self) -> Result<(), Fault> {
+        self.scan.skip_value(self.depth)
+    }
+
+    /// Steps over a value that is kept but not decoded.
+    fn check(&mut self) -> Result<(), Fault> {
+        match self.scan.peek()? {
+            b'{' => {
+                self.enter(b'{')?;
+                let mut first = true;
+                while self.next(first, b'}')? {
+                    self.scan.string()?;
+                    self.colon()?;
+                    self.check()?;
+                    first = false;
+                }
+                self.leave(b'}')
+            }
+            b'[' => {
+                self.enter(b'[')?;
+                let mut first = true;
+                while self.next(first, b']')? {
+                    self.check()?;
+                    first = false;
+                }
+                self.leave(b']')
+            }
+            b'"' => self.scan.string().map(drop),
+            _ => self.scan.literal().map(drop),
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! One pass over an object.
+
+use std::{borrow::Cow, collections::HashSet};
+
+use serde_json::Value;
+
+use super::{Kept, Means};
+use crate::{
+    filter::{
+        duplicates,
+        shape::{At, Before, Field, Role, Rule},
+        tree::{Place, Tree},
+    },
+    json::{Fault, MAX_DEPTH, Quoted, Scanner},
+    tape::{Tape, dictionary},
+};
+
+pub(super) struct Pass<'s, 'm> {
+    means: &'m mut Means,
+    scan: Scanner<'s>,
+    depth: usize,
+    identity: [(u32, u32); 4],
+    /// Those of the identity that are written with escapes, without them.
+    unescaped: [Option<String>; 4],
+    /// The object was given types and may have none of its own.
+    given: bool,
+    /// There is something in it of which only `serde_json` knows whether it decodes.
+    doubtful: bool,
+    /// Where fields begin that are replaced by later ones, once that is known.
+    replaced: Option<&'m HashSet<usize>>,
+}
+
+/// What ends a pass before the object does.
+pub(super) enum Stop {
+    Fault(Fault),
+    /// A name repeats, or looks as if it did; or what is wrong here may be replaced later.
+    Repeats,
+    /// It has types of its own.
+    Typed,
+}
+
+/// A field that is not known from other objects.
+struct Other<'s> {
+    /// Where it begins.
+    start: usize,
+    quoted: Quoted,
+    name: Cow<'s, str>,
+    number: Option<usize>,
+}
+
+impl<'s, 'm> Pass<'s, 'm> {
+    pub(super) fn new(
+        means: &'m mut Means,
+        bytes: &'s [u8],
+        replaced: Option<&'m HashSet<usize>>,
+    ) -> Self {
+        means.out.clear();
+        means.names.clear();
+        Self {
+            means,
+            scan: Scanner::new(bytes, 0),
+            depth: 0,
+            identity: Default::default(),
+            unescaped: Default::default(),
+            given: false,
+            doubtful: false,
+            replaced,
+        }
+    }
+
+    pub(super) fn run(mut self, tree: &Tree, at: Option<At>, types: &[u8]) -> Result<Kept, Stop> {
+        self.scan.space();
+        self.scan.eat(b'{')?;
+        self.depth = 1;
+        self.given = !types.is_empty();
+        let open = self.means.out.large_object();
+        self.means.out.append(types);
+        self.fields(at, tree.root().as_ref(), Role::Object)?;
+        self.means.out.close_large(open);
+        let own = std::mem::take(&mut self.unescaped);
+        for (place, own) in self.identity.iter_mut().zip(own) {
+            let Some(own) = own else { continue };
+            let start = self.means.out.position();
+            self.means.out.append(own.as_bytes());
+            *place = range(start, self.means.out.position());
+        }
+        let (start, end) = self.identity[0];
+        let tape = self.means.out.finish().filter(|_| start < end).ok_or(Fault::Malformed)?;
+        if self.doubtful && serde_json::from_str::<Value>(&Tape::new(&tape).to_json()).is_err() {
+            return Err(Fault::Malformed.into());
+        }
+        Ok(Kept { tape, identity: self.identity, end: self.scan.position() })
+    }
+
+    /// Keeps a value; where it is in the shape, if it is known there.
+    #[inline]
+    fn value(&mut self, at: Option<At>, place: Option<&Place<'_>>) -> Result<(), Stop> {
+        match self.scan.peek()? {
+            b'"' => Ok(self.string()?),
+            b'{' => {
+                self.enter()?;
+                let open = self.means.out.object();
+                self.fields(at, place, Role::Other)?;
+                self.means.out.close(open);
+                Ok(())
+            }
+            b'[' => self.array(at, place),
+            _ => {
+                let start = self.scan.position();
+                self.doubtful |= self.scan.literal()?;
+                self.means.out.literal(self.scan.since(start));
+                Ok(())
+            }
+        }
+    }
+
+    #[inline]
+    fn string(&mut self) -> Result<(), Fault> {
+        let own = self.scan.string()?;
+        if own.escaped {
+            return self.escaped(own);
+        }
+        self.means.out.string(self.scan.from(own.start), own.end - own.start);
+        Ok(())
+    }
+
+    #[cold]
+    fn escaped(&mut self, own: Quoted) -> Result<(), Fault> {
+        if own.halves {
+            self.scan.unescape(own)?;
+        }
+        self.means.out.escaped(self.scan.with_quotes(own));
+        Ok(())
+    }
+
+    fn array(&mut self, at: Option<At>, place: Option<&Place<'_>>) -> Result<(), Stop> {
+        let len = match place {
+            Some(place) if place.counts_back() => self.scan.count_elements(self.depth)?,
+            _ => 0,
+        };
+        // Where elements differ in what goes, nothing is known of all of them.
+        let at = match place {
+            None => at,
+            Some(place) if place.has_indexes() => None,
+            Some(_) => at.and_then(|at| self.means.shape.elements(at)),
+        };
+        self.enter()?;
+        let open = self.means.out.array();
+        self.scan.space();
+        if self.scan.peek()? != b']' {
+            for index in 0.. {
+                let below = place.and_then(|place| place.element(index, len));
+                if below.as_ref().is_some_and(Place::ends) {
+                    self.scan.skip_value(self.depth)?;
+                } else {
+                    self.value(at, below.as_ref())?;
+                }
+                if !self.next(b']')? {
+                    break;
+                }
+            }
+        }
+        self.leave();
+        self.means.out.close(open);
+        Ok(())
+    }
+
+    /// Keeps the fields of the object that was entered, and steps out of it.
+    fn fields(
+        &mut self,
+        at: Option<At>,
+        place: Option<&Place<'_>>,
+        role: Role,
+    ) -> Result<(), Stop> {
+        self.scan.space();
+        if self.scan.peek()? != b'}' {
+            let mut own = self.means.names.enter();
+            let mut before = at.map_or(Before::Unknown, Before::First);
+            loop {
+                let known = match self.means.shape.guess(before, &mut self.scan) {
+                    Some(known) => Some(known),
+                    None => self.field(at, before, place, role, &mut own)?,
+                };
+                before = known.map_or(Before::Unknown, Before::Field);
+                if let Some(known) = known {
+                    self.known(known, place, &mut own)?;
+                }
+                if !self.next(b'}')? {
+                    break;
+                }
+            }
+            self.means.names.leave(&own);
+        }
+        self.leave();
+        Ok(())
+    }
+
+    /// Keeps a field, of which the name and the colon were stepped over.
+    #[inline]
+    fn known(
+        &mut self,
+        at: At,
+        place: Option<&Place<'_>>,
+        own: &mut duplicates::Own,
+    ) -> Result<(), Stop> {
+        let Field { number, hash, rule, role } = self.means.shape.field(at);
+        self.scan.space();
+        if rule == Rule::All {
+            return Ok(self.scan.skip_value(self.depth)?);
+        }
+        if self.means.names.add(own, hash) {
+            return Err(Stop::Repeats);
+        }
+        self.means.out.name(number);
+        let below = match rule {
+            Rule::Part => place.and_then(|place| place.field(dictionary::name(number))),
+            _ => None,
+        };
+        self.role(role, Some(at), below.as_ref())
+    }
+
+    /// Finds out what field comes next, and steps over its name if it is known then. Else keeps it.
+    #[cold]
+    fn field(
+        &mut self,
+        at: Option<At>,
+        before: Before,
+        place: Option<&Place<'_>>,
+        role: Role,
+        own: &mut duplicates::Own,
+    ) -> Result<Option<At>, Stop> {
+        let start = self.scan.position();
+        let quoted = self.scan.string()?;
+        self.scan.space();
+        self.scan.eat(b':')?;
+        let name = self.scan.unescape(quoted)?;
+        // Some names mean something to serde_json.
+        let odd = quoted.odd || name.starts_with('$');
+        self.doubtful |= odd;
+        let number = if odd || quoted.escaped { None } else { dictionary::learn(&name) };
+        if let Some(at) = at
+            && let Some(number) = number
+        {
+            let field = || Field {
+                number,
+                hash: duplicates::hash(name.as_bytes()),
+                rule: rule(place.and_then(|place| place.field(&name)).as_ref()),
+                role: role.of(&name),
+            };
+            let known = self.means.shape.find(at, before, &name, number, field);
+            if known.is_some() {
+                return Ok(known);
+            }
+        }
+        self.other(Other { start, quoted, name, number }, place, role, own)?;
+        Ok(None)
+    }
+
+    fn other(
+        &mut self,
+        Other { start, quoted, name, number }: Other<'s>,
+        place: Option<&Place<'_>>,
+        role: Role,
+        own: &mut duplicates::Own,
+    ) -> Result<(), Stop> {
+        self.scan.space();
+        let below = place.and_then(|place| place.field(&name));
+        let replaced = self.replaced.is_some_and(|replaced| replaced.contains(&start));
+        if replaced || rule(below.as_ref()) == Rule::All {
+            return Ok(self.scan.skip_value(self.depth)?);
+        }
+        if self.replaced.is_none() && self.means.names.add(own, duplicates::hash(name.as_bytes())) {
+            return Err(Stop::Repeats);
+        }
+        match number {
+            Some(number) => self.means.out.name(number),
+            None if quoted.escaped => self.means.out.escaped_name(self.scan.with_quotes(quoted)),
+            None => self.means.out.other_name(name.as_bytes()),
+        }
+        self.role(role.of(&name), None, below.as_ref())
+    }
+
+    /// Keeps the value of a field that may be part of the object's identity.
+    #[inline]
+    fn role(&mut self, role: Role, at: Option<At>, place: Option<&Place<'_>>) -> Result<(), Stop> {
+        match role {
+            Role::Metadata => {
+                if self.scan.peek()? != b'{' {
+                    return Err(self.no_object());
+                }
+                self.enter()?;
+                let open = self.means.out.large_object();
+                self.fields(at, place, Role::Metadata)?;
+                self.means.out.close_large(open);
+                Ok(())
+            }
+            Role::Type if self.given => Err(Stop::Typed),
+            Role::Identity(part) => self.identity(part),
+            _ => self.value(at, place),
+        }
+    }
+
+    fn identity(&mut self, part: usize) -> Result<(), Stop> {
+        match self.scan.peek()? {
+            b'"' => {}
+            // The API server writes none of them as null, but serde would read it as missing.
+            b'n' => return self.value(None, None),
+            _ => return Err(self.no_object()),
+        }
+        let own = self.scan.string()?;
+        if own.escaped {
+            self.unescaped[part] = Some(self.scan.unescape(own)?.into_owned());
+            return Ok(self.escaped(own)?);
+        }
+        let len = own.end - own.start;
+        self.means.out.string(self.scan.from(own.start), len);
+        let end = self.means.out.position();
+        self.identity[part] = range(end - len, end);
+        Ok(())
+    }
+
+    /// No object has this here, unless a later field replaces it.
+    #[cold]
+    fn no_object(&self) -> Stop {
+        if self.replaced.is_none() { Stop::Repeats } else { Fault::Malformed.into() }
+    }
+
+    /// Steps into a container.
+    #[inline]
+    fn enter(&mut self) -> Result<(), Fault> {
+        if self.depth == MAX_DEPTH {
+            return Err(Fault::Malformed);
+        }
+        self.depth += 1;
+        self.scan.advance();
+        Ok(())
+    }
+
+    /// Steps from behind an item to the next one; `false` if the container ends there.
+    #[inline]
+    fn next(&mut self, close: u8) -> Result<bool, Fault> {
+        self.scan.space();
+        if self.scan.peek()? == close {
+            return Ok(false);
+        }
+        self.scan.eat(b',')?;
+        self.scan.space();
+        Ok(true)
+    }
+
+    /// Steps out of a container.
+    #[inline]
+    fn leave(&mut self) {
+        self.depth -= 1;
+        self.scan.advance();
+    }
+}
+
+fn rule(place: Option<&Place<'_>>) -> Rule {
+    match place {
+        None => Rule::Nothing,
+        Some(place) if place.ends() => Rule::All,
+        Some(_) => Rule::Part,
+    }
+}
+
+/// Where a string stands on a tape, which is not as long as that can't be told.
+fn range(start: usize, end: usize) -> (u32, u32) {
+    let [start, end] = [start, end].map(|at| u32::try_from(at).unwrap_or(u32::MAX));
+    (start, end)
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}

@@ -1,0 +1,307 @@
+//! Which fields to leave out of objects.
+
+mod cut;
+mod decode;
+mod duplicates;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
+mod keep;
+mod labels;
+mod selector;
+mod shape;
+mod tree;
+
+use std::borrow::Cow;
+
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+pub(crate) use self::keep::Kept;
+use self::{keep::Memory, tree::Tree};
+pub use self::{labels::LabelSelector, selector::FieldSelector};
+use crate::{
+    error::PathError,
+    json::{Fault, Malformed, Scanner},
+    path::{FieldPath, Segment, Step, Way},
+};
+
+/// The fields that tell which object it is, and which version.
+const IDENTITY: [&[&str]; 6] = [
+    &["apiVersion"],
+    &["kind"],
+    &["metadata", "name"],
+    &["metadata", "namespace"],
+    &["metadata", "uid"],
+    &["metadata", "resourceVersion"],
+];
+
+/// Fields to leave out of objects, such as `metadata.managedFields`.
+///
+/// Missing fields are fine. Which fields go is decided on the object as given, so `a[0]` and `a[1]` together
+/// remove the first two elements. Fields that identify an object can't be left out.
+///
+/// ```
+/// use kube_weir::FieldFilter;
+/// use serde_json::json;
+///
+/// let filter = FieldFilter::new(["metadata.managedFields", "spec.containers[*].env"])?;
+/// let mut pod = json!({
+///     "metadata": { "name": "a", "managedFields": [] },
+///     "spec": { "containers": [{ "name": "web", "env": [] }] },
+/// });
+/// filter.remove(&mut pod);
+/// assert_eq!(pod, json!({ "metadata": { "name": "a" }, "spec": { "containers": [{ "name": "web" }] } }));
+/// # Ok::<(), kube_weir::PathError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct FieldFilter {
+    paths: Vec<FieldPath>,
+    /// The plain ones among the paths; or what stays.
+    plain: Tree,
+    /// Whether there are others.
+    queries: bool,
+    memory: Memory,
+}
+
+impl FieldFilter {
+    /// A filter that leaves out what the paths select.
+    ///
+    /// # Errors
+    ///
+    /// If one of them is no path, or could remove `apiVersion`, `kind`, or the `name`, `namespace`, `uid` or
+    /// `resourceVersion` in `metadata` from some object: `metadata`, `metadata.*` and `..name` could.
+    ///
+    /// ```
+    /// use kube_weir::FieldFilter;
+    ///
+    /// let error = FieldFilter::new(["status", "metadata.uid"]).unwrap_err();
+    /// assert_eq!(error.path(), "metadata.uid");
+    /// assert_eq!(error.hint(), "may remove metadata.uid, which identifies the object");
+    /// ```
+    pub fn new<I, S>(paths: I) -> Result<Self, PathError>
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<str>,
+    {
+        let mut filter = Self::default();
+        for text in paths {
+            let text = text.as_ref();
+            let path = FieldPath::parse(text)?;
+            if let Some(field) = IDENTITY.iter().find(|field| may_remove(path.segments(), field)) {
+                let start = text.len() - text.trim_start().len();
+                let hint = format!("may remove {}, which identifies the object", field.join("."));
+                return Err(PathError::new(text, start, hint));
+            }
+            filter.add(path);
+        }
+        Ok(filter)
+    }
+
+    /// A filter that leaves out what either of the two does.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        other.paths.into_iter().for_each(|path| self.add(path));
+        self
+    }
+
+    /// A filter that leaves out all but what an object is known by, its types where `typed`, and what
+    /// the paths look at.
+    ///
+    /// An array that a path counts the elements of stays whole, and so does what it searches.
+    pub(crate) fn keeping<'p>(paths: impl IntoIterator<Item = &'p FieldPath>, typed: bool) -> Self {
+        let mut plain = Tree::keeping();
+        let own = if typed { &IDENTITY[..] } else { &IDENTITY[2..] };
+        for field in own {
+            let steps: Vec<_> = field.iter().map(|name| Step::Name((*name).into())).collect();
+            plain.insert(&steps);
+        }
+        for path in paths {
+            let whole = path.segments().iter().any(Segment::reads_root);
+            let steps = path.segments().iter().map_while(Segment::step);
+            let steps = steps.take_while(|step| !whole && !matches!(step, Step::Index(_)));
+            plain.insert(&steps.collect::<Vec<_>>());
+        }
+        Self { plain, ..Self::default() }
+    }
+
+    fn add(&mut self, path: FieldPath) {
+        match path.way() {
+            Way::Plain(steps) => self.plain.insert(steps),
+            Way::Query(_) => self.queries = true,
+        }
+        self.paths.push(path);
+        // What was learnt with other paths holds no more.
+        self.memory = Memory::default();
+    }
+
+    /// The paths that are left out, in the order given.
+    pub fn paths(&self) -> &[FieldPath] {
+        &self.paths
+    }
+
+    /// Whether the filter leaves out nothing.
+    pub fn is_empty(&self) -> bool {
+        self.paths.is_empty() && self.plain.root().is_none()
+    }
+
+    /// Removes the fields from an object.
+    pub fn remove(&self, value: &mut Value) {
+        let tree =
+            if self.queries { Cow::Owned(self.located(value)) } else { Cow::Borrowed(&self.plain) };
+        if let Some(place) = tree.root() {
+            cut::from_value(value, &place);
+        }
+    }
+
+    /// The JSON text of an object without the fields. What is kept stays as written, numbers and escapes too.
+    ///
+    /// One pass without a tree if all paths are made of names, indexes and `*`.
+    ///
+    /// # Errors
+    ///
+    /// If the text is not JSON.
+    ///
+    /// ```
+    /// use kube_weir::FieldFilter;
+    ///
+    /// let filter = FieldFilter::new(["status"])?;
+    /// assert_eq!(filter.cut(r#"{"spec": {"n": 1.50}, "status": {}}"#)?, r#"{"spec": {"n": 1.50}}"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cut<'j>(&self, json: &'j str) -> Result<Cow<'j, str>, serde_json::Error> {
+        let json = serde_json::from_str::<&RawValue>(json)?.get();
+        let tree = self.tree_for(json)?;
+        cut::from_json(json, &tree).map_err(|Malformed| malformed(json))
+    }
+
+    /// Decodes an object without the fields: they are skipped, never built.
+    /// The result is what [`cut`](Self::cut) and decoding its text would give.
+    ///
+    /// # Errors
+    ///
+    /// If what is left of the text is not JSON, or does not decode as a `T`. What is skipped is not
+    /// checked, but for where it ends.
+    ///
+    /// ```
+    /// use kube_weir::FieldFilter;
+    /// use std::collections::BTreeMap;
+    ///
+    /// let filter = FieldFilter::new(["annotations.big"])?;
+    /// let text = r#"{"annotations": {"big": "...", "small": "x"}}"#;
+    /// let object: BTreeMap<String, BTreeMap<String, String>> = filter.deserialize(text)?;
+    /// assert_eq!(object["annotations"], BTreeMap::from([("small".into(), "x".into())]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn deserialize<T: DeserializeOwned>(&self, json: &str) -> Result<T, serde_json::Error> {
+        let tree = self.tree_for(json)?;
+        let place = tree.root();
+        if let Some((object, end)) = decode::decode(json.as_bytes(), json, place.as_ref())
+            && is_space(&json[end..])
+        {
+            return Ok(object);
+        }
+        // Either it is wrong, and serde_json says why, or only serde_json knows that it isn't. Given
+        // as text, it would take the rest of a wrong key of `bool` for text too, from within a
+        // character.
+        let Some(place) = place else { return serde_json::from_slice(json.as_bytes()) };
+        serde_json::from_str::<IgnoredAny>(json)?;
+        let cut = cut::from_json_at(json, &place).map_err(|Malformed| malformed(json))?;
+        serde_json::from_slice(cut.as_bytes()).or_else(|error| {
+            // Where it is wrong is told in the text as it was given.
+            let blanked = cut::blanked(json, &place).map_err(|Malformed| error)?;
+            serde_json::from_slice(blanked.as_bytes())
+        })
+    }
+
+    /// Decodes the object at the start of the bytes and gives where it ends, in one pass. For what
+    /// takes more than that, or is wrong, it is malformed: [`deserialize`](Self::deserialize) knows.
+    pub(crate) fn deserialize_first<T: DeserializeOwned>(
+        &self,
+        bytes: &[u8],
+    ) -> Result<(T, usize), Fault> {
+        if self.queries {
+            return Err(Fault::Malformed);
+        }
+        decode::decode(bytes, "", self.plain.root().as_ref()).ok_or(Fault::Malformed)
+    }
+
+    /// What to keep of the object at the start of the bytes, in one pass if all paths are made of
+    /// names, indexes and `*`. It gets these `types`, unless it has any itself.
+    pub(crate) fn keep(&self, bytes: &[u8], types: &[u8]) -> Result<Kept, Fault> {
+        if !self.queries {
+            return self.memory.read(bytes, &self.plain, true, types);
+        }
+        let mut scan = Scanner::new(bytes, 0);
+        scan.space();
+        if scan.peek()? != b'{' {
+            return Err(Fault::Malformed);
+        }
+        scan.skip_value(0)?;
+        let value: Value =
+            serde_json::from_slice(&bytes[..scan.position()]).map_err(|_| Fault::Malformed)?;
+        self.memory.read(bytes, &self.located(&value), false, types)
+    }
+
+    /// What to remove from the object in the text.
+    fn tree_for(&self, json: &str) -> Result<Cow<'_, Tree>, serde_json::Error> {
+        if !self.queries {
+            return Ok(Cow::Borrowed(&self.plain));
+        }
+        let value: Value = serde_json::from_str(json)?;
+        Ok(Cow::Owned(self.located(&value)))
+    }
+
+    /// What to remove from this very object: the plain paths, and where the others lead in it.
+    fn located(&self, value: &Value) -> Tree {
+        let mut tree = self.plain.clone();
+        for path in &self.paths {
+            let Way::Query(query) = path.way() else {
+                continue;
+            };
+            for found in query.query_located(value).locations() {
+                let steps: Vec<_> = found.iter().filter_map(step).collect();
+                tree.insert(&steps);
+            }
+        }
+        tree
+    }
+}
+
+fn step(element: &serde_json_path::PathElement<'_>) -> Option<Step> {
+    match element.as_name() {
+        Some(name) => Some(Step::Name(name.into())),
+        None => i64::try_from(element.as_index()?).ok().map(Step::Index),
+    }
+}
+
+/// Whether the path may select the field, or an object that holds it, in some object.
+fn may_remove(segments: &[Segment], field: &[&str]) -> bool {
+    let Some((segment, later)) = segments.split_first() else {
+        return true;
+    };
+    let Some((name, below)) = field.split_first() else {
+        return false;
+    };
+    (segment.may_select(name) && may_remove(later, below))
+        || (segment.descends && may_remove(segments, below))
+}
+
+fn is_space(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t'))
+}
+
+fn malformed(json: &str) -> serde_json::Error {
+    match serde_json::from_str::<IgnoredAny>(json) {
+        Err(error) => error,
+        Ok(_) => serde_json::Error::custom("JSON nested too deep or with a broken name"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    mod agreement;
+    mod choice;
+    mod typed;
+    mod vectors;
+}

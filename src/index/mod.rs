@@ -1,0 +1,226 @@
+//! What to index objects by.
+
+mod key;
+
+use std::{fmt, sync::Arc};
+
+use serde::Serialize;
+
+pub use self::key::Key;
+pub(crate) use self::key::Prefix;
+use crate::{
+    document,
+    error::{Error, Kind},
+    path::FieldPath,
+    strain::Strainer,
+};
+
+/// The indexes of a store: one main index, and any number of named ones beside it.
+///
+/// An object may have several keys in an index (a path with several results gives several keys,
+/// several such paths every combination) or none: an object without a value for an index is
+/// absent from that index alone, and counted in [`Store::explain`](crate::Store::explain).
+///
+/// ```
+/// use k8s_openapi::api::networking::v1::Ingress;
+/// use kube_weir::IndexBy;
+///
+/// let by = IndexBy::<Ingress>::paths(["metadata.namespace", "metadata.name"])?
+///     .and("by-host", IndexBy::path("spec.rules[*].host")?)
+///     .and("by-class", IndexBy::with(|ingress: &Ingress| {
+///         ingress.spec.as_ref().and_then(|spec| spec.ingress_class_name.clone()).map(|class| [class])
+///     }));
+/// # Ok::<(), kube_weir::Error>(())
+/// ```
+pub struct IndexBy<K> {
+    main: Index<K>,
+    named: Vec<(Arc<str>, Index<K>)>,
+    /// What the objects have gone through when they are indexed.
+    strainer: Arc<Strainer<K>>,
+}
+
+impl<K: Serialize + 'static> IndexBy<K> {
+    /// A composite index: one key part for each path.
+    ///
+    /// # Errors
+    ///
+    /// [`is_path`](Error::is_path) if a path is rejected, or if there is none.
+    pub fn paths<I>(paths: I) -> Result<Self, Error>
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        let paths: Vec<FieldPath> = paths
+            .into_iter()
+            .map(|path| FieldPath::parse(path.as_ref()))
+            .collect::<Result<_, _>>()?;
+        if paths.is_empty() {
+            return Err(Error::new(Kind::Path, "an index needs at least one path"));
+        }
+        let width = paths.len();
+        let identity = paths.iter().zip(IDENTITY).all(|(path, own)| path.as_str() == own);
+        let keys = match width {
+            1 | 2 if identity => Keys::Identity,
+            _ => Keys::Paths(paths, document::keys_of::<K>),
+        };
+        Ok(Index { width, keys }.into())
+    }
+
+    /// An index by one path.
+    ///
+    /// # Errors
+    ///
+    /// [`is_path`](Error::is_path) if the path is rejected.
+    pub fn path(path: impl AsRef<str>) -> Result<Self, Error> {
+        Self::paths([path])
+    }
+}
+
+impl<K> IndexBy<K> {
+    /// The order of the objects themselves, which costs nothing.
+    pub(crate) fn identity() -> Self {
+        Index { width: IDENTITY.len(), keys: Keys::Identity }.into()
+    }
+
+    /// The name of the main index, for [`Batch::touched`](crate::Batch::touched) and
+    /// [`Snapshot::by`](crate::Snapshot::by).
+    pub const MAIN: &'static str = "main";
+
+    /// An index by a closure that gives an object's keys, each an array of the key's parts.
+    ///
+    /// The closure must depend on the object alone: [`Batch::touched`](crate::Batch::touched) calls
+    /// it again for the versions before and after a change.
+    pub fn with<F, I, S, const N: usize>(keys: F) -> Self
+    where
+        F: Fn(&K) -> I + Send + Sync + 'static,
+        I: IntoIterator<Item = [S; N]>,
+        S: AsRef<str>,
+    {
+        let keys = move |object: &K| keys(object).into_iter().map(Key::new).collect();
+        Index { width: N, keys: Keys::With(Arc::new(keys)) }.into()
+    }
+
+    /// Adds an index under a name, for [`Snapshot::by`](crate::Snapshot::by).
+    ///
+    /// Of two indexes with one name the last counts.
+    #[must_use]
+    pub fn and(mut self, name: impl Into<Arc<str>>, index: Self) -> Self {
+        let name = name.into();
+        if *name == *Self::MAIN {
+            return Self { main: index.main, ..self };
+        }
+        self.named.retain(|(other, _)| *other != name);
+        self.named.push((name, index.main));
+        self
+    }
+
+    /// The same for objects that come through these stages.
+    pub(crate) fn behind(self, strainer: Strainer<K>) -> Self {
+        Self { strainer: Arc::new(strainer), ..self }
+    }
+
+    pub(crate) fn strainer(&self) -> Arc<Strainer<K>> {
+        Arc::clone(&self.strainer)
+    }
+
+    /// The paths that all the keys come from; `None` if a closure gives some of them.
+    pub(crate) fn all_paths(&self) -> Option<Vec<FieldPath>> {
+        let mut all = Vec::new();
+        for index in std::iter::once(&self.main).chain(self.named.iter().map(|(_, index)| index)) {
+            match &index.keys {
+                Keys::Identity => {}
+                Keys::Paths(paths, _) => all.extend_from_slice(paths),
+                Keys::With(_) => return None,
+            }
+        }
+        Some(all)
+    }
+
+    pub(crate) fn into_indexes(self) -> Arc<[(Arc<str>, Index<K>)]> {
+        let main = (Self::MAIN.into(), self.main);
+        std::iter::once(main).chain(self.named).collect()
+    }
+}
+
+impl<K> fmt::Debug for IndexBy<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IndexBy")
+            .field("width", &self.main.width)
+            .field("named", &self.named.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+/// One index in [`Explain`](crate::Explain).
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[non_exhaustive]
+pub struct ExplainIndex {
+    /// Its name.
+    pub name: Arc<str>,
+    /// How many (key, object) pairs it has.
+    pub entries: usize,
+    /// How many objects have no key in it.
+    pub absent: usize,
+}
+
+/// One index.
+pub(crate) struct Index<K> {
+    /// How many parts its keys have.
+    pub(crate) width: usize,
+    keys: Keys<K>,
+}
+
+enum Keys<K> {
+    /// The paths of [`IDENTITY`], or the first of them. The order of the objects themselves
+    /// answers for such an index, which therefore costs nothing.
+    Identity,
+    Paths(Vec<FieldPath>, fn(&FieldPath, &K) -> Vec<String>),
+    With(Arc<Closure<K>>),
+}
+
+type Closure<K> = dyn Fn(&K) -> Vec<Key> + Send + Sync;
+
+const IDENTITY: [&str; 2] = ["metadata.namespace", "metadata.name"];
+
+impl<K> Index<K> {
+    pub(crate) fn is_identity(&self) -> bool {
+        matches!(self.keys, Keys::Identity)
+    }
+
+    /// An object's keys; none for an identity index, which has no keys of its own.
+    pub(crate) fn keys(&self, object: &K) -> Vec<Key> {
+        let mut keys = match &self.keys {
+            Keys::Identity => Vec::new(),
+            Keys::Paths(paths, read) => match &paths[..] {
+                [path] => read(path, object).into_iter().map(|part| Key::new([part])).collect(),
+                paths => {
+                    let parts: Vec<_> = paths.iter().map(|path| read(path, object)).collect();
+                    combinations(&parts)
+                }
+            },
+            Keys::With(keys) => keys(object),
+        };
+        if keys.len() > 1 {
+            keys.sort_unstable();
+            keys.dedup();
+        }
+        keys
+    }
+}
+
+impl<K> From<Index<K>> for IndexBy<K> {
+    fn from(main: Index<K>) -> Self {
+        Self { main, named: Vec::new(), strainer: Arc::default() }
+    }
+}
+
+/// Every way to take one part from each list.
+fn combinations(parts: &[Vec<String>]) -> Vec<Key> {
+    let mut keys: Vec<Vec<&str>> = vec![Vec::new()];
+    for values in parts {
+        keys = keys
+            .iter()
+            .flat_map(|key| values.iter().map(move |value| [key, &[value.as_str()][..]].concat()))
+            .collect();
+    }
+    keys.into_iter().map(Key::new).collect()
+}

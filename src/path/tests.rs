@@ -1,0 +1,229 @@
+//! The dialect: what is the same path, what it selects, what is rejected and where.
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+
+use super::FieldPath;
+use crate::error::PathError;
+
+fn path(text: &str) -> FieldPath {
+    FieldPath::parse(text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// SEMANTICS: P1
+#[test]
+#[expect(clippy::mutable_key_type, reason = "regexes in a path cache what they match, no more")]
+fn spellings_of_one_path_are_equal() {
+    let texts = [
+        "a.b",
+        ".a.b",
+        "$.a.b",
+        "{.a.b}",
+        "{$.a.b}",
+        " a.b\n",
+        "a['b']",
+        "['a'][\"b\"]",
+        "$['a'].b",
+        "\\a.\\b",
+    ];
+    let paths: HashSet<FieldPath> = texts.into_iter().map(path).collect();
+    assert_eq!(paths.len(), 1);
+    assert_ne!(path("a.b"), path("['a.b']"));
+    assert_eq!(path(" {.a.b} ").as_str(), "{.a.b}");
+    assert_eq!(path("a.b").to_string(), "a.b");
+    assert_eq!(format!("{:?}", path("a.b")), r#"FieldPath("a.b")"#);
+    assert_eq!("a.b".parse::<FieldPath>().unwrap(), path(".a.b"));
+}
+
+/// SEMANTICS: P2
+#[test]
+fn dots_in_quotes_and_escaped_dots_are_plain() {
+    let object =
+        json!({ "labels": { "a.io/b": "x", "it's": "q", "\"": "d", "\\": "s", "end ": "e" } });
+    for text in [
+        "labels['a.io/b']",
+        "labels[\"a.io/b\"]",
+        "labels.a\\.io/b",
+        "labels['a\\.io/b']",
+        "['labels'].a\\.io/b",
+    ] {
+        assert_eq!(path(text).keys(&object), ["x"], "{text}");
+    }
+    assert_eq!(path(r"labels['it\'s']").keys(&object), ["q"]);
+    assert_eq!(path(r#"labels["it's"]"#).keys(&object), ["q"]);
+    assert_eq!(path(r#"labels["\""]"#).keys(&object), ["d"]);
+    assert_eq!(path(r"labels.\\").keys(&object), ["s"]);
+    assert_eq!(path(r"labels.end\ ").keys(&object), ["e"]);
+}
+
+/// SEMANTICS: P3
+#[test]
+fn searching_steps() {
+    let object = json!({ "l": [{ "k": "v", "n-x": 1 }, { "k": "w" }, { "n-x": 3, "in": [1, 2] }] });
+    let rows: [(&str, &[&str]); 16] = [
+        ("l[0].k", &["v"]),
+        ("l[-2].k", &["w"]),
+        ("l[*].k", &["v", "w"]),
+        ("l.*.k", &["v", "w"]),
+        ("*[0].k", &["v"]),
+        ("l[0:2].k", &["v", "w"]),
+        ("l[::2].n-x", &["1", "3"]),
+        ("l[ 0 , 1 ].k", &["v", "w"]),
+        ("l[0]['k','n-x']", &["v", "1"]),
+        ("$..n-x", &["1", "3"]),
+        ("l..['k']", &["v", "w"]),
+        (r#"l[?(@.k=="v")].n-x"#, &["1"]),
+        (r"l[?@.k=='v' && @.n-x == 1].k", &["v"]),
+        ("l[?(@.n-x)].n-x", &["1", "3"]),
+        ("l[?(@.in[?@ > 1])].n-x", &["3"]),
+        (r"l[?(@.k=='\v')].k", &["v"]),
+    ];
+    for (text, keys) in rows {
+        assert_eq!(path(text).keys(&object), keys, "{text}");
+        assert_eq!(path(text).keys_of(&object), keys, "{text}");
+        assert_eq!(path(text).keys_in_json(&object.to_string()), keys, "{text}");
+    }
+}
+
+/// SEMANTICS: P4
+#[test]
+fn names_of_many_characters() {
+    for name in ["a-b", "a_b", "a/b", "a:b", "$a", "a$", "@a", "a1", "1", "ключ", "名前", "नाम्"]
+    {
+        let object = json!({ "x": { name: "found" } });
+        assert_eq!(path(&format!("x.{name}")).keys(&object), ["found"], "{name}");
+        assert_eq!(path(name).keys(&object["x"]), ["found"], "{name}");
+    }
+}
+
+/// SEMANTICS: P5
+#[test]
+fn rejected_with_position_and_hint() {
+    let rows = [
+        ("", 0, "empty"),
+        ("  ", 2, "empty"),
+        ("$", 1, "empty"),
+        ("$ ", 1, "white space"),
+        ("$*", 1, "'*'"),
+        ("{}", 1, "empty"),
+        (".", 1, "expected a name"),
+        ("a.", 2, "expected a name"),
+        ("a. b", 2, "white space"),
+        ("....", 2, "expected a name"),
+        ("a...b", 3, "expected a name"),
+        ("a.[b]", 2, "drop the dot"),
+        ("a[", 1, "unclosed '['"),
+        ("a[0", 1, "unclosed '['"),
+        ("a['b", 2, "unclosed quote"),
+        ("a['b'", 1, "unclosed '['"),
+        ("a[?(@.b", 3, "unclosed '('"),
+        ("a[?(@.b].c", 3, "unclosed '('"),
+        ("a[?@.b", 2, "unclosed filter"),
+        ("a[?@.b == ]", 2, "not a filter"),
+        ("a[?@.b=='x]", 8, "unclosed quote"),
+        ("a[]", 2, "empty brackets"),
+        ("a['']", 2, "empty"),
+        ("a[b]", 2, "expected a quoted name"),
+        ("a[1.5]", 2, "whole number"),
+        ("a[01]", 2, "whole number"),
+        ("a[9007199254740992]", 2, "whole number"),
+        ("a[1:x]", 2, "slice"),
+        ("a['b' 'c']", 6, "expected ',' or ']'"),
+        ("a]", 1, "stray ']'"),
+        ("a}", 1, "stray '}'"),
+        ("{.a", 0, "unclosed '{'"),
+        ("{.a}b", 4, "expected '.' or '['"),
+        ("a b", 1, "white space"),
+        (" ключ b", 9, "white space"),
+        ("a,b", 1, "unexpected ','"),
+        ("a|b", 1, "unexpected '|'"),
+        ("(a)", 0, "unexpected '('"),
+        ("a*", 1, "'*' stands alone"),
+        ("a'b'", 1, "in brackets"),
+        ("a[0]b", 4, "expected '.' or '['"),
+        ("@.a", 0, "'@'"),
+        ("range .a[*]", 5, "white space"),
+        ("a\\", 1, "nothing follows"),
+    ];
+    for (text, position, hint) in rows {
+        let error = FieldPath::parse(text).expect_err(text);
+        assert_eq!(error.position(), position, "{error}");
+        assert!(error.hint().contains(hint), "{error}");
+        assert_eq!(error.path(), text);
+        let column = text[..position].chars().count();
+        assert_eq!(error.caret(), format!("{text}\n{}^", " ".repeat(column)));
+    }
+}
+
+/// SEMANTICS: P5
+#[test]
+fn hostile_paths_are_rejected_in_no_time() {
+    for text in [
+        ".a".repeat(100_000),
+        format!("a[?{}@.b{}]", "(".repeat(100_000), ")".repeat(100_000)),
+        "a[?@.b".repeat(100_000),
+        format!("a{}", "[?@".repeat(1000) + &"]".repeat(1000)),
+    ] {
+        assert!(FieldPath::parse(&text).is_err());
+    }
+    let deepest = format!("a[?{}@.b == 1{}]", "(".repeat(6), ")".repeat(6));
+    assert_eq!(path(&deepest).keys(&json!({ "a": [{ "b": 1 }] })), [""; 0]);
+    assert!(FieldPath::parse(&".a".repeat(127)).is_ok());
+    assert!(FieldPath::parse(&".a".repeat(128)).is_err());
+}
+
+/// SEMANTICS: P7
+#[test]
+fn keys_come_in_document_order_without_duplicates() {
+    let text = r#"{"m":{"z":"1","a":"2","z2":"1"},"l":["b","a","b",null,{},[]],"a":1,"a":2}"#;
+    assert_eq!(path("m.*").keys_in_json(text), ["1", "2"]);
+    assert_eq!(path("l[*]").keys_in_json(text), ["b", "a"]);
+    // Of fields with one name the last counts, as in the decoded value.
+    assert_eq!(path("a").keys_in_json(text), ["2"]);
+    let twice = r#"{"a":{"b":1},"\u0061":{"c":2}}"#;
+    for text in ["a.b", "a.c", "*.b", "*.c"] {
+        let value: Value = serde_json::from_str(twice).unwrap();
+        assert_eq!(path(text).keys_in_json(twice), path(text).keys(&value), "{text}");
+    }
+}
+
+#[test]
+fn keys_in_broken_json_are_none() {
+    for text in ["", "{", "{\"a\":", "{\"a\":\"x", "[", "{\"a\":\"\\ud800\"}", "nonsense"] {
+        assert!(path("a").keys_in_json(text).is_empty(), "{text}");
+        assert!(path("..a").keys_in_json(text).is_empty(), "{text}");
+    }
+    let deep = "{\"a\":".repeat(10_000) + "1" + &"}".repeat(10_000);
+    assert!(path(&".a".repeat(127)).keys_in_json(&deep).is_empty());
+}
+
+#[test]
+fn within() {
+    let rows = [
+        ("metadata.labels.x", "metadata", true),
+        ("metadata", "metadata", true),
+        ("metadata['labels','annotations'].x", "metadata", true),
+        ("metadata..x", "metadata", true),
+        ("metadata[?@.a]", "metadata", true),
+        ("spec.l[0].a", "spec.l[*]", true),
+        ("spec.l[0].a", "spec.l[0]", true),
+        ("metadata[?@.a == $.spec.b]", "metadata", false),
+        ("metadata2", "metadata", false),
+        ("..metadata", "metadata", false),
+        ("*.a", "metadata", false),
+        ("spec.l[-1]", "spec.l[0]", false),
+        ("metadata", "metadata.labels", false),
+        ("metadata.labels", "..labels", false),
+    ];
+    for (text, prefix, within) in rows {
+        assert_eq!(path(text).is_within(&path(prefix)), within, "{text} {prefix}");
+    }
+}
+
+#[test]
+fn paths_go_to_other_threads() {
+    fn sent<T: Send + Sync + 'static>() {}
+    sent::<FieldPath>();
+    sent::<PathError>();
+}

@@ -1,0 +1,107 @@
+//! Following a plain path through JSON text.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use crate::{
+    json::{Cursor, Kind, Malformed},
+    path::{Step, place_in, scalar},
+};
+
+/// The keys of what a plain path leads to in JSON text, as they would be in the decoded value.
+pub(in crate::path) fn keys(json: &str, steps: &[Step]) -> Result<Vec<String>, Malformed> {
+    let mut walk = Walk { cursor: Cursor::new(json), keys: Vec::new() };
+    walk.scan(steps)?;
+    Ok(walk.keys)
+}
+
+struct Walk<'j> {
+    cursor: Cursor<'j>,
+    keys: Vec<String>,
+}
+
+impl<'j> Walk<'j> {
+    /// Collects keys on the way over the value at the cursor.
+    fn scan(&mut self, steps: &[Step]) -> Result<(), Malformed> {
+        let cursor = &mut self.cursor;
+        let kind = cursor.kind()?;
+        let Some((step, below)) = steps.split_first() else {
+            match kind {
+                Kind::String => self.keys.push(cursor.string()?.unescape()?.into_owned()),
+                Kind::Literal => self.keys.extend(scalar::of_literal(cursor.value()?)),
+                Kind::Object | Kind::Array => {
+                    cursor.skip_value()?;
+                }
+            }
+            return Ok(());
+        };
+        match (kind, step) {
+            (Kind::Object, Step::Name(name)) => self.scan_field(name, below),
+            (Kind::Object, Step::Any) => self.scan_fields(below),
+            (Kind::Array, Step::Any) => {
+                cursor.enter_array()?;
+                while self.cursor.next_element()? {
+                    self.scan(below)?;
+                }
+                Ok(())
+            }
+            (Kind::Array, Step::Index(index)) => self.scan_element(*index, below),
+            _ => cursor.skip_value().map(drop),
+        }
+    }
+
+    fn scan_field(&mut self, name: &str, below: &[Step]) -> Result<(), Malformed> {
+        let before = self.keys.len();
+        self.cursor.enter_object()?;
+        while let Some((_, own)) = self.cursor.next_field()? {
+            if !own.is(name) {
+                self.cursor.skip_value()?;
+                continue;
+            }
+            // Of fields with one name the last counts.
+            self.keys.truncate(before);
+            self.scan(below)?;
+        }
+        Ok(())
+    }
+
+    fn scan_fields(&mut self, below: &[Step]) -> Result<(), Malformed> {
+        let mut values: Vec<Cursor<'j>> = Vec::new();
+        let mut places: HashMap<Cow<'_, str>, usize> = HashMap::new();
+        self.cursor.enter_object()?;
+        while let Some((_, name)) = self.cursor.next_field()? {
+            let place = *places.entry(name.unescape()?).or_insert(values.len());
+            if place < values.len() {
+                values[place] = self.cursor.clone();
+            } else {
+                values.push(self.cursor.clone());
+            }
+            self.cursor.skip_value()?;
+        }
+        let after = self.cursor.clone();
+        for value in values {
+            self.cursor = value;
+            self.scan(below)?;
+        }
+        self.cursor = after;
+        Ok(())
+    }
+
+    fn scan_element(&mut self, index: i64, below: &[Step]) -> Result<(), Malformed> {
+        let wanted = match usize::try_from(index) {
+            Ok(index) => Some(index),
+            Err(_) => place_in(index, self.cursor.clone().count_elements()?),
+        };
+        self.cursor.enter_array()?;
+        let mut here = 0;
+        while self.cursor.next_element()? {
+            if Some(here) == wanted {
+                self.scan(below)?;
+                return self.cursor.leave();
+            }
+            self.cursor.skip_value()?;
+            here += 1;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,7 @@
+//! Following a plain path to its keys, through each form that an object may have.
+
+pub(super) mod json;
+mod map_key;
+pub(super) mod serialize;
+pub(super) mod tape;
+pub(super) mod value;

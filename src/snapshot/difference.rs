@@ -1,0 +1,96 @@
+//! What differs between two states.
+
+use std::{cmp::Ordering, ops::ControlFlow, sync::Arc};
+
+use kube::runtime::reflector::Lookup;
+
+use super::{
+    Contents,
+    identity::{is_same_version, order},
+};
+
+/// What differs about an identity: the object before, and the one after.
+pub(crate) type Pair<'a, K> = (Option<&'a Arc<K>>, Option<&'a Arc<K>>);
+
+impl<K: Lookup> Contents<K> {
+    /// Whether anything differs from an `earlier` state. Mostly a look at one difference tells.
+    pub(crate) fn differs(&self, earlier: &Self) -> bool {
+        let told = self.heap.since(&earlier.heap, Arc::ptr_eq, |old, new| match (old, new) {
+            (Some(old), Some(new)) if order(&**old, &**new).is_eq() => {
+                if is_same_version(&**old, &**new) {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(true)
+                }
+            }
+            _ => ControlFlow::Break(false),
+        });
+        match told {
+            ControlFlow::Continue(()) => false,
+            ControlFlow::Break(told) => {
+                told || self.len() != earlier.len() || !self.since(earlier).is_empty()
+            }
+        }
+    }
+
+    /// What differs from an `earlier` state, in order. The same version again is no difference.
+    pub(crate) fn since<'a>(&'a self, earlier: &'a Self) -> Vec<Pair<'a, K>> {
+        let mut pairs: Vec<Pair<'a, K>> = Vec::new();
+        let _: ControlFlow<()> = self.heap.since(&earlier.heap, Arc::ptr_eq, |old, new| {
+            match (old, new) {
+                (Some(gone), Some(come)) if order(&**gone, &**come).is_ne() => {
+                    pairs.extend([(old, None), (None, new)]);
+                }
+                pair => pairs.push(pair),
+            }
+            ControlFlow::Continue(())
+        });
+        let one = |pair: &Pair<'a, K>| pair.1.or(pair.0);
+        let by_identity = |a: &Pair<'a, K>, b: &Pair<'a, K>| match (one(a), one(b)) {
+            (Some(a), Some(b)) => order(&**a, &**b),
+            _ => Ordering::Equal,
+        };
+        pairs.sort_by(by_identity);
+        // An object that moved from one slot to another went from here and came there.
+        pairs.dedup_by(|later, earlier| {
+            let same = by_identity(later, earlier).is_eq();
+            if same {
+                *earlier = (earlier.0.or(later.0), earlier.1.or(later.1));
+            }
+            same
+        });
+        pairs.retain(|(old, new)| {
+            !matches!((old, new), (Some(old), Some(new))
+            if Arc::ptr_eq(old, new) || is_same_version(&***old, &***new))
+        });
+        pairs
+    }
+
+    /// What is to be put and what is to be taken out to get to these objects, which come in order,
+    /// each identity once.
+    pub(crate) fn until<'a>(&self, objects: &'a [Arc<K>]) -> (Vec<&'a Arc<K>>, Vec<Arc<K>>) {
+        let (mut come, mut gone) = (Vec::new(), Vec::new());
+        let mut objects = objects.iter().peekable();
+        for stored in self.iter() {
+            loop {
+                let order = objects.peek().map(|next| {
+                    let same = Arc::ptr_eq(next, stored);
+                    if same { Ordering::Equal } else { order(&***next, &**stored) }
+                });
+                match order {
+                    None | Some(Ordering::Greater) => gone.push(Arc::clone(stored)),
+                    Some(Ordering::Less) => {
+                        come.extend(objects.next());
+                        continue;
+                    }
+                    Some(Ordering::Equal) => {
+                        come.extend(objects.next().filter(|next| !Arc::ptr_eq(next, stored)));
+                    }
+                }
+                break;
+            }
+        }
+        come.extend(objects);
+        (come, gone)
+    }
+}

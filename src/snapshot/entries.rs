@@ -1,0 +1,172 @@
+//! What an index holds: the objects under their keys.
+
+use std::{cmp::Ordering, sync::Arc};
+
+use kube::runtime::reflector::Lookup;
+use triomphe::ThinArc;
+
+use super::{
+    heap::{Heap, Slot},
+    identity::{by_identity, identity},
+    tree::Tree,
+};
+use crate::index::{Index, Key};
+
+/// The objects under their keys.
+#[derive(Clone, Default)]
+pub(super) struct Entries {
+    /// By (key, namespace, name).
+    pub(super) tree: Tree<Entry>,
+    /// Those of each object, by its slot; empty for an identity index, which has no keys of its own.
+    keys: Heap<Keys>,
+    /// How many objects have no key here.
+    pub(super) absent: usize,
+}
+
+/// An object under one of its keys.
+#[derive(Clone)]
+pub(super) struct Entry {
+    pub(super) key: Key,
+    pub(super) slot: Slot,
+}
+
+/// The keys that an object has in an index, as they were when it was put in.
+#[derive(Clone)]
+enum Keys {
+    None,
+    One(Key),
+    Several(ThinArc<(), Key>),
+}
+
+impl Entries {
+    pub(super) fn of<K: Lookup>(index: &Index<K>, heap: &Heap<Arc<K>>, slots: &[Slot]) -> Self {
+        let mut own = Self::default();
+        if index.is_identity() {
+            let objects = slots.iter().map(|slot| heap.at(*slot));
+            own.absent = objects.filter(|object| is_unnamespaced(object)).count();
+            return own;
+        }
+        let mut entries = Vec::with_capacity(slots.len());
+        for slot in slots {
+            let keys = index.keys(heap.at(*slot));
+            own.absent += usize::from(keys.is_empty());
+            entries.extend(keys.into_iter().map(|key| Entry { key, slot: *slot }));
+        }
+        // Stable: the objects come in order already.
+        entries.sort_by(|a, b| a.key.cmp(&b.key));
+        // Those who share a key share its text.
+        for at in 1..entries.len() {
+            if entries[at].key == entries[at - 1].key {
+                entries[at].key = entries[at - 1].key.clone();
+            }
+        }
+        let mut keys = vec![Keys::None; slots.len()];
+        for entry in &entries {
+            keys[entry.slot.index()].add(entry.key.clone());
+        }
+        own.keys = keys.into_iter().collect();
+        own.tree = Tree::from_sorted(entries);
+        own
+    }
+
+    /// Puts in an object that was not there.
+    pub(super) fn push<K: Lookup>(&mut self, index: &Index<K>, heap: &Heap<Arc<K>>, slot: Slot) {
+        let object = heap.at(slot);
+        if index.is_identity() {
+            self.absent += usize::from(is_unnamespaced(object));
+            return;
+        }
+        self.keys.push(Keys::None);
+        self.absent += 1;
+        self.replace(heap, slot, index.keys(object));
+    }
+
+    /// Whether these are the keys of an object.
+    pub(super) fn are(&self, slot: Slot, keys: &[Key]) -> bool {
+        // Those of an identity index are never asked for.
+        self.keys.len() == 0 || self.keys.at(slot).as_slice() == keys
+    }
+
+    /// Brings the entries of an object to those of a new version.
+    pub(super) fn replace<K: Lookup>(
+        &mut self,
+        heap: &Heap<Arc<K>>,
+        slot: Slot,
+        mut come: Vec<Key>,
+    ) {
+        let object = heap.at(slot);
+        let gone = self.keys.at(slot).clone();
+        for key in gone.as_slice().iter().filter(|key| !come.contains(key)) {
+            self.tree.remove(by_entry(heap, key, &**object));
+        }
+        for key in come.iter_mut().filter(|key| !gone.as_slice().contains(key)) {
+            // Those who share a key share its text.
+            if let Some(entry) = self.tree.get(|entry| entry.key.cmp(key)) {
+                *key = entry.key.clone();
+            }
+            self.tree.insert(Entry { key: key.clone(), slot }, by_entry(heap, key, &**object));
+        }
+        self.absent += usize::from(come.is_empty());
+        self.absent -= usize::from(gone.as_slice().is_empty());
+        self.keys.replace(slot, come.into());
+    }
+
+    /// Takes an object out, and moves the last one into its slot.
+    pub(super) fn take<K: Lookup>(&mut self, index: &Index<K>, heap: &Heap<Arc<K>>, slot: Slot) {
+        let object = heap.at(slot);
+        if index.is_identity() {
+            self.absent -= usize::from(is_unnamespaced(object));
+            return;
+        }
+        let gone = self.keys.at(slot).clone();
+        for key in gone.as_slice() {
+            self.tree.remove(by_entry(heap, key, &**object));
+        }
+        if let Some(last) = self.keys.last().filter(|last| *last != slot) {
+            for key in self.keys.at(last).as_slice() {
+                let entry = Entry { key: key.clone(), slot };
+                self.tree.insert(entry, by_entry(heap, key, &**heap.at(last)));
+            }
+        }
+        self.keys.take(slot);
+        self.absent -= usize::from(gone.as_slice().is_empty());
+    }
+}
+
+impl Keys {
+    fn as_slice(&self) -> &[Key] {
+        match self {
+            Self::None => &[],
+            Self::One(key) => std::slice::from_ref(key),
+            Self::Several(keys) => &keys.slice,
+        }
+    }
+
+    fn add(&mut self, key: Key) {
+        *self = [self.as_slice(), &[key]].concat().into();
+    }
+}
+
+impl From<Vec<Key>> for Keys {
+    fn from(mut keys: Vec<Key>) -> Self {
+        match (keys.pop(), keys.is_empty()) {
+            (None, _) => Self::None,
+            (Some(one), true) => Self::One(one),
+            (Some(last), false) => {
+                keys.push(last);
+                Self::Several(ThinArc::from_header_and_iter((), keys.into_iter()))
+            }
+        }
+    }
+}
+
+/// Whether an object has no key in an identity index.
+fn is_unnamespaced<K: Lookup>(object: &Arc<K>) -> bool {
+    identity(&**object).0.is_empty()
+}
+
+/// How entries are ordered against an object under a key.
+fn by_entry<K: Lookup>(heap: &Heap<Arc<K>>, key: &Key, object: &K) -> impl Fn(&Entry) -> Ordering {
+    let by_identity = by_identity(heap, object);
+    move |entry| entry.key.cmp(key).then_with(|| by_identity(&entry.slot))
+}
