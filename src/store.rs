@@ -56,6 +56,26 @@ impl<K> Store<K> {
 
     /// The state as of now. Before the sync it is empty, unless the pipeline is
     /// [`with_progress`](crate::adapters::Indexed::with_progress).
+    ///
+    /// ```
+    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    ///
+    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let events = Events::listed([config("a", 1)]).apply(config("b", 2));
+    /// let mut changes = events.index(IndexBy::path("metadata.name")?);
+    /// let store = changes.store();
+    /// changes.first_synced().await?;
+    /// let before = store.snapshot();
+    ///
+    /// changes.next().await;
+    /// assert_eq!((before.len(), store.snapshot().len()), (1, 2)); // a snapshot never changes
+    /// # Ok(()) }
+    /// ```
     pub fn snapshot(&self) -> Snapshot<K> {
         Snapshot(self.current.load_full())
     }
@@ -88,6 +108,20 @@ impl<K> Store<K> {
     }
 
     /// Whether everything that existed is in.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let mut configs = Events::<ConfigMap>::listed([]).index(IndexBy::path("metadata.name")?);
+    /// let store = configs.store();
+    /// assert!(!store.is_synced()); // nobody polled
+    /// configs.next().await;
+    /// assert!(store.is_synced());
+    /// # Ok(()) }
+    /// ```
     pub fn is_synced(&self) -> bool {
         self.status.borrow().synced
     }
@@ -113,6 +147,29 @@ impl<K> Store<K> {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, SyncPolicy, prelude::*, watch};
+    /// use kube_weir::testing::{ApiServer, Fault, Verb};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let server = ApiServer::new();
+    /// server.fault(Verb::List, 1, Fault::status(403)); // until somebody grants `list`
+    /// let configs = watch(Api::<ConfigMap>::all(server.client()))
+    ///     .index(IndexBy::path("metadata.name")?)
+    ///     .sync_policy(SyncPolicy::default().fail_fast(true));
+    /// let store = configs.store();
+    /// let driving = configs.spawn();
+    ///
+    /// assert!(store.synced().await.unwrap_err().is_forbidden());
+    /// store.changes().first_synced().await?; // it went on trying
+    /// assert_eq!(store.synced().await?, 0);
+    /// # Ok(()) }
+    /// ```
     pub async fn synced(&self) -> Result<usize, Error> {
         let mut status = self.status.clone();
         let mut progress = None;
@@ -149,27 +206,7 @@ impl<K> Store<K> {
     /// Waits until the store has seen a write: this object in the version it has, or a later one,
     /// or that it is gone.
     ///
-    /// Give it what the API server answered, of whatever type, and read what you wrote:
-    ///
-    /// ```
-    /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
-    /// # use kube::api::PostParams;
-    ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let api = Api::<ConfigMap>::namespaced(ApiServer::new().client(), "default");
-    /// let configs = watch(api.clone()).index(IndexBy::path("metadata.namespace")?);
-    /// let store = configs.store();
-    /// let driving = configs.spawn();
-    /// # let mut settings = ConfigMap::default();
-    /// # settings.metadata.name = Some("settings".into());
-    ///
-    /// let written = api.create(&PostParams::default(), &settings).await?;
-    /// let snapshot = store.wait_for(&written).await?;
-    /// assert!(snapshot.object("default", "settings").is_some());
-    /// # Ok(()) }
-    /// ```
+    /// Give it what the API server answered, of whatever type, and read what you wrote.
     ///
     /// The snapshot it gives, and each that [`snapshot`](Store::snapshot) gives from then on,
     /// * has the object, with a `resourceVersion` that is not before the one waited for, or
@@ -196,6 +233,28 @@ impl<K> Store<K> {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    /// # use kube::api::PostParams;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let api = Api::<ConfigMap>::namespaced(ApiServer::new().client(), "default");
+    /// let configs = watch(api.clone()).index(IndexBy::path("metadata.namespace")?);
+    /// let store = configs.store();
+    /// let driving = configs.spawn();
+    /// # let mut settings = ConfigMap::default();
+    /// # settings.metadata.name = Some("settings".into());
+    ///
+    /// let written = api.create(&PostParams::default(), &settings).await?;
+    /// let snapshot = store.wait_for(&written).await?;
+    /// assert!(snapshot.object("default", "settings").is_some());
+    /// # Ok(()) }
+    /// ```
     pub fn wait_for<'s, O>(
         &'s self,
         object: &O,
@@ -216,6 +275,32 @@ impl<K> Store<K> {
     /// # Errors
     ///
     /// As [`wait_for`](Store::wait_for).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    /// use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = ApiServer::new();
+    /// let configs = watch(Api::<ConfigMap>::all(server.client())).index(IndexBy::path("metadata.name")?);
+    /// let store = configs.store();
+    /// let driving = configs.spawn();
+    ///
+    /// let settings = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "settings" } });
+    /// let written = server.apply(&settings)?;
+    /// let version = written["metadata"]["resourceVersion"].as_str().unwrap();
+    /// let snapshot = store.wait_for_version("default", "settings", version).await?;
+    /// assert!(snapshot.object("default", "settings").is_some());
+    /// # Ok(()) }
+    /// ```
     pub async fn wait_for_version(
         &self,
         namespace: &str,
@@ -263,6 +348,29 @@ impl<K> Store<K> {
     }
 
     /// What the store is doing, for people and dashboards.
+    ///
+    /// It can be serialized, for a debug endpoint.
+    ///
+    /// ```
+    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    ///
+    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let by = IndexBy::path("metadata.name")?.and("by-app", IndexBy::path("metadata.labels.app")?);
+    /// let mut configs = Events::listed([config("a", 1)]).index(by);
+    /// let store = configs.store();
+    /// configs.first_synced().await?;
+    ///
+    /// let explain = store.explain();
+    /// assert_eq!((explain.objects, explain.resource_version.as_deref()), (1, Some("1")));
+    /// let by_app = &explain.indexes[1];
+    /// assert_eq!((&*by_app.name, by_app.entries, by_app.absent), ("by-app", 0, 1)); // it has no label
+    /// # Ok(()) }
+    /// ```
     pub fn explain(&self) -> Explain {
         let snapshot = self.current.load();
         let status = self.status.borrow();
@@ -298,14 +406,26 @@ impl<K> fmt::Debug for Store<K> {
     }
 }
 
-/// When [`Store::synced`] and [`Store::wait_for`] give up waiting.
+/// When [`Store::synced`] and [`Store::wait_for`] give up waiting; for
+/// [`Indexed::sync_policy`](crate::adapters::Indexed::sync_policy).
 ///
 /// ```
-/// use std::time::Duration;
-/// use kube_weir::SyncPolicy;
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kube_weir::{IndexBy, SyncPolicy, prelude::*, testing::Events};
+/// use tokio::time::Instant;
 ///
-/// let patient = SyncPolicy::default().deadline(Duration::from_secs(120));
-/// let hasty = SyncPolicy::default().fail_fast(true);
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// let never = Events::<ConfigMap>::new().stay_open();
+/// let patience = SyncPolicy::default().deadline(Duration::from_secs(5));
+/// let configs = never.index(IndexBy::path("metadata.name")?).sync_policy(patience);
+/// let store = configs.store();
+/// let driving = configs.spawn();
+///
+/// let begin = Instant::now();
+/// assert!(store.synced().await.unwrap_err().is_timeout());
+/// assert_eq!(begin.elapsed().as_secs(), 5);
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -316,14 +436,14 @@ pub struct SyncPolicy {
 
 impl SyncPolicy {
     /// How long a wait for the sync goes on without a single object arriving, and a wait for a
-    /// version at all. Default: 30 seconds.
+    /// version at all. Default: 30 seconds. See the [example](SyncPolicy).
     #[must_use]
     pub fn deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
     }
 
     /// Whether a refusal (forbidden, unauthorized, not installed) ends a wait at once, instead of at
-    /// the deadline. Default: false.
+    /// the deadline. Default: false. See the example of [`Store::synced`].
     #[must_use]
     pub fn fail_fast(self, fail_fast: bool) -> Self {
         Self { fail_fast, ..self }
