@@ -13,9 +13,9 @@ use crate::{error::Error, index::Key, snapshot::Snapshot};
 /// One item of a pipeline. The phase is the variant.
 ///
 /// ```
-/// use kube_weir::{Change, ChangeStats};
+/// use kube_weir::{Change, ChangeStats, IndexBy, prelude::*, testing::Events};
 ///
-/// fn on_change<K>(change: Change<K>) -> String {
+/// fn told<K>(change: Change<K>) -> String {
 ///     match change {
 ///         Change::InitialSync(batch) => format!("loading: {} so far", batch.snapshot().len()),
 ///         Change::Synced(snapshot) => format!("synced: {}", snapshot.len()),
@@ -25,6 +25,17 @@ use crate::{error::Error, index::Key, snapshot::Snapshot};
 ///         }
 ///     }
 /// }
+///
+/// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+/// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+/// # }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// let events = Events::listed([config("a", 1)]).apply(config("a", 2)).apply(config("b", 3));
+/// let changes = events.index(IndexBy::path("metadata.name")?).log_errors();
+/// assert_eq!(changes.map(told).collect::<Vec<_>>().await, ["synced: 1", "+1 ~1 -0"]);
+/// # Ok(()) }
 /// ```
 #[derive(Debug)]
 pub enum Change<K> {
@@ -39,6 +50,23 @@ pub enum Change<K> {
 
 impl<K> Change<K> {
     /// The state after this change.
+    ///
+    /// ```
+    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    ///
+    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let events = Events::listed([config("a", 1)]).apply(config("b", 2));
+    /// let changes = events.index(IndexBy::path("metadata.name")?).log_errors();
+    /// // For who makes everything anew, whatever changed.
+    /// let totals: Vec<_> = changes.map(|change| change.snapshot().len()).collect().await;
+    /// assert_eq!(totals, [1, 2]);
+    /// # Ok(()) }
+    /// ```
     pub fn snapshot(&self) -> &Snapshot<K> {
         match self {
             Self::InitialSync(batch) | Self::Live(batch) => batch.snapshot(),
@@ -47,6 +75,22 @@ impl<K> Change<K> {
     }
 
     /// The net change, unless this is `Synced`.
+    ///
+    /// ```
+    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    ///
+    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let events = Events::listed([config("a", 1)]).apply(config("b", 2));
+    /// let changes = events.index(IndexBy::path("metadata.name")?).log_errors();
+    /// let created = changes.map(|change| change.batch().map(|batch| batch.stats().created));
+    /// assert_eq!(created.collect::<Vec<_>>().await, [None, Some(1)]);
+    /// # Ok(()) }
+    /// ```
     pub fn batch(&self) -> Option<&Batch<K>> {
         match self {
             Self::InitialSync(batch) | Self::Live(batch) => Some(batch),
@@ -67,7 +111,8 @@ impl<K> Clone for Change<K> {
 
 /// What a stream of changes is about: a kind of object, or a [`World`](crate::World) of several.
 ///
-/// The stages behind `index` work on both.
+/// The stages behind `index` work on both. It is for bounds, as in the
+/// [example](crate::adapters::ChangeItem) of `ChangeItem`, and not to be implemented elsewhere.
 pub trait Subject: Sized {
     /// All of it at one moment: a [`Snapshot`], or a [`World`](crate::World).
     type State: Clone;
@@ -124,6 +169,30 @@ impl<K: Lookup> Subject for K {
 /// the two can't disagree, whatever happened in between: an object created and deleted again is
 /// nothing, one modified twice is one `Modified`, one deleted and created anew (another uid) is
 /// `Modified` with both objects.
+///
+/// ```
+/// use kube_weir::{Change, Delta, IndexBy, prelude::*, testing::Events};
+///
+/// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+/// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+/// # }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// let events = Events::listed([config("a", 1)])
+///     .apply(config("a", 2))
+///     .apply(config("a", 3))
+///     .apply(config("b", 4))
+///     .delete(config("b", 5));
+/// let mut changes = events.index(IndexBy::path("metadata.name")?).log_errors();
+/// changes.first_synced().await?;
+///
+/// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
+/// let [Delta::Modified { old, new }] = batch.deltas() else { panic!() };
+/// assert_eq!(old.metadata.resource_version.as_deref(), Some("1"));
+/// assert_eq!(new.metadata.resource_version.as_deref(), Some("3"));
+/// # Ok(()) }
+/// ```
 pub struct Batch<K>(Arc<Difference<K>>);
 
 struct Difference<K> {
@@ -140,12 +209,40 @@ struct Found<K> {
 }
 
 impl<K> Batch<K> {
-    /// How many objects were created, modified and deleted.
+    /// How many objects were created, modified and deleted: for logs and metrics. See
+    /// [`ChangeStats`] for an example.
+    ///
+    /// As [`deltas`](Batch::deltas), it is found out the first time that somebody asks, in O(what
+    /// changed).
     pub fn stats(&self) -> ChangeStats {
         self.found().stats
     }
 
     /// The changes, one an object, in (namespace, name) order. Never empty.
+    ///
+    /// ```
+    /// use kube_weir::{Change, Delta, IndexBy, prelude::*, testing::Events};
+    ///
+    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let events = Events::listed([config("a", 1)]).apply(config("b", 2)).delete(config("a", 3));
+    /// let mut changes = events.index(IndexBy::path("metadata.name")?).log_errors();
+    /// changes.first_synced().await?;
+    ///
+    /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
+    /// for delta in batch.deltas() {
+    ///     match delta {
+    ///         Delta::Created(new) => assert_eq!(new.metadata.name.as_deref(), Some("b")),
+    ///         Delta::Modified { .. } => unreachable!("nothing was"),
+    ///         Delta::Deleted(last) => assert_eq!(last.metadata.name.as_deref(), Some("a")),
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn deltas(&self) -> &[Delta<K>] {
         &self.found().deltas
     }
@@ -155,22 +252,66 @@ impl<K> Batch<K> {
         found.get_or_init(|| find(previous, snapshot))
     }
 
-    /// The state after these changes.
+    /// The state after these changes, in which what an object refers to can be looked up: it is of the
+    /// same moment. [`previous`](Batch::previous) has an example.
     pub fn snapshot(&self) -> &Snapshot<K> {
         &self.0.snapshot
     }
 
     /// The state before these changes.
+    ///
+    /// ```
+    /// use kube_weir::{Change, IndexBy, prelude::*, testing::Events};
+    ///
+    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let events = Events::listed([config("a", 1)]).delete(config("a", 2));
+    /// let mut changes = events.index(IndexBy::path("metadata.name")?).log_errors();
+    /// changes.first_synced().await?;
+    ///
+    /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
+    /// assert!(batch.previous().get_one(["a"])?.is_some());
+    /// assert!(batch.snapshot().get_one(["a"])?.is_none());
+    /// # Ok(()) }
+    /// ```
     pub fn previous(&self) -> &Snapshot<K> {
         &self.0.previous
     }
 
     /// The keys of an index whose content changed: those that the changed objects have, and those
-    /// that they had.
+    /// that they had. What is made of one key each, such as a virtual host, is made anew for these alone.
+    /// [`IndexBy::MAIN`](crate::IndexBy::MAIN) is the name of the main index.
     ///
     /// # Errors
     ///
     /// [`is_index`](Error::is_index) if there is no index of that name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{Change, IndexBy, Key, prelude::*, testing::Events};
+    /// # fn labelled(app: &str) -> ConfigMap {
+    /// #     let metadata = serde_json::json!({ "name": "settings", "labels": { "app": app } });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let by = IndexBy::path("metadata.name")?.and("by-app", IndexBy::path("metadata.labels.app")?);
+    /// let mut changes = Events::listed([labelled("shop")]).apply(labelled("blog")).index(by).log_errors();
+    /// changes.first_synced().await?;
+    ///
+    /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
+    /// let touched: Vec<_> = batch.touched("by-app")?.into_iter().collect();
+    /// assert_eq!(touched, [Key::new(["blog"]), Key::new(["shop"])]);
+    /// assert_eq!(batch.snapshot().by("by-app").get(touched[1].parts())?.count(), 0);
+    /// # Ok(()) }
+    /// ```
     pub fn touched(&self, index: &str) -> Result<BTreeSet<Key>, Error>
     where
         K: Lookup,
@@ -228,6 +369,28 @@ impl<K> fmt::Debug for Batch<K> {
 }
 
 /// How many objects a [`Batch`] created, modified and deleted.
+///
+/// The sum of several counts what was changed in each; what was created in one and deleted in another
+/// is both.
+///
+/// ```
+/// use kube_weir::{ChangeStats, IndexBy, prelude::*, testing::Events};
+///
+/// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+/// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+/// # }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// let events = Events::listed([config("a", 1)]).apply(config("b", 2)).wait(Duration::from_secs(1));
+/// let changes = events.delete(config("a", 3)).index(IndexBy::path("metadata.name")?).log_errors();
+/// let changes: Vec<_> = changes.collect().await;
+///
+/// let all: ChangeStats = changes.iter().filter_map(|change| change.batch()).map(|b| b.stats()).sum();
+/// assert_eq!((all.created, all.modified, all.deleted), (1, 0, 1));
+/// assert_eq!(all.total(), 2);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct ChangeStats {
@@ -257,6 +420,26 @@ impl std::iter::Sum for ChangeStats {
 }
 
 /// What became of one object.
+///
+/// ```
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kube_weir::{Change, Delta, IndexBy, prelude::*, testing::Events};
+/// # fn config(uid: &str, version: &str) -> ConfigMap {
+/// #     let metadata = serde_json::json!({ "name": "a", "uid": uid, "resourceVersion": version });
+/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+/// # }
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// let events = Events::listed([config("one", "1")]).delete(config("one", "2")).apply(config("two", "3"));
+/// let mut changes = events.index(IndexBy::path("metadata.name")?).log_errors();
+/// changes.first_synced().await?;
+///
+/// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
+/// let [Delta::Modified { old, new }] = batch.deltas() else { panic!() };
+/// assert_ne!(old.metadata.uid, new.metadata.uid);
+/// # Ok(()) }
+/// ```
 #[derive(Debug, PartialEq)]
 pub enum Delta<K> {
     /// It was not there before.
@@ -274,6 +457,18 @@ pub enum Delta<K> {
 
 impl<K> Delta<K> {
     /// The version before, unless it was created.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use kube_weir::Delta;
+    ///
+    /// let (old, new) = (Arc::new("old"), Arc::new("new"));
+    /// let modified = Delta::Modified { old: Arc::clone(&old), new: Arc::clone(&new) };
+    /// assert_eq!((modified.old(), modified.new(), modified.object()), (Some(&old), Some(&new), &new));
+    /// assert_eq!(Delta::Created(Arc::clone(&new)).old(), None);
+    /// assert_eq!(Delta::Deleted(Arc::clone(&old)).new(), None);
+    /// assert_eq!(Delta::Deleted(Arc::clone(&old)).object(), &old);
+    /// ```
     pub fn old(&self) -> Option<&Arc<K>> {
         match self {
             Self::Created(_) => None,
@@ -281,7 +476,7 @@ impl<K> Delta<K> {
         }
     }
 
-    /// The version after, unless it was deleted.
+    /// The version after, unless it was deleted: see the [example](Delta::old).
     #[expect(clippy::new_ret_no_self, reason = "the opposite of `old`, not a constructor")]
     pub fn new(&self) -> Option<&Arc<K>> {
         match self {
@@ -290,7 +485,8 @@ impl<K> Delta<K> {
         }
     }
 
-    /// The newest known version: the new one, or the last one of a deleted object.
+    /// The newest known version: the new one, or the last one of a deleted object; for its name, which
+    /// is the same in all versions. See the [example](Delta::old).
     pub fn object(&self) -> &Arc<K> {
         match self {
             Self::Created(object) | Self::Modified { new: object, .. } | Self::Deleted(object) => {

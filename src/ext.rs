@@ -51,6 +51,23 @@ pub trait EventStreamExt: Stream {
     /// On [`Watch`](crate::Watch) the method of the same name drops them while decoding, which
     /// costs nothing; here each object has been built already and is built anew without them. An
     /// object that can't be is an [`is_undecodable`](Error::is_undecodable) item.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{FieldFilter, IndexBy, prelude::*, testing::Events};
+    /// use serde_json::{from_value, json};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let large = json!({ "metadata": { "name": "large" }, "data": { "key": "value" } });
+    /// let mut changes = Events::listed([from_value::<ConfigMap>(large)?])
+    ///     .filter_fields(FieldFilter::new(["data"])?)
+    ///     .index(IndexBy::path("metadata.name")?);
+    ///
+    /// let snapshot = changes.first_synced().await?;
+    /// assert_eq!(snapshot.get_one(["large"])?.unwrap().data, None);
+    /// # Ok(()) }
+    /// ```
     fn filter_fields<K>(self, filter: FieldFilter) -> FilterFields<Self, K>
     where
         Self: Stream<Item: EventItem<Object = K>> + Sized,
@@ -64,6 +81,29 @@ pub trait EventStreamExt: Stream {
     ///
     /// Put it before [`filter_fields`](EventStreamExt::filter_fields) if it selects on a field that
     /// is dropped there; on [`Watch`](crate::Watch) the order doesn't matter.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{FieldSelector, IndexBy, prelude::*, testing::Events};
+    /// # fn level(level: &str) -> ConfigMap {
+    /// #     let object = serde_json::json!({ "metadata": { "name": "a" }, "data": { "level": level } });
+    /// #     serde_json::from_value(object).unwrap()
+    /// # }
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let second = Duration::from_secs(1);
+    /// let events = Events::listed([level("info")]).apply(level("debug")).wait(second).apply(level("warn"));
+    /// let mut changes = events
+    ///     .matching(FieldSelector::parse("data.level=debug")?)
+    ///     .index(IndexBy::path("metadata.name")?)
+    ///     .log_errors();
+    ///
+    /// assert!(changes.first_synced().await?.is_empty());
+    /// let stats: Vec<_> = changes.map(|change| change.batch().unwrap().stats()).collect().await;
+    /// assert_eq!((stats[0].created, stats[1].deleted), (1, 1));
+    /// # Ok(()) }
+    /// ```
     fn matching<K>(self, selector: FieldSelector) -> Matching<Self, K>
     where
         Self: Stream<Item: EventItem<Object = K>> + Sized,
@@ -74,8 +114,31 @@ pub trait EventStreamExt: Stream {
 
     /// Stores and indexes the objects, and turns the events into changes.
     ///
+    /// What is ready is taken in together, at most 1,024 events a poll: one snapshot, and one net
+    /// change. Relists show as what differs, often nothing.
+    ///
     /// An [`Overlay`](crate::Overlay) of a snapshot knows the stages that stand right before this
-    /// one; a stream that was boxed in between hides them.
+    /// one; a stream that was boxed in between hides them. On a [`Watch`](crate::Watch) this is a method
+    /// of its own, [`Watch::index`](crate::Watch::index), which decodes less when it lists again.
+    ///
+    /// ```
+    /// use kube_weir::{Change, IndexBy, prelude::*, testing::Events};
+    ///
+    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let events = Events::listed([config("a", 1), config("b", 2)]) // a list,
+    ///     .list([config("a", 1), config("c", 3)]); // and a relist
+    /// let mut changes = events.index(IndexBy::path("metadata.name")?).log_errors();
+    ///
+    /// assert_eq!(changes.first_synced().await?.len(), 2);
+    /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
+    /// assert_eq!((batch.stats().created, batch.stats().deleted), (1, 1)); // `c` and `b`
+    /// # Ok(()) }
+    /// ```
     fn index<K>(self, by: IndexBy<K>) -> Indexed<Self, K>
     where
         Self: Stream<Item: EventItem<Object = K>> + Sized,
@@ -89,6 +152,29 @@ pub trait EventStreamExt: Stream {
     /// [`Synced`](crate::Change::Synced) passes at once. Errors pass at once too, and hold nothing
     /// up. At the end of the stream what is held back goes out. While the consumer is busy,
     /// changes merge; no more than one item waits.
+    ///
+    /// A plain [`Duration`](std::time::Duration) is a [`Debounce::interval`]: see [`Debounce`] for the
+    /// choice.
+    ///
+    /// ```
+    /// use kube_weir::{Change, IndexBy, prelude::*, testing::Events};
+    ///
+    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let storm = (1..=100).fold(Events::listed([]), |events, version| {
+    ///     events.apply(config("a", version)).wait(Duration::from_millis(1))
+    /// });
+    /// let changes = storm.index(IndexBy::path("metadata.name")?).debounce(Duration::from_millis(500));
+    /// let changes: Vec<_> = changes.log_errors().collect().await;
+    ///
+    /// let [Change::Synced(_), Change::Live(first), Change::Live(rest)] = &changes[..] else { panic!() };
+    /// assert_eq!((first.stats().created, rest.stats().modified), (1, 1));
+    /// # Ok(()) }
+    /// ```
     fn debounce<K>(self, debounce: impl Into<Debounce>) -> Debounced<Self, K>
     where
         Self: Stream<Item: ChangeItem<Object = K>> + Sized,
@@ -141,6 +227,29 @@ pub trait EventStreamExt: Stream {
     ///
     /// An error is an observation, not an end: a loop that leaves at the first `Err` stops
     /// watching at the first lost connection.
+    ///
+    /// ```
+    /// use kube::runtime::watcher;
+    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    ///
+    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let changes = || -> Result<_, kube_weir::Error> {
+    ///     let lost = watcher::Error::NoResourceVersion;
+    ///     let events = Events::listed([config("a", 1)]).fail(lost).apply(config("b", 2));
+    ///     Ok(events.index(IndexBy::path("metadata.name")?))
+    /// };
+    ///
+    /// let items: Vec<_> = changes()?.collect().await;
+    /// assert!(items[0].is_ok() && items[1].is_err() && items[2].is_ok());
+    /// let changes: Vec<_> = changes()?.log_errors().collect().await;
+    /// assert_eq!(changes.len(), 2);
+    /// # Ok(()) }
+    /// ```
     fn log_errors<T>(self) -> LogErrors<Self>
     where
         Self: Stream<Item = Result<T, Error>> + Sized,
@@ -154,6 +263,12 @@ pub trait EventStreamExt: Stream {
     /// all consumers are [`Store::changes`](crate::Store::changes), so that none of them may hold up
     /// the others, it is this. Dropping the handle stops the stream, and awaiting it tells how it
     /// ended. Errors are logged as by [`log_errors`](EventStreamExt::log_errors).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a Tokio runtime, as [`tokio::spawn`] does.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -176,10 +291,6 @@ pub trait EventStreamExt: Stream {
     /// assert!(fast.next().await.is_none());
     /// # Ok(()) }
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// Outside of a Tokio runtime, as [`tokio::spawn`] does.
     fn spawn<T>(self) -> Spawned
     where
         Self: Stream<Item = Result<T, Error>> + Sized + Send + 'static,
@@ -201,6 +312,23 @@ pub trait EventStreamExt: Stream {
     /// # Cancel safety
     ///
     /// Dropping the future loses no item but those described above.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube::runtime::watcher::Event;
+    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let by = || IndexBy::<ConfigMap>::path("metadata.name");
+    /// assert!(Events::listed([]).index(by()?).first_synced().await?.is_empty());
+    ///
+    /// let cut_off = Events::new().event(Event::Init); // and no end of the list
+    /// assert!(cut_off.index(by()?).first_synced().await.unwrap_err().is_ended());
+    /// # Ok(()) }
+    /// ```
     fn first_synced<K>(&mut self) -> impl Future<Output = Result<K::State, Error>>
     where
         Self: Stream<Item: ChangeItem<Object = K>> + Unpin,

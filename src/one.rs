@@ -86,6 +86,22 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
 }
 
 /// Whether the object is there.
+///
+/// ```
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kube_weir::One;
+///
+/// fn level(settings: &One<ConfigMap>) -> &str {
+///     match settings {
+///         One::Present(settings) => {
+///             settings.data.as_ref().and_then(|data| data.get("level")).map_or("info", |level| level)
+///         }
+///         One::Absent => "info",
+///     }
+/// }
+/// assert_eq!(level(&One::Absent), "info");
+/// assert_eq!(level(&One::Present(Default::default())), "info");
+/// ```
 #[derive(Debug, PartialEq)]
 pub enum One<K> {
     /// It is, in this version.
@@ -96,6 +112,14 @@ pub enum One<K> {
 
 impl<K> One<K> {
     /// The object, if it is there.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::One;
+    ///
+    /// let settings: One<ConfigMap> = One::Absent;
+    /// assert!(settings.object().is_none());
+    /// ```
     pub fn object(&self) -> Option<&Arc<K>> {
         match self {
             Self::Present(object) => Some(object),
@@ -125,6 +149,31 @@ impl<K> Clone for One<K> {
 /// this name (`resourceNames`) will do: it needs `list` and `watch`. If there is more than one
 /// object of the name because several namespaces are watched, each change is an
 /// [`is_ambiguous`](Error::is_ambiguous) item.
+///
+/// ```
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kube_weir::{One, prelude::*, testing::ApiServer, watch_one};
+/// # use serde_json::json;
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let settings = |level: &str| json!({
+/// #     "apiVersion": "v1", "kind": "ConfigMap",
+/// #     "metadata": { "name": "settings" }, "data": { "level": level },
+/// # });
+/// let server = ApiServer::new();
+/// let api = Api::<ConfigMap>::namespaced(server.client(), "default");
+/// server.apply(&settings("info"))?;
+/// let mut one = watch_one(api, "settings").log_errors();
+/// assert!(matches!(one.next().await, Some(One::Present(_))));
+///
+/// // Deleted and created anew, before anybody looks.
+/// server.delete("configmaps", "default", "settings")?;
+/// server.apply(&settings("info"))?;
+/// assert_eq!(one.next().await, Some(One::Absent));
+/// assert!(matches!(one.next().await, Some(One::Present(_))));
+/// # Ok(()) }
+/// ```
 #[must_use = "streams do nothing unless polled"]
 pub struct WatchOne<K, S = Indexed<Watch<K>, K>> {
     changes: S,
@@ -139,11 +188,56 @@ pub struct WatchOne<K, S = Indexed<Watch<K>, K>> {
 impl<K: Lookup + Send + Sync + 'static> WatchOne<K> {
     /// Drops these fields of the object while it is decoded, as [`Watch::filter_fields`] does. A
     /// change of such a field alone is still a change.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{FieldFilter, One, prelude::*, testing::ApiServer, watch_one};
+    /// # use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let settings = |level: &str| json!({
+    /// #     "apiVersion": "v1", "kind": "ConfigMap",
+    /// #     "metadata": { "name": "settings" }, "data": { "level": level },
+    /// # });
+    /// let server = ApiServer::new();
+    /// let api = Api::<ConfigMap>::namespaced(server.client(), "default");
+    /// server.apply(&settings("info"))?;
+    /// let mut one = watch_one(api, "settings").filter_fields(FieldFilter::new(["data"])?).log_errors();
+    /// let Some(One::Present(settings)) = one.next().await else { panic!() };
+    /// assert_eq!(settings.data, None);
+    /// # Ok(()) }
+    /// ```
     pub fn filter_fields(self, filter: FieldFilter) -> Self {
         Self { changes: self.changes.map_events(|watch| watch.filter_fields(filter)), ..self }
     }
 
     /// Merges changes that come in quick succession. What is there first comes at once.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{One, prelude::*, testing::ApiServer, watch_one};
+    /// # use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let settings = |level: &str| json!({
+    /// #     "apiVersion": "v1", "kind": "ConfigMap",
+    /// #     "metadata": { "name": "settings" }, "data": { "level": level },
+    /// # });
+    /// let server = ApiServer::new();
+    /// let api = Api::<ConfigMap>::namespaced(server.client(), "default");
+    /// let mut one = watch_one(api, "settings").debounce(Duration::from_secs(1)).log_errors();
+    /// assert_eq!(one.next().await, Some(One::Absent));
+    /// server.apply(&settings("info"))?;
+    /// assert!(matches!(one.next().await, Some(One::Present(_)))); // at once
+    ///
+    /// server.apply(&settings("debug"))?;
+    /// server.apply(&settings("trace"))?;
+    /// let Some(One::Present(settings)) = one.next().await else { panic!() };
+    /// assert_eq!(settings.data.as_ref().unwrap()["level"], "trace");
+    /// # Ok(()) }
+    /// ```
     pub fn debounce(
         self,
         debounce: impl Into<Debounce>,
@@ -155,12 +249,38 @@ impl<K: Lookup + Send + Sync + 'static> WatchOne<K> {
 
 impl<K, S> WatchOne<K, S> {
     /// A handle that tells any task what the stream delivered last.
+    /// See [`CurrentOne`] for an example.
     pub fn current(&self) -> CurrentOne<K> {
         self.current.clone()
     }
 
     /// The store behind the stream, for all that a [`Store`] can do: to wait with the cause of a
     /// failure, to wait for a version, to ask how it is.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{prelude::*, testing::ApiServer, watch_one};
+    /// # use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let settings = |level: &str| json!({
+    /// #     "apiVersion": "v1", "kind": "ConfigMap",
+    /// #     "metadata": { "name": "settings" }, "data": { "level": level },
+    /// # });
+    /// let server = ApiServer::new();
+    /// let api = Api::<ConfigMap>::namespaced(server.client(), "default");
+    /// let mut one = watch_one(api, "settings");
+    /// let store = one.store();
+    /// one.next().await;
+    /// assert_eq!(store.synced().await?, 0); // the number of objects: there is none
+    ///
+    /// let written = server.apply(&settings("info"))?;
+    /// let version = written["metadata"]["resourceVersion"].as_str().unwrap();
+    /// let driving = one.spawn();
+    /// store.wait_for_version("default", "settings", version).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn store(&self) -> Store<K> {
         self.store.clone()
     }
@@ -274,6 +394,8 @@ impl<K> CurrentOne<K> {
     }
 
     /// Whether the object is there, and which version of it; `None` before that is known.
+    /// See the
+    /// [example](CurrentOne).
     pub fn get(&self) -> Option<One<K>> {
         self.0.load().as_deref().cloned()
     }

@@ -28,14 +28,16 @@ const RUN: usize = 64;
 /// When changes that come in quick succession go out.
 ///
 /// The default, and what a plain [`Duration`] becomes, is [`interval`](Debounce::interval); its
-/// default is 500 ms.
+/// default is 500 ms. Times are those of [`tokio::time`], which a test can pause.
 ///
 /// ```
 /// use std::time::Duration;
 /// use kube_weir::Debounce;
 ///
-/// let steady = Debounce::from(Duration::from_millis(500));
-/// let settled = Debounce::quiet(Duration::from_millis(100)).max_wait(Duration::from_secs(1));
+/// let ms = Duration::from_millis;
+/// assert_eq!(Debounce::default(), Debounce::interval(ms(500)));
+/// assert_eq!(Debounce::from(ms(200)), Debounce::interval(ms(200))); // what `.debounce(duration)` is
+/// assert_eq!(Debounce::quiet(ms(100)), Debounce::quiet(ms(100)).max_wait(ms(1000)));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Debounce(Mode);
@@ -51,18 +53,98 @@ impl Debounce {
     /// within the interval goes out together when it is over.
     ///
     /// An interval of zero delays nothing.
+    ///
+    /// ```
+    /// use kube_weir::{Debounce, IndexBy, prelude::*, testing::Events};
+    /// use tokio::time::Instant;
+    ///
+    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let ms = Duration::from_millis;
+    /// let events = Events::listed([])
+    ///     .apply(config("a", 1))
+    ///     .wait(ms(100))
+    ///     .apply(config("b", 2))
+    ///     .wait(ms(100))
+    ///     .apply(config("c", 3))
+    ///     .stay_open();
+    /// let by_name = IndexBy::path("metadata.name")?;
+    /// let mut changes = events.index(by_name).debounce(Debounce::interval(ms(500)));
+    /// changes.first_synced().await?;
+    ///
+    /// let begin = Instant::now();
+    /// changes.next().await; // `a`
+    /// assert_eq!(begin.elapsed(), ms(0));
+    /// changes.next().await; // `b` and `c`
+    /// assert_eq!(begin.elapsed(), ms(500));
+    /// # Ok(()) }
+    /// ```
     pub fn interval(interval: Duration) -> Self {
         Self(Mode::Interval(interval))
     }
 
     /// Out after this long a silence. While changes keep coming, out after
     /// [`max_wait`](Debounce::max_wait), which is ten times the silence unless set.
+    ///
+    /// ```
+    /// use kube_weir::{Debounce, IndexBy, prelude::*, testing::Events};
+    /// use tokio::time::Instant;
+    ///
+    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let ms = Duration::from_millis;
+    /// let events = Events::listed([])
+    ///     .apply(config("a", 1))
+    ///     .wait(ms(50))
+    ///     .apply(config("b", 2))
+    ///     .stay_open();
+    /// let by_name = IndexBy::path("metadata.name")?;
+    /// let mut changes = events.index(by_name).debounce(Debounce::quiet(ms(100)));
+    /// changes.first_synced().await?;
+    ///
+    /// let begin = Instant::now();
+    /// changes.next().await; // `a` and `b`, 100 ms after the last of them
+    /// assert_eq!(begin.elapsed(), ms(150));
+    /// # Ok(()) }
+    /// ```
     pub fn quiet(silence: Duration) -> Self {
         Self(Mode::Quiet { silence, ceiling: silence.saturating_mul(10) })
     }
 
     /// The longest that a change is held back by [`quiet`](Debounce::quiet). For an interval, which
     /// has its own ceiling, it changes nothing.
+    ///
+    /// ```
+    /// use kube_weir::{Debounce, IndexBy, prelude::*, testing::Events};
+    /// use tokio::time::Instant;
+    ///
+    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let ms = Duration::from_millis;
+    /// let storm = (1..100).fold(Events::listed([]), |events, version| {
+    ///     events.apply(config("a", version)).wait(ms(50))
+    /// });
+    /// let by_name = IndexBy::path("metadata.name")?;
+    /// let mut changes = storm.index(by_name).debounce(Debounce::quiet(ms(100)).max_wait(ms(1000)));
+    /// changes.first_synced().await?;
+    ///
+    /// let begin = Instant::now();
+    /// changes.next().await; // it never falls silent
+    /// assert_eq!(begin.elapsed(), ms(1000));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn max_wait(self, ceiling: Duration) -> Self {
         match self.0 {
@@ -90,6 +172,26 @@ pin_project! {
     /// What it holds back is two snapshots: the one before the first change and the one after the
     /// last. The item that goes out is their difference. Of a [`World`](crate::World) it is two
     /// worlds.
+    ///
+    /// As all stages it has a name, and over a [`Watch`](crate::Watch) it needs no pinning, so it can be a
+    /// field:
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, Watch, adapters::{Debounced, Indexed}, prelude::*, watch};
+    ///
+    /// struct Controller {
+    ///     changes: Debounced<Indexed<Watch<ConfigMap>, ConfigMap>, ConfigMap>,
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let api = Api::<ConfigMap>::all(kube_weir::testing::ApiServer::new().client());
+    /// let configs = watch(api).index(IndexBy::path("metadata.name")?);
+    /// let mut controller = Controller { changes: configs.debounce(Duration::from_millis(500)) };
+    /// assert!(controller.changes.first_synced().await?.is_empty());
+    /// # Ok(()) }
+    /// ```
     #[must_use = "streams do nothing unless polled"]
     pub struct Debounced<S, K>
     where
@@ -163,7 +265,7 @@ impl<S, K: Subject> Debounced<S, K> {
         }
     }
 
-    /// A handle that lets what is held back go out now.
+    /// A handle that lets what is held back go out now: see the [example](Flusher).
     pub fn flusher(&self) -> Flusher {
         Flusher(Arc::clone(&self.flush))
     }
@@ -273,6 +375,33 @@ impl<S, K: Subject> fmt::Debug for Debounced<S, K> {
 
 /// Lets what a [`Debounced`] stream holds back go out at once; from
 /// [`Debounced::flusher`]. Cheap to clone, usable from any task.
+///
+/// ```
+/// use kube_weir::{IndexBy, prelude::*, testing::Events};
+/// use tokio::time::{Instant, sleep};
+///
+/// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+/// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+/// # }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// let second = Duration::from_secs(1);
+/// let events = Events::listed([]).apply(config("a", 1)).wait(second).apply(config("b", 2)).stay_open();
+/// let mut changes = events.index(IndexBy::path("metadata.name")?).debounce(60 * second);
+/// let flusher = changes.flusher();
+/// changes.first_synced().await?;
+/// changes.next().await; // `a`, at once
+///
+/// let begin = Instant::now();
+/// tokio::spawn(async move {
+///     sleep(2 * second).await;
+///     flusher.flush();
+/// });
+/// changes.next().await; // `b`, which would wait for a minute
+/// assert_eq!(begin.elapsed(), 2 * second);
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Flusher(Arc<Flush>);
 
@@ -283,8 +412,9 @@ struct Flush {
 }
 
 impl Flusher {
-    /// Wakes the stream, which then delivers what it holds back. Where it holds nothing, nothing
-    /// happens.
+    /// Wakes the stream, which then delivers what it holds back, and what its upstream has ready. Where
+    /// there is nothing, nothing happens: a later change is held back as ever. See the
+    /// [example](Flusher).
     pub fn flush(&self) {
         self.0.requested.store(true, Ordering::Release);
         self.0.waker.wake();

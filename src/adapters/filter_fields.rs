@@ -19,6 +19,27 @@ use crate::{
 
 pin_project! {
     /// The stream of [`EventStreamExt::filter_fields`](crate::EventStreamExt::filter_fields).
+    ///
+    /// [`index`](FilterFields::index) right behind it lets an [`Overlay`](crate::Overlay) drop the same
+    /// fields of hypothetical objects:
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{FieldFilter, IndexBy, prelude::*, testing::Events};
+    /// use serde_json::{from_value, json};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut changes = Events::<ConfigMap>::listed([])
+    ///     .filter_fields(FieldFilter::new(["data"])?)
+    ///     .index(IndexBy::path("metadata.name")?);
+    /// let snapshot = changes.first_synced().await?;
+    ///
+    /// let large = json!({ "metadata": { "name": "large" }, "data": { "key": "value" } });
+    /// let what_if = snapshot.overlay().apply(from_value(large)?)?.build();
+    /// assert_eq!(what_if.object("", "large").unwrap().data, None);
+    /// # Ok(()) }
+    /// ```
     #[derive(Debug)]
     #[must_use = "streams do nothing unless polled"]
     pub struct FilterFields<S, K> {

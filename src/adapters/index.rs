@@ -29,6 +29,29 @@ pin_project! {
     ///
     /// What is ready is taken in as one run, published as one snapshot and delivered as one net
     /// change.
+    ///
+    /// ```
+    /// use kube_weir::{Change, IndexBy, prelude::*, testing::Events};
+    ///
+    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let events = Events::listed([config("a", 1)])
+    ///     .apply(config("a", 2))
+    ///     .apply(config("b", 3))
+    ///     .delete(config("b", 4))
+    ///     .wait(Duration::from_secs(1))
+    ///     .apply(config("c", 5));
+    /// let changes = events.index(IndexBy::path("metadata.name")?).log_errors();
+    /// let changes: Vec<_> = changes.collect().await;
+    ///
+    /// let [Change::Synced(_), Change::Live(run), Change::Live(_)] = &changes[..] else { panic!() };
+    /// assert_eq!((run.stats().modified, run.stats().total()), (1, 1)); // `b` came and went
+    /// # Ok(()) }
+    /// ```
     #[must_use = "streams do nothing unless polled"]
     pub struct Indexed<S, K> {
         #[pin]
@@ -48,13 +71,41 @@ impl<S, K: Lookup> Indexed<S, K> {
         Self { events, store: writer.store(), writer: Some(writer), next: None, run: RUN }
     }
 
-    /// The reading side of the store that this stream fills.
+    /// The reading side of the store that this stream fills, for any task; it stays when the stream
+    /// is gone. [`Store`] has an example.
     pub fn store(&self) -> Store<K> {
         self.store.clone()
     }
 
     /// Also delivers the initial load while it comes in, as [`Change::InitialSync`], and lets
     /// readers see it. By default there is nothing before [`Change::Synced`].
+    ///
+    /// ```
+    /// use kube::runtime::watcher::Event;
+    /// use kube_weir::{Change, IndexBy, prelude::*, testing::Events};
+    ///
+    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let events = Events::new()
+    ///     .event(Event::Init)
+    ///     .event(Event::InitApply(config("a", 1)))
+    ///     .wait(Duration::from_secs(1)) // the next page takes a while
+    ///     .event(Event::InitApply(config("b", 2)))
+    ///     .event(Event::InitDone);
+    /// let changes = events.index(IndexBy::path("metadata.name")?).with_progress().log_errors();
+    /// let changes: Vec<_> = changes.collect().await;
+    ///
+    /// let [Change::InitialSync(page), Change::InitialSync(rest), Change::Synced(all)] = &changes[..]
+    /// else {
+    ///     panic!()
+    /// };
+    /// assert_eq!((page.snapshot().len(), rest.snapshot().len(), all.len()), (1, 2, 2));
+    /// # Ok(()) }
+    /// ```
     pub fn with_progress(mut self) -> Self {
         self.writer.iter_mut().for_each(Writer::with_progress);
         self
@@ -66,12 +117,37 @@ impl<S, K: Lookup> Indexed<S, K> {
     ///
     /// That its CRD is not installed is no failure then: only [`Store::explain`] tells. Other
     /// refusals are items, as ever.
+    ///
+    /// ```
+    /// use kube_weir::{Change, Gvr, IndexBy, prelude::*, testing::ApiServer, watch_resource};
+    /// # use kube::{core::{ApiResource, GroupVersionKind}, discovery::Scope};
+    /// # use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = ApiServer::new();
+    /// let widgets = watch_resource(server.client(), Gvr::parse("example.com/v1/widgets")?).await?;
+    /// let mut changes = widgets.index(IndexBy::path("metadata.name")?).optional().log_errors();
+    /// assert!(changes.first_synced().await?.is_empty());
+    ///
+    /// # let widget = GroupVersionKind::gvk("example.com", "v1", "Widget");
+    /// # let (resource, scope) = (ApiResource::from_gvk(&widget), Scope::Namespaced);
+    /// server.install(&resource, &scope);
+    /// # let widget = json!({
+    /// #     "apiVersion": "example.com/v1", "kind": "Widget", "metadata": { "name": "one" },
+    /// # });
+    /// server.apply(&widget)?;
+    /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
+    /// assert_eq!(batch.stats().created, 1);
+    /// # Ok(()) }
+    /// ```
     pub fn optional(mut self) -> Self {
         self.writer.iter_mut().for_each(Writer::optional);
         self
     }
 
     /// When [`Store::synced`] gives up; see [`SyncPolicy`] for the defaults.
+    /// The policy has an [example](SyncPolicy).
     pub fn sync_policy(mut self, policy: SyncPolicy) -> Self {
         self.writer.iter_mut().for_each(|writer| writer.set_policy(policy));
         self
@@ -93,6 +169,32 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
     /// As [`EventStreamExt::index`](crate::EventStreamExt::index): stores and indexes the objects,
     /// and turns the events into changes. When the watch lists again, it decodes only what the
     /// store doesn't have.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, prelude::*, testing::{ApiServer, Fault, Verb}, watch};
+    /// # use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let config = |name| {
+    /// #     json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name } })
+    /// # };
+    /// let server = ApiServer::new();
+    /// server.apply(&config("a"))?;
+    /// let configs = watch(Api::<ConfigMap>::all(server.client()));
+    /// let mut changes = configs.index(IndexBy::path("metadata.name")?).log_errors();
+    /// let before = changes.first_synced().await?;
+    ///
+    /// server.fault(Verb::Watch, 1, Fault::status(410)); // it must list again
+    /// server.apply(&config("b"))?;
+    /// let after = changes.next().await.unwrap().snapshot().clone();
+    /// assert_eq!(after.len(), 2);
+    /// let a = [&before, &after].map(|snapshot| snapshot.object("default", "a").unwrap());
+    /// assert!(Arc::ptr_eq(a[0], a[1])); // neither decoded nor stored anew
+    /// # Ok(()) }
+    /// ```
     pub fn index(self, by: IndexBy<K>) -> Indexed<Self, K> {
         let by = by.behind(self.strainer());
         let mut indexed = Indexed::new(self, by);

@@ -25,6 +25,13 @@ impl<K: Lookup> Watch<K> {
     /// here. An array of which a path counts the elements is kept whole, as is what a path searches
     /// (`..`, `[?…]`).
     ///
+    /// # Errors
+    ///
+    /// [`is_index`](Error::is_index) if an index is by a [closure](IndexBy::with): what it looks at
+    /// can't be told.
+    ///
+    /// # Examples
+    ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
     /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
@@ -47,11 +54,6 @@ impl<K: Lookup> Watch<K> {
     /// assert!(!key.to_json().contains("c2VjcmV0"));
     /// # Ok(()) }
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`is_index`](Error::is_index) if an index is by a [closure](IndexBy::with): what it looks at
-    /// can't be told.
     pub fn index_keys(
         self,
         by: IndexBy<Document>,

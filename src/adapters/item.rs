@@ -9,6 +9,35 @@ use crate::{
 
 /// An item of an event stream: `Result<Event<K>, E>` with this crate's or kube's error, or a bare
 /// `Event<K>`, as a mocked stream has it.
+///
+/// Sealed: it is for bounds of your own functions that are to work on any of these.
+///
+/// ```
+/// use futures::Stream;
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kube::runtime::watcher::{Config, watcher};
+/// use kube_weir::{Error, IndexBy, adapters::{EventItem, Indexed}, prelude::*, testing::Events};
+///
+/// fn by_app<S>(events: S) -> Result<Indexed<S, ConfigMap>, Error>
+/// where
+///     S: Stream<Item: EventItem<Object = ConfigMap>>,
+/// {
+///     Ok(events.index(IndexBy::path("metadata.labels.app")?))
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// # let client = kube_weir::testing::ApiServer::new().client();
+/// let ours = by_app(Events::listed([]))?;
+/// let kubes = by_app(watcher(Api::all(client), Config::default()))?;
+/// for snapshot in [pin!(ours).first_synced().await?, pin!(kubes).first_synced().await?] {
+///     assert!(snapshot.is_empty());
+/// }
+/// # Ok(()) }
+/// ```
+///
+/// (Of a [`Watch`](crate::Watch) such a function sees the events alone; its own
+/// [`index`](crate::Watch::index) also spares it to decode again what is stored.)
 pub trait EventItem: sealed::Sealed {
     /// The kind of object.
     type Object;
@@ -37,6 +66,33 @@ impl<K> EventItem for Event<K> {
 /// An item of a change stream: `Result<Change<K>, Error>`, or a bare `Change<K>`, as it is after
 /// [`log_errors`](crate::EventStreamExt::log_errors); or the same of a
 /// [`WorldChange`](crate::WorldChange).
+///
+/// Sealed: it is for bounds of your own functions that are to work on any of these, of one kind or,
+/// with [`Subject`](crate::adapters::Subject), of whatever.
+///
+/// ```
+/// use futures::Stream;
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kube_weir::{IndexBy, adapters::{ChangeItem, Debounced, LogErrors, Subject}, prelude::*};
+/// use kube_weir::{testing::Events, world};
+///
+/// fn settled<S, K>(changes: S) -> LogErrors<Debounced<S, K>>
+/// where
+///     S: Stream<Item: ChangeItem<Object = K>>,
+///     K: Subject,
+/// {
+///     changes.debounce(Duration::from_secs(1)).log_errors()
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// let by = || IndexBy::path("metadata.name");
+/// let configs = Events::<ConfigMap>::listed([]).index(by()?);
+/// assert!(settled(configs).first_synced().await?.is_empty());
+/// let all = world((Events::<ConfigMap>::listed([]).index(by()?),));
+/// assert!(settled(all).first_synced().await?.kinds().0.is_empty());
+/// # Ok(()) }
+/// ```
 pub trait ChangeItem: sealed::Sealed {
     /// The kind of object, or the [`World`](crate::World).
     type Object: Subject;

@@ -14,7 +14,11 @@ use crate::error::Error;
 const RUN: usize = 64;
 
 pin_project! {
-    /// The stream of [`EventStreamExt::log_errors`](crate::EventStreamExt::log_errors).
+    /// The stream of [`EventStreamExt::log_errors`](crate::EventStreamExt::log_errors), which has an
+    /// example.
+    ///
+    /// An error is a `tracing` event of level WARN, `watch degraded, retrying`, with the fields `error`
+    /// and [`reason`](Error::reason).
     #[derive(Debug)]
     #[must_use = "streams do nothing unless polled"]
     pub struct LogErrors<S> {
@@ -29,6 +33,21 @@ impl<S> LogErrors<S> {
     }
 
     /// The stream underneath, errors and all.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let configs = Events::<ConfigMap>::listed([]).index(IndexBy::path("metadata.name")?);
+    /// let mut changes = configs.log_errors();
+    /// let store = changes.get_ref().store();
+    ///
+    /// changes.first_synced().await?;
+    /// assert!(store.is_synced());
+    /// # Ok(()) }
+    /// ```
     pub fn get_ref(&self) -> &S {
         &self.items
     }

@@ -18,6 +18,31 @@ const RUN: usize = 1024;
 
 pin_project! {
     /// The stream of [`EventStreamExt::matching`](crate::EventStreamExt::matching).
+    ///
+    /// An object that matches no more becomes a deletion, with the object as it came in:
+    ///
+    /// ```
+    /// use futures::TryStreamExt;
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube::runtime::watcher::Event;
+    /// use kube_weir::{FieldSelector, prelude::*, testing::Events};
+    /// # fn level(level: &str) -> ConfigMap {
+    /// #     let object = serde_json::json!({ "metadata": { "name": "a" }, "data": { "level": level } });
+    /// #     serde_json::from_value(object).unwrap()
+    /// # }
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let events = Events::listed([level("info")]).apply(level("debug")).apply(level("warn"));
+    /// let debug = FieldSelector::parse("data.level=debug")?;
+    /// let events: Vec<_> = events.matching(debug).try_collect().await?;
+    ///
+    /// let [Event::Init, Event::InitDone, Event::Apply(_), Event::Delete(gone)] = &events[..] else {
+    ///     panic!("{events:?}")
+    /// };
+    /// assert_eq!(gone.data.as_ref().unwrap()["level"], "warn");
+    /// # Ok(()) }
+    /// ```
     #[derive(Debug)]
     #[must_use = "streams do nothing unless polled"]
     pub struct Matching<S, K> {
@@ -60,6 +85,10 @@ where
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, self.events.size_hint().1)
     }
 }
 

@@ -22,3 +22,4 @@ pub use self::{
     spawn::Spawned,
     while_leading::WhileLeading,
 };
+pub use crate::change::Subject;

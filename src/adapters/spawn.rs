@@ -23,6 +23,25 @@ use crate::error::{Error, Kind};
 /// * an [`is_ended`](Error::is_ended) error if the runtime shut down.
 ///
 /// In each case its stores say `ended`, and the streams of their consumers end.
+///
+/// ```
+/// use kube_weir::{IndexBy, prelude::*, testing::Events};
+///
+/// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+/// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+/// # }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// let configs = Events::listed([config("a", 1)]).index(IndexBy::path("metadata.name")?);
+/// let store = configs.store();
+/// let mut driving = configs.spawn();
+///
+/// (&mut driving).await?; // these events come to an end, unlike those of a watch
+/// assert!(driving.is_finished());
+/// assert_eq!(store.snapshot().len(), 1); // what was stored can still be read
+/// # Ok(()) }
+/// ```
 #[must_use = "dropping it stops the stream"]
 pub struct Spawned(JoinHandle<()>);
 
@@ -40,7 +59,8 @@ impl Spawned {
         }))
     }
 
-    /// Whether the stream has ended, in whatever way.
+    /// Whether the stream has ended, in whatever way; awaiting it tells in which. See the
+    /// [example](Spawned).
     pub fn is_finished(&self) -> bool {
         self.0.is_finished()
     }

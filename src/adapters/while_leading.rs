@@ -25,6 +25,26 @@ pin_project! {
     /// The stream of [`EventStreamExt::while_leading`](crate::EventStreamExt::while_leading).
     ///
     /// While another replica leads it keeps the last snapshot, and nothing else.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{Election, IndexBy, LeaseRef, prelude::*, testing::ApiServer, watch};
+    /// use tokio::time::timeout;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let client = ApiServer::new().client();
+    /// let campaign =
+    ///     Election::new(client.clone(), LeaseRef::new("default", "web"), "replica-b")?.campaign();
+    /// let configs = watch(Api::<ConfigMap>::all(client)).index(IndexBy::path("metadata.name")?);
+    /// let store = configs.store();
+    /// let mut changes = configs.while_leading(&campaign.watch());
+    ///
+    /// // Nobody polls this campaign, so it leads nowhere. The store is filled nevertheless.
+    /// assert!(timeout(Duration::from_secs(60), changes.next()).await.is_err());
+    /// assert!(store.is_synced());
+    /// # Ok(()) }
+    /// ```
     #[must_use = "streams do nothing unless polled"]
     pub struct WhileLeading<S, K>
     where

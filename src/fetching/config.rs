@@ -7,10 +7,30 @@ use crate::filter::FieldFilter;
 /// What [`Fetching`](crate::Fetching) keeps, and how it asks.
 ///
 /// ```
-/// use std::time::Duration;
-/// use kube_weir::FetchConfig;
+/// use k8s_openapi::api::core::v1::Secret;
+/// use kube_weir::{FetchConfig, IndexBy, prelude::*, testing::ApiServer, watch};
 ///
-/// let config = FetchConfig::default().max_objects(20).ttl(Duration::from_secs(60));
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// # let server = ApiServer::new();
+/// # for name in ["tls", "token"] {
+/// #     server.apply(&serde_json::json!({
+/// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
+/// #     })).unwrap();
+/// # }
+/// let config = FetchConfig::default().max_objects(1).ttl(Duration::from_secs(60));
+/// let api = Api::<Secret>::all(server.client());
+/// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name")?)?;
+/// let secrets = keys.store().fetching(api, config);
+/// let driving = keys.spawn();
+///
+/// secrets.object("web", "tls").await?;
+/// secrets.object("web", "tls").await?; // it is kept
+/// secrets.object("web", "token").await?; // and this is, in its place
+/// tokio::time::sleep(Duration::from_secs(61)).await;
+/// let did = secrets.explain();
+/// assert_eq!((did.gets, did.hits, did.evicted, did.expired, did.objects), (2, 1, 1, 1, 0));
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -25,14 +45,16 @@ pub struct FetchConfig {
 
 impl FetchConfig {
     /// How long an object is kept, counted from when it was fetched, however often it is read.
-    /// Default: 2 minutes 10 seconds.
+    /// Default: 2 minutes 10 seconds. See the [example](FetchConfig).
+    ///
+    /// It bounds memory, not staleness: what the watch has seen change is fetched anew in any case.
     #[must_use]
     pub fn ttl(self, ttl: Duration) -> Self {
         Self { ttl, ..self }
     }
 
     /// How many objects are kept at the most. Beyond that, those go that were not read for the
-    /// longest time. Default: 1,000.
+    /// longest time. Default: 1,000; with 0 nothing is kept. See the [example](FetchConfig).
     #[must_use]
     pub fn max_objects(self, max_objects: usize) -> Self {
         Self { max_objects, ..self }
@@ -40,6 +62,29 @@ impl FetchConfig {
 
     /// How many bytes of objects are kept at the most, counted in the JSON that they came as. An
     /// object that is larger is given out and not kept. Default: 16 MiB.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Secret;
+    /// use kube_weir::{FetchConfig, IndexBy, prelude::*, testing::ApiServer, watch};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let server = ApiServer::new();
+    /// # for name in ["tls", "token"] {
+    /// #     server.apply(&serde_json::json!({
+    /// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
+    /// #     })).unwrap();
+    /// # }
+    /// let config = FetchConfig::default().max_bytes(64); // less than any Secret takes
+    /// let api = Api::<Secret>::all(server.client());
+    /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name")?)?;
+    /// let secrets = keys.store().fetching(api, config);
+    /// let driving = keys.spawn();
+    ///
+    /// assert!(secrets.object("web", "tls").await?.is_some());
+    /// assert_eq!(secrets.explain().bytes, 0);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn max_bytes(self, max_bytes: usize) -> Self {
         Self { max_bytes, ..self }
@@ -53,12 +98,62 @@ impl FetchConfig {
     }
 
     /// How long a call may take, with its waits and retries. Default: 30 seconds.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Secret;
+    /// use kube_weir::{FetchConfig, IndexBy, prelude::*, watch};
+    /// use kube_weir::testing::{ApiServer, Fault, Verb};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let server = ApiServer::new();
+    /// # for name in ["tls", "token"] {
+    /// #     server.apply(&serde_json::json!({
+    /// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
+    /// #     })).unwrap();
+    /// # }
+    /// server.fault(Verb::Get, 1, Fault::Delay(Duration::from_secs(60)));
+    /// let config = FetchConfig::default().deadline(Duration::from_secs(2));
+    /// let api = Api::<Secret>::all(server.client());
+    /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name")?)?;
+    /// let secrets = keys.store().fetching(api, config);
+    /// let driving = keys.spawn();
+    ///
+    /// let error = secrets.object("web", "tls").await.unwrap_err();
+    /// assert!(error.is_timeout());
+    /// assert_eq!(error.object(), Some(("web", "tls")));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
     }
 
     /// Drops these fields of every object while it is decoded. May be given several times.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Secret;
+    /// use kube_weir::{FetchConfig, FieldFilter, IndexBy, prelude::*, testing::ApiServer, watch};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let server = ApiServer::new();
+    /// # for name in ["tls", "token"] {
+    /// #     server.apply(&serde_json::json!({
+    /// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
+    /// #     })).unwrap();
+    /// # }
+    /// let filter = FieldFilter::new(["metadata.creationTimestamp"])?;
+    /// let config = FetchConfig::default().filter_fields(filter);
+    /// let api = Api::<Secret>::all(server.client());
+    /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name")?)?;
+    /// let secrets = keys.store().fetching(api, config);
+    /// let driving = keys.spawn();
+    ///
+    /// let tls = secrets.object("web", "tls").await?.unwrap();
+    /// assert_eq!(tls.metadata.creation_timestamp, None);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn filter_fields(self, filter: FieldFilter) -> Self {
         Self { filter: self.filter.and(filter), ..self }

@@ -91,8 +91,8 @@ where
 impl<L: Lookup + Send + Sync + 'static> Store<L> {
     /// Fetches the objects of this store, whose content it may not have, when they are wanted.
     ///
-    /// The `Api` says which resource and by which client; its namespace doesn't matter. See
-    /// [`Fetching`].
+    /// The `Api` says which resource and by which client; its namespace doesn't matter. Nothing is
+    /// requested before an object is read. [`Fetching`] has an example.
     pub fn fetching<K>(&self, api: Api<K>, config: FetchConfig) -> Fetching<K, L>
     where
         K: Resource + Lookup + DeserializeOwned + Send + Sync + 'static,
@@ -161,6 +161,29 @@ where
 
     /// The store that knows which objects there are. Counting and listing them there asks the API
     /// server for nothing.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Secret;
+    /// use kube_weir::{FetchConfig, IndexBy, prelude::*, testing::ApiServer, watch};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let server = ApiServer::new();
+    /// # for name in ["tls", "token"] {
+    /// #     server.apply(&serde_json::json!({
+    /// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
+    /// #     })).unwrap();
+    /// # }
+    /// let api = Api::<Secret>::all(server.client());
+    /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name")?)?;
+    /// let secrets = keys.store().fetching(api, FetchConfig::default());
+    /// let driving = keys.spawn();
+    ///
+    /// assert_eq!(secrets.store().synced().await?, 2);
+    /// assert!(secrets.store().object("web", "tls").is_some());
+    /// assert_eq!(secrets.explain().gets, 0);
+    /// # Ok(()) }
+    /// ```
     pub fn store(&self) -> &Store<L> {
         &self.inner.store
     }
@@ -178,6 +201,35 @@ where
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing. A request that others wait for goes on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Secret;
+    /// use kube_weir::{FetchConfig, IndexBy, prelude::*, watch};
+    /// use kube_weir::testing::{ApiServer, Fault, Verb};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let server = ApiServer::new();
+    /// # for name in ["tls", "token"] {
+    /// #     server.apply(&serde_json::json!({
+    /// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
+    /// #     })).unwrap();
+    /// # }
+    /// let api = Api::<Secret>::all(server.client());
+    /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name")?)?;
+    /// let secrets = keys.store().fetching(api, FetchConfig::default());
+    /// let driving = keys.spawn();
+    ///
+    /// server.fault(Verb::Get, 1, Fault::status(403));
+    /// let error = secrets.object("web", "tls").await.unwrap_err();
+    /// assert!(error.is_forbidden());
+    /// assert_eq!(error.object(), Some(("web", "tls")));
+    /// assert!(secrets.object("web", "tls").await?.is_some()); // a failure is not kept
+    /// assert!(secrets.object("web", "missing").await?.is_none()); // says the watch
+    /// # Ok(()) }
+    /// ```
     pub async fn object(&self, namespace: &str, name: &str) -> Result<Option<Arc<K>>, Error> {
         let deadline = self.begin().await?;
         self.inner.one(&Ticket::new(namespace, name), deadline).await
@@ -192,6 +244,31 @@ where
     /// # Cancel safety
     ///
     /// As for [`object`](Fetching::object).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Secret;
+    /// use kube_weir::{FetchConfig, IndexBy, prelude::*, testing::ApiServer, watch};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let server = ApiServer::new();
+    /// # for name in ["tls", "token"] {
+    /// #     server.apply(&serde_json::json!({
+    /// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
+    /// #     })).unwrap();
+    /// # }
+    /// let api = Api::<Secret>::all(server.client());
+    /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.namespace")?)?;
+    /// let secrets = keys.store().fetching(api, FetchConfig::default());
+    /// let driving = keys.spawn();
+    ///
+    /// assert!(secrets.get_one(["api"]).await?.is_none());
+    /// assert!(secrets.get_one(["web"]).await.unwrap_err().is_ambiguous()); // there are two
+    /// assert_eq!(secrets.explain().gets, 0); // the keys knew
+    /// # Ok(()) }
+    /// ```
     pub async fn get_one<I>(&self, key: I) -> Result<Option<Arc<K>>, Error>
     where
         I: IntoIterator<Item: AsRef<str>>,
@@ -216,6 +293,33 @@ where
     /// # Cancel safety
     ///
     /// As for [`object`](Fetching::object).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Secret;
+    /// use kube_weir::{FetchConfig, IndexBy, prelude::*, watch};
+    /// use kube_weir::testing::{ApiServer, Fault, Verb};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let server = ApiServer::new();
+    /// # for name in ["tls", "token"] {
+    /// #     server.apply(&serde_json::json!({
+    /// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
+    /// #     })).unwrap();
+    /// # }
+    /// let api = Api::<Secret>::all(server.client());
+    /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.namespace")?)?;
+    /// let secrets = keys.store().fetching(api, FetchConfig::default());
+    /// let driving = keys.spawn();
+    ///
+    /// server.fault(Verb::Get, 1, Fault::status(403));
+    /// let [tls, token] = &secrets.get(["web"]).await?[..] else { panic!() };
+    /// assert!(tls.as_ref().unwrap_err().is_forbidden());
+    /// assert!(token.is_ok());
+    /// # Ok(()) }
+    /// ```
     pub async fn get<I>(&self, key: I) -> Result<Vec<Result<Arc<K>, Error>>, Error>
     where
         I: IntoIterator<Item: AsRef<str>>,
@@ -228,6 +332,12 @@ where
 
     /// These objects of the store, from whatever index, in the order given; otherwise as
     /// [`get`](Fetching::get).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`object`](Fetching::object).
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use k8s_openapi::api::core::v1::Secret;
@@ -244,10 +354,6 @@ where
     /// assert!(shop.is_empty());
     /// # Ok(()) }
     /// ```
-    ///
-    /// # Cancel safety
-    ///
-    /// As for [`object`](Fetching::object).
     pub async fn fetch<'o>(
         &self,
         objects: impl IntoIterator<Item = &'o Arc<L>>,
@@ -260,6 +366,29 @@ where
     }
 
     /// What is kept, and what was done, for people and dashboards.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Secret;
+    /// use kube_weir::{FetchConfig, IndexBy, prelude::*, testing::ApiServer, watch};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let server = ApiServer::new();
+    /// # for name in ["tls", "token"] {
+    /// #     server.apply(&serde_json::json!({
+    /// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
+    /// #     })).unwrap();
+    /// # }
+    /// let api = Api::<Secret>::all(server.client());
+    /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name")?)?;
+    /// let secrets = keys.store().fetching(api, FetchConfig::default());
+    /// let driving = keys.spawn();
+    ///
+    /// futures::future::join_all([0; 8].map(|_| secrets.object("web", "tls"))).await;
+    /// let did = secrets.explain();
+    /// assert_eq!((did.misses, did.joined, did.gets), (8, 7, 1));
+    /// # Ok(()) }
+    /// ```
     pub fn explain(&self) -> ExplainFetching {
         let mut state = self.inner.lock();
         state.cache.expire();

@@ -31,6 +31,8 @@ const NUL: &str = "\0\u{1}";
 
 impl Key {
     /// The key with these parts.
+    /// In a test it is what keys are compared with; a lookup takes
+    /// the parts. See [`Key`] for an example.
     pub fn new<I>(parts: I) -> Self
     where
         I: IntoIterator<Item: AsRef<str>>,
@@ -39,6 +41,18 @@ impl Key {
     }
 
     /// The parts, in order.
+    ///
+    /// They can be handed to a lookup as they are:
+    /// [`get(key.parts())`](crate::IndexView::get).
+    ///
+    /// ```
+    /// use kube_weir::Key;
+    ///
+    /// let key = Key::new(["default", "web"]);
+    /// let [namespace, name] = &key.parts().collect::<Vec<_>>()[..] else { panic!() };
+    /// assert_eq!((&**namespace, &**name), ("default", "web"));
+    /// assert_eq!(key.to_string(), "default, web"); // for people
+    /// ```
     pub fn parts(&self) -> impl Iterator<Item = Cow<'_, str>> {
         let mut rest = str::from_utf8(self.as_bytes()).unwrap_or_default();
         std::iter::from_fn(move || {

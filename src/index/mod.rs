@@ -21,16 +21,30 @@ use crate::{
 /// several such paths every combination) or none: an object without a value for an index is
 /// absent from that index alone, and counted in [`Store::explain`](crate::Store::explain).
 ///
+/// An index by `metadata.namespace`, or by that and `metadata.name`, is the order of the objects
+/// itself, and costs nothing. Any other costs memory for each (key, object) pair.
+///
 /// ```
 /// use k8s_openapi::api::networking::v1::Ingress;
-/// use kube_weir::IndexBy;
+/// use kube_weir::{IndexBy, Snapshot};
+/// use serde_json::{from_value, json};
 ///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let by = IndexBy::<Ingress>::paths(["metadata.namespace", "metadata.name"])?
 ///     .and("by-host", IndexBy::path("spec.rules[*].host")?)
 ///     .and("by-class", IndexBy::with(|ingress: &Ingress| {
 ///         ingress.spec.as_ref().and_then(|spec| spec.ingress_class_name.clone()).map(|class| [class])
 ///     }));
-/// # Ok::<(), kube_weir::Error>(())
+/// let shop = from_value(json!({
+///     "metadata": { "namespace": "web", "name": "shop" },
+///     "spec": { "rules": [{ "host": "shop.example" }, { "host": "www.shop.example" }] },
+/// }))?;
+/// let snapshot = Snapshot::from_objects(by, [shop])?;
+///
+/// assert!(snapshot.get_one(["web", "shop"])?.is_some());
+/// assert!(snapshot.by("by-host").get_one(["www.shop.example"])?.is_some());
+/// assert!(snapshot.by("by-class").keys()?.is_empty()); // it has none
+/// # Ok(()) }
 /// ```
 pub struct IndexBy<K> {
     main: Index<K>,
@@ -45,6 +59,28 @@ impl<K: Serialize + 'static> IndexBy<K> {
     /// # Errors
     ///
     /// [`is_path`](Error::is_path) if a path is rejected, or if there is none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Service;
+    /// use kube_weir::{IndexBy, Key, Snapshot};
+    /// use serde_json::{from_value, json};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let by = IndexBy::<Service>::paths(["metadata.labels.app", "spec.ports[*].port"])?;
+    /// let service = from_value(json!({
+    ///     "metadata": { "name": "web", "labels": { "app": "shop" } },
+    ///     "spec": { "ports": [{ "port": 80 }, { "port": 443 }] },
+    /// }))?;
+    /// let snapshot = Snapshot::from_objects(by, [service])?;
+    ///
+    /// // Numbers are decimal text, and keys are ordered as text.
+    /// let keys = snapshot.by(IndexBy::<Service>::MAIN).keys()?;
+    /// assert_eq!(keys, [Key::new(["shop", "443"]), Key::new(["shop", "80"])]);
+    /// assert_eq!(snapshot.get(["shop"])?.count(), 1);
+    /// # Ok(()) }
+    /// ```
     pub fn paths<I>(paths: I) -> Result<Self, Error>
     where
         I: IntoIterator<Item: AsRef<str>>,
@@ -65,11 +101,21 @@ impl<K: Serialize + 'static> IndexBy<K> {
         Ok(Index { width, keys }.into())
     }
 
-    /// An index by one path.
+    /// An index by one path; what a path may look like, [`FieldPath`](crate::FieldPath) says.
     ///
     /// # Errors
     ///
     /// [`is_path`](Error::is_path) if the path is rejected.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Service;
+    /// use kube_weir::IndexBy;
+    ///
+    /// assert!(IndexBy::<Service>::path("metadata.labels['app.kubernetes.io/name']").is_ok());
+    /// assert!(IndexBy::<Service>::path("metadata..").unwrap_err().is_path());
+    /// ```
     pub fn path(path: impl AsRef<str>) -> Result<Self, Error> {
         Self::paths([path])
     }
@@ -85,10 +131,28 @@ impl<K> IndexBy<K> {
     /// [`Snapshot::by`](crate::Snapshot::by).
     pub const MAIN: &'static str = "main";
 
-    /// An index by a closure that gives an object's keys, each an array of the key's parts.
+    /// An index by a closure that gives an object's keys, each an array of the key's parts. The parts
+    /// are owned: what the closure gives can't borrow from the object.
     ///
     /// The closure must depend on the object alone: [`Batch::touched`](crate::Batch::touched) calls
-    /// it again for the versions before and after a change.
+    /// it again for the versions before and after a change. It is called in the task that polls the
+    /// pipeline.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, Snapshot};
+    /// use serde_json::{from_value, json};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // By the names of the files that it has.
+    /// let by = IndexBy::with(|config: &ConfigMap| {
+    ///     config.data.iter().flatten().map(|(file, _)| [file.clone()]).collect::<Vec<_>>()
+    /// });
+    /// let nginx = from_value(json!({ "metadata": { "name": "nginx" }, "data": { "nginx.conf": "" } }))?;
+    /// let snapshot = Snapshot::from_objects(by, [nginx])?;
+    /// assert!(snapshot.get_one(["nginx.conf"])?.is_some());
+    /// # Ok(()) }
+    /// ```
     pub fn with<F, I, S, const N: usize>(keys: F) -> Self
     where
         F: Fn(&K) -> I + Send + Sync + 'static,
@@ -99,9 +163,22 @@ impl<K> IndexBy<K> {
         Index { width: N, keys: Keys::With(Arc::new(keys)) }.into()
     }
 
-    /// Adds an index under a name, for [`Snapshot::by`](crate::Snapshot::by).
+    /// Adds an index under a name, for [`Snapshot::by`](crate::Snapshot::by): the main index of
+    /// `index`, which has no others.
     ///
-    /// Of two indexes with one name the last counts.
+    /// Of two indexes with one name the last counts; that of the name [`MAIN`](IndexBy::MAIN) takes the
+    /// place of the main one.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, Snapshot};
+    ///
+    /// let by = IndexBy::<ConfigMap>::path("metadata.name")?
+    ///     .and("by-owner", IndexBy::path("metadata.ownerReferences[*].uid")?);
+    /// let snapshot = Snapshot::from_objects(by, [])?;
+    /// assert_eq!(snapshot.by("by-owner").get(["8f2c"])?.count(), 0);
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
     #[must_use]
     pub fn and(mut self, name: impl Into<Arc<str>>, index: Self) -> Self {
         let name = name.into();

@@ -1,6 +1,6 @@
 //! Looking objects up.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, iter::FusedIterator, sync::Arc};
 
 use kube::runtime::reflector::Lookup;
 
@@ -11,6 +11,24 @@ use crate::{
 };
 
 /// One index of a [`Snapshot`](crate::Snapshot); from [`Snapshot::by`](crate::Snapshot::by).
+///
+/// ```
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kube_weir::{IndexBy, Snapshot};
+///
+/// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
+/// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
+/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+/// # }
+/// let objects: [ConfigMap; 2] = [object("web", "a"), object("api", "b")];
+/// let snapshot = Snapshot::from_objects(IndexBy::path("metadata.namespace")?, objects)?;
+///
+/// let by_namespace = snapshot.by(IndexBy::<ConfigMap>::MAIN);
+/// for namespace in by_namespace.keys()? {
+///     assert_eq!(by_namespace.get(namespace.parts())?.len(), 1);
+/// }
+/// # Ok::<(), kube_weir::Error>(())
+/// ```
 pub struct IndexView<'a, K> {
     contents: &'a Contents<K>,
     name: &'a str,
@@ -32,12 +50,39 @@ impl<'a, K> IndexView<'a, K> {
 
 impl<'a, K: Lookup> IndexView<'a, K> {
     /// The objects under a key, or under the first parts of one, each once and in
-    /// (namespace, name) order.
+    /// (namespace, name) order. Without any part, all that have a key in this index.
+    ///
+    /// O(hits), and of a part of a key O(hits log hits), because they are to be sorted; of
+    /// `metadata.namespace` with `metadata.name` they are already.
     ///
     /// # Errors
     ///
     /// [`is_index`](Error::is_index) if there is no index of this name, or if there are more parts
     /// than it has.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, Snapshot};
+    ///
+    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
+    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// let by_app = IndexBy::paths(["metadata.labels.app", "metadata.labels.tier"])?;
+    /// let by = IndexBy::path("metadata.name")?.and("by-app", by_app);
+    /// let mut settings: ConfigMap = object("web", "settings");
+    /// let labels = [("app", "shop"), ("tier", "front")].map(|(k, v)| (k.into(), v.into()));
+    /// settings.metadata.labels = Some(labels.into());
+    /// let snapshot = Snapshot::from_objects(by, [settings, object("web", "unlabelled")])?;
+    ///
+    /// let by_app = snapshot.by("by-app");
+    /// assert_eq!(by_app.get(["shop", "front"])?.len(), 1);
+    /// assert_eq!(by_app.get(["shop"])?.len(), 1);
+    /// assert_eq!(by_app.get([""; 0])?.len(), 1); // `unlabelled` is not in it
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
     pub fn get<I>(&self, key: I) -> Result<Hits<'a, K>, Error>
     where
         I: IntoIterator<Item: AsRef<str>>,
@@ -71,6 +116,26 @@ impl<'a, K: Lookup> IndexView<'a, K> {
     ///
     /// [`is_ambiguous`](Error::is_ambiguous) if there are several objects,
     /// [`is_index`](Error::is_index) as for [`get`](IndexView::get).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, Snapshot};
+    ///
+    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
+    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// let by = IndexBy::path("metadata.name")?.and("by-namespace", IndexBy::path("metadata.namespace")?);
+    /// let objects: [ConfigMap; 3] = [object("web", "a"), object("web", "b"), object("api", "a")];
+    /// let snapshot = Snapshot::from_objects(by, objects)?;
+    ///
+    /// let by_namespace = snapshot.by("by-namespace");
+    /// assert!(by_namespace.get_one(["api"])?.is_some());
+    /// assert!(by_namespace.get_one(["web"]).unwrap_err().is_ambiguous());
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
     pub fn get_one<I>(&self, key: I) -> Result<Option<&'a Arc<K>>, Error>
     where
         I: IntoIterator<Item: AsRef<str>>,
@@ -92,6 +157,29 @@ impl<'a, K: Lookup> IndexView<'a, K> {
     /// # Errors
     ///
     /// [`is_index`](Error::is_index) if there is no index of this name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, Key, Snapshot};
+    ///
+    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
+    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// let snapshot = Snapshot::<ConfigMap>::from_objects(
+    ///     IndexBy::path("metadata.name")?.and("by-finalizer", IndexBy::path("metadata.finalizers[*]")?),
+    ///     [],
+    /// )?;
+    /// let mut held: ConfigMap = object("web", "held");
+    /// held.metadata.finalizers = Some(vec!["example.com/b".into(), "example.com/a".into()]);
+    ///
+    /// // It need not be in the snapshot.
+    /// let keys = snapshot.by("by-finalizer").keys_of(&held)?;
+    /// assert_eq!(keys, [Key::new(["example.com/a"]), Key::new(["example.com/b"])]);
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
     pub fn keys_of(&self, object: &K) -> Result<Vec<Key>, Error> {
         let index = self.contents.spec(self.position()?);
         if !index.is_identity() {
@@ -102,11 +190,28 @@ impl<'a, K: Lookup> IndexView<'a, K> {
         Ok(parts.map(Key::new).into_iter().collect())
     }
 
-    /// All keys of this index, in order. O(objects).
+    /// All keys of this index, in order, each once. O(entries).
     ///
     /// # Errors
     ///
     /// [`is_index`](Error::is_index) if there is no index of this name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, Key, Snapshot};
+    ///
+    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
+    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// let objects: [ConfigMap; 3] = [object("web", "a"), object("web", "b"), object("api", "a")];
+    /// let snapshot = Snapshot::from_objects(IndexBy::path("metadata.namespace")?, objects)?;
+    /// let keys = snapshot.by(IndexBy::<ConfigMap>::MAIN).keys()?;
+    /// assert_eq!(keys, [Key::new(["api"]), Key::new(["web"])]);
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
     pub fn keys(&self) -> Result<Vec<Key>, Error> {
         let position = self.position()?;
         let mut keys = Vec::new();
@@ -137,7 +242,30 @@ impl<K> fmt::Debug for IndexView<'_, K> {
     }
 }
 
-/// The result of a lookup: an iterator of objects in (namespace, name) order.
+/// The result of a lookup: an iterator of objects in (namespace, name) order, each once. Their number
+/// is known before they are looked at.
+///
+/// It borrows from the snapshot; an object that is to outlive that is an [`Arc`] to clone.
+///
+/// ```
+/// use std::sync::Arc;
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kube_weir::{IndexBy, Snapshot};
+///
+/// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
+/// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
+/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+/// # }
+/// let objects: [ConfigMap; 2] = [object("web", "a"), object("web", "b")];
+/// let snapshot = Snapshot::from_objects(IndexBy::path("metadata.namespace")?, objects)?;
+///
+/// let hits = snapshot.get(["web"])?;
+/// assert_eq!(hits.len(), 2);
+/// let kept: Vec<Arc<ConfigMap>> = hits.cloned().collect();
+/// drop(snapshot);
+/// assert_eq!(kept[0].metadata.name.as_deref(), Some("a"));
+/// # Ok::<(), kube_weir::Error>(())
+/// ```
 pub struct Hits<'a, K>(Inner<'a, K>);
 
 enum Inner<'a, K> {
@@ -166,6 +294,10 @@ impl<'a, K> Iterator for Hits<'a, K> {
     }
 }
 
+impl<K> ExactSizeIterator for Hits<'_, K> {}
+
+impl<K> FusedIterator for Hits<'_, K> {}
+
 impl<K> fmt::Debug for Hits<'_, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hits").finish_non_exhaustive()
@@ -173,7 +305,7 @@ impl<K> fmt::Debug for Hits<'_, K> {
 }
 
 /// All objects of a snapshot, in (namespace, name) order; from
-/// [`Snapshot::iter`](crate::Snapshot::iter).
+/// [`Snapshot::iter`](crate::Snapshot::iter), which has an example, or of a loop over `&snapshot`.
 pub struct Iter<'a, K>(pub(super) contents::Objects<'a, K>);
 
 impl<'a, K> Iterator for Iter<'a, K> {
@@ -189,6 +321,8 @@ impl<'a, K> Iterator for Iter<'a, K> {
 }
 
 impl<K> ExactSizeIterator for Iter<'_, K> {}
+
+impl<K> FusedIterator for Iter<'_, K> {}
 
 impl<K> fmt::Debug for Iter<'_, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -44,6 +44,7 @@ pub struct Overlay<K>(Contents<K>);
 
 impl<K> Snapshot<K> {
     /// Begins a hypothetical snapshot with this one as its base. O(1).
+    /// See [`Overlay`] for an example.
     pub fn overlay(&self) -> Overlay<K> {
         Overlay((*self.0).clone())
     }
@@ -59,6 +60,26 @@ impl<K: Lookup> Overlay<K> {
     ///
     /// [`is_undecodable`](Error::is_undecodable) if it has no name, as one with a `generateName`
     /// has none yet, or if it can't be decoded without the fields that the pipeline drops.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, Snapshot};
+    ///
+    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
+    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// let by = IndexBy::path("metadata.name")?;
+    /// let snapshot = Snapshot::<ConfigMap>::from_objects(by, [object("web", "settings")])?;
+    /// let what_if = snapshot.overlay().apply(object("web", "settings"))?.apply(object("api", "settings"))?;
+    /// assert_eq!(what_if.build().len(), 2); // one was replaced
+    ///
+    /// let generated = ConfigMap::default();
+    /// assert!(snapshot.overlay().apply(generated).unwrap_err().is_undecodable());
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
     pub fn apply(mut self, object: K) -> Result<Self, Error>
     where
         K: Serialize + 'static,
@@ -78,6 +99,21 @@ impl<K: Lookup> Overlay<K> {
     /// As if the object of this identity had been deleted. One that isn't there stays so.
     ///
     /// The namespace of a cluster-scoped object is `""`.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, Snapshot};
+    ///
+    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
+    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// let by = IndexBy::path("metadata.name")?;
+    /// let snapshot = Snapshot::<ConfigMap>::from_objects(by, [object("web", "a"), object("web", "b")])?;
+    /// let what_if = snapshot.overlay().delete("web", "a").delete("web", "missing").build();
+    /// assert!(what_if.get_one(["a"])?.is_none() && what_if.len() == 1);
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
     pub fn delete(mut self, namespace: &str, name: &str) -> Self {
         if let Some(object) = self.0.object(namespace, name).cloned() {
             self.0.take(&object);
@@ -87,7 +123,8 @@ impl<K: Lookup> Overlay<K> {
 }
 
 impl<K> Overlay<K> {
-    /// The snapshot as it would be.
+    /// The snapshot as it would be. O(1), as what it shares with the base is not copied. See
+    /// [`Overlay`] for an example.
     pub fn build(self) -> Snapshot<K> {
         Snapshot(Arc::new(self.0))
     }

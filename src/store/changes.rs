@@ -22,6 +22,35 @@ use crate::{
 /// consumer that lags is never in anybody's way, and gets the net change when it comes back.
 ///
 /// Errors are left to the pipeline's own stream: this one has none, and ends when that one ended.
+///
+/// ```
+/// use kube_weir::{Change, IndexBy, prelude::*, testing::Events};
+/// use tokio::time::sleep;
+///
+/// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+/// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+/// # }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// let second = Duration::from_secs(1);
+/// let events = Events::listed([config("a", 1)])
+///     .wait(second)
+///     .apply(config("a", 2))
+///     .wait(second)
+///     .apply(config("a", 3))
+///     .stay_open();
+/// let configs = events.index(IndexBy::path("metadata.name")?);
+/// let mut changes = configs.store().changes().log_errors();
+/// let driving = configs.spawn();
+/// changes.first_synced().await?;
+///
+/// sleep(5 * second).await; // at work
+/// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
+/// assert_eq!(batch.stats().total(), 1);
+/// assert_eq!(batch.deltas()[0].object().metadata.resource_version.as_deref(), Some("3"));
+/// # Ok(()) }
+/// ```
 #[must_use = "streams do nothing unless polled"]
 pub struct Changes<K> {
     store: Store<K>,
@@ -42,6 +71,29 @@ impl<K> Store<K> {
     /// A consumer that lags gets the net change when it comes back. It holds no queue: what it
     /// costs is the old versions of the objects that changed meanwhile, one an object, and shared
     /// with others that lag as far.
+    ///
+    /// ```
+    /// use kube_weir::{Change, IndexBy, prelude::*, testing::Events};
+    /// use tokio::time::sleep;
+    ///
+    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let second = Duration::from_secs(1);
+    /// let events = Events::listed([config("a", 1)]).apply(config("b", 2)).wait(2 * second);
+    /// let configs = events.delete(config("a", 3)).index(IndexBy::path("metadata.name")?);
+    /// let store = configs.store();
+    /// let driving = configs.spawn();
+    ///
+    /// sleep(second).await; // so it comes late
+    /// let changes: Vec<_> = store.changes().log_errors().collect().await;
+    /// let [Change::Synced(all), Change::Live(batch)] = &changes[..] else { panic!() };
+    /// assert_eq!((all.len(), batch.stats().deleted), (2, 1));
+    /// # Ok(()) }
+    /// ```
     pub fn changes(&self) -> Changes<K>
     where
         K: Lookup + Send + Sync + 'static,

@@ -66,6 +66,26 @@ impl<K> Store<K> {
 
     /// The state as of now. Before the sync it is empty, unless the pipeline is
     /// [`with_progress`](crate::adapters::Indexed::with_progress).
+    ///
+    /// ```
+    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    ///
+    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let events = Events::listed([config("a", 1)]).apply(config("b", 2));
+    /// let mut changes = events.index(IndexBy::path("metadata.name")?);
+    /// let store = changes.store();
+    /// changes.first_synced().await?;
+    /// let before = store.snapshot();
+    ///
+    /// changes.next().await;
+    /// assert_eq!((before.len(), store.snapshot().len()), (1, 2)); // a snapshot never changes
+    /// # Ok(()) }
+    /// ```
     pub fn snapshot(&self) -> Snapshot<K> {
         Snapshot(self.current.load_full())
     }
@@ -98,6 +118,20 @@ impl<K> Store<K> {
     }
 
     /// Whether everything that existed is in.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let mut configs = Events::<ConfigMap>::listed([]).index(IndexBy::path("metadata.name")?);
+    /// let store = configs.store();
+    /// assert!(!store.is_synced()); // nobody polled
+    /// configs.next().await;
+    /// assert!(store.is_synced());
+    /// # Ok(()) }
+    /// ```
     pub fn is_synced(&self) -> bool {
         self.status.borrow().synced
     }
@@ -123,6 +157,29 @@ impl<K> Store<K> {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, SyncPolicy, prelude::*, watch};
+    /// use kube_weir::testing::{ApiServer, Fault, Verb};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let server = ApiServer::new();
+    /// server.fault(Verb::List, 1, Fault::status(403)); // until somebody grants `list`
+    /// let configs = watch(Api::<ConfigMap>::all(server.client()))
+    ///     .index(IndexBy::path("metadata.name")?)
+    ///     .sync_policy(SyncPolicy::default().fail_fast(true));
+    /// let store = configs.store();
+    /// let driving = configs.spawn();
+    ///
+    /// assert!(store.synced().await.unwrap_err().is_forbidden());
+    /// store.changes().first_synced().await?; // it went on trying
+    /// assert_eq!(store.synced().await?, 0);
+    /// # Ok(()) }
+    /// ```
     pub async fn synced(&self) -> Result<usize, Error> {
         let mut status = self.status.clone();
         let mut progress = None;
@@ -159,27 +216,7 @@ impl<K> Store<K> {
     /// Waits until the store has seen a write: this object in the version it has, or a later one,
     /// or that it is gone.
     ///
-    /// Give it what the API server answered, of whatever type, and read what you wrote:
-    ///
-    /// ```
-    /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
-    /// # use kube::api::PostParams;
-    ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let api = Api::<ConfigMap>::namespaced(ApiServer::new().client(), "default");
-    /// let configs = watch(api.clone()).index(IndexBy::path("metadata.namespace")?);
-    /// let store = configs.store();
-    /// let driving = configs.spawn();
-    /// # let mut settings = ConfigMap::default();
-    /// # settings.metadata.name = Some("settings".into());
-    ///
-    /// let written = api.create(&PostParams::default(), &settings).await?;
-    /// let snapshot = store.wait_for(&written).await?;
-    /// assert!(snapshot.object("default", "settings").is_some());
-    /// # Ok(()) }
-    /// ```
+    /// Give it what the API server answered, of whatever type, and read what you wrote.
     ///
     /// The snapshot it gives, and each that [`snapshot`](Store::snapshot) gives from then on,
     /// * has the object, with a `resourceVersion` that is not before the one waited for, or
@@ -206,6 +243,28 @@ impl<K> Store<K> {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    /// # use kube::api::PostParams;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let api = Api::<ConfigMap>::namespaced(ApiServer::new().client(), "default");
+    /// let configs = watch(api.clone()).index(IndexBy::path("metadata.namespace")?);
+    /// let store = configs.store();
+    /// let driving = configs.spawn();
+    /// # let mut settings = ConfigMap::default();
+    /// # settings.metadata.name = Some("settings".into());
+    ///
+    /// let written = api.create(&PostParams::default(), &settings).await?;
+    /// let snapshot = store.wait_for(&written).await?;
+    /// assert!(snapshot.object("default", "settings").is_some());
+    /// # Ok(()) }
+    /// ```
     pub fn wait_for<'s, O>(
         &'s self,
         object: &O,
@@ -226,6 +285,32 @@ impl<K> Store<K> {
     /// # Errors
     ///
     /// As [`wait_for`](Store::wait_for).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    /// use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = ApiServer::new();
+    /// let configs = watch(Api::<ConfigMap>::all(server.client())).index(IndexBy::path("metadata.name")?);
+    /// let store = configs.store();
+    /// let driving = configs.spawn();
+    ///
+    /// let settings = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "settings" } });
+    /// let written = server.apply(&settings)?;
+    /// let version = written["metadata"]["resourceVersion"].as_str().unwrap();
+    /// let snapshot = store.wait_for_version("default", "settings", version).await?;
+    /// assert!(snapshot.object("default", "settings").is_some());
+    /// # Ok(()) }
+    /// ```
     pub async fn wait_for_version(
         &self,
         namespace: &str,
@@ -273,6 +358,29 @@ impl<K> Store<K> {
     }
 
     /// What the store is doing, for people and dashboards.
+    ///
+    /// It can be serialized, for a debug endpoint.
+    ///
+    /// ```
+    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    ///
+    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let by = IndexBy::path("metadata.name")?.and("by-app", IndexBy::path("metadata.labels.app")?);
+    /// let mut configs = Events::listed([config("a", 1)]).index(by);
+    /// let store = configs.store();
+    /// configs.first_synced().await?;
+    ///
+    /// let explain = store.explain();
+    /// assert_eq!((explain.objects, explain.resource_version.as_deref()), (1, Some("1")));
+    /// let by_app = &explain.indexes[1];
+    /// assert_eq!((&*by_app.name, by_app.entries, by_app.absent), ("by-app", 0, 1)); // it has no label
+    /// # Ok(()) }
+    /// ```
     pub fn explain(&self) -> Explain {
         let snapshot = self.current.load();
         let status = self.status.borrow();

@@ -4,14 +4,26 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use crate::{error::Error, resource_version::Position};
 
-/// When [`Store::synced`] and [`Store::wait_for`] give up waiting.
+/// When [`Store::synced`](crate::Store::synced) and [`Store::wait_for`](crate::Store::wait_for) give up waiting; for
+/// [`Indexed::sync_policy`](crate::adapters::Indexed::sync_policy).
 ///
 /// ```
-/// use std::time::Duration;
-/// use kube_weir::SyncPolicy;
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kube_weir::{IndexBy, SyncPolicy, prelude::*, testing::Events};
+/// use tokio::time::Instant;
 ///
-/// let patient = SyncPolicy::default().deadline(Duration::from_secs(120));
-/// let hasty = SyncPolicy::default().fail_fast(true);
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// let never = Events::<ConfigMap>::new().stay_open();
+/// let patience = SyncPolicy::default().deadline(Duration::from_secs(5));
+/// let configs = never.index(IndexBy::path("metadata.name")?).sync_policy(patience);
+/// let store = configs.store();
+/// let driving = configs.spawn();
+///
+/// let begin = Instant::now();
+/// assert!(store.synced().await.unwrap_err().is_timeout());
+/// assert_eq!(begin.elapsed().as_secs(), 5);
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -22,14 +34,14 @@ pub struct SyncPolicy {
 
 impl SyncPolicy {
     /// How long a wait for the sync goes on without a single object arriving, and a wait for a
-    /// version at all. Default: 30 seconds.
+    /// version at all. Default: 30 seconds. See the [example](SyncPolicy).
     #[must_use]
     pub fn deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
     }
 
     /// Whether a refusal (forbidden, unauthorized, not installed) ends a wait at once, instead of at
-    /// the deadline. Default: false.
+    /// the deadline. Default: false. See the example of [`Store::synced`](crate::Store::synced).
     #[must_use]
     pub fn fail_fast(self, fail_fast: bool) -> Self {
         Self { fail_fast, ..self }

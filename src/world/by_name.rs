@@ -56,6 +56,16 @@ pub struct Kinds(KindsHandle);
 
 impl Kinds {
     /// No kind yet. A world of none is synced at once.
+    ///
+    /// ```
+    /// use kube_weir::{Kinds, prelude::*, world};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let world = world(Kinds::new()).first_synced().await?;
+    /// assert!(world.kinds().is_empty());
+    /// # Ok(()) }
+    /// ```
     pub fn new() -> Self {
         let shared = Shared {
             pending: Mutex::default(),
@@ -65,7 +75,7 @@ impl Kinds {
         Self(KindsHandle(Arc::new(shared)))
     }
 
-    /// Adds a kind. Of several under one name the last counts.
+    /// Adds a kind. Of several under one name the last counts. See the [example](Kinds).
     pub fn add<P>(self, name: impl Into<Arc<str>>, pipeline: P) -> Self
     where
         P: Pipeline<Object = Document> + Send + 'static,
@@ -75,7 +85,7 @@ impl Kinds {
     }
 
     /// A handle to add and remove kinds while the world runs. As long as there is one, the stream
-    /// doesn't end.
+    /// doesn't end. See the [example](KindsHandle).
     pub fn handle(&self) -> KindsHandle {
         self.0.clone()
     }
@@ -87,9 +97,37 @@ impl Default for Kinds {
     }
 }
 
-/// Adds kinds to a running world and removes them; from [`Kinds::handle`].
+/// Adds kinds to a running world and removes them; from [`Kinds::handle`]. Cheap to clone, usable from
+/// any task.
 ///
 /// Once the stream is gone nothing happens any more.
+///
+/// ```
+/// use kube_weir::{IndexBy, Kinds, prelude::*, testing::Events, world};
+///
+/// # fn document(name: &str) -> kube_weir::Document {
+/// #     kube_weir::Document::from_json(&format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).unwrap()
+/// # }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// let by_name = "metadata.name";
+/// let services = Events::listed([document("shop")]).stay_open().index(IndexBy::path(by_name)?);
+/// let kinds = Kinds::new().add("services", services);
+/// let handle = kinds.handle();
+/// let mut changes = world(kinds).log_errors();
+/// changes.first_synced().await?;
+///
+/// let secrets = Events::listed([document("tls")]).stay_open().index(IndexBy::path(by_name)?);
+/// handle.add("secrets", secrets);
+/// let come = changes.next().await.unwrap();
+/// assert_eq!(come.batch().unwrap().kind("secrets").unwrap().stats().created, 1);
+///
+/// handle.remove("services");
+/// let gone = changes.next().await.unwrap();
+/// assert_eq!(gone.batch().unwrap().kind("services").unwrap().stats().deleted, 1);
+/// assert_eq!(gone.world().kinds().len(), 1);
+/// # Ok(()) }
+/// ```
 pub struct KindsHandle(Arc<Shared>);
 
 struct Shared {
@@ -103,6 +141,7 @@ impl KindsHandle {
     /// Adds a kind, which becomes part of the world when it is synced. Its objects are created
     /// then, in the batch of that world. One of the same name is replaced: its pipeline is dropped,
     /// and what it had last stays until the new one is synced.
+    /// See the [example](KindsHandle).
     pub fn add<P>(&self, name: impl Into<Arc<str>>, pipeline: P)
     where
         P: Pipeline<Object = Document> + Send + 'static,
@@ -114,6 +153,7 @@ impl KindsHandle {
 
     /// Removes a kind: its pipeline is dropped, and its objects are deleted in the batch of the
     /// next world.
+    /// See the [example](KindsHandle).
     pub fn remove(&self, name: impl Into<Arc<str>>) {
         self.tell(name.into(), None);
     }
@@ -153,16 +193,36 @@ impl fmt::Debug for KindsHandle {
 }
 
 /// The snapshots of a world by the names of their kinds.
+///
+/// ```
+/// use kube_weir::{IndexBy, Snapshot, World, world::ByName};
+///
+/// # fn document(name: &str) -> kube_weir::Document {
+/// #     kube_weir::Document::from_json(&format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).unwrap()
+/// # }
+/// let by = || IndexBy::path("metadata.name");
+/// let services = Snapshot::from_objects(by()?, [document("shop")])?;
+/// let secrets = Snapshot::from_objects(by()?, [])?;
+/// let kinds = ByName::from_iter([("services", services), ("secrets", secrets)]);
+///
+/// let sizes: Vec<_> = kinds.iter().map(|(name, snapshot)| (name, snapshot.len())).collect();
+/// assert_eq!(sizes, [("secrets", 0), ("services", 1)]);
+/// assert!(kinds.get("ingresses").is_none());
+/// let fixture = World::from_kinds(kinds);
+/// assert!(fixture.kind("services").unwrap().get_one(["shop"])?.is_some());
+/// # Ok::<(), kube_weir::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct ByName(Arc<BTreeMap<Arc<str>, Snapshot<Document>>>);
 
 impl ByName {
-    /// The snapshot of a kind; `None` if the world has no such kind (yet).
+    /// The snapshot of a kind; `None` if the world has no such kind (yet). See the
+    /// [example](ByName).
     pub fn get(&self, name: &str) -> Option<&Snapshot<Document>> {
         self.0.get(name)
     }
 
-    /// All kinds, in the order of their names.
+    /// All kinds, in the order of their names. See the [example](ByName).
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Snapshot<Document>)> {
         self.0.iter().map(|(name, snapshot)| (&**name, snapshot))
     }
@@ -193,31 +253,57 @@ impl<N: Into<Arc<str>>> FromIterator<(N, Snapshot<Document>)> for ByName {
 }
 
 /// What changed in a world of kinds by name. A kind that came or went without an object is none
-/// of them.
+/// of them, so this may have no kind at all.
+///
+/// ```
+/// use kube_weir::{IndexBy, Kinds, prelude::*, testing::Events, world};
+///
+/// # fn document(name: &str) -> kube_weir::Document {
+/// #     kube_weir::Document::from_json(&format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).unwrap()
+/// # }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// let by_name = "metadata.name";
+/// let services = Events::listed([]).wait(Duration::from_secs(1)).apply(document("shop"));
+/// let services = services.index(IndexBy::path(by_name)?);
+/// let secrets = Events::listed([document("tls")]).index(IndexBy::path(by_name)?);
+/// let kinds = Kinds::new().add("services", services).add("secrets", secrets);
+/// let mut changes = world(kinds).log_errors();
+/// changes.first_synced().await?;
+///
+/// let change = changes.next().await.unwrap();
+/// let batch = change.batch().unwrap();
+/// let created = batch.kinds().iter().map(|(name, batch)| (name, batch.stats().created));
+/// assert_eq!(created.collect::<Vec<_>>(), [("services", 1)]);
+/// assert!(batch.kind("secrets").is_none()); // nothing changed
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct BatchesByName(BTreeMap<Arc<str>, Batch<Document>>);
 
 impl BatchesByName {
-    /// What changed in one kind.
+    /// What changed in one kind; `None` where nothing did. See the [example](BatchesByName).
     pub fn get(&self, name: &str) -> Option<&Batch<Document>> {
         self.0.get(name)
     }
 
-    /// What changed in each kind, in the order of their names.
+    /// What changed in each kind, in the order of their names; those in which nothing did are not
+    /// among them. See the [example](BatchesByName).
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Batch<Document>)> {
         self.0.iter().map(|(name, batch)| (&**name, batch))
     }
 }
 
 impl World<ByName> {
-    /// The snapshot of a kind; `None` if the world has no such kind (yet).
+    /// The snapshot of a kind; `None` if the world has no such kind (yet). See the example of
+    /// [`Kinds`].
     pub fn kind(&self, name: &str) -> Option<&Snapshot<Document>> {
         self.kinds().get(name)
     }
 }
 
 impl WorldBatch<ByName> {
-    /// What changed in one kind; `None` where nothing did.
+    /// What changed in one kind; `None` where nothing did. See the example of [`KindsHandle`].
     pub fn kind(&self, name: &str) -> Option<&Batch<Document>> {
         self.kinds().get(name)
     }

@@ -10,6 +10,33 @@ use crate::{
 };
 
 /// One item of a world's stream. The phase is the variant, as in [`Change`](crate::Change).
+///
+/// ```
+/// use k8s_openapi::api::core::v1::{Secret, Service};
+/// use kube_weir::{IndexBy, WorldChange, prelude::*, testing::Events, world};
+///
+/// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
+/// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
+/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+/// # }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// let by_name = "metadata.name";
+/// let services = Events::listed([object::<Service>("web", "shop")])
+///     .wait(Duration::from_secs(1))
+///     .apply(object("web", "blog"))
+///     .index(IndexBy::path(by_name)?);
+/// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(IndexBy::path(by_name)?);
+/// let mut changes = world((services, secrets)).log_errors();
+///
+/// let Some(WorldChange::Synced(world)) = changes.next().await else { panic!() };
+/// assert_eq!((world.kinds().0.len(), world.kinds().1.len()), (1, 1));
+/// let Some(WorldChange::Live(batch)) = changes.next().await else { panic!() };
+/// let (services, secrets) = batch.kinds(); // `None` where nothing changed
+/// assert_eq!(services.as_ref().unwrap().stats().created, 1);
+/// assert!(secrets.is_none());
+/// # Ok(()) }
+/// ```
 pub enum WorldChange<V: View> {
     /// Part of the initial load. Only after [`with_progress`](super::Worlds::with_progress).
     InitialSync(WorldBatch<V>),
@@ -21,6 +48,30 @@ pub enum WorldChange<V: View> {
 
 impl<V: View> WorldChange<V> {
     /// The state after this change.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::{Secret, Service};
+    /// use kube_weir::{IndexBy, prelude::*, testing::Events, world};
+    ///
+    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
+    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let by_name = "metadata.name";
+    /// let services = Events::listed([object::<Service>("web", "shop")])
+    ///     .wait(Duration::from_secs(1))
+    ///     .apply(object("web", "blog"))
+    ///     .index(IndexBy::path(by_name)?);
+    /// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(IndexBy::path(by_name)?);
+    /// let mut changes = world((services, secrets)).log_errors();
+    ///
+    /// // For who makes everything anew, whatever changed.
+    /// let totals = changes.map(|change| change.world().kinds().0.len());
+    /// assert_eq!(totals.collect::<Vec<_>>().await, [1, 2]);
+    /// # Ok(()) }
+    /// ```
     pub fn world(&self) -> &World<V> {
         match self {
             Self::InitialSync(batch) | Self::Live(batch) => batch.world(),
@@ -29,6 +80,8 @@ impl<V: View> WorldChange<V> {
     }
 
     /// The net change, unless this is `Synced`.
+    /// As
+    /// [`Change::batch`](crate::Change::batch), which has an example.
     pub fn batch(&self) -> Option<&WorldBatch<V>> {
         match self {
             Self::InitialSync(batch) | Self::Live(batch) => Some(batch),
@@ -40,7 +93,35 @@ impl<V: View> WorldChange<V> {
 /// The net change between two worlds: what differs in each kind.
 ///
 /// It is the difference of [`previous`](WorldBatch::previous) and [`world`](WorldBatch::world),
-/// kind by kind, as a [`Batch`](crate::Batch) is of two snapshots.
+/// kind by kind, as a [`Batch`](crate::Batch) is of two snapshots. What a changed object refers to is
+/// looked up in [`world`](WorldBatch::world), whichever kind it is of: it is all of one moment.
+///
+/// ```
+/// use k8s_openapi::api::core::v1::{Secret, Service};
+/// use kube_weir::{IndexBy, WorldChange, prelude::*, testing::Events, world};
+///
+/// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
+/// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
+/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+/// # }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// let by_name = "metadata.name";
+/// let services = Events::listed([object::<Service>("web", "shop")])
+///     .wait(Duration::from_secs(1))
+///     .apply(object("web", "blog"))
+///     .index(IndexBy::path(by_name)?);
+/// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(IndexBy::path(by_name)?);
+/// let mut changes = world((services, secrets)).log_errors();
+/// changes.first_synced().await?;
+///
+/// let Some(WorldChange::Live(batch)) = changes.next().await else { panic!() };
+/// assert_eq!(batch.stats().total(), 1);
+/// assert_eq!(batch.previous().kinds().0.len(), 1);
+/// let (services, secrets) = batch.world().kinds();
+/// assert_eq!((services.len(), secrets.len()), (2, 1));
+/// # Ok(()) }
+/// ```
 pub struct WorldBatch<V: View>(Arc<Difference<V>>);
 
 struct Difference<V: View> {
@@ -55,22 +136,25 @@ impl<V: View> WorldBatch<V> {
     }
 
     /// The batch of each kind in which something changed. Of a tuple it is a tuple of
-    /// [`Option`]s; of [`ByName`](super::ByName) it is [`BatchesByName`](super::BatchesByName).
+    /// [`Option`]s, of which at least one is `Some`; of [`ByName`](super::ByName) it is
+    /// [`BatchesByName`](super::BatchesByName). [`WorldChange`] has an example of the one,
+    /// [`BatchesByName`](super::BatchesByName) of the other.
     pub fn kinds(&self) -> &V::Batches {
         &self.0.kinds
     }
 
-    /// How many objects were created, modified and deleted, of all kinds.
+    /// How many objects were created, modified and deleted, of all kinds. See the
+    /// [example](WorldBatch).
     pub fn stats(&self) -> ChangeStats {
         V::stats(&self.0.kinds)
     }
 
-    /// The state after these changes.
+    /// The state after these changes. See the [example](WorldBatch).
     pub fn world(&self) -> &World<V> {
         &self.0.world
     }
 
-    /// The state before these changes.
+    /// The state before these changes. See the [example](WorldBatch).
     pub fn previous(&self) -> &World<V> {
         &self.0.previous
     }

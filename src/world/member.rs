@@ -27,6 +27,29 @@ use crate::{
 
 /// What a world is made of: a stream of changes with its store, not yet debounced, as
 /// [`index`](crate::EventStreamExt::index) or [`Store::changes`] give it.
+///
+/// Sealed: it is for bounds of your own functions.
+///
+/// ```
+/// use kube_weir::{Document, IndexBy, Kinds, prelude::*, testing::Events, world, world::Pipeline};
+///
+/// fn numbered<P>(pipelines: impl IntoIterator<Item = P>) -> Kinds
+/// where
+///     P: Pipeline<Object = Document> + Send + 'static,
+/// {
+///     let pipelines = pipelines.into_iter().enumerate();
+///     pipelines.fold(Kinds::new(), |kinds, (at, pipeline)| kinds.add(at.to_string(), pipeline))
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// let pipelines = ["metadata.name", "metadata.namespace"].map(|path| {
+///     Events::<Document>::listed([]).index(IndexBy::path(path).expect("a path"))
+/// });
+/// let world = world(numbered(pipelines)).first_synced().await?;
+/// assert_eq!(world.kinds().len(), 2);
+/// # Ok(()) }
+/// ```
 pub trait Pipeline: Stream<Item = Result<Change<Self::Object>, Error>> + Sealed {
     /// The kind of object.
     type Object: Lookup + Send + Sync + 'static;
@@ -59,7 +82,10 @@ impl<K: Lookup + Send + Sync + 'static> Pipeline for Changes<K> {
     }
 }
 
-/// A [`Pipeline`], which is named by its Rust type, or a pair of another name and one.
+/// A [`Pipeline`], which is named by its Rust type, or a pair of another name and one: see the example of
+/// [`world`](fn@crate::world).
+///
+/// It is for bounds, and not to be implemented elsewhere.
 pub trait IntoMember {
     /// The kind of object.
     type Object;

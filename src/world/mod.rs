@@ -84,6 +84,26 @@ pub use self::{
 ///
 /// `V` has a [`Snapshot`](crate::Snapshot) for each kind: a tuple of them, or [`ByName`]. A world
 /// never changes, is a pointer to clone, and is read without a lock.
+///
+/// ```
+/// use k8s_openapi::api::core::v1::{Secret, Service};
+/// use kube_weir::{IndexBy, prelude::*, testing::Events, world};
+///
+/// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
+/// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
+/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+/// # }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// let by_name = "metadata.name";
+/// let services = Events::listed([object::<Service>("web", "shop")]).index(IndexBy::path(by_name)?);
+/// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(IndexBy::path(by_name)?);
+///
+/// let world = world((services, secrets)).first_synced().await?;
+/// let (services, secrets) = world.kinds();
+/// assert!(services.object("web", "shop").is_some() && secrets.object("web", "tls").is_some());
+/// # Ok(()) }
+/// ```
 pub struct World<V>(pub(crate) Arc<Moment<V>>);
 
 pub(crate) struct Moment<V> {
@@ -98,12 +118,36 @@ impl<V> World<V> {
     }
 
     /// How many worlds came before, of the same stream. That of `Synced` is 1 unless there was
-    /// progress to tell, and goes up with what changes.
+    /// progress to tell, and goes up with what changes; a world of an [overlay](World::overlay) has that of
+    /// its base, and one that was made [of snapshots](World::from_kinds) has 0.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::{Secret, Service};
+    /// use kube_weir::{IndexBy, prelude::*, testing::Events, world};
+    ///
+    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
+    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let by_name = "metadata.name";
+    /// let services = Events::listed([object::<Service>("web", "shop")])
+    ///     .wait(Duration::from_secs(1))
+    ///     .apply(object("web", "blog"))
+    ///     .index(IndexBy::path(by_name)?);
+    /// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(IndexBy::path(by_name)?);
+    /// let mut changes = world((services, secrets)).log_errors();
+    ///
+    /// let generations = changes.map(|change| change.world().generation());
+    /// assert_eq!(generations.collect::<Vec<_>>().await, [1, 2]);
+    /// # Ok(()) }
+    /// ```
     pub fn generation(&self) -> u64 {
         self.0.generation
     }
 
-    /// The snapshot of each kind.
+    /// The snapshot of each kind. See the [example](World).
     pub fn kinds(&self) -> &V {
         &self.0.kinds
     }
@@ -127,6 +171,24 @@ impl<V: View> World<V> {
     }
 
     /// The [`resource_version`](crate::Snapshot::resource_version) of each kind, by its name.
+    ///
+    /// ```
+    /// use kube_weir::{IndexBy, prelude::*, testing::Events, world};
+    ///
+    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let blue = Events::listed([config("settings", 7)]).index(IndexBy::path("metadata.name")?);
+    /// let green = Events::listed([config("settings", 9)]).index(IndexBy::path("metadata.name")?);
+    /// let world = world((("blue", blue), ("green", green))).first_synced().await?;
+    /// for (kind, version) in world.resource_versions() {
+    ///     assert_eq!(version.as_deref(), Some(if &*kind == "blue" { "7" } else { "9" }));
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn resource_versions(&self) -> Vec<(Arc<str>, Option<String>)> {
         self.0.names.iter().cloned().zip(self.kinds().versions()).collect()
     }

@@ -42,13 +42,37 @@ pub struct WorldOverlay<V> {
 }
 
 impl<V: Clone> World<V> {
-    /// Begins a hypothetical world with this one as its base.
+    /// Begins a hypothetical world with this one as its base. O(kinds). See [`WorldOverlay`] for an
+    /// example.
     pub fn overlay(&self) -> WorldOverlay<V> {
         WorldOverlay { base: self.clone(), kinds: self.kinds().clone() }
     }
 }
 
 /// A tuple that has a snapshot of this kind in one place. `I` says where, and is inferred.
+///
+/// It is for bounds of your own functions that are to work on any world that has a kind, and not to be
+/// implemented elsewhere.
+///
+/// ```
+/// use k8s_openapi::api::core::v1::{Secret, Service};
+/// use kube_weir::{IndexBy, Snapshot, World, world::{Holds, View}};
+///
+/// fn without<V: View + Holds<Secret, I>, I>(world: &World<V>, secret: &str) -> World<V> {
+///     world.overlay().delete("web", secret).build()
+/// }
+///
+/// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
+/// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
+/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+/// # }
+/// let services = Snapshot::<Service>::from_objects(IndexBy::path("metadata.name")?, [])?;
+/// let tls = object::<Secret>("web", "tls");
+/// let secrets = Snapshot::from_objects(IndexBy::path("metadata.name")?, [tls])?;
+/// let world = World::from_kinds((services, secrets));
+/// assert!(without(&world, "tls").kinds().1.is_empty());
+/// # Ok::<(), kube_weir::Error>(())
+/// ```
 pub trait Holds<K, I> {
     #[doc(hidden)]
     const AT: usize;
@@ -64,6 +88,28 @@ impl<V: View> WorldOverlay<V> {
     /// # Errors
     ///
     /// As there, [naming the kind](Error::of_kind).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::{Secret, Service};
+    /// use kube_weir::{IndexBy, Snapshot, World};
+    ///
+    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
+    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// let services = Snapshot::<Service>::from_objects(IndexBy::path("metadata.name")?, [])?;
+    /// let secrets = Snapshot::<Secret>::from_objects(IndexBy::path("metadata.name")?, [])?;
+    /// let world = World::from_kinds((services, secrets));
+    ///
+    /// let what_if = world.overlay().apply(object::<Secret>("web", "tls"))?.build();
+    /// assert_eq!((what_if.kinds().0.len(), what_if.kinds().1.len()), (0, 1));
+    ///
+    /// let error = world.overlay().apply(Service::default()).unwrap_err(); // it has no name
+    /// assert_eq!(error.of_kind(), Some("Service"));
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
     pub fn apply<K, I>(mut self, object: K) -> Result<Self, Error>
     where
         V: Holds<K, I>,
@@ -78,6 +124,8 @@ impl<V: View> WorldOverlay<V> {
 
     /// As [`Overlay::delete`](crate::Overlay::delete), of the kind that is named as in
     /// `delete::<Ingress, _>("default", "web")`.
+    /// See the
+    /// [example](WorldOverlay).
     pub fn delete<K, I>(mut self, namespace: &str, name: &str) -> Self
     where
         V: Holds<K, I>,
@@ -97,6 +145,24 @@ impl WorldOverlay<ByName> {
     ///
     /// As there, [naming the kind](Error::of_kind); [`is_resource`](Error::is_resource) if the
     /// world has no kind of this name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kube_weir::{IndexBy, Snapshot, World, world::ByName};
+    ///
+    /// # fn document(name: &str) -> kube_weir::Document {
+    /// #     kube_weir::Document::from_json(&format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).unwrap()
+    /// # }
+    /// let by = IndexBy::path("metadata.name")?;
+    /// let services = Snapshot::from_objects(by, [document("shop")])?;
+    /// let world = World::from_kinds(ByName::from_iter([("services", services)]));
+    ///
+    /// let what_if = world.overlay().apply_to("services", document("blog"))?.build();
+    /// assert_eq!(what_if.kind("services").unwrap().len(), 2);
+    /// assert!(world.overlay().apply_to("secrets", document("tls")).unwrap_err().is_resource());
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
     pub fn apply_to(mut self, kind: &str, object: Document) -> Result<Self, Error> {
         let (name, snapshot) = self.kind(kind)?;
         let applied = snapshot.overlay().apply(object);
@@ -110,6 +176,23 @@ impl WorldOverlay<ByName> {
     /// # Errors
     ///
     /// [`is_resource`](Error::is_resource) if the world has no kind of this name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kube_weir::{IndexBy, Snapshot, World, world::ByName};
+    ///
+    /// # fn document(name: &str) -> kube_weir::Document {
+    /// #     kube_weir::Document::from_json(&format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).unwrap()
+    /// # }
+    /// let by = IndexBy::path("metadata.name")?;
+    /// let services = Snapshot::from_objects(by, [document("shop")])?;
+    /// let world = World::from_kinds(ByName::from_iter([("services", services)]));
+    ///
+    /// let what_if = world.overlay().delete_from("services", "", "shop")?.build();
+    /// assert!(what_if.kind("services").unwrap().is_empty());
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
     pub fn delete_from(mut self, kind: &str, namespace: &str, name: &str) -> Result<Self, Error> {
         let (kind, snapshot) = self.kind(kind)?;
         let deleted = snapshot.overlay().delete(namespace, name).build();
@@ -130,7 +213,7 @@ impl WorldOverlay<ByName> {
 }
 
 impl<V> WorldOverlay<V> {
-    /// The world as it would be, with the generation of its base.
+    /// The world as it would be, with the generation of its base. See the [example](WorldOverlay).
     pub fn build(self) -> World<V> {
         let Self { base, kinds } = self;
         World::new(base.generation(), Arc::clone(&base.0.names), kinds)

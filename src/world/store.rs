@@ -18,7 +18,31 @@ use crate::{
 
 /// The reading side of a world: lock-free, cheap to clone, usable from any task.
 ///
-/// It is filled by the stream it came from, and only while that is polled.
+/// It is filled by the stream it came from, and only while that is polled, or
+/// [`spawn`](crate::EventStreamExt::spawn)ed.
+///
+/// ```
+/// use k8s_openapi::api::core::v1::{Secret, Service};
+/// use kube_weir::{IndexBy, prelude::*, testing::Events, world};
+///
+/// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
+/// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
+/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+/// # }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// let by_name = "metadata.name";
+/// let services = Events::listed([object::<Service>("web", "shop")]).index(IndexBy::path(by_name)?);
+/// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(IndexBy::path(by_name)?);
+/// let worlds = world((services, secrets));
+/// let store = worlds.store();
+/// let driving = worlds.spawn();
+///
+/// let world = store.synced().await?;
+/// assert_eq!((world.kinds().0.len(), world.kinds().1.len()), (1, 1));
+/// assert_eq!(store.world().generation(), world.generation());
+/// # Ok(()) }
+/// ```
 pub struct WorldStore<V> {
     current: Arc<ArcSwap<Moment<V>>>,
     status: watch::Receiver<Status>,
@@ -30,12 +54,14 @@ impl<V> WorldStore<V> {
     }
 
     /// The state as of now. Before the sync it is empty, unless the world is
-    /// [`with_progress`](super::Worlds::with_progress).
+    /// [`with_progress`](super::Worlds::with_progress). What belongs together is read from one world, not
+    /// from several calls of this. See the [example](WorldStore).
     pub fn world(&self) -> World<V> {
         World(self.current.load_full())
     }
 
-    /// Whether every kind is complete.
+    /// Whether every kind is complete. It stays so: a kind that is [added](super::KindsHandle::add) later
+    /// is shown once it is complete.
     pub fn is_synced(&self) -> bool {
         self.status.borrow().synced
     }
@@ -53,6 +79,32 @@ impl<V> WorldStore<V> {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::{Secret, Service};
+    /// use kube_weir::{IndexBy, SyncPolicy, prelude::*, testing::Events, world};
+    ///
+    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
+    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let by_name = "metadata.name";
+    /// let services = Events::listed([object::<Service>("web", "shop")]).index(IndexBy::path(by_name)?);
+    /// let never = Events::<Secret>::new().stay_open().index(IndexBy::path(by_name)?);
+    /// let never = never.sync_policy(SyncPolicy::default().deadline(Duration::from_secs(5)));
+    /// let worlds = world((services, never));
+    /// let store = worlds.store();
+    /// let driving = worlds.spawn();
+    ///
+    /// let error = store.synced().await.unwrap_err();
+    /// assert!(error.is_timeout());
+    /// assert_eq!(error.to_string(), "the world is not synced, missing: Secret");
+    /// # Ok(()) }
+    /// ```
     pub async fn synced(&self) -> Result<World<V>, Error> {
         let mut status = self.status.clone();
         loop {
@@ -80,6 +132,29 @@ impl<V> WorldStore<V> {
     }
 
     /// What each kind is doing, for people and dashboards.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::{Secret, Service};
+    /// use kube_weir::{IndexBy, prelude::*, testing::Events, world};
+    ///
+    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
+    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let by_name = "metadata.name";
+    /// let services = Events::listed([object::<Service>("web", "shop")]).index(IndexBy::path(by_name)?);
+    /// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(IndexBy::path(by_name)?);
+    /// let mut worlds = world((services, secrets));
+    /// let store = worlds.store();
+    /// worlds.first_synced().await?;
+    ///
+    /// let explain = store.explain();
+    /// assert_eq!(explain.generation, 1);
+    /// assert_eq!(explain.kinds["Secret"].objects, 1);
+    /// # Ok(()) }
+    /// ```
     pub fn explain(&self) -> WorldExplain {
         let status = self.status.borrow();
         let kinds = status.kinds.iter().map(|kind| (Arc::clone(&kind.name), kind.store.explain()));
@@ -95,7 +170,7 @@ impl<V> WorldStore<V> {
     }
 }
 
-/// The state of a world in words and figures; see [`WorldStore::explain`].
+/// The state of a world in words and figures; see [`WorldStore::explain`], which has an example.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct WorldExplain {

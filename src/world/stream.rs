@@ -26,9 +26,30 @@ const RUN: usize = 64;
 
 /// Makes one stream of several pipelines: a tuple of up to eight, or [`Kinds`](super::Kinds).
 ///
-/// See [the module](mod@crate::world) for what it is like. In a tuple each pipeline is named by the Rust type
-/// of its objects, or by a pair of a name and the pipeline. The pipelines come without a debounce
-/// of their own: what they have ready becomes one change, and [`debounce`] settles the whole.
+/// See [the module](mod@crate::world) for what it is like. In a tuple each pipeline is named by the
+/// Rust type of its objects, or by a pair of a name and the pipeline. The pipelines come without a
+/// debounce of their own: what they have ready becomes one change, and [`debounce`] settles the whole.
+///
+/// ```
+/// use k8s_openapi::api::core::v1::{Secret, Service};
+/// use kube_weir::{IndexBy, prelude::*, testing::Events, world};
+///
+/// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
+/// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
+/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+/// # }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// let by_name = "metadata.name";
+/// let services = Events::listed([object::<Service>("web", "shop")]).index(IndexBy::path(by_name)?);
+/// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(IndexBy::path(by_name)?);
+///
+/// let mut changes = world((services, ("certificates", secrets))).debounce(Duration::from_millis(500));
+/// let world = changes.first_synced().await?;
+/// let names: Vec<_> = world.resource_versions().into_iter().map(|(name, _)| name).collect();
+/// assert_eq!(names, ["Service".into(), "certificates".into()]);
+/// # Ok(()) }
+/// ```
 ///
 /// [`debounce`]: crate::EventStreamExt::debounce
 pub fn world<T: IntoWorld>(kinds: T) -> Worlds<T::View> {
@@ -36,7 +57,10 @@ pub fn world<T: IntoWorld>(kinds: T) -> Worlds<T::View> {
     Worlds::new(members, bell)
 }
 
-/// What a world can be made of.
+/// What a world can be made of: a tuple of up to eight [`IntoMember`](super::IntoMember)s, or
+/// [`Kinds`](super::Kinds). See the examples of [`world`] and of [`Kinds`](super::Kinds).
+///
+/// It is for bounds, and not to be implemented elsewhere.
 pub trait IntoWorld {
     /// The type of its state.
     type View: View;
@@ -52,6 +76,26 @@ pub trait IntoWorld {
 /// of them are synced.
 ///
 /// Errors name their kind: [`of_kind`](Error::of_kind). The stream ends when all pipelines ended.
+///
+/// ```
+/// use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+/// use kube_weir::{IndexBy, WorldChange, prelude::*, watch, world};
+/// use kube_weir::testing::{ApiServer, Fault, On, Verb};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// let server = ApiServer::new();
+/// server.fault(On::verb(Verb::List).resource("secrets"), 1, Fault::status(403));
+/// let configs = watch(Api::<ConfigMap>::all(server.client())).index(IndexBy::path("metadata.name")?);
+/// let secrets = watch(Api::<Secret>::all(server.client())).index(IndexBy::path("metadata.name")?);
+/// let mut worlds = world((configs, secrets));
+///
+/// let error = worlds.next().await.unwrap().unwrap_err();
+/// assert!(error.is_forbidden());
+/// assert_eq!(error.of_kind(), Some("Secret"));
+/// assert!(matches!(worlds.next().await, Some(Ok(WorldChange::Synced(_))))); // once it is allowed
+/// # Ok(()) }
+/// ```
 #[must_use = "streams do nothing unless polled"]
 pub struct Worlds<V: View> {
     members: V::Members,
@@ -101,7 +145,7 @@ impl<V: View> Worlds<V> {
         }
     }
 
-    /// The reading side: the current world, for any task.
+    /// The reading side: the current world, for any task. [`WorldStore`] has an example.
     pub fn store(&self) -> WorldStore<V> {
         WorldStore::new(Arc::clone(&self.current), self.status.subscribe())
     }
@@ -110,6 +154,28 @@ impl<V: View> Worlds<V> {
     /// it: each kind that is complete, and each that is itself
     /// [`with_progress`](crate::adapters::Indexed::with_progress). By default there is nothing
     /// before [`WorldChange::Synced`].
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::{Secret, Service};
+    /// use kube_weir::{IndexBy, WorldChange, prelude::*, testing::Events, world};
+    ///
+    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
+    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let by_name = "metadata.name";
+    /// let services = Events::listed([object::<Service>("web", "shop")]).index(IndexBy::path(by_name)?);
+    /// let slow = Events::new().wait(Duration::from_secs(5)).list([object::<Secret>("web", "tls")]);
+    /// let slow = slow.index(IndexBy::path(by_name)?);
+    /// let mut changes = world((services, slow)).with_progress().log_errors();
+    ///
+    /// let Some(WorldChange::InitialSync(batch)) = changes.next().await else { panic!() };
+    /// let (services, secrets) = batch.world().kinds();
+    /// assert_eq!((services.len(), secrets.len()), (1, 0));
+    /// # Ok(()) }
+    /// ```
     pub fn with_progress(mut self) -> Self {
         self.phase = Phase::Loading { told: true };
         self

@@ -6,6 +6,33 @@ use super::store::Reader;
 use crate::{change::ChangeStats, error::Error};
 
 /// The snapshots of a world: a tuple of them, or [`ByName`](super::ByName).
+///
+/// Sealed: it is for bounds of your own functions that are to work on any world.
+///
+/// ```
+/// use k8s_openapi::api::core::v1::Service;
+/// use kube_weir::{IndexBy, WorldChange, prelude::*, testing::Events, world, world::View};
+///
+/// fn told<V: View>(change: &WorldChange<V>) -> String {
+///     let changed = change.batch().map_or(0, |batch| batch.stats().total());
+///     format!("world {}: {changed} changed", change.world().generation())
+/// }
+///
+/// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
+/// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
+/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+/// # }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// let services = Events::<Service>::listed([])
+///     .wait(Duration::from_secs(1))
+///     .apply(object("web", "shop"))
+///     .index(IndexBy::path("metadata.name")?);
+/// let changes = world((services,)).log_errors();
+/// let told: Vec<_> = changes.map(|change| told(&change)).collect().await;
+/// assert_eq!(told, ["world 1: 0 changed", "world 2: 1 changed"]);
+/// # Ok(()) }
+/// ```
 pub trait View: Clone + sealed::Sealed {
     /// What changed in each kind.
     type Batches;
