@@ -8,7 +8,7 @@ use std::{
 
 use kube::runtime::reflector::Lookup;
 
-use crate::{error::Error, key::Key, snapshot::Snapshot};
+use crate::{error::Error, key::Key, origin::Origin, snapshot::Snapshot};
 
 /// One item of a pipeline. The phase is the variant.
 ///
@@ -79,6 +79,9 @@ pub trait Subject: Sized {
     fn phase(change: &Self::Change) -> Phase<Self::State>;
 
     #[doc(hidden)]
+    fn origin(state: &Self::State) -> Origin;
+
+    #[doc(hidden)]
     fn synced(state: Self::State) -> Self::Change;
 
     /// The change from one state to the next; `None` where nothing changed.
@@ -106,6 +109,10 @@ impl<K: Lookup> Subject for K {
         };
         let (before, after) = (batch.previous().clone(), batch.snapshot().clone());
         Phase::Batch { initial, before, after }
+    }
+
+    fn origin(snapshot: &Snapshot<K>) -> Origin {
+        snapshot.0.origin().clone()
     }
 
     fn synced(snapshot: Snapshot<K>) -> Change<K> {

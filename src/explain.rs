@@ -6,13 +6,27 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Explain {
+    /// What is watched, such as `networking.k8s.io/v1/ingresses`; of a stream that isn't our own
+    /// watch, the Rust type of its objects.
+    pub resource: Arc<str>,
+    /// What [`Watch::named`](crate::Watch::named) says.
+    pub name: Option<Arc<str>>,
     /// `loading`, `synced`, `relisting` or `ended`.
     pub state: &'static str,
     /// Up to which `resourceVersion` everything was seen; of several namespaces, in the one that is
     /// behind. `None` before that is known.
     pub resource_version: Option<String>,
+    /// For how many milliseconds nothing has come in: no object, list, or bookmark. `None` before
+    /// the first. It says how old the state may be; a watch on which nothing happens has a bookmark
+    /// each minute or so.
+    pub silent_ms: Option<u64>,
     /// The number of objects.
     pub objects: usize,
+    /// Their bytes, without the indexes, where that is known: of [`Document`](crate::Document)s that
+    /// an [`IndexBy`](crate::IndexBy) has paths for.
+    pub bytes: Option<usize>,
+    /// Objects of a list on its way in, which readers see once it is complete.
+    pub pending: usize,
     /// Each index, the main one first.
     pub indexes: Vec<ExplainIndex>,
     /// Objects whose newest version could not be decoded, as `namespace/name`: the store has their
@@ -28,6 +42,8 @@ pub struct Explain {
 pub struct ExplainIndex {
     /// Its name.
     pub name: Arc<str>,
+    /// How many different keys it has.
+    pub keys: usize,
     /// How many (key, object) pairs it has.
     pub entries: usize,
     /// How many objects have no key in it.

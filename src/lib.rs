@@ -56,8 +56,16 @@
 //! dropped. For several consumers of one watch, [`spawn`](EventStreamExt::spawn) it, and give each
 //! [`Store::changes`].
 //!
+//! # What goes on
+//!
+//! [`Store::explain`] says what a store is doing, serializable for a debug page; so do
+//! [`WorldStore::explain`], [`Fetching::explain`] and [`LeadershipWatch::explain`]. [`logs`] has a table
+//! of all that is logged, and with the feature `metrics` there is one of all metrics.
+//!
 //! # Features
 //!
+//! * `metrics` (off by default): what pipelines do, told to the `metrics` facade for any exporter:
+//!   `kube_weir::metrics`.
 //! * `testing` (off by default): [`testing`], an in-process API server with scripted faults, streams
 //!   of events, and a conformance suite, for tests of controllers.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -79,7 +87,13 @@ mod json;
 mod key;
 mod labels;
 mod leader;
+pub mod logs;
+mod measure;
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub mod metrics;
 mod one;
+mod origin;
 mod path;
 mod position;
 mod resource;
@@ -107,7 +121,8 @@ pub use crate::{
     key::Key,
     labels::LabelSelector,
     leader::{
-        Campaign, Election, Identity, Leadership, LeadershipWatch, LeaseRef, LeaseTiming, Term,
+        Campaign, Election, ExplainLeadership, Identity, Leadership, LeadershipWatch, LeaseRef,
+        LeaseTiming, Term,
     },
     one::{CurrentOne, One, WatchOne, watch_one},
     path::{FieldFilter, FieldPath, FieldSelector, PathError},

@@ -93,7 +93,7 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
     /// and turns the events into changes. When the watch lists again, it decodes only what the
     /// store doesn't have.
     pub fn index(self, by: IndexBy<K>) -> Indexed<Self, K> {
-        let by = by.behind(self.strainer());
+        let by = by.behind(self.strainer()).of(self.origin().clone());
         let mut indexed = Indexed::new(self, by);
         if let Some(writer) = &mut indexed.writer {
             indexed.events.feed(writer.kept());

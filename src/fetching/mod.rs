@@ -30,6 +30,7 @@ use crate::{
     document::Document,
     error::{Error, Kind},
     key::Key,
+    measure,
     resource::Gvr,
     source::{Fetch, Watch, watch},
     store::Store,
@@ -112,7 +113,7 @@ struct State<K> {
     flights: HashMap<Key, Under<K>>,
     /// How many there were.
     begun: u64,
-    counts: ExplainFetching,
+    counts: measure::Fetching,
 }
 
 /// Which object.
@@ -188,15 +189,17 @@ where
     fn new(store: Store<L>, watch: Watch<K>, config: FetchConfig) -> Self {
         let limits =
             Limits { ttl: config.ttl, objects: config.max_objects, bytes: config.max_bytes };
+        let fetch = watch.filter_fields(config.filter.clone()).fetch();
+        let origin = fetch.origin();
         let state = State {
-            cache: Cache::new(limits),
+            cache: Cache::new(limits, measure::Cached::new(origin)),
             flights: HashMap::new(),
             begun: 0,
-            counts: ExplainFetching::default(),
+            counts: measure::Fetching::new(origin),
         };
         let inner = Inner {
             store,
-            fetch: watch.filter_fields(config.filter.clone()).fetch(),
+            fetch,
             turns: Semaphore::new(config.concurrency.min(Semaphore::MAX_PERMITS)),
             config,
             listing: tokio::sync::Mutex::default(),
@@ -309,14 +312,22 @@ where
     pub fn explain(&self) -> ExplainFetching {
         let mut state = self.inner.lock();
         state.cache.expire();
+        let State { cache, flights, counts, .. } = &*state;
         ExplainFetching {
-            objects: state.cache.len(),
-            bytes: state.cache.bytes(),
-            in_flight: state.flights.len(),
-            evicted: state.cache.evicted,
-            expired: state.cache.expired,
-            outdated: state.cache.outdated,
-            ..state.counts
+            objects: cache.len(),
+            bytes: cache.bytes(),
+            in_flight: flights.len(),
+            hits: counts.hits.count(),
+            misses: counts.misses.count() + counts.joined.count(),
+            joined: counts.joined.count(),
+            gets: counts.gets,
+            lists: counts.lists,
+            retries: counts.retries.count(),
+            stale: counts.stale,
+            failures: counts.failures(),
+            evicted: cache.counts.evicted.count(),
+            expired: cache.counts.expired.count(),
+            outdated: cache.counts.outdated.count(),
         }
     }
 
@@ -367,14 +378,14 @@ where
     fn ask(self: &Arc<Self>, ticket: &Ticket, seen: &str, deadline: Instant) -> Asked<K> {
         let mut state = self.lock();
         if let Some(object) = state.cache.get(&ticket.key, seen) {
-            state.counts.hits += 1;
+            state.counts.hits.add_one();
             return Asked::Has(object);
         }
-        state.counts.misses += 1;
         if let Some((flight, theirs)) = state.flights.get(&ticket.key).and_then(Under::join) {
-            state.counts.joined += 1;
+            state.counts.joined.add_one();
             return Asked::Wait(flight, theirs);
         }
+        state.counts.misses.add_one();
         state.begun += 1;
         let (flight, under) = self.launch(ticket, state.begun, deadline);
         state.flights.extend(under.map(|under| (ticket.key.clone(), under)));

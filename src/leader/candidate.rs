@@ -21,7 +21,7 @@ use super::{
     term::Term,
     timing::LeaseTiming,
 };
-use crate::{clock::after, error::Error};
+use crate::{clock::after, error::Error, measure};
 
 /// One who stands for election, with what it knows.
 pub(super) struct Candidate {
@@ -49,6 +49,7 @@ pub(super) struct Candidate {
     /// Who was last told to lead, if anything was told.
     leader: Option<String>,
     told: bool,
+    meter: measure::Leader,
 }
 
 /// What comes of following.
@@ -79,6 +80,7 @@ enum Waited {
 
 impl Candidate {
     pub(super) fn new(election: Election, stopped: watch::Receiver<bool>) -> Result<Self, Error> {
+        let meter = measure::Leader::new(&election.lease.namespace, &election.lease.name);
         let leases = Leases::new(election.client, election.lease);
         let now = Instant::now();
         Ok(Self {
@@ -96,6 +98,7 @@ impl Candidate {
             outdated: true,
             leader: None,
             told: false,
+            meter,
         })
     }
 
@@ -162,9 +165,13 @@ impl Candidate {
                 self.renew_at = after(sent, self.timing.retry_period);
                 let number = claim.number;
                 let term = Term::new(number, claim.holder, sent, self.timing.renew_deadline);
-                tracing::info!(lease = self.leases.name(), self.identity, number, "leading");
                 // Whoever is not polled for long learns too late that it was elected.
-                Some(term).filter(Term::is_valid).map(Following::Elected)
+                if !term.is_valid() {
+                    return None;
+                }
+                self.log(|lease, identity| tracing::info!(lease, identity, number, "leading"));
+                self.meter.elected();
+                Some(Following::Elected(term))
             }
             Err(Refused::Outdated) => {
                 self.outdated = true;
@@ -223,7 +230,13 @@ impl Candidate {
         let (known, duration) = (self.sight.lease(), self.timing.lease_duration);
         let lease = claim.renewed(wall_clock(), known, self.leases.name(), duration);
         let sent = Instant::now();
-        match self.leases.write(&lease, until).await {
+        let written = self.leases.write(&lease, until).await;
+        let failure = match &written {
+            Err(Refused::Failed(error)) => Some(error),
+            Ok(_) | Err(Refused::Outdated) => None,
+        };
+        self.renewed(term, sent, failure);
+        match written {
             Ok(lease) => {
                 self.see(Some(lease));
                 self.renew_at = after(sent, self.timing.retry_period);
@@ -243,11 +256,30 @@ impl Candidate {
         }
     }
 
+    /// A renewal was answered, or was not.
+    fn renewed(&self, term: &Term, sent: Instant, failure: Option<&Error>) {
+        self.meter.renewed(sent, failure.map(Error::reason));
+        let (number, duration) = (term.number(), sent.elapsed());
+        self.log(|lease, identity| match failure {
+            None => tracing::trace!(lease, identity, number, ?duration, "renewed"),
+            Some(error) => {
+                let (reason, left) = (error.reason(), term.remaining());
+                tracing::debug!(lease, identity, number, ?duration, %error, reason, ?left, "not renewed");
+            }
+        });
+    }
+
+    fn log(&self, event: impl FnOnce(&str, &str)) {
+        event(self.leases.name(), &self.identity);
+    }
+
     fn lost(&mut self, term: &Term) -> Leading {
         term.end();
         // The stream tells that itself.
         (self.leader, self.told) = (None, true);
-        tracing::warn!(lease = self.leases.name(), self.identity, "no longer leading");
+        self.meter.lost();
+        let number = term.number();
+        self.log(|lease, identity| tracing::warn!(lease, identity, number, "no longer leading"));
         Leading::Lost
     }
 
@@ -263,18 +295,32 @@ impl Candidate {
                 match self.renew(term).await {
                     Ok(true) => {}
                     Ok(false) => term.end(),
-                    Err(error) => tracing::warn!(%error, "not renewed, retrying"),
+                    // Nobody has the items of the stream any more.
+                    Err(error) => self.log(|lease, identity| {
+                        let reason = error.reason();
+                        tracing::warn!(lease, identity, %error, reason, "not renewed, retrying");
+                    }),
                 }
             }
         }
         term.end();
+        self.meter.resigned();
         let deadline = after(Instant::now(), self.timing.renew_deadline);
         loop {
             let next = after(Instant::now(), self.timing.retry_period);
             match self.give_back(self.patience()).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    let number = term.number();
+                    self.log(|lease, identity| {
+                        tracing::info!(lease, identity, number, "given back")
+                    });
+                    return Ok(());
+                }
                 Err(error) if next >= deadline => return Err(error),
-                Err(error) => tracing::warn!(%error, "not given back, retrying"),
+                Err(error) => self.log(|lease, identity| {
+                    let reason = error.reason();
+                    tracing::warn!(lease, identity, %error, reason, "not given back, retrying");
+                }),
             }
             sleep_until(next).await;
         }
@@ -359,6 +405,8 @@ impl Candidate {
             return false;
         }
         (self.leader, self.told) = (other.map(str::to_owned), true);
+        let leader = self.leader.as_deref();
+        self.log(|lease, identity| tracing::info!(lease, identity, leader, "following"));
         true
     }
 }

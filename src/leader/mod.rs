@@ -14,7 +14,7 @@ pub use self::{
     campaign::Campaign,
     election::{Election, LeaseRef},
     identity::Identity,
-    leadership::{Leadership, LeadershipWatch},
+    leadership::{ExplainLeadership, Leadership, LeadershipWatch},
     term::Term,
     timing::LeaseTiming,
 };

@@ -7,10 +7,11 @@ use std::{
 };
 
 /// From what knows nothing of the others to what knows all: a module may use those before it.
-const ORDER: [&str; 27] = [
-    "clock", "position", "json", "tape", "path", "error", "labels", "resource", "document",
-    "strain", "source", "leader", "key", "index_by", "explain", "snapshot", "change", "store",
-    "fetching", "changes", "writer", "adapters", "world", "ext", "one", "testing", "fuzzing",
+const ORDER: [&str; 31] = [
+    "clock", "origin", "metrics", "measure", "logs", "position", "json", "tape", "path", "error",
+    "labels", "resource", "document", "strain", "source", "leader", "key", "index_by", "explain",
+    "snapshot", "change", "store", "fetching", "changes", "writer", "adapters", "world", "ext",
+    "one", "testing", "fuzzing",
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
