@@ -41,13 +41,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .filter_fields(FieldFilter::new(["metadata.managedFields"])?)
         .index(IndexBy::path("metadata.namespace")?.and("by-level", IndexBy::path("data.level")?));
     let changes = configs.debounce(Duration::from_millis(200)).log_errors();
-    let work = changes.for_each(|_change| async { /* a controller's work */ });
+    let mut work = pin!(changes.for_each(|_change| async { /* a controller's work */ }));
 
     tokio::select! {
-        () = work => {}
+        () = &mut work => {}
         () = end => {}
         served = serve(prometheus.clone()) => served?,
     }
+    // While the pipeline is there: its objects go with it.
     print!("{}", prometheus.render());
     Ok(())
 }

@@ -113,6 +113,10 @@ impl<K> IndexBy<K> {
     #[must_use]
     pub fn and(mut self, name: impl Into<Arc<str>>, index: Self) -> Self {
         let name = name.into();
+        if self.about.bytes.is_none() {
+            let origin = self.about.origin.clone();
+            self.about = Arc::new(About { origin, bytes: index.about.bytes });
+        }
         if *name == *Self::MAIN {
             return Self { main: index.main, ..self };
         }

@@ -30,7 +30,7 @@
 //! | TRACE | renewed | `lease` `identity` `number` `duration` |
 //! | DEBUG | not renewed | `lease` `identity` `number` `duration` `error` `reason` `left` |
 //! | WARN | not renewed, retrying | `lease` `identity` `error` `reason` |
-//! | INFO | given back | `lease` `identity` `number` |
+//! | INFO | given back | `lease` `identity` |
 //! | WARN | not given back, retrying | `lease` `identity` `error` `reason` |
 //!
 //! | field | what it is |

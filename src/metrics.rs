@@ -2,8 +2,8 @@
 //!
 //! They are told to the [`metrics`](https://docs.rs/metrics) facade, so any of its exporters shows
 //! them; [`METRICS`] is the table of all. Install the exporter before the pipelines are made: each
-//! looks its metrics up once, so that what is counted an event costs an atomic addition. Without the
-//! feature nothing of this is compiled in.
+//! looks its metrics up once, so that an event costs some atomic additions, and what arrives from the API
+//! server a look at the clock. Without the feature nothing of this is compiled in.
 //!
 //! ```
 //! use k8s_openapi::api::core::v1::ConfigMap;
@@ -48,7 +48,7 @@
 //! * `kube_weir_last_contact_timestamp_seconds` is when the API server last sent something good: a
 //!   list, an event, a bookmark, or the beginning of a watch. An idle watch has a bookmark each
 //!   minute or so, and ends after 290 seconds, so `time() -` it is above 5 minutes only if the watch
-//!   is broken or isn't polled. It says nothing about other failures.
+//!   is broken or isn't polled. Of several namespaces it is that of any. Before the first word it is 0.
 //! * `kube_weir_stores - kube_weir_stores_synced` are those that wait for their first list.
 //! * `kube_weir_errors_total` says what goes wrong. Some of it is life: `Desynced` is followed by a
 //!   list, `Connection` by a retry.
@@ -145,7 +145,7 @@ metrics! {
     Gauge "kube_weir_watches" Count ["resource"]
         "connections on which the API server sends events";
     Gauge "kube_weir_last_contact_timestamp_seconds" Seconds ["resource"]
-        "when the API server last sent something good to a watch or a list, in seconds since 1970";
+        "when the API server last sent something good to a watch or a list, in seconds since 1970; 0 before the first";
     Counter "kube_weir_requests_total" Count ["resource" "verb" "code"]
         "requests to the API server, when their answer began or failed to come";
     Histogram "kube_weir_request_duration_seconds" Seconds ["resource" "verb"]

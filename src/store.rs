@@ -308,8 +308,8 @@ impl<K> Store<K> {
     /// # Ok(()) }
     /// ```
     ///
-    /// It goes through all keys and objects, to count them: O(n), a few milliseconds for 100,000. It
-    /// reads a snapshot, so nobody waits for it. What costs nothing is in the metrics.
+    /// It goes through all keys, and `Document`s, to count them: O(n). It reads a snapshot, so nobody
+    /// waits for it. What is to be had all the time is in the metrics.
     pub fn explain(&self) -> Explain
     where
         K: Lookup,
@@ -351,9 +351,12 @@ impl<K> Clone for Store<K> {
 
 impl<K> fmt::Debug for Store<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.status.borrow();
         f.debug_struct("Store")
+            .field("resource", &self.current.load().origin().resource)
+            .field("synced", &status.synced)
             .field("objects", &self.current.load().len())
-            .field("status", &*self.status.borrow())
+            .field("last_error", &status.last_error.as_ref().map(ToString::to_string))
             .finish_non_exhaustive()
     }
 }

@@ -15,13 +15,14 @@ use tokio::{
 };
 
 use super::{
-    election::Election,
+    election::{Election, LeaseRef},
     leases::{Leases, Refused},
     record::{Claim, Sight, released, wall_clock},
+    report::Report,
     term::Term,
     timing::LeaseTiming,
 };
-use crate::{clock::after, error::Error, measure};
+use crate::{clock::after, error::Error};
 
 /// One who stands for election, with what it knows.
 pub(super) struct Candidate {
@@ -49,7 +50,7 @@ pub(super) struct Candidate {
     /// Who was last told to lead, if anything was told.
     leader: Option<String>,
     told: bool,
-    meter: measure::Leader,
+    report: Report,
 }
 
 /// What comes of following.
@@ -80,7 +81,8 @@ enum Waited {
 
 impl Candidate {
     pub(super) fn new(election: Election, stopped: watch::Receiver<bool>) -> Result<Self, Error> {
-        let meter = measure::Leader::new(&election.lease.namespace, &election.lease.name);
+        let LeaseRef { namespace, name } = &election.lease;
+        let report = Report::new(namespace, name, election.identity.as_str());
         let leases = Leases::new(election.client, election.lease);
         let now = Instant::now();
         Ok(Self {
@@ -98,7 +100,7 @@ impl Candidate {
             outdated: true,
             leader: None,
             told: false,
-            meter,
+            report,
         })
     }
 
@@ -163,15 +165,10 @@ impl Candidate {
             Ok(lease) => {
                 self.see(Some(lease));
                 self.renew_at = after(sent, self.timing.retry_period);
-                let number = claim.number;
-                let term = Term::new(number, claim.holder, sent, self.timing.renew_deadline);
+                let term = Term::new(claim.number, claim.holder, sent, self.timing.renew_deadline);
                 // Whoever is not polled for long learns too late that it was elected.
-                if !term.is_valid() {
-                    return None;
-                }
-                self.log(|lease, identity| tracing::info!(lease, identity, number, "leading"));
-                self.meter.elected();
-                Some(Following::Elected(term))
+                let elected = Some(term).filter(Term::is_valid);
+                elected.inspect(|term| self.report.elected(term)).map(Following::Elected)
             }
             Err(Refused::Outdated) => {
                 self.outdated = true;
@@ -235,7 +232,7 @@ impl Candidate {
             Err(Refused::Failed(error)) => Some(error),
             Ok(_) | Err(Refused::Outdated) => None,
         };
-        self.renewed(term, sent, failure);
+        self.report.renewed(term, sent, failure);
         match written {
             Ok(lease) => {
                 self.see(Some(lease));
@@ -256,30 +253,11 @@ impl Candidate {
         }
     }
 
-    /// A renewal was answered, or was not.
-    fn renewed(&self, term: &Term, sent: Instant, failure: Option<&Error>) {
-        self.meter.renewed(sent, failure.map(Error::reason));
-        let (number, duration) = (term.number(), sent.elapsed());
-        self.log(|lease, identity| match failure {
-            None => tracing::trace!(lease, identity, number, ?duration, "renewed"),
-            Some(error) => {
-                let (reason, left) = (error.reason(), term.remaining());
-                tracing::debug!(lease, identity, number, ?duration, %error, reason, ?left, "not renewed");
-            }
-        });
-    }
-
-    fn log(&self, event: impl FnOnce(&str, &str)) {
-        event(self.leases.name(), &self.identity);
-    }
-
     fn lost(&mut self, term: &Term) -> Leading {
         term.end();
         // The stream tells that itself.
         (self.leader, self.told) = (None, true);
-        self.meter.lost();
-        let number = term.number();
-        self.log(|lease, identity| tracing::warn!(lease, identity, number, "no longer leading"));
+        self.report.lost(term);
         Leading::Lost
     }
 
@@ -295,32 +273,19 @@ impl Candidate {
                 match self.renew(term).await {
                     Ok(true) => {}
                     Ok(false) => term.end(),
-                    // Nobody has the items of the stream any more.
-                    Err(error) => self.log(|lease, identity| {
-                        let reason = error.reason();
-                        tracing::warn!(lease, identity, %error, reason, "not renewed, retrying");
-                    }),
+                    Err(error) => self.report.upholds_not(&error),
                 }
             }
         }
         term.end();
-        self.meter.resigned();
+        self.report.resigns();
         let deadline = after(Instant::now(), self.timing.renew_deadline);
         loop {
             let next = after(Instant::now(), self.timing.retry_period);
             match self.give_back(self.patience()).await {
-                Ok(()) => {
-                    let number = term.number();
-                    self.log(|lease, identity| {
-                        tracing::info!(lease, identity, number, "given back")
-                    });
-                    return Ok(());
-                }
+                Ok(()) => return Ok(()),
                 Err(error) if next >= deadline => return Err(error),
-                Err(error) => self.log(|lease, identity| {
-                    let reason = error.reason();
-                    tracing::warn!(lease, identity, %error, reason, "not given back, retrying");
-                }),
+                Err(error) => self.report.gave_not_back(&error),
             }
             sleep_until(next).await;
         }
@@ -333,7 +298,10 @@ impl Candidate {
             }
             let Some(lease) = self.sight.lease().filter(|_| self.is_ours()) else { return Ok(()) };
             match self.leases.write(&released(lease), until).await {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    self.report.gave_back();
+                    return Ok(());
+                }
                 Err(refused) => {
                     self.outdated = true;
                     if let Refused::Failed(error) = refused {
@@ -405,8 +373,7 @@ impl Candidate {
             return false;
         }
         (self.leader, self.told) = (other.map(str::to_owned), true);
-        let leader = self.leader.as_deref();
-        self.log(|lease, identity| tracing::info!(lease, identity, leader, "following"));
+        self.report.follows(self.leader.as_deref());
         true
     }
 }

@@ -7,6 +7,7 @@ mod identity;
 mod leadership;
 mod leases;
 mod record;
+mod report;
 mod term;
 mod timing;
 

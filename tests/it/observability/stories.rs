@@ -9,7 +9,7 @@ use kube_weir::{
     Change, Election, Error, EventStreamExt, FetchConfig, IndexBy, Kinds, Leadership, LeaseRef,
     Watch,
     adapters::Indexed,
-    testing::{ApiServer, Fault, On, Verb},
+    testing::{ApiServer, Fault, Verb},
     watch, watch_resource, world,
 };
 use serde_json::{Value, json};
@@ -74,11 +74,10 @@ pub(super) async fn live(server: &ApiServer, configs: &mut Configs) {
     assert!(matches!(next(configs).await, Ok(Change::Live(_))));
 }
 
-/// The connection breaks, and the history is gone when it is back.
+/// The watch ends, and the history is gone when it is resumed.
 pub(super) async fn relisted(server: &ApiServer, configs: &mut Configs) {
     server.fault(Verb::Watch, 1, Fault::status(410));
     server.disconnect();
-    assert_eq!(next(configs).await.err(), Some("Connection"));
     assert_eq!(next(configs).await.err(), Some("Desynced"));
     silence(configs, SECOND * 5).await;
 }
@@ -87,7 +86,6 @@ pub(super) async fn relisted(server: &ApiServer, configs: &mut Configs) {
 pub(super) async fn undecodable(server: &ApiServer, configs: &mut Configs) {
     server.fault(Verb::Watch, 1, Fault::Garble { name: "x".into() });
     server.disconnect();
-    assert_eq!(next(configs).await.err(), Some("Connection"));
     silence(configs, SECOND * 5).await;
     server.apply(&config("x", "error")).expect("a ConfigMap");
     assert_eq!(next(configs).await.err(), Some("Undecodable"));
@@ -96,7 +94,7 @@ pub(super) async fn undecodable(server: &ApiServer, configs: &mut Configs) {
 /// The server refuses to list, then isn't there, then answers.
 pub(super) async fn refused(server: &ApiServer, configs: &mut Configs) {
     server.fault(Verb::List, 1, Fault::status(403));
-    server.fault(On::verb(Verb::List).skip(1), 1, Fault::Refused);
+    server.fault(Verb::List, 1, Fault::Refused);
     assert_eq!(next(configs).await.err(), Some("Forbidden"));
     assert_eq!(next(configs).await.err(), Some("Connection"));
     assert!(matches!(next(configs).await, Ok(Change::Synced(_))));
