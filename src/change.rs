@@ -8,7 +8,7 @@ use std::{
 
 use kube::runtime::reflector::Lookup;
 
-use crate::{error::Error, index::Key, snapshot::Snapshot};
+use crate::{error::Error, index::Key, origin::Origin, snapshot::Snapshot};
 
 /// One item of a pipeline. The phase is the variant.
 ///
@@ -124,6 +124,9 @@ pub trait Subject: Sized {
     fn phase(change: &Self::Change) -> Phase<Self::State>;
 
     #[doc(hidden)]
+    fn origin(state: &Self::State) -> Origin;
+
+    #[doc(hidden)]
     fn synced(state: Self::State) -> Self::Change;
 
     /// The change from one state to the next; `None` where nothing changed.
@@ -151,6 +154,10 @@ impl<K: Lookup> Subject for K {
         };
         let (before, after) = (batch.previous().clone(), batch.snapshot().clone());
         Phase::Batch { initial, before, after }
+    }
+
+    fn origin(snapshot: &Snapshot<K>) -> Origin {
+        snapshot.0.origin().clone()
     }
 
     fn synced(snapshot: Snapshot<K>) -> Change<K> {

@@ -135,12 +135,19 @@
 //! The guide is in [`docs`]: [patterns](docs::patterns), the wrong way beside the right one;
 //! [limitations](docs::limitations); [testing](docs::testing).
 //!
+//! # What goes on
+//!
+//! [`Store::explain`] says what a store is doing, serializable for a debug page; so do
+//! [`WorldStore::explain`], [`Fetching::explain`] and [`LeadershipWatch::explain`]. [`logs`] has a table
+//! of all that is logged, and with the feature `metrics` there is one of all metrics.
+//!
 //! # Features
 //!
 //! All are off by default and only add.
 //!
 //! | feature | what it adds |
 //! |---|---|
+//! | `metrics` | [`metrics`](mod@metrics): what pipelines do, told to the [`metrics`](https://docs.rs/metrics) facade, for any exporter |
 //! | `testing` | [`testing`](mod@testing): an in-process API server with scripted faults, streams of events, fixtures out of YAML files, a conformance suite; for `dev-dependencies` |
 //!
 //! # Compatibility and versioning
@@ -171,7 +178,13 @@ pub mod fuzzing;
 mod index;
 mod json;
 mod leader;
+pub mod logs;
+mod measure;
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub mod metrics;
 mod one;
+mod origin;
 mod path;
 mod resource_version;
 mod snapshot;
@@ -194,7 +207,8 @@ pub use crate::{
     filter::{FieldFilter, FieldSelector, LabelSelector},
     index::{ExplainIndex, IndexBy, Key},
     leader::{
-        Campaign, Election, Identity, Leadership, LeadershipWatch, LeaseRef, LeaseTiming, Term,
+        Campaign, Election, ExplainLeadership, Identity, Leadership, LeadershipWatch, LeaseRef,
+        LeaseTiming, Term,
     },
     one::{CurrentOne, One, WatchOne, watch_one},
     path::FieldPath,

@@ -79,7 +79,7 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
     /// # Ok(()) }
     /// ```
     pub fn one(self, name: impl AsRef<str>) -> WatchOne<K> {
-        let changes = self.named(name.as_ref()).index(IndexBy::identity()).one_by_one();
+        let changes = self.only(name.as_ref()).index(IndexBy::identity()).one_by_one();
         let store = changes.store();
         WatchOne { changes, store, current: CurrentOne::new(), next: None, ended: false }
     }

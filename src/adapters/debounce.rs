@@ -20,6 +20,7 @@ use crate::{
     change::{Phase, Subject},
     clock::after,
     error::Error,
+    measure,
 };
 
 /// How many items are taken in at the most before the executor gets its turn.
@@ -210,6 +211,8 @@ pin_project! {
         // Asked for, and not done yet.
         flushed: bool,
         ended: bool,
+        // From the first change on, which tells what it is about.
+        meter: Option<measure::Debounce>,
     }
 }
 
@@ -262,6 +265,7 @@ impl<S, K: Subject> Debounced<S, K> {
             flush: Arc::default(),
             flushed: false,
             ended: false,
+            meter: None,
         }
     }
 
@@ -280,6 +284,18 @@ fn hold<T>(held: &mut Option<Held<T>>, initial: bool, before: T, after: T) {
         }
         None => *held = Some(Held { initial, before, after, first: now, last: now }),
     }
+}
+
+/// The net of what is held, if that is anything.
+fn let_out<K: Subject>(
+    held: &mut Option<Held<K::State>>,
+    meter: Option<&measure::Debounce>,
+) -> Option<K::Change> {
+    let held = held.take()?;
+    let first = held.first;
+    let change = held.net::<K>()?;
+    meter.inspect(|meter| meter.delivered(first));
+    Some(change)
 }
 
 impl<S, K> Stream for Debounced<S, K>
@@ -307,10 +323,12 @@ where
             {
                 Poll::Ready(Some(Ok(change))) => match K::phase(&change) {
                     Phase::Batch { initial, before, after } => {
+                        let meter = || measure::Debounce::new(&K::origin(&after));
+                        this.meter.get_or_insert_with(meter).received();
                         hold(this.held, initial, before, after);
                     }
                     Phase::Synced(_) => {
-                        let before = this.held.take().and_then(Held::net::<K>);
+                        let before = let_out::<K>(this.held, this.meter.as_ref());
                         return Poll::Ready(Some(Ok(match before {
                             None => change,
                             Some(before) => {
@@ -339,7 +357,7 @@ where
                 || flushed
                 || due <= Instant::now()
                 || this.timer.as_mut().poll(cx).is_ready();
-            if now && let Some(change) = this.held.take().and_then(Held::net::<K>) {
+            if now && let Some(change) = let_out::<K>(this.held, this.meter.as_ref()) {
                 *this.sent = Some(Sent { at: Instant::now(), last });
                 return Poll::Ready(Some(Ok(change)));
             }

@@ -196,7 +196,7 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
     /// # Ok(()) }
     /// ```
     pub fn index(self, by: IndexBy<K>) -> Indexed<Self, K> {
-        let by = by.behind(self.strainer());
+        let by = by.behind(self.strainer()).of(self.origin().clone());
         let mut indexed = Indexed::new(self, by);
         if let Some(writer) = &mut indexed.writer {
             indexed.events.feed(writer.kept());

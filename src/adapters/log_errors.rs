@@ -64,7 +64,8 @@ where
         for _ in 0..RUN {
             match items.as_mut().poll_next(cx) {
                 Poll::Ready(Some(Err(error))) => {
-                    tracing::warn!(%error, reason = error.reason(), "watch degraded, retrying");
+                    let (reason, kind) = (error.reason(), error.of_kind());
+                    tracing::warn!(%error, reason, kind, "watch degraded, retrying");
                 }
                 Poll::Ready(Some(Ok(item))) => return Poll::Ready(Some(item)),
                 Poll::Ready(None) => return Poll::Ready(None),

@@ -6,7 +6,11 @@ mod identity;
 #[cfg(test)]
 mod tests;
 
-use std::{any::Any, borrow::Cow, fmt};
+use std::{
+    any::{Any, TypeId},
+    borrow::Cow,
+    fmt,
+};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{api::ApiResource, runtime::reflector::Lookup};
@@ -271,6 +275,12 @@ pub(crate) fn matches<K: Serialize + 'static>(selector: &FieldSelector, object: 
         Some(document) => selector.matches_on_tape(document.tape()),
         None => selector.matches_of(object),
     }
+}
+
+/// How to tell how much memory an object takes, if it is a [`Document`].
+pub(crate) fn bytes_of<K: 'static>() -> Option<fn(&K) -> usize> {
+    let is_document = TypeId::of::<K>() == TypeId::of::<Document>();
+    is_document.then_some(|object| as_document(object).map_or(0, |document| document.text.len()))
 }
 
 fn as_document<K: 'static>(object: &K) -> Option<&Document> {

@@ -9,7 +9,7 @@ use std::{
 use kube::runtime::reflector::Lookup;
 use tokio::time::Instant;
 
-use crate::{index::Key, resource_version::is_at, source::Fetched};
+use crate::{index::Key, measure::Cached, resource_version::is_at, source::Fetched};
 
 /// Objects by identity, bounded in number and bytes. Not by time: what is over goes when somebody
 /// comes by.
@@ -22,9 +22,7 @@ pub(super) struct Cache<K> {
     fetched: BTreeMap<u64, Key>,
     bytes: usize,
     clock: u64,
-    pub(super) evicted: u64,
-    pub(super) expired: u64,
-    pub(super) outdated: u64,
+    pub(super) counts: Cached,
 }
 
 #[derive(Clone, Copy)]
@@ -49,7 +47,7 @@ pub(super) fn is_current<K: Lookup>(object: &K, seen: &str) -> bool {
 }
 
 impl<K: Lookup> Cache<K> {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits, counts: Cached) -> Self {
         Self {
             limits,
             entries: HashMap::new(),
@@ -57,9 +55,7 @@ impl<K: Lookup> Cache<K> {
             fetched: BTreeMap::new(),
             bytes: 0,
             clock: 0,
-            evicted: 0,
-            expired: 0,
-            outdated: 0,
+            counts,
         }
     }
 
@@ -75,7 +71,7 @@ impl<K: Lookup> Cache<K> {
         let entry = self.entries.get_mut(key)?;
         if !is_current(&*entry.object, seen) {
             self.remove(key);
-            self.outdated += 1;
+            self.counts.outdated.add_one();
             return None;
         }
         self.clock += 1;
@@ -100,10 +96,11 @@ impl<K: Lookup> Cache<K> {
         self.fetched.insert(at, key.clone());
         self.bytes += bytes;
         while self.entries.len() > self.limits.objects || self.bytes > self.limits.bytes {
-            let Some(oldest) = self.read.values().next().cloned() else { return };
+            let Some(oldest) = self.read.values().next().cloned() else { break };
             self.remove(&oldest);
-            self.evicted += 1;
+            self.counts.evicted.add_one();
         }
+        self.counts.size(self.entries.len(), self.bytes);
     }
 
     pub(super) fn remove(&mut self, key: &Key) {
@@ -111,6 +108,7 @@ impl<K: Lookup> Cache<K> {
             self.read.remove(&entry.read);
             self.fetched.remove(&entry.fetched);
             self.bytes -= entry.bytes;
+            self.counts.size(self.entries.len(), self.bytes);
         }
     }
 
@@ -123,7 +121,7 @@ impl<K: Lookup> Cache<K> {
             }
             let first = first.clone();
             self.remove(&first);
-            self.expired += 1;
+            self.counts.expired.add_one();
         }
     }
 
@@ -144,7 +142,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn cache(objects: usize, bytes: usize) -> Cache<Document> {
-        Cache::new(Limits { ttl: 10 * SECOND, objects, bytes })
+        Cache::new(Limits { ttl: 10 * SECOND, objects, bytes }, Cached::default())
     }
 
     fn key(name: &str) -> Key {
@@ -152,6 +150,14 @@ mod tests {
     }
 
     impl Cache<Document> {
+        fn expired(&self) -> u64 {
+            self.counts.expired.count()
+        }
+
+        fn evicted(&self) -> u64 {
+            self.counts.evicted.count()
+        }
+
         fn fetched(&mut self, name: &str, bytes: usize) {
             let json = format!(
                 r#"{{"metadata":{{"namespace":"a","name":"{name}","resourceVersion":"5"}}}}"#
@@ -190,7 +196,7 @@ mod tests {
         assert!(cache.reads("y"));
         tokio::time::advance(SECOND).await;
         assert!(!cache.reads("y"));
-        assert_eq!((cache.expired, cache.evicted, cache.bytes()), (2, 0, 0));
+        assert_eq!((cache.expired(), cache.evicted(), cache.bytes()), (2, 0, 0));
         cache.check();
     }
 
@@ -204,7 +210,7 @@ mod tests {
         assert!(cache.reads("x"));
         cache.fetched("w", 1);
         assert!(!cache.reads("y") && cache.reads("x") && cache.reads("z") && cache.reads("w"));
-        assert_eq!((cache.len(), cache.evicted), (3, 1));
+        assert_eq!((cache.len(), cache.evicted()), (3, 1));
         cache.check();
     }
 
@@ -220,7 +226,7 @@ mod tests {
         // One that is larger than all there may be moves nothing out but its own older version.
         cache.fetched("y", 101);
         assert!(!cache.reads("y") && cache.reads("z"));
-        assert_eq!((cache.bytes(), cache.evicted), (30, 1));
+        assert_eq!((cache.bytes(), cache.evicted()), (30, 1));
         cache.check();
     }
 
@@ -233,7 +239,7 @@ mod tests {
         assert!(cache.get(&key("x"), "4").is_some());
         assert!(cache.get(&key("x"), "6").is_none());
         assert!(!cache.reads("x"));
-        assert_eq!((cache.outdated, cache.bytes()), (1, 0));
+        assert_eq!((cache.counts.outdated.count(), cache.bytes()), (1, 0));
         cache.check();
     }
 }

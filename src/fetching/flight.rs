@@ -87,10 +87,9 @@ where
         let landing = Landing { inner: Arc::clone(self), key: ticket.key.clone(), number };
         let flight = async move {
             let _landing = landing;
+            let begun = Instant::now();
             let outcome = inner.fly(&ticket, deadline).await;
-            if outcome.is_err() {
-                inner.lock().counts.failures += 1;
-            }
+            inner.ended(&ticket, begun, outcome.as_ref().err());
             outcome
         };
         let flight = flight.boxed().shared();
@@ -143,7 +142,8 @@ where
             if next >= deadline {
                 return Err(overdue(ticket, last));
             }
-            self.lock().counts.retries += 1;
+            self.lock().counts.retries.add_one();
+            self.tries_again(ticket, last.as_ref(), wait);
             sleep_until(next).await;
         }
     }
@@ -182,5 +182,41 @@ where
                 return false;
             }
         }
+    }
+}
+
+/// What is logged and measured.
+impl<K: Lookup, L> Inner<K, L> {
+    fn ended(&self, ticket: &Ticket, begun: Instant, failure: Option<&Error>) {
+        self.lock().counts.ended(begun, failure.map(Error::reason));
+        let resource = &*self.fetch.origin().resource;
+        let (namespace, name) = ticket.identity();
+        let duration = begun.elapsed();
+        match failure {
+            None => tracing::trace!(
+                resource,
+                object.namespace = namespace,
+                object.name = name,
+                ?duration,
+                "fetched"
+            ),
+            Some(error) => tracing::debug!(
+                resource, %error, reason = error.reason(), ?duration, "not fetched"
+            ),
+        }
+    }
+
+    fn tries_again(&self, ticket: &Ticket, last: Option<&Error>, delay: Duration) {
+        let resource = &*self.fetch.origin().resource;
+        let (namespace, name) = ticket.identity();
+        tracing::debug!(
+            resource,
+            object.namespace = namespace,
+            object.name = name,
+            error = last.map(tracing::field::display),
+            reason = last.map(Error::reason),
+            ?delay,
+            "fetching again"
+        );
     }
 }

@@ -15,13 +15,13 @@ use tokio::{
 use super::{
     cache::{Cache, is_current},
     config::FetchConfig,
-    explain::ExplainFetching,
     flight::{Flight, Under},
 };
 use crate::{
     clock::after,
     error::{Error, Kind},
     index::Key,
+    measure,
     source::Fetch,
     store::Store,
 };
@@ -47,7 +47,7 @@ pub(super) struct State<K> {
     pub(super) flights: HashMap<Key, Under<K>>,
     /// How many there were.
     pub(super) begun: u64,
-    pub(super) counts: ExplainFetching,
+    pub(super) counts: measure::Fetching,
 }
 
 /// Which object.
@@ -100,14 +100,14 @@ where
     fn ask(self: &Arc<Self>, ticket: &Ticket, seen: &str, deadline: Instant) -> Asked<K> {
         let mut state = self.lock();
         if let Some(object) = state.cache.get(&ticket.key, seen) {
-            state.counts.hits += 1;
+            state.counts.hits.add_one();
             return Asked::Has(object);
         }
-        state.counts.misses += 1;
         if let Some((flight, theirs)) = state.flights.get(&ticket.key).and_then(Under::join) {
-            state.counts.joined += 1;
+            state.counts.joined.add_one();
             return Asked::Wait(flight, theirs);
         }
+        state.counts.misses.add_one();
         state.begun += 1;
         let (flight, under) = self.launch(ticket, state.begun, deadline);
         state.flights.extend(under.map(|under| (ticket.key.clone(), under)));

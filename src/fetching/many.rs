@@ -80,12 +80,14 @@ where
         let names: HashSet<String> = missing.iter().map(|ticket| ticket.name.clone()).collect();
         let _turn = self.turns.acquire().await;
         self.lock().counts.lists += 1;
+        let (resource, objects) = (&*self.fetch.origin().resource, names.len());
+        tracing::debug!(resource, namespace, objects, "listing instead of fetching one by one");
         let found = |fetched: crate::source::Fetched<K>| {
             let name = fetched.object.name().unwrap_or_default();
             let Some(ticket) = tickets.get(&*name) else { return };
             if matches!(self.judge(ticket, &fetched), Judged::Good) {
                 let mut state = self.lock();
-                state.counts.misses += 1;
+                state.counts.misses.add_one();
                 state.cache.put(&ticket.key, &fetched);
                 listed.insert(ticket.key.clone(), Arc::clone(&fetched.object));
             }

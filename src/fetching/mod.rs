@@ -28,6 +28,7 @@ pub use self::{config::FetchConfig, explain::ExplainFetching};
 use crate::{
     document::Document,
     error::{Error, Kind},
+    measure,
     source::{Gvr, Watch, watch},
     store::Store,
 };
@@ -142,15 +143,17 @@ where
     fn new(store: Store<L>, watch: Watch<K>, config: FetchConfig) -> Self {
         let limits =
             Limits { ttl: config.ttl, objects: config.max_objects, bytes: config.max_bytes };
+        let fetch = watch.filter_fields(config.filter.clone()).fetch();
+        let origin = fetch.origin();
         let state = State {
-            cache: Cache::new(limits),
+            cache: Cache::new(limits, measure::Cached::new(origin)),
             flights: HashMap::new(),
             begun: 0,
-            counts: ExplainFetching::default(),
+            counts: measure::Fetching::new(origin),
         };
         let inner = Inner {
             store,
-            fetch: watch.filter_fields(config.filter.clone()).fetch(),
+            fetch,
             turns: Semaphore::new(config.concurrency.min(Semaphore::MAX_PERMITS)),
             config,
             listing: tokio::sync::Mutex::default(),
@@ -392,14 +395,22 @@ where
     pub fn explain(&self) -> ExplainFetching {
         let mut state = self.inner.lock();
         state.cache.expire();
+        let State { cache, flights, counts, .. } = &*state;
         ExplainFetching {
-            objects: state.cache.len(),
-            bytes: state.cache.bytes(),
-            in_flight: state.flights.len(),
-            evicted: state.cache.evicted,
-            expired: state.cache.expired,
-            outdated: state.cache.outdated,
-            ..state.counts
+            objects: cache.len(),
+            bytes: cache.bytes(),
+            in_flight: flights.len(),
+            hits: counts.hits.count(),
+            misses: counts.misses.count() + counts.joined.count(),
+            joined: counts.joined.count(),
+            gets: counts.gets,
+            lists: counts.lists,
+            retries: counts.retries.count(),
+            stale: counts.stale,
+            failures: counts.failures(),
+            evicted: cache.counts.evicted.count(),
+            expired: cache.counts.expired.count(),
+            outdated: cache.counts.outdated.count(),
         }
     }
 

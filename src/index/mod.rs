@@ -11,6 +11,7 @@ pub(crate) use self::key::Prefix;
 use crate::{
     document,
     error::{Error, Kind},
+    origin::Origin,
     path::FieldPath,
     strain::Strainer,
 };
@@ -51,6 +52,14 @@ pub struct IndexBy<K> {
     named: Vec<(Arc<str>, Index<K>)>,
     /// What the objects have gone through when they are indexed.
     strainer: Arc<Strainer<K>>,
+    about: Arc<About<K>>,
+}
+
+/// What is known of the objects, for those who ask what a store has.
+pub(crate) struct About<K> {
+    pub(crate) origin: Origin,
+    /// How much memory one takes, where that can be told.
+    pub(crate) bytes: Option<fn(&K) -> usize>,
 }
 
 impl<K: Serialize + 'static> IndexBy<K> {
@@ -98,7 +107,9 @@ impl<K: Serialize + 'static> IndexBy<K> {
             1 | 2 if identity => Keys::Identity,
             _ => Keys::Paths(paths, document::keys_of::<K>),
         };
-        Ok(Index { width, keys }.into())
+        let by = Self::from(Index { width, keys });
+        let about = About { bytes: document::bytes_of(), origin: by.about.origin.clone() };
+        Ok(Self { about: Arc::new(about), ..by })
     }
 
     /// An index by one path; what a path may look like, [`FieldPath`](crate::FieldPath) says.
@@ -182,6 +193,10 @@ impl<K> IndexBy<K> {
     #[must_use]
     pub fn and(mut self, name: impl Into<Arc<str>>, index: Self) -> Self {
         let name = name.into();
+        if self.about.bytes.is_none() {
+            let origin = self.about.origin.clone();
+            self.about = Arc::new(About { origin, bytes: index.about.bytes });
+        }
         if *name == *Self::MAIN {
             return Self { main: index.main, ..self };
         }
@@ -193,6 +208,16 @@ impl<K> IndexBy<K> {
     /// The same for objects that come through these stages.
     pub(crate) fn behind(self, strainer: Strainer<K>) -> Self {
         Self { strainer: Arc::new(strainer), ..self }
+    }
+
+    /// The same for objects from there.
+    pub(crate) fn of(self, origin: Origin) -> Self {
+        let bytes = self.about.bytes;
+        Self { about: Arc::new(About { origin, bytes }), ..self }
+    }
+
+    pub(crate) fn about(&self) -> Arc<About<K>> {
+        Arc::clone(&self.about)
     }
 
     pub(crate) fn strainer(&self) -> Arc<Strainer<K>> {
@@ -233,6 +258,8 @@ impl<K> fmt::Debug for IndexBy<K> {
 pub struct ExplainIndex {
     /// Its name.
     pub name: Arc<str>,
+    /// How many different keys it has.
+    pub keys: usize,
     /// How many (key, object) pairs it has.
     pub entries: usize,
     /// How many objects have no key in it.
@@ -286,7 +313,8 @@ impl<K> Index<K> {
 
 impl<K> From<Index<K>> for IndexBy<K> {
     fn from(main: Index<K>) -> Self {
-        Self { main, named: Vec::new(), strainer: Arc::default() }
+        let about = Arc::new(About { origin: Origin::of_type::<K>(), bytes: None });
+        Self { main, named: Vec::new(), strainer: Arc::default(), about }
     }
 }
 

@@ -15,9 +15,10 @@ use tokio::{
 };
 
 use super::{
-    election::Election,
+    election::{Election, LeaseRef},
     leases::{Leases, Refused},
     record::{Claim, Sight, released, wall_clock},
+    report::Report,
     term::Term,
     timing::LeaseTiming,
 };
@@ -49,6 +50,7 @@ pub(super) struct Candidate {
     /// Who was last told to lead, if anything was told.
     leader: Option<String>,
     told: bool,
+    report: Report,
 }
 
 /// What comes of following.
@@ -79,6 +81,8 @@ enum Waited {
 
 impl Candidate {
     pub(super) fn new(election: Election, stopped: watch::Receiver<bool>) -> Result<Self, Error> {
+        let LeaseRef { namespace, name } = &election.lease;
+        let report = Report::new(namespace, name, election.identity.as_str());
         let leases = Leases::new(election.client, election.lease);
         let now = Instant::now();
         Ok(Self {
@@ -96,6 +100,7 @@ impl Candidate {
             outdated: true,
             leader: None,
             told: false,
+            report,
         })
     }
 
@@ -160,11 +165,10 @@ impl Candidate {
             Ok(lease) => {
                 self.see(Some(lease));
                 self.renew_at = after(sent, self.timing.retry_period);
-                let number = claim.number;
-                let term = Term::new(number, claim.holder, sent, self.timing.renew_deadline);
-                tracing::info!(lease = self.leases.name(), self.identity, number, "leading");
+                let term = Term::new(claim.number, claim.holder, sent, self.timing.renew_deadline);
                 // Whoever is not polled for long learns too late that it was elected.
-                Some(term).filter(Term::is_valid).map(Following::Elected)
+                let elected = Some(term).filter(Term::is_valid);
+                elected.inspect(|term| self.report.elected(term)).map(Following::Elected)
             }
             Err(Refused::Outdated) => {
                 self.outdated = true;
@@ -223,7 +227,13 @@ impl Candidate {
         let (known, duration) = (self.sight.lease(), self.timing.lease_duration);
         let lease = claim.renewed(wall_clock(), known, self.leases.name(), duration);
         let sent = Instant::now();
-        match self.leases.write(&lease, until).await {
+        let written = self.leases.write(&lease, until).await;
+        let failure = match &written {
+            Err(Refused::Failed(error)) => Some(error),
+            Ok(_) | Err(Refused::Outdated) => None,
+        };
+        self.report.renewed(term, sent, failure);
+        match written {
             Ok(lease) => {
                 self.see(Some(lease));
                 self.renew_at = after(sent, self.timing.retry_period);
@@ -247,7 +257,7 @@ impl Candidate {
         term.end();
         // The stream tells that itself.
         (self.leader, self.told) = (None, true);
-        tracing::warn!(lease = self.leases.name(), self.identity, "no longer leading");
+        self.report.lost(term);
         Leading::Lost
     }
 
@@ -263,18 +273,19 @@ impl Candidate {
                 match self.renew(term).await {
                     Ok(true) => {}
                     Ok(false) => term.end(),
-                    Err(error) => tracing::warn!(%error, "not renewed, retrying"),
+                    Err(error) => self.report.upholds_not(&error),
                 }
             }
         }
         term.end();
+        self.report.resigns();
         let deadline = after(Instant::now(), self.timing.renew_deadline);
         loop {
             let next = after(Instant::now(), self.timing.retry_period);
             match self.give_back(self.patience()).await {
                 Ok(()) => return Ok(()),
                 Err(error) if next >= deadline => return Err(error),
-                Err(error) => tracing::warn!(%error, "not given back, retrying"),
+                Err(error) => self.report.gave_not_back(&error),
             }
             sleep_until(next).await;
         }
@@ -287,7 +298,10 @@ impl Candidate {
             }
             let Some(lease) = self.sight.lease().filter(|_| self.is_ours()) else { return Ok(()) };
             match self.leases.write(&released(lease), until).await {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    self.report.gave_back();
+                    return Ok(());
+                }
                 Err(refused) => {
                     self.outdated = true;
                     if let Refused::Failed(error) = refused {
@@ -359,6 +373,7 @@ impl Candidate {
             return false;
         }
         (self.leader, self.told) = (other.map(str::to_owned), true);
+        self.report.follows(self.leader.as_deref());
         true
     }
 }

@@ -73,6 +73,38 @@ impl LeadershipWatch {
         }
     }
 
+    /// The same in words and figures, for people and dashboards. Serialized, it is as this:
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    /// use kube_weir::{Election, LeaseRef, testing::ApiServer};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = ApiServer::new().client();
+    /// let mut campaign = Election::new(client, LeaseRef::new("default", "web"), "replica-a")?.campaign();
+    /// campaign.next().await;
+    /// # tokio::time::advance(std::time::Duration::from_secs(1)).await;
+    /// let expected = r#"{
+    ///   "leading": true,
+    ///   "leader": "replica-a",
+    ///   "number": 0,
+    ///   "remaining_ms": 8999
+    /// }"#;
+    /// assert_eq!(serde_json::to_string_pretty(&campaign.watch().explain())?, expected);
+    /// # Ok(()) }
+    /// ```
+    pub fn explain(&self) -> ExplainLeadership {
+        let term = self.term();
+        let remaining = term.as_ref().map(|term| term.remaining().as_millis());
+        ExplainLeadership {
+            leading: term.is_some(),
+            leader: self.leader(),
+            number: term.as_ref().map(Term::number),
+            remaining_ms: remaining.map(|left| u64::try_from(left).unwrap_or(u64::MAX)),
+        }
+    }
+
     /// Waits until this replica leads.
     ///
     /// The campaign must be polled meanwhile, in another task or beside this.
@@ -95,6 +127,20 @@ impl LeadershipWatch {
                 .map_err(|_| Error::new(Kind::Ended, "the campaign ended before it was won"))?;
         }
     }
+}
+
+/// Who leads, in words and figures; see [`LeadershipWatch::explain`].
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct ExplainLeadership {
+    /// Whether this replica does.
+    pub leading: bool,
+    /// Who does, by name. `None` while that is unknown, or nobody.
+    pub leader: Option<String>,
+    /// The number of the own term, while leading.
+    pub number: Option<u32>,
+    /// For how many milliseconds that is valid if it is not renewed.
+    pub remaining_ms: Option<u64>,
 }
 
 impl fmt::Debug for LeadershipWatch {

@@ -7,6 +7,7 @@ mod identity;
 mod leadership;
 mod leases;
 mod record;
+mod report;
 mod term;
 mod timing;
 
@@ -14,7 +15,7 @@ pub use self::{
     campaign::Campaign,
     election::{Election, LeaseRef},
     identity::Identity,
-    leadership::{Leadership, LeadershipWatch},
+    leadership::{ExplainLeadership, Leadership, LeadershipWatch},
     term::Term,
     timing::LeaseTiming,
 };

@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     document::Identity,
-    index::{ExplainIndex, Index, IndexBy},
+    index::{About, ExplainIndex, Index, IndexBy},
+    origin::Origin,
     strain::Strainer,
 };
 
@@ -41,14 +42,15 @@ struct Sorted<K> {
     /// What the indexes hold, one for one.
     entries: Vec<Entries>,
     strainer: Arc<Strainer<K>>,
+    about: Arc<About<K>>,
 }
 
 impl<K> Contents<K> {
     pub(crate) fn new(by: IndexBy<K>) -> Self {
-        let strainer = by.strainer();
+        let (strainer, about) = (by.strainer(), by.about());
         let indexes = by.into_indexes();
         let entries = indexes.iter().map(|_| Entries::default()).collect();
-        let sorted = Arc::new(Sorted { order: Tree::default(), indexes, entries, strainer });
+        let sorted = Arc::new(Sorted { order: Tree::default(), indexes, entries, strainer, about });
         let (heap, identities, seed) = (Heap::default(), Trie::default(), Seed::default());
         Self { heap, identities, seed, sorted, version: 0 }
     }
@@ -86,22 +88,41 @@ impl<K> Contents<K> {
         &self.sorted.entries[index].tree
     }
 
-    pub(crate) fn indexes(&self) -> impl Iterator<Item = ExplainIndex> {
+    pub(crate) fn index_names(&self) -> impl Iterator<Item = Arc<str>> {
+        self.sorted.indexes.iter().map(|(name, _)| Arc::clone(name))
+    }
+
+    /// How many (key, object) pairs each index has.
+    pub(crate) fn index_entries(&self) -> impl Iterator<Item = usize> {
         let Sorted { indexes, entries, .. } = &*self.sorted;
-        indexes.iter().zip(entries).map(|((name, index), entries)| ExplainIndex {
-            name: Arc::clone(name),
-            entries: if index.is_identity() {
-                self.len() - entries.absent
-            } else {
-                entries.tree.len()
-            },
-            absent: entries.absent,
+        indexes.iter().zip(entries).map(|((_, index), entries)| {
+            if index.is_identity() { self.len() - entries.absent } else { entries.tree.len() }
         })
+    }
+
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.sorted.about.origin
+    }
+
+    /// How much memory the objects take, where that can be told. O(n).
+    pub(crate) fn bytes(&self) -> Option<usize> {
+        let bytes = self.sorted.about.bytes?;
+        Some(self.iter().map(|object| bytes(object)).sum())
     }
 
     fn in_order<'a>(&'a self, slots: iter::Iter<'a, Slot>) -> Objects<'a, K> {
         Objects { heap: &self.heap, slots }
     }
+}
+
+/// How many different ones there are, of what is in order.
+fn distinct<T: PartialEq>(sorted: impl Iterator<Item = T>) -> usize {
+    let (mut count, mut last) = (0, None);
+    for next in sorted {
+        count += usize::from(last.as_ref() != Some(&next));
+        last = Some(next);
+    }
+    count
 }
 
 /// A run of objects in order.
@@ -156,6 +177,23 @@ impl<K: Lookup> Contents<K> {
                 [own, own_name, ..] => (*namespace).cmp(own).then_with(|| (*name).cmp(own_name)),
             }
         }))
+    }
+
+    /// What each index holds. O(n).
+    pub(crate) fn indexes(&self) -> impl Iterator<Item = ExplainIndex> {
+        let Sorted { indexes, entries, .. } = &*self.sorted;
+        indexes.iter().zip(entries).zip(self.index_entries()).map(
+            |(((name, index), own), entries)| ExplainIndex {
+                name: Arc::clone(name),
+                entries,
+                keys: match index.width {
+                    _ if !index.is_identity() => distinct(own.tree.iter().map(|entry| &entry.key)),
+                    1 => distinct(self.of_identity(&[]).map(|object| identity(&**object).0)),
+                    _ => entries,
+                },
+                absent: own.absent,
+            },
+        )
     }
 
     /// The stored object, if it is the same version of the same object.
@@ -230,8 +268,9 @@ impl<K: Lookup> Contents<K> {
         let entries = indexes.iter().map(|(_, index)| Entries::of(index, &self.heap, &slots));
         let entries = entries.collect();
         let strainer = Arc::clone(&self.sorted.strainer);
+        let about = Arc::clone(&self.sorted.about);
         self.sorted =
-            Arc::new(Sorted { order: Tree::from_sorted(slots), indexes, entries, strainer });
+            Arc::new(Sorted { order: Tree::from_sorted(slots), indexes, entries, strainer, about });
     }
 }
 
@@ -246,6 +285,7 @@ impl<K> Clone for Sorted<K> {
             indexes: Arc::clone(&self.indexes),
             entries: self.entries.clone(),
             strainer: Arc::clone(&self.strainer),
+            about: Arc::clone(&self.about),
         }
     }
 }

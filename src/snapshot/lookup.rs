@@ -41,7 +41,7 @@ impl<'a, K> IndexView<'a, K> {
 
     fn position(&self) -> Result<usize, Error> {
         self.contents.index(self.name).ok_or_else(|| {
-            let names: Vec<_> = self.contents.indexes().map(|index| index.name).collect();
+            let names: Vec<_> = self.contents.index_names().collect();
             let message = format!("no index `{}`; there are: {}", self.name, names.join(", "));
             Error::new(Kind::Index, message)
         })

@@ -9,7 +9,7 @@ use super::{
     query::Spec,
     request::{ANSWER, Verb},
 };
-use crate::{document::Identity, error::Error};
+use crate::{document::Identity, error::Error, measure, origin::Origin};
 
 /// As many as client-go puts into a page.
 const PAGE: usize = 500;
@@ -25,8 +25,15 @@ pub(crate) struct Fetched<K> {
 
 impl<K> Watch<K> {
     /// The same resource, of which objects are read as they would be watched.
-    pub(crate) fn fetch(self) -> Fetch<K> {
+    pub(crate) fn fetch(mut self) -> Fetch<K> {
+        self.spec.endpoint.requests = measure::Requests::of_fetch(&self.spec.origin);
         Fetch(self.spec)
+    }
+}
+
+impl<K> Fetch<K> {
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.0.origin
     }
 }
 

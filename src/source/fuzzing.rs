@@ -196,12 +196,7 @@ impl World {
             let _in_runtime = runtime.enter();
             Client::new(tower::service_fn(answer), "default")
         };
-        let endpoint = Endpoint {
-            client,
-            resource: Gvr::known("", "v1", "things"),
-            metadata_only: false,
-            cluster_scoped: false,
-        };
+        let endpoint = Endpoint::new(client, Gvr::known("", "v1", "things"));
         Self { runtime, spec: Watch::new(endpoint, None, Decode::DOCUMENT).spec, frames }
     }
 }

@@ -7,7 +7,10 @@ use http_body_util::BodyExt;
 use kube::client::Body;
 
 use super::request::in_time;
-use crate::error::{Error, Kind, from_client};
+use crate::{
+    error::{Error, Kind, from_client},
+    measure,
+};
 
 /// No object is larger: etcd takes 1.5 MiB by default, aggregated APIs somewhat more.
 const LONGEST: usize = 64 << 20;
@@ -38,6 +41,7 @@ pub(super) struct Incoming {
     joined: Option<Joined>,
     /// What an earlier one was joined in.
     spare: Vec<u8>,
+    measured: measure::Request,
 }
 
 /// The end of a frame and the beginning of the next one.
@@ -47,7 +51,7 @@ struct Joined {
 }
 
 impl Incoming {
-    pub(super) fn new(what: String, body: Body) -> Self {
+    pub(super) fn new(what: String, body: Body, measured: measure::Request) -> Self {
         Self {
             what,
             body,
@@ -56,6 +60,7 @@ impl Incoming {
             fetched: 0,
             joined: None,
             spare: Vec::new(),
+            measured,
         }
     }
 
@@ -119,6 +124,7 @@ impl Incoming {
         };
         let frame = frame.map_err(|cause| from_client(&self.what, cause))?;
         if let Ok(bytes) = frame.into_data() {
+            self.measured.received(bytes.len());
             self.frame = bytes;
             self.join();
         }

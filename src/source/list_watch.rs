@@ -12,7 +12,10 @@ use super::{
     incoming::Incoming,
     query::{Collection, Read, Spec},
 };
-use crate::error::{Error, Kind};
+use crate::{
+    error::{Error, Kind},
+    measure,
+};
 
 /// A watch that the server ends without a word within this time is a failure, as in client-go.
 const SUSPECT: Duration = Duration::from_secs(1);
@@ -32,7 +35,11 @@ where
         // Grows with every list that had to be begun anew; only a watch that holds resets it.
         let mut restarts = Backoff::default();
         let mut streaming = spec.streaming;
+        let lists = measure::Lists::new(&spec.origin);
+        let mut reason = "Initial";
         'list: loop {
+            let begun = Instant::now();
+            lists.begin(reason);
             yield Ok(Event::Init);
             let mut watches = SelectAll::new();
             let mut starts = Vec::new();
@@ -52,6 +59,8 @@ where
                             // list: the next one is paged, and only that one.
                             streaming = false;
                             let delay = restarts.after(&error);
+                            reason = error.reason();
+                            spec.lists_again(&error, delay);
                             yield Err(error);
                             sleep(delay).await;
                             continue 'list;
@@ -59,6 +68,7 @@ where
                     }
                 }
             }
+            lists.complete(begun);
             streaming = spec.streaming;
             // Only now: until all of them are complete, the store shows none of the lists.
             for (collection, version) in starts {
@@ -75,6 +85,8 @@ where
                     Watching::Failed(error) => yield Err(error),
                     Watching::Desynced(error) => {
                         let delay = restarts.after(&error);
+                        reason = error.reason();
+                        spec.lists_again(&error, delay);
                         yield Err(error);
                         sleep(delay).await;
                         continue 'list;
@@ -115,6 +127,9 @@ where
 {
     stream! {
         let mut backoff = Backoff::default();
+        let begun = Instant::now();
+        let mut objects = 0_usize;
+        spec.list_begins(&collection, streaming);
         while streaming {
             match spec.watch(&collection.url, "", true).await {
                 Ok(mut incoming) => loop {
@@ -133,14 +148,18 @@ where
                         }
                     };
                     match spec.read(line, true) {
-                        Read::Event(Event::Apply(object), _) => yield Listing::Object(object),
+                        Read::Event(Event::Apply(object), _) => {
+                            objects += 1;
+                            yield Listing::Object(object);
+                        }
                         Read::Undecodable { error, gone: false, .. } => yield Listing::Failed(error),
                         Read::Bookmark { version, end_of_list: true } => {
+                            spec.list_is_complete(&collection, objects, &version, begun);
                             yield Listing::Complete(Start { version, open: Some(incoming) });
                             return;
                         }
-                        Read::Known
-                        | Read::Event(..)
+                        Read::Known => objects += 1,
+                        Read::Event(..)
                         | Read::Undecodable { .. }
                         | Read::Bookmark { .. } => {}
                         Read::Failed(error) => {
@@ -151,11 +170,12 @@ where
                 },
                 // What servers without streaming lists answer.
                 Err(error) if error.is_rejected() => {
-                    tracing::debug!(%error, "no streaming list here, listing in pages");
+                    spec.lists_in_pages(&error);
                     streaming = false;
                 }
                 Err(error) => {
                     let delay = backoff.after(&error);
+                    spec.tries_again(&error, delay);
                     yield Listing::Failed(error);
                     sleep(delay).await;
                 }
@@ -169,6 +189,7 @@ where
                     match page.item(|bytes, types| spec.item(bytes, types)).await {
                         Ok(Some(item)) => {
                             told = true;
+                            objects += 1;
                             match item {
                                 Some(Ok(object)) => yield Listing::Object(object),
                                 Some(Err(error)) => yield Listing::Failed(error),
@@ -179,6 +200,7 @@ where
                             backoff.reset();
                             next = page.next();
                             if next.is_none() {
+                                spec.list_is_complete(&collection, objects, &page.version(), begun);
                                 yield Listing::Complete(Start { version: page.version(), open: None });
                                 return;
                             }
@@ -199,6 +221,7 @@ where
                 }
                 Some(error) => {
                     let delay = backoff.after(&error);
+                    spec.tries_again(&error, delay);
                     yield Listing::Failed(error);
                     sleep(delay).await;
                 }
@@ -235,6 +258,9 @@ where
                 Some(incoming) => Ok(incoming),
                 None => spec.watch(&collection.url, &version, false).await,
             };
+            if connected.is_ok() {
+                spec.watches(&collection, &version);
+            }
             let failure = match connected {
                 Err(error) => Some(error),
                 Ok(mut incoming) => loop {
@@ -251,6 +277,7 @@ where
                         Read::Event(event, at) => {
                             version = at;
                             spec.reached(&collection, &version);
+                            spec.has_event(&event, &version);
                             yield Watching::Event(event);
                         }
                         Read::Bookmark { version: at, .. } => {
@@ -277,7 +304,7 @@ where
                 },
             };
             match failure {
-                None => {}
+                None => spec.watch_ended(&collection, &version),
                 // A resource that comes back after it was gone has another history.
                 Some(error) if error.is_desynced() || error.is_not_installed() => {
                     yield Watching::Desynced(error);
@@ -285,6 +312,7 @@ where
                 }
                 Some(error) => {
                     let delay = backoff.after(&error);
+                    spec.tries_again(&error, delay);
                     yield Watching::Failed(error);
                     sleep(delay).await;
                 }

@@ -11,6 +11,7 @@ mod namespace;
 mod page;
 mod query;
 mod request;
+mod trace;
 
 use std::{
     fmt,
@@ -42,6 +43,7 @@ use crate::{
     document::{Document, Identity},
     error::Error,
     filter::{FieldFilter, FieldSelector, LabelSelector},
+    origin::Origin,
     path::FieldPath,
     strain::Strainer,
 };
@@ -73,12 +75,8 @@ where
 {
     let (resource, namespace) = request::resource_of(api.resource_url());
     let namespaces = namespace.map(|namespace| vec![namespace]);
-    let endpoint = Endpoint {
-        client: api.into_client(),
-        resource,
-        metadata_only: K::metadata_api(),
-        cluster_scoped: false,
-    };
+    let endpoint = Endpoint::new(api.into_client(), resource);
+    let endpoint = Endpoint { metadata_only: K::metadata_api(), ..endpoint };
     let decode = Decode {
         whole: |filter, json, _| filter.deserialize(json),
         first: |filter, bytes, _| filter.deserialize_first(bytes),
@@ -146,14 +144,17 @@ pub(crate) trait Known: Send + Sync {
 impl Watch<Document> {
     /// A resource that needs no Rust type, about which the API server was not asked.
     pub(crate) fn of_resource(client: Client, resource: Gvr) -> Self {
-        let endpoint = Endpoint { client, resource, metadata_only: false, cluster_scoped: false };
-        Self::new(endpoint, None, Decode::DOCUMENT)
+        Self::new(Endpoint::new(client, resource), None, Decode::DOCUMENT)
     }
 }
 
 impl<K> Watch<K> {
     pub(crate) fn feed(&mut self, store: Arc<dyn Known>) {
         self.spec.known = Some(store);
+    }
+
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.spec.origin
     }
 
     /// What it does to an object, and what the API server is asked to do.
@@ -174,7 +175,7 @@ impl<K> Watch<K> {
     }
 
     /// Only the objects of this name, selected by the API server.
-    pub(crate) fn named(mut self, name: &str) -> Self {
+    pub(crate) fn only(mut self, name: &str) -> Self {
         let name = name.replace('\\', r"\\").replace(',', r"\,").replace('=', r"\=");
         let own = format!("metadata.name={name}");
         let others = self.spec.fields.take();
@@ -186,7 +187,7 @@ impl<K> Watch<K> {
     /// these paths look at. Where they lie in the metadata, no more is asked for.
     pub(crate) fn keeping(self, paths: &[FieldPath]) -> Result<Watch<Document>, Error> {
         let Spec { endpoint, namespaces, labels, fields, selectors, .. } = self.spec;
-        let Spec { page_size, streaming, timeout, .. } = self.spec;
+        let Spec { page_size, streaming, timeout, origin, .. } = self.spec;
         let metadata = FieldPath::parse("metadata")?;
         let selected = selectors.iter().flat_map(FieldSelector::paths);
         let is_in_metadata = paths.iter().chain(selected).all(|path| path.is_within(&metadata));
@@ -202,6 +203,7 @@ impl<K> Watch<K> {
             page_size,
             streaming,
             timeout,
+            origin,
             ..Watch::new(endpoint, namespaces, decode).spec
         };
         Ok(Watch { spec, running: None })
@@ -209,6 +211,7 @@ impl<K> Watch<K> {
 
     fn new(endpoint: Endpoint, namespaces: Option<Vec<String>>, decode: Decode<K>) -> Self {
         let spec = Spec {
+            origin: Origin::new(endpoint.resource.to_string()),
             endpoint,
             namespaces,
             labels: None,
@@ -222,6 +225,13 @@ impl<K> Watch<K> {
             known: None,
         };
         Self { spec, running: None }
+    }
+
+    /// What logs, [`explain`](crate::Store::explain) and metrics call it, beside its resource: to tell
+    /// apart several watches of one resource. Default: nothing.
+    pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.spec.origin.name = Some(name.into());
+        self
     }
 
     /// Only objects with these labels, selected by the API server.
@@ -323,7 +333,7 @@ impl<K: Lookup + Send + 'static> Stream for Watch<K> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Self { spec, running } = &mut *self;
-        let running = running.get_or_insert_with(|| list_watch(Arc::new(spec.clone())).boxed());
+        let running = running.get_or_insert_with(|| list_watch(Arc::new(spec.measured())).boxed());
         running.poll_next_unpin(cx)
     }
 }

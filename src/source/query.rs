@@ -21,6 +21,8 @@ use crate::{
     error::{Error, Kind},
     filter::{FieldFilter, FieldSelector},
     json::{Cursor, Fault, Malformed, Scanner},
+    measure,
+    origin::Origin,
 };
 
 /// Beyond the time at which the server should have ended a watch, for its last bytes to arrive.
@@ -33,6 +35,7 @@ const DELETED: &str = "DELETED";
 
 /// All that a watch needs to know.
 pub(super) struct Spec<K> {
+    pub(super) origin: Origin,
     pub(super) endpoint: Endpoint,
     /// `None` is all of them, and the cluster-scoped.
     pub(super) namespaces: Option<Vec<String>>,
@@ -90,6 +93,13 @@ impl<K> Copy for Decode<K> {}
 type First<K> = fn(&FieldFilter, &[u8], Option<&Types>) -> Result<(K, usize), Fault>;
 
 impl<K> Spec<K> {
+    /// The same, with its requests measured.
+    pub(super) fn measured(&self) -> Self {
+        let mut spec = self.clone();
+        spec.endpoint.requests = measure::Requests::of_watch(&spec.origin);
+        spec
+    }
+
     /// Finds out what is wrong with the namespaces before they become part of a path.
     pub(super) fn check_namespaces(&self) -> Result<(), Error> {
         let Some(names) = &self.namespaces else { return Ok(()) };
@@ -371,6 +381,7 @@ struct BookmarkAnnotations {
 impl<K> Clone for Spec<K> {
     fn clone(&self) -> Self {
         Self {
+            origin: self.origin.clone(),
             endpoint: self.endpoint.clone(),
             namespaces: self.namespaces.clone(),
             labels: self.labels.clone(),
@@ -395,12 +406,8 @@ mod tests {
         let silent = tower::service_fn(|_: http::Request<kube::client::Body>| {
             std::future::pending::<Result<http::Response<String>, std::convert::Infallible>>()
         });
-        let endpoint = Endpoint {
-            client: Client::new(silent, "default"),
-            resource: Gvr::known("", "v1", "things"),
-            metadata_only: false,
-            cluster_scoped: false,
-        };
+        let endpoint =
+            Endpoint::new(Client::new(silent, "default"), Gvr::known("", "v1", "things"));
         let spec = Watch::new(endpoint, None, Decode::DOCUMENT).spec;
         let read = |kind: &str| {
             let object = r#"{"metadata":{"name":"n","resourceVersion":"1"}}"#;

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::incoming::Incoming;
 use crate::{
     error::{Error, Kind, from_client},
+    measure,
     source::Gvr,
 };
 
@@ -36,6 +37,7 @@ pub(super) struct Endpoint {
     pub(super) metadata_only: bool,
     /// Known to have no namespaces.
     pub(super) cluster_scoped: bool,
+    pub(super) requests: measure::Requests,
 }
 
 /// What a request is for. It says which representation to ask for, and what to call it in errors.
@@ -47,6 +49,11 @@ pub(super) enum Verb {
 }
 
 impl Endpoint {
+    pub(super) fn new(client: Client, resource: Gvr) -> Self {
+        let requests = measure::Requests::default();
+        Self { client, resource, metadata_only: false, cluster_scoped: false, requests }
+    }
+
     /// Sends a request that kube built, and gives the body of a good answer, which must begin
     /// before `patience` is over.
     pub(super) async fn open(
@@ -65,11 +72,14 @@ impl Endpoint {
         let accept = if self.metadata_only { metadata } else { "application/json" };
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(accept));
 
+        let mut measured = self.requests.begin(name);
         let response = self.client.send(request.map(Body::from));
-        let response =
-            in_time(&what, patience, response).await?.map_err(|cause| from_client(&what, cause))?;
-        let (head, body) = response.into_parts();
-        let mut incoming = Incoming::new(what.clone(), body);
+        let response = in_time(&what, patience, response)
+            .await
+            .and_then(|response| response.map_err(|cause| from_client(&what, cause)));
+        measured.answered(response.as_ref().ok().map(http::Response::status));
+        let (head, body) = response?.into_parts();
+        let mut incoming = Incoming::new(what.clone(), body, measured);
         if head.status.is_success() {
             return Ok(incoming);
         }

@@ -1,18 +1,34 @@
 //! What a store says about itself.
 
+use std::sync::Arc;
+
 use crate::index::ExplainIndex;
 
 /// The state of a store in words and figures; see [`Store::explain`](crate::Store::explain).
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Explain {
+    /// What is watched, such as `networking.k8s.io/v1/ingresses`; of a stream that isn't our own
+    /// watch, the Rust type of its objects.
+    pub resource: Arc<str>,
+    /// What [`Watch::named`](crate::Watch::named) says.
+    pub name: Option<Arc<str>>,
     /// `loading`, `synced`, `relisting` or `ended`.
     pub state: &'static str,
     /// Up to which `resourceVersion` everything was seen; of several namespaces, in the one that is
     /// behind. `None` before that is known.
     pub resource_version: Option<String>,
+    /// For how many milliseconds nothing has come in: no object, list, or bookmark. `None` before
+    /// the first. It says how old the state may be; a watch on which nothing happens has a bookmark
+    /// each minute or so.
+    pub silent_ms: Option<u64>,
     /// The number of objects.
     pub objects: usize,
+    /// Their bytes, without the indexes, where that is known: of [`Document`](crate::Document)s that
+    /// an [`IndexBy`](crate::IndexBy) has paths for.
+    pub bytes: Option<usize>,
+    /// Objects of a list on its way in, which readers see once it is complete.
+    pub pending: usize,
     /// Each index, the main one first.
     pub indexes: Vec<ExplainIndex>,
     /// Objects whose newest version could not be decoded, as `namespace/name`: the store has their

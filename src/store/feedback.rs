@@ -34,6 +34,11 @@ impl<K> Kept<K> {
         mem::take(&mut self.listed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// How many are kept for the list that comes in.
+    pub(super) fn len(&self) -> usize {
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     pub(super) fn position(&self) -> MutexGuard<'_, (Position, bool)> {
         self.position.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -357,34 +357,65 @@ impl<K> Store<K> {
         }
     }
 
-    /// What the store is doing, for people and dashboards.
-    ///
-    /// It can be serialized, for a debug endpoint.
+    /// What the store is doing, for people and dashboards. Serialized, it is as this:
     ///
     /// ```
-    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    /// # use serde_json::json;
     ///
-    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
-    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let by = IndexBy::path("metadata.name")?.and("by-app", IndexBy::path("metadata.labels.app")?);
-    /// let mut configs = Events::listed([config("a", 1)]).index(by);
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = ApiServer::new();
+    /// # for name in ["one", "two"] {
+    /// #     server.apply(&json!({
+    /// #         "apiVersion": "v1", "kind": "ConfigMap",
+    /// #         "metadata": { "namespace": "web", "name": name }, "data": { "level": "debug" },
+    /// #     }))?;
+    /// # }
+    /// # let api = Api::<ConfigMap>::all(server.client());
+    /// let mut configs = watch(api).named("settings").index(IndexBy::path("data.level")?);
     /// let store = configs.store();
     /// configs.first_synced().await?;
+    /// # tokio::time::advance(Duration::from_millis(1500)).await;
     ///
-    /// let explain = store.explain();
-    /// assert_eq!((explain.objects, explain.resource_version.as_deref()), (1, Some("1")));
-    /// let by_app = &explain.indexes[1];
-    /// assert_eq!((&*by_app.name, by_app.entries, by_app.absent), ("by-app", 0, 1)); // it has no label
+    /// let expected = r#"{
+    ///   "resource": "v1/configmaps",
+    ///   "name": "settings",
+    ///   "state": "synced",
+    ///   "resource_version": "2",
+    ///   "silent_ms": 1500,
+    ///   "objects": 2,
+    ///   "bytes": null,
+    ///   "pending": 0,
+    ///   "indexes": [
+    ///     {
+    ///       "name": "main",
+    ///       "keys": 1,
+    ///       "entries": 2,
+    ///       "absent": 0
+    ///     }
+    ///   ],
+    ///   "stale": [],
+    ///   "last_error": null
+    /// }"#;
+    /// assert_eq!(serde_json::to_string_pretty(&store.explain())?, expected);
     /// # Ok(()) }
     /// ```
-    pub fn explain(&self) -> Explain {
+    ///
+    /// It goes through all keys, and `Document`s, to count them: O(n). It reads a snapshot, so nobody
+    /// waits for it. What is to be had all the time is in the metrics.
+    pub fn explain(&self) -> Explain
+    where
+        K: Lookup,
+    {
         let snapshot = self.current.load();
         let status = self.status.borrow();
+        let origin = snapshot.origin();
+        let silent = status.heard.map(|heard| heard.elapsed().as_millis());
         Explain {
+            resource: Arc::clone(&origin.resource),
+            name: origin.name.clone(),
             state: match (status.synced, status.listing, self.status.has_changed().is_err()) {
                 (_, _, true) => "ended",
                 (false, _, _) => "loading",
@@ -392,7 +423,10 @@ impl<K> Store<K> {
                 (true, false, _) => "synced",
             },
             resource_version: status.position.earliest().map(str::to_owned),
+            silent_ms: silent.map(|silent| u64::try_from(silent).unwrap_or(u64::MAX)),
             objects: snapshot.len(),
+            bytes: snapshot.bytes(),
+            pending: status.pending,
             indexes: snapshot.indexes().collect(),
             stale: status
                 .stale
@@ -412,7 +446,13 @@ impl<K> Clone for Store<K> {
 
 impl<K> fmt::Debug for Store<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Store").field(&self.explain()).finish()
+        let status = self.status.borrow();
+        f.debug_struct("Store")
+            .field("resource", &self.current.load().origin().resource)
+            .field("synced", &status.synced)
+            .field("objects", &self.current.load().len())
+            .field("last_error", &status.last_error.as_ref().map(ToString::to_string))
+            .finish_non_exhaustive()
     }
 }
 

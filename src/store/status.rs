@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use tokio::time::Instant;
+
 use crate::{error::Error, resource_version::Position};
 
 /// When [`Store::synced`](crate::Store::synced) and [`Store::wait_for`](crate::Store::wait_for) give up waiting; for
@@ -62,6 +64,10 @@ pub(crate) struct Status {
     /// Goes up with every run of events: the sign of progress, and of a new snapshot.
     pub(crate) events: u64,
     pub(crate) last_error: Option<Error>,
+    /// When something came in last.
+    pub(crate) heard: Option<Instant>,
+    /// How much of a list is in that is not complete.
+    pub(crate) pending: usize,
     /// How far the state is, or less.
     pub(crate) position: Position,
     pub(crate) stale: Arc<BTreeSet<(String, String)>>,

@@ -4,13 +4,15 @@ use std::{borrow::Cow, collections::BTreeSet, mem, sync::Arc};
 
 use arc_swap::ArcSwap;
 use kube::runtime::{reflector::Lookup, watcher::Event};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use super::{Status, Store, SyncPolicy, feedback::Kept};
 use crate::{
     change::Batch,
     error::Error,
     index::IndexBy,
+    measure,
+    origin::Origin,
     snapshot::{Contents, Snapshot, named, order},
 };
 
@@ -37,6 +39,7 @@ pub(crate) struct Writer<K> {
     current: Arc<ArcSwap<Contents<K>>>,
     kept: Arc<Kept<K>>,
     status: watch::Sender<Status>,
+    meter: measure::Store,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -77,6 +80,7 @@ impl<K: Lookup> Writer<K> {
         let published = Snapshot(Arc::new(working.clone()));
         let current = Arc::new(ArcSwap::new(Arc::clone(&published.0)));
         let kept = Arc::new(Kept::new(Arc::clone(&current)));
+        let meter = measure::Store::new(working.origin(), working.index_names());
         Self {
             working,
             current,
@@ -90,6 +94,7 @@ impl<K: Lookup> Writer<K> {
             is_told: false,
             stale: Arc::default(),
             status: watch::Sender::default(),
+            meter,
         }
     }
 
@@ -138,6 +143,7 @@ impl<K: Lookup> Writer<K> {
             // Before the sync there is nothing to compare with: it is part of the load.
             Event::Apply(object) if !self.is_synced() => self.listed(named(object)?),
             Event::Apply(object) => {
+                self.meter.applied.add(1);
                 let object = named(object)?;
                 if let Some(list) = &mut self.list {
                     list.note(Arc::clone(&object), true);
@@ -147,6 +153,7 @@ impl<K: Lookup> Writer<K> {
                 self.put(&object);
             }
             Event::Delete(object) => {
+                self.meter.deleted.add(1);
                 let object = named(object)?;
                 if let Some(list) = &mut self.list {
                     list.note(Arc::clone(&object), false);
@@ -169,6 +176,10 @@ impl<K: Lookup> Writer<K> {
         }
         if let Some(object) = stale {
             Arc::make_mut(&mut self.stale).insert(object);
+        }
+        self.meter.stale(self.stale.len());
+        if !self.forgives(error) {
+            self.meter.failed(error.reason());
         }
         self.status.send_modify(|status| {
             status.last_error = Some(error.clone());
@@ -193,6 +204,14 @@ impl<K: Lookup> Writer<K> {
             self.phase = Phase::Live;
             self.news = true;
             self.tell();
+            let Origin { resource, name } = self.working.origin();
+            let reason = error.reason();
+            tracing::info!(
+                resource = &**resource,
+                name = name.as_deref(),
+                reason,
+                "optional, and counts as empty"
+            );
         }
         waived
     }
@@ -220,6 +239,7 @@ impl<K: Lookup> Writer<K> {
         if changes > 0 {
             self.published = Snapshot(Arc::new(self.working.clone()));
             self.current.store(Arc::clone(&self.published.0));
+            self.meter.published(self.published.len(), self.published.0.index_entries());
         }
         changes
     }
@@ -233,13 +253,19 @@ impl<K: Lookup> Writer<K> {
             return;
         }
         let (synced, listing) = (self.phase == Phase::Live, self.list.is_some());
+        let listed = self.list.as_ref().map_or(0, |list| list.objects.len() + self.kept.len());
+        if news {
+            self.meter.told(synced, self.stale.len());
+        }
         self.status.send_modify(|status| {
+            status.heard = Some(Instant::now());
             if moved {
                 status.position.follow(&position.0);
             }
             if news {
                 status.synced = synced;
                 status.listing = listing;
+                status.pending = listed;
                 status.last_error = None;
                 status.stale = Arc::clone(&self.stale);
                 status.events += 1;
@@ -256,6 +282,7 @@ impl<K: Lookup> Writer<K> {
     }
 
     fn listed(&mut self, object: Arc<K>) {
+        self.meter.listed.add(1);
         // Keeping the stored object where nothing changed is what makes a relist cheap: the new
         // copy is freed at once.
         let object = match self.working.same_version(&object) {
@@ -274,7 +301,9 @@ impl<K: Lookup> Writer<K> {
     /// The list is complete: it becomes the state, by way of what differs.
     fn complete(&mut self) -> Applied<K> {
         let mut list = self.list.take().unwrap_or_else(List::new);
-        for object in self.kept.take() {
+        let kept = self.kept.take();
+        self.meter.kept.add(kept.len());
+        for object in kept {
             list.note(object, true);
         }
         list.settle();
@@ -298,6 +327,13 @@ impl<K: Lookup> Writer<K> {
             }
         }
         self.stale = Arc::new(undecodable);
+        let Origin { resource, name } = self.working.origin();
+        let (resource, name, objects) = (&**resource, name.as_deref(), self.working.len());
+        if self.phase == Phase::Live {
+            tracing::debug!(resource, name, objects, changes = self.changes, "list taken in");
+        } else {
+            tracing::info!(resource, name, objects, "synced");
+        }
         match mem::replace(&mut self.phase, Phase::Live) {
             Phase::Live => Applied::Noted,
             Phase::Loading { published: true } => Applied::Synced(self.publish()),

@@ -7,6 +7,7 @@ use crate::{
     adapters::{ChangeItem, item::sealed},
     change::{ChangeStats, Phase, Subject},
     error::Error,
+    origin::Origin,
 };
 
 /// One item of a world's stream. The phase is the variant, as in [`Change`](crate::Change).
@@ -172,6 +173,10 @@ impl<V: View> Subject for World<V> {
         };
         let (before, after) = (batch.previous().clone(), batch.world().clone());
         Phase::Batch { initial, before, after }
+    }
+
+    fn origin(_: &Self) -> Origin {
+        Origin::new("world")
     }
 
     fn synced(world: Self) -> WorldChange<V> {

@@ -1,7 +1,6 @@
 //! One pipeline of a world.
 
 use std::{
-    any::type_name,
     pin::Pin,
     sync::{
         Arc,
@@ -21,6 +20,7 @@ use crate::{
     adapters::{EventItem, Indexed},
     change::Change,
     error::{Error, Kind},
+    origin::type_label,
     snapshot::Snapshot,
     store::{Changes, Store},
 };
@@ -108,13 +108,6 @@ impl<N: Into<Arc<str>>, P: Pipeline + Send + 'static> IntoMember for (N, P) {
     fn into_member(self, bell: &Arc<AtomicWaker>) -> Member<P::Object> {
         Member::new(self.0.into(), self.1, bell)
     }
-}
-
-/// The name of a kind that has no other: that of its type, without the path.
-pub(super) fn type_label<K>() -> Arc<str> {
-    let whole = type_name::<K>();
-    let plain = whole.split('<').next().unwrap_or(whole);
-    plain.rsplit("::").next().unwrap_or(plain).into()
 }
 
 /// A pipeline and what came of it.

@@ -203,7 +203,7 @@ trait Waited: Send + Sync {
     fn explain(&self) -> Explain;
 }
 
-impl<K: Send + Sync> Waited for Store<K> {
+impl<K: Lookup + Send + Sync> Waited for Store<K> {
     fn synced(&self) -> BoxFuture<'_, Result<usize, Error>> {
         self.synced().boxed()
     }
@@ -246,6 +246,12 @@ impl<V> Clone for WorldStore<V> {
 
 impl<V> fmt::Debug for WorldStore<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("WorldStore").field(&self.explain()).finish()
+        let status = self.status.borrow();
+        let kinds: Vec<_> = status.kinds.iter().map(|kind| &kind.name).collect();
+        f.debug_struct("WorldStore")
+            .field("synced", &status.synced)
+            .field("kinds", &kinds)
+            .field("generation", &self.current.load().generation)
+            .finish_non_exhaustive()
     }
 }

@@ -186,6 +186,10 @@ impl<V: View> Worlds<V> {
         if self.members.update() {
             self.dirty = true;
             self.status.send_modify(|status| status.kinds = self.members.readers().into());
+            tracing::debug!(
+                kinds = self.members.len(),
+                "kinds were added to the world, or removed"
+            );
         }
         let mut more = false;
         let count = self.members.len();
@@ -230,6 +234,8 @@ impl<V: View> Worlds<V> {
                     self.show(self.published.kinds().clone(), false);
                 }
                 self.status.send_modify(|status| status.synced = true);
+                let kinds = self.members.len();
+                tracing::info!(kinds, generation = self.published.generation(), "world is synced");
                 let synced = WorldChange::Synced(self.published.clone());
                 let Some(batch) = batch else { return Some(synced) };
                 self.next = Some(synced);

@@ -6,7 +6,7 @@ use futures::task::AtomicWaker;
 use kube::runtime::reflector::Lookup;
 
 use super::{
-    member::{IntoMember, Member, type_label},
+    member::{IntoMember, Member},
     overlay::Holds,
     store::Reader,
     stream::IntoWorld,
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     change::{Batch, ChangeStats},
+    origin::type_label,
     snapshot::Snapshot,
 };
 

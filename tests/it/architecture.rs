@@ -9,6 +9,10 @@ use std::{
 /// From what knows nothing of the others to what knows all: a module may use those before it.
 const ORDER: &[&str] = &[
     "clock",
+    "origin",
+    "metrics",
+    "measure",
+    "logs",
     "resource_version",
     "error",
     "json",

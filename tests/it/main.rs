@@ -16,6 +16,7 @@ mod leader;
 mod live;
 mod logs;
 mod model;
+mod observability;
 mod one;
 mod overlay;
 mod random;

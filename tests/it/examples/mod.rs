@@ -1,5 +1,7 @@
 //! The examples, as programs: what they print and how they end.
 
+mod metrics_prometheus;
+
 use std::{
     path::{Path, PathBuf},
     process::{Output, Stdio},

@@ -1,0 +1,108 @@
+//! What a pipeline does, for Prometheus:
+//!
+//! ```sh
+//! cargo run --example metrics_prometheus                                # one page, after three seconds
+//! cargo run --example metrics_prometheus -- --serve 127.0.0.1:9090      # at /metrics, until ctrl-c
+//! ```
+//!
+//! The ConfigMaps come from an API server in this process, on which not all goes well. With
+//! `--cluster` they are those of your current kube context; that needs `list` and `watch` on
+//! `configmaps` of all namespaces, and writes nothing.
+//!
+//! In a program of your own, switch the feature `metrics` on and install any exporter of the `metrics`
+//! facade before the pipelines are made. docs/grafana.json and docs/alerts.yaml go with it.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::future::pending;
+
+use axum::{Router, routing::get};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube_weir::{
+    FieldFilter, IndexBy, metrics,
+    prelude::*,
+    testing::{ApiServer, Fault, Verb},
+    watch,
+};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use serde_json::json;
+use tokio::{net::TcpListener, time::sleep};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // First, so that the pipelines find it. With buckets, which the dashboard wants.
+    let prometheus = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), metrics::SECONDS)?
+        .install_recorder()?;
+
+    let (client, end) = support::connect(script).await?;
+    let configs = watch(Api::<ConfigMap>::all(client))
+        .filter_fields(FieldFilter::new(["metadata.managedFields"])?)
+        .index(IndexBy::path("metadata.namespace")?.and("by-level", IndexBy::path("data.level")?));
+    let changes = configs.debounce(Duration::from_millis(200)).log_errors();
+    let mut work = pin!(changes.for_each(|_change| async { /* a controller's work */ }));
+
+    tokio::select! {
+        () = &mut work => {}
+        () = end => {}
+        served = serve(prometheus.clone()) => served?,
+    }
+    // While the pipeline is there: its objects go with it.
+    print!("{}", prometheus.render());
+    Ok(())
+}
+
+/// Serves the page, if an address was given.
+async fn serve(prometheus: PrometheusHandle) -> std::io::Result<()> {
+    let Some(address) = address() else { return pending().await };
+    let listener = TcpListener::bind(address).await?;
+    println!("http://{}/metrics", listener.local_addr()?);
+    let page = prometheus.clone();
+    let routes = Router::new().route("/metrics", get(async move || page.render()));
+    // Durations go into their buckets when the page is made, or here while nobody asks for it.
+    let upkeep = async {
+        loop {
+            sleep(Duration::from_secs(5)).await;
+            prometheus.run_upkeep();
+        }
+    };
+    tokio::select! {
+        served = async { axum::serve(listener, routes).await } => served,
+        () = upkeep => Ok(()),
+    }
+}
+
+fn address() -> Option<String> {
+    std::env::args().skip_while(|argument| argument != "--serve").nth(1)
+}
+
+/// Three seconds in which objects change, the connection breaks, and the history is lost. Where the
+/// page is served, again and again.
+async fn script(server: ApiServer) {
+    for number in 0..20 {
+        put(&server, number, "info");
+    }
+    loop {
+        sleep(Duration::from_millis(300)).await;
+        for round in 0..50 {
+            put(&server, round % 5, if round % 2 == 0 { "debug" } else { "info" });
+            sleep(Duration::from_millis(10)).await;
+        }
+        server.fault(Verb::Watch, 1, Fault::status(410));
+        server.disconnect();
+        sleep(Duration::from_millis(2500)).await;
+        if address().is_none() {
+            return;
+        }
+    }
+}
+
+fn put(server: &ApiServer, number: u32, level: &str) {
+    let config = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "namespace": "shop", "name": format!("settings-{number}") },
+        "data": { "level": level },
+    });
+    server.apply(&config).expect("a valid ConfigMap");
+}

@@ -1,0 +1,71 @@
+//! What a candidate logs and measures.
+
+use tokio::time::Instant;
+
+use super::term::Term;
+use crate::{error::Error, measure};
+
+/// An event with what all of them say: who competes for which Lease.
+macro_rules! log {
+    ($level:ident, $report:expr, $($rest:tt)*) => {
+        tracing::$level!(lease = $report.lease, identity = $report.identity, $($rest)*)
+    };
+}
+
+pub(super) struct Report {
+    lease: String,
+    identity: String,
+    meter: measure::Leader,
+}
+
+impl Report {
+    pub(super) fn new(namespace: &str, lease: &str, identity: &str) -> Self {
+        let meter = measure::Leader::new(namespace, lease);
+        Self { lease: lease.to_owned(), identity: identity.to_owned(), meter }
+    }
+
+    pub(super) fn elected(&mut self, term: &Term) {
+        self.meter.elected();
+        log!(info, self, number = term.number(), "leading");
+    }
+
+    pub(super) fn follows(&self, leader: Option<&str>) {
+        log!(info, self, leader, "following");
+    }
+
+    pub(super) fn lost(&mut self, term: &Term) {
+        self.meter.lost();
+        log!(warn, self, number = term.number(), "no longer leading");
+    }
+
+    /// A renewal of `sent` was answered, or failed.
+    pub(super) fn renewed(&self, term: &Term, sent: Instant, failure: Option<&Error>) {
+        self.meter.renewed(sent, failure.map(Error::reason));
+        let (number, duration) = (term.number(), sent.elapsed());
+        match failure {
+            None => log!(trace, self, number, ?duration, "renewed"),
+            Some(error) => {
+                let (reason, left) = (error.reason(), term.remaining());
+                log!(debug, self, number, ?duration, %error, reason, ?left, "not renewed");
+            }
+        }
+    }
+
+    /// Not even while it is given back, where nobody has the items of the stream any more.
+    pub(super) fn upholds_not(&self, error: &Error) {
+        log!(warn, self, %error, reason = error.reason(), "not renewed, retrying");
+    }
+
+    /// It leads no more, by its own will.
+    pub(super) fn resigns(&mut self) {
+        self.meter.resigned();
+    }
+
+    pub(super) fn gave_back(&self) {
+        log!(info, self, "given back");
+    }
+
+    pub(super) fn gave_not_back(&self, error: &Error) {
+        log!(warn, self, %error, reason = error.reason(), "not given back, retrying");
+    }
+}

@@ -1,0 +1,7 @@
+//! What can be seen of pipelines from outside: metrics, logs, `explain`.
+
+mod dashboards;
+mod explain;
+mod logged;
+mod measured;
+mod stories;

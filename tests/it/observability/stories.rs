@@ -1,0 +1,225 @@
+//! Lives of pipelines, in virtual time, in which everything happens that is measured or logged.
+
+use std::{pin::pin, time::Duration};
+
+use futures::{FutureExt, Stream, StreamExt, future::join};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::Api;
+use kube_weir::{
+    Change, Election, Error, EventStreamExt, FetchConfig, IndexBy, Kinds, Leadership, LeaseRef,
+    Watch,
+    adapters::Indexed,
+    testing::{ApiServer, Fault, Verb},
+    watch, watch_resource, world,
+};
+use serde_json::{Value, json};
+use tokio::time::{advance, timeout};
+
+use crate::{
+    keys::secret,
+    support::{by_identity, feed},
+};
+
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+
+pub(super) fn config(name: &str, level: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "namespace": "a", "name": name }, "data": { "level": level },
+    })
+}
+
+pub(super) fn server_with(names: &[&str]) -> ApiServer {
+    let server = ApiServer::new();
+    for name in names {
+        server.apply(&config(name, "info")).expect("a ConfigMap");
+    }
+    server
+}
+
+pub(super) type Configs = Indexed<Watch<ConfigMap>, ConfigMap>;
+
+pub(super) fn configs(server: &ApiServer) -> Configs {
+    let by = by_identity().and("level", IndexBy::path("data.level").expect("a path"));
+    watch(Api::<ConfigMap>::all(server.client())).named("settings").index(by)
+}
+
+/// Polls for a while in which nothing is to come.
+pub(super) async fn silence<S: Stream<Item: std::fmt::Debug> + Unpin>(
+    stream: &mut S,
+    time: Duration,
+) {
+    let item = timeout(time, stream.next()).await;
+    assert!(item.is_err(), "not silent: {item:?}");
+}
+
+/// The next item, and why if it is an error.
+pub(super) async fn next<S, T>(stream: &mut S) -> Result<T, &'static str>
+where
+    S: Stream<Item = Result<T, Error>> + Unpin,
+{
+    let item = timeout(SECOND * 120, stream.next()).await.expect("in time").expect("no end");
+    item.map_err(|error| error.reason())
+}
+
+/// A list of two, then three changes: one of each kind.
+pub(super) async fn live(server: &ApiServer, configs: &mut Configs) {
+    assert_eq!(configs.first_synced().await.expect("synced").len(), 2);
+    silence(configs, SECOND).await;
+    server.apply(&config("x", "debug")).expect("a ConfigMap");
+    assert!(matches!(next(configs).await, Ok(Change::Live(_))));
+    server.apply(&config("z", "info")).expect("a ConfigMap");
+    assert!(matches!(next(configs).await, Ok(Change::Live(_))));
+    server.delete("configmaps", "a", "y").expect("it is there");
+    assert!(matches!(next(configs).await, Ok(Change::Live(_))));
+}
+
+/// The watch ends, and the history is gone when it is resumed.
+pub(super) async fn relisted(server: &ApiServer, configs: &mut Configs) {
+    server.fault(Verb::Watch, 1, Fault::status(410));
+    server.disconnect();
+    assert_eq!(next(configs).await.err(), Some("Desynced"));
+    silence(configs, SECOND * 5).await;
+}
+
+/// An object comes that can't be decoded, and later a version of it that can.
+pub(super) async fn undecodable(server: &ApiServer, configs: &mut Configs) {
+    server.fault(Verb::Watch, 1, Fault::Garble { name: "x".into() });
+    server.disconnect();
+    silence(configs, SECOND * 5).await;
+    server.apply(&config("x", "error")).expect("a ConfigMap");
+    assert_eq!(next(configs).await.err(), Some("Undecodable"));
+}
+
+/// The server refuses to list, then isn't there, then answers.
+pub(super) async fn refused(server: &ApiServer, configs: &mut Configs) {
+    server.fault(Verb::List, 1, Fault::status(403));
+    server.fault(Verb::List, 1, Fault::Refused);
+    assert_eq!(next(configs).await.err(), Some("Forbidden"));
+    assert_eq!(next(configs).await.err(), Some("Connection"));
+    assert!(matches!(next(configs).await, Ok(Change::Synced(_))));
+}
+
+/// A streaming list on a server that has none; then the server ends a watch, which is resumed.
+pub(super) async fn streaming(server: &ApiServer) {
+    server.set_streaming_lists(false);
+    let watch = watch(Api::<ConfigMap>::all(server.client()));
+    let mut configs = watch.streaming_list(true).watch_timeout(SECOND * 30).index(by_identity());
+    configs.first_synced().await.expect("synced");
+    silence(&mut configs, SECOND * 40).await;
+}
+
+/// A change that goes out at once, and three that go out as one.
+pub(super) async fn debounced() {
+    let (feed, events) = feed();
+    let mut changes = events.index(by_identity()).debounce(SECOND);
+    feed.list([]);
+    assert!(matches!(next(&mut changes).await, Ok(Change::Synced(_))));
+    feed.apply("a/x", 1);
+    assert!(matches!(next(&mut changes).await, Ok(Change::Live(_))));
+    for version in 2..5 {
+        feed.apply("a/x", version);
+        silence(&mut changes, SECOND / 10).await;
+    }
+    assert!(matches!(next(&mut changes).await, Ok(Change::Live(_))));
+}
+
+/// Two kinds as one world, one of which is not installed, and a third that joins them.
+pub(super) async fn worlds(server: &ApiServer) {
+    let of = |plural: &str| {
+        let gvr = format!("v1/{plural}").parse().expect("a resource");
+        let watch = watch_resource(server.client(), gvr);
+        async {
+            watch.await.expect("a plural").index(IndexBy::path("metadata.name").expect("a path"))
+        }
+    };
+    let kinds = Kinds::new().add("configs", of("configmaps").await);
+    let kinds = kinds.add("widgets", of("widgets").await.optional());
+    let handle = kinds.handle();
+    let mut worlds = pin!(world(kinds).log_errors());
+    worlds.first_synced().await.expect("synced");
+    handle.add("secrets", of("secrets").await);
+    let _ = timeout(SECOND * 5, worlds.next()).await;
+    server.fault(Verb::Watch, 1, Fault::status(500));
+    server.disconnect();
+    let _ = timeout(SECOND * 5, worlds.next()).await;
+}
+
+/// Secrets are read: anew, from what is kept, by two at once, after a change, after a failure, never,
+/// after a long time, and all together. No more than two are kept.
+pub(super) async fn fetched(server: &ApiServer) {
+    for name in ["one", "two", "three"] {
+        server.apply(&secret(&format!("a/{name}"), "shop", "c2VjcmV0")).expect("a Secret");
+    }
+    let api = Api::<Secret>::all(server.client());
+    let by = IndexBy::paths(["metadata.namespace", "metadata.name"]).expect("paths");
+    let keys = watch(api.clone()).index_keys(by).expect("paths");
+    let secrets = keys.store().fetching(api, FetchConfig::default().max_objects(2));
+    let _driving = keys.spawn();
+    let read = async |name: &str| secrets.object("a", name).await.map(|secret| secret.is_some());
+
+    assert!(read("one").await.expect("fetched")); // miss
+    assert!(read("one").await.expect("kept")); // hit
+    let (first, second) = join(read("two"), read("two")).await; // miss, joined
+    assert!(first.expect("fetched") && second.expect("fetched"));
+    assert!(read("three").await.expect("fetched")); // miss, and one is evicted
+    let changed = server.apply(&secret("a/three", "shop", "bmV3")).expect("a Secret");
+    let version = changed["metadata"]["resourceVersion"].as_str().expect("a version");
+    secrets.store().wait_for_version("a", "three", version).await.expect("seen");
+    server.fault(Verb::Get, 1, Fault::status(500));
+    assert!(read("three").await.expect("fetched")); // miss of what is outdated, and a retry
+    server.fault(Verb::Get, 1, Fault::status(403));
+    assert!(read("one").await.expect_err("refused").is_forbidden()); // miss, and a failure
+    advance(SECOND * 131).await;
+    assert!(read("two").await.expect("fetched")); // both expired; miss
+}
+
+/// Ten of ten are wanted, so they are listed.
+pub(super) async fn listed(server: &ApiServer) {
+    for name in 0..10 {
+        server.apply(&secret(&format!("b/{name}"), "shop", "c2VjcmV0")).expect("a Secret");
+    }
+    let api = Api::<Secret>::all(server.client());
+    let by = IndexBy::paths(["metadata.namespace", "metadata.name"]).expect("paths");
+    let keys = watch(api.clone()).index_keys(by).expect("paths");
+    let secrets = keys.store().fetching(api, FetchConfig::default());
+    let _driving = keys.spawn();
+    assert_eq!(secrets.get(["b"]).await.expect("synced").len(), 10);
+}
+
+/// It is elected, fails to renew once, loses the Lease to an outage, has it again, and gives it back.
+/// Another one follows.
+pub(super) async fn led(server: &ApiServer) {
+    let election = |identity: &str| {
+        let lease = LeaseRef::new("default", "web");
+        Election::new(server.client(), lease, identity).expect("valid")
+    };
+    let mut campaign = election("me").campaign();
+    assert!(matches!(next(&mut campaign).await, Ok(Leadership::Leading(_))));
+    let mut other = election("other").campaign();
+    let Ok(Leadership::Following { leader }) = next(&mut other).await else { panic!() };
+    assert_eq!(leader.as_deref(), Some("me"));
+    drop(other);
+    silence(&mut campaign, SECOND * 7).await;
+    server.fault(Verb::Update, 1, Fault::status(500));
+    assert_eq!(next(&mut campaign).await.err(), Some("Other"));
+    silence(&mut campaign, SECOND * 7).await;
+    server.fault(Verb::Update, 99, Fault::status(500));
+    while !matches!(next(&mut campaign).await, Ok(Leadership::Following { .. })) {}
+    server.clear_faults();
+    let term = loop {
+        if let Ok(Leadership::Leading(term)) = next(&mut campaign).await {
+            break term;
+        }
+    };
+    // While work is guarded it is renewed, or tried to.
+    server.fault(Verb::Update, 2, Fault::status(500));
+    let work = tokio::spawn(term.guard(tokio::time::sleep(SECOND * 3)));
+    tokio::task::yield_now().await;
+    let release = campaign.release();
+    let faults = async {
+        work.await.expect("no panic").expect("in time");
+        server.fault(Verb::Update, 1, Fault::status(500));
+    };
+    join(release, faults).map(|(released, ())| released).await.expect("given back");
+}
