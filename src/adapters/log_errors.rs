@@ -45,7 +45,7 @@ where
         for _ in 0..RUN {
             match items.as_mut().poll_next(cx) {
                 Poll::Ready(Some(Err(error))) => {
-                    tracing::warn!(%error, reason = error.reason(), "watch degraded, retrying");
+                    tracing::warn!(%error, reason = error.reason(), "stream degraded, retrying");
                 }
                 Poll::Ready(Some(Ok(item))) => return Poll::Ready(Some(item)),
                 Poll::Ready(None) => return Poll::Ready(None),

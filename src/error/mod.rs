@@ -8,6 +8,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use self::classify::describe_json;
 pub(crate) use self::classify::from_client;
 pub use self::path::PathError;
+use crate::namespaced_name::NamespacedName;
 
 /// What can go wrong, at construction or at run time.
 ///
@@ -91,9 +92,8 @@ impl Error {
     ///
     /// serde's own message is left out on purpose: it quotes the offending value.
     pub(crate) fn undecodable(namespace: &str, name: &str, cause: &serde_json::Error) -> Self {
-        let slash = if namespace.is_empty() { "" } else { "/" };
-        let message =
-            format!("object {namespace}{slash}{name} can't be decoded: {}", describe_json(cause));
+        let object = NamespacedName(namespace, name);
+        let message = format!("object {object} can't be decoded: {}", describe_json(cause));
         Self::new(Kind::Undecodable, message)
             .modify(|inner| inner.object = Some((namespace.to_owned(), name.to_owned())))
     }
@@ -117,9 +117,9 @@ impl Error {
         cause: Option<Self>,
     ) -> Self {
         let kind = kind.into().or(cause.as_ref().map(Self::kind)).unwrap_or(Kind::Other);
-        let slash = if namespace.is_empty() { "" } else { "/" };
+        let object = NamespacedName(namespace, name);
         let status = cause.as_ref().and_then(|cause| cause.0.status);
-        Self::new(kind, format!("object {namespace}{slash}{name} {what}")).modify(|inner| {
+        Self::new(kind, format!("object {object} {what}")).modify(|inner| {
             inner.object = Some((namespace.to_owned(), name.to_owned()));
             inner.source = cause.map(Into::into);
             inner.status = status;

@@ -78,11 +78,11 @@ enum Waited {
 }
 
 impl Candidate {
-    pub(super) fn new(election: Election, stopped: watch::Receiver<bool>) -> Result<Self, Error> {
+    pub(super) fn new(election: Election, stopped: watch::Receiver<bool>) -> Self {
         let leases = Leases::new(election.client, election.lease);
         let now = Instant::now();
-        Ok(Self {
-            news: leases.news()?,
+        Self {
+            news: leases.news(),
             leases,
             identity: election.identity.as_str().to_owned(),
             timing: election.timing,
@@ -96,7 +96,7 @@ impl Candidate {
             outdated: true,
             leader: None,
             told: false,
-        })
+        }
     }
 
     /// Waits for an opportunity to lead, and takes it.

@@ -84,9 +84,9 @@ pub use self::{
 ///
 /// `V` has a [`Snapshot`](crate::Snapshot) for each kind: a tuple of them, or [`ByName`]. A world
 /// never changes, is a pointer to clone, and is read without a lock.
-pub struct World<V>(pub(crate) Arc<Moment<V>>);
+pub struct World<V>(Arc<Moment<V>>);
 
-pub(crate) struct Moment<V> {
+struct Moment<V> {
     generation: u64,
     names: Arc<[Arc<str>]>,
     kinds: V,
