@@ -183,10 +183,12 @@ mod measure;
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub mod metrics;
+mod namespaced_name;
 mod one;
 mod origin;
 mod path;
 mod resource_version;
+mod rfc1123;
 mod snapshot;
 mod source;
 mod store;

@@ -9,6 +9,7 @@ use crate::{
     document::{self, Types},
     error::Error,
     filter::{FieldFilter, FieldSelector, LabelSelector},
+    namespaced_name::identity,
 };
 
 /// The stages before the store, in their order. The streams do the same to what flows through
@@ -100,8 +101,7 @@ pub(crate) fn decode<K: DeserializeOwned>(
 }
 
 fn undecodable<K: Lookup>(object: &K, cause: &serde_json::Error) -> Error {
-    let (namespace, name) =
-        (object.namespace().unwrap_or_default(), object.name().unwrap_or_default());
+    let (namespace, name) = identity(object);
     Error::undecodable(&namespace, &name, cause)
 }
 

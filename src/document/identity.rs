@@ -72,7 +72,7 @@ fn string<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a str>, Malformed> {
     }
 }
 
-pub(super) fn nameless() -> serde_json::Error {
+fn nameless() -> serde_json::Error {
     serde_json::Error::custom("no metadata.name")
 }
 

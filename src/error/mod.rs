@@ -8,6 +8,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use self::classify::describe_json;
 pub(crate) use self::classify::from_client;
 pub use self::path::PathError;
+use crate::namespaced_name::NamespacedName;
 
 /// What can go wrong, at construction or at run time.
 ///
@@ -66,97 +67,6 @@ pub(crate) enum Kind {
 }
 
 impl Error {
-    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self(Arc::new(Inner {
-            kind,
-            message: message.into(),
-            source: None,
-            status: None,
-            retry_after: None,
-            object: None,
-            path: None,
-            of_kind: None,
-        }))
-    }
-
-    pub(crate) fn with_source(
-        kind: Kind,
-        message: impl Into<String>,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
-        Self::new(kind, message).modify(|inner| inner.source = Some(source.into()))
-    }
-
-    /// An object that would not decode, named by its identity.
-    ///
-    /// serde's own message is left out on purpose: it quotes the offending value.
-    pub(crate) fn undecodable(namespace: &str, name: &str, cause: &serde_json::Error) -> Self {
-        let slash = if namespace.is_empty() { "" } else { "/" };
-        let message =
-            format!("object {namespace}{slash}{name} can't be decoded: {}", describe_json(cause));
-        Self::new(Kind::Undecodable, message)
-            .modify(|inner| inner.object = Some((namespace.to_owned(), name.to_owned())))
-    }
-
-    /// The same, said of one kind of a world.
-    pub(crate) fn in_kind(self, name: &Arc<str>) -> Self {
-        Self::new(self.kind(), format!("{name}: {self}")).modify(|inner| {
-            inner.status = self.0.status;
-            inner.retry_after = self.0.retry_after;
-            inner.object.clone_from(&self.0.object);
-            inner.path.clone_from(&self.0.path);
-            inner.of_kind = Some((Arc::clone(name), self));
-        })
-    }
-
-    /// What became of one object of several, with the cause: of the kind of the cause unless given.
-    pub(crate) fn of_object(
-        kind: impl Into<Option<Kind>>,
-        (namespace, name): (&str, &str),
-        what: &str,
-        cause: Option<Self>,
-    ) -> Self {
-        let kind = kind.into().or(cause.as_ref().map(Self::kind)).unwrap_or(Kind::Other);
-        let slash = if namespace.is_empty() { "" } else { "/" };
-        let status = cause.as_ref().and_then(|cause| cause.0.status);
-        Self::new(kind, format!("object {namespace}{slash}{name} {what}")).modify(|inner| {
-            inner.object = Some((namespace.to_owned(), name.to_owned()));
-            inner.source = cause.map(Into::into);
-            inner.status = status;
-        })
-    }
-
-    /// The API server knows the resource, but no such object.
-    pub(crate) fn not_found(self) -> Self {
-        self.modify(|inner| inner.kind = Kind::NotFound)
-    }
-
-    pub(crate) fn retry_after(self, after: Option<Duration>) -> Self {
-        self.modify(|inner| inner.retry_after = after)
-    }
-
-    /// The wait that the API server asked for (`Retry-After`), if it did.
-    pub(crate) fn asked_wait(&self) -> Option<Duration> {
-        self.0.retry_after
-    }
-
-    /// The API server found the request itself invalid, as it does with options it doesn't know.
-    pub(crate) fn is_rejected(&self) -> bool {
-        matches!(self.0.status, Some(400 | 422))
-    }
-
-    /// Only for an error that was just made: it isn't shared yet.
-    fn modify(mut self, change: impl FnOnce(&mut Inner)) -> Self {
-        if let Some(inner) = Arc::get_mut(&mut self.0) {
-            change(inner);
-        }
-        self
-    }
-
-    pub(crate) fn kind(&self) -> Kind {
-        self.0.kind
-    }
-
     /// A path was rejected; the message shows where and why.
     pub fn is_path(&self) -> bool {
         self.kind() == Kind::Path
@@ -278,10 +188,6 @@ impl Error {
         self.0.path.as_ref()
     }
 
-    pub(crate) fn invalid_selector(why: PathError) -> Self {
-        Self::new(Kind::Selector, why.to_string()).modify(|inner| inner.path = Some(why))
-    }
-
     /// One word for logs, metrics and scripts, such as `"Forbidden"`.
     pub fn reason(&self) -> &'static str {
         match self.kind() {
@@ -306,6 +212,100 @@ impl Error {
             Kind::Panic => "Panic",
             Kind::Other => "Other",
         }
+    }
+
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            message: message.into(),
+            source: None,
+            status: None,
+            retry_after: None,
+            object: None,
+            path: None,
+            of_kind: None,
+        }))
+    }
+
+    pub(crate) fn with_source(
+        kind: Kind,
+        message: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::new(kind, message).modify(|inner| inner.source = Some(source.into()))
+    }
+
+    /// An object that would not decode, named by its identity.
+    ///
+    /// serde's own message is left out on purpose: it quotes the offending value.
+    pub(crate) fn undecodable(namespace: &str, name: &str, cause: &serde_json::Error) -> Self {
+        let object = NamespacedName(namespace, name);
+        let message = format!("object {object} can't be decoded: {}", describe_json(cause));
+        Self::new(Kind::Undecodable, message)
+            .modify(|inner| inner.object = Some((namespace.to_owned(), name.to_owned())))
+    }
+
+    /// The same, said of one kind of a world.
+    pub(crate) fn in_kind(self, name: &Arc<str>) -> Self {
+        Self::new(self.kind(), format!("{name}: {self}")).modify(|inner| {
+            inner.status = self.0.status;
+            inner.retry_after = self.0.retry_after;
+            inner.object.clone_from(&self.0.object);
+            inner.path.clone_from(&self.0.path);
+            inner.of_kind = Some((Arc::clone(name), self));
+        })
+    }
+
+    /// What became of one object of several, with the cause: of the kind of the cause unless given.
+    pub(crate) fn of_object(
+        kind: impl Into<Option<Kind>>,
+        (namespace, name): (&str, &str),
+        what: &str,
+        cause: Option<Self>,
+    ) -> Self {
+        let kind = kind.into().or(cause.as_ref().map(Self::kind)).unwrap_or(Kind::Other);
+        let object = NamespacedName(namespace, name);
+        let status = cause.as_ref().and_then(|cause| cause.0.status);
+        Self::new(kind, format!("object {object} {what}")).modify(|inner| {
+            inner.object = Some((namespace.to_owned(), name.to_owned()));
+            inner.source = cause.map(Into::into);
+            inner.status = status;
+        })
+    }
+
+    /// The API server knows the resource, but no such object.
+    pub(crate) fn not_found(self) -> Self {
+        self.modify(|inner| inner.kind = Kind::NotFound)
+    }
+
+    pub(crate) fn retry_after(self, after: Option<Duration>) -> Self {
+        self.modify(|inner| inner.retry_after = after)
+    }
+
+    /// The wait that the API server asked for (`Retry-After`), if it did.
+    pub(crate) fn asked_wait(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// The API server found the request itself invalid, as it does with options it doesn't know.
+    pub(crate) fn is_rejected(&self) -> bool {
+        matches!(self.0.status, Some(400 | 422))
+    }
+
+    /// Only for an error that was just made: it isn't shared yet.
+    fn modify(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            change(inner);
+        }
+        self
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    pub(crate) fn invalid_selector(why: PathError) -> Self {
+        Self::new(Kind::Selector, why.to_string()).modify(|inner| inner.path = Some(why))
     }
 }
 

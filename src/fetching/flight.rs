@@ -46,13 +46,13 @@ impl<K> Under<K> {
 }
 
 /// Takes a fetch out of those that can be joined, however it ends.
-struct Landing<K: Lookup, L> {
+struct Landing<K, L> {
     inner: Arc<Inner<K, L>>,
     key: Key,
     number: u64,
 }
 
-impl<K: Lookup, L> Drop for Landing<K, L> {
+impl<K, L> Drop for Landing<K, L> {
     fn drop(&mut self) {
         let mut state = self.inner.lock();
         // It may be another one's by now.

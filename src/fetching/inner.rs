@@ -1,7 +1,6 @@
 //! What all handles of a [`Fetching`](super::Fetching) share.
 
 use std::{
-    borrow::Cow,
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -22,6 +21,7 @@ use crate::{
     error::{Error, Kind},
     index::Key,
     measure,
+    namespaced_name::identity,
     source::Fetch,
     store::Store,
 };
@@ -29,10 +29,7 @@ use crate::{
 /// An object, or that it is gone.
 pub(super) type Outcome<K> = Result<Option<Arc<K>>, Error>;
 
-pub(super) struct Inner<K, L>
-where
-    K: Lookup,
-{
+pub(super) struct Inner<K, L> {
     pub(super) store: Store<L>,
     pub(super) fetch: Fetch<K>,
     pub(super) config: FetchConfig,
@@ -115,7 +112,7 @@ where
     }
 }
 
-impl<K: Lookup, L> Inner<K, L> {
+impl<K, L> Inner<K, L> {
     pub(super) fn deadline(&self) -> Instant {
         after(Instant::now(), self.config.deadline)
     }
@@ -132,8 +129,8 @@ impl Ticket {
     }
 
     pub(super) fn of<L: Lookup>(object: &L) -> Self {
-        let own = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned).unwrap_or_default();
-        Self::new(&own(object.namespace()), &own(object.name()))
+        let (namespace, name) = identity(object);
+        Self::new(&namespace, &name)
     }
 
     pub(super) fn identity(&self) -> (&str, &str) {

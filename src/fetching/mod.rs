@@ -82,10 +82,7 @@ use crate::{
 /// assert_eq!((secrets.explain().hits, secrets.explain().gets), (1, 2));
 /// # Ok(()) }
 /// ```
-pub struct Fetching<K, L = Document>
-where
-    K: Lookup,
-{
+pub struct Fetching<K, L = Document> {
     inner: Arc<Inner<K, L>>,
 }
 
@@ -426,7 +423,7 @@ where
     }
 }
 
-impl<K: Lookup, L> Clone for Fetching<K, L> {
+impl<K, L> Clone for Fetching<K, L> {
     fn clone(&self) -> Self {
         Self { inner: Arc::clone(&self.inner) }
     }

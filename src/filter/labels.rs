@@ -1,9 +1,11 @@
 //! Label selectors, in the API server's own grammar: to check them before they are sent, and to
 //! answer them in tests.
 
+use std::{fmt, str::FromStr};
+
 use serde_json::Value;
 
-use crate::error::PathError;
+use crate::{error::PathError, rfc1123::is_subdomain};
 
 /// A label selector, such as `app=web,tier in (a, b),!legacy`.
 ///
@@ -19,6 +21,7 @@ use crate::error::PathError;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct LabelSelector {
+    written: Box<str>,
     terms: Vec<(String, Requirement)>,
 }
 
@@ -53,15 +56,13 @@ impl LabelSelector {
                 }
             });
             match next {
-                Ok(Word::End) => return Ok(Self { terms }),
+                Ok(Word::End) => return Ok(Self { written: text.into(), terms }),
                 Ok(_) => {}
                 Err(hint) => return Err(PathError::new(text, text.len() - words.last.len(), hint)),
             }
         }
     }
-}
 
-impl LabelSelector {
     #[cfg(feature = "testing")]
     pub(crate) fn is_empty(&self) -> bool {
         self.terms.is_empty()
@@ -84,6 +85,21 @@ impl LabelSelector {
                 Requirement::Less(bound) => number().is_some_and(|number| number < *bound),
             }
         })
+    }
+}
+
+/// As it was written.
+impl fmt::Display for LabelSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written)
+    }
+}
+
+impl FromStr for LabelSelector {
+    type Err = PathError;
+
+    fn from_str(text: &str) -> Result<Self, PathError> {
+        Self::parse(text)
     }
 }
 
@@ -161,20 +177,10 @@ fn set(words: &mut Words<'_>) -> Result<Vec<String>, String> {
 
 fn check_key(key: &str) -> Result<(), String> {
     let (prefix, name) = key.split_once('/').unwrap_or(("a", key));
-    if is_domain(prefix) && !name.is_empty() && check_value(name).is_ok() {
+    if is_subdomain(prefix) && !name.is_empty() && check_value(name).is_ok() {
         return Ok(());
     }
     Err(format!("invalid label key \"{key}\""))
-}
-
-fn is_domain(name: &str) -> bool {
-    let alphanumeric = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let part = |part: &str| {
-        part.bytes().all(|c| alphanumeric(c) || c == b'-')
-            && part.bytes().next().is_some_and(alphanumeric)
-            && part.bytes().next_back().is_some_and(alphanumeric)
-    };
-    name.len() <= 253 && name.split('.').all(part)
 }
 
 fn check_value(value: &str) -> Result<(), String> {
@@ -285,6 +291,13 @@ mod tests {
             "app=",
         ] {
             assert!(!labels(no), "{no}");
+        }
+    }
+
+    #[test]
+    fn label_selectors_are_told_as_written() {
+        for text in ["app = web,tier in (a, b)", "!legacy"] {
+            assert_eq!(text.parse::<LabelSelector>().unwrap().to_string(), text);
         }
     }
 

@@ -32,7 +32,7 @@ pub struct FieldSelector {
     terms: Arc<[Term]>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Term {
     path: FieldPath,
     value: String,
@@ -64,6 +64,20 @@ impl FieldSelector {
             at = end + 1;
         }
         Ok(Self { written: text.trim().into(), terms: terms.into() })
+    }
+
+    /// That the object has this name, as the API server wants it written.
+    pub(crate) fn of_name(name: &str) -> Self {
+        let written = name.replace('\\', r"\\").replace(',', r"\,").replace('=', r"\=");
+        let path = FieldPath::of_names(&["metadata", "name"]);
+        let written = format!("{path}={written}").into();
+        Self { written, terms: [Term { path, value: name.to_owned(), equal: true }].into() }
+    }
+
+    /// That both hold.
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        let written = format!("{self},{other}").into();
+        Self { written, terms: self.terms.iter().chain(&*other.terms).cloned().collect() }
     }
 
     /// The paths that it looks at.

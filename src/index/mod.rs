@@ -133,11 +133,6 @@ impl<K: Serialize + 'static> IndexBy<K> {
 }
 
 impl<K> IndexBy<K> {
-    /// The order of the objects themselves, which costs nothing.
-    pub(crate) fn identity() -> Self {
-        Index { width: IDENTITY.len(), keys: Keys::Identity }.into()
-    }
-
     /// The name of the main index, for [`Batch::touched`](crate::Batch::touched) and
     /// [`Snapshot::by`](crate::Snapshot::by).
     pub const MAIN: &'static str = "main";
@@ -203,6 +198,11 @@ impl<K> IndexBy<K> {
         self.named.retain(|(other, _)| *other != name);
         self.named.push((name, index.main));
         self
+    }
+
+    /// The order of the objects themselves, which costs nothing.
+    pub(crate) fn identity() -> Self {
+        Index { width: IDENTITY.len(), keys: Keys::Identity }.into()
     }
 
     /// The same for objects that come through these stages.

@@ -7,6 +7,9 @@ use serde::{
     de::{self, IntoDeserializer, Visitor, value::StrDeserializer},
 };
 
+/// As which `serde_json` asks for text that is not decoded.
+pub(crate) const RAW: &str = "$serde_json::private::RawValue";
+
 /// What stands here is left to `serde_json`.
 #[derive(Debug)]
 pub(crate) struct Declined;

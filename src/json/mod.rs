@@ -15,7 +15,7 @@ use std::{borrow::Cow, ops::Range};
 
 pub(crate) use self::{
     count::Counts,
-    key::{Declined, Key},
+    key::{Declined, Key, RAW},
     scan::{Fault, Quoted, Scanner},
     skip::Skip,
 };

@@ -108,13 +108,7 @@ fn run(
     stopped: watch::Receiver<bool>,
 ) -> impl Stream<Item = Result<Leadership, Error>> + Send {
     stream! {
-        let mut candidate = match Candidate::new(election, stopped) {
-            Ok(candidate) => candidate,
-            Err(error) => {
-                yield Err(error);
-                return;
-            }
-        };
+        let mut candidate = Candidate::new(election, stopped);
         let tell = |leadership: Leadership| {
             told.send_replace(leadership.clone());
             Ok(leadership)

@@ -80,13 +80,13 @@ enum Waited {
 }
 
 impl Candidate {
-    pub(super) fn new(election: Election, stopped: watch::Receiver<bool>) -> Result<Self, Error> {
+    pub(super) fn new(election: Election, stopped: watch::Receiver<bool>) -> Self {
         let LeaseRef { namespace, name } = &election.lease;
         let report = Report::new(namespace, name, election.identity.as_str());
         let leases = Leases::new(election.client, election.lease);
         let now = Instant::now();
-        Ok(Self {
-            news: leases.news()?,
+        Self {
+            news: leases.news(),
             leases,
             identity: election.identity.as_str().to_owned(),
             timing: election.timing,
@@ -101,7 +101,7 @@ impl Candidate {
             leader: None,
             told: false,
             report,
-        })
+        }
     }
 
     /// Waits for an opportunity to lead, and takes it.

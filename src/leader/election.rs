@@ -5,7 +5,8 @@ use kube::Client;
 use super::{campaign::Campaign, identity::Identity, timing::LeaseTiming};
 use crate::{
     error::{Error, Kind},
-    source::{is_namespace, own_namespace},
+    rfc1123::{is_label, is_subdomain},
+    source::own_namespace,
 };
 
 /// A stand for election as the leader: for what only one replica may do at a time.
@@ -66,11 +67,11 @@ impl Election {
         identity: impl Into<Identity>,
     ) -> Result<Self, Error> {
         let identity = identity.into();
-        if !is_namespace(&lease.namespace) {
+        if !is_label(&lease.namespace) {
             let message = format!("`{}` can't be the name of a namespace", lease.namespace);
             return Err(Error::new(Kind::Namespace, message));
         }
-        if !is_name(&lease.name) {
+        if !is_subdomain(&lease.name) {
             let message = format!("`{}` can't be the name of a Lease", lease.name);
             return Err(Error::new(Kind::Election, message));
         }
@@ -95,20 +96,6 @@ impl Election {
     pub fn campaign(self) -> Campaign {
         Campaign::new(self)
     }
-}
-
-/// A DNS subdomain, RFC 1123.
-fn is_name(name: &str) -> bool {
-    let label = |label: &str| {
-        let edge = |byte: Option<&u8>| {
-            byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-        };
-        let bytes = label.as_bytes();
-        edge(bytes.first())
-            && edge(bytes.last())
-            && bytes.iter().all(|byte| *byte == b'-' || edge(Some(byte)))
-    };
-    name.len() <= 253 && name.split('.').all(label)
 }
 
 impl std::fmt::Debug for Election {

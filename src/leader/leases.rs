@@ -31,9 +31,8 @@ impl Leases {
     }
 
     /// What happens to the Lease, for ever.
-    pub(super) fn news(&self) -> Result<BoxStream<'static, Result<Event<Lease>, Error>>, Error> {
-        let watch = watch(self.api.clone()).fields(&format!("metadata.name={}", self.name))?;
-        Ok(watch.chain(stream::pending()).boxed())
+    pub(super) fn news(&self) -> BoxStream<'static, Result<Event<Lease>, Error>> {
+        watch(self.api.clone()).only(&self.name).chain(stream::pending()).boxed()
     }
 
     pub(super) async fn get(&self, until: Instant) -> Result<Option<Lease>, Error> {

@@ -9,7 +9,7 @@ use k8s_openapi::{
 };
 use tokio::time::Instant;
 
-use crate::clock::after;
+use crate::{clock::after, resource_version::is_at};
 
 /// How a holder knows the Lease for its own: nobody else wrote this.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,11 +95,13 @@ pub(super) fn wall_clock() -> MicroTime {
 /// Whether one state of an object is later than another; `None` if that can't be told.
 /// <https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions>
 fn is_later(one: &Lease, other: &Lease) -> Option<bool> {
-    if one.metadata.resource_version == other.metadata.resource_version {
+    let (one, other) = (&one.metadata.resource_version, &other.metadata.resource_version);
+    if one == other {
         return Some(false);
     }
-    let version = |lease: &Lease| lease.metadata.resource_version.as_deref()?.parse::<u64>().ok();
-    Some(version(one)? > version(other)?)
+    let (one, other) = (one.as_deref()?, other.as_deref()?);
+    let is_later = is_at(one, other);
+    (is_later || is_at(other, one)).then_some(is_later)
 }
 
 impl Sight {
@@ -150,5 +152,33 @@ impl Sight {
         let number = self.number.map_or(0, |number| number.saturating_add(1));
         let number = number.min(i32::MAX.unsigned_abs());
         Claim { holder: holder.to_owned(), acquired: wall_clock(), number }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_is_told_of_numbers_of_any_size_and_of_nothing_else() {
+        let lease = |version: Option<&str>| {
+            let mut lease = Lease::default();
+            lease.metadata.resource_version = version.map(str::to_owned);
+            lease
+        };
+        let huge = Some("340282366920938463463374607431768211456");
+        for (one, other, later) in [
+            (Some("10"), Some("9"), Some(true)),
+            (Some("9"), Some("10"), Some(false)),
+            (Some("9"), Some("9"), Some(false)),
+            (huge, Some("9"), Some(true)),
+            (Some("9"), huge, Some(false)),
+            (Some("a"), Some("a"), Some(false)),
+            (Some("a"), Some("9"), None),
+            (Some("9"), None, None),
+            (None, None, Some(false)),
+        ] {
+            assert_eq!(is_later(&lease(one), &lease(other)), later, "{one:?} {other:?}");
+        }
     }
 }

@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
+use segment::Selector;
 pub(crate) use segment::{Segment, Step, place_in};
 
 use crate::{error::PathError, tape::Tape};
@@ -161,6 +162,16 @@ impl FieldPath {
         }
     }
 
+    /// The path of these names, one below the other. None needs an escape.
+    pub(crate) fn of_names(names: &[&str]) -> Self {
+        let segment = |name: &&str| Segment::one(Selector::Name((*name).into()));
+        let step = |name: &&str| Step::Name((*name).into());
+        let segments: Vec<_> = names.iter().map(segment).collect();
+        let (written, canonical) = (names.join(".").into(), canonical(&segments));
+        let way = Way::Plain(names.iter().map(step).collect());
+        Self(Arc::new(Inner { written, canonical, segments, way }))
+    }
+
     pub(crate) fn segments(&self) -> &[Segment] {
         &self.0.segments
     }
@@ -178,8 +189,7 @@ impl FieldPath {
     pub(crate) fn parse_part(text: &str, part: std::ops::Range<usize>) -> Result<Self, PathError> {
         let start = part.start;
         let parse::Parsed { written, segments } = parse::parse(text, part)?;
-        let mut canonical = String::from("$");
-        canonical.extend(segments.iter().map(ToString::to_string));
+        let canonical = canonical(&segments);
         let way = match segments.iter().map(Segment::step).collect() {
             Some(steps) => Way::Plain(steps),
             None => match JsonPath::parse(&canonical) {
@@ -189,6 +199,12 @@ impl FieldPath {
         };
         Ok(Self(Arc::new(Inner { written: written.into(), canonical, segments, way })))
     }
+}
+
+fn canonical(segments: &[Segment]) -> String {
+    let mut canonical = String::from("$");
+    canonical.extend(segments.iter().map(ToString::to_string));
+    canonical
 }
 
 impl FromStr for FieldPath {

@@ -11,6 +11,16 @@ fn path(text: &str) -> FieldPath {
     FieldPath::parse(text).unwrap_or_else(|error| panic!("{error}"))
 }
 
+#[test]
+fn a_path_of_names_is_the_one_that_is_parsed() {
+    for (names, text) in [(&["metadata"][..], "metadata"), (&["metadata", "name"], "metadata.name")]
+    {
+        let own = FieldPath::of_names(names);
+        assert_eq!((&own, own.as_str()), (&path(text), text));
+        assert_eq!(own.keys(&json!({ "metadata": { "name": "a" } })).len(), names.len() - 1);
+    }
+}
+
 /// SEMANTICS: P1
 #[test]
 #[expect(clippy::mutable_key_type, reason = "regexes in a path cache what they match, no more")]

@@ -7,7 +7,7 @@ use kube::runtime::reflector::Lookup;
 use super::{
     entries::{Entries, Entry},
     heap::{Heap, Slot},
-    identity::{Seed, by_identity, identity, is, is_same_version, is_version},
+    identity::{Seed, by_identity, is, is_same_version, is_version},
     iter,
     lookup::Iter,
     tree::Tree,
@@ -16,6 +16,7 @@ use super::{
 use crate::{
     document::Identity,
     index::{About, ExplainIndex, Index, IndexBy},
+    namespaced_name::identity,
     origin::Origin,
     strain::Strainer,
 };

@@ -7,10 +7,13 @@ use triomphe::ThinArc;
 
 use super::{
     heap::{Heap, Slot},
-    identity::{by_identity, identity},
+    identity::by_identity,
     tree::Tree,
 };
-use crate::index::{Index, Key};
+use crate::{
+    index::{Index, Key},
+    namespaced_name::identity,
+};
 
 /// The objects under their keys.
 #[derive(Clone, Default)]

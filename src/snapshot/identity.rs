@@ -1,7 +1,6 @@
 //! What objects are known by: (namespace, name) for the look-up and the order, uid and resourceVersion for the version.
 
 use std::{
-    borrow::Cow,
     cmp::Ordering,
     hash::{BuildHasher, Hasher},
     sync::Arc,
@@ -11,12 +10,7 @@ use foldhash::fast::RandomState;
 use kube::runtime::reflector::Lookup;
 
 use super::heap::{Heap, Slot};
-
-/// Both parts of an object's identity; the namespace of a cluster-scoped object is `""`.
-#[inline]
-pub(super) fn identity<K: Lookup>(object: &K) -> (Cow<'_, str>, Cow<'_, str>) {
-    (object.namespace().unwrap_or_default(), object.name().unwrap_or_default())
-}
+use crate::namespaced_name::identity;
 
 /// The order of everything: (namespace, name).
 pub(crate) fn order<K: Lookup>(a: &K, b: &K) -> Ordering {

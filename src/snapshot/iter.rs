@@ -1,4 +1,4 @@
-//! Iteration over a run of a [`Tree`](super::tree::Tree), from both ends.
+//! Iteration over a run of a [`Tree`](super::tree::Tree).
 
 use std::{iter::FusedIterator, slice};
 
@@ -14,15 +14,13 @@ pub(crate) struct Iter<'a, E> {
     /// The rest of the leaf at `start`, and the leaves beside it: a new descent only once per bottom branch.
     front: slice::Iter<'a, Option<E>>,
     leaves: slice::Iter<'a, Option<Node<E>>>,
-    /// The rest of the leaf before `end`.
-    back: slice::Iter<'a, Option<E>>,
 }
 
 type Slots<'a, T> = &'a [Option<T>];
 
 impl<'a, E> Iter<'a, E> {
     pub(super) fn new(root: &'a Node<E>, start: usize, end: usize) -> Self {
-        Self { root, start, end, front: [].iter(), leaves: [].iter(), back: [].iter() }
+        Self { root, start, end, front: [].iter(), leaves: [].iter() }
     }
 
     /// The leaf that holds `rank`, the rank within it, and the leaves that follow under the same branch.
@@ -75,31 +73,6 @@ impl<'a, E> Iterator for Iter<'a, E> {
     }
 }
 
-impl<E> DoubleEndedIterator for Iter<'_, E> {
-    fn next_back(&mut self) -> Option<Self::Item> {
-        if self.start == self.end {
-            return None;
-        }
-        if self.back.len() == 0 {
-            let (slots, index, _) = self.descend(self.end - 1);
-            self.back = slots[..=index].iter();
-        }
-        self.end -= 1;
-        self.back.next_back()?.as_ref()
-    }
-}
-
 impl<E> ExactSizeIterator for Iter<'_, E> {}
 
 impl<E> FusedIterator for Iter<'_, E> {}
-
-impl<E> Clone for Iter<'_, E> {
-    fn clone(&self) -> Self {
-        Self {
-            front: self.front.clone(),
-            leaves: self.leaves.clone(),
-            back: self.back.clone(),
-            ..*self
-        }
-    }
-}

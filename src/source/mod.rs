@@ -32,7 +32,7 @@ pub use self::gvr::Gvr;
 pub(crate) use self::{
     backoff::Backoff,
     fetch::{Fetch, Fetched},
-    namespace::{is_valid as is_namespace, own as own_namespace},
+    namespace::own as own_namespace,
 };
 use self::{
     list_watch::list_watch,
@@ -141,92 +141,7 @@ pub(crate) trait Known: Send + Sync {
     fn reached(&self, namespace: &str, version: &str);
 }
 
-impl Watch<Document> {
-    /// A resource that needs no Rust type, about which the API server was not asked.
-    pub(crate) fn of_resource(client: Client, resource: Gvr) -> Self {
-        Self::new(Endpoint::new(client, resource), None, Decode::DOCUMENT)
-    }
-}
-
 impl<K> Watch<K> {
-    pub(crate) fn feed(&mut self, store: Arc<dyn Known>) {
-        self.spec.known = Some(store);
-    }
-
-    pub(crate) fn origin(&self) -> &Origin {
-        &self.spec.origin
-    }
-
-    /// What it does to an object, and what the API server is asked to do.
-    pub(crate) fn strainer(&self) -> Strainer<K> {
-        let Spec { namespaces, labels, fields, selectors, filter, decode, .. } = &self.spec;
-        let mut strainer = Strainer::default();
-        if let Some(names) = namespaces {
-            strainer = strainer.namespaces(names.clone());
-        }
-        if let Some(selector) = labels.as_deref().map(LabelSelector::parse).and_then(Result::ok) {
-            strainer = strainer.labels(selector);
-        }
-        if let Some(selector) = fields.as_deref().map(FieldSelector::parse).and_then(Result::ok) {
-            strainer = strainer.fields(selector);
-        }
-        strainer = selectors.iter().cloned().fold(strainer, Strainer::fields);
-        strainer.without(filter.clone(), decode.whole)
-    }
-
-    /// Only the objects of this name, selected by the API server.
-    pub(crate) fn only(mut self, name: &str) -> Self {
-        let name = name.replace('\\', r"\\").replace(',', r"\,").replace('=', r"\=");
-        let own = format!("metadata.name={name}");
-        let others = self.spec.fields.take();
-        self.spec.fields = Some(others.map_or(own.clone(), |others| format!("{others},{own}")));
-        self
-    }
-
-    /// The same objects, but of each only what tells which one it is, in which version, and what
-    /// these paths look at. Where they lie in the metadata, no more is asked for.
-    pub(crate) fn keeping(self, paths: &[FieldPath]) -> Result<Watch<Document>, Error> {
-        let Spec { endpoint, namespaces, labels, fields, selectors, .. } = self.spec;
-        let Spec { page_size, streaming, timeout, origin, .. } = self.spec;
-        let metadata = FieldPath::parse("metadata")?;
-        let selected = selectors.iter().flat_map(FieldSelector::paths);
-        let is_in_metadata = paths.iter().chain(selected).all(|path| path.is_within(&metadata));
-        let endpoint =
-            Endpoint { metadata_only: endpoint.metadata_only || is_in_metadata, ..endpoint };
-        let decode = if endpoint.metadata_only { Decode::KEYS } else { Decode::DOCUMENT };
-        let filter = FieldFilter::keeping(paths, !endpoint.metadata_only);
-        let spec = Spec {
-            labels,
-            fields,
-            filter,
-            selectors,
-            page_size,
-            streaming,
-            timeout,
-            origin,
-            ..Watch::new(endpoint, namespaces, decode).spec
-        };
-        Ok(Watch { spec, running: None })
-    }
-
-    fn new(endpoint: Endpoint, namespaces: Option<Vec<String>>, decode: Decode<K>) -> Self {
-        let spec = Spec {
-            origin: Origin::new(endpoint.resource.to_string()),
-            endpoint,
-            namespaces,
-            labels: None,
-            fields: None,
-            filter: FieldFilter::default(),
-            selectors: Vec::new(),
-            page_size: 500,
-            streaming: false,
-            timeout: Duration::from_secs(290),
-            decode,
-            known: None,
-        };
-        Self { spec, running: None }
-    }
-
     /// What logs, [`explain`](crate::Store::explain) and metrics call it, beside its resource: to tell
     /// apart several watches of one resource. Default: nothing.
     pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
@@ -242,8 +157,8 @@ impl<K> Watch<K> {
     /// [selector](https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors)
     /// is not valid. An empty one is not.
     pub fn labels(mut self, selector: &str) -> Result<Self, Error> {
-        LabelSelector::parse(selector).map_err(Error::invalid_selector)?;
-        self.spec.labels = Some(selector.to_owned());
+        let selector = LabelSelector::parse(selector).map_err(Error::invalid_selector)?;
+        self.spec.labels = Some(selector);
         Ok(self)
     }
 
@@ -256,8 +171,8 @@ impl<K> Watch<K> {
     /// [selector](https://kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors/)
     /// is not valid. An empty one is not.
     pub fn fields(mut self, selector: &str) -> Result<Self, Error> {
-        FieldSelector::parse(selector).map_err(Error::invalid_selector)?;
-        self.spec.fields = Some(selector.to_owned());
+        let selector = FieldSelector::parse(selector).map_err(Error::invalid_selector)?;
+        self.spec.fields = Some(selector);
         Ok(self)
     }
 
@@ -325,6 +240,86 @@ impl<K> Watch<K> {
     pub fn watch_timeout(mut self, timeout: Duration) -> Self {
         self.spec.timeout = Duration::from_secs(timeout.as_secs().max(1));
         self
+    }
+
+    pub(crate) fn feed(&mut self, store: Arc<dyn Known>) {
+        self.spec.known = Some(store);
+    }
+
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.spec.origin
+    }
+
+    /// What it does to an object, and what the API server is asked to do.
+    pub(crate) fn strainer(&self) -> Strainer<K> {
+        let Spec { namespaces, labels, fields, selectors, filter, decode, .. } = &self.spec;
+        let mut strainer = Strainer::default();
+        if let Some(names) = namespaces {
+            strainer = strainer.namespaces(names.clone());
+        }
+        if let Some(selector) = labels {
+            strainer = strainer.labels(selector.clone());
+        }
+        let selectors = fields.iter().chain(selectors).cloned();
+        selectors.fold(strainer, Strainer::fields).without(filter.clone(), decode.whole)
+    }
+
+    /// Only the objects of this name, selected by the API server.
+    pub(crate) fn only(mut self, name: &str) -> Self {
+        let own = FieldSelector::of_name(name);
+        let others = self.spec.fields.take();
+        self.spec.fields = Some(others.map_or(own.clone(), |others| others.and(&own)));
+        self
+    }
+
+    /// The same objects, but of each only what tells which one it is, in which version, and what
+    /// these paths look at. Where they lie in the metadata, no more is asked for.
+    pub(crate) fn keeping(self, paths: &[FieldPath]) -> Watch<Document> {
+        let Spec { endpoint, namespaces, labels, fields, selectors, .. } = self.spec;
+        let metadata = FieldPath::of_names(&["metadata"]);
+        let selected = selectors.iter().flat_map(FieldSelector::paths);
+        let is_in_metadata = paths.iter().chain(selected).all(|path| path.is_within(&metadata));
+        let metadata_only = endpoint.metadata_only || is_in_metadata;
+        let spec = Spec {
+            endpoint: Endpoint { metadata_only, ..endpoint },
+            namespaces,
+            labels,
+            fields,
+            filter: FieldFilter::keeping(paths, !metadata_only),
+            selectors,
+            page_size: self.spec.page_size,
+            streaming: self.spec.streaming,
+            timeout: self.spec.timeout,
+            decode: if metadata_only { Decode::KEYS } else { Decode::DOCUMENT },
+            known: None,
+            origin: self.spec.origin,
+        };
+        Watch { spec, running: None }
+    }
+
+    fn new(endpoint: Endpoint, namespaces: Option<Vec<String>>, decode: Decode<K>) -> Self {
+        let spec = Spec {
+            origin: Origin::new(endpoint.resource.to_string()),
+            endpoint,
+            namespaces,
+            labels: None,
+            fields: None,
+            filter: FieldFilter::default(),
+            selectors: Vec::new(),
+            page_size: 500,
+            streaming: false,
+            timeout: Duration::from_secs(290),
+            decode,
+            known: None,
+        };
+        Self { spec, running: None }
+    }
+}
+
+impl Watch<Document> {
+    /// A resource that needs no Rust type, about which the API server was not asked.
+    pub(crate) fn of_resource(client: Client, resource: Gvr) -> Self {
+        Self::new(Endpoint::new(client, resource), None, Decode::DOCUMENT)
     }
 }
 

@@ -20,12 +20,6 @@ pub(crate) fn own(of_client: &str) -> Result<String, Error> {
     })
 }
 
-/// Whether a namespace can have this name: an RFC 1123 label.
-pub(crate) fn is_valid(name: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    (1..=63).contains(&name.len()) && name.bytes().all(|byte| inner(byte) || byte == b'-')
-}
-
 fn find(
     of_client: &str,
     file: &Path,

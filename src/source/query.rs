@@ -12,17 +12,17 @@ use serde::{Deserialize, de};
 use super::{
     Known,
     incoming::Incoming,
-    namespace,
     page::Page,
     request::{ANSWER, Endpoint, Verb},
 };
 use crate::{
     document::{Document, Identity, Types},
     error::{Error, Kind},
-    filter::{FieldFilter, FieldSelector},
+    filter::{FieldFilter, FieldSelector, LabelSelector},
     json::{Cursor, Fault, Malformed, Scanner},
     measure,
     origin::Origin,
+    rfc1123::is_label,
 };
 
 /// Beyond the time at which the server should have ended a watch, for its last bytes to arrive.
@@ -39,8 +39,8 @@ pub(super) struct Spec<K> {
     pub(super) endpoint: Endpoint,
     /// `None` is all of them, and the cluster-scoped.
     pub(super) namespaces: Option<Vec<String>>,
-    pub(super) labels: Option<String>,
-    pub(super) fields: Option<String>,
+    pub(super) labels: Option<LabelSelector>,
+    pub(super) fields: Option<FieldSelector>,
     pub(super) filter: FieldFilter,
     pub(super) selectors: Vec<FieldSelector>,
     pub(super) page_size: u32,
@@ -71,9 +71,7 @@ pub(super) struct Decode<K> {
 impl Decode<Document> {
     pub(super) const DOCUMENT: Self =
         Self { whole: Document::decode, first: Document::decode_first, enough: 0 };
-}
 
-impl Decode<Document> {
     /// Without types, which are not those of the object where only its metadata was asked for.
     pub(super) const KEYS: Self = Self {
         whole: |filter, json, _| Document::decode(filter, json, None),
@@ -105,7 +103,7 @@ impl<K> Spec<K> {
         let Some(names) = &self.namespaces else { return Ok(()) };
         let why = if self.endpoint.cluster_scoped {
             format!("{} are not in namespaces", self.endpoint.resource)
-        } else if let Some(name) = names.iter().find(|name| !namespace::is_valid(name)) {
+        } else if let Some(name) = names.iter().find(|name| !is_label(name)) {
             format!("`{name}` can't be the name of a namespace")
         } else {
             return Ok(());
@@ -135,8 +133,8 @@ impl<K> Spec<K> {
     /// One page of a list, the first unless `next` says which.
     pub(super) async fn list(&self, url: &str, next: Option<&str>) -> Result<Page, Error> {
         let params = ListParams {
-            label_selector: self.labels.clone(),
-            field_selector: self.fields.clone(),
+            label_selector: self.labels.as_ref().map(ToString::to_string),
+            field_selector: self.fields.as_ref().map(ToString::to_string),
             limit: Some(self.page_size),
             continue_token: next.map(str::to_owned),
             ..ListParams::default()
@@ -154,8 +152,8 @@ impl<K> Spec<K> {
         initial: bool,
     ) -> Result<Incoming, Error> {
         let params = WatchParams {
-            label_selector: self.labels.clone(),
-            field_selector: self.fields.clone(),
+            label_selector: self.labels.as_ref().map(ToString::to_string),
+            field_selector: self.fields.as_ref().map(ToString::to_string),
             timeout: u32::try_from(self.timeout.as_secs()).ok(),
             bookmarks: true,
             send_initial_events: initial,

@@ -4,7 +4,6 @@ use std::{future::Future, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Request, header};
 use kube::{Client, client::Body, core::Status};
-use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::incoming::Incoming;
@@ -151,13 +150,8 @@ pub(super) async fn in_time<T>(
 /// The error that an answer without success stands for. It may have a Status for a body, or the
 /// text of some proxy.
 fn failure(what: &str, code: u16, body: &str) -> Error {
-    #[derive(Deserialize)]
-    struct Answer {
-        #[serde(flatten)]
-        status: Status,
-    }
-    match serde_json::from_str::<Answer>(body) {
-        Ok(Answer { status }) if !status.message.is_empty() => {
+    match serde_json::from_str::<Status>(body) {
+        Ok(status) if !status.message.is_empty() => {
             let error = Error::from_status(what, code, &status.reason, &status.message);
             // Of a resource that it doesn't serve it names no object.
             let named = status.details.is_some_and(|details| !details.name.is_empty());

@@ -31,7 +31,8 @@ pub struct Explain {
     pub pending: usize,
     /// Each index, the main one first.
     pub indexes: Vec<ExplainIndex>,
-    /// Objects whose newest version could not be decoded, as `namespace/name`: the store has their
+    /// Objects whose newest version could not be decoded, as `namespace/name`, or `name` of the
+    /// cluster-scoped: the store has their
     /// last good version, or none.
     pub stale: Vec<String>,
     /// The last failure since an object last arrived.

@@ -23,6 +23,7 @@ pub(crate) use self::{
 use crate::{
     clock::after,
     error::{Error, Kind},
+    namespaced_name::{NamespacedName, owned_identity},
     resource_version::is_at,
     snapshot::{Contents, Snapshot},
 };
@@ -273,9 +274,8 @@ impl<K> Store<K> {
         K: Lookup,
         O: Lookup,
     {
-        let own = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned).unwrap_or_default();
-        let (namespace, name) = (own(object.namespace()), own(object.name()));
-        let version = own(object.resource_version());
+        let (namespace, name) = owned_identity(object);
+        let version = object.resource_version().map(Cow::into_owned).unwrap_or_default();
         async move { self.wait_for_version(&namespace, &name, &version).await }
     }
 
@@ -342,10 +342,8 @@ impl<K> Store<K> {
             if is_seen {
                 return Ok(snapshot);
             }
-            let what = || {
-                let slash = if namespace.is_empty() { "" } else { "/" };
-                format!("{namespace}{slash}{name} at resourceVersion {version}")
-            };
+            let what =
+                || format!("{} at resourceVersion {version}", NamespacedName(namespace, name));
             match timeout_at(deadline, status.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return Err(ended(&status.borrow(), &format!("it had {}", what()))),
@@ -410,7 +408,8 @@ impl<K> Store<K> {
         K: Lookup,
     {
         let snapshot = self.current.load();
-        let status = self.status.borrow();
+        // The writer waits for whoever borrows it.
+        let status = self.status.borrow().clone();
         let origin = snapshot.origin();
         let silent = status.heard.map(|heard| heard.elapsed().as_millis());
         Explain {
@@ -431,7 +430,7 @@ impl<K> Store<K> {
             stale: status
                 .stale
                 .iter()
-                .map(|(namespace, name)| format!("{namespace}/{name}"))
+                .map(|(namespace, name)| NamespacedName(namespace, name).to_string())
                 .collect(),
             last_error: status.last_error.as_ref().map(ToString::to_string),
         }
@@ -469,5 +468,23 @@ fn overdue(status: &Status, message: String) -> Error {
         Some(error) if error.is_refusal() => error,
         Some(error) => Error::with_source(Kind::Timeout, message, error),
         None => Error::new(Kind::Timeout, message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::Node;
+
+    use super::*;
+    use crate::index::IndexBy;
+
+    #[test]
+    fn stale_objects_are_named_with_their_namespace_if_they_have_one() {
+        let mut writer = Writer::<Node>::new(IndexBy::path("metadata.name").unwrap());
+        let cause = serde_json::from_str::<u8>("").unwrap_err();
+        for namespace in ["", "web"] {
+            writer.failed(&Error::undecodable(namespace, "node-1", &cause));
+        }
+        assert_eq!(writer.store().explain().stale, ["node-1", "web/node-1"]);
     }
 }

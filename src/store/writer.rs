@@ -1,6 +1,6 @@
 //! Filling a store: the one place where events become state.
 
-use std::{borrow::Cow, collections::BTreeSet, mem, sync::Arc};
+use std::{collections::BTreeSet, mem, sync::Arc};
 
 use arc_swap::ArcSwap;
 use kube::runtime::{reflector::Lookup, watcher::Event};
@@ -12,6 +12,7 @@ use crate::{
     error::Error,
     index::IndexBy,
     measure,
+    namespaced_name::owned_identity,
     origin::Origin,
     snapshot::{Contents, Snapshot, named, order},
 };
@@ -321,7 +322,7 @@ impl<K: Lookup> Writer<K> {
             for object in come {
                 self.put(object);
             }
-            gone.retain(|object| !undecodable.contains(&identity(&**object)));
+            gone.retain(|object| !undecodable.contains(&owned_identity(&**object)));
             for object in &gone {
                 self.take(object);
             }
@@ -358,7 +359,7 @@ impl<K: Lookup> Writer<K> {
     /// A good version has come in, or the object is gone: it is stale no more.
     fn refreshed(&mut self, object: &K) {
         if !self.stale.is_empty() {
-            Arc::make_mut(&mut self.stale).remove(&identity(object));
+            Arc::make_mut(&mut self.stale).remove(&owned_identity(object));
         }
     }
 }
@@ -395,12 +396,6 @@ impl<K: Lookup> List<K> {
 /// As a number, which resourceVersions are on an API server; else 0.
 fn version<K: Lookup>(object: &K) -> u64 {
     object.resource_version().and_then(|version| version.parse().ok()).unwrap_or_default()
-}
-
-fn identity<K: Lookup>(object: &K) -> (String, String) {
-    let namespace = object.namespace().map(Cow::into_owned);
-    let name = object.name().map(Cow::into_owned);
-    (namespace.unwrap_or_default(), name.unwrap_or_default())
 }
 
 #[cfg(test)]

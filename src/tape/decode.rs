@@ -15,10 +15,7 @@ use super::{
     Tape,
     read::{Name, Value, unescape},
 };
-use crate::json::{Declined, Key};
-
-/// As which `serde_json` asks for text that is not decoded.
-const RAW: &str = "$serde_json::private::RawValue";
+use crate::json::{Declined, Key, RAW};
 
 impl Tape<'_> {
     /// The value here as a type.

@@ -76,11 +76,16 @@ impl On {
         self.skip = requests;
         self
     }
-}
 
-impl On {
     pub(super) fn is_about(&self, verb: Verb) -> bool {
         self.verb == Some(verb)
+    }
+
+    fn matches(&self, seen: &Seen<'_>) -> bool {
+        let is_resource = |name: &String| name == seen.storage || name == seen.plural;
+        self.verb.is_none_or(|verb| verb == seen.verb)
+            && self.resource.as_ref().is_none_or(is_resource)
+            && self.namespace.as_deref().is_none_or(|namespace| seen.namespace == Some(namespace))
     }
 }
 
@@ -255,15 +260,6 @@ impl Script {
             rule.on.skip -= 1;
         }
         None
-    }
-}
-
-impl On {
-    fn matches(&self, seen: &Seen<'_>) -> bool {
-        let is_resource = |name: &String| name == seen.storage || name == seen.plural;
-        self.verb.is_none_or(|verb| verb == seen.verb)
-            && self.resource.as_ref().is_none_or(is_resource)
-            && self.namespace.as_deref().is_none_or(|namespace| seen.namespace == Some(namespace))
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 pub(super) type Object = Arc<Value>;
 
 /// How many entries are kept when nothing else is asked for.
-pub(super) const DEFAULT_LIMIT: usize = 100_000;
+const DEFAULT_LIMIT: usize = 100_000;
 
 /// Where an object stands in its resource. The namespace of a cluster-scoped object is empty.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -23,7 +23,7 @@ pub(super) fn to_value(status: &Status) -> Value {
 }
 
 /// The reason that goes with a code when nothing more is known.
-pub(super) fn reason_of(code: u16) -> &'static str {
+fn reason_of(code: u16) -> &'static str {
     match code {
         400 => reason::BAD_REQUEST,
         401 => reason::UNAUTHORIZED,

@@ -104,9 +104,9 @@ pub use self::{
 /// assert!(services.object("web", "shop").is_some() && secrets.object("web", "tls").is_some());
 /// # Ok(()) }
 /// ```
-pub struct World<V>(pub(crate) Arc<Moment<V>>);
+pub struct World<V>(Arc<Moment<V>>);
 
-pub(crate) struct Moment<V> {
+struct Moment<V> {
     generation: u64,
     names: Arc<[Arc<str>]>,
     kinds: V,

@@ -156,7 +156,8 @@ impl<V> WorldStore<V> {
     /// # Ok(()) }
     /// ```
     pub fn explain(&self) -> WorldExplain {
-        let status = self.status.borrow();
+        // The stream waits for whoever borrows it.
+        let status = self.status.borrow().clone();
         let kinds = status.kinds.iter().map(|kind| (Arc::clone(&kind.name), kind.store.explain()));
         WorldExplain {
             state: match (status.synced, self.status.has_changed().is_err()) {

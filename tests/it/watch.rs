@@ -138,12 +138,14 @@ async fn no_namespace_is_nothing_and_never_everything() {
     assert!(timeout(Duration::from_secs(600), changes.next()).await.is_err());
     assert!(server.requests().is_empty());
 
-    let pipeline = configs(&server).namespaces(["a/../b"]).index(by_identity());
-    let store = pipeline.store();
-    let items: Vec<_> = pipeline.collect().await;
-    assert!(matches!(&items[..], [Err(error)] if error.is_namespace()));
-    assert!(store.synced().await.unwrap_err().is_ended());
-    assert!(server.requests().is_empty());
+    for name in ["a/../b", "-a", "a-", "-"] {
+        let pipeline = configs(&server).namespaces([name]).index(by_identity());
+        let store = pipeline.store();
+        let items: Vec<_> = pipeline.take(2).collect().await;
+        assert!(matches!(&items[..], [Err(error)] if error.is_namespace()), "{name}: {items:?}");
+        assert!(store.synced().await.unwrap_err().is_ended());
+        assert!(server.requests().is_empty());
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,10 +7,7 @@ use super::variant::Variant;
 use super::{Decoder, Text};
 use crate::filter::cut;
 use crate::filter::tree::Place;
-use crate::json::{Declined, Fault};
-
-/// As which `serde_json` asks for text that is not decoded.
-const RAW: &str = "$serde_json::private::RawValue";
+use crate::json::{Declined, Fault, RAW};
 
 /// The value that comes next.
 pub(super) struct Here<'d, 'j, 't> {

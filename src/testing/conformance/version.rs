@@ -6,6 +6,7 @@ use kube::runtime::reflector::Lookup;
 use serde_json::Value;
 
 use crate::{
+    namespaced_name::{NamespacedName, owned_identity},
     snapshot::Snapshot,
     testing::conformance::{Rule, Violation},
 };
@@ -25,7 +26,7 @@ impl Version {
     pub(super) fn of<K: Lookup>(object: &K) -> Self {
         let text = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned).unwrap_or_default();
         Self {
-            identity: (text(object.namespace()), text(object.name())),
+            identity: owned_identity(object),
             uid: text(object.uid()),
             at: text(object.resource_version()),
         }
@@ -55,10 +56,7 @@ impl Version {
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (namespace, name) = &self.identity;
-        if !namespace.is_empty() {
-            write!(f, "{namespace}/")?;
-        }
-        write!(f, "{name}@{}", self.at)
+        write!(f, "{}@{}", NamespacedName(namespace, name), self.at)
     }
 }
 

@@ -1,0 +1,28 @@
+//! Which object: its namespace, which is `""` for the cluster-scoped, and its name.
+
+use std::{borrow::Cow, fmt};
+
+use kube::runtime::reflector::Lookup;
+
+/// As it is written for people: `namespace/name`, or just `name`.
+pub(crate) struct NamespacedName<'a>(pub(crate) &'a str, pub(crate) &'a str);
+
+impl fmt::Display for NamespacedName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(namespace, name) = self;
+        let slash = if namespace.is_empty() { "" } else { "/" };
+        write!(f, "{namespace}{slash}{name}")
+    }
+}
+
+/// Both parts of an object's identity.
+#[inline]
+pub(crate) fn identity<K: Lookup>(object: &K) -> (Cow<'_, str>, Cow<'_, str>) {
+    (object.namespace().unwrap_or_default(), object.name().unwrap_or_default())
+}
+
+/// The same, to keep.
+pub(crate) fn owned_identity<K: Lookup>(object: &K) -> (String, String) {
+    let (namespace, name) = identity(object);
+    (namespace.into_owned(), name.into_owned())
+}
