@@ -9,12 +9,10 @@ use std::{
     },
 };
 
-use futures::task::AtomicWaker;
-
 use super::{
     World,
     change::WorldBatch,
-    member::{Member, Pipeline},
+    member::{Bell, Member, Pipeline},
     store::Reader,
     stream::IntoWorld,
     view::{Members, Polled, View, sealed},
@@ -60,7 +58,7 @@ impl Kinds {
         let shared = Shared {
             pending: Mutex::default(),
             handles: AtomicUsize::new(1),
-            bell: Arc::default(),
+            bell: Bell::default(),
         };
         Self(KindsHandle(Arc::new(shared)))
     }
@@ -96,7 +94,7 @@ struct Shared {
     /// What is to become of a kind, until the stream sees to it.
     pending: Mutex<BTreeMap<Arc<str>, Option<Member<Document>>>>,
     handles: AtomicUsize,
-    bell: Arc<AtomicWaker>,
+    bell: Bell,
 }
 
 impl KindsHandle {
@@ -122,7 +120,7 @@ impl KindsHandle {
         let before = self.0.pending().insert(name, member);
         // A pipeline may have much to drop: not under the lock.
         drop(before);
-        self.0.bell.wake();
+        self.0.bell.ring();
     }
 }
 
@@ -142,7 +140,7 @@ impl Clone for KindsHandle {
 impl Drop for KindsHandle {
     fn drop(&mut self) {
         self.0.handles.fetch_sub(1, Ordering::AcqRel);
-        self.0.bell.wake();
+        self.0.bell.ring();
     }
 }
 
@@ -272,9 +270,9 @@ pub struct Named {
 impl IntoWorld for Kinds {
     type View = ByName;
 
-    fn into_members(self) -> (Named, Arc<AtomicWaker>) {
+    fn into_members(self) -> (Named, Bell) {
         let shared = Arc::clone(&self.0.0);
-        let bell = Arc::clone(&shared.bell);
+        let bell = shared.bell.clone();
         (Named { shared, members: Vec::new() }, bell)
     }
 }
