@@ -18,7 +18,9 @@ mod logs;
 mod model;
 mod one;
 mod overlay;
+mod public_types;
 mod random;
+mod recipes;
 mod schedules;
 // Not a part of the harness, which other binaries use too.
 #[path = "apiserver/selftest.rs"]
