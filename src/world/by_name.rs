@@ -9,12 +9,10 @@ use std::{
     },
 };
 
-use futures::task::AtomicWaker;
-
 use super::{
     World,
     change::WorldBatch,
-    member::{Member, Pipeline},
+    member::{Bell, Member, Pipeline},
     store::Reader,
     stream::IntoWorld,
     view::{Members, Polled, View, sealed},
@@ -70,7 +68,7 @@ impl Kinds {
         let shared = Shared {
             pending: Mutex::default(),
             handles: AtomicUsize::new(1),
-            bell: Arc::default(),
+            bell: Bell::default(),
         };
         Self(KindsHandle(Arc::new(shared)))
     }
@@ -134,7 +132,7 @@ struct Shared {
     /// What is to become of a kind, until the stream sees to it.
     pending: Mutex<BTreeMap<Arc<str>, Option<Member<Document>>>>,
     handles: AtomicUsize,
-    bell: Arc<AtomicWaker>,
+    bell: Bell,
 }
 
 impl KindsHandle {
@@ -162,7 +160,7 @@ impl KindsHandle {
         let before = self.0.pending().insert(name, member);
         // A pipeline may have much to drop: not under the lock.
         drop(before);
-        self.0.bell.wake();
+        self.0.bell.ring();
     }
 }
 
@@ -182,7 +180,7 @@ impl Clone for KindsHandle {
 impl Drop for KindsHandle {
     fn drop(&mut self) {
         self.0.handles.fetch_sub(1, Ordering::AcqRel);
-        self.0.bell.wake();
+        self.0.bell.ring();
     }
 }
 
@@ -358,9 +356,9 @@ pub struct Named {
 impl IntoWorld for Kinds {
     type View = ByName;
 
-    fn into_members(self) -> (Named, Arc<AtomicWaker>) {
+    fn into_members(self) -> (Named, Bell) {
         let shared = Arc::clone(&self.0.0);
-        let bell = Arc::clone(&shared.bell);
+        let bell = shared.bell.clone();
         (Named { shared, members: Vec::new() }, bell)
     }
 }

@@ -91,13 +91,13 @@ pub trait IntoMember {
     type Object;
 
     #[doc(hidden)]
-    fn into_member(self, bell: &Arc<AtomicWaker>) -> Member<Self::Object>;
+    fn into_member(self, bell: &Bell) -> Member<Self::Object>;
 }
 
 impl<P: Pipeline + Send + 'static> IntoMember for P {
     type Object = P::Object;
 
-    fn into_member(self, bell: &Arc<AtomicWaker>) -> Member<P::Object> {
+    fn into_member(self, bell: &Bell) -> Member<P::Object> {
         Member::new(type_label::<P::Object>(), self, bell)
     }
 }
@@ -105,7 +105,7 @@ impl<P: Pipeline + Send + 'static> IntoMember for P {
 impl<N: Into<Arc<str>>, P: Pipeline + Send + 'static> IntoMember for (N, P) {
     type Object = P::Object;
 
-    fn into_member(self, bell: &Arc<AtomicWaker>) -> Member<P::Object> {
+    fn into_member(self, bell: &Bell) -> Member<P::Object> {
         Member::new(self.0.into(), self.1, bell)
     }
 }
@@ -131,10 +131,10 @@ impl<K: Lookup + Send + Sync + 'static> Member<K> {
     pub(super) fn new(
         name: Arc<str>,
         pipeline: impl Pipeline<Object = K> + Send + 'static,
-        bell: &Arc<AtomicWaker>,
+        bell: &Bell,
     ) -> Self {
         let store = pipeline.reading_side();
-        let alarm = Arc::new(Alarm { rung: AtomicBool::new(true), bell: Arc::clone(bell) });
+        let alarm = Arc::new(Alarm { rung: AtomicBool::new(true), bell: bell.clone() });
         Self {
             name,
             // That of the pipeline may show already what comes as a change only later.
@@ -205,10 +205,25 @@ impl<K> Polled for Member<K> {
     }
 }
 
+/// What wakes the task that polls a world.
+#[doc(hidden)]
+#[derive(Clone, Default)]
+pub struct Bell(Arc<AtomicWaker>);
+
+impl Bell {
+    pub(super) fn register(&self, waker: &Waker) {
+        self.0.register(waker);
+    }
+
+    pub(super) fn ring(&self) {
+        self.0.wake();
+    }
+}
+
 /// Wakes the world for one of its pipelines, and says which.
 struct Alarm {
     rung: AtomicBool,
-    bell: Arc<AtomicWaker>,
+    bell: Bell,
 }
 
 impl Wake for Alarm {
@@ -218,6 +233,6 @@ impl Wake for Alarm {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.rung.store(true, Ordering::Release);
-        self.bell.wake();
+        self.bell.ring();
     }
 }

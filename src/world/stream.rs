@@ -9,12 +9,13 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use futures::{Stream, stream::FusedStream, task::AtomicWaker};
+use futures::{Stream, stream::FusedStream};
 use tokio::sync::watch;
 
 use super::{
     Moment, World,
     change::{WorldBatch, WorldChange},
+    member::Bell,
     store::{Status, WorldStore},
     view::{Members, View},
 };
@@ -66,7 +67,7 @@ pub trait IntoWorld {
     type View: View;
 
     #[doc(hidden)]
-    fn into_members(self) -> (<Self::View as View>::Members, Arc<AtomicWaker>);
+    fn into_members(self) -> (<Self::View as View>::Members, Bell);
 }
 
 /// The stream of [`world`]: changes of several kinds, each with the state of all of them.
@@ -99,7 +100,7 @@ pub trait IntoWorld {
 #[must_use = "streams do nothing unless polled"]
 pub struct Worlds<V: View> {
     members: V::Members,
-    bell: Arc<AtomicWaker>,
+    bell: Bell,
     published: World<V>,
     current: Arc<ArcSwap<Moment<V>>>,
     status: watch::Sender<Status>,
@@ -125,7 +126,7 @@ enum Phase {
 }
 
 impl<V: View> Worlds<V> {
-    fn new(mut members: V::Members, bell: Arc<AtomicWaker>) -> Self {
+    fn new(mut members: V::Members, bell: Bell) -> Self {
         members.update();
         let published = World::new(0, members.names(true), members.view(true));
         let status = watch::Sender::default();

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use futures::task::AtomicWaker;
 use kube::runtime::reflector::Lookup;
 
 use super::{
-    member::{IntoMember, Member},
+    member::{Bell, IntoMember, Member},
     overlay::Holds,
     store::Reader,
     stream::IntoWorld,
@@ -31,8 +30,8 @@ macro_rules! worlds {
         {
             type View = ($(Snapshot<$K>,)+);
 
-            fn into_members(self) -> (($(Member<$K>,)+), Arc<AtomicWaker>) {
-                let bell = Arc::default();
+            fn into_members(self) -> (($(Member<$K>,)+), Bell) {
+                let bell = Bell::default();
                 (($(self.$at.into_member(&bell),)+), bell)
             }
         }

@@ -19,7 +19,9 @@ mod model;
 mod observability;
 mod one;
 mod overlay;
+mod public_types;
 mod random;
+mod recipes;
 mod schedules;
 // Not a part of the harness, which other binaries use too.
 #[path = "apiserver/selftest.rs"]
