@@ -1,5 +1,7 @@
 //! The examples, as programs: what they print and how they end.
 
+mod on_a_cluster;
+mod printed;
 mod watch;
 
 use std::{
@@ -8,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines},
@@ -102,7 +104,7 @@ fn unreachable() -> (TempDir, PathBuf) {
     // Nobody listens on a port that was free a moment ago; the socket is closed again here.
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let server = format!("http://{}", free.local_addr().expect("an address"));
-    let config = json!({
+    kubeconfig(&json!({
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "here",
@@ -112,7 +114,11 @@ fn unreachable() -> (TempDir, PathBuf) {
             { "name": "here", "context": { "cluster": "nowhere", "user": "nobody", "namespace": "own" } },
             { "name": "bare", "context": { "cluster": "nowhere", "user": "nobody" } },
         ],
-    });
+    }))
+}
+
+/// A kubeconfig file, and the folder that it is in.
+fn kubeconfig(config: &Value) -> (TempDir, PathBuf) {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("config");
     std::fs::write(&path, config.to_string()).expect("a file");
