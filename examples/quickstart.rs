@@ -7,9 +7,11 @@
 //! The Ingresses come from an API server in this process, and a script changes them for some three
 //! seconds. With `-- --cluster` they are those of your current kube context, until ctrl-c.
 
-use futures::FutureExt;
+#[path = "support/mod.rs"]
+mod support;
+
 use k8s_openapi::api::networking::v1::Ingress;
-use kube::{Client, ResourceExt};
+use kube::ResourceExt;
 use kube_weir::{
     Batch, Change, ChangeStats, Delta, FieldFilter, IndexBy, Snapshot, prelude::*,
     testing::ApiServer, watch,
@@ -21,13 +23,7 @@ const INTERVAL: Duration = Duration::from_millis(500);
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let (client, end) = if std::env::args().any(|argument| argument == "--cluster") {
-        (Client::try_default().await?, tokio::signal::ctrl_c().map(drop).boxed())
-    } else {
-        let server = loaded_server();
-        (server.client(), script(server).boxed())
-    };
-
+    let (client, end) = support::connect(script).await?;
     let ingresses = watch(Api::<Ingress>::all(client)) // lists, watches, recovers
         .labels("!internal")? // selected by the API server
         .filter_fields(FieldFilter::new(["metadata.managedFields", "status"])?) // never decoded
@@ -89,9 +85,8 @@ fn on_live(batch: &Batch<Ingress>) -> Result<(), kube_weir::Error> {
     Ok(())
 }
 
-/// A server with 36 Ingresses to see, and one that the label selector leaves out.
-fn loaded_server() -> ApiServer {
-    let server = ApiServer::new();
+/// 36 Ingresses to see, one that the label selector leaves out, and what happens to them.
+fn script(server: ApiServer) -> impl Future<Output = ()> {
     for number in 1..=12 {
         for namespace in ["blog", "docs", "shop"] {
             let host = format!("{namespace}.example.com");
@@ -99,11 +94,10 @@ fn loaded_server() -> ApiServer {
         }
     }
     put(&server, "internal", "docs", "admin", "admin.example.com");
-    server
+    run(server)
 }
 
-/// What happens on the server while the pipeline runs.
-async fn script(server: ApiServer) {
+async fn run(server: ApiServer) {
     let pause = INTERVAL + Duration::from_millis(100);
     sleep(pause).await;
     put(&server, "public", "blog", "feed", "feed.example.com");

@@ -13,14 +13,15 @@
 
 mod render;
 mod script;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::{
     io,
     path::{Path, PathBuf},
 };
 
-use futures::FutureExt;
-use kube::{Api, Client};
+use kube::Api;
 use kube_weir::{FieldFilter, WorldChange, prelude::*, watch, world};
 use tokio::time::Instant;
 
@@ -32,12 +33,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let output = arguments.iter().position(|argument| argument == "--output");
     let output = output.and_then(|at| arguments.get(at + 1)).map(PathBuf::from);
     let output = output.unwrap_or_else(|| std::env::temp_dir().join("kube-weir-ingress"));
-    let (client, end) = if arguments.iter().any(|argument| argument == "--cluster") {
-        (Client::try_default().await?, tokio::signal::ctrl_c().map(drop).boxed())
-    } else {
-        let server = script::server();
-        (server.client(), script::run(server).boxed())
-    };
+    let (client, end) = support::connect(script::begin).await?;
 
     let unused = FieldFilter::new(["metadata.managedFields", "metadata.annotations", "status"])?;
     let ingresses = watch(Api::all(client.clone())).filter_fields(unused.clone());

@@ -6,9 +6,8 @@ use kube_weir::testing::ApiServer;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-/// A server with three shops of three Services each.
-pub(crate) fn server() -> ApiServer {
-    let server = ApiServer::new();
+/// Three shops of three Services each, and what happens to them.
+pub(crate) fn begin(server: ApiServer) -> impl Future<Output = ()> {
     put(
         &server,
         &json!({
@@ -31,11 +30,10 @@ pub(crate) fn server() -> ApiServer {
         }
         put(&server, &ingress(shop, &[("/", "web"), ("/api", "api"), ("/cart", "cart")]));
     }
-    server
+    run(server)
 }
 
-/// What happens to it.
-pub(crate) async fn run(server: ApiServer) {
+async fn run(server: ApiServer) {
     let pause = Duration::from_millis(600);
     sleep(pause).await;
     endpoints(&server, "tea", "api", &["10.0.0.2", "10.0.0.3"]);

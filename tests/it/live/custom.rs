@@ -1,10 +1,10 @@
 //! Kinds that come and go.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::Api;
 use kube::api::DynamicObject;
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::wait::{await_condition, conditions};
+use kube::{Api, Client};
 use kube_weir::{Error, SyncPolicy, watch_resource};
 use tokio::time::Instant;
 
@@ -34,7 +34,7 @@ async fn a_kind_that_is_installed_later_begins_by_itself_and_may_go_and_come_bac
     widgets.until("an item", |seen| !seen.errors.is_empty()).await;
     assert!(widgets.seen().errors.iter().all(Error::is_not_installed), "{:?}", widgets.seen());
 
-    let api = install(&cluster, &namespace).await;
+    let api = install_widgets(&cluster, &namespace).await;
     make(&api, "a").await;
     make(&api, "b").await;
     let installed = Instant::now();
@@ -65,7 +65,7 @@ async fn a_kind_that_is_installed_later_begins_by_itself_and_may_go_and_come_bac
     let before = widgets.seen().errors.len();
     widgets.until("that it is gone", |seen| seen.errors.len() > before && refused(seen)).await;
     assert!(store.is_synced());
-    let api = install(&cluster, &namespace).await;
+    let api = install_widgets(&cluster, &namespace).await;
     make(&api, "b").await;
     let returned = Instant::now();
     widgets.until("the new one", |seen| seen.objects.len() == 1).await;
@@ -81,26 +81,31 @@ async fn a_kind_that_is_installed_later_begins_by_itself_and_may_go_and_come_bac
     ));
 }
 
-async fn install(cluster: &Cluster, namespace: &str) -> Api<DynamicObject> {
+async fn install_widgets(cluster: &Cluster, namespace: &str) -> Api<DynamicObject> {
     let client = cluster.client().await;
-    let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
-    let name = format!("widgets.{GROUP}");
     let names = json!({
         "kind": "Widget", "plural": "widgets", "singular": "widget", "shortNames": ["wdg"],
     });
+    install(&client, GROUP, names).await;
+    let kind = GroupVersionKind::gvk(GROUP, "v1", "Widget");
+    Api::namespaced_with(client, namespace, &ApiResource::from_gvk(&kind))
+}
+
+/// Adds a kind with version `v1`, namespaces, and whatever fields one likes.
+pub(crate) async fn install(client: &Client, group: &str, names: Value) {
+    let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let name = format!("{}.{group}", names["plural"].as_str().expect("a plural"));
     let schema = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
     let schema = json!({ "openAPIV3Schema": schema });
     let version = json!({ "name": "v1", "served": true, "storage": true, "schema": schema });
     let crd = json!({
         "metadata": { "name": name },
-        "spec": { "group": GROUP, "scope": "Namespaced", "names": names, "versions": [version] },
+        "spec": { "group": group, "scope": "Namespaced", "names": names, "versions": [version] },
     });
     let crd = serde_json::from_value(crd).unwrap();
     soon("a new kind", crds.create(&PostParams::default(), &crd)).await.unwrap();
     let established = await_condition(crds, &name, conditions::is_crd_established());
     soon("an established kind", established).await.unwrap();
-    let kind = GroupVersionKind::gvk(GROUP, "v1", "Widget");
-    Api::namespaced_with(client, namespace, &ApiResource::from_gvk(&kind))
 }
 
 async fn uninstall(cluster: &Cluster) {
@@ -113,15 +118,19 @@ async fn uninstall(cluster: &Cluster) {
     soon("its end", gone).await.unwrap();
 }
 
-/// Just after a kind is established, the server may not serve it yet.
 async fn make(api: &Api<DynamicObject>, name: &str) {
     let kind = ApiResource::from_gvk(&GroupVersionKind::gvk(GROUP, "v1", "Widget"));
     let widget = DynamicObject::new(name, &kind).data(json!({ "spec": { "size": 3 } }));
+    make_first(api, &widget).await;
+}
+
+/// Just after a kind is established, the server may not serve it yet.
+pub(crate) async fn make_first(api: &Api<DynamicObject>, object: &DynamicObject) {
     let made = async {
-        while let Err(error) = api.create(&PostParams::default(), &widget).await {
+        while let Err(error) = api.create(&PostParams::default(), object).await {
             assert!(matches!(error, kube::Error::Api(status) if status.code == 404));
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    soon("a widget", made).await;
+    soon("an object of a new kind", made).await;
 }

@@ -10,7 +10,7 @@ mod requests;
 mod wire;
 
 mod churn;
-mod custom;
+pub(crate) mod custom;
 mod idle;
 mod keys;
 mod leader;

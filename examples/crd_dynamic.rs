@@ -1,0 +1,127 @@
+//! A kind without a Rust type, whose `CustomResourceDefinition` may be installed later: the watch
+//! waits for it, and begins by itself.
+//!
+//! ```sh
+//! cargo run --example crd_dynamic                 # an API server in this process
+//! cargo run --example crd_dynamic -- --cluster    # your current kube context, until ctrl-c
+//! ```
+//!
+//! The kind is the `CronTab` of the [documentation]. It needs `list` and `watch` on
+//! `crontabs.stable.example.com`, in all namespaces.
+//!
+//! [documentation]: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
+
+#[path = "support/mod.rs"]
+mod support;
+
+use kube::{
+    core::{ApiResource, GroupVersionKind},
+    discovery::Scope,
+};
+use kube_weir::{
+    Change, Delta, Document, FieldPath, Gvr, IndexBy, prelude::*, testing::ApiServer,
+    watch_resource,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let (client, end) = support::connect(script).await?;
+    let kind = Gvr::parse("stable.example.com/v1/crontabs")?;
+    let schedule = FieldPath::parse("spec.cronSpec")?; // checked once, here
+    let changes = watch_resource(client, kind.clone())
+        .await?
+        .index(IndexBy::paths(["metadata.namespace", "metadata.name"])?)
+        .debounce(Duration::from_millis(500));
+
+    let mut changes = pin!(changes.take_until(end));
+    while let Some(item) = changes.next().await {
+        match item {
+            Ok(Change::InitialSync(_)) => {} // only `with_progress()`
+            Ok(Change::Synced(crontabs)) => {
+                println!("{} crontabs", crontabs.len());
+                for crontab in &crontabs {
+                    println!("  {}", told(crontab, &schedule));
+                }
+            }
+            Ok(Change::Live(batch)) => {
+                for delta in batch.deltas().iter().filter(|delta| is_news(delta)) {
+                    let sign = match delta {
+                        Delta::Created(_) => '+',
+                        Delta::Modified { .. } => '~',
+                        Delta::Deleted(_) => '-',
+                    };
+                    println!("{sign} {}", told(delta.object(), &schedule));
+                }
+            }
+            // An observation, as any error: it tries again.
+            Err(error) if error.is_not_installed() => println!("waiting for {kind}"),
+            Err(error) => eprintln!("{error}"),
+        }
+    }
+    Ok(())
+}
+
+/// Not a new `status` only: `Value` compares whatever there may be.
+fn is_news(delta: &Delta<Document>) -> bool {
+    let spec = |object: &Document| object.to_value()["spec"].take();
+    delta.old().map(|old| spec(old)) != delta.new().map(|new| spec(new))
+}
+
+/// The parts that this program needs, of a kind that has many more.
+#[derive(Deserialize)]
+struct CronTab {
+    spec: Spec,
+}
+
+#[derive(Deserialize)]
+struct Spec {
+    image: String,
+    #[serde(default)]
+    replicas: u32,
+}
+
+fn told(crontab: &Document, schedule: &FieldPath) -> String {
+    let name = crontab.name();
+    let schedule = crontab.get(schedule).join(""); // one field: nothing else is decoded
+    match crontab.parse() {
+        Ok(CronTab { spec: Spec { image, replicas } }) => {
+            format!("{name}: {schedule}, {replicas} of {image}")
+        }
+        Err(error) => format!("{name}: {schedule}, {error}"),
+    }
+}
+
+async fn script(server: ApiServer) {
+    let pause = Duration::from_millis(700);
+    let put = |object: Value| server.apply(&object).expect("a valid CronTab");
+    let kind = GroupVersionKind::gvk("stable.example.com", "v1", "CronTab");
+    sleep(pause).await;
+    println!("(it is installed)");
+    server.install(&ApiResource::from_gvk(&kind), &Scope::Namespaced);
+    put(crontab("backup", "0 3 * * *", 1, "Idle"));
+    // Who was told that there is no such kind asks again after some seconds.
+    while !server.requests().iter().any(|request| request.contains("/crontabs?watch")) {
+        sleep(pause).await;
+    }
+    put(crontab("report", "*/5 * * * *", 2, "Idle"));
+    sleep(pause).await;
+    put(crontab("report", "*/5 * * * *", 2, "Running"));
+    sleep(pause).await;
+    put(crontab("report", "*/5 * * * *", 3, "Running"));
+    sleep(pause).await;
+    server.delete("crontabs", "default", "backup").expect("it is there");
+    sleep(pause).await;
+}
+
+fn crontab(name: &str, schedule: &str, replicas: u32, status: &str) -> Value {
+    json!({
+        "apiVersion": "stable.example.com/v1",
+        "kind": "CronTab",
+        "metadata": { "namespace": "default", "name": name },
+        "spec": { "cronSpec": schedule, "image": format!("{name}:1.4"), "replicas": replicas },
+        "status": { "state": status },
+    })
+}

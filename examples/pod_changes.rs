@@ -1,0 +1,97 @@
+//! What became of each Pod, as an informer's handlers are told, but settled: one net change a Pod.
+//!
+//! ```sh
+//! cargo run --example pod_changes                 # an API server in this process
+//! cargo run --example pod_changes -- --cluster    # your current kube context, until ctrl-c
+//! ```
+//!
+//! It shows the namespace of the context, as kubectl does, and needs `list` and `watch` on `pods`.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube_weir::{Change, Delta, FieldFilter, IndexBy, prelude::*, testing::ApiServer, watch};
+use serde_json::json;
+use tokio::time::sleep;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let (client, end) = support::connect(script).await?;
+    let changes = watch(Api::<Pod>::default_namespaced(client))
+        .filter_fields(FieldFilter::new(["metadata.managedFields"])?)
+        .index(IndexBy::paths(["metadata.namespace", "metadata.name"])?)
+        .debounce(Duration::from_millis(500))
+        .log_errors();
+
+    let mut changes = pin!(changes.take_until(end));
+    while let Some(change) = changes.next().await {
+        match change {
+            Change::InitialSync(_) => {} // only `with_progress()`
+            Change::Synced(pods) => println!("{} pods", pods.len()),
+            Change::Live(batch) => batch.deltas().iter().for_each(tell),
+        }
+    }
+    Ok(())
+}
+
+fn tell(delta: &Delta<Pod>) {
+    let name = delta.object().name_any();
+    match delta {
+        Delta::Created(pod) => println!("+ {name}: {}", state(pod)),
+        // Deleted and created anew: what is known about the old one doesn't hold.
+        Delta::Modified { old, new } if old.uid() != new.uid() => {
+            println!("* {name}: another Pod, {}", state(new));
+        }
+        Delta::Modified { old, new } if state(old) == state(new) => {}
+        Delta::Modified { old, new } => println!("~ {name}: {} -> {}", state(old), state(new)),
+        Delta::Deleted(pod) => println!("- {name}: was {}", state(pod)),
+    }
+}
+
+/// Its phase, and how many of its containers are ready.
+fn state(pod: &Pod) -> String {
+    let status = pod.status.as_ref();
+    let phase = status.and_then(|status| status.phase.as_deref()).unwrap_or("Pending");
+    let containers = status.and_then(|status| status.container_statuses.as_deref());
+    let ready = containers.unwrap_or_default().iter().filter(|container| container.ready).count();
+    format!("{phase}, {ready} ready")
+}
+
+fn script(server: ApiServer) -> impl Future<Output = ()> {
+    put(&server, "web-0", "Running", true);
+    put(&server, "web-1", "Running", true);
+    run(server)
+}
+
+async fn run(server: ApiServer) {
+    let pause = Duration::from_millis(700);
+    let delete = |name| server.delete("pods", "default", name).expect("it is there");
+    sleep(pause).await;
+    put(&server, "web-2", "Pending", false);
+    sleep(pause).await;
+    println!("(it is scheduled, starts, and gets ready)");
+    put(&server, "web-2", "Pending", false);
+    put(&server, "web-2", "Running", false);
+    put(&server, "web-2", "Running", true);
+    sleep(pause).await;
+    println!("(a job comes and goes, and web-0 is replaced)");
+    put(&server, "job", "Pending", false);
+    delete("web-0");
+    put(&server, "web-0", "Pending", false);
+    delete("job");
+    sleep(pause).await;
+    delete("web-2");
+    sleep(pause).await;
+}
+
+fn put(server: &ApiServer, name: &str, phase: &str, ready: bool) {
+    let pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": { "namespace": "default", "name": name },
+        "status": { "phase": phase, "containerStatuses": [{ "name": "main", "ready": ready }] },
+    });
+    server.apply(&pod).expect("a valid Pod");
+}

@@ -1,0 +1,113 @@
+//! A controller that reads few of many Secrets: the keys of all are in memory, and those that are
+//! read are fetched, kept for a while, and never older than what the watch has seen.
+//!
+//! ```sh
+//! cargo run --example secrets_cached                      # an API server in this process
+//! cargo run --example secrets_cached -- --cluster APP     # your current kube context, until ctrl-c
+//! ```
+//!
+//! It reads the Secrets with the label `app=APP`, of all namespaces, and needs `get`, `list` and
+//! `watch` on `secrets`. What is in them is not printed.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use kube::ResourceExt;
+use kube_weir::{
+    Change, Document, FetchConfig, Fetching, IndexBy, Snapshot, prelude::*, testing::ApiServer,
+    watch,
+};
+use serde_json::json;
+use tokio::time::sleep;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let app = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let app = app.unwrap_or_else(|| "shop".into());
+    let (client, end) = support::connect(script).await?;
+    let api = Api::<Secret>::all(client);
+    // All that it is indexed by is metadata, so no more is asked for.
+    let keys = watch(api.clone()).index_keys(
+        IndexBy::paths(["metadata.namespace", "metadata.name"])?
+            .and("by-app", IndexBy::path("metadata.labels.app")?),
+    )?;
+    let store = keys.store();
+    let secrets = store.fetching(api, FetchConfig::default());
+    // The watch goes on while this task waits for what it fetches.
+    let _driving = keys.spawn();
+
+    let changes = store.changes().debounce(Duration::from_millis(500)).log_errors();
+    let mut changes = pin!(changes.take_until(end));
+    while let Some(change) = changes.next().await {
+        let changed = match &change {
+            Change::InitialSync(_) => continue, // only `with_progress()`
+            Change::Synced(keys) => {
+                println!("{} secrets", keys.len());
+                true
+            }
+            Change::Live(batch) => {
+                batch.touched("by-app")?.iter().any(|key| key.parts().eq([app.as_str()]))
+            }
+        };
+        if changed {
+            read(&secrets, change.snapshot(), &app).await?;
+        }
+        let done = secrets.explain();
+        println!("so far {} fetched, {} found in the cache", done.gets, done.hits);
+    }
+    Ok(())
+}
+
+/// Reads the Secrets of an app, each or why it can't be had.
+async fn read(
+    secrets: &Fetching<Secret>,
+    keys: &Snapshot<Document>,
+    app: &str,
+) -> Result<(), kube_weir::Error> {
+    for secret in secrets.fetch(keys.by("by-app").get([app])?).await {
+        match secret {
+            Ok(secret) => {
+                let data = secret.data.iter().flatten();
+                let sizes = data.map(|(key, ByteString(bytes))| format!("{key} {}", bytes.len()));
+                let sizes: Vec<_> = sizes.collect();
+                println!("  {}: bytes of {}", secret.name_any(), sizes.join(", "));
+            }
+            Err(error) => eprintln!("  {error}"),
+        }
+    }
+    Ok(())
+}
+
+fn script(server: ApiServer) -> impl Future<Output = ()> {
+    for number in 1..=1000 {
+        put(&server, &format!("other-{number}"), &format!("app-{number}"), "c2VjcmV0");
+    }
+    put(&server, "shop-tls", "shop", "c2VjcmV0");
+    put(&server, "shop-token", "shop", "c2VjcmV0");
+    run(server)
+}
+
+async fn run(server: ApiServer) {
+    let pause = Duration::from_millis(700);
+    sleep(pause).await;
+    println!("(one of shop's is renewed)");
+    put(&server, "shop-tls", "shop", "YSBsb25nZXIgc2VjcmV0");
+    sleep(pause).await;
+    println!("(one of another app is)");
+    put(&server, "other-1", "app-1", "YSBsb25nZXIgc2VjcmV0");
+    sleep(pause).await;
+    println!("(one of shop's is deleted)");
+    server.delete("secrets", "default", "shop-token").expect("it is there");
+    sleep(pause).await;
+}
+
+fn put(server: &ApiServer, name: &str, app: &str, data: &str) {
+    let secret = json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": { "namespace": "default", "name": name, "labels": { "app": app } },
+        "data": { "key": data },
+    });
+    server.apply(&secret).expect("a valid Secret");
+}

@@ -1,0 +1,121 @@
+//! Two kinds as one world: Ingresses, and the Services that they route to. Each item is of one
+//! moment of both, and what would be if an object weren't there can be asked of any.
+//!
+//! ```sh
+//! cargo run --example world                 # an API server in this process
+//! cargo run --example world -- --cluster    # your current kube context, until ctrl-c
+//! ```
+//!
+//! It needs `list` and `watch` on `services` and `ingresses.networking.k8s.io`, in all namespaces.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::{core::v1::Service, networking::v1::Ingress};
+use kube::ResourceExt;
+use kube_weir::{
+    Error, IndexBy, Key, Snapshot, World, WorldChange, prelude::*, testing::ApiServer, watch, world,
+};
+use serde_json::json;
+use tokio::time::sleep;
+
+type Kinds = (Snapshot<Ingress>, Snapshot<Service>);
+
+const BACKEND: &str = "spec.rules[*].http.paths[*].backend.service.name";
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let (client, end) = support::connect(script).await?;
+    let ingresses = watch(Api::<Ingress>::all(client.clone()))
+        .index(IndexBy::paths(["metadata.namespace", BACKEND])?); // a key for each Service
+    let services = watch(Api::<Service>::all(client))
+        .index(IndexBy::paths(["metadata.namespace", "metadata.name"])?);
+    let changes = world((ingresses, services)).debounce(Duration::from_millis(500)).log_errors();
+
+    let mut changes = pin!(changes.take_until(end));
+    while let Some(change) = changes.next().await {
+        match &change {
+            WorldChange::InitialSync(_) => {} // only `with_progress()`
+            WorldChange::Synced(world) => {
+                let (ingresses, services) = world.kinds();
+                println!("{} ingresses, {} services", ingresses.len(), services.len());
+            }
+            WorldChange::Live(batch) => {
+                let stats = batch.stats(); // of both kinds
+                println!("+{} ~{} -{}", stats.created, stats.modified, stats.deleted);
+            }
+        }
+        tell(change.world())?;
+    }
+    Ok(())
+}
+
+fn tell(world: &World<Kinds>) -> Result<(), Error> {
+    let missing = missing(world)?;
+    for service in &missing {
+        println!("  {service} is routed to, and not there");
+    }
+    // What an admission webhook is asked before a deletion.
+    for service in &world.kinds().1 {
+        let (namespace, name) = (service.namespace().unwrap_or_default(), service.name_any());
+        let without = world.overlay().delete::<Service, _>(&namespace, &name).build();
+        if self::missing(&without)? == missing {
+            println!("  {namespace}, {name} could go");
+        }
+    }
+    Ok(())
+}
+
+/// The Services to which Ingresses route, and which are not there.
+fn missing(world: &World<Kinds>) -> Result<BTreeSet<Key>, Error> {
+    let (ingresses, services) = world.kinds();
+    let mut missing = BTreeSet::new();
+    for service in ingresses.by(IndexBy::<Ingress>::MAIN).keys()? {
+        if services.get_one(service.parts())?.is_none() {
+            missing.insert(service);
+        }
+    }
+    Ok(missing)
+}
+
+fn script(server: ApiServer) -> impl Future<Output = ()> {
+    for name in ["cart", "old-cart", "web"] {
+        service(&server, name);
+    }
+    ingress(&server, &["web", "cart"]);
+    run(server)
+}
+
+async fn run(server: ApiServer) {
+    let pause = Duration::from_millis(700);
+    sleep(pause).await;
+    println!("(the Ingress routes to a new Service, which is created a moment later)");
+    ingress(&server, &["web", "new-cart"]);
+    service(&server, "new-cart");
+    sleep(pause).await;
+    server.delete("services", "default", "web").expect("it is there");
+    sleep(pause).await;
+}
+
+fn service(server: &ApiServer, name: &str) {
+    let service = json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": { "namespace": "default", "name": name },
+    });
+    server.apply(&service).expect("a valid Service");
+}
+
+fn ingress(server: &ApiServer, services: &[&str]) {
+    let path = |name| json!({ "backend": { "service": { "name": name } } });
+    let paths: Vec<_> = services.iter().map(path).collect();
+    let ingress = json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": { "namespace": "default", "name": "shop" },
+        "spec": { "rules": [{ "http": { "paths": paths } }] },
+    });
+    server.apply(&ingress).expect("a valid Ingress");
+}

@@ -1,0 +1,63 @@
+//! The examples on their own API server, each as `examples/README.md` shows it.
+
+use std::{ffi::OsStr, path::Path};
+
+use super::{example, output, text};
+
+const README: &str = include_str!("../../../examples/README.md");
+
+/// Runs an example, which must print what its section shows, to the letter.
+async fn prints_what_is_shown(name: &str) {
+    let section = README.split("\n## ").find_map(|section| section.strip_prefix(name));
+    let shown = section.and_then(|section| section.split_once("```text\n")?.1.split_once("```"));
+    let ended = output(example(name)).await;
+    assert_eq!((ended.status.code(), text(&ended.stderr)), (Some(0), ""));
+    assert_eq!(Some(text(&ended.stdout)), shown.map(|(shown, _)| shown), "in examples/README.md");
+}
+
+#[tokio::test]
+async fn pod_changes() {
+    prints_what_is_shown("pod_changes").await;
+}
+
+#[tokio::test]
+async fn service_endpoints() {
+    prints_what_is_shown("service_endpoints").await;
+}
+
+#[tokio::test]
+async fn crd_dynamic() {
+    prints_what_is_shown("crd_dynamic").await;
+}
+
+#[tokio::test]
+async fn configmap_one() {
+    prints_what_is_shown("configmap_one").await;
+}
+
+#[tokio::test]
+async fn secrets_cached() {
+    prints_what_is_shown("secrets_cached").await;
+}
+
+#[tokio::test]
+async fn world() {
+    prints_what_is_shown("world").await;
+}
+
+#[test]
+fn every_example_is_listed() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let is_example =
+        |path: &Path| path.extension() == Some(OsStr::new("rs")) || path.join("main.rs").exists();
+    let mut listed = 0;
+    for path in entries.filter(|path| is_example(path)) {
+        let name = path.file_stem().unwrap().to_string_lossy();
+        let file = path.strip_prefix(&folder).unwrap().display();
+        assert!(README.contains(&format!(" | [`{name}`]({file}) | ")), "{name} is in no row");
+        assert!(README.contains(&format!("\n## {name}\n")), "{name} has no section");
+        listed += 1;
+    }
+    assert!(listed >= 10, "only {listed} examples were found");
+}
