@@ -11,6 +11,7 @@ mod examples;
 mod fetching;
 mod haproxy;
 mod index;
+mod into_events;
 mod keys;
 mod leader;
 mod live;
