@@ -3,6 +3,7 @@
 mod admission;
 mod apiserver;
 mod architecture;
+mod browser;
 mod concurrency;
 mod conformance;
 mod consumers;
@@ -10,6 +11,7 @@ mod debounce;
 mod examples;
 mod fetching;
 mod haproxy;
+mod http;
 mod index;
 mod into_events;
 mod keys;
@@ -19,6 +21,7 @@ mod logs;
 mod model;
 mod one;
 mod overlay;
+mod programs;
 mod random;
 mod schedules;
 // Not a part of the harness, which other binaries use too.

@@ -1,5 +1,10 @@
 //! The examples, as programs: what they print and how they end.
 
+mod axum_sse;
+mod leader_gated;
+mod snapshot_readers;
+mod with_controller;
+
 use std::{
     path::{Path, PathBuf},
     process::{Output, Stdio},
