@@ -19,7 +19,7 @@ mod support;
 use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{Client, ResourceExt};
+use kube::{Client, ResourceExt, api::ListParams};
 use kube_weir::{
     Campaign, Change, Election, Error, IndexBy, LeaseRef, LeaseTiming, prelude::*,
     testing::ApiServer, watch,
@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let end = tokio::spawn(end);
     let table = Arc::new(Table::default());
     let start =
-        |name, leave| tokio::spawn(replica(name, client.clone(), Arc::clone(&table), leave));
+        |name, patience| tokio::spawn(replica(name, client.clone(), Arc::clone(&table), patience));
 
     let first = start("a", Duration::from_secs(1));
     sleep(Duration::from_millis(200)).await;
@@ -53,7 +53,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("b was killed");
     end.await?;
 
-    let there = Api::<ConfigMap>::default_namespaced(client).list(&Default::default()).await?;
+    let there = Api::<ConfigMap>::default_namespaced(client).list(&ListParams::default()).await?;
     let there: BTreeMap<_, _> = there.iter().map(entry).collect();
     let mut written = table.subscribe();
     timeout(Duration::from_secs(5), written.wait_for(|table| *table == there)).await??;
@@ -66,7 +66,7 @@ async fn replica(
     name: &str,
     client: Client,
     table: Arc<Table>,
-    leave: Duration,
+    patience: Duration,
 ) -> Result<(), Error> {
     // Shorter than you want it: the death of `b` is noticed after a lease duration.
     let timing = LeaseTiming::default()
@@ -93,16 +93,16 @@ async fn replica(
         }
     };
     tokio::select! {
-        given_back = compete(name, campaign, leave) => given_back,
+        given_back = compete(name, campaign, patience) => given_back,
         () = work => Ok(()),
     }
 }
 
-async fn compete(name: &str, mut campaign: Campaign, leave: Duration) -> Result<(), Error> {
-    let mut leave = pin!(sleep(leave));
+async fn compete(name: &str, mut campaign: Campaign, patience: Duration) -> Result<(), Error> {
+    let mut over = pin!(sleep(patience));
     loop {
         tokio::select! {
-            () = &mut leave => {
+            () = &mut over => {
                 println!("{name} gives up");
                 return campaign.release().await;
             }

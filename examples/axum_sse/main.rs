@@ -33,8 +33,11 @@ use kube_weir::{
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, time::interval};
 
-/// A table for each kind, and for each column the path of what is in it.
-const TABLES: [(&str, &str, &[(&str, &str)]); 3] = [
+/// Their names, and the paths of what is in them.
+type Columns = &'static [(&'static str, &'static str)];
+
+/// A table for each kind.
+const TABLES: [(&str, &str, Columns); 3] = [
     (
         "deployments",
         "apps/v1/deployments",

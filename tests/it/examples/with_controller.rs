@@ -28,7 +28,9 @@ async fn only_what_was_touched_is_written() {
         stages.last_mut().expect("one").push(line);
     }
     // In which order several are reconciled is up to kube.
-    stages.iter_mut().for_each(|lines| lines.sort_unstable());
+    for lines in &mut stages {
+        lines.sort_unstable();
+    }
     assert_eq!(
         stages,
         [
