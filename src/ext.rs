@@ -8,10 +8,10 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     adapters::{
-        ChangeItem, Debounce, Debounced, EventItem, FilterFields, Indexed, LogErrors, Matching,
-        Spawned, WhileLeading,
+        ChangeItem, Debounce, Debounced, EventItem, FilterFields, Indexed, IntoEvents, LogErrors,
+        Matching, Spawned, WhileLeading,
     },
-    change::{Phase, Subject},
+    change::{Change, Phase, Subject},
     error::{Error, Kind},
     filter::{FieldFilter, FieldSelector},
     index::IndexBy,
@@ -221,6 +221,53 @@ pub trait EventStreamExt: Stream {
         K: Subject,
     {
         WhileLeading::new(self, leadership)
+    }
+
+    /// Turns the changes back into events, as kube's watcher gives them: for its
+    /// [`Controller`](kube::runtime::Controller), `reflector` and
+    /// [`WatchStreamExt`](kube::runtime::WatchStreamExt).
+    ///
+    /// [`Synced`](crate::Change::Synced) becomes a list, also when it comes again, with the next
+    /// [term](EventStreamExt::while_leading); what is live becomes
+    /// [`Apply`](kube::runtime::watcher::Event::Apply) and
+    /// [`Delete`](kube::runtime::watcher::Event::Delete). An object that was deleted and created anew
+    /// is both. Objects are copied, since kube's events own theirs.
+    ///
+    /// There is never an `Err`: a `Controller` stops all of its triggers for a while at one, whichever
+    /// it came from. So [`log_errors`](EventStreamExt::log_errors) goes before this.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube::runtime::{WatchStreamExt, reflector};
+    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let named = |name: &str| {
+    /// #     let mut config = ConfigMap::default();
+    /// #     config.metadata.name = Some(name.into());
+    /// #     config
+    /// # };
+    /// let (reader, writer) = reflector::store();
+    /// let configs = Events::listed([named("a")])
+    ///     .apply(named("b"))
+    ///     .index(IndexBy::path("metadata.name")?)
+    ///     .log_errors()
+    ///     .into_events()
+    ///     .reflect(writer)
+    ///     .applied_objects(); // with `reader`, what `Controller::for_stream` takes
+    ///
+    /// let names: Vec<_> = configs.map(|config| config.unwrap().metadata.name.unwrap()).collect().await;
+    /// assert_eq!(names, ["a", "b"]);
+    /// assert_eq!(reader.len(), 2);
+    /// # Ok(()) }
+    /// ```
+    fn into_events<K>(self) -> IntoEvents<Self, K>
+    where
+        Self: Stream<Item = Change<K>> + Sized,
+        K: Lookup + Clone,
+    {
+        IntoEvents::new(self)
     }
 
     /// Logs errors (`tracing`, level WARN) and takes them out of the stream.

@@ -56,6 +56,7 @@
 //! | [`index_keys`](Watch::index_keys) | stores keys only; [`Fetching`] gives the objects when they are wanted |
 //! | [`debounce`](EventStreamExt::debounce) | merges what comes in quick succession into one net [`Change`] |
 //! | [`while_leading`](EventStreamExt::while_leading) | lets changes through only while this replica leads: [`Election`] |
+//! | [`into_events`](EventStreamExt::into_events) | gives the changes to kube's `Controller`, as the events it knows |
 //! | [`log_errors`](EventStreamExt::log_errors) | logs failures, which are items and never the end |
 //! | [`world`](fn@world) | makes one stream of several kinds, each item with a snapshot of all of one moment |
 //! | [`watch_one`] | for one object by its name: `Present` or `Absent` |

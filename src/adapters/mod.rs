@@ -5,6 +5,7 @@ mod debounce;
 mod filter_fields;
 mod index;
 mod index_keys;
+mod into_events;
 pub(crate) mod item;
 mod log_errors;
 mod matching;
@@ -16,6 +17,7 @@ pub use self::{
     debounce::{Debounce, Debounced, Flusher},
     filter_fields::FilterFields,
     index::Indexed,
+    into_events::IntoEvents,
     item::{ChangeItem, EventItem},
     log_errors::LogErrors,
     matching::Matching,

@@ -150,4 +150,5 @@ fn public_types_go_where_users_need_them() {
     );
     sent::<kube_weir::adapters::Debounced<Indexed, Object>>();
     sent::<kube_weir::adapters::WhileLeading<Indexed, Object>>();
+    everywhere::<kube_weir::adapters::IntoEvents<futures::stream::Empty<Object>, Object>>();
 }

@@ -8,12 +8,12 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     process::{Child, Command},
     time::{sleep, timeout},
 };
 
-use crate::apiserver::required;
+use crate::{http::request, programs};
 
 #[path = "../../examples/ingress_config/render.rs"]
 mod render;
@@ -45,14 +45,7 @@ async fn shop(name: &'static str) -> SocketAddr {
 
 /// The status and the body of an answer.
 async fn get(proxy: SocketAddr, host: &str, path: &str) -> std::io::Result<(u16, String)> {
-    let mut stream = TcpStream::connect(proxy).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-    let body = answer.split("\r\n\r\n").nth(1).unwrap_or_default();
-    Ok((status, body.to_owned()))
+    request(proxy, host, "GET", path, "").await
 }
 
 /// `HAProxy` with workers that replace each other, until it is dropped.
@@ -126,9 +119,7 @@ fn ingress(server: &ApiServer) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_go_through_while_endpoints_change() {
-    if Command::new("haproxy").arg("-v").output().await.is_err() {
-        assert!(!required(), "there is no haproxy");
-        eprintln!("SKIPPED requests_go_through_while_endpoints_change: there is no haproxy");
+    if !programs::is_there("haproxy").await {
         return;
     }
     let folder = TempDir::new().unwrap();

@@ -65,7 +65,7 @@ struct Row {
     prompt: bool,
 }
 
-const ROWS: [Row; 9] = [
+const ROWS: [Row; 10] = [
     Row {
         name: "filter_fields",
         over: |events| events.filter_fields(FieldFilter::new(["data"]).unwrap()).map(drop).boxed(),
@@ -108,6 +108,12 @@ const ROWS: [Row; 9] = [
         name: "log_errors",
         over: |events| events.log_errors().map(drop).boxed(),
         run: 1024,
+        prompt: true,
+    },
+    Row {
+        name: "into_events",
+        over: |events| events.index(by_identity()).log_errors().into_events().map(drop).boxed(),
+        run: 64 * 1024,
         prompt: true,
     },
     Row {

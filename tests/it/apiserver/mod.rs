@@ -135,9 +135,14 @@ fn skip(why: &str) {
     if !SAID.swap(true, Ordering::Relaxed) {
         assets::say(&format!("\nTests are SKIPPED: {how}"));
     }
+    skipped("kube-apiserver");
+}
+
+/// Says that this test is skipped for want of something.
+pub(crate) fn skipped(missing: &str) {
     let thread = std::thread::current(); // libtest names it after the test
     let test = thread.name().unwrap_or("a test");
-    assets::say(&format!("SKIPPED {test}: no kube-apiserver\n"));
+    assets::say(&format!("SKIPPED {test}: no {missing}\n"));
 }
 
 /// Waits for the server to be free, but not for ever: two calls in one test wait for each other.

@@ -1,9 +1,13 @@
 //! The examples, as programs: what they print and how they end.
 
+mod axum_sse;
+mod leader_gated;
 mod metrics_prometheus;
 mod on_a_cluster;
 mod printed;
+mod snapshot_readers;
 mod watch;
+mod with_controller;
 
 use std::{
     path::PathBuf,

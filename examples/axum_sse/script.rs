@@ -1,0 +1,76 @@
+//! What happens in the API server of this process, for ever.
+
+use kube_weir::{
+    prelude::*,
+    testing::{ApiServer, Fault, On, Verb},
+};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+const BEAT: Duration = Duration::from_millis(500);
+
+/// How many Pods each Deployment has.
+const REPLICAS: u32 = 4;
+
+/// Two Deployments with their Services, of which one is rolled out again and again: a Pod comes, runs,
+/// and one of the old ones goes. Every now and then no watch of Pods can be had for a moment.
+pub(crate) fn run(server: ApiServer) -> impl Future<Output = ()> + Send {
+    for (app, address) in [("cart", "10.0.0.1"), ("web", "10.0.0.2")] {
+        let spec = json!({ "type": "ClusterIP", "clusterIP": address, "ports": [{ "port": 80 }] });
+        put(&server, "v1", "Service", &json!({ "metadata": { "name": app }, "spec": spec }));
+        for number in 0..REPLICAS {
+            put_pod(&server, app, number, "Running");
+        }
+    }
+    // Whatever somebody writes, in the page it is text.
+    put_deployment(&server, "cart", "cart:<b>1</b>", REPLICAS);
+    put_deployment(&server, "web", "web:1.0", REPLICAS);
+    async move { roll_out(&server).await }
+}
+
+async fn roll_out(server: &ApiServer) {
+    for next in REPLICAS.. {
+        let image = format!("web:1.{}", next / REPLICAS);
+        put_deployment(server, "web", &image, REPLICAS);
+        put_pod(server, "web", next, "Pending");
+        sleep(BEAT).await;
+        put_pod(server, "web", next, "Running");
+        server.delete("pods", "default", &pod("web", next - REPLICAS)).expect("it is there");
+        put_deployment(server, "web", &image, REPLICAS - 1);
+        sleep(BEAT).await;
+        if next % 20 == 10 {
+            server.fault(On::verb(Verb::Watch).resource("pods"), 3, Fault::status(503));
+            server.disconnect();
+        }
+    }
+}
+
+fn pod(app: &str, number: u32) -> String {
+    format!("{app}-{number:04}")
+}
+
+fn put_pod(server: &ApiServer, app: &str, number: u32, phase: &str) {
+    let pod = json!({
+        "metadata": { "name": pod(app, number), "labels": { "app": app } },
+        "spec": { "nodeName": format!("node-{}", number % 3), "containers": [] },
+        "status": { "phase": phase },
+    });
+    put(server, "v1", "Pod", &pod);
+}
+
+fn put_deployment(server: &ApiServer, app: &str, image: &str, ready: u32) {
+    let template = json!({ "spec": { "containers": [{ "image": image }] } });
+    let deployment = json!({
+        "metadata": { "name": app },
+        "spec": { "replicas": REPLICAS, "template": template },
+        "status": { "readyReplicas": ready },
+    });
+    put(server, "apps/v1", "Deployment", &deployment);
+}
+
+fn put(server: &ApiServer, api_version: &str, kind: &str, object: &Value) {
+    let mut object = object.clone();
+    object["apiVersion"] = api_version.into();
+    object["kind"] = kind.into();
+    server.apply(&object).expect("a valid object");
+}

@@ -1,0 +1,124 @@
+//! How a controller is tested without a cluster, and without waiting: this file is the test.
+//!
+//! ```sh
+//! cargo test --example mocked_stream     # what it does, asserted
+//! cargo run --example mocked_stream      # the same, printed
+//! ```
+//!
+//! `serve_hosts` takes any stream of events: `watch(api)` in production, here `stream::iter([..])`
+//! where only the order matters, and `testing::Events` where time and failures do. Time is virtual,
+//! so a debounce of an hour would be no slower.
+
+use futures::Stream;
+use k8s_openapi::api::networking::v1::Ingress;
+use kube::runtime::watcher;
+use kube_weir::{Change, Error, IndexBy, adapters::EventItem, prelude::*, testing::Events};
+use serde_json::json;
+
+const BY_HOST: &str = "by-host";
+
+/// The controller: tells a proxy which hosts to serve, to look at again, and to drop.
+async fn serve_hosts<S>(ingresses: S, mut tell: impl FnMut(String)) -> Result<(), Error>
+where
+    S: Stream<Item: EventItem<Object = Ingress>>,
+{
+    let by = IndexBy::path("metadata.name")?.and(BY_HOST, IndexBy::path("spec.rules[*].host")?);
+    let mut changes = pin!(ingresses.index(by).debounce(Duration::from_secs(1)).log_errors());
+    while let Some(change) = changes.next().await {
+        match change {
+            Change::InitialSync(_) => {} // only `with_progress()`
+            Change::Synced(snapshot) => {
+                for host in snapshot.by(BY_HOST).keys()? {
+                    tell(format!("serve {host}"));
+                }
+            }
+            Change::Live(batch) => {
+                for host in batch.touched(BY_HOST)? {
+                    let [before, after] = [batch.previous(), batch.snapshot()].map(|snapshot| {
+                        snapshot.by(BY_HOST).get(host.parts()).map(Iterator::count)
+                    });
+                    tell(match (before?, after?) {
+                        (0, _) => format!("serve {host}"),
+                        (_, 0) => format!("drop {host}"),
+                        _ => format!("reload {host}"),
+                    });
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What it tells, until the stream ends.
+async fn told<S>(ingresses: S) -> Vec<String>
+where
+    S: Stream<Item: EventItem<Object = Ingress>>,
+{
+    let mut told = Vec::new();
+    serve_hosts(ingresses, |line| told.push(line)).await.expect("valid paths");
+    told
+}
+
+/// An eventful minute.
+fn events() -> Events<Ingress> {
+    Events::listed([ingress("web", 1, "example.com")])
+        .wait(Duration::from_secs(20))
+        .apply(ingress("shop", 2, "shop.example.com")) // a lone change goes out at once,
+        .apply(ingress("tmp", 3, "tmp.example.com"))
+        .delete(ingress("tmp", 4, "tmp.example.com")) // what comes and goes at the next moment never,
+        .wait(Duration::from_secs(20))
+        .fail(watcher::Error::NoResourceVersion) // a failure ends nothing,
+        .list([ingress("shop", 5, "example.com")]) // and a relist is what differs.
+        .wait(Duration::from_secs(20))
+}
+
+fn ingress(name: &str, version: u32, host: &str) -> Ingress {
+    let metadata = json!({ "name": name, "uid": name, "resourceVersion": version.to_string() });
+    let ingress = json!({ "metadata": metadata, "spec": { "rules": [{ "host": host }] } });
+    serde_json::from_value(ingress).expect("an Ingress")
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() {
+    for line in told(events()).await {
+        println!("{line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+    use kube::runtime::watcher::Event;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_host_is_served_as_long_as_any_ingress_has_it() {
+        let [a, b] = ["a", "b"].map(|name| ingress(name, 1, "example.com"));
+        let one =
+            [Event::Init, Event::InitApply(a.clone()), Event::InitDone, Event::Apply(b.clone())];
+        assert_eq!(
+            told(stream::iter(one.clone())).await,
+            ["serve example.com", "reload example.com"]
+        );
+        let none = one.into_iter().chain([Event::Delete(a), Event::Delete(b)]);
+        // Debounced, as there is no moment between the last three.
+        assert_eq!(told(stream::iter(none)).await, ["serve example.com", "drop example.com"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_minute_with_a_failure_and_a_relist() {
+        let begun = Instant::now();
+        assert_eq!(
+            told(events()).await,
+            [
+                "serve example.com",
+                "serve shop.example.com",
+                "reload example.com",
+                "drop shop.example.com"
+            ]
+        );
+        assert_eq!(begun.elapsed(), Duration::from_secs(60));
+    }
+}

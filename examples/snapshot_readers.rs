@@ -1,0 +1,117 @@
+//! Threads that read a store without a lock while it changes, and a snapshot that doesn't.
+//!
+//! ```sh
+//! cargo run --example snapshot_readers
+//! cargo run --example snapshot_readers -- --cluster     # until ctrl-c
+//! ```
+//!
+//! Three threads take snapshots of the Pods and look them up by node. Whatever the watch does
+//! meanwhile, each snapshot is of one moment; the first one is kept, and stays as it was.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use k8s_openapi::api::core::v1::Pod;
+use kube_weir::{FieldFilter, IndexBy, Store, prelude::*, testing::ApiServer, watch};
+use serde_json::json;
+use tokio::time::sleep;
+
+const BY_NODE: &str = "by-node";
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let (client, end) = support::connect(script).await?;
+    let pods = watch(Api::<Pod>::all(client))
+        .filter_fields(FieldFilter::new(["metadata.managedFields", "status"])?)
+        .index(
+            IndexBy::paths(["metadata.namespace", "metadata.name"])?
+                .and(BY_NODE, IndexBy::path("spec.nodeName")?),
+        );
+    let store = pods.store();
+    let mut changes = pin!(pods.debounce(Duration::from_millis(300)).log_errors());
+    let first = changes.first_synced().await?;
+    println!("Synced: {} Pods on {} nodes", first.len(), first.by(BY_NODE).keys()?.len());
+
+    let reads = Arc::new(AtomicU64::new(0));
+    let ended = Arc::new(AtomicBool::new(false));
+    let readers = [(); 3].map(|()| {
+        let (store, reads, ended) = (store.clone(), Arc::clone(&reads), Arc::clone(&ended));
+        thread::spawn(move || read(&store, &reads, &ended))
+    });
+
+    let mut changes = pin!(changes.take_until(end));
+    while let Some(change) = changes.next().await {
+        let Some(batch) = change.batch() else { continue };
+        let (stats, reads) = (batch.stats(), reads.swap(0, Ordering::Relaxed));
+        println!("+{} ~{} -{} after {reads} reads", stats.created, stats.modified, stats.deleted);
+        for node in batch.touched(BY_NODE)? {
+            let count = batch.snapshot().by(BY_NODE).get(node.parts())?.count();
+            println!("  {node} has {count} Pods");
+        }
+    }
+
+    ended.store(true, Ordering::Relaxed);
+    for reader in readers {
+        reader.join().map_err(|_| "a reader panicked")??;
+    }
+    println!("Now: {} Pods; the first snapshot still has {}", store.snapshot().len(), first.len());
+    Ok(())
+}
+
+/// Looks all Pods up by their nodes, again and again.
+fn read(store: &Store<Pod>, reads: &AtomicU64, ended: &AtomicBool) -> Result<(), kube_weir::Error> {
+    while !ended.load(Ordering::Relaxed) {
+        let snapshot = store.snapshot();
+        let by_node = snapshot.by(BY_NODE);
+        let mut found = 0;
+        for node in by_node.keys()? {
+            found += by_node.get(node.parts())?.count();
+        }
+        let waiting =
+            snapshot.iter().filter(|pod| by_node.keys_of(pod).is_ok_and(|own| own.is_empty()));
+        assert_eq!(found + waiting.count(), snapshot.len(), "a snapshot of two moments");
+        reads.fetch_add(1, Ordering::Relaxed);
+        thread::sleep(Duration::from_micros(100));
+    }
+    Ok(())
+}
+
+/// 60 Pods on three nodes, of which one is drained: its Pods go, and come again on the others.
+fn script(server: ApiServer) -> impl Future<Output = ()> + Send {
+    for number in 0..60 {
+        put(&server, number, number % 3);
+    }
+    async move {
+        sleep(Duration::from_millis(500)).await;
+        for number in (0..60).step_by(3) {
+            server.delete("pods", "default", &name(number)).expect("it is there");
+            put(&server, number + 60, 1 + number % 2);
+            sleep(Duration::from_millis(60)).await;
+        }
+        for number in [1, 2] {
+            server.delete("pods", "default", &name(number)).expect("it is there");
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+}
+
+fn name(number: u32) -> String {
+    format!("web-{number}")
+}
+
+fn put(server: &ApiServer, number: u32, node: u32) {
+    server
+        .apply(&json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name(number) },
+            "spec": { "nodeName": format!("node-{node}"), "containers": [] },
+        }))
+        .expect("a valid Pod");
+}

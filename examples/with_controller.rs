@@ -1,0 +1,178 @@
+//! kube's `Controller` over this library's watches, with reconciliations that read its indexes.
+//!
+//! ```sh
+//! cargo run --example with_controller
+//! cargo run --example with_controller -- --cluster
+//! ```
+//!
+//! For each Service with the label `example: with-controller` it keeps a `ConfigMap`, `NAME-ready`,
+//! that lists the addresses which are ready. There are three ways into a `Controller`:
+//!
+//! * `for_stream` for the Services. kube hands objects over out of a store of its own, so this is the
+//!   kind of which there are two copies: `into_events()` and `reflect(writer)` fill that store.
+//! * `owns_stream` for the `ConfigMaps`, since who owns one is in it.
+//! * `reconcile_on` for the `EndpointSlices`, which don't say so. What a batch `touched` in an index
+//!   names the Services, also the one that a slice no longer belongs to; kube's `watches_stream` would
+//!   see the new one only. And no store of kube's is filled with them.
+//!
+//! All three need kube's feature `unstable-runtime`. On a cluster it writes those `ConfigMaps`, and
+//! needs `list` and `watch` on services, endpointslices and configmaps, and `patch` on configmaps.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::sync::Arc;
+
+use futures::stream;
+use k8s_openapi::api::{
+    core::v1::{ConfigMap, Service},
+    discovery::v1::EndpointSlice,
+};
+use kube::{
+    Client, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+    runtime::{
+        Controller, WatchStreamExt,
+        controller::Action,
+        reflector::{self, ObjectRef},
+    },
+};
+use kube_weir::{Batch, IndexBy, Store, prelude::*, testing::ApiServer, watch};
+use serde_json::json;
+use tokio::time::sleep;
+
+const OURS: &str = "example=with-controller";
+const BY_SERVICE: &str = "by-service";
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let (client, end) = support::connect(script).await?;
+    let identity = ["metadata.namespace", "metadata.name"];
+    let service = ["metadata.namespace", "metadata.labels['kubernetes.io/service-name']"];
+    let services = watch(Api::<Service>::all(client.clone())).labels(OURS)?;
+    let services = services.index(IndexBy::paths(identity)?);
+    let slices = watch(Api::<EndpointSlice>::all(client.clone()))
+        .index(IndexBy::paths(identity)?.and(BY_SERVICE, IndexBy::paths(service)?));
+    let written = watch(Api::<ConfigMap>::all(client.clone())).labels(OURS)?;
+    let written = written.index(IndexBy::paths(identity)?);
+
+    let context = Context { client, slices: slices.store(), written: written.store() };
+    let known = services.store();
+    let (reader, writer) = reflector::store();
+    let touched =
+        slices.debounce(Duration::from_millis(100)).log_errors().flat_map(move |change| {
+            // What there was at the start is waited for by the first reconciliations.
+            stream::iter(change.batch().map(|batch| owners(batch, &known)).unwrap_or_default())
+        });
+    // The controller polls the pipelines, so there is nothing to spawn.
+    let reconciled = Controller::for_stream(
+        services.log_errors().into_events().reflect(writer).applied_objects(),
+        reader,
+    )
+    .owns_stream(written.log_errors().into_events().touched_objects())
+    .reconcile_on(touched)
+    .run(reconcile, |_, _, _| Action::requeue(Duration::from_secs(5)), Arc::new(context));
+
+    let mut reconciled = pin!(reconciled.take_until(end));
+    while let Some(result) = reconciled.next().await {
+        if let Err(error) = result {
+            eprintln!("{error}");
+        }
+    }
+    Ok(())
+}
+
+/// The Services of which a slice changed that are ours.
+fn owners(batch: &Batch<EndpointSlice>, known: &Store<Service>) -> Vec<ObjectRef<Service>> {
+    let touched = batch.touched(BY_SERVICE).expect("an index of this store");
+    let services = touched.iter().filter_map(|key| {
+        let [namespace, name] = &key.parts().collect::<Vec<_>>()[..] else { return None };
+        known.object(namespace, name).map(|service| ObjectRef::from_obj(&*service))
+    });
+    services.collect()
+}
+
+struct Context {
+    client: Client,
+    slices: Store<EndpointSlice>,
+    written: Store<ConfigMap>,
+}
+
+async fn reconcile(
+    service: Arc<Service>,
+    context: Arc<Context>,
+) -> Result<Action, kube_weir::Error> {
+    let Context { client, slices, written } = &*context;
+    slices.synced().await?;
+    written.synced().await?;
+
+    let (namespace, name) = (service.namespace().unwrap_or_default(), service.name_any());
+    let slices = slices.snapshot();
+    let endpoints =
+        slices.by(BY_SERVICE).get([&namespace, &name])?.flat_map(|slice| &slice.endpoints);
+    // Unknown counts as ready.
+    let ready = endpoints.filter(|endpoint| {
+        endpoint.conditions.as_ref().and_then(|conditions| conditions.ready) != Some(false)
+    });
+    let mut addresses: Vec<_> = ready.flat_map(|endpoint| endpoint.addresses.clone()).collect();
+    addresses.sort();
+    let data = [("addresses".to_owned(), addresses.join(","))].into();
+
+    let child = format!("{name}-ready");
+    if written.object(&namespace, &child).is_some_and(|child| child.data.as_ref() == Some(&data)) {
+        return Ok(Action::await_change());
+    }
+    let wanted = json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": child,
+            "labels": { "example": "with-controller" },
+            "ownerReferences": [service.controller_owner_ref(&())],
+        },
+        "data": data,
+    });
+    let api = Api::<ConfigMap>::namespaced(client.clone(), &namespace);
+    let params = PatchParams::apply("kube-weir-example").force();
+    let answer = api.patch(&child, &params, &Patch::Apply(&wanted)).await?;
+    println!("{namespace}/{child} = [{}]", addresses.join(", "));
+    // The write comes back as a change of what is owned; then there is nothing to do.
+    written.wait_for(&answer).await?;
+    Ok(Action::await_change())
+}
+
+/// Three Services, then what happens to their slices, and to one of the `ConfigMaps`.
+async fn script(server: ApiServer) {
+    for (number, service) in ["blog", "docs", "shop"].into_iter().enumerate() {
+        let metadata = json!({ "name": service, "labels": { "example": "with-controller" } });
+        put(&server, &json!({ "apiVersion": "v1", "kind": "Service", "metadata": metadata }));
+        slice(&server, &format!("{service}-1"), service, &[&format!("10.0.{number}.1")]);
+    }
+    sleep(Duration::from_millis(500)).await;
+    println!("(shop scales)");
+    slice(&server, "shop-1", "shop", &["10.0.2.1", "10.0.2.2"]);
+    sleep(Duration::from_millis(500)).await;
+    println!("(a slice of docs goes to blog)");
+    slice(&server, "docs-1", "blog", &["10.0.1.1"]);
+    sleep(Duration::from_millis(500)).await;
+    println!("(somebody deletes what is there for shop)");
+    server.delete("configmaps", "default", "shop-ready").expect("it was written");
+    sleep(Duration::from_millis(500)).await;
+}
+
+fn slice(server: &ApiServer, name: &str, service: &str, addresses: &[&str]) {
+    let metadata = json!({ "name": name, "labels": { "kubernetes.io/service-name": service } });
+    let ready = json!({ "ready": true });
+    let endpoints = addresses.iter().map(|own| json!({ "addresses": [own], "conditions": ready }));
+    put(
+        server,
+        &json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": metadata,
+            "addressType": "IPv4", "endpoints": endpoints.collect::<Vec<_>>(),
+        }),
+    );
+}
+
+fn put(server: &ApiServer, object: &serde_json::Value) {
+    server.apply(object).expect("a valid object");
+}

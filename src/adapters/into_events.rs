@@ -1,0 +1,112 @@
+use std::{
+    collections::VecDeque,
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use futures::{Stream, stream::FusedStream};
+use kube::runtime::{
+    reflector::Lookup,
+    watcher::{self, Event},
+};
+use pin_project_lite::pin_project;
+
+use crate::change::{Batch, Change, Delta};
+
+/// How many changes without an event are passed over before the executor gets its turn.
+const RUN: usize = 64;
+
+pin_project! {
+    /// The stream of [`EventStreamExt::into_events`](crate::EventStreamExt::into_events).
+    #[must_use = "streams do nothing unless polled"]
+    pub struct IntoEvents<S, K> {
+        #[pin]
+        changes: S,
+        // What is still to be told of the last change.
+        left: VecDeque<Event<Arc<K>>>,
+    }
+}
+
+impl<S, K> IntoEvents<S, K> {
+    pub(crate) fn new(changes: S) -> Self {
+        Self { changes, left: VecDeque::new() }
+    }
+}
+
+impl<S, K> Stream for IntoEvents<S, K>
+where
+    S: Stream<Item = Change<K>>,
+    K: Lookup + Clone,
+{
+    type Item = watcher::Result<Event<K>>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut this = self.project();
+        for _ in 0..RUN {
+            if let Some(event) = this.left.pop_front() {
+                return Poll::Ready(Some(Ok(owned(event))));
+            }
+            match ready!(this.changes.as_mut().poll_next(cx)) {
+                None => return Poll::Ready(None),
+                // What has loaded so far is told by the list.
+                Some(Change::InitialSync(_)) => {}
+                Some(Change::Synced(snapshot)) => {
+                    this.left.push_back(Event::Init);
+                    this.left.extend(snapshot.iter().cloned().map(Event::InitApply));
+                    this.left.push_back(Event::InitDone);
+                }
+                Some(Change::Live(batch)) => tell(&batch, this.left),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<S, K> FusedStream for IntoEvents<S, K>
+where
+    S: FusedStream<Item = Change<K>>,
+    K: Lookup + Clone,
+{
+    fn is_terminated(&self) -> bool {
+        self.left.is_empty() && self.changes.is_terminated()
+    }
+}
+
+fn tell<K: Lookup>(batch: &Batch<K>, events: &mut VecDeque<Event<Arc<K>>>) {
+    for delta in batch.deltas() {
+        match delta {
+            Delta::Created(new) => events.push_back(Event::Apply(Arc::clone(new))),
+            Delta::Deleted(old) => events.push_back(Event::Delete(Arc::clone(old))),
+            Delta::Modified { old, new } => {
+                // Another object of the same name: who goes by owners or uids must see both.
+                if old.uid() != new.uid() {
+                    events.push_back(Event::Delete(Arc::clone(old)));
+                }
+                events.push_back(Event::Apply(Arc::clone(new)));
+            }
+        }
+    }
+}
+
+/// kube's events own their objects. Copied one at a time, when it is asked for.
+fn owned<K: Clone>(event: Event<Arc<K>>) -> Event<K> {
+    match event {
+        Event::Init => Event::Init,
+        Event::InitApply(object) => Event::InitApply(Arc::unwrap_or_clone(object)),
+        Event::InitDone => Event::InitDone,
+        Event::Apply(object) => Event::Apply(Arc::unwrap_or_clone(object)),
+        Event::Delete(object) => Event::Delete(Arc::unwrap_or_clone(object)),
+    }
+}
+
+impl<S: fmt::Debug, K> fmt::Debug for IntoEvents<S, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IntoEvents")
+            .field("changes", &self.changes)
+            .field("left", &self.left.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,163 @@
+//! `axum_sse`: the page in a browser, and what it is sent.
+
+use std::net::SocketAddr;
+
+use k8s_openapi::api::core::v1::Service;
+use kube::{
+    Api,
+    api::{DeleteParams, Patch, PatchParams, PostParams},
+};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+    process::Command,
+};
+
+use super::{Running, SOON, example, timeout};
+use crate::{
+    apiserver::{self, ADMIN},
+    browser::Page,
+};
+
+const PODS: &str = "return [...document.querySelectorAll('#pods tbody tr')]
+    .map(row => row.cells[0].textContent)";
+
+/// The server of the page, and its address.
+async fn serve(mut command: Command) -> (Running, SocketAddr) {
+    let mut child = command.spawn().expect("it starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let line = timeout(SOON, lines.next_line()).await.expect("a line in time");
+    let line = line.expect("text").expect("it runs");
+    let address = line.strip_prefix("http://").expect("a URL").parse().expect("an address");
+    (Running { child, lines }, address)
+}
+
+async fn stop(mut running: Running) {
+    let pid = running.child.id().expect("it runs").to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().await.expect("kill").success());
+    assert_eq!(running.end().await, (0, String::new()), "after ctrl-c");
+}
+
+/// The first messages that a visitor is sent, with their names, up to one with this name.
+async fn messages(to: SocketAddr, last: &str) -> Vec<(String, Value)> {
+    let mut stream = TcpStream::connect(to).await.expect("a connection");
+    stream.write_all(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("sent");
+    let mut lines = BufReader::new(stream).lines();
+    let mut messages: Vec<(String, Value)> = Vec::new();
+    while !messages.last().is_some_and(|(name, data)| name == last && !data.is_null()) {
+        let line = timeout(SOON, lines.next_line()).await.expect("a line in time");
+        let line = line.expect("text").expect("it goes on");
+        if let Some(name) = line.strip_prefix("event: ") {
+            messages.push((name.to_owned(), Value::Null));
+        } else if let Some(data) = line.strip_prefix("data: ") {
+            messages.last_mut().expect("a name").1 = serde_json::from_str(data).expect("JSON");
+        }
+    }
+    messages
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_visitor_gets_everything_first() {
+    let mut command = example("axum_sse");
+    command.args(["--port", "0"]);
+    let (running, address) = serve(command).await;
+    for _ in 0..2 {
+        let messages = messages(address, "batch").await;
+        let names: Vec<_> = messages.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names[0], "tables");
+        assert!(names.contains(&"health"), "{names:?}");
+        let world = messages.iter().rposition(|(name, _)| name == "world").expect("a world");
+        let pods = messages[world].1["pods"].as_array().expect("rows");
+        assert!((8..=9).contains(&pods.len()), "{pods:?}");
+        let (_, batch) = messages.last().expect("a batch");
+        // Nothing happens to these.
+        assert_eq!(batch.get("services"), None, "{batch}");
+    }
+    stop(running).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_shows_what_comes_and_goes() {
+    let mut command = example("axum_sse");
+    command.args(["--port", "0"]);
+    let (running, address) = serve(command).await;
+    let Some(page) = Page::open(&format!("http://{address}/")).await else { return };
+
+    let names = |value: &Value| -> Vec<String> {
+        serde_json::from_value(value.clone()).expect("a list of names")
+    };
+    let first = names(&page.until(PODS, |pods| names(pods).len() >= 8).await);
+    assert!(first.is_sorted(), "{first:?}");
+    // What isn't drawn anew keeps this.
+    page.run("document.querySelector('#services tbody tr').title = 'the same'").await;
+    let later = page
+        .until(PODS, |pods| {
+            let pods = names(pods);
+            pods.iter().any(|pod| !first.contains(pod))
+                && first.iter().any(|pod| !pods.contains(pod))
+        })
+        .await;
+    assert!(names(&later).is_sorted(), "{later}");
+    let count = "return document.querySelector('#pods .count').textContent ==
+        document.querySelectorAll('#pods tbody tr').length";
+    assert_eq!(page.run(count).await, true);
+    let kept = "return document.querySelector('#services tbody tr').title";
+    assert_eq!(page.run(kept).await, "the same");
+
+    let markup = "return document.querySelectorAll('tbody :not(tr, td)').length";
+    assert_eq!(page.run(markup).await, 0);
+    let images = "return [...document.querySelectorAll('#deployments tbody tr')]
+        .map(row => row.cells[3].textContent)";
+    assert_eq!(page.run(images).await[0], "cart:<b>1</b>");
+
+    // Both come by themselves: now and then no watch of Pods can be had.
+    let state = "return document.querySelector('#pods .state').textContent";
+    page.until(state, |state| state == "synced").await;
+    page.until(state, |state| state.as_str().is_some_and(|state| state.ends_with("degraded")))
+        .await;
+    let error = "return document.querySelector('#pods .error').textContent";
+    let error = page.run(error).await;
+    assert!(error.as_str().is_some_and(|error| error.contains("503")), "{error}");
+    page.until(state, |state| state == "synced").await;
+
+    stop(running).await;
+    let link = "return document.getElementById('link').textContent";
+    page.until(link, |link| link == "reconnecting").await;
+    let mut command = example("axum_sse");
+    command.args(["--port", &address.port().to_string()]);
+    let (running, _) = serve(command).await;
+    page.until(link, |link| link == "connected").await;
+    // That server begins with the first Pods again.
+    page.until(PODS, |pods| names(pods).iter().any(|pod| pod == "web-0003")).await;
+    page.close().await;
+    stop(running).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_shows_a_real_server() {
+    let Some(cluster) = apiserver::server().await else { return };
+    let mut command = example("axum_sse");
+    command.args(["--cluster", "--port", "0"]).env("KUBECONFIG", cluster.kubeconfig(ADMIN));
+    let (running, address) = serve(command).await;
+    let Some(page) = Page::open(&format!("http://{address}/")).await else { return };
+    let services = "return Object.fromEntries([...document.querySelectorAll('#services tbody tr')]
+        .map(row => [row.cells[0].textContent, row.cells[3].textContent]))";
+    let state = "return document.querySelector('#services .state')?.textContent";
+    page.until(state, |state| state == "synced").await;
+    assert_eq!(page.run(services).await.get("axum-sse"), None);
+
+    let api = Api::<Service>::default_namespaced(cluster.client().await);
+    let service =
+        json!({ "metadata": { "name": "axum-sse" }, "spec": { "ports": [{ "port": 80 }] } });
+    let service: Service = serde_json::from_value(service).expect("a Service");
+    api.create(&PostParams::default(), &service).await.expect("created");
+    page.until(services, |services| services["axum-sse"] == "80").await;
+    let patch = Patch::Merge(json!({ "spec": { "ports": [{ "port": 81 }] } }));
+    api.patch("axum-sse", &PatchParams::default(), &patch).await.expect("patched");
+    page.until(services, |services| services["axum-sse"] == "81").await;
+    api.delete("axum-sse", &DeleteParams::default()).await.expect("deleted");
+    page.until(services, |services| services.get("axum-sse").is_none()).await;
+    page.close().await;
+    stop(running).await;
+}
