@@ -80,16 +80,20 @@ impl<V> WorldStore<V> {
         }
     }
 
+    fn state(&self, status: &Status) -> &'static str {
+        match (status.synced, self.status.has_changed().is_err()) {
+            (_, true) => "ended",
+            (false, _) => "loading",
+            (true, _) => "synced",
+        }
+    }
+
     /// What each kind is doing, for people and dashboards.
     pub fn explain(&self) -> WorldExplain {
         let status = self.status.borrow();
         let kinds = status.kinds.iter().map(|kind| (Arc::clone(&kind.name), kind.store.explain()));
         WorldExplain {
-            state: match (status.synced, self.status.has_changed().is_err()) {
-                (_, true) => "ended",
-                (false, _) => "loading",
-                (true, _) => "synced",
-            },
+            state: self.state(&status),
             generation: self.current.load().generation,
             kinds: kinds.collect(),
         }
@@ -175,7 +179,7 @@ impl<V> fmt::Debug for WorldStore<V> {
         let status = self.status.borrow();
         let kinds: Vec<_> = status.kinds.iter().map(|kind| &kind.name).collect();
         f.debug_struct("WorldStore")
-            .field("synced", &status.synced)
+            .field("state", &self.state(&status))
             .field("kinds", &kinds)
             .field("generation", &self.current.load().generation)
             .finish_non_exhaustive()
