@@ -41,7 +41,7 @@ pub(super) struct Incoming {
     joined: Option<Joined>,
     /// What an earlier one was joined in.
     spare: Vec<u8>,
-    measured: measure::Request,
+    measured: Option<measure::Request>,
 }
 
 /// The end of a frame and the beginning of the next one.
@@ -51,7 +51,7 @@ struct Joined {
 }
 
 impl Incoming {
-    pub(super) fn new(what: String, body: Body, measured: measure::Request) -> Self {
+    pub(super) fn new(what: String, body: Body) -> Self {
         Self {
             what,
             body,
@@ -60,8 +60,13 @@ impl Incoming {
             fetched: 0,
             joined: None,
             spare: Vec::new(),
-            measured,
+            measured: None,
         }
+    }
+
+    /// As the answer of this request.
+    pub(super) fn measured(self, request: measure::Request) -> Self {
+        Self { measured: Some(request), ..self }
     }
 
     /// What can be taken. There may be more of the frame, which [`more`](Self::more) adds.
@@ -124,7 +129,7 @@ impl Incoming {
         };
         let frame = frame.map_err(|cause| from_client(&self.what, cause))?;
         if let Ok(bytes) = frame.into_data() {
-            self.measured.received(bytes.len());
+            self.measured.iter().for_each(|measured| measured.received(bytes.len()));
             self.frame = bytes;
             self.join();
         }

@@ -250,11 +250,7 @@ mod tests {
         };
         let client = Client::new(tower::service_fn(answer), "default");
         let answer = client.send(Request::new(Body::empty())).await.unwrap();
-        let incoming = Incoming::new(
-            "list".into(),
-            answer.into_body(),
-            crate::measure::Requests::default().begin("list"),
-        );
+        let incoming = Incoming::new("list".into(), answer.into_body());
         let mut page = Page::new(incoming, Duration::from_secs(1));
         let mut items = Vec::new();
         let read = |bytes: &[u8], types: &Types| {

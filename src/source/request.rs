@@ -78,7 +78,7 @@ impl Endpoint {
             .and_then(|response| response.map_err(|cause| from_client(&what, cause)));
         measured.answered(response.as_ref().ok().map(http::Response::status));
         let (head, body) = response?.into_parts();
-        let mut incoming = Incoming::new(what.clone(), body, measured);
+        let mut incoming = Incoming::new(what.clone(), body).measured(measured);
         if head.status.is_success() {
             return Ok(incoming);
         }

@@ -381,7 +381,7 @@ impl<K> Store<K> {
     ///   "resource": "v1/configmaps",
     ///   "name": "settings",
     ///   "state": "synced",
-    ///   "resource_version": "2",
+    ///   "resource_version": "3",
     ///   "silent_ms": 1500,
     ///   "objects": 2,
     ///   "bytes": null,
@@ -415,12 +415,7 @@ impl<K> Store<K> {
         Explain {
             resource: Arc::clone(&origin.resource),
             name: origin.name.clone(),
-            state: match (status.synced, status.listing, self.status.has_changed().is_err()) {
-                (_, _, true) => "ended",
-                (false, _, _) => "loading",
-                (true, true, _) => "relisting",
-                (true, false, _) => "synced",
-            },
+            state: self.state(&status),
             resource_version: status.position.earliest().map(str::to_owned),
             silent_ms: silent.map(|silent| u64::try_from(silent).unwrap_or(u64::MAX)),
             objects: snapshot.len(),
@@ -437,6 +432,17 @@ impl<K> Store<K> {
     }
 }
 
+impl<K> Store<K> {
+    fn state(&self, status: &Status) -> &'static str {
+        match (status.synced, status.listing, self.status.has_changed().is_err()) {
+            (_, _, true) => "ended",
+            (false, _, _) => "loading",
+            (true, true, _) => "relisting",
+            (true, false, _) => "synced",
+        }
+    }
+}
+
 impl<K> Clone for Store<K> {
     fn clone(&self) -> Self {
         Self { current: Arc::clone(&self.current), status: self.status.clone() }
@@ -448,7 +454,7 @@ impl<K> fmt::Debug for Store<K> {
         let status = self.status.borrow();
         f.debug_struct("Store")
             .field("resource", &self.current.load().origin().resource)
-            .field("synced", &status.synced)
+            .field("state", &self.state(&status))
             .field("objects", &self.current.load().len())
             .field("last_error", &status.last_error.as_ref().map(ToString::to_string))
             .finish_non_exhaustive()

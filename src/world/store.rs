@@ -131,6 +131,14 @@ impl<V> WorldStore<V> {
         }
     }
 
+    fn state(&self, status: &Status) -> &'static str {
+        match (status.synced, self.status.has_changed().is_err()) {
+            (_, true) => "ended",
+            (false, _) => "loading",
+            (true, _) => "synced",
+        }
+    }
+
     /// What each kind is doing, for people and dashboards.
     ///
     /// ```
@@ -160,11 +168,7 @@ impl<V> WorldStore<V> {
         let status = self.status.borrow().clone();
         let kinds = status.kinds.iter().map(|kind| (Arc::clone(&kind.name), kind.store.explain()));
         WorldExplain {
-            state: match (status.synced, self.status.has_changed().is_err()) {
-                (_, true) => "ended",
-                (false, _) => "loading",
-                (true, _) => "synced",
-            },
+            state: self.state(&status),
             generation: self.current.load().generation,
             kinds: kinds.collect(),
         }
@@ -250,7 +254,7 @@ impl<V> fmt::Debug for WorldStore<V> {
         let status = self.status.borrow();
         let kinds: Vec<_> = status.kinds.iter().map(|kind| &kind.name).collect();
         f.debug_struct("WorldStore")
-            .field("synced", &status.synced)
+            .field("state", &self.state(&status))
             .field("kinds", &kinds)
             .field("generation", &self.current.load().generation)
             .finish_non_exhaustive()
