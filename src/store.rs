@@ -442,8 +442,8 @@ impl SyncPolicy {
         Self { deadline, ..self }
     }
 
-    /// Whether a refusal (forbidden, unauthorized, not installed) ends a wait at once, instead of at
-    /// the deadline. Default: false. See the example of [`Store::synced`].
+    /// Whether a refusal (forbidden, unauthorized, not installed) ends a wait at once, instead of
+    /// at the deadline. Default: false. See the example of [`Store::synced`].
     #[must_use]
     pub fn fail_fast(self, fail_fast: bool) -> Self {
         Self { fail_fast, ..self }
