@@ -259,8 +259,8 @@ impl<K> Batch<K> {
         found.get_or_init(|| find(previous, snapshot))
     }
 
-    /// The state after these changes, in which what an object refers to can be looked up: it is of the
-    /// same moment. [`previous`](Batch::previous) has an example.
+    /// The state after these changes, in which what an object refers to can be looked up: it is of
+    /// the same moment. [`previous`](Batch::previous) has an example.
     pub fn snapshot(&self) -> &Snapshot<K> {
         &self.0.snapshot
     }
@@ -290,8 +290,8 @@ impl<K> Batch<K> {
     }
 
     /// The keys of an index whose content changed: those that the changed objects have, and those
-    /// that they had. What is made of one key each, such as a virtual host, is made anew for these alone.
-    /// [`IndexBy::MAIN`](crate::IndexBy::MAIN) is the name of the main index.
+    /// that they had. What is made of one key each, such as a virtual host, is made anew for these
+    /// alone. [`IndexBy::MAIN`](crate::IndexBy::MAIN) is the name of the main index.
     ///
     /// # Errors
     ///
@@ -377,8 +377,8 @@ impl<K> fmt::Debug for Batch<K> {
 
 /// How many objects a [`Batch`] created, modified and deleted.
 ///
-/// The sum of several counts what was changed in each; what was created in one and deleted in another
-/// is both.
+/// The sum of several counts what was changed in each; what was created in one and deleted in
+/// another is both.
 ///
 /// ```
 /// use kube_weir::{ChangeStats, IndexBy, prelude::*, testing::Events};
@@ -492,8 +492,8 @@ impl<K> Delta<K> {
         }
     }
 
-    /// The newest known version: the new one, or the last one of a deleted object; for its name, which
-    /// is the same in all versions. See the [example](Delta::old).
+    /// The newest known version: the new one, or the last one of a deleted object; for its name,
+    /// which is the same in all versions. See the [example](Delta::old).
     pub fn object(&self) -> &Arc<K> {
         match self {
             Self::Created(object) | Self::Modified { new: object, .. } | Self::Deleted(object) => {

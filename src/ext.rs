@@ -118,8 +118,9 @@ pub trait EventStreamExt: Stream {
     /// change. Relists show as what differs, often nothing.
     ///
     /// An [`Overlay`](crate::Overlay) of a snapshot knows the stages that stand right before this
-    /// one; a stream that was boxed in between hides them. On a [`Watch`](crate::Watch) this is a method
-    /// of its own, [`Watch::index`](crate::Watch::index), which decodes less when it lists again.
+    /// one; a stream that was boxed in between hides them. On a [`Watch`](crate::Watch) this is a
+    /// method of its own, [`Watch::index`](crate::Watch::index), which decodes less when it lists
+    /// again.
     ///
     /// ```
     /// use kube_weir::{Change, IndexBy, prelude::*, testing::Events};
@@ -153,8 +154,8 @@ pub trait EventStreamExt: Stream {
     /// up. At the end of the stream what is held back goes out. While the consumer is busy,
     /// changes merge; no more than one item waits.
     ///
-    /// A plain [`Duration`](std::time::Duration) is a [`Debounce::interval`]: see [`Debounce`] for the
-    /// choice.
+    /// A plain [`Duration`](std::time::Duration) is a [`Debounce::interval`]: see [`Debounce`] for
+    /// the choice.
     ///
     /// ```
     /// use kube_weir::{Change, IndexBy, prelude::*, testing::Events};
@@ -187,8 +188,8 @@ pub trait EventStreamExt: Stream {
     ///
     /// The stream upstream is polled all the time, so a follower's store is as fresh as the
     /// leader's. On gaining the leadership the current state comes first, as
-    /// [`Synced`](crate::Change::Synced), and then what changes: nothing is lost between leaders. So
-    /// `Synced` comes once a [`Term`](crate::Term) here. Errors pass at any time.
+    /// [`Synced`](crate::Change::Synced), and then what changes: nothing is lost between leaders.
+    /// So `Synced` comes once a [`Term`](crate::Term) here. Errors pass at any time.
     ///
     /// Put it last: what a stage behind it holds back may come out when the term is over. And ask
     /// the term, or [guard](crate::Term::guard) the work, at the moment of writing.
@@ -307,9 +308,9 @@ pub trait EventStreamExt: Stream {
     /// Runs the stream in a task of its own, for who reads its store and not its items.
     ///
     /// A stream works while it is polled. The one who polls it may be a loop over its items; where
-    /// all consumers are [`Store::changes`](crate::Store::changes), so that none of them may hold up
-    /// the others, it is this. Dropping the handle stops the stream, and awaiting it tells how it
-    /// ended. Errors are logged as by [`log_errors`](EventStreamExt::log_errors).
+    /// all consumers are [`Store::changes`](crate::Store::changes), so that none of them may hold
+    /// up the others, it is this. Dropping the handle stops the stream, and awaiting it tells how
+    /// it ended. Errors are logged as by [`log_errors`](EventStreamExt::log_errors).
     ///
     /// # Panics
     ///

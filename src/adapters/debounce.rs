@@ -174,8 +174,8 @@ pin_project! {
     /// last. The item that goes out is their difference. Of a [`World`](crate::World) it is two
     /// worlds.
     ///
-    /// As all stages it has a name, and over a [`Watch`](crate::Watch) it needs no pinning, so it can be a
-    /// field:
+    /// As all stages it has a name, and over a [`Watch`](crate::Watch) it needs no pinning, so it
+    /// can be a field:
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -430,8 +430,8 @@ struct Flush {
 }
 
 impl Flusher {
-    /// Wakes the stream, which then delivers what it holds back, and what its upstream has ready. Where
-    /// there is nothing, nothing happens: a later change is held back as ever. See the
+    /// Wakes the stream, which then delivers what it holds back, and what its upstream has ready.
+    /// Where there is nothing, nothing happens: a later change is held back as ever. See the
     /// [example](Flusher).
     pub fn flush(&self) {
         self.0.requested.store(true, Ordering::Release);

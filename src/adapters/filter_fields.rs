@@ -20,8 +20,8 @@ use crate::{
 pin_project! {
     /// The stream of [`EventStreamExt::filter_fields`](crate::EventStreamExt::filter_fields).
     ///
-    /// [`index`](FilterFields::index) right behind it lets an [`Overlay`](crate::Overlay) drop the same
-    /// fields of hypothetical objects:
+    /// [`index`](FilterFields::index) right behind it lets an [`Overlay`](crate::Overlay) drop the
+    /// same fields of hypothetical objects:
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;

@@ -15,9 +15,9 @@ impl<K: Lookup> Watch<K> {
     /// and in which version, and the fields that it is indexed by.
     ///
     /// For kinds of which a program reads few objects of many: `Secret`s, `ConfigMap`s. The objects
-    /// themselves are [fetched](crate::Store::fetching) when they are wanted. `Store`, `Snapshot` and
-    /// `Change` are those of every pipeline; an object is modified when its `resourceVersion` is
-    /// another, whatever changed in it.
+    /// themselves are [fetched](crate::Store::fetching) when they are wanted. `Store`, `Snapshot`
+    /// and `Change` are those of every pipeline; an object is modified when its `resourceVersion`
+    /// is another, whatever changed in it.
     ///
     /// If all that is indexed, and [selected](Watch::matching) by, lies in `metadata`, only the
     /// metadata is asked of the API server. Else whole objects are, and all other fields dropped

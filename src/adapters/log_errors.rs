@@ -14,11 +14,11 @@ use crate::error::Error;
 const RUN: usize = 64;
 
 pin_project! {
-    /// The stream of [`EventStreamExt::log_errors`](crate::EventStreamExt::log_errors), which has an
-    /// example.
+    /// The stream of [`EventStreamExt::log_errors`](crate::EventStreamExt::log_errors), which has
+    /// an example.
     ///
-    /// An error is a `tracing` event of level WARN, `watch degraded, retrying`, with the fields `error`
-    /// and [`reason`](Error::reason).
+    /// An error is a `tracing` event of level WARN, `watch degraded, retrying`, with the fields
+    /// `error` and [`reason`](Error::reason).
     #[derive(Debug)]
     #[must_use = "streams do nothing unless polled"]
     pub struct LogErrors<S> {

@@ -101,3 +101,20 @@ where
         self.events.is_terminated()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+    use k8s_openapi::api::core::v1::ConfigMap;
+
+    use super::*;
+
+    #[test]
+    fn there_may_be_no_event_and_no_more_than_came_in() {
+        let object = ConfigMap::default();
+        let events = stream::iter([Event::Init, Event::InitApply(object), Event::InitDone]);
+        let selector = FieldSelector::parse("metadata.name=a").unwrap();
+        let matching = Matching::new(events, selector, Strainer::default());
+        assert_eq!(matching.size_hint(), (0, Some(3)));
+    }
+}

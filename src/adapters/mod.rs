@@ -1,5 +1,10 @@
 //! The stages of a pipeline, one a file. Made by the methods of
 //! [`EventStreamExt`](crate::EventStreamExt) and of [`Watch`](crate::Watch).
+//!
+//! Each has a name, to stand in a struct or a signature, as in the example of [`Debounced`]. It owns
+//! those before it, so dropping the last one stops them all. None takes in more than a fixed number
+//! of items in one poll.
+//! [`EventItem`], [`ChangeItem`] and [`Subject`] are for functions that work on any of them.
 
 mod debounce;
 mod filter_fields;

@@ -24,6 +24,12 @@ use crate::error::{Error, Kind};
 ///
 /// In each case its stores say `ended`, and the streams of their consumers end.
 ///
+/// # Cancel safety
+///
+/// Dropping a future that has the handle by `&mut`, as in `select!`, stops nothing.
+///
+/// # Examples
+///
 /// ```
 /// use kube_weir::{IndexBy, prelude::*, testing::Events};
 ///

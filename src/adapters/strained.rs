@@ -18,8 +18,8 @@ macro_rules! followed {
         where
             Self: Stream<Item: EventItem<Object = K>>,
         {
-            /// As [`EventStreamExt::filter_fields`](crate::EventStreamExt::filter_fields), which has
-            /// an example.
+            /// As [`EventStreamExt::filter_fields`](crate::EventStreamExt::filter_fields), which
+            /// has an example.
             pub fn filter_fields(self, filter: FieldFilter) -> FilterFields<Self, K>
             where
                 K: Lookup + Serialize + DeserializeOwned,
@@ -39,8 +39,8 @@ macro_rules! followed {
             }
 
             /// As [`EventStreamExt::index`](crate::EventStreamExt::index). An
-            /// [`Overlay`](crate::Overlay) of its snapshots strains objects likewise: see the example
-            /// of [`FilterFields`].
+            /// [`Overlay`](crate::Overlay) of its snapshots strains objects likewise: see the
+            /// example of [`FilterFields`].
             pub fn index(self, by: IndexBy<K>) -> Indexed<Self, K>
             where
                 K: Lookup,

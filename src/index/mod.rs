@@ -137,8 +137,8 @@ impl<K> IndexBy<K> {
     /// [`Snapshot::by`](crate::Snapshot::by).
     pub const MAIN: &'static str = "main";
 
-    /// An index by a closure that gives an object's keys, each an array of the key's parts. The parts
-    /// are owned: what the closure gives can't borrow from the object.
+    /// An index by a closure that gives an object's keys, each an array of the key's parts. The
+    /// parts are owned: what the closure gives can't borrow from the object.
     ///
     /// The closure must depend on the object alone: [`Batch::touched`](crate::Batch::touched) calls
     /// it again for the versions before and after a change. It is called in the task that polls the
@@ -172,8 +172,8 @@ impl<K> IndexBy<K> {
     /// Adds an index under a name, for [`Snapshot::by`](crate::Snapshot::by): the main index of
     /// `index`, which has no others.
     ///
-    /// Of two indexes with one name the last counts; that of the name [`MAIN`](IndexBy::MAIN) takes the
-    /// place of the main one.
+    /// Of two indexes with one name the last counts; that of the name [`MAIN`](IndexBy::MAIN) takes
+    /// the place of the main one.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;

@@ -242,8 +242,8 @@ impl<K> fmt::Debug for IndexView<'_, K> {
     }
 }
 
-/// The result of a lookup: an iterator of objects in (namespace, name) order, each once. Their number
-/// is known before they are looked at.
+/// The result of a lookup: an iterator of objects in (namespace, name) order, each once. Their
+/// number is known before they are looked at.
 ///
 /// It borrows from the snapshot; an object that is to outlive that is an [`Arc`] to clone.
 ///

@@ -67,8 +67,8 @@ impl<K> Snapshot<K> {
         self.len() == 0
     }
 
-    /// All objects, in (namespace, name) order; the objects of no namespace come first. O(1) to begin,
-    /// and [`len`](ExactSizeIterator::len) is known.
+    /// All objects, in (namespace, name) order; the objects of no namespace come first. O(1) to
+    /// begin, and [`len`](ExactSizeIterator::len) is known.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -201,8 +201,8 @@ impl<K: Lookup> Snapshot<K> {
     ///
     /// # Errors
     ///
-    /// [`is_index`](Error::is_index) if there are more parts than the index has. That nothing is there
-    /// is no error, but an empty result.
+    /// [`is_index`](Error::is_index) if there are more parts than the index has. That nothing is
+    /// there is no error, but an empty result.
     ///
     /// # Examples
     ///
@@ -264,8 +264,8 @@ impl<K: Lookup> Snapshot<K> {
         self.by(IndexBy::<K>::MAIN).get_one(key)
     }
 
-    /// The object of this identity, whatever the indexes. The namespace of a cluster-scoped object is
-    /// `""`.
+    /// The object of this identity, whatever the indexes. The namespace of a cluster-scoped object
+    /// is `""`.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;

@@ -95,8 +95,8 @@ impl Default for Kinds {
     }
 }
 
-/// Adds kinds to a running world and removes them; from [`Kinds::handle`]. Cheap to clone, usable from
-/// any task.
+/// Adds kinds to a running world and removes them; from [`Kinds::handle`]. Cheap to clone, usable
+/// from any task.
 ///
 /// Once the stream is gone nothing happens any more.
 ///

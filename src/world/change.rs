@@ -94,8 +94,8 @@ impl<V: View> WorldChange<V> {
 /// The net change between two worlds: what differs in each kind.
 ///
 /// It is the difference of [`previous`](WorldBatch::previous) and [`world`](WorldBatch::world),
-/// kind by kind, as a [`Batch`](crate::Batch) is of two snapshots. What a changed object refers to is
-/// looked up in [`world`](WorldBatch::world), whichever kind it is of: it is all of one moment.
+/// kind by kind, as a [`Batch`](crate::Batch) is of two snapshots. What a changed object refers to
+/// is looked up in [`world`](WorldBatch::world), whichever kind it is of: it is all of one moment.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{Secret, Service};

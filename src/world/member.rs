@@ -82,8 +82,8 @@ impl<K: Lookup + Send + Sync + 'static> Pipeline for Changes<K> {
     }
 }
 
-/// A [`Pipeline`], which is named by its Rust type, or a pair of another name and one: see the example of
-/// [`world`](fn@crate::world).
+/// A [`Pipeline`], which is named by its Rust type, or a pair of another name and one: see the
+/// example of [`world`](fn@crate::world).
 ///
 /// It is for bounds, and not to be implemented elsewhere.
 pub trait IntoMember {

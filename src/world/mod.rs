@@ -118,8 +118,8 @@ impl<V> World<V> {
     }
 
     /// How many worlds came before, of the same stream. That of `Synced` is 1 unless there was
-    /// progress to tell, and goes up with what changes; a world of an [overlay](World::overlay) has that of
-    /// its base, and one that was made [of snapshots](World::from_kinds) has 0.
+    /// progress to tell, and goes up with what changes; a world of an [overlay](World::overlay) has
+    /// that of its base, and one that was made [of snapshots](World::from_kinds) has 0.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::{Secret, Service};

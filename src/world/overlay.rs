@@ -51,8 +51,8 @@ impl<V: Clone> World<V> {
 
 /// A tuple that has a snapshot of this kind in one place. `I` says where, and is inferred.
 ///
-/// It is for bounds of your own functions that are to work on any world that has a kind, and not to be
-/// implemented elsewhere.
+/// It is for bounds of your own functions that are to work on any world that has a kind, and not to
+/// be implemented elsewhere.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{Secret, Service};

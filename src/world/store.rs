@@ -54,14 +54,14 @@ impl<V> WorldStore<V> {
     }
 
     /// The state as of now. Before the sync it is empty, unless the world is
-    /// [`with_progress`](super::Worlds::with_progress). What belongs together is read from one world, not
-    /// from several calls of this. See the [example](WorldStore).
+    /// [`with_progress`](super::Worlds::with_progress). What belongs together is read from one
+    /// world, not from several calls of this. See the [example](WorldStore).
     pub fn world(&self) -> World<V> {
         World(self.current.load_full())
     }
 
-    /// Whether every kind is complete. It stays so: a kind that is [added](super::KindsHandle::add) later
-    /// is shown once it is complete.
+    /// Whether every kind is complete. It stays so: a kind that is [added](super::KindsHandle::add)
+    /// later is shown once it is complete.
     pub fn is_synced(&self) -> bool {
         self.status.borrow().synced
     }

@@ -29,7 +29,8 @@ const RUN: usize = 64;
 ///
 /// See [the module](mod@crate::world) for what it is like. In a tuple each pipeline is named by the
 /// Rust type of its objects, or by a pair of a name and the pipeline. The pipelines come without a
-/// debounce of their own: what they have ready becomes one change, and [`debounce`] settles the whole.
+/// debounce of their own: what they have ready becomes one change, and [`debounce`] settles the
+/// whole.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{Secret, Service};
