@@ -10,8 +10,8 @@ use crate::{
     adapters::{
         ChangeItem, Debounce, Debounced, EventItem, FilterFields, Indexed, LogErrors, Matching,
         Spawned, WhileLeading,
+        subject::{Phase, Subject},
     },
-    change::{Phase, Subject},
     error::{Error, Kind},
     filter::{FieldFilter, FieldSelector},
     index::IndexBy,

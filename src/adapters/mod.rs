@@ -10,6 +10,7 @@ mod log_errors;
 mod matching;
 mod spawn;
 mod strained;
+pub(crate) mod subject;
 mod while_leading;
 
 pub use self::{
