@@ -90,6 +90,6 @@ where
                 listed.insert(ticket.key.clone(), Arc::clone(&fetched.object));
             }
         };
-        let _ = self.fetch.list(namespace, names, found).await;
+        let _ = self.fetcher.list(namespace, names, found).await;
     }
 }

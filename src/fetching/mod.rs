@@ -147,7 +147,7 @@ where
         };
         let inner = Inner {
             store,
-            fetch: watch.filter_fields(config.filter.clone()).fetch(),
+            fetcher: watch.filter_fields(config.filter.clone()).fetcher(),
             turns: Semaphore::new(config.concurrency.min(Semaphore::MAX_PERMITS)),
             config,
             listing: tokio::sync::Mutex::default(),

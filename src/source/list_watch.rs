@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     backoff::Backoff,
     incoming::Incoming,
-    query::{Collection, Read, Spec},
+    query::{Collection, Query, Read},
 };
 use crate::error::{Error, Kind};
 
@@ -19,25 +19,25 @@ const SUSPECT: Duration = Duration::from_secs(1);
 
 /// Everything that a watch yields, for ever.
 pub(super) fn list_watch<K>(
-    spec: Arc<Spec<K>>,
+    query: Arc<Query<K>>,
 ) -> impl Stream<Item = Result<Event<K>, Error>> + Send
 where
     K: Lookup + Send + 'static,
 {
     stream! {
-        if let Err(error) = spec.check_namespaces() {
+        if let Err(error) = query.check_namespaces() {
             yield Err(error);
             return;
         }
         // Grows with every list that had to be begun anew; only a watch that holds resets it.
         let mut restarts = Backoff::default();
-        let mut streaming = spec.streaming;
+        let mut streaming = query.streaming_list;
         'list: loop {
             yield Ok(Event::Init);
             let mut watches = SelectAll::new();
             let mut starts = Vec::new();
-            for collection in spec.collections() {
-                let mut list = Box::pin(list(Arc::clone(&spec), Arc::clone(&collection), streaming));
+            for collection in query.collections() {
+                let mut list = Box::pin(list(Arc::clone(&query), Arc::clone(&collection), streaming));
                 while let Some(step) = list.next().await {
                     match step {
                         Listing::Object(object) => yield Ok(Event::InitApply(object)),
@@ -45,7 +45,7 @@ where
                         Listing::Complete(start) => {
                             let collection = Arc::clone(&collection);
                             starts.push((Arc::clone(&collection), start.version.clone()));
-                            watches.push(watch(Arc::clone(&spec), collection, start).boxed());
+                            watches.push(watch(Arc::clone(&query), collection, start).boxed());
                         }
                         Listing::Desynced(error) => {
                             // A server that ignores what it was asked for never ends a streaming
@@ -59,10 +59,10 @@ where
                     }
                 }
             }
-            streaming = spec.streaming;
+            streaming = query.streaming_list;
             // Only now: until all of them are complete, the store shows none of the lists.
             for (collection, version) in starts {
-                spec.reached(&collection, &version);
+                query.reached(&collection, &version);
             }
             yield Ok(Event::InitDone);
             while let Some(step) = watches.next().await {
@@ -106,7 +106,7 @@ struct Start {
 }
 
 fn list<K>(
-    spec: Arc<Spec<K>>,
+    query: Arc<Query<K>>,
     collection: Arc<Collection>,
     mut streaming: bool,
 ) -> impl Stream<Item = Listing<K>> + Send
@@ -116,15 +116,15 @@ where
     stream! {
         let mut backoff = Backoff::default();
         while streaming {
-            match spec.watch(&collection.url, "", true).await {
+            match query.watch(&collection.url, "", true).await {
                 Ok(mut incoming) => loop {
                     // Nothing tells the part of a list that was cut from the one that follows:
                     // whatever breaks it off, begin anew.
-                    let line = match spec.line(&mut incoming).await {
+                    let line = match query.line(&mut incoming).await {
                         Ok(Some(line)) => line,
                         Ok(None) => {
                             let why = "the streaming list ended before it was complete";
-                            yield Listing::Desynced(spec.error(Kind::Connection, why));
+                            yield Listing::Desynced(query.error(Kind::Connection, why));
                             return;
                         }
                         Err(error) => {
@@ -132,7 +132,7 @@ where
                             return;
                         }
                     };
-                    match spec.read(line, true) {
+                    match query.read(line, true) {
                         Read::Event(Event::Apply(object), _) => yield Listing::Object(object),
                         Read::Undecodable { error, gone: false, .. } => yield Listing::Failed(error),
                         Read::Bookmark { version, end_of_list: true } => {
@@ -164,9 +164,9 @@ where
         let mut next: Option<String> = None;
         loop {
             let mut told = false;
-            let failure = match spec.list(&collection.url, next.as_deref()).await {
+            let failure = match query.list(&collection.url, next.as_deref()).await {
                 Ok(mut page) => loop {
-                    match page.item(|bytes, types| spec.item(bytes, types)).await {
+                    match page.item(|bytes, types| query.item(bytes, types)).await {
                         Ok(Some(item)) => {
                             told = true;
                             match item {
@@ -219,7 +219,7 @@ enum Watching<K> {
 }
 
 fn watch<K>(
-    spec: Arc<Spec<K>>,
+    query: Arc<Query<K>>,
     collection: Arc<Collection>,
     start: Start,
 ) -> impl Stream<Item = Watching<K>> + Send
@@ -233,36 +233,36 @@ where
             let begun = Instant::now();
             let connected = match open.take() {
                 Some(incoming) => Ok(incoming),
-                None => spec.watch(&collection.url, &version, false).await,
+                None => query.watch(&collection.url, &version, false).await,
             };
             let failure = match connected {
                 Err(error) => Some(error),
                 Ok(mut incoming) => loop {
-                    let line = match spec.line(&mut incoming).await {
+                    let line = match query.line(&mut incoming).await {
                         Ok(Some(line)) => line,
                         Ok(None) if begun.elapsed() < SUSPECT => {
-                            break Some(spec.error(Kind::Connection, "the server ended it at once"));
+                            break Some(query.error(Kind::Connection, "the server ended it at once"));
                         }
                         // The server ends every watch at its timeout.
                         Ok(None) => break None,
                         Err(error) => break Some(error),
                     };
-                    match spec.read(line, false) {
+                    match query.read(line, false) {
                         Read::Event(event, at) => {
                             version = at;
-                            spec.reached(&collection, &version);
+                            query.reached(&collection, &version);
                             yield Watching::Event(event);
                         }
                         Read::Bookmark { version: at, .. } => {
                             version = at;
-                            spec.reached(&collection, &version);
+                            query.reached(&collection, &version);
                             yield Watching::Bookmark;
                         }
                         Read::Undecodable { error, version: Some(at), gone: false } => {
                             version = at;
                             yield Watching::Failed(error);
                             // Once the store knows what it lacks.
-                            spec.reached(&collection, &version);
+                            query.reached(&collection, &version);
                         }
                         // That something is gone can't be told without an object, only by its
                         // absence from a list.

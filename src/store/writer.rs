@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use kube::runtime::{reflector::Lookup, watcher::Event};
 use tokio::sync::watch;
 
-use super::{Status, Store, SyncPolicy, feedback::Kept};
+use super::{Status, Store, SyncPolicy, feedback::Feedback};
 use crate::{
     change::Batch,
     error::Error,
@@ -36,7 +36,7 @@ pub(crate) struct Writer<K> {
     /// told when they can see it.
     stale: Arc<BTreeSet<(String, String)>>,
     current: Arc<ArcSwap<Contents<K>>>,
-    kept: Arc<Kept<K>>,
+    feedback: Arc<Feedback<K>>,
     status: watch::Sender<Status>,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct Writer<K> {
 enum Phase {
     /// Before the first list is complete. Published as it comes in only where that is asked for.
     Loading {
-        published: bool,
+        progress: bool,
     },
     Live,
 }
@@ -77,16 +77,16 @@ impl<K: Lookup> Writer<K> {
         let working = Contents::new(by);
         let published = Snapshot(Arc::new(working.clone()));
         let current = Arc::new(ArcSwap::new(Arc::clone(&published.0)));
-        let kept = Arc::new(Kept::new(Arc::clone(&current)));
+        let feedback = Arc::new(Feedback::new(Arc::clone(&current)));
         Self {
             working,
             current,
-            kept,
+            feedback,
             published,
             changes: 0,
             news: false,
             list: None,
-            phase: Phase::Loading { published: false },
+            phase: Phase::Loading { progress: false },
             optional: false,
             is_told: false,
             stale: Arc::default(),
@@ -99,13 +99,13 @@ impl<K: Lookup> Writer<K> {
     }
 
     /// For a watch that tells more than its events.
-    pub(crate) fn kept(&mut self) -> Arc<Kept<K>> {
+    pub(crate) fn feedback(&mut self) -> Arc<Feedback<K>> {
         self.is_told = true;
-        Arc::clone(&self.kept)
+        Arc::clone(&self.feedback)
     }
 
     pub(crate) fn with_progress(&mut self) {
-        self.phase = Phase::Loading { published: true };
+        self.phase = Phase::Loading { progress: true };
     }
 
     pub(crate) fn set_policy(&mut self, policy: SyncPolicy) {
@@ -131,7 +131,7 @@ impl<K: Lookup> Writer<K> {
         match event {
             Event::Init => {
                 self.list = Some(List::new());
-                self.kept.take();
+                self.feedback.take();
                 self.status.send_modify(|status| status.listing = true);
             }
             Event::InitApply(object) => self.listed(named(object)?),
@@ -228,7 +228,7 @@ impl<K: Lookup> Writer<K> {
     /// Wakes those who wait. After the swap, so that they find what they are told of.
     fn tell(&mut self) {
         let news = mem::take(&mut self.news);
-        let mut position = self.kept.position();
+        let mut position = self.feedback.position();
         let moved = mem::take(&mut position.1);
         if !news && !moved {
             return;
@@ -252,7 +252,7 @@ impl<K: Lookup> Writer<K> {
         if !self.is_told
             && let Some(version) = object.resource_version()
         {
-            self.kept.passed(&version);
+            self.feedback.passed(&version);
         }
     }
 
@@ -263,7 +263,7 @@ impl<K: Lookup> Writer<K> {
             Some(stored) => Arc::clone(stored),
             None => object,
         };
-        if self.phase == (Phase::Loading { published: true }) {
+        if self.phase == (Phase::Loading { progress: true }) {
             self.put(&object);
         }
         let version = version(&*object);
@@ -275,7 +275,7 @@ impl<K: Lookup> Writer<K> {
     /// The list is complete: it becomes the state, by way of what differs.
     fn complete(&mut self) -> Applied<K> {
         let mut list = self.list.take().unwrap_or_else(List::new);
-        for object in self.kept.take() {
+        for object in self.feedback.take() {
             list.note(object, true);
         }
         list.settle();
@@ -301,8 +301,8 @@ impl<K: Lookup> Writer<K> {
         self.stale = Arc::new(undecodable);
         match mem::replace(&mut self.phase, Phase::Live) {
             Phase::Live => Applied::Noted,
-            Phase::Loading { published: true } => Applied::Synced(self.publish()),
-            Phase::Loading { published: false } => {
+            Phase::Loading { progress: true } => Applied::Synced(self.publish()),
+            Phase::Loading { progress: false } => {
                 self.swap();
                 self.tell();
                 Applied::Synced(None)
