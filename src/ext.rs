@@ -10,8 +10,9 @@ use crate::{
     adapters::{
         ChangeItem, Debounce, Debounced, EventItem, FilterFields, Indexed, IntoEvents, LogErrors,
         Matching, Spawned, WhileLeading,
+        subject::{Phase, Subject},
     },
-    change::{Change, Phase, Subject},
+    change::Change,
     error::{Error, Kind},
     filter::{FieldFilter, FieldSelector},
     index::IndexBy,

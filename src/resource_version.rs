@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// resourceVersions of one resource are unsigned integers of any size
 /// ([KEP-5504](https://kep.k8s.io/5504)); of two that are not, it can only be told whether they are
 /// the same.
-pub(crate) fn is_at(version: &str, wanted: &str) -> bool {
+pub(crate) fn has_reached(version: &str, wanted: &str) -> bool {
     if is_number(version) && is_number(wanted) {
         return (version.len(), version) >= (wanted.len(), wanted);
     }
@@ -45,7 +45,7 @@ impl Position {
 
     /// That up to which every collection was seen.
     pub(crate) fn earliest(&self) -> Option<&str> {
-        self.0.values().map(String::as_str).reduce(|a, b| if is_at(a, b) { b } else { a })
+        self.0.values().map(String::as_str).reduce(|a, b| if has_reached(a, b) { b } else { a })
     }
 }
 
@@ -75,7 +75,7 @@ mod tests {
             ("8", "", false),
             ("٨", "7", false),
         ] {
-            assert_eq!(is_at(version, wanted), expected, "{version:?} at {wanted:?}");
+            assert_eq!(has_reached(version, wanted), expected, "{version:?} at {wanted:?}");
         }
     }
 

@@ -19,7 +19,7 @@ pub(crate) struct Strainer<K>(Vec<Stage<K>>);
 enum Stage<K> {
     Namespaces(Vec<String>),
     Labels(LabelSelector),
-    Fields(FieldSelector),
+    Matching(FieldSelector),
     Drop(FieldFilter, Decode<K>),
 }
 
@@ -38,8 +38,8 @@ impl<K> Strainer<K> {
     }
 
     #[must_use]
-    pub(crate) fn fields(self, selector: FieldSelector) -> Self {
-        self.then(Stage::Fields(selector))
+    pub(crate) fn matching(self, selector: FieldSelector) -> Self {
+        self.then(Stage::Matching(selector))
     }
 
     #[must_use]
@@ -66,7 +66,7 @@ impl<K: Lookup + Serialize + 'static> Strainer<K> {
                     let value = serde_json::to_value(&*object);
                     selector.matches(&value.map_err(|cause| undecodable(&*object, &cause))?)
                 }
-                Stage::Fields(selector) => document::matches(selector, &*object),
+                Stage::Matching(selector) => document::matches(selector, &*object),
                 Stage::Drop(filter, decode) => {
                     object = Arc::new(drop_fields(filter, *decode, &*object)?);
                     true
@@ -122,7 +122,7 @@ impl<K> Clone for Stage<K> {
         match self {
             Self::Namespaces(names) => Self::Namespaces(names.clone()),
             Self::Labels(selector) => Self::Labels(selector.clone()),
-            Self::Fields(selector) => Self::Fields(selector.clone()),
+            Self::Matching(selector) => Self::Matching(selector.clone()),
             Self::Drop(filter, decode) => Self::Drop(filter.clone(), *decode),
         }
     }

@@ -15,13 +15,11 @@ use futures::{Stream, stream::FusedStream, task::AtomicWaker};
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::ChangeItem;
-use crate::{
-    change::{Phase, Subject},
-    clock::after,
-    error::Error,
-    measure,
+use super::{
+    ChangeItem,
+    subject::{Phase, Subject},
 };
+use crate::{clock::after, error::Error, measure};
 
 /// How many items are taken in at the most before the executor gets its turn.
 const RUN: usize = 64;

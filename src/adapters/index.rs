@@ -199,7 +199,7 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
         let by = by.behind(self.strainer()).of(self.origin().clone());
         let mut indexed = Indexed::new(self, by);
         if let Some(writer) = &mut indexed.writer {
-            indexed.events.feed(writer.kept());
+            indexed.events.feed(writer.feedback());
         }
         indexed
     }

@@ -61,6 +61,6 @@ impl<K: Lookup> Watch<K> {
         let paths = by.all_paths().ok_or_else(|| {
             Error::new(Kind::Index, "an index by a closure needs whole objects: index by paths")
         })?;
-        Ok(self.keeping(&paths).index(by))
+        Ok(self.keys_only(&paths).index(by))
     }
 }

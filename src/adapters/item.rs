@@ -2,10 +2,8 @@
 
 use kube::runtime::{reflector::Lookup, watcher::Event};
 
-use crate::{
-    change::{Change, Subject},
-    error::Error,
-};
+use super::subject::Subject;
+use crate::{change::Change, error::Error};
 
 /// An item of an event stream: `Result<Event<K>, E>` with this crate's or kube's error, or a bare
 /// `Event<K>`, as a mocked stream has it.

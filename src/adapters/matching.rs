@@ -56,7 +56,7 @@ pin_project! {
 
 impl<S, K> Matching<S, K> {
     pub(crate) fn new(events: S, selector: FieldSelector, before: Strainer<K>) -> Self {
-        let strainer = before.fields(selector.clone());
+        let strainer = before.matching(selector.clone());
         Self { events, selector, strainer }
     }
 }

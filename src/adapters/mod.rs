@@ -16,6 +16,7 @@ mod log_errors;
 mod matching;
 mod spawn;
 mod strained;
+pub(crate) mod subject;
 mod while_leading;
 
 pub use self::{
@@ -27,6 +28,6 @@ pub use self::{
     log_errors::LogErrors,
     matching::Matching,
     spawn::Spawned,
+    subject::Subject,
     while_leading::WhileLeading,
 };
-pub use crate::change::Subject;

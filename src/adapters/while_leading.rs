@@ -10,9 +10,11 @@ use futures::{Stream, StreamExt, stream::FusedStream};
 use pin_project_lite::pin_project;
 use tokio_stream::wrappers::WatchStream;
 
-use super::ChangeItem;
+use super::{
+    ChangeItem,
+    subject::{Phase, Subject},
+};
 use crate::{
-    change::{Phase, Subject},
     error::Error,
     leader::{Leadership, LeadershipWatch, Term},
 };

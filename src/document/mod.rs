@@ -2,7 +2,7 @@
 
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
-mod identity;
+mod object_meta;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +20,7 @@ use serde::{
 };
 use serde_json::Value;
 
-pub(crate) use identity::{Identity, Types};
+pub(crate) use object_meta::{ObjectMetaRef, Types};
 
 use crate::{
     error::{Error, Kind},

@@ -278,12 +278,12 @@ impl Error {
         self.modify(|inner| inner.kind = Kind::NotFound)
     }
 
-    pub(crate) fn retry_after(self, after: Option<Duration>) -> Self {
+    pub(crate) fn with_retry_after(self, after: Option<Duration>) -> Self {
         self.modify(|inner| inner.retry_after = after)
     }
 
     /// The wait that the API server asked for (`Retry-After`), if it did.
-    pub(crate) fn asked_wait(&self) -> Option<Duration> {
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 

@@ -9,7 +9,7 @@ use std::{
 use kube::runtime::reflector::Lookup;
 use tokio::time::Instant;
 
-use crate::{index::Key, measure::Cached, resource_version::is_at, source::Fetched};
+use crate::{index::Key, measure::Cached, resource_version::has_reached, source::Fetched};
 
 /// Objects by identity, bounded in number and bytes. Not by time: what is over goes when somebody
 /// comes by.
@@ -43,7 +43,7 @@ struct Entry<K> {
 /// Whether an object is in the version that the watch has seen, or later. Where that is none, nothing
 /// can be said against it.
 pub(super) fn is_current<K: Lookup>(object: &K, seen: &str) -> bool {
-    seen.is_empty() || object.resource_version().is_some_and(|own| is_at(&own, seen))
+    seen.is_empty() || object.resource_version().is_some_and(|own| has_reached(&own, seen))
 }
 
 impl<K: Lookup> Cache<K> {

@@ -31,14 +31,14 @@ const LONGEST: Duration = Duration::from_secs(5);
 pub(super) type Flight<K> = Shared<BoxFuture<'static, Outcome<K>>>;
 
 /// As others find it.
-pub(super) struct Under<K> {
+pub(super) struct Joinable<K> {
     number: u64,
     /// When it gives up.
     deadline: Instant,
     flight: WeakShared<BoxFuture<'static, Outcome<K>>>,
 }
 
-impl<K> Under<K> {
+impl<K> Joinable<K> {
     /// The fetch, unless all who waited for it are gone; and when it gives up.
     pub(super) fn join(&self) -> Option<(Flight<K>, Instant)> {
         Some((self.flight.upgrade()?, self.deadline))
@@ -56,7 +56,7 @@ impl<K, L> Drop for Landing<K, L> {
     fn drop(&mut self) {
         let mut state = self.inner.lock();
         // It may be another one's by now.
-        if state.flights.get(&self.key).is_some_and(|under| under.number == self.number) {
+        if state.flights.get(&self.key).is_some_and(|joinable| joinable.number == self.number) {
             state.flights.remove(&self.key);
         }
     }
@@ -82,7 +82,7 @@ where
         ticket: &Ticket,
         number: u64,
         deadline: Instant,
-    ) -> (Flight<K>, Option<Under<K>>) {
+    ) -> (Flight<K>, Option<Joinable<K>>) {
         let (inner, ticket) = (Arc::clone(self), ticket.clone());
         let landing = Landing { inner: Arc::clone(self), key: ticket.key.clone(), number };
         let flight = async move {
@@ -93,8 +93,8 @@ where
             outcome
         };
         let flight = flight.boxed().shared();
-        let under = flight.downgrade().map(|flight| Under { number, deadline, flight });
-        (flight, under)
+        let joinable = flight.downgrade().map(|flight| Joinable { number, deadline, flight });
+        (flight, joinable)
     }
 
     async fn fly(&self, ticket: &Ticket, deadline: Instant) -> Outcome<K> {
@@ -136,7 +136,7 @@ where
                 Err(error) => last = Some(error),
             }
             let wait = last.as_ref().map_or(Duration::ZERO, |error| {
-                backoff.after(error).min(error.asked_wait().unwrap_or_default().max(LONGEST))
+                backoff.after(error).min(error.retry_after().unwrap_or_default().max(LONGEST))
             });
             let next = after(Instant::now(), wait);
             if next >= deadline {
@@ -154,7 +154,7 @@ where
         // It is never closed.
         let _turn = self.turns.acquire().await;
         self.lock().counts.gets += 1;
-        self.fetch.get(namespace, name, not_before).await
+        self.fetcher.get(namespace, name, not_before).await
     }
 
     /// The version that the watch has seen last, if it has not seen the object go.
@@ -189,7 +189,7 @@ where
 impl<K: Lookup, L> Inner<K, L> {
     fn ended(&self, ticket: &Ticket, begun: Instant, failure: Option<&Error>) {
         self.lock().counts.ended(begun, failure.map(Error::reason));
-        let resource = &*self.fetch.origin().resource;
+        let resource = &*self.fetcher.origin().resource;
         let (namespace, name) = ticket.identity();
         let duration = begun.elapsed();
         match failure {
@@ -207,7 +207,7 @@ impl<K: Lookup, L> Inner<K, L> {
     }
 
     fn tries_again(&self, ticket: &Ticket, last: Option<&Error>, delay: Duration) {
-        let resource = &*self.fetch.origin().resource;
+        let resource = &*self.fetcher.origin().resource;
         let (namespace, name) = ticket.identity();
         tracing::debug!(
             resource,

@@ -14,7 +14,7 @@ use tokio::{
 use super::{
     cache::{Cache, is_current},
     config::FetchConfig,
-    flight::{Flight, Under},
+    flight::{Flight, Joinable},
 };
 use crate::{
     clock::after,
@@ -22,7 +22,7 @@ use crate::{
     index::Key,
     measure,
     namespaced_name::identity,
-    source::Fetch,
+    source::Fetcher,
     store::Store,
 };
 
@@ -31,7 +31,7 @@ pub(super) type Outcome<K> = Result<Option<Arc<K>>, Error>;
 
 pub(super) struct Inner<K, L> {
     pub(super) store: Store<L>,
-    pub(super) fetch: Fetch<K>,
+    pub(super) fetcher: Fetcher<K>,
     pub(super) config: FetchConfig,
     pub(super) turns: Semaphore,
     /// Held by whoever lists.
@@ -41,7 +41,7 @@ pub(super) struct Inner<K, L> {
 
 pub(super) struct State<K> {
     pub(super) cache: Cache<K>,
-    pub(super) flights: HashMap<Key, Under<K>>,
+    pub(super) flights: HashMap<Key, Joinable<K>>,
     /// How many there were.
     pub(super) begun: u64,
     pub(super) counts: measure::Fetching,
@@ -100,14 +100,14 @@ where
             state.counts.hits.add_one();
             return Asked::Has(object);
         }
-        if let Some((flight, theirs)) = state.flights.get(&ticket.key).and_then(Under::join) {
+        if let Some((flight, theirs)) = state.flights.get(&ticket.key).and_then(Joinable::join) {
             state.counts.joined.add_one();
             return Asked::Wait(flight, theirs);
         }
         state.counts.misses.add_one();
         state.begun += 1;
-        let (flight, under) = self.launch(ticket, state.begun, deadline);
-        state.flights.extend(under.map(|under| (ticket.key.clone(), under)));
+        let (flight, joinable) = self.launch(ticket, state.begun, deadline);
+        state.flights.extend(joinable.map(|joinable| (ticket.key.clone(), joinable)));
         Asked::Wait(flight, deadline)
     }
 }

@@ -80,7 +80,7 @@ where
         let names: HashSet<String> = missing.iter().map(|ticket| ticket.name.clone()).collect();
         let _turn = self.turns.acquire().await;
         self.lock().counts.lists += 1;
-        let (resource, objects) = (&*self.fetch.origin().resource, names.len());
+        let (resource, objects) = (&*self.fetcher.origin().resource, names.len());
         tracing::debug!(resource, namespace, objects, "listing instead of fetching one by one");
         let found = |fetched: crate::source::Fetched<K>| {
             let name = fetched.object.name().unwrap_or_default();
@@ -92,6 +92,6 @@ where
                 listed.insert(ticket.key.clone(), Arc::clone(&fetched.object));
             }
         };
-        let _ = self.fetch.list(namespace, names, found).await;
+        let _ = self.fetcher.list(namespace, names, found).await;
     }
 }

@@ -140,8 +140,8 @@ where
     fn new(store: Store<L>, watch: Watch<K>, config: FetchConfig) -> Self {
         let limits =
             Limits { ttl: config.ttl, objects: config.max_objects, bytes: config.max_bytes };
-        let fetch = watch.filter_fields(config.filter.clone()).fetch();
-        let origin = fetch.origin();
+        let fetcher = watch.filter_fields(config.filter.clone()).fetcher();
+        let origin = fetcher.origin();
         let state = State {
             cache: Cache::new(limits, measure::Cached::new(origin)),
             flights: HashMap::new(),
@@ -150,7 +150,7 @@ where
         };
         let inner = Inner {
             store,
-            fetch,
+            fetcher,
             turns: Semaphore::new(config.concurrency.min(Semaphore::MAX_PERMITS)),
             config,
             listing: tokio::sync::Mutex::default(),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::tree::{Place, Tree};
-use crate::json::{Cursor, Kind, Malformed};
+use crate::json::{Cursor, Malformed, ValueKind};
 
 /// Removes from a value what the tree names.
 pub(super) fn from_value(value: &mut Value, place: &Place<'_>) {
@@ -103,14 +103,14 @@ impl<'j> Cutter<'j> {
     fn value(&mut self, place: &Place<'_>) -> Result<(), Malformed> {
         let mut items = Items::default();
         match self.cursor.kind()? {
-            Kind::Object => {
+            ValueKind::Object => {
                 self.cursor.enter_object()?;
                 while let Some((start, name)) = self.cursor.next_field()? {
                     let below = place.field(&name.unescape()?);
                     self.item(&mut items, start, below)?;
                 }
             }
-            Kind::Array => {
+            ValueKind::Array => {
                 let counts_back = place.counts_back();
                 let len = if counts_back { self.cursor.clone().count_elements()? } else { 0 };
                 let mut index = 0;
@@ -121,7 +121,7 @@ impl<'j> Cutter<'j> {
                     index += 1;
                 }
             }
-            Kind::String | Kind::Literal => {
+            ValueKind::String | ValueKind::Literal => {
                 self.cursor.skip_value()?;
             }
         }

@@ -11,7 +11,7 @@ use crate::json::{Fault, MAX_DEPTH, Scanner};
 /// Notices names that repeat in an object, by their hashes. Never misses one; may be wrong the other
 /// way.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct Duplicates {
     /// Of the names so far in all objects that are open.
     hashes: Vec<u64>,
     /// Of those objects that have many names, all of them again, by the first.
@@ -19,7 +19,7 @@ pub(super) struct Names {
 }
 
 /// The names of one object.
-pub(super) struct Own {
+pub(super) struct ObjectNames {
     first: usize,
     /// A bit for each, so that most names need not be sought.
     bits: u64,
@@ -28,18 +28,18 @@ pub(super) struct Own {
 /// More names than these are not sought one by one.
 const MANY: usize = 64;
 
-impl Names {
+impl Duplicates {
     pub(super) fn clear(&mut self) {
         self.hashes.clear();
         self.many.clear();
     }
 
-    pub(super) fn enter(&self) -> Own {
-        Own { first: self.hashes.len(), bits: 0 }
+    pub(super) fn enter(&self) -> ObjectNames {
+        ObjectNames { first: self.hashes.len(), bits: 0 }
     }
 
     #[inline]
-    pub(super) fn leave(&mut self, own: &Own) {
+    pub(super) fn leave(&mut self, own: &ObjectNames) {
         if self.many.last().is_some_and(|(first, _)| *first == own.first) {
             self.many.pop();
         }
@@ -48,7 +48,7 @@ impl Names {
 
     /// Tells whether the name with this [`hash`] repeats one of the object's.
     #[inline]
-    pub(super) fn add(&mut self, own: &mut Own, hash: u64) -> bool {
+    pub(super) fn add(&mut self, own: &mut ObjectNames, hash: u64) -> bool {
         let bit = 1 << (hash >> 58);
         let sought = own.bits & bit != 0 || self.hashes.len() - own.first >= MANY;
         let repeats = sought && self.seek(own.first, hash);
@@ -159,7 +159,7 @@ mod tests {
     fn names_that_repeat_are_noticed_among_few_and_many() {
         for count in [1, 2, 63, 64, 65, 66, 200] {
             for repeated in [0, count / 2, count - 1] {
-                let mut names = Names::default();
+                let mut names = Duplicates::default();
                 let mut outer = names.enter();
                 assert!(!names.add(&mut outer, hash(b"name 0")));
                 let mut own = names.enter();

@@ -6,7 +6,7 @@
 //! never panics, never loops and never recurses: it gives `Malformed` or some part of the text.
 
 mod count;
-mod key;
+mod field_name;
 mod mask;
 mod scan;
 mod skip;
@@ -15,7 +15,7 @@ use std::{borrow::Cow, ops::Range};
 
 pub(crate) use self::{
     count::Counts,
-    key::{Declined, Key, RAW},
+    field_name::{Declined, FieldName, RAW},
     scan::{Fault, Quoted, Scanner},
     skip::Skip,
 };
@@ -33,7 +33,7 @@ pub(crate) struct Cursor<'j> {
 
 /// What kind of value stands at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ValueKind {
     Object,
     Array,
     String,
@@ -66,12 +66,12 @@ impl<'j> Cursor<'j> {
     }
 
     /// The kind of the value at the cursor.
-    pub(crate) fn kind(&self) -> Result<Kind, Malformed> {
+    pub(crate) fn kind(&self) -> Result<ValueKind, Malformed> {
         match self.peek() {
-            Some(b'{') => Ok(Kind::Object),
-            Some(b'[') => Ok(Kind::Array),
-            Some(b'"') => Ok(Kind::String),
-            Some(b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => Ok(Kind::Literal),
+            Some(b'{') => Ok(ValueKind::Object),
+            Some(b'[') => Ok(ValueKind::Array),
+            Some(b'"') => Ok(ValueKind::String),
+            Some(b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => Ok(ValueKind::Literal),
             _ => Err(Malformed),
         }
     }
@@ -122,11 +122,11 @@ impl<'j> Cursor<'j> {
     pub(crate) fn skip_value(&mut self) -> Result<Range<usize>, Malformed> {
         let start = self.at;
         match self.kind()? {
-            Kind::Object | Kind::Array => self.skip_container()?,
-            Kind::String => {
+            ValueKind::Object | ValueKind::Array => self.skip_container()?,
+            ValueKind::String => {
                 self.skip_string()?;
             }
-            Kind::Literal => {
+            ValueKind::Literal => {
                 let rest = &self.text.as_bytes()[self.at..];
                 self.at += rest.iter().position(|&byte| ends_literal(byte)).unwrap_or(rest.len());
             }

@@ -9,7 +9,7 @@ use k8s_openapi::{
 };
 use tokio::time::Instant;
 
-use crate::{clock::after, resource_version::is_at};
+use crate::{clock::after, resource_version::has_reached};
 
 /// How a holder knows the Lease for its own: nobody else wrote this.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,8 +100,8 @@ fn is_later(one: &Lease, other: &Lease) -> Option<bool> {
         return Some(false);
     }
     let (one, other) = (one.as_deref()?, other.as_deref()?);
-    let is_later = is_at(one, other);
-    (is_later || is_at(other, one)).then_some(is_later)
+    let is_later = has_reached(one, other);
+    (is_later || has_reached(other, one)).then_some(is_later)
 }
 
 impl Sight {

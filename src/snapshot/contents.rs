@@ -14,7 +14,7 @@ use super::{
     trie::Trie,
 };
 use crate::{
-    document::Identity,
+    document::ObjectMetaRef,
     index::{About, ExplainIndex, Index, IndexBy},
     namespaced_name::identity,
     origin::Origin,
@@ -77,11 +77,11 @@ impl<K> Contents<K> {
         self.heap.at(slot)
     }
 
-    pub(super) fn index(&self, name: &str) -> Option<usize> {
+    pub(super) fn index_named(&self, name: &str) -> Option<usize> {
         self.sorted.indexes.iter().position(|(own, _)| **own == *name)
     }
 
-    pub(super) fn spec(&self, index: usize) -> &Index<K> {
+    pub(super) fn index_at(&self, index: usize) -> &Index<K> {
         &self.sorted.indexes[index].1
     }
 
@@ -204,9 +204,9 @@ impl<K: Lookup> Contents<K> {
     }
 
     /// The same for an object of which only the identity is read.
-    pub(crate) fn at_version(&self, identity: &Identity<'_>) -> Option<&Arc<K>> {
-        let stored = self.object(identity.namespace.unwrap_or_default(), identity.name);
-        stored.filter(|stored| is_version(&***stored, identity.resource_version, identity.uid))
+    pub(crate) fn at_version(&self, meta: &ObjectMetaRef<'_>) -> Option<&Arc<K>> {
+        let stored = self.object(meta.namespace.unwrap_or_default(), meta.name);
+        stored.filter(|stored| is_version(&***stored, meta.resource_version, meta.uid))
     }
 
     /// Puts an object in the place of its predecessor. Tells whether that makes a difference: the

@@ -40,7 +40,7 @@ impl<'a, K> IndexView<'a, K> {
     }
 
     fn position(&self) -> Result<usize, Error> {
-        self.contents.index(self.name).ok_or_else(|| {
+        self.contents.index_named(self.name).ok_or_else(|| {
             let names: Vec<_> = self.contents.index_names().collect();
             let message = format!("no index `{}`; there are: {}", self.name, names.join(", "));
             Error::new(Kind::Index, message)
@@ -88,7 +88,7 @@ impl<'a, K: Lookup> IndexView<'a, K> {
         I: IntoIterator<Item: AsRef<str>>,
     {
         let position = self.position()?;
-        let index = self.contents.spec(position);
+        let index = self.contents.index_at(position);
         if index.is_identity() {
             let parts: Vec<I::Item> = key.into_iter().collect();
             let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
@@ -181,7 +181,7 @@ impl<'a, K: Lookup> IndexView<'a, K> {
     /// # Ok::<(), kube_weir::Error>(())
     /// ```
     pub fn keys_of(&self, object: &K) -> Result<Vec<Key>, Error> {
-        let index = self.contents.spec(self.position()?);
+        let index = self.contents.index_at(self.position()?);
         if !index.is_identity() {
             return Ok(index.keys(object));
         }
@@ -215,7 +215,7 @@ impl<'a, K: Lookup> IndexView<'a, K> {
     pub fn keys(&self) -> Result<Vec<Key>, Error> {
         let position = self.position()?;
         let mut keys = Vec::new();
-        if self.contents.spec(position).is_identity() {
+        if self.contents.index_at(position).is_identity() {
             for object in self.contents.iter() {
                 keys.extend(self.keys_of(object)?);
             }

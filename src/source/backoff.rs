@@ -25,7 +25,7 @@ impl Backoff {
         self.failures += 1;
         // Between half and all of it, so that clients that failed together don't come back together.
         let delay = delay.mul_f64(0.5 + random() / 2.0);
-        delay.max(error.asked_wait().unwrap_or_default())
+        delay.max(error.retry_after().unwrap_or_default())
     }
 
     pub(crate) fn reset(&mut self) {
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn retry_after_is_honoured_and_refusals_are_retried_slowly() {
         let wait = Some(Duration::from_secs(77));
-        let throttled = Error::from_status("list", 429, "", "").retry_after(wait);
+        let throttled = Error::from_status("list", 429, "", "").with_retry_after(wait);
         assert_eq!(delays(&throttled, 1), [Duration::from_secs(77)]);
         let forbidden = Error::from_status("list", 403, "", "");
         assert!(delays(&forbidden, 1)[0] >= FIRST_REFUSED / 2);

@@ -5,17 +5,17 @@ use std::{borrow::Cow, collections::HashSet, sync::Arc};
 use kube::{api::GetParams, core::Request, runtime::reflector::Lookup};
 
 use super::{
-    Known, Watch,
-    query::Spec,
+    Downstream, Watch,
+    query::Query,
     request::{ANSWER, Verb},
 };
-use crate::{document::Identity, error::Error, measure, origin::Origin};
+use crate::{document::ObjectMetaRef, error::Error, measure, origin::Origin};
 
 /// As many as client-go puts into a page.
 const PAGE: usize = 500;
 
 /// What it takes to read objects of a resource.
-pub(crate) struct Fetch<K>(Spec<K>);
+pub(crate) struct Fetcher<K>(Query<K>);
 
 /// An object, and how long its JSON was.
 pub(crate) struct Fetched<K> {
@@ -25,19 +25,19 @@ pub(crate) struct Fetched<K> {
 
 impl<K> Watch<K> {
     /// The same resource, of which objects are read as they would be watched.
-    pub(crate) fn fetch(mut self) -> Fetch<K> {
-        self.spec.endpoint.requests = measure::Requests::of_fetch(&self.spec.origin);
-        Fetch(self.spec)
+    pub(crate) fn fetcher(mut self) -> Fetcher<K> {
+        self.query.endpoint.requests = measure::Requests::of_fetch(&self.query.origin);
+        Fetcher(self.query)
     }
 }
 
-impl<K> Fetch<K> {
+impl<K> Fetcher<K> {
     pub(crate) fn origin(&self) -> &Origin {
         &self.0.origin
     }
 }
 
-impl<K: Lookup> Fetch<K> {
+impl<K: Lookup> Fetcher<K> {
     /// One object: its newest version, or with `not_before` one that is not older.
     pub(crate) async fn get(
         &self,
@@ -52,7 +52,7 @@ impl<K: Lookup> Fetch<K> {
         let object = match (self.0.decode.whole)(&self.0.filter, &json, None) {
             Ok(object) => object,
             // It says which one it is, so it has come whole.
-            Err(cause) if cause.is_data() && Identity::of(&json).is_ok() => {
+            Err(cause) if cause.is_data() && ObjectMetaRef::of(&json).is_ok() => {
                 return Err(Error::undecodable(namespace, name, &cause));
             }
             Err(_) => return Err(incoming.broken("the answer is not an object")),
@@ -75,13 +75,14 @@ impl<K: Lookup> Fetch<K> {
     ) -> Result<(), Error> {
         let mut left = names.len().saturating_mul(2);
         let page_size = u32::try_from(left.min(PAGE)).unwrap_or(u32::MAX);
-        let spec = Spec { page_size, known: Some(Arc::new(Others(names))), ..self.0.clone() };
+        let query =
+            Query { page_size, downstream: Some(Arc::new(Others(names))), ..self.0.clone() };
         let url = self.url(namespace);
         let mut next = None;
         loop {
-            let mut page = spec.list(&url, next.as_deref()).await?;
+            let mut page = query.list(&url, next.as_deref()).await?;
             let read = |bytes: &[u8], types: &_| {
-                spec.item(bytes, types).map(|(item, end)| ((item, end), end))
+                query.item(bytes, types).map(|(item, end)| ((item, end), end))
             };
             while let Some((item, bytes)) = page.item(read).await? {
                 left = left.saturating_sub(1);
@@ -104,13 +105,13 @@ impl<K: Lookup> Fetch<K> {
 /// All but these names, which therefore need not be decoded.
 struct Others(HashSet<String>);
 
-impl Known for Others {
+impl Downstream for Others {
     fn is_empty(&self) -> bool {
         false
     }
 
-    fn keeps(&self, identity: &Identity<'_>) -> bool {
-        !self.0.contains(identity.name)
+    fn has(&self, meta: &ObjectMetaRef<'_>) -> bool {
+        !self.0.contains(meta.name)
     }
 
     fn reached(&self, _: &str, _: &str) {}

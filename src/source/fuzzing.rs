@@ -21,7 +21,7 @@ use super::{
     Watch,
     incoming::Incoming,
     page::Page,
-    query::{Decode, Read, Spec, split},
+    query::{Decode, Query, Read, split},
     request::{ANSWER, Endpoint},
 };
 use crate::{
@@ -100,11 +100,11 @@ fn read(frames: Vec<Bytes>) -> Option<Told> {
         world.runtime.block_on(async {
             *world.frames.lock().unwrap_or_else(PoisonError::into_inner) = frames;
             let request = Request::new(Body::empty());
-            let answer = world.spec.endpoint.client.send(request).await.unwrap();
+            let answer = world.query.endpoint.client.send(request).await.unwrap();
             let mut page = Page::new(Incoming::new("list".into(), answer.into_body()), ANSWER);
             let mut items = Vec::new();
             while let Some(item) =
-                page.item(|bytes, types| world.spec.item(bytes, types)).await.ok()?
+                page.item(|bytes, types| world.query.item(bytes, types)).await.ok()?
             {
                 items.push(item.unwrap().ok().map(|item| item.to_value()));
             }
@@ -120,7 +120,7 @@ pub fn line(data: &[u8]) {
     if line.contains(&b'\n') {
         return;
     }
-    let read = WORLD.with_borrow(|world| world.spec.read(line, choice % 2 == 0));
+    let read = WORLD.with_borrow(|world| world.query.read(line, choice % 2 == 0));
     // In what it ignores, `serde_json` takes bytes that are not UTF-8.
     let text = str::from_utf8(line).ok();
     let said = text.and_then(|text| serde_json::from_str::<Line<'_>>(text).ok());
@@ -175,7 +175,7 @@ thread_local! {
 /// What it takes to read an answer.
 struct World {
     runtime: Runtime,
-    spec: Spec<Document>,
+    query: Query<Document>,
     /// The next answer.
     frames: Arc<Mutex<Vec<Bytes>>>,
 }
@@ -197,6 +197,6 @@ impl World {
             Client::new(tower::service_fn(answer), "default")
         };
         let endpoint = Endpoint::new(client, Gvr::known("", "v1", "things"));
-        Self { runtime, spec: Watch::new(endpoint, None, Decode::DOCUMENT).spec, frames }
+        Self { runtime, query: Watch::new(endpoint, None, Decode::DOCUMENT).query, frames }
     }
 }

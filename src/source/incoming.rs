@@ -37,7 +37,7 @@ pub(super) struct Incoming {
     /// How much of the frame was taken, or joined.
     used: usize,
     /// How much of the frame was fetched from memory.
-    fetched: usize,
+    prefetched: usize,
     joined: Option<Joined>,
     /// What an earlier one was joined in.
     spare: Vec<u8>,
@@ -57,7 +57,7 @@ impl Incoming {
             body,
             frame: Bytes::new(),
             used: 0,
-            fetched: 0,
+            prefetched: 0,
             joined: None,
             spare: Vec::new(),
             measured: None,
@@ -96,12 +96,12 @@ impl Incoming {
 
     /// Fetches from memory what is to be read next. Who steps through text waits for one line after
     /// the other; here nobody waits for any, so that many are on their way at once.
-    pub(super) fn fetch(&mut self) {
+    pub(super) fn prefetch(&mut self) {
         let end = self.frame.len().min(self.used + AHEAD);
-        if let Some(next) = self.frame.get(self.fetched..end) {
+        if let Some(next) = self.frame.get(self.prefetched..end) {
             let lines = next.chunks(LINE).map(|line| line[0]);
             std::hint::black_box(lines.fold(0, |all, byte| all ^ byte));
-            self.fetched = end;
+            self.prefetched = end;
         }
     }
 
@@ -123,7 +123,7 @@ impl Incoming {
         // So that the client can read into the same memory again.
         self.frame = Bytes::new();
         self.used = 0;
-        self.fetched = 0;
+        self.prefetched = 0;
         let Some(frame) = in_time(&self.what, patience, self.body.frame()).await? else {
             return Ok(false);
         };

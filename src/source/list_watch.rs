@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     backoff::Backoff,
     incoming::Incoming,
-    query::{Collection, Read, Spec},
+    query::{Collection, Query, Read},
 };
 use crate::{
     error::{Error, Kind},
@@ -22,20 +22,20 @@ const SUSPECT: Duration = Duration::from_secs(1);
 
 /// Everything that a watch yields, for ever.
 pub(super) fn list_watch<K>(
-    spec: Arc<Spec<K>>,
+    query: Arc<Query<K>>,
 ) -> impl Stream<Item = Result<Event<K>, Error>> + Send
 where
     K: Lookup + Send + 'static,
 {
     stream! {
-        if let Err(error) = spec.check_namespaces() {
+        if let Err(error) = query.check_namespaces() {
             yield Err(error);
             return;
         }
         // Grows with every list that had to be begun anew; only a watch that holds resets it.
         let mut restarts = Backoff::default();
-        let mut streaming = spec.streaming;
-        let lists = measure::Lists::new(&spec.origin);
+        let mut streaming = query.streaming_list;
+        let lists = measure::Lists::new(&query.origin);
         let mut reason = "Initial";
         'list: loop {
             let begun = Instant::now();
@@ -43,8 +43,8 @@ where
             yield Ok(Event::Init);
             let mut watches = SelectAll::new();
             let mut starts = Vec::new();
-            for collection in spec.collections() {
-                let mut list = Box::pin(list(Arc::clone(&spec), Arc::clone(&collection), streaming));
+            for collection in query.collections() {
+                let mut list = Box::pin(list(Arc::clone(&query), Arc::clone(&collection), streaming));
                 while let Some(step) = list.next().await {
                     match step {
                         Listing::Object(object) => yield Ok(Event::InitApply(object)),
@@ -52,7 +52,7 @@ where
                         Listing::Complete(start) => {
                             let collection = Arc::clone(&collection);
                             starts.push((Arc::clone(&collection), start.version.clone()));
-                            watches.push(watch(Arc::clone(&spec), collection, start).boxed());
+                            watches.push(watch(Arc::clone(&query), collection, start).boxed());
                         }
                         Listing::Desynced(error) => {
                             // A server that ignores what it was asked for never ends a streaming
@@ -60,7 +60,7 @@ where
                             streaming = false;
                             let delay = restarts.after(&error);
                             reason = error.reason();
-                            spec.lists_again(&error, delay);
+                            query.lists_again(&error, delay);
                             yield Err(error);
                             sleep(delay).await;
                             continue 'list;
@@ -69,10 +69,10 @@ where
                 }
             }
             lists.complete(begun);
-            streaming = spec.streaming;
+            streaming = query.streaming_list;
             // Only now: until all of them are complete, the store shows none of the lists.
             for (collection, version) in starts {
-                spec.reached(&collection, &version);
+                query.reached(&collection, &version);
             }
             yield Ok(Event::InitDone);
             while let Some(step) = watches.next().await {
@@ -86,7 +86,7 @@ where
                     Watching::Desynced(error) => {
                         let delay = restarts.after(&error);
                         reason = error.reason();
-                        spec.lists_again(&error, delay);
+                        query.lists_again(&error, delay);
                         yield Err(error);
                         sleep(delay).await;
                         continue 'list;
@@ -118,7 +118,7 @@ struct Start {
 }
 
 fn list<K>(
-    spec: Arc<Spec<K>>,
+    query: Arc<Query<K>>,
     collection: Arc<Collection>,
     mut streaming: bool,
 ) -> impl Stream<Item = Listing<K>> + Send
@@ -129,17 +129,17 @@ where
         let mut backoff = Backoff::default();
         let begun = Instant::now();
         let mut objects = 0_usize;
-        spec.list_begins(&collection, streaming);
+        query.list_begins(&collection, streaming);
         while streaming {
-            match spec.watch(&collection.url, "", true).await {
+            match query.watch(&collection.url, "", true).await {
                 Ok(mut incoming) => loop {
                     // Nothing tells the part of a list that was cut from the one that follows:
                     // whatever breaks it off, begin anew.
-                    let line = match spec.line(&mut incoming).await {
+                    let line = match query.line(&mut incoming).await {
                         Ok(Some(line)) => line,
                         Ok(None) => {
                             let why = "the streaming list ended before it was complete";
-                            yield Listing::Desynced(spec.error(Kind::Connection, why));
+                            yield Listing::Desynced(query.error(Kind::Connection, why));
                             return;
                         }
                         Err(error) => {
@@ -147,14 +147,14 @@ where
                             return;
                         }
                     };
-                    match spec.read(line, true) {
+                    match query.read(line, true) {
                         Read::Event(Event::Apply(object), _) => {
                             objects += 1;
                             yield Listing::Object(object);
                         }
                         Read::Undecodable { error, gone: false, .. } => yield Listing::Failed(error),
                         Read::Bookmark { version, end_of_list: true } => {
-                            spec.list_is_complete(&collection, objects, &version, begun);
+                            query.list_is_complete(&collection, objects, &version, begun);
                             yield Listing::Complete(Start { version, open: Some(incoming) });
                             return;
                         }
@@ -170,12 +170,12 @@ where
                 },
                 // What servers without streaming lists answer.
                 Err(error) if error.is_rejected() => {
-                    spec.lists_in_pages(&error);
+                    query.lists_in_pages(&error);
                     streaming = false;
                 }
                 Err(error) => {
                     let delay = backoff.after(&error);
-                    spec.tries_again(&error, delay);
+                    query.tries_again(&error, delay);
                     yield Listing::Failed(error);
                     sleep(delay).await;
                 }
@@ -184,9 +184,9 @@ where
         let mut next: Option<String> = None;
         loop {
             let mut told = false;
-            let failure = match spec.list(&collection.url, next.as_deref()).await {
+            let failure = match query.list(&collection.url, next.as_deref()).await {
                 Ok(mut page) => loop {
-                    match page.item(|bytes, types| spec.item(bytes, types)).await {
+                    match page.item(|bytes, types| query.item(bytes, types)).await {
                         Ok(Some(item)) => {
                             told = true;
                             objects += 1;
@@ -200,7 +200,7 @@ where
                             backoff.reset();
                             next = page.next();
                             if next.is_none() {
-                                spec.list_is_complete(&collection, objects, &page.version(), begun);
+                                query.list_is_complete(&collection, objects, &page.version(), begun);
                                 yield Listing::Complete(Start { version: page.version(), open: None });
                                 return;
                             }
@@ -221,7 +221,7 @@ where
                 }
                 Some(error) => {
                     let delay = backoff.after(&error);
-                    spec.tries_again(&error, delay);
+                    query.tries_again(&error, delay);
                     yield Listing::Failed(error);
                     sleep(delay).await;
                 }
@@ -242,7 +242,7 @@ enum Watching<K> {
 }
 
 fn watch<K>(
-    spec: Arc<Spec<K>>,
+    query: Arc<Query<K>>,
     collection: Arc<Collection>,
     start: Start,
 ) -> impl Stream<Item = Watching<K>> + Send
@@ -256,40 +256,40 @@ where
             let begun = Instant::now();
             let connected = match open.take() {
                 Some(incoming) => Ok(incoming),
-                None => spec.watch(&collection.url, &version, false).await,
+                None => query.watch(&collection.url, &version, false).await,
             };
             if connected.is_ok() {
-                spec.watches(&collection, &version);
+                query.watches(&collection, &version);
             }
             let failure = match connected {
                 Err(error) => Some(error),
                 Ok(mut incoming) => loop {
-                    let line = match spec.line(&mut incoming).await {
+                    let line = match query.line(&mut incoming).await {
                         Ok(Some(line)) => line,
                         Ok(None) if begun.elapsed() < SUSPECT => {
-                            break Some(spec.error(Kind::Connection, "the server ended it at once"));
+                            break Some(query.error(Kind::Connection, "the server ended it at once"));
                         }
                         // The server ends every watch at its timeout.
                         Ok(None) => break None,
                         Err(error) => break Some(error),
                     };
-                    match spec.read(line, false) {
+                    match query.read(line, false) {
                         Read::Event(event, at) => {
                             version = at;
-                            spec.reached(&collection, &version);
-                            spec.has_event(&event, &version);
+                            query.reached(&collection, &version);
+                            query.has_event(&event, &version);
                             yield Watching::Event(event);
                         }
                         Read::Bookmark { version: at, .. } => {
                             version = at;
-                            spec.reached(&collection, &version);
+                            query.reached(&collection, &version);
                             yield Watching::Bookmark;
                         }
                         Read::Undecodable { error, version: Some(at), gone: false } => {
                             version = at;
                             yield Watching::Failed(error);
                             // Once the store knows what it lacks.
-                            spec.reached(&collection, &version);
+                            query.reached(&collection, &version);
                         }
                         // That something is gone can't be told without an object, only by its
                         // absence from a list.
@@ -304,7 +304,7 @@ where
                 },
             };
             match failure {
-                None => spec.watch_ended(&collection, &version),
+                None => query.watch_ended(&collection, &version),
                 // A resource that comes back after it was gone has another history.
                 Some(error) if error.is_desynced() || error.is_not_installed() => {
                     yield Watching::Desynced(error);
@@ -312,7 +312,7 @@ where
                 }
                 Some(error) => {
                     let delay = backoff.after(&error);
-                    spec.tries_again(&error, delay);
+                    query.tries_again(&error, delay);
                     yield Watching::Failed(error);
                     sleep(delay).await;
                 }

@@ -31,16 +31,16 @@ use serde::de::DeserializeOwned;
 pub use self::gvr::Gvr;
 pub(crate) use self::{
     backoff::Backoff,
-    fetch::{Fetch, Fetched},
+    fetch::{Fetched, Fetcher},
     namespace::own as own_namespace,
 };
 use self::{
     list_watch::list_watch,
-    query::{Decode, Spec},
+    query::{Decode, Query},
     request::Endpoint,
 };
 use crate::{
-    document::{Document, Identity},
+    document::{Document, ObjectMetaRef},
     error::Error,
     filter::{FieldFilter, FieldSelector, LabelSelector},
     origin::Origin,
@@ -108,7 +108,7 @@ where
 /// singular of this name; the message says which plural is meant.
 pub async fn watch_resource(client: Client, resource: Gvr) -> Result<Watch<Document>, Error> {
     let mut watch = Watch::of_resource(client, resource);
-    watch.spec.endpoint.discover().await?;
+    watch.query.endpoint.discover().await?;
     Ok(watch)
 }
 
@@ -123,18 +123,18 @@ pub async fn watch_resource(client: Client, resource: Gvr) -> Result<Watch<Docum
 /// (410). The delay is reset by progress only.
 #[must_use = "streams do nothing unless polled"]
 pub struct Watch<K> {
-    spec: Spec<K>,
+    query: Query<K>,
     running: Option<BoxStream<'static, Result<Event<K>, Error>>>,
 }
 
 /// The store that a watch feeds, as the watch sees it.
-pub(crate) trait Known: Send + Sync {
+pub(crate) trait Downstream: Send + Sync {
     /// Whether nothing is stored, as in the initial load: then nothing need be asked.
     fn is_empty(&self) -> bool;
 
     /// Whether this very version of an object is stored. Then the store takes it for listed, and
     /// it need not be decoded again.
-    fn keeps(&self, identity: &Identity<'_>) -> bool;
+    fn has(&self, meta: &ObjectMetaRef<'_>) -> bool;
 
     /// With what comes next, if anything, the store has seen everything in a namespace (`""` is all
     /// of them) up to this resourceVersion.
@@ -145,7 +145,7 @@ impl<K> Watch<K> {
     /// What logs, [`explain`](crate::Store::explain) and metrics call it, beside its resource: to tell
     /// apart several watches of one resource. Default: nothing.
     pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.spec.origin.name = Some(name.into());
+        self.query.origin.name = Some(name.into());
         self
     }
 
@@ -158,7 +158,7 @@ impl<K> Watch<K> {
     /// is not valid. An empty one is not.
     pub fn labels(mut self, selector: &str) -> Result<Self, Error> {
         let selector = LabelSelector::parse(selector).map_err(Error::invalid_selector)?;
-        self.spec.labels = Some(selector);
+        self.query.labels = Some(selector);
         Ok(self)
     }
 
@@ -172,7 +172,7 @@ impl<K> Watch<K> {
     /// is not valid. An empty one is not.
     pub fn fields(mut self, selector: &str) -> Result<Self, Error> {
         let selector = FieldSelector::parse(selector).map_err(Error::invalid_selector)?;
-        self.spec.fields = Some(selector);
+        self.query.field_selector = Some(selector);
         Ok(self)
     }
 
@@ -181,13 +181,13 @@ impl<K> Watch<K> {
     ///
     /// The object is looked at as it was received, so a field may be selected on and dropped.
     pub fn matching(mut self, selector: FieldSelector) -> Self {
-        self.spec.selectors.push(selector);
+        self.query.matching.push(selector);
         self
     }
 
     /// Drops these fields of every object while it is decoded. May be given several times.
     pub fn filter_fields(mut self, filter: FieldFilter) -> Self {
-        self.spec.filter = self.spec.filter.and(filter);
+        self.query.filter = self.query.filter.and(filter);
         self
     }
 
@@ -206,7 +206,7 @@ impl<K> Watch<K> {
         let mut names: Vec<String> = namespaces.into_iter().map(Into::into).collect();
         names.sort_unstable();
         names.dedup();
-        self.spec.namespaces = Some(names);
+        self.query.namespaces = Some(names);
         self
     }
 
@@ -217,13 +217,13 @@ impl<K> Watch<K> {
     ///
     /// [`is_namespace`](Error::is_namespace) if it is unknown. It never means all namespaces.
     pub fn own_namespace(self) -> Result<Self, Error> {
-        let own = namespace::own(self.spec.endpoint.client.default_namespace())?;
+        let own = namespace::own(self.query.endpoint.client.default_namespace())?;
         Ok(self.namespace(own))
     }
 
     /// How many objects the server puts into one page of a list. Default: 500, as in client-go.
     pub fn page_size(mut self, objects: u32) -> Self {
-        self.spec.page_size = objects.max(1);
+        self.query.page_size = objects.max(1);
         self
     }
 
@@ -231,28 +231,29 @@ impl<K> Watch<K> {
     /// [streaming list](https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists)
     /// instead of pages. A server that has none gets a paged list. Default: false.
     pub fn streaming_list(mut self, streaming: bool) -> Self {
-        self.spec.streaming = streaming;
+        self.query.streaming_list = streaming;
         self
     }
 
     /// After how long the server ends a watch, which is then resumed. A connection that is silent
     /// for 5 seconds longer is taken for dead. Default: 290 seconds; whole seconds, at least one.
     pub fn watch_timeout(mut self, timeout: Duration) -> Self {
-        self.spec.timeout = Duration::from_secs(timeout.as_secs().max(1));
+        self.query.watch_timeout = Duration::from_secs(timeout.as_secs().max(1));
         self
     }
 
-    pub(crate) fn feed(&mut self, store: Arc<dyn Known>) {
-        self.spec.known = Some(store);
+    pub(crate) fn feed(&mut self, store: Arc<dyn Downstream>) {
+        self.query.downstream = Some(store);
     }
 
     pub(crate) fn origin(&self) -> &Origin {
-        &self.spec.origin
+        &self.query.origin
     }
 
     /// What it does to an object, and what the API server is asked to do.
     pub(crate) fn strainer(&self) -> Strainer<K> {
-        let Spec { namespaces, labels, fields, selectors, filter, decode, .. } = &self.spec;
+        let Query { namespaces, labels, field_selector, matching, filter, decode, .. } =
+            &self.query;
         let mut strainer = Strainer::default();
         if let Some(names) = namespaces {
             strainer = strainer.namespaces(names.clone());
@@ -260,59 +261,59 @@ impl<K> Watch<K> {
         if let Some(selector) = labels {
             strainer = strainer.labels(selector.clone());
         }
-        let selectors = fields.iter().chain(selectors).cloned();
-        selectors.fold(strainer, Strainer::fields).without(filter.clone(), decode.whole)
+        let selectors = field_selector.iter().chain(matching).cloned();
+        selectors.fold(strainer, Strainer::matching).without(filter.clone(), decode.whole)
     }
 
     /// Only the objects of this name, selected by the API server.
     pub(crate) fn only(mut self, name: &str) -> Self {
         let own = FieldSelector::of_name(name);
-        let others = self.spec.fields.take();
-        self.spec.fields = Some(others.map_or(own.clone(), |others| others.and(&own)));
+        let others = self.query.field_selector.take();
+        self.query.field_selector = Some(others.map_or(own.clone(), |others| others.and(&own)));
         self
     }
 
     /// The same objects, but of each only what tells which one it is, in which version, and what
     /// these paths look at. Where they lie in the metadata, no more is asked for.
-    pub(crate) fn keeping(self, paths: &[FieldPath]) -> Watch<Document> {
-        let Spec { endpoint, namespaces, labels, fields, selectors, .. } = self.spec;
+    pub(crate) fn keys_only(self, paths: &[FieldPath]) -> Watch<Document> {
+        let Query { endpoint, namespaces, labels, field_selector, matching, .. } = self.query;
         let metadata = FieldPath::of_names(&["metadata"]);
-        let selected = selectors.iter().flat_map(FieldSelector::paths);
+        let selected = matching.iter().flat_map(FieldSelector::paths);
         let is_in_metadata = paths.iter().chain(selected).all(|path| path.is_within(&metadata));
         let metadata_only = endpoint.metadata_only || is_in_metadata;
-        let spec = Spec {
+        let query = Query {
             endpoint: Endpoint { metadata_only, ..endpoint },
             namespaces,
             labels,
-            fields,
+            field_selector,
             filter: FieldFilter::keeping(paths, !metadata_only),
-            selectors,
-            page_size: self.spec.page_size,
-            streaming: self.spec.streaming,
-            timeout: self.spec.timeout,
+            matching,
+            page_size: self.query.page_size,
+            streaming_list: self.query.streaming_list,
+            watch_timeout: self.query.watch_timeout,
             decode: if metadata_only { Decode::KEYS } else { Decode::DOCUMENT },
-            known: None,
-            origin: self.spec.origin,
+            downstream: None,
+            origin: self.query.origin,
         };
-        Watch { spec, running: None }
+        Watch { query, running: None }
     }
 
     fn new(endpoint: Endpoint, namespaces: Option<Vec<String>>, decode: Decode<K>) -> Self {
-        let spec = Spec {
+        let query = Query {
             origin: Origin::new(endpoint.resource.to_string()),
             endpoint,
             namespaces,
             labels: None,
-            fields: None,
+            field_selector: None,
             filter: FieldFilter::default(),
-            selectors: Vec::new(),
+            matching: Vec::new(),
             page_size: 500,
-            streaming: false,
-            timeout: Duration::from_secs(290),
+            streaming_list: false,
+            watch_timeout: Duration::from_secs(290),
             decode,
-            known: None,
+            downstream: None,
         };
-        Self { spec, running: None }
+        Self { query, running: None }
     }
 }
 
@@ -327,8 +328,8 @@ impl<K: Lookup + Send + 'static> Stream for Watch<K> {
     type Item = Result<Event<K>, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { spec, running } = &mut *self;
-        let running = running.get_or_insert_with(|| list_watch(Arc::new(spec.measured())).boxed());
+        let Self { query, running } = &mut *self;
+        let running = running.get_or_insert_with(|| list_watch(Arc::new(query.measured())).boxed());
         running.poll_next_unpin(cx)
     }
 }
@@ -338,8 +339,8 @@ impl<K> Unpin for Watch<K> {}
 impl<K> fmt::Debug for Watch<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watch")
-            .field("resource", &self.spec.endpoint.resource)
-            .field("namespaces", &self.spec.namespaces)
+            .field("resource", &self.query.endpoint.resource)
+            .field("namespaces", &self.query.namespaces)
             .field("running", &self.running.is_some())
             .finish_non_exhaustive()
     }

@@ -124,7 +124,7 @@ impl Page {
         if self.incoming.bytes().first() != Some(&b'{') {
             return Err(self.malformed());
         }
-        self.incoming.fetch();
+        self.incoming.prefetch();
         let mut found = read(self.incoming.bytes(), &self.types);
         if matches!(found, Err(Fault::Incomplete)) {
             // Nothing of it is read again until its end is there.

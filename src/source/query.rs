@@ -10,13 +10,13 @@ use kube::{
 use serde::{Deserialize, de};
 
 use super::{
-    Known,
+    Downstream,
     incoming::Incoming,
     page::Page,
     request::{ANSWER, Endpoint, Verb},
 };
 use crate::{
-    document::{Document, Identity, Types},
+    document::{Document, ObjectMetaRef, Types},
     error::{Error, Kind},
     filter::{FieldFilter, FieldSelector, LabelSelector},
     json::{Cursor, Fault, Malformed, Scanner},
@@ -34,20 +34,20 @@ const MODIFIED: &str = "MODIFIED";
 const DELETED: &str = "DELETED";
 
 /// All that a watch needs to know.
-pub(super) struct Spec<K> {
+pub(super) struct Query<K> {
     pub(super) origin: Origin,
     pub(super) endpoint: Endpoint,
     /// `None` is all of them, and the cluster-scoped.
     pub(super) namespaces: Option<Vec<String>>,
     pub(super) labels: Option<LabelSelector>,
-    pub(super) fields: Option<FieldSelector>,
+    pub(super) field_selector: Option<FieldSelector>,
     pub(super) filter: FieldFilter,
-    pub(super) selectors: Vec<FieldSelector>,
+    pub(super) matching: Vec<FieldSelector>,
     pub(super) page_size: u32,
-    pub(super) streaming: bool,
-    pub(super) timeout: Duration,
+    pub(super) streaming_list: bool,
+    pub(super) watch_timeout: Duration,
     pub(super) decode: Decode<K>,
-    pub(super) known: Option<Arc<dyn Known>>,
+    pub(super) downstream: Option<Arc<dyn Downstream>>,
 }
 
 /// The objects of a namespace, or all of them.
@@ -90,12 +90,12 @@ impl<K> Copy for Decode<K> {}
 
 type First<K> = fn(&FieldFilter, &[u8], Option<&Types>) -> Result<(K, usize), Fault>;
 
-impl<K> Spec<K> {
+impl<K> Query<K> {
     /// The same, with its requests measured.
     pub(super) fn measured(&self) -> Self {
-        let mut spec = self.clone();
-        spec.endpoint.requests = measure::Requests::of_watch(&spec.origin);
-        spec
+        let mut query = self.clone();
+        query.endpoint.requests = measure::Requests::of_watch(&query.origin);
+        query
     }
 
     /// Finds out what is wrong with the namespaces before they become part of a path.
@@ -125,7 +125,7 @@ impl<K> Spec<K> {
 
     /// Tells the store, if there is one, how far the watch of a collection is.
     pub(super) fn reached(&self, collection: &Collection, version: &str) {
-        if let Some(store) = &self.known {
+        if let Some(store) = &self.downstream {
             store.reached(&collection.namespace, version);
         }
     }
@@ -134,7 +134,7 @@ impl<K> Spec<K> {
     pub(super) async fn list(&self, url: &str, next: Option<&str>) -> Result<Page, Error> {
         let params = ListParams {
             label_selector: self.labels.as_ref().map(ToString::to_string),
-            field_selector: self.fields.as_ref().map(ToString::to_string),
+            field_selector: self.field_selector.as_ref().map(ToString::to_string),
             limit: Some(self.page_size),
             continue_token: next.map(str::to_owned),
             ..ListParams::default()
@@ -153,8 +153,8 @@ impl<K> Spec<K> {
     ) -> Result<Incoming, Error> {
         let params = WatchParams {
             label_selector: self.labels.as_ref().map(ToString::to_string),
-            field_selector: self.fields.as_ref().map(ToString::to_string),
-            timeout: u32::try_from(self.timeout.as_secs()).ok(),
+            field_selector: self.field_selector.as_ref().map(ToString::to_string),
+            timeout: u32::try_from(self.watch_timeout.as_secs()).ok(),
             bookmarks: true,
             send_initial_events: initial,
         };
@@ -172,7 +172,7 @@ impl<K> Spec<K> {
     }
 
     fn patience(&self) -> Duration {
-        self.timeout + GRACE
+        self.watch_timeout + GRACE
     }
 
     /// Understands the item of a list at the start of the bytes, with the types of all items, and
@@ -211,24 +211,24 @@ impl<K> Spec<K> {
         types: Option<&Types>,
         listing: bool,
     ) -> Option<Result<(K, usize), Fault>> {
-        let plain = self.selectors.is_empty() && !(listing && self.known().is_some());
+        let plain = self.matching.is_empty() && !(listing && self.stored().is_some());
         plain.then(|| (self.decode.first)(&self.filter, bytes, types))
     }
 
     /// Whether an object, as it was received, is one of those that are selected here.
     fn selects(&self, json: &str) -> bool {
-        self.selectors.iter().all(|selector| selector.matches_json(json))
+        self.matching.iter().all(|selector| selector.matches_json(json))
     }
 
     /// The store, if there is anything in it.
-    fn known(&self) -> Option<&dyn Known> {
-        self.known.as_deref().filter(|store| !store.is_empty())
+    fn stored(&self) -> Option<&dyn Downstream> {
+        self.downstream.as_deref().filter(|store| !store.is_empty())
     }
 
     /// Whether the store has this object already, as it is.
     fn knows(&self, json: &str) -> bool {
-        self.known()
-            .is_some_and(|store| Identity::of(json).is_ok_and(|identity| store.keeps(&identity)))
+        self.stored()
+            .is_some_and(|store| ObjectMetaRef::of(json).is_ok_and(|meta| store.has(&meta)))
     }
 
     fn decode(&self, json: &str, types: Option<&Types>) -> Result<K, Error> {
@@ -271,7 +271,8 @@ impl<K> Spec<K> {
                 match self.decode(json, None) {
                     Ok(object) => self.event(object, gone),
                     Err(error) => {
-                        let version = Identity::of(json).ok().and_then(|own| own.resource_version);
+                        let version =
+                            ObjectMetaRef::of(json).ok().and_then(|own| own.resource_version);
                         Read::Undecodable { error, version: version.map(str::to_owned), gone }
                     }
                 }
@@ -319,7 +320,7 @@ impl<K> Spec<K> {
 
 /// Of an object that will not decode, which one it is and why.
 fn undecodable(json: &str, cause: &serde_json::Error) -> Error {
-    let identity = Identity::of(json).map(|own| (own.namespace.unwrap_or_default(), own.name));
+    let identity = ObjectMetaRef::of(json).map(|own| (own.namespace.unwrap_or_default(), own.name));
     let (namespace, name) = identity.unwrap_or(("", "without a name"));
     Error::undecodable(namespace, name, cause)
 }
@@ -376,17 +377,17 @@ struct BookmarkAnnotations {
     initial_events_end: Option<String>,
 }
 
-impl<K> Clone for Spec<K> {
+impl<K> Clone for Query<K> {
     fn clone(&self) -> Self {
         Self {
             origin: self.origin.clone(),
             endpoint: self.endpoint.clone(),
             namespaces: self.namespaces.clone(),
             labels: self.labels.clone(),
-            fields: self.fields.clone(),
+            field_selector: self.field_selector.clone(),
             filter: self.filter.clone(),
-            selectors: self.selectors.clone(),
-            known: self.known.clone(),
+            matching: self.matching.clone(),
+            downstream: self.downstream.clone(),
             ..*self
         }
     }
@@ -406,11 +407,11 @@ mod tests {
         });
         let endpoint =
             Endpoint::new(Client::new(silent, "default"), Gvr::known("", "v1", "things"));
-        let spec = Watch::new(endpoint, None, Decode::DOCUMENT).spec;
+        let query = Watch::new(endpoint, None, Decode::DOCUMENT).query;
         let read = |kind: &str| {
             let object = r#"{"metadata":{"name":"n","resourceVersion":"1"}}"#;
             let line = format!(r#"{{"type":"{kind}","object":{object}}}"#);
-            match spec.read(line.as_bytes(), false) {
+            match query.read(line.as_bytes(), false) {
                 Read::Event(Event::Apply(_), _) => "there",
                 Read::Event(Event::Delete(_), _) => "gone",
                 Read::Failed(_) => "failed",

@@ -83,7 +83,8 @@ impl Endpoint {
             return Ok(incoming);
         }
         let text = incoming.text_up_to(LONGEST_STATUS, ANSWER).await.unwrap_or_default();
-        Err(failure(&what, head.status.as_u16(), &text).retry_after(retry_after(&head.headers)))
+        Err(failure(&what, head.status.as_u16(), &text)
+            .with_retry_after(retry_after(&head.headers)))
     }
 
     /// Asks the server what it knows of the resource. Rejects a kind or a singular where a plural

@@ -5,21 +5,21 @@ use std::time::Duration;
 use kube::runtime::{reflector::Lookup, watcher::Event};
 use tokio::time::Instant;
 
-use super::query::{Collection, Spec};
+use super::query::{Collection, Query};
 use crate::error::Error;
 
 /// An event with what all of them say: which watch it is.
 macro_rules! log {
-    ($level:ident, $spec:expr, $($rest:tt)*) => {
+    ($level:ident, $query:expr, $($rest:tt)*) => {
         tracing::$level!(
-            resource = &*$spec.origin.resource,
-            name = $spec.origin.name.as_deref(),
+            resource = &*$query.origin.resource,
+            name = $query.origin.name.as_deref(),
             $($rest)*
         )
     };
 }
 
-impl<K> Spec<K> {
+impl<K> Query<K> {
     pub(super) fn list_begins(&self, collection: &Collection, streaming: bool) {
         log!(debug, self, namespace = collection.namespace, streaming, "list begins");
     }

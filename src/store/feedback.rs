@@ -9,15 +9,15 @@ use arc_swap::ArcSwap;
 use kube::runtime::reflector::Lookup;
 
 use crate::{
-    document::Identity,
-    resource_version::{Position, is_at},
+    document::ObjectMetaRef,
+    resource_version::{Position, has_reached},
     snapshot::Contents,
-    source::Known,
+    source::Downstream,
 };
 
 /// What a watch tells beside its events. Only ever locked by the one task that polls watch and
 /// writer.
-pub(crate) struct Kept<K> {
+pub(crate) struct Feedback<K> {
     current: Arc<ArcSwap<Contents<K>>>,
     /// What it finds listed in the version that is stored, so that it doesn't decode it again.
     listed: Mutex<Vec<Arc<K>>>,
@@ -25,7 +25,7 @@ pub(crate) struct Kept<K> {
     position: Mutex<(Position, bool)>,
 }
 
-impl<K> Kept<K> {
+impl<K> Feedback<K> {
     pub(super) fn new(current: Arc<ArcSwap<Contents<K>>>) -> Self {
         Self { current, listed: Mutex::default(), position: Mutex::default() }
     }
@@ -47,21 +47,21 @@ impl<K> Kept<K> {
     /// because they come in order.
     pub(super) fn passed(&self, version: &str) {
         let mut position = self.position();
-        if !position.0.of("").is_some_and(|own| is_at(own, version)) {
+        if !position.0.of("").is_some_and(|own| has_reached(own, version)) {
             position.0.set("", version);
             position.1 = true;
         }
     }
 }
 
-impl<K: Lookup + Send + Sync> Known for Kept<K> {
+impl<K: Lookup + Send + Sync> Downstream for Feedback<K> {
     fn is_empty(&self) -> bool {
         self.current.load().is_empty()
     }
 
-    fn keeps(&self, identity: &Identity<'_>) -> bool {
+    fn has(&self, meta: &ObjectMetaRef<'_>) -> bool {
         let contents = self.current.load();
-        let Some(object) = contents.at_version(identity) else { return false };
+        let Some(object) = contents.at_version(meta) else { return false };
         let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
         listed.push(Arc::clone(object));
         true

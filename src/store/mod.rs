@@ -24,7 +24,7 @@ use crate::{
     clock::after,
     error::{Error, Kind},
     namespaced_name::{NamespacedName, owned_identity},
-    resource_version::is_at,
+    resource_version::has_reached,
     snapshot::{Contents, Snapshot},
 };
 
@@ -330,13 +330,16 @@ impl<K> Store<K> {
         loop {
             let is_past = {
                 let status = status.borrow_and_update();
-                let passed = status.position.of(namespace).is_some_and(|own| is_at(own, version));
+                let passed =
+                    status.position.of(namespace).is_some_and(|own| has_reached(own, version));
                 passed && !status.stale.contains(&(namespace.to_owned(), name.to_owned()))
             };
             // Later than what was told of it, or at the same time.
             let snapshot = self.snapshot();
             let is_seen = match snapshot.object(namespace, name) {
-                Some(object) => object.resource_version().is_some_and(|own| is_at(&own, version)),
+                Some(object) => {
+                    object.resource_version().is_some_and(|own| has_reached(&own, version))
+                }
                 None => is_past,
             };
             if is_seen {

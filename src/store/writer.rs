@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use kube::runtime::{reflector::Lookup, watcher::Event};
 use tokio::{sync::watch, time::Instant};
 
-use super::{Status, Store, SyncPolicy, feedback::Kept};
+use super::{Status, Store, SyncPolicy, feedback::Feedback};
 use crate::{
     change::Batch,
     error::Error,
@@ -38,7 +38,7 @@ pub(crate) struct Writer<K> {
     /// told when they can see it.
     stale: Arc<BTreeSet<(String, String)>>,
     current: Arc<ArcSwap<Contents<K>>>,
-    kept: Arc<Kept<K>>,
+    feedback: Arc<Feedback<K>>,
     status: watch::Sender<Status>,
     meter: measure::Store,
 }
@@ -47,7 +47,7 @@ pub(crate) struct Writer<K> {
 enum Phase {
     /// Before the first list is complete. Published as it comes in only where that is asked for.
     Loading {
-        published: bool,
+        progress: bool,
     },
     Live,
 }
@@ -80,17 +80,17 @@ impl<K: Lookup> Writer<K> {
         let working = Contents::new(by);
         let published = Snapshot(Arc::new(working.clone()));
         let current = Arc::new(ArcSwap::new(Arc::clone(&published.0)));
-        let kept = Arc::new(Kept::new(Arc::clone(&current)));
+        let feedback = Arc::new(Feedback::new(Arc::clone(&current)));
         let meter = measure::Store::new(working.origin(), working.index_names());
         Self {
             working,
             current,
-            kept,
+            feedback,
             published,
             changes: 0,
             news: false,
             list: None,
-            phase: Phase::Loading { published: false },
+            phase: Phase::Loading { progress: false },
             optional: false,
             is_told: false,
             stale: Arc::default(),
@@ -104,13 +104,13 @@ impl<K: Lookup> Writer<K> {
     }
 
     /// For a watch that tells more than its events.
-    pub(crate) fn kept(&mut self) -> Arc<Kept<K>> {
+    pub(crate) fn feedback(&mut self) -> Arc<Feedback<K>> {
         self.is_told = true;
-        Arc::clone(&self.kept)
+        Arc::clone(&self.feedback)
     }
 
     pub(crate) fn with_progress(&mut self) {
-        self.phase = Phase::Loading { published: true };
+        self.phase = Phase::Loading { progress: true };
     }
 
     pub(crate) fn set_policy(&mut self, policy: SyncPolicy) {
@@ -136,7 +136,7 @@ impl<K: Lookup> Writer<K> {
         match event {
             Event::Init => {
                 self.list = Some(List::new());
-                self.kept.take();
+                self.feedback.take();
                 self.status.send_modify(|status| status.listing = true);
             }
             Event::InitApply(object) => self.listed(named(object)?),
@@ -248,13 +248,13 @@ impl<K: Lookup> Writer<K> {
     /// Wakes those who wait. After the swap, so that they find what they are told of.
     fn tell(&mut self) {
         let news = mem::take(&mut self.news);
-        let mut position = self.kept.position();
+        let mut position = self.feedback.position();
         let moved = mem::take(&mut position.1);
         if !news && !moved {
             return;
         }
         let (synced, listing) = (self.phase == Phase::Live, self.list.is_some());
-        let listed = self.list.as_ref().map_or(0, |list| list.objects.len() + self.kept.len());
+        let listed = self.list.as_ref().map_or(0, |list| list.objects.len() + self.feedback.len());
         if news {
             self.meter.told(synced, self.stale.len());
         }
@@ -278,7 +278,7 @@ impl<K: Lookup> Writer<K> {
         if !self.is_told
             && let Some(version) = object.resource_version()
         {
-            self.kept.passed(&version);
+            self.feedback.passed(&version);
         }
     }
 
@@ -290,7 +290,7 @@ impl<K: Lookup> Writer<K> {
             Some(stored) => Arc::clone(stored),
             None => object,
         };
-        if self.phase == (Phase::Loading { published: true }) {
+        if self.phase == (Phase::Loading { progress: true }) {
             self.put(&object);
         }
         let version = version(&*object);
@@ -302,7 +302,7 @@ impl<K: Lookup> Writer<K> {
     /// The list is complete: it becomes the state, by way of what differs.
     fn complete(&mut self) -> Applied<K> {
         let mut list = self.list.take().unwrap_or_else(List::new);
-        let kept = self.kept.take();
+        let kept = self.feedback.take();
         self.meter.kept.add(kept.len());
         for object in kept {
             list.note(object, true);
@@ -337,8 +337,8 @@ impl<K: Lookup> Writer<K> {
         }
         match mem::replace(&mut self.phase, Phase::Live) {
             Phase::Live => Applied::Noted,
-            Phase::Loading { published: true } => Applied::Synced(self.publish()),
-            Phase::Loading { published: false } => {
+            Phase::Loading { progress: true } => Applied::Synced(self.publish()),
+            Phase::Loading { progress: false } => {
                 self.swap();
                 self.tell();
                 Applied::Synced(None)

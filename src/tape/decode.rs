@@ -15,7 +15,7 @@ use super::{
     Tape,
     read::{Name, Value, unescape},
 };
-use crate::json::{Declined, Key, RAW};
+use crate::json::{Declined, FieldName, RAW};
 
 impl Tape<'_> {
     /// The value here as a type.
@@ -252,9 +252,11 @@ impl<'t> Deserializer<'t> for &mut Decoder<'t> {
         V: Visitor<'t>,
     {
         match self.tape.next() {
-            Value::String(text) => Key::Written(text).deserialize_enum(name, variants, visitor),
+            Value::String(text) => {
+                FieldName::Written(text).deserialize_enum(name, variants, visitor)
+            }
             Value::Escaped(quoted) => {
-                Key::Unescaped(&unescape(quoted)).deserialize_enum(name, variants, visitor)
+                FieldName::Unescaped(&unescape(quoted)).deserialize_enum(name, variants, visitor)
             }
             Value::Object(end) if self.tape.is_before(end) => {
                 let value = self.inside(end, |inside| visitor.visit_enum(inside));
@@ -294,8 +296,8 @@ impl<'t> Inside<'_, 't> {
     fn name<S: DeserializeSeed<'t>>(&mut self, seed: S) -> Result<S::Value, Declined> {
         let name = self.decoder.tape.name();
         let found = match name {
-            Name::Escaped(quoted) => seed.deserialize(Key::Unescaped(&unescape(quoted))),
-            name => seed.deserialize(Key::Written(name.plain())),
+            Name::Escaped(quoted) => seed.deserialize(FieldName::Unescaped(&unescape(quoted))),
+            name => seed.deserialize(FieldName::Written(name.plain())),
         };
         // serde_json would stand within the name now.
         found.or_else(|_| self.decoder.decline())

@@ -4,8 +4,12 @@ use std::{fmt, sync::Arc};
 
 use super::{World, view::View};
 use crate::{
-    adapters::{ChangeItem, item::sealed},
-    change::{ChangeStats, Phase, Subject},
+    adapters::{
+        ChangeItem,
+        item::sealed,
+        subject::{Phase, Subject},
+    },
+    change::ChangeStats,
     error::Error,
     origin::Origin,
 };

@@ -121,7 +121,7 @@ pub struct Worlds<V: View> {
 enum Phase {
     /// Before all kinds are synced. Published as it comes in only where that is asked for.
     Loading {
-        told: bool,
+        progress: bool,
     },
     Live,
 }
@@ -138,7 +138,7 @@ impl<V: View> Worlds<V> {
             current: Arc::new(ArcSwap::new(Arc::clone(&published.0))),
             published,
             status,
-            phase: Phase::Loading { told: false },
+            phase: Phase::Loading { progress: false },
             dirty: false,
             turn: 0,
             errors: VecDeque::new(),
@@ -179,7 +179,7 @@ impl<V: View> Worlds<V> {
     /// # Ok(()) }
     /// ```
     pub fn with_progress(mut self) -> Self {
-        self.phase = Phase::Loading { told: true };
+        self.phase = Phase::Loading { progress: true };
         self
     }
 
@@ -228,9 +228,9 @@ impl<V: View> Worlds<V> {
     fn publish(&mut self) -> Option<WorldChange<V>> {
         let complete = (0..self.members.len()).all(|at| self.members.at(at).is_synced());
         match self.phase {
-            Phase::Loading { told } if complete => {
+            Phase::Loading { progress } if complete => {
                 self.phase = Phase::Live;
-                let batch = self.swap(false).filter(|_| told);
+                let batch = self.swap(false).filter(|_| progress);
                 if self.published.generation() == 0 {
                     // It is another state, if only because it is complete.
                     self.show(self.published.kinds().clone(), false);
@@ -243,8 +243,8 @@ impl<V: View> Worlds<V> {
                 self.next = Some(synced);
                 Some(WorldChange::InitialSync(batch))
             }
-            Phase::Loading { told } => {
-                let wanted = told && self.dirty;
+            Phase::Loading { progress } => {
+                let wanted = progress && self.dirty;
                 wanted.then(|| self.swap(true)).flatten().map(WorldChange::InitialSync)
             }
             Phase::Live => {

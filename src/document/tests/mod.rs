@@ -129,7 +129,7 @@ fn identities_with_escapes_are_read() {
     assert_eq!((document.uid(), document.resource_version()), (Some("\\"), None));
     assert_eq!(document.to_json(), text);
     assert_eq!(document.metadata().unwrap().name.as_deref(), Some("a<b\""));
-    assert_eq!(super::Identity::of(text).unwrap().name, "a\\u003cb\\\"");
+    assert_eq!(super::ObjectMetaRef::of(text).unwrap().name, "a\\u003cb\\\"");
 }
 
 #[test]

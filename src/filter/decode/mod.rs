@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use self::here::Here;
 use super::tree::Place;
-use crate::json::{Counts, Declined, Fault, Key, MAX_DEPTH, Quoted, Scanner};
+use crate::json::{Counts, Declined, Fault, FieldName, MAX_DEPTH, Quoted, Scanner};
 
 /// Decodes the value at the start of the bytes, but for what ends at `place` or below, and gives
 /// where it ends. `None` if `serde_json` has to decide.
@@ -147,10 +147,10 @@ impl<'j> Decoder<'j> {
 
     /// A string as the name of a field.
     #[inline]
-    fn key(&self, name: Text<'j>) -> Key<'_, 'j> {
+    fn key(&self, name: Text<'j>) -> FieldName<'_, 'j> {
         match name {
-            Text::Written(name) => Key::Written(name),
-            Text::Unescaped => Key::Unescaped(&self.unescaped),
+            Text::Written(name) => FieldName::Written(name),
+            Text::Unescaped => FieldName::Unescaped(&self.unescaped),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use self::pass::{Pass, Stop};
 use super::{
-    duplicates::{self, Names},
+    duplicates::{self, Duplicates},
     shape::Shape,
     tree::Tree,
 };
@@ -35,7 +35,7 @@ pub(super) struct Memory(Mutex<Option<Box<Means>>>);
 struct Means {
     shape: Shape,
     out: Writer,
-    names: Names,
+    duplicates: Duplicates,
 }
 
 /// Whoever has another filter learns anew.
@@ -79,7 +79,7 @@ impl Means {
                 Ok(kept) => return Ok(kept),
                 Err(Stop::Fault(fault)) => return Err(fault),
                 Err(Stop::Typed) => types = &[],
-                Err(Stop::Repeats) => replaced = Some(duplicates::replaced(bytes)?),
+                Err(Stop::Duplicate) => replaced = Some(duplicates::replaced(bytes)?),
             }
         }
     }

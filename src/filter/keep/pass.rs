@@ -34,7 +34,7 @@ pub(super) struct Pass<'s, 'm> {
 pub(super) enum Stop {
     Fault(Fault),
     /// A name repeats, or looks as if it did; or what is wrong here may be replaced later.
-    Repeats,
+    Duplicate,
     /// It has types of its own.
     Typed,
 }
@@ -55,7 +55,7 @@ impl<'s, 'm> Pass<'s, 'm> {
         replaced: Option<&'m HashSet<usize>>,
     ) -> Self {
         means.out.clear();
-        means.names.clear();
+        means.duplicates.clear();
         Self {
             means,
             scan: Scanner::new(bytes, 0),
@@ -174,7 +174,7 @@ impl<'s, 'm> Pass<'s, 'm> {
     ) -> Result<(), Stop> {
         self.scan.space();
         if self.scan.peek()? != b'}' {
-            let mut own = self.means.names.enter();
+            let mut own = self.means.duplicates.enter();
             let mut before = at.map_or(Before::Unknown, Before::First);
             loop {
                 let known = match self.means.shape.guess(before, &mut self.scan) {
@@ -189,7 +189,7 @@ impl<'s, 'm> Pass<'s, 'm> {
                     break;
                 }
             }
-            self.means.names.leave(&own);
+            self.means.duplicates.leave(&own);
         }
         self.leave();
         Ok(())
@@ -201,15 +201,15 @@ impl<'s, 'm> Pass<'s, 'm> {
         &mut self,
         at: At,
         place: Option<&Place<'_>>,
-        own: &mut duplicates::Own,
+        own: &mut duplicates::ObjectNames,
     ) -> Result<(), Stop> {
         let Field { number, hash, rule, role } = self.means.shape.field(at);
         self.scan.space();
         if rule == Rule::All {
             return Ok(self.scan.skip_value(self.depth)?);
         }
-        if self.means.names.add(own, hash) {
-            return Err(Stop::Repeats);
+        if self.means.duplicates.add(own, hash) {
+            return Err(Stop::Duplicate);
         }
         self.means.out.name(number);
         let below = match rule {
@@ -227,7 +227,7 @@ impl<'s, 'm> Pass<'s, 'm> {
         before: Before,
         place: Option<&Place<'_>>,
         role: Role,
-        own: &mut duplicates::Own,
+        own: &mut duplicates::ObjectNames,
     ) -> Result<Option<At>, Stop> {
         let start = self.scan.position();
         let quoted = self.scan.string()?;
@@ -261,7 +261,7 @@ impl<'s, 'm> Pass<'s, 'm> {
         Other { start, quoted, name, number }: Other<'s>,
         place: Option<&Place<'_>>,
         role: Role,
-        own: &mut duplicates::Own,
+        own: &mut duplicates::ObjectNames,
     ) -> Result<(), Stop> {
         self.scan.space();
         let below = place.and_then(|place| place.field(&name));
@@ -269,8 +269,10 @@ impl<'s, 'm> Pass<'s, 'm> {
         if replaced || rule(below.as_ref()) == Rule::All {
             return Ok(self.scan.skip_value(self.depth)?);
         }
-        if self.replaced.is_none() && self.means.names.add(own, duplicates::hash(name.as_bytes())) {
-            return Err(Stop::Repeats);
+        if self.replaced.is_none()
+            && self.means.duplicates.add(own, duplicates::hash(name.as_bytes()))
+        {
+            return Err(Stop::Duplicate);
         }
         match number {
             Some(number) => self.means.out.name(number),
@@ -322,7 +324,7 @@ impl<'s, 'm> Pass<'s, 'm> {
     /// No object has this here, unless a later field replaces it.
     #[cold]
     fn no_object(&self) -> Stop {
-        if self.replaced.is_none() { Stop::Repeats } else { Fault::Malformed.into() }
+        if self.replaced.is_none() { Stop::Duplicate } else { Fault::Malformed.into() }
     }
 
     /// Steps into a container.

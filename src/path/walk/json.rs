@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::{
-    json::{Cursor, Kind, Malformed},
+    json::{Cursor, Malformed, ValueKind},
     path::{Step, place_in, scalar},
 };
 
@@ -27,25 +27,25 @@ impl<'j> Walk<'j> {
         let kind = cursor.kind()?;
         let Some((step, below)) = steps.split_first() else {
             match kind {
-                Kind::String => self.keys.push(cursor.string()?.unescape()?.into_owned()),
-                Kind::Literal => self.keys.extend(scalar::of_literal(cursor.value()?)),
-                Kind::Object | Kind::Array => {
+                ValueKind::String => self.keys.push(cursor.string()?.unescape()?.into_owned()),
+                ValueKind::Literal => self.keys.extend(scalar::of_literal(cursor.value()?)),
+                ValueKind::Object | ValueKind::Array => {
                     cursor.skip_value()?;
                 }
             }
             return Ok(());
         };
         match (kind, step) {
-            (Kind::Object, Step::Name(name)) => self.scan_field(name, below),
-            (Kind::Object, Step::Any) => self.scan_fields(below),
-            (Kind::Array, Step::Any) => {
+            (ValueKind::Object, Step::Name(name)) => self.scan_field(name, below),
+            (ValueKind::Object, Step::Any) => self.scan_fields(below),
+            (ValueKind::Array, Step::Any) => {
                 cursor.enter_array()?;
                 while self.cursor.next_element()? {
                     self.scan(below)?;
                 }
                 Ok(())
             }
-            (Kind::Array, Step::Index(index)) => self.scan_element(*index, below),
+            (ValueKind::Array, Step::Index(index)) => self.scan_element(*index, below),
             _ => cursor.skip_value().map(drop),
         }
     }

@@ -30,12 +30,12 @@ impl de::Error for Declined {
 }
 
 /// The name of a field, handed on as `serde_json` itself would: maps may ask for numbers and truth values.
-pub(crate) enum Key<'d, 'j> {
+pub(crate) enum FieldName<'d, 'j> {
     Written(&'j str),
     Unescaped(&'d str),
 }
 
-impl<'j> Key<'_, 'j> {
+impl<'j> FieldName<'_, 'j> {
     /// In a number there can be no escapes.
     fn written(self) -> Result<&'j str, Declined> {
         match self {
@@ -45,7 +45,7 @@ impl<'j> Key<'_, 'j> {
     }
 }
 
-impl<'d> Key<'d, 'd> {
+impl<'d> FieldName<'d, 'd> {
     #[inline]
     pub(crate) fn name(self) -> &'d str {
         let (Self::Written(name) | Self::Unescaped(name)) = self;
@@ -70,7 +70,7 @@ macro_rules! numbers {
     )*};
 }
 
-impl<'de> Deserializer<'de> for Key<'_, 'de> {
+impl<'de> Deserializer<'de> for FieldName<'_, 'de> {
     type Error = Declined;
 
     #[inline]

@@ -4,20 +4,20 @@ use serde::de::Error as _;
 use serde_json::Value;
 
 use crate::{
-    json::{Cursor, Kind, Malformed},
+    json::{Cursor, Malformed, ValueKind},
     tape::{Writer, dictionary},
 };
 
 /// What names an object in its JSON, as written there: an escape in a name stays one.
 #[derive(Default)]
-pub(crate) struct Identity<'a> {
+pub(crate) struct ObjectMetaRef<'a> {
     pub(crate) name: &'a str,
     pub(crate) namespace: Option<&'a str>,
     pub(crate) uid: Option<&'a str>,
     pub(crate) resource_version: Option<&'a str>,
 }
 
-impl<'a> Identity<'a> {
+impl<'a> ObjectMetaRef<'a> {
     /// That of the object in the text, if it has a name.
     ///
     /// Reads no further than `metadata`, and takes the text for JSON.
@@ -66,8 +66,8 @@ fn metadata(json: &str) -> Result<Option<Cursor<'_>>, Malformed> {
 /// Steps over a string, or over null.
 fn string<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a str>, Malformed> {
     match (cursor.kind()?, cursor.value()?) {
-        (Kind::String, quoted) => quoted.get(1..quoted.len() - 1).map(Some).ok_or(Malformed),
-        (Kind::Literal, "null") => Ok(None),
+        (ValueKind::String, quoted) => quoted.get(1..quoted.len() - 1).map(Some).ok_or(Malformed),
+        (ValueKind::Literal, "null") => Ok(None),
         _ => Err(Malformed),
     }
 }
