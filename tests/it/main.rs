@@ -18,6 +18,7 @@ mod logs;
 mod model;
 mod one;
 mod overlay;
+mod pictures;
 mod random;
 mod schedules;
 // Not a part of the harness, which other binaries use too.
