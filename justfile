@@ -97,7 +97,12 @@ bench-peers:
     cargo bench --bench ingest --bench memory --bench store --bench path --bench live
     cargo bench --bench ratios
 
-# One of the benchmarks: cached, ingest, memory, store, path, live, world, ratios.
+# Figures for the README and the docs, of what `live`, `store` and `snapshot` measured, and a table.
+figures *ARGS:
+    cargo bench --bench ratios
+    cargo bench --bench figures -- {{ARGS}}
+
+# One of the benchmarks: cached, ingest, memory, store, path, live, world, ratios, snapshot.
 bench NAME *ARGS:
     cargo bench --bench {{NAME}} -- {{ARGS}}
 

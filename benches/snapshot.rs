@@ -8,14 +8,12 @@ use std::{
     alloc::System,
     cmp::Ordering,
     collections::HashSet,
-    fs,
     hash::{BuildHasher, Hash, Hasher},
     hint::black_box,
     sync::Arc,
 };
 
 use foldhash::fast::FixedState;
-use measure::{float, nanoseconds};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 #[path = "../src/snapshot/chunk.rs"]
@@ -25,9 +23,8 @@ mod chunk;
 mod heap;
 #[path = "../src/snapshot/iter.rs"]
 mod iter;
-#[allow(dead_code, reason = "the benchmark uses a part")]
-#[path = "support/measure.rs"]
-mod measure;
+#[allow(dead_code, reason = "each benchmark uses a part")]
+mod support;
 #[allow(dead_code, reason = "the benchmark uses a part")]
 #[path = "../src/snapshot/tree.rs"]
 mod tree;
@@ -36,13 +33,17 @@ mod tree;
 mod trie;
 
 use heap::{Heap, Slot};
+use support::{
+    measure::{float, nanoseconds},
+    report,
+};
 use tree::Tree;
 use trie::Trie;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-const SIZES: [usize; 3] = [1_000, 100_000, 1_000_000];
+const SIZES: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
 
 /// Objects per namespace, and so hits per prefix lookup.
 const HITS: usize = 10;
@@ -63,14 +64,10 @@ fn main() {
             world.measure::<Slots>("heap, trie and tree"),
         ];
         print(size, &rows);
-        tables.insert(size.to_string(), rows.iter().map(Row::json).collect());
+        let rows = rows.iter().map(|row| (row.candidate.to_owned(), row.json()));
+        tables.insert(size.to_string(), rows.collect());
     }
-    let text = serde_json::to_string_pretty(&tables).expect("a map of numbers");
-    let written = fs::create_dir_all("target/bench")
-        .and_then(|()| fs::write("target/bench/snapshot.json", text));
-    if let Err(error) = written {
-        eprintln!("snapshot.json not written: {error}");
-    }
+    report::write("snapshot", serde_json::Value::Null, &tables.into());
 }
 
 type Object = triomphe::Arc<Stored>;
@@ -479,7 +476,6 @@ struct Row {
 impl Row {
     fn json(&self) -> serde_json::Value {
         serde_json::json!({
-            "candidate": self.candidate,
             "get_ns": self.get,
             "prefix_of_10_ns": self.prefix,
             "ordered_ns_per_item": self.ordered,

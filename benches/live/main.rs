@@ -47,14 +47,18 @@ fn main() {
     let go = clients::build_go();
     let programs = Program::ALL.into_iter().filter(|program| go || !program.is_go());
     let programs: Vec<_> = programs.collect();
-    let kinds = SERVED.map(|(kind, objects, events)| {
+    let (mut served, mut measured) = (Map::new(), Map::new());
+    for (kind, objects, events) in SERVED {
         let (objects, events) = (objects * percent / 100, events * percent / 100);
-        (kind.plural().to_owned(), measure(kind, objects, events, &programs))
-    });
-    report::write("live", &Map::from_iter(kinds).into());
+        let (of, rows) = measure(kind, objects, events, &programs);
+        served.insert(kind.plural().to_owned(), of);
+        measured.insert(kind.plural().to_owned(), rows);
+    }
+    report::write("live", served.into(), &measured.into());
 }
 
-fn measure(kind: Kind, objects: usize, events: usize, programs: &[Program]) -> Value {
+/// What is served, and what it costs each client.
+fn measure(kind: Kind, objects: usize, events: usize, programs: &[Program]) -> (Value, Value) {
     let corpus = Corpus::new(kind, objects);
     let size = float(corpus.bytes()) / float(objects);
     let server = Server::start(corpus, events).expect("a port to listen on");
@@ -86,7 +90,8 @@ fn measure(kind: Kind, objects: usize, events: usize, programs: &[Program]) -> V
     });
     let rows: Vec<_> = rows.collect();
     print(&format!("{objects} {} of {size:.0} bytes, {events} changes", kind.plural()), &rows);
-    Value::Object(rows.into_iter().map(|(name, row)| (name.to_owned(), row)).collect())
+    let rows = rows.into_iter().map(|(name, row)| (name.to_owned(), row)).collect();
+    (json!({ "objects": objects, "bytes": size, "changes": events }), Value::Object(rows))
 }
 
 fn print(title: &str, rows: &[(&str, Value)]) {

@@ -6,3 +6,4 @@ pub(crate) mod clients;
 pub(crate) mod corpus;
 pub(crate) mod measure;
 pub(crate) mod report;
+pub(crate) mod run;

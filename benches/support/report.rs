@@ -1,16 +1,22 @@
 //! Tables for people, JSON for machines.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use super::run;
 
 /// Where all benchmarks write.
 const DIRECTORY: &str = "target/bench";
 
-/// Writes what a benchmark measured.
-pub(crate) fn write(name: &str, measured: &Value) {
-    let text = serde_json::to_string_pretty(measured).expect("a map of numbers");
-    let path = Path::new(DIRECTORY).join(format!("{name}.json"));
+/// Writes what a benchmark measured, and in which run of it: of how many objects, say.
+pub(crate) fn write(name: &str, of: Value, measured: &Value) {
+    let report = json!({ "run": run::this(name, of), "measured": measured });
+    let text = serde_json::to_string_pretty(&report).expect("a map of numbers");
+    let path = path(name);
     if let Err(error) = fs::create_dir_all(DIRECTORY).and_then(|()| fs::write(&path, text)) {
         eprintln!("{} not written: {error}", path.display());
     }
@@ -18,8 +24,12 @@ pub(crate) fn write(name: &str, measured: &Value) {
 
 /// What a benchmark wrote, or null.
 pub(crate) fn read(name: &str) -> Value {
-    let text = fs::read_to_string(Path::new(DIRECTORY).join(format!("{name}.json")));
+    let text = fs::read_to_string(path(name));
     text.ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+}
+
+pub(crate) fn path(name: &str) -> PathBuf {
+    Path::new(DIRECTORY).join(format!("{name}.json"))
 }
 
 /// Prints rows of cells as a Markdown table whose columns line up.

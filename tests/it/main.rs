@@ -22,6 +22,7 @@ mod model;
 mod observability;
 mod one;
 mod overlay;
+mod pictures;
 mod programs;
 mod public_types;
 mod random;

@@ -1,0 +1,223 @@
+//! Draws what the other benchmarks measured.
+//!
+//! `cargo bench --bench figures [-- FOLDER]` reads what `live`, `store` and `snapshot` left in
+//! `target/bench`, writes one picture for each figure to `docs/figures` or another folder, and
+//! prints the README's table out of what `ratios` found. It measures nothing itself, and draws
+//! nothing unless all is there.
+
+#[allow(dead_code, reason = "each benchmark uses a part")]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bars;
+mod lines;
+mod svg;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use serde_json::Value;
+
+use bars::{Bars, Row};
+use lines::{Lines, Series};
+use support::report::{self, short, table};
+use svg::{Caption, GO, KUBE, OTHER, OURS, grouped};
+
+/// The clients as `live` calls them, and in the figures.
+const CLIENTS: [(&str, &str, &str); 6] = [
+    ("weir Document", "weir Document", OURS),
+    ("weir typed", "weir typed", OURS),
+    ("kube dynamic, stripped", "kube dynamic", KUBE),
+    ("kube typed, stripped", "kube typed", KUBE),
+    ("client-go dynamic, stripped", "client-go dynamic", GO),
+    ("client-go typed, stripped", "client-go typed", GO),
+];
+
+fn main() -> ExitCode {
+    // Cargo passes `--bench`.
+    let folder = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
+    let folder = folder.map_or_else(|| PathBuf::from("docs/figures"), PathBuf::from);
+    match draw(&folder) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("nothing drawn: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn draw(folder: &Path) -> Result<(), String> {
+    let read = |name| Measured { name, report: report::read(name) };
+    let (live, store, snapshot) = (read("live"), read("store"), read("snapshot"));
+    let figures = [
+        ("memory", memory(&live)?),
+        ("cpu", cpu(&live)?),
+        ("events", events(&live)?),
+        ("get", get(&store)?),
+        ("publish", publish(&store, &snapshot)?),
+    ];
+    let headlines = headlines(&read("ratios"))?;
+    fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+    for (name, figure) in figures {
+        let path = folder.join(format!("{name}.svg"));
+        fs::write(&path, figure).map_err(|error| format!("{}: {error}", path.display()))?;
+        println!("{}", path.display());
+    }
+    table("for the README", &["kube-weir has", "than", "measured"], &headlines);
+    Ok(())
+}
+
+/// What a benchmark wrote.
+struct Measured {
+    name: &'static str,
+    report: Value,
+}
+
+impl Measured {
+    fn at(&self, path: &[&str]) -> Result<&Value, String> {
+        let found = path.iter().try_fold(&self.report, |value, key| value.get(key));
+        found.filter(|value| !value.is_null()).ok_or_else(|| {
+            let (file, name) = (report::path(self.name), self.name);
+            let path = path.join(" / ");
+            format!("no {path} in {}: run `cargo bench --bench {name}`", file.display())
+        })
+    }
+
+    fn number(&self, path: &[&str]) -> Result<f64, String> {
+        let value = self.at(path)?;
+        value.as_f64().ok_or_else(|| format!("{value} is no number: {}", path.join(" / ")))
+    }
+
+    /// When, where and how.
+    fn source(&self) -> Result<String, String> {
+        let text = |name| Ok::<_, String>(self.at(&["run", name])?.as_str().unwrap_or_default());
+        Ok(format!("{}, {}: {}", text("date")?, text("machine")?, text("command")?))
+    }
+}
+
+fn memory(live: &Measured) -> Result<String, String> {
+    let what = "What the process has grown by once it is synced, per object. Less is better";
+    clients(live, "memory", "Memory per object", what, "resident", (1e3, "KB per object"))
+}
+
+fn cpu(live: &Measured) -> Result<String, String> {
+    let what = "CPU time of the process until it is synced, per object. Less is better";
+    clients(live, "cpu", "CPU time per object", what, "sync_us", (1.0, "µs per object"))
+}
+
+fn events(live: &Measured) -> Result<String, String> {
+    let what = "Changes that are taken in when they come as fast as they can. More is better";
+    let unit = (1e3, "thousand per second");
+    clients(live, "events", "Events per second", what, "events_per_second", unit)
+}
+
+/// All clients, with each kind that is served to them.
+fn clients(
+    live: &Measured,
+    name: &'static str,
+    title: &'static str,
+    what: &str,
+    figure: &str,
+    (unit_size, unit): (f64, &'static str),
+) -> Result<String, String> {
+    let kinds = [("pods", "Pods"), ("ingresses", "Ingresses")];
+    let panels = kinds.map(|(kind, name)| {
+        let objects = live.number(&["run", "of", kind, "objects"])?;
+        let size = live.number(&["run", "of", kind, "bytes"])? / 1e3;
+        Ok(format!("{} {name} of {size:.1} KB", grouped(objects)))
+    });
+    let rows = CLIENTS.map(|(client, name, colour)| {
+        let value = |(kind, _)| Ok(live.number(&["measured", kind, client, figure])? / unit_size);
+        let values = kinds.map(value).into_iter().collect::<Result<_, String>>()?;
+        Ok(Row { name, colour, bold: colour == OURS, values })
+    });
+    let stripped = "All drop managedFields and the status of Pods, and list in pages of 500";
+    let bars = Bars {
+        caption: Caption {
+            name,
+            title,
+            what: what.to_owned(),
+            sources: vec![stripped.to_owned(), live.source()?],
+        },
+        unit,
+        panels: panels.into_iter().collect::<Result<_, String>>()?,
+        rows: rows.into_iter().collect::<Result<_, String>>()?,
+    };
+    Ok(bars.draw())
+}
+
+fn get(store: &Measured) -> Result<String, String> {
+    let sizes = ["1000", "100000", "1000000"];
+    let rows = [
+        ("weir", "weir", "readers_idle_ns", OURS),
+        ("weir", "weir, written to", "readers_written_ns", OURS),
+        ("kube Store", "kube Store", "readers_idle_ns", KUBE),
+        ("kube Store", "kube, written to", "readers_written_ns", KUBE),
+    ];
+    let rows = rows.map(|(own, name, figure, colour)| {
+        let value = |size| store.number(&["measured", size, own, figure]);
+        let values = sizes.map(value).into_iter().collect::<Result<_, String>>()?;
+        Ok(Row { name, colour, bold: colour == OURS, values })
+    });
+    let bars = Bars {
+        caption: Caption {
+            name: "get",
+            title: "Time of a lookup",
+            what: "By identity, in two threads, without and with a third that publishes all the \
+                   time. Less is better"
+                .to_owned(),
+            sources: vec![store.source()?],
+        },
+        unit: "ns per lookup",
+        panels: ["1,000 objects", "100,000 objects", "1,000,000 objects"].map(Into::into).into(),
+        rows: rows.into_iter().collect::<Result<_, String>>()?,
+    };
+    Ok(bars.draw())
+}
+
+fn publish(store: &Measured, snapshot: &Measured) -> Result<String, String> {
+    let sizes = [1_000, 10_000, 100_000, 1_000_000];
+    let series = [
+        (snapshot, "std HashSet, cloned", "a hash table, cloned", OTHER),
+        (store, "kube Store", "kube Store, no snapshot", KUBE),
+        (store, "weir", "weir", OURS),
+    ];
+    let series = series.map(|(measured, own, name, colour)| {
+        let time =
+            |size: u32| measured.number(&["measured", &size.to_string(), own, "publish_1_us"]);
+        let times = sizes.map(time).into_iter().collect::<Result<_, String>>()?;
+        Ok(Series { name, colour, bold: colour == OURS, times })
+    });
+    let lines = Lines {
+        caption: Caption {
+            name: "publish",
+            title: "Time to publish one change",
+            what: "Until readers see it, while one of them holds the state before. Less is better"
+                .to_owned(),
+            sources: vec![store.source()?, snapshot.source()?],
+        },
+        of: "objects in the store",
+        sizes: sizes.into(),
+        series: series.into_iter().collect::<Result<_, String>>()?,
+    };
+    Ok(lines.draw())
+}
+
+/// Of the ratios those that the README shows.
+fn headlines(ratios: &Measured) -> Result<Vec<Vec<String>>, String> {
+    let rows = ratios.at(&["measured"])?.as_array().into_iter().flatten();
+    let headlines = rows.filter_map(|row| Some((row["headline"].as_str()?, row)));
+    headlines
+        .map(|(headline, row)| {
+            let against = row["against"].as_str().unwrap_or_default();
+            let measured = row["measured"]
+                .as_f64()
+                .ok_or_else(|| format!("not measured: {headline}: run `just bench-peers`"))?;
+            let against = against.trim_end_matches(", stripped").to_owned();
+            Ok(vec![headline.to_owned(), against, format!("{}x", short(measured))])
+        })
+        .collect()
+}
