@@ -40,7 +40,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let changes = store.changes().debounce(Duration::from_millis(500)).log_errors();
     let mut changes = pin!(changes.take_until(end));
     while let Some(change) = changes.next().await {
-        let changed = match &change {
+        let is_ours = match &change {
             Change::InitialSync(_) => continue, // only `with_progress()`
             Change::Synced(keys) => {
                 println!("{} secrets", keys.len());
@@ -50,7 +50,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 batch.touched("by-app")?.iter().any(|key| key.parts().eq([app.as_str()]))
             }
         };
-        if changed {
+        if is_ours {
             read(&secrets, change.snapshot(), &app).await?;
         }
         let done = secrets.explain();

@@ -10,8 +10,12 @@ use kube::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    time::timeout,
+};
 
-use super::{Running, example, kubeconfig};
+use super::{Running, SOON, example, kubeconfig, unreachable};
 use crate::{
     apiserver::{self, Cluster, Scope},
     live::custom::{install, make_first},
@@ -98,6 +102,21 @@ impl Running {
 
 fn kind(group: &str, kind: &str) -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1", kind))
+}
+
+#[tokio::test]
+async fn failures_are_logged_and_are_not_the_end() {
+    let (_folder, kubeconfig) = unreachable();
+    let mut command = example("pod_changes");
+    command.env("KUBECONFIG", kubeconfig).arg("--cluster");
+    let mut example = Running::start(command);
+    let mut log = BufReader::new(example.child.stderr.take().expect("a pipe")).lines();
+    for _ in 0..2 {
+        let line = timeout(SOON, log.next_line()).await.expect("a line in time");
+        let line = line.expect("text").expect("a line");
+        assert!(line.contains("WARN") && line.contains("watch degraded, retrying"), "{line}");
+    }
+    example.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
