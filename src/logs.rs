@@ -6,7 +6,7 @@
 //!
 //! | level | message | fields |
 //! |---|---|---|
-//! | WARN | watch degraded, retrying | `error` `reason` `kind` |
+//! | WARN | stream degraded, retrying | `error` `reason` `kind` |
 //! | INFO | synced | `resource` `name` `objects` |
 //! | INFO | optional, and counts as empty | `resource` `name` `reason` |
 //! | DEBUG | list taken in | `resource` `name` `objects` `changes` |

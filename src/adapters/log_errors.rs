@@ -17,7 +17,7 @@ pin_project! {
     /// The stream of [`EventStreamExt::log_errors`](crate::EventStreamExt::log_errors), which has
     /// an example.
     ///
-    /// An error is a `tracing` event of level WARN, `watch degraded, retrying`, with the fields
+    /// An error is a `tracing` event of level WARN, `stream degraded, retrying`, with the fields
     /// `error` and [`reason`](Error::reason).
     #[derive(Debug)]
     #[must_use = "streams do nothing unless polled"]

@@ -71,6 +71,7 @@ impl<'c> User<'c> {
     async fn apply(&self, kind: &ApiResource, name: &str, mut object: Value) {
         object["apiVersion"] = json!(kind.api_version);
         object["kind"] = json!(kind.kind);
+        object["metadata"]["name"] = json!(name);
         let params = PatchParams::apply("test");
         self.api(kind).patch(name, &params, &Patch::Apply(object)).await.expect("it is applied");
     }
@@ -111,11 +112,13 @@ async fn failures_are_logged_and_are_not_the_end() {
     command.env("KUBECONFIG", kubeconfig).arg("--cluster");
     let mut example = Running::start(command);
     let mut log = BufReader::new(example.child.stderr.take().expect("a pipe")).lines();
-    for _ in 0..2 {
-        let line = timeout(SOON, log.next_line()).await.expect("a line in time");
-        let line = line.expect("text").expect("a line");
-        assert!(line.contains("WARN") && line.contains("watch degraded, retrying"), "{line}");
-    }
+    let told = async {
+        for _ in 0..2 {
+            // Kube's client has its own say in between.
+            while !log.next_line().await.unwrap().expect("a line").contains("stream degraded") {}
+        }
+    };
+    timeout(SOON, told).await.expect("two failures in time");
     example.stop().await;
 }
 
@@ -198,8 +201,9 @@ async fn crd_dynamic() {
     // Without the type's fields it is as good as any to a watch.
     let spec = json!({ "spec": { "cronSpec": "@daily", "image": 7 } });
     make_first(&user.api(&crontabs), &DynamicObject::new("odd", &crontabs).data(spec)).await;
+    let undecodable = format!("+ odd: @daily, object {}/odd can't be decoded: ", user.namespace);
     let line = example.line().await;
-    assert!(line.starts_with("+ odd: @daily, ") && line.contains("invalid type"), "{line}");
+    assert!(line.starts_with(&undecodable), "{line}");
     example.stop().await;
 }
 
