@@ -1,6 +1,18 @@
 //! `leader_gated`: one replica after the other, and all is written in the end.
 
-use super::{example, output, text};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{
+    Api,
+    api::{DeleteParams, Patch, PatchParams},
+};
+use serde_json::json;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
+
+use super::{Running, SOON, example, output, text, timeout};
+use crate::apiserver::{self, ADMIN};
 
 #[tokio::test]
 async fn each_leader_takes_over_what_the_one_before_left() {
@@ -36,4 +48,50 @@ async fn each_leader_takes_over_what_the_one_before_left() {
     assert!(missed > 0, "{stdout}");
     assert!(written > 5, "{stdout}");
     assert_eq!(last, Some("All 5 are in the table, each in the version that it has"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_take_over_on_a_real_server() {
+    let Some(cluster) = apiserver::server().await else { return };
+    let api = Api::<ConfigMap>::default_namespaced(cluster.client().await);
+    let write = async |number: &str| {
+        let config = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "leader-gated" },
+            "data": { "number": number },
+        });
+        let params = PatchParams::apply("leader-gated-test");
+        api.patch("leader-gated", &params, &Patch::Apply(&config)).await.expect("written");
+    };
+    write("1").await;
+    let mut command = example("leader_gated");
+    command.arg("--cluster").env("KUBECONFIG", cluster.kubeconfig(ADMIN));
+    let mut child = command.spawn().expect("it starts");
+    let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let mut running = Running { child, lines };
+
+    let mut leaders = Vec::new();
+    let last = loop {
+        let line = timeout(SOON, running.lines.next_line()).await.expect("a line in time");
+        let line = line.expect("text").expect("it runs");
+        let words: Vec<_> = line.split(' ').collect();
+        match words[..] {
+            // Nobody leads now.
+            ["b", "was", "killed"] => write("2").await,
+            [name, "leads,", .., missed, "not", "yet", "written"] => {
+                leaders.push((name.to_owned(), missed.to_owned()));
+                if name == "c" {
+                    let pid = running.child.id().expect("it runs").to_string();
+                    let sent = Command::new("kill").args(["-INT", &pid]).status().await;
+                    assert!(sent.expect("kill").success());
+                }
+            }
+            ["All", ..] => break line,
+            _ => {}
+        }
+    };
+    let expected = [("a", "1"), ("b", "0"), ("c", "1")];
+    assert_eq!(leaders, expected.map(|(name, missed)| (name.to_owned(), missed.to_owned())));
+    assert_eq!(last, "All 1 are in the table, each in the version that it has");
+    assert_eq!(running.end().await, (0, String::new()));
+    api.delete("leader-gated", &DeleteParams::default()).await.expect("deleted");
 }
