@@ -13,7 +13,7 @@ use crate::{
         subject::{Phase, Subject},
     },
     change::Change,
-    error::{Error, Kind},
+    error::{Error, Reason},
     filter::{FieldFilter, FieldSelector},
     index::IndexBy,
     leader::LeadershipWatch,
@@ -397,8 +397,8 @@ pub trait EventStreamExt: Stream {
             }
             let message = "the stream ended before it was synced";
             Err(match last {
-                Some(error) => Error::with_source(Kind::Ended, message, error),
-                None => Error::new(Kind::Ended, message),
+                Some(error) => Error::with_source(Reason::Ended, message, error),
+                None => Error::new(Reason::Ended, message),
             })
         }
     }

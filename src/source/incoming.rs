@@ -8,7 +8,7 @@ use kube::client::Body;
 
 use super::request::in_time;
 use crate::{
-    error::{Error, Kind, from_client},
+    error::{Error, Reason, from_client},
     measure,
 };
 
@@ -183,6 +183,6 @@ impl Incoming {
     }
 
     pub(super) fn broken(&self, why: &str) -> Error {
-        Error::new(Kind::Connection, format!("{}: {why}", self.what))
+        Error::new(Reason::Connection, format!("{}: {why}", self.what))
     }
 }

@@ -13,7 +13,7 @@ use super::{
     query::{Collection, Query, Read},
 };
 use crate::{
-    error::{Error, Kind},
+    error::{Error, Reason},
     measure,
 };
 
@@ -139,7 +139,7 @@ where
                         Ok(Some(line)) => line,
                         Ok(None) => {
                             let why = "the streaming list ended before it was complete";
-                            yield Listing::Desynced(query.error(Kind::Connection, why));
+                            yield Listing::Desynced(query.error(Reason::Connection, why));
                             return;
                         }
                         Err(error) => {
@@ -267,7 +267,7 @@ where
                     let line = match query.line(&mut incoming).await {
                         Ok(Some(line)) => line,
                         Ok(None) if begun.elapsed() < SUSPECT => {
-                            break Some(query.error(Kind::Connection, "the server ended it at once"));
+                            break Some(query.error(Reason::Connection, "the server ended it at once"));
                         }
                         // The server ends every watch at its timeout.
                         Ok(None) => break None,
