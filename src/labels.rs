@@ -1,6 +1,8 @@
 //! Label selectors, in the API server's own grammar: to check them before they are sent, and to
 //! answer them in tests.
 
+use std::str::FromStr;
+
 use serde_json::Value;
 
 use crate::path::PathError;
@@ -8,7 +10,7 @@ use crate::path::PathError;
 /// A label selector, such as `app=web,tier in (a, b),!legacy`.
 ///
 /// [`Watch::labels`](crate::Watch::labels) takes one as text and checks it; with this a program can
-/// check it earlier.
+/// check it earlier, for instance where it reads its configuration.
 ///
 /// ```
 /// use kube_weir::LabelSelector;
@@ -33,13 +35,35 @@ enum Requirement {
 }
 
 impl LabelSelector {
-    /// Reads a selector of at least one requirement.
+    /// Reads a selector of at least one requirement. `text.parse()` does the same.
+    ///
+    /// | requirement | holds for objects whose label |
+    /// |---|---|
+    /// | `app=web`, `app==web` | is there and has this value |
+    /// | `app!=web` | is missing or has another value |
+    /// | `app in (web, api)` | is there and has one of these values |
+    /// | `app notin (web, api)` | is missing or has another value |
+    /// | `app` | is there |
+    /// | `!app` | is missing |
+    /// | `tier>2`, `tier<2` | is an integer above or below this one |
     ///
     /// # Errors
     ///
     /// Where something else was found than the
     /// [grammar](https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors)
-    /// allows there.
+    /// allows there. The empty text is an error too: it never means "everything".
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kube_weir::LabelSelector;
+    ///
+    /// assert!("tier in (a, b),app.kubernetes.io/name!=web".parse::<LabelSelector>().is_ok());
+    ///
+    /// let error = LabelSelector::parse("app=web,").unwrap_err();
+    /// assert_eq!(error.hint(), "found '', expected: !, identifier, or ','");
+    /// assert!(LabelSelector::parse("").is_err());
+    /// ```
     pub fn parse(text: &str) -> Result<Self, PathError> {
         let mut words = Words { rest: text, last: text };
         let mut terms = Vec::new();
@@ -58,6 +82,14 @@ impl LabelSelector {
                 Err(hint) => return Err(PathError::new(text, text.len() - words.last.len(), hint)),
             }
         }
+    }
+}
+
+impl FromStr for LabelSelector {
+    type Err = PathError;
+
+    fn from_str(text: &str) -> Result<Self, PathError> {
+        Self::parse(text)
     }
 }
 
