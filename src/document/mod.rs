@@ -41,9 +41,11 @@ use crate::{
 /// use kube_weir::{Document, FieldPath};
 ///
 /// let document = Document::from_json(
-///     r#"{"apiVersion":"v1","kind":"Secret","metadata":{"namespace":"a","name":"b"},"type":"Opaque"}"#,
+///     r#"{ "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+///         "metadata": { "namespace": "a", "name": "b", "uid": "1f", "resourceVersion": "7" } }"#,
 /// )?;
 /// assert_eq!((document.namespace(), document.name()), (Some("a"), "b"));
+/// assert_eq!((document.uid(), document.resource_version()), (Some("1f"), Some("7")));
 /// assert_eq!(document.get(&FieldPath::parse("type")?), ["Opaque"]);
 ///
 /// let secret: k8s_openapi::api::core::v1::Secret = document.parse()?;
@@ -70,30 +72,43 @@ impl Document {
     ///
     /// [`is_undecodable`](Error::is_undecodable) if the text is not a JSON object with a
     /// `metadata.name`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kube_weir::Document;
+    ///
+    /// let document = Document::from_json(r#"{ "metadata": { "name": "node-1" }, "spec": {} }"#)?;
+    /// assert_eq!(document.name(), "node-1");
+    ///
+    /// let nameless = Document::from_json(r#"{ "metadata": {}, "spec": {} }"#);
+    /// assert!(nameless.unwrap_err().is_undecodable());
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
     pub fn from_json(json: &str) -> Result<Self, Error> {
         Self::decode(&FieldFilter::default(), json, None)
             .map_err(|cause| undecodable("", "", &cause))
     }
 
-    /// The object's name.
+    /// The object's name: [example](Document).
     #[inline]
     pub fn name(&self) -> &str {
         self.span(self.name).unwrap_or_default()
     }
 
-    /// The object's namespace; `None` for a cluster-scoped one.
+    /// The object's namespace; `None` for a cluster-scoped one: [example](Document).
     #[inline]
     pub fn namespace(&self) -> Option<&str> {
         self.span(self.namespace)
     }
 
-    /// The object's uid.
+    /// The object's uid, other for one that is created anew: [example](Document).
     #[inline]
     pub fn uid(&self) -> Option<&str> {
         self.span(self.uid)
     }
 
-    /// The object's resourceVersion.
+    /// The object's resourceVersion: [example](Document).
     #[inline]
     pub fn resource_version(&self) -> Option<&str> {
         self.span(self.resource_version)
@@ -104,6 +119,8 @@ impl Document {
     /// # Errors
     ///
     /// [`is_undecodable`](Error::is_undecodable) if it doesn't have the shape of metadata.
+    ///
+    /// # Examples
     ///
     /// ```
     /// let document = kube_weir::Document::from_json(
@@ -118,27 +135,75 @@ impl Document {
         tape.decode().map_err(|cause| self.undecodable(&cause))
     }
 
-    /// The scalars under a path, as an index has them for keys.
+    /// The scalars under a path, as an index has them for keys: see [`FieldPath::keys`].
+    ///
+    /// Walks the object, once for each call. What is asked for often is better
+    /// [indexed](crate::IndexBy).
+    ///
+    /// ```
+    /// use kube_weir::{Document, FieldPath};
+    ///
+    /// let service = Document::from_json(
+    ///     r#"{"metadata":{"name":"web"},"spec":{"ports":[{"port":80},{"port":8080}]}}"#,
+    /// )?;
+    /// assert_eq!(service.get(&FieldPath::parse("spec.ports[*].port")?), ["80", "8080"]);
+    /// assert!(service.get(&FieldPath::parse("spec.clusterIP")?).is_empty());
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
     pub fn get(&self, path: &FieldPath) -> Vec<String> {
         path.keys_on_tape(self.tape())
     }
 
-    /// The object as compact JSON text, as it came.
+    /// The object as compact JSON text, as it came, without the fields that were filtered out.
+    ///
+    /// ```
+    /// use kube_weir::Document;
+    ///
+    /// let document = Document::from_json(r#"{ "metadata": { "name": "a" }, "n": 1.50 }"#)?;
+    /// assert_eq!(document.to_json(), r#"{"metadata":{"name":"a"},"n":1.50}"#);
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
     pub fn to_json(&self) -> String {
         self.tape().to_json()
     }
 
-    /// The object as a `Value`.
+    /// The object as a `Value`, decoded when asked for.
+    ///
+    /// ```
+    /// let document = kube_weir::Document::from_json(
+    ///     r#"{ "metadata": { "name": "web" }, "spec": { "replicas": 3 } }"#,
+    /// )?;
+    /// assert_eq!(document.to_value()["spec"]["replicas"], 3);
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
     pub fn to_value(&self) -> Value {
         // It was checked before it was kept.
         self.tape().decode().unwrap_or_default()
     }
 
-    /// The object as a Rust type.
+    /// The object as a Rust type, decoded when asked for. The type may be that of a part of it:
+    /// what it has no fields for is passed over.
     ///
     /// # Errors
     ///
-    /// [`is_undecodable`](Error::is_undecodable) if the object doesn't have the type's shape.
+    /// [`is_undecodable`](Error::is_undecodable) if the object doesn't have the type's shape, for
+    /// instance because a field was filtered out that the type must have.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube_weir::Document;
+    ///
+    /// let document = Document::from_json(r#"{
+    ///     "apiVersion": "v1", "kind": "Pod",
+    ///     "metadata": { "namespace": "a", "name": "b" }, "spec": 7
+    /// }"#)?;
+    /// let error = document.parse::<Pod>().unwrap_err();
+    /// assert!(error.is_undecodable());
+    /// assert_eq!(error.object(), Some(("a", "b")));
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
         self.tape().decode().map_err(|cause| self.undecodable(&cause))
     }

@@ -12,13 +12,21 @@ use crate::namespaced_name::NamespacedName;
 
 /// What can go wrong, at construction or at run time.
 ///
-/// Opaque and cheap to clone: ask it with the `is_*` predicates, match on
-/// [`reason`](Error::reason) for logs and metrics, and find the cause in
-/// [`source`](std::error::Error::source). No message ever holds the content of an object: an
-/// undecodable Secret is named, never quoted.
+/// Opaque and cheap to clone: ask it with the `is_*` predicates, match on [`reason`](Error::reason)
+/// for logs and metrics, and find the cause in [`source`](std::error::Error::source). No message
+/// ever holds the content of an object: an undecodable Secret is named, never quoted.
 ///
-/// An `Err` item in a stream is an observation (the watch is degraded and retrying), never its
-/// end.
+/// An `Err` item in a stream is an observation (the watch is degraded and retrying), never its end.
+/// Who has to act then:
+///
+/// | it is | predicates | tried again | who acts |
+/// |---|---|---|---|
+/// | a mistake in code or configuration, told before anything is asked of the API server | [`is_path`](Error::is_path), [`is_selector`](Error::is_selector), [`is_resource`](Error::is_resource), [`is_namespace`](Error::is_namespace), [`is_election`](Error::is_election) | no | you: say so and exit |
+/// | a wrong question to a store | [`is_index`](Error::is_index), [`is_ambiguous`](Error::is_ambiguous) | no | you |
+/// | a [refusal](Error::is_refusal) | [`is_forbidden`](Error::is_forbidden), [`is_unauthorized`](Error::is_unauthorized), [`is_not_installed`](Error::is_not_installed) | by itself, slowly | who runs the cluster: report it |
+/// | an interruption | [`is_connection`](Error::is_connection), [`is_timeout`](Error::is_timeout), [`is_throttled`](Error::is_throttled), [`is_desynced`](Error::is_desynced) | by itself | nobody: log it |
+/// | about one object | [`is_undecodable`](Error::is_undecodable), [`is_not_found`](Error::is_not_found) | with its next version | who wrote the object, or maintains its Rust type |
+/// | an end | [`is_ended`](Error::is_ended), [`is_not_leading`](Error::is_not_leading), [`is_panic`](Error::is_panic) | no | you: stop the work that needs it |
 ///
 /// ```
 /// use kube_weir::FieldFilter;
@@ -67,128 +75,342 @@ pub(crate) enum Reason {
 }
 
 impl Error {
-    /// A path was rejected; the message shows where and why.
+    /// A path was rejected: it is none, or it may not be filtered. Somebody must write another one;
+    /// [`path`](Error::path) says where it goes wrong. See the [example](Error).
     pub fn is_path(&self) -> bool {
         self.0.reason == Reason::Path
     }
 
-    /// A label or field selector was rejected at construction.
+    /// [`Watch::labels`](crate::Watch::labels) or [`Watch::fields`](crate::Watch::fields) rejected
+    /// a selector, as in the example there. Somebody must write another one; [`path`](Error::path)
+    /// says where it goes wrong.
     pub fn is_selector(&self) -> bool {
         self.0.reason == Reason::Selector
     }
 
-    /// A resource name was rejected: not `group/version/plural`, or a kind where a plural belongs.
+    /// A resource name was rejected: not `group/version/plural`, or a kind where a plural belongs;
+    /// the message says what is meant, as in the example of [`Gvr::parse`](crate::Gvr::parse). Or a
+    /// [`World`](crate::World) has no kind of the name given. Somebody must write another one.
     pub fn is_resource(&self) -> bool {
         self.0.reason == Reason::Resource
     }
 
     /// The own namespace is unknown, a namespace can't have the name given, or namespaces were
-    /// asked of a resource that has none.
+    /// asked of a resource that has none. Whoever configures the program must name one: nothing is
+    /// tried again, and nothing is watched instead.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube_weir::{prelude::*, testing::ApiServer, watch};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+    /// let mut pods = watch(Api::<Pod>::all(ApiServer::new().client())).namespace("no/namespace");
+    /// let item = pods.next().await.expect("an item");
+    /// assert!(item.unwrap_err().is_namespace());
+    /// assert!(pods.next().await.is_none());
+    /// # }
+    /// ```
     pub fn is_namespace(&self) -> bool {
         self.0.reason == Reason::Namespace
     }
 
-    /// An index lookup was wrong: no index of that name, or more key parts than it has.
+    /// An index lookup was wrong: no index of that name, or more key parts than it has. Or an index
+    /// by a closure was asked of [`index_keys`](crate::Watch::index_keys), which has no objects to
+    /// give it. A mistake in the program.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Service;
+    /// use kube_weir::{IndexBy, Snapshot};
+    ///
+    /// let services = Snapshot::<Service>::from_objects(IndexBy::path("metadata.name")?, [])?;
+    /// assert!(services.by("by-host").get(["a"]).unwrap_err().is_index());
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
     pub fn is_index(&self) -> bool {
         self.0.reason == Reason::Index
     }
 
-    /// [`Snapshot::get_one`](crate::Snapshot::get_one) found more than one object.
+    /// There is more than one object where one was asked for: under the key of
+    /// [`Snapshot::get_one`](crate::Snapshot::get_one), or of the name that
+    /// [`watch_one`](crate::watch_one) watches in all namespaces. Take all of them, or ask with a
+    /// longer key, or in one namespace.
+    ///
+    /// ```
+    /// # use k8s_openapi::api::core::v1::Service;
+    /// # use kube_weir::{IndexBy, Snapshot};
+    /// # let named = |name: &str| {
+    /// #     let mut service = Service::default();
+    /// #     service.metadata.namespace = Some("shop".into());
+    /// #     service.metadata.name = Some(name.into());
+    /// #     service
+    /// # };
+    /// let by = IndexBy::paths(["metadata.namespace", "metadata.name"])?;
+    /// let services = Snapshot::from_objects(by, [named("web"), named("api")])?;
+    /// assert!(services.get_one(["shop"]).unwrap_err().is_ambiguous());
+    /// assert!(services.get_one(["shop", "web"])?.is_some());
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
     pub fn is_ambiguous(&self) -> bool {
         self.0.reason == Reason::Ambiguous
     }
 
-    /// The API server refused (403): the rights are missing.
+    /// The API server refused (403): the
+    /// [role](https://kubernetes.io/docs/reference/access-authn-authz/rbac/) lacks a verb, which
+    /// the message names. It is tried again by itself, after 3 seconds and then more seldom, up to
+    /// 30; somebody must grant the right.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Secret;
+    /// use kube_weir::{IndexBy, SyncPolicy, prelude::*, testing::{ApiServer, Fault, Verb}, watch};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let server = ApiServer::new();
+    /// server.fault(Verb::List, 1, Fault::status(403));
+    /// let secrets = watch(Api::<Secret>::all(server.client()))
+    ///     .index(IndexBy::path("metadata.name")?)
+    ///     .sync_policy(SyncPolicy::default().fail_fast(true));
+    /// let store = secrets.store();
+    /// let driving = secrets.spawn();
+    ///
+    /// let error = store.synced().await.unwrap_err();
+    /// assert!(error.is_forbidden() && error.is_refusal());
+    ///
+    /// // Once somebody has granted it, all is well.
+    /// while store.synced().await.is_err() {
+    ///     tokio::time::sleep(Duration::from_secs(1)).await;
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn is_forbidden(&self) -> bool {
         self.0.reason == Reason::Forbidden
     }
 
-    /// The API server doesn't know who asks (401).
+    /// The API server doesn't know who asks (401): the credentials are missing, wrong or expired.
+    /// It is tried again by itself, as what is [forbidden](Error::is_forbidden), with what the
+    /// client has by then; somebody must renew them if the client can't.
     pub fn is_unauthorized(&self) -> bool {
         self.0.reason == Reason::Unauthorized
     }
 
-    /// The API server doesn't serve the resource (404): its CRD is not installed.
+    /// The API server doesn't serve the resource (404): its CRD is not installed, or not in that
+    /// version. It is asked for again by itself, as what is [forbidden](Error::is_forbidden), so
+    /// the watch begins once somebody installs it. Where it need not be there, make the kind
+    /// [`optional`](crate::adapters::Indexed::optional).
     pub fn is_not_installed(&self) -> bool {
         self.0.reason == Reason::NotInstalled
     }
 
-    /// The API server has no such object (404), and the watch has not seen it go.
+    /// The API server has no such object (404), and the watch has not seen it go: from
+    /// [`Fetching`](crate::Fetching), which gives the watch 5 seconds to agree before. Ask again
+    /// later; an object that the watch knows to be gone is `None`, and no error.
     pub fn is_not_found(&self) -> bool {
         self.0.reason == Reason::NotFound
     }
 
-    /// Something took too long: a request, or the wait for a sync.
+    /// Something took too long. As an item of a stream, a request without an answer or a connection
+    /// that is silent: it is tried again by itself, as for any lost
+    /// [connection](Error::is_connection). From what you await, such as
+    /// [`Store::synced`](crate::Store::synced), the deadline is over, and the last failure, if
+    /// there was one, is the source: wait again, or give up; the stream goes on in any case.
+    ///
+    /// ```
+    /// # use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, prelude::*, testing::{ApiServer, Fault, Verb}, watch};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let server = ApiServer::new();
+    /// server.fault(Verb::List, 1, Fault::Stall { after_events: 0 });
+    /// let configs = watch(Api::<ConfigMap>::all(server.client()));
+    /// let configs = configs.index(IndexBy::path("metadata.name")?);
+    /// let store = configs.store();
+    /// let driving = configs.spawn();
+    ///
+    /// assert!(store.synced().await.unwrap_err().is_timeout(), "after 30 seconds");
+    /// while store.synced().await.is_err() {}
+    /// # Ok(()) }
+    /// ```
     pub fn is_timeout(&self) -> bool {
         self.0.reason == Reason::Timeout
     }
 
-    /// The watch fell out of the server's history (410); a relist follows.
+    /// The API server has forgotten the version from which to go on (410). The watch [lists
+    /// again](https://kubernetes.io/docs/reference/using-api/api-concepts/#410-gone-responses) by
+    /// itself, and delivers what changed meanwhile; the store keeps what it has until then. Nobody
+    /// need act. If it comes often, the consumer is slower than the cluster changes.
+    ///
+    /// As the source of a [timeout](Error::is_timeout) of [`Fetching`](crate::Fetching): the API
+    /// server answered with an older version than was watched.
     pub fn is_desynced(&self) -> bool {
         self.0.reason == Reason::Desynced
     }
 
-    /// The API server asked to slow down (429).
+    /// The API server asked to slow down (429). The request is sent again by itself, not before the
+    /// time that `Retry-After` names. If it comes often, the API server is overloaded, or [its flow
+    /// control](https://kubernetes.io/docs/concepts/cluster-administration/flow-control/) gives
+    /// this client little.
     pub fn is_throttled(&self) -> bool {
         self.0.reason == Reason::Throttled
     }
 
-    /// One object could not be decoded; all others are unaffected.
+    /// One object could not be decoded; all others are unaffected. It is named by
+    /// [`object`](Error::object), and the store keeps its last good version, until the next version
+    /// can be decoded. Somebody must mend the object, or bring the Rust type up to date; as a
+    /// [`Document`](crate::Document) it could be read whatever its schema.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}, watch};
+    /// # use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = ApiServer::new();
+    /// # let bad = json!({ "name": "bad" });
+    /// # server.apply(&json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": bad }))?;
+    /// server.fault(Verb::List, 1, Fault::Garble { name: "bad".into() });
+    /// let events = watch(Api::<ConfigMap>::all(server.client())).take(3);
+    /// let errors = events.filter_map(async |item| item.err()).collect::<Vec<_>>().await;
+    /// assert!(errors[0].is_undecodable());
+    /// assert_eq!(errors[0].object(), Some(("default", "bad")));
+    /// # Ok(()) }
+    /// ```
     pub fn is_undecodable(&self) -> bool {
         self.0.reason == Reason::Undecodable
     }
 
-    /// No connection to the API server, or it broke.
+    /// No connection to the API server, or it broke, or what came over it is no answer of an API
+    /// server. It is tried again by itself, after a second and then more seldom, up to 30, and a
+    /// watch resumes where it was. Nobody need act, unless it goes on.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, prelude::*, testing::{ApiServer, Fault, Verb}, watch};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let server = ApiServer::new();
+    /// server.fault(Verb::List, 2, Fault::Refused);
+    /// let configs = watch(Api::<ConfigMap>::all(server.client()));
+    /// let mut changes = configs.index(IndexBy::path("metadata.name")?);
+    /// for _ in 0..2 {
+    ///     assert!(changes.next().await.unwrap().unwrap_err().is_connection());
+    /// }
+    /// assert!(changes.first_synced().await?.is_empty());
+    /// # Ok(()) }
+    /// ```
     pub fn is_connection(&self) -> bool {
         self.0.reason == Reason::Connection
     }
 
-    /// The stream that feeds a store, or a campaign, ended or was dropped.
+    /// The stream that feeds a store, or a campaign, ended or was dropped: what was waited for
+    /// never comes. Part of a shutdown; else find out who dropped it, with the last failure as the
+    /// source.
+    ///
+    /// ```
+    /// # use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let pipeline = Events::<ConfigMap>::new().index(IndexBy::path("metadata.name")?);
+    /// let store = pipeline.store();
+    /// drop(pipeline);
+    /// assert!(store.synced().await.unwrap_err().is_ended());
+    /// # Ok(()) }
+    /// ```
     pub fn is_ended(&self) -> bool {
         self.0.reason == Reason::Ended
     }
 
-    /// An [`Election`](crate::Election) can't be as it was asked for: its durations, its Lease's name
-    /// or its identity.
+    /// An [`Election`](crate::Election) can't be as it was asked for: its durations, its Lease's
+    /// name or its identity. Whoever configures the program must say something else; the message
+    /// says what is wrong, as in the example of [`Election::timing`](crate::Election::timing).
     pub fn is_election(&self) -> bool {
         self.0.reason == Reason::Election
     }
 
-    /// The [`Term`](crate::Term) that the work needs is over, or being given back.
+    /// The [`Term`](crate::Term) that the work needs is over, or being given back. Leave the work
+    /// to whoever leads next: in this replica's next term
+    /// [`while_leading`](crate::EventStreamExt::while_leading) delivers everything anew. See the
+    /// example of [`Term`](crate::Term).
     pub fn is_not_leading(&self) -> bool {
         self.0.reason == Reason::NotLeading
     }
 
-    /// A [spawned](crate::EventStreamExt::spawn) stream panicked.
+    /// A [spawned](crate::EventStreamExt::spawn) stream panicked, in a closure of yours or by a
+    /// defect: what it was is with the panic hook. It is not begun again; mostly the program should
+    /// end, too.
     pub fn is_panic(&self) -> bool {
         self.0.reason == Reason::Panic
     }
 
     /// The API server will go on refusing until somebody changes something: forbidden,
     /// unauthorized, not installed, or a request that it finds invalid (400, 422).
+    ///
+    /// It is tried again by itself all the same, from 3 seconds on. So say it loudly, as the cause
+    /// of not being ready: [`SyncPolicy::fail_fast`](crate::SyncPolicy::fail_fast) ends the wait
+    /// for a sync by it at once, as in the example of [`is_forbidden`](Error::is_forbidden).
     pub fn is_refusal(&self) -> bool {
         matches!(self.0.reason, Reason::Forbidden | Reason::Unauthorized | Reason::NotInstalled)
             || self.is_rejected()
     }
 
-    /// The (namespace, name) of the object that the error is about, if it is about one: that can't be
-    /// [decoded](Error::is_undecodable), or [fetched](crate::Fetching). The namespace of a cluster-scoped object is `""`.
+    /// The (namespace, name) of the object that the error is about, if it is about one: that can't
+    /// be [decoded](Error::is_undecodable), as in the example there, or [fetched](crate::Fetching).
+    /// The namespace of a cluster-scoped object is `""`.
     pub fn object(&self) -> Option<(&str, &str)> {
         let (namespace, name) = self.0.object.as_ref()?;
         Some((namespace, name))
     }
 
-    /// Which kind of a [`World`](crate::World) the error is about.
+    /// Which kind of a [`World`](crate::World) the error is about, by the name that it has there:
+    /// of all kinds of a world the errors come in one stream.
+    ///
+    /// ```
+    /// use kube_weir::{Gvr, IndexBy, Kinds, prelude::*, watch_resource, world};
+    /// # use kube_weir::testing::{ApiServer, Fault, Verb};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let server = ApiServer::new();
+    /// # server.fault(Verb::List, 1, Fault::status(403));
+    /// let secrets = watch_resource(server.client(), Gvr::parse("v1/secrets")?).await?;
+    /// let secrets = secrets.index(IndexBy::path("metadata.name")?);
+    /// let mut changes = world(Kinds::new().add("secrets", secrets));
+    /// let error = changes.next().await.unwrap().unwrap_err();
+    /// assert!(error.is_forbidden());
+    /// assert_eq!(error.of_kind(), Some("secrets"));
+    /// # Ok(()) }
+    /// ```
     pub fn of_kind(&self) -> Option<&str> {
         self.0.of_kind.as_ref().map(|(name, _)| &**name)
     }
 
-    /// What is wrong with a path or selector, and where.
+    /// What is wrong with a path or selector, and where: with [`is_path`](Error::is_path) or
+    /// [`is_selector`](Error::is_selector). `None` where a path is missing.
+    ///
+    /// ```
+    /// let error: kube_weir::Error = kube_weir::FieldPath::parse("spec..").unwrap_err().into();
+    /// assert_eq!(error.path().unwrap().caret(), "spec..\n      ^");
+    /// ```
     pub fn path(&self) -> Option<&PathError> {
         self.0.path.as_ref()
     }
 
     /// One word for logs, metrics and scripts, such as `"Forbidden"`.
+    ///
+    /// There is one for each predicate, named like it but for what was rejected: `"InvalidPath"`,
+    /// `"InvalidSelector"`, `"InvalidResource"`, `"InvalidNamespace"`, `"InvalidElection"`, and
+    /// `"InvalidLookup"` for [`is_index`](Error::is_index). `"Other"` is what has no predicate,
+    /// such as an answer of 500: it is tried again by itself.
+    ///
+    /// ```
+    /// use kube_weir::Gvr;
+    ///
+    /// assert_eq!(Gvr::parse("pods").unwrap_err().reason(), "InvalidResource");
+    /// ```
     pub fn reason(&self) -> &'static str {
         self.0.reason.as_str()
     }

@@ -4,11 +4,14 @@ use std::borrow::Cow;
 
 /// A path or selector that can't be used: what is wrong, and at which byte.
 ///
+/// It is found before anything is asked of the API server. `?` makes an
+/// [`Error`](crate::Error::is_path) of it. All methods are in this example:
+///
 /// ```
 /// use kube_weir::FieldPath;
 ///
 /// let error = FieldPath::parse("metadata.labels[app]").unwrap_err();
-/// assert_eq!(error.position(), 16);
+/// assert_eq!((error.path(), error.position()), ("metadata.labels[app]", 16));
 /// assert_eq!(error.hint(), "expected a quoted name, a number, '*' or '?' in brackets");
 /// assert_eq!(error.caret(), "metadata.labels[app]\n                ^");
 /// ```

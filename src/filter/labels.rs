@@ -10,7 +10,7 @@ use crate::{error::PathError, rfc1123::is_subdomain};
 /// A label selector, such as `app=web,tier in (a, b),!legacy`.
 ///
 /// [`Watch::labels`](crate::Watch::labels) takes one as text and checks it; with this a program can
-/// check it earlier.
+/// check it earlier, for instance where it reads its configuration.
 ///
 /// ```
 /// use kube_weir::LabelSelector;
@@ -36,13 +36,35 @@ enum Requirement {
 }
 
 impl LabelSelector {
-    /// Reads a selector of at least one requirement.
+    /// Reads a selector of at least one requirement. `text.parse()` does the same.
+    ///
+    /// | requirement | holds for objects whose label |
+    /// |---|---|
+    /// | `app=web`, `app==web` | is there and has this value |
+    /// | `app!=web` | is missing or has another value |
+    /// | `app in (web, api)` | is there and has one of these values |
+    /// | `app notin (web, api)` | is missing or has another value |
+    /// | `app` | is there |
+    /// | `!app` | is missing |
+    /// | `tier>2`, `tier<2` | is an integer above or below this one |
     ///
     /// # Errors
     ///
     /// Where something else was found than the
     /// [grammar](https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors)
-    /// allows there.
+    /// allows there. The empty text is an error too: it never means "everything".
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kube_weir::LabelSelector;
+    ///
+    /// assert!("tier in (a, b),app.kubernetes.io/name!=web".parse::<LabelSelector>().is_ok());
+    ///
+    /// let error = LabelSelector::parse("app=web,").unwrap_err();
+    /// assert_eq!(error.hint(), "found '', expected: !, identifier, or ','");
+    /// assert!(LabelSelector::parse("").is_err());
+    /// ```
     pub fn parse(text: &str) -> Result<Self, PathError> {
         let mut words = Words { rest: text, last: text };
         let mut terms = Vec::new();

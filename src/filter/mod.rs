@@ -99,6 +99,16 @@ impl FieldFilter {
     }
 
     /// A filter that leaves out what either of the two does.
+    ///
+    /// ```
+    /// use kube_weir::FieldFilter;
+    ///
+    /// let noise = FieldFilter::new(["metadata.managedFields"])?;
+    /// let filter = noise.and(FieldFilter::new(["status"])?);
+    /// assert_eq!(filter.cut(r#"{"kind": "Pod", "status": {}}"#)?, r#"{"kind": "Pod"}"#);
+    /// assert_eq!(filter.paths().len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         other.paths.into_iter().for_each(|path| self.add(path));
@@ -136,16 +146,46 @@ impl FieldFilter {
     }
 
     /// The paths that are left out, in the order given.
+    ///
+    /// ```
+    /// use kube_weir::FieldFilter;
+    ///
+    /// let filter = FieldFilter::new(["status", "metadata.managedFields"])?;
+    /// let paths: Vec<&str> = filter.paths().iter().map(|path| path.as_str()).collect();
+    /// assert_eq!(paths, ["status", "metadata.managedFields"]);
+    /// # Ok::<(), kube_weir::PathError>(())
+    /// ```
     pub fn paths(&self) -> &[FieldPath] {
         &self.paths
     }
 
-    /// Whether the filter leaves out nothing.
+    /// Whether the filter leaves out nothing, as the default one does.
+    ///
+    /// ```
+    /// use kube_weir::FieldFilter;
+    ///
+    /// assert!(FieldFilter::default().is_empty());
+    /// assert!(!FieldFilter::new(["status"])?.is_empty());
+    /// # Ok::<(), kube_weir::PathError>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.paths.is_empty() && self.plain.root().is_none()
     }
 
-    /// Removes the fields from an object.
+    /// Removes the fields from an object. What is around them stays, even if nothing is left in it.
+    ///
+    /// ```
+    /// use kube_weir::FieldFilter;
+    /// use serde_json::json;
+    ///
+    /// let filter = FieldFilter::new(["metadata.annotations.*", "spec.ports[0]"])?;
+    /// let mut service =
+    ///     json!({ "metadata": { "annotations": { "a": "b" } }, "spec": { "ports": [80, 443] } });
+    /// filter.remove(&mut service);
+    /// let left = json!({ "metadata": { "annotations": {} }, "spec": { "ports": [443] } });
+    /// assert_eq!(service, left);
+    /// # Ok::<(), kube_weir::PathError>(())
+    /// ```
     pub fn remove(&self, value: &mut Value) {
         let tree =
             if self.queries { Cow::Owned(self.located(value)) } else { Cow::Borrowed(&self.plain) };

@@ -40,18 +40,25 @@ struct Term {
 }
 
 impl FieldSelector {
-    /// Parses a selector.
+    /// Parses a selector. `text.parse()` does the same.
     ///
     /// # Errors
     ///
-    /// If the text is no selector, with the byte position in the whole text and a hint.
-    /// The empty text is an error too: it never means "everything".
+    /// If the text is no selector, with the byte position in the whole text and a hint. The empty
+    /// text is an error too: it never means "everything".
+    ///
+    /// # Examples
     ///
     /// ```
     /// use kube_weir::FieldSelector;
+    /// use serde_json::json;
+    ///
+    /// let selector = FieldSelector::parse(r"metadata.labels['a.b/list']=x\,b")?;
+    /// assert!(selector.matches(&json!({ "metadata": { "labels": { "a.b/list": "x,b" } } })));
     ///
     /// let error = FieldSelector::parse("spec.type=A,spec.").unwrap_err();
     /// assert_eq!((error.position(), error.hint()), (17, "expected a name after '.'"));
+    /// # Ok::<(), kube_weir::PathError>(())
     /// ```
     pub fn parse(text: &str) -> Result<Self, PathError> {
         let mut terms = Vec::new();
@@ -86,6 +93,21 @@ impl FieldSelector {
     }
 
     /// Whether the condition holds for an object.
+    ///
+    /// ```
+    /// use kube_weir::FieldSelector;
+    /// use serde_json::json;
+    ///
+    /// // A field that is missing is the empty text.
+    /// let unassigned = FieldSelector::parse("spec.nodeName=")?;
+    /// assert!(unassigned.matches(&json!({ "spec": {} })));
+    ///
+    /// // Of several values one must be equal, or all must differ.
+    /// let ports = json!({ "spec": { "ports": [{ "port": 80 }, { "port": 443 }] } });
+    /// assert!(FieldSelector::parse("spec.ports[*].port=443")?.matches(&ports));
+    /// assert!(!FieldSelector::parse("spec.ports[*].port!=443")?.matches(&ports));
+    /// # Ok::<(), kube_weir::PathError>(())
+    /// ```
     pub fn matches(&self, value: &Value) -> bool {
         self.all(|path| path.keys(value))
     }

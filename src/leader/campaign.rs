@@ -31,6 +31,29 @@ use crate::error::Error;
 ///
 /// Dropping it stops the renewing and gives nothing back: the term runs out, and the others take
 /// over when the Lease has. To hand over at once, [`release`](Campaign::release) it.
+///
+/// ```
+/// use kube_weir::{Election, LeaseRef, prelude::*, testing::ApiServer};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// # let client = ApiServer::new().client();
+/// let lease = LeaseRef::new("default", "web");
+/// let mut campaign = Election::new(client, lease, "replica-a")?.campaign();
+/// let leadership = campaign.watch();
+///
+/// // In the place of a signal to stop.
+/// let mut stop = pin!(tokio::time::sleep(Duration::from_secs(3600)));
+/// loop {
+///     tokio::select! {
+///         () = &mut stop => break,
+///         item = campaign.next() => if let Some(Err(error)) = item { eprintln!("{error}") },
+///     }
+/// }
+/// assert!(leadership.is_leading(), "renewed for an hour");
+/// campaign.release().await?;
+/// # Ok(()) }
+/// ```
 #[must_use = "streams do nothing unless polled"]
 pub struct Campaign {
     told: BoxStream<'static, Result<Leadership, Error>>,
@@ -47,16 +70,32 @@ impl Campaign {
         Self { told: run(election, sender, stopped).boxed(), watch, stop, ended: false }
     }
 
-    /// An observer, for any task.
+    /// An observer, for any task. Any number of them may be made, and outlive the campaign.
+    ///
+    /// ```
+    /// use kube_weir::{Election, LeaseRef, prelude::*, testing::ApiServer};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let client = ApiServer::new().client();
+    /// let lease = LeaseRef::new("default", "web");
+    /// let campaign = Election::new(client, lease, "replica-a")?.campaign();
+    /// let leadership = campaign.watch();
+    /// tokio::spawn(campaign.log_errors().for_each(|_| async {}));
+    ///
+    /// assert_eq!(leadership.leading().await?.holder(), "replica-a");
+    /// # Ok(()) }
+    /// ```
     pub fn watch(&self) -> LeadershipWatch {
         self.watch.clone()
     }
 
     /// Ends the campaign and gives the Lease back, so that another replica can have it at once.
     ///
-    /// Observers see at once that this replica leads no more, and the term lets no more work in. What
-    /// it [guards](crate::Term::guard) already goes on, and is waited for while the Lease is still
-    /// renewed; the Lease is given back when it has ended.
+    /// Observers see at once that this replica leads no more, and the term lets no more work in.
+    /// What it [guards](crate::Term::guard) already goes on, and is waited for while the Lease is
+    /// still renewed; the Lease is given back when it has ended. So bound your work, or this, by
+    /// the time that the pod has to stop.
     ///
     /// # Errors
     ///
@@ -65,6 +104,27 @@ impl Campaign {
     /// # Cancel safety
     ///
     /// Dropping the future is dropping the campaign.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kube_weir::{Election, LeaseRef, prelude::*, testing::ApiServer};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let server = ApiServer::new();
+    /// let lease = LeaseRef::new("default", "web");
+    /// let mut campaign = Election::new(server.client(), lease, "replica-a")?.campaign();
+    /// let leadership = campaign.watch();
+    /// campaign.next().await;
+    /// assert!(leadership.is_leading());
+    ///
+    /// campaign.release().await?;
+    /// assert!(!leadership.is_leading());
+    /// let lease = server.get("leases", "default", "web").unwrap();
+    /// assert_eq!(lease["spec"]["holderIdentity"], "");
+    /// # Ok(()) }
+    /// ```
     pub async fn release(mut self) -> Result<(), Error> {
         self.stop.send_replace(true);
         let mut last = Ok(());

@@ -55,12 +55,26 @@ pub struct Election {
 
 impl Election {
     /// Stands for the leadership that a Lease is about, under a name of one's own:
-    /// [`Identity::from_env`] for a pod. The Lease is created if there is none.
+    /// [`Identity::from_env`] for a pod. The Lease is created if there is none, and nothing is
+    /// requested before the [campaign](Election::campaign) is polled.
     ///
     /// # Errors
     ///
     /// [`is_namespace`](Error::is_namespace) or [`is_election`](Error::is_election) if the
     /// namespace, the Lease's name or the identity can't be one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kube_weir::{Election, Identity, LeaseRef, testing::ApiServer};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let client = ApiServer::new().client();
+    /// let lease = LeaseRef::new("default", "web");
+    /// assert!(Election::new(client.clone(), lease.clone(), Identity::from_env()).is_ok());
+    /// assert!(Election::new(client, lease, "").unwrap_err().is_election(), "nobody");
+    /// # }
+    /// ```
     pub fn new(
         client: Client,
         lease: LeaseRef,
@@ -82,17 +96,38 @@ impl Election {
         Ok(Self { client, lease, identity, timing: LeaseTiming::default() })
     }
 
-    /// Other durations than client-go's.
+    /// Other durations than client-go's. See [`LeaseTiming`] for the defaults.
     ///
     /// # Errors
     ///
     /// [`is_election`](Error::is_election) unless the lease duration is longer than the renew
-    /// deadline, and that longer than the retry period with its jitter.
+    /// deadline, and that longer than the retry period with its jitter. Other bounds are with the
+    /// setters.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kube_weir::{Election, LeaseRef, LeaseTiming, testing::ApiServer};
+    /// use std::time::Duration;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let client = ApiServer::new().client();
+    /// let election = Election::new(client, LeaseRef::new("default", "web"), "replica-a")?;
+    /// let slow = LeaseTiming::default().renew_deadline(Duration::from_secs(20));
+    /// let error = election.timing(slow).unwrap_err();
+    /// assert!(error.is_election());
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "the lease duration (15s) must be longer than the renew deadline (20s)"
+    /// );
+    /// # Ok(()) }
+    /// ```
     pub fn timing(self, timing: LeaseTiming) -> Result<Self, Error> {
         Ok(Self { timing: timing.check()?, ..self })
     }
 
-    /// Begins to compete as soon as it is polled.
+    /// Begins to compete as soon as it is polled. The [example](Election) has two who do.
     pub fn campaign(self) -> Campaign {
         Campaign::new(self)
     }
@@ -108,7 +143,14 @@ impl std::fmt::Debug for Election {
     }
 }
 
-/// A Lease by name.
+/// A Lease by name: what all replicas of a program compete for.
+///
+/// ```
+/// use kube_weir::LeaseRef;
+///
+/// let lease = LeaseRef::new("default", "my-controller");
+/// assert_eq!((lease.namespace.as_str(), lease.name.as_str()), ("default", "my-controller"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LeaseRef {
     /// The namespace it is in.
@@ -118,7 +160,8 @@ pub struct LeaseRef {
 }
 
 impl LeaseRef {
-    /// A Lease in a namespace.
+    /// A Lease in a namespace: [example](LeaseRef). Whether the names can be such is checked by
+    /// [`Election::new`].
     pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
         Self { namespace: namespace.into(), name: name.into() }
     }
@@ -129,6 +172,18 @@ impl LeaseRef {
     /// # Errors
     ///
     /// [`is_namespace`](Error::is_namespace) if it is unknown.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kube_weir::{LeaseRef, testing::ApiServer};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let client = ApiServer::new().client_in("team-a");
+    /// assert_eq!(LeaseRef::own_namespace(&client, "web")?, LeaseRef::new("team-a", "web"));
+    /// # Ok(()) }
+    /// ```
     pub fn own_namespace(client: &Client, name: impl Into<String>) -> Result<Self, Error> {
         Ok(Self::new(own_namespace(client.default_namespace())?, name))
     }

@@ -20,9 +20,9 @@ use std::{
 pub struct Identity(String);
 
 impl Identity {
-    /// The name of this pod, if the environment variable `POD_NAME` has it by the
-    /// [downward API](https://kubernetes.io/docs/concepts/workloads/pods/downward-api/); else the
-    /// host's name with a random part, other in every process.
+    /// The name of this pod, if the environment variable `POD_NAME` has it by the [downward
+    /// API](https://kubernetes.io/docs/concepts/workloads/pods/downward-api/); else the host's name
+    /// with a random part, other in every process: [example](Identity).
     ///
     /// ```yaml
     /// env:
@@ -50,7 +50,7 @@ impl Identity {
         Self(format!("{}_{random:016x}", host.as_deref().unwrap_or("unknown")))
     }
 
-    /// The name as the Lease has it.
+    /// The name as the Lease has it: [example](Identity).
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -7,7 +7,22 @@ use tokio::sync::watch;
 use super::term::Term;
 use crate::error::{Error, Reason};
 
-/// Who leads.
+/// Who leads: what a [`Campaign`](crate::Campaign) delivers.
+///
+/// ```
+/// use kube_weir::{Election, Leadership, LeaseRef, prelude::*, testing::ApiServer};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// # let client = ApiServer::new().client();
+/// let lease = LeaseRef::new("default", "web");
+/// let mut campaign = Election::new(client, lease, "replica-a")?.campaign();
+/// match campaign.next().await.expect("never the end")? {
+///     Leadership::Leading(term) => assert_eq!(term.holder(), "replica-a"),
+///     Leadership::Following { leader } => println!("{leader:?} leads"),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub enum Leadership {
     /// This replica does, as long as the [`Term`] is valid.
@@ -21,6 +36,12 @@ pub enum Leadership {
 
 impl Leadership {
     /// The term, if this replica leads and its term is not over.
+    ///
+    /// ```
+    /// use kube_weir::Leadership;
+    ///
+    /// assert!(Leadership::Following { leader: Some("replica-b".into()) }.term().is_none());
+    /// ```
     pub fn term(&self) -> Option<&Term> {
         match self {
             Self::Leading(term) => Some(term).filter(|term| term.is_open()),
@@ -33,6 +54,28 @@ impl Leadership {
 ///
 /// It asks the term's clock, so it is right also where the campaign isn't polled: who doesn't renew
 /// doesn't lead for long.
+///
+/// ```
+/// use kube_weir::{Election, LeaseRef, prelude::*, testing::ApiServer};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// # let client = ApiServer::new().client();
+/// let lease = LeaseRef::new("default", "web");
+/// let mut campaign = Election::new(client, lease, "replica-a")?.campaign();
+/// let leadership = campaign.watch();
+/// assert!(!leadership.is_leading());
+/// assert_eq!(leadership.leader(), None);
+///
+/// campaign.next().await;
+/// assert!(leadership.is_leading());
+/// assert_eq!(leadership.leader().as_deref(), Some("replica-a"));
+///
+/// // Nobody polls the campaign, so nothing renews the Lease.
+/// tokio::time::sleep(Duration::from_secs(10)).await;
+/// assert!(leadership.term().is_none());
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct LeadershipWatch(watch::Receiver<Leadership>);
 
@@ -46,7 +89,22 @@ impl LeadershipWatch {
         self.0.clone()
     }
 
-    /// Who leads, as of now.
+    /// Who leads, as of now: what the campaign said last, unless that term is over meanwhile.
+    ///
+    /// ```
+    /// use kube_weir::{Election, Leadership, LeaseRef, prelude::*, testing::ApiServer};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let client = ApiServer::new().client();
+    /// let lease = LeaseRef::new("default", "web");
+    /// let mut campaign = Election::new(client, lease, "replica-a")?.campaign();
+    /// let leadership = campaign.watch();
+    /// assert!(matches!(leadership.current(), Leadership::Following { leader: None }));
+    /// campaign.next().await;
+    /// assert!(matches!(leadership.current(), Leadership::Leading(_)));
+    /// # Ok(()) }
+    /// ```
     pub fn current(&self) -> Leadership {
         match &*self.0.borrow() {
             Leadership::Leading(term) if !term.is_open() => Leadership::Following { leader: None },
@@ -54,18 +112,19 @@ impl LeadershipWatch {
         }
     }
 
-    /// Whether this replica leads.
+    /// Whether this replica leads, now: [example](LeadershipWatch).
     pub fn is_leading(&self) -> bool {
         self.0.borrow().term().is_some()
     }
 
-    /// The term, if this replica leads.
+    /// The term, if this replica leads: to [guard](Term::guard) work with.
+    /// [Example](LeadershipWatch).
     pub fn term(&self) -> Option<Term> {
         self.0.borrow().term().cloned()
     }
 
     /// Who leads, by name: this replica, if its term is valid, or whom the Lease names else. `None`
-    /// while that is unknown, or nobody.
+    /// while that is unknown, or nobody: [example](LeadershipWatch).
     pub fn leader(&self) -> Option<String> {
         match self.current() {
             Leadership::Leading(term) => Some(term.holder().to_owned()),
@@ -116,6 +175,26 @@ impl LeadershipWatch {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kube_weir::{Election, LeaseRef, prelude::*, testing::ApiServer};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let client = ApiServer::new().client();
+    /// let lease = LeaseRef::new("default", "web");
+    /// let campaign = Election::new(client, lease, "replica-a")?.campaign();
+    /// let leadership = campaign.watch();
+    /// let competing = tokio::spawn(campaign.log_errors().for_each(|_| async {}));
+    /// assert!(leadership.leading().await?.is_valid());
+    ///
+    /// competing.abort();
+    /// tokio::time::sleep(Duration::from_secs(10)).await;
+    /// assert!(leadership.leading().await.unwrap_err().is_ended());
+    /// # Ok(()) }
+    /// ```
     pub async fn leading(&self) -> Result<Term, Error> {
         let mut told = self.0.clone();
         loop {

@@ -84,22 +84,57 @@ impl Term {
     }
 
     /// The fencing number: the Lease's `leaseTransitions`. Higher than that of every term before,
-    /// unless somebody deleted the Lease and no replica was left to remember it.
+    /// unless somebody deleted the Lease and no replica was left to remember it. The first is 0.
+    ///
+    /// ```
+    /// # use kube_weir::{Election, Leadership, LeaseRef, prelude::*, testing::ApiServer};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let server = ApiServer::new();
+    /// let replica = || {
+    ///     let lease = LeaseRef::new("default", "web");
+    ///     Election::new(server.client(), lease, "replica-a").map(Election::campaign)
+    /// };
+    /// let mut numbers = Vec::new();
+    /// for _ in 0..2 {
+    ///     let mut campaign = replica()?;
+    ///     let Some(Ok(Leadership::Leading(term))) = campaign.next().await else { panic!() };
+    ///     numbers.push(term.number());
+    ///     campaign.release().await?;
+    /// }
+    /// assert_eq!(numbers, [0, 1]);
+    /// # Ok(()) }
+    /// ```
     pub fn number(&self) -> u32 {
         self.0.number
     }
 
-    /// The identity that leads by this term.
+    /// The identity that leads by this term: [example](crate::Leadership).
     pub fn holder(&self) -> &str {
         &self.0.holder
     }
 
-    /// Whether this replica leads by this term, now.
+    /// Whether this replica leads by this term, now: [example](Term). Ask it again after each
+    /// `.await` that comes before a write, or [guard](Term::guard) the work.
     pub fn is_valid(&self) -> bool {
         self.0.standing.borrow().is_valid()
     }
 
-    /// How long the term is valid if it is not renewed.
+    /// How long the term is valid if it is not renewed: the renew deadline at the most.
+    ///
+    /// ```
+    /// # use kube_weir::{Election, Leadership, LeaseRef, prelude::*, testing::ApiServer};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let client = ApiServer::new().client();
+    /// # let lease = LeaseRef::new("default", "web");
+    /// # let mut campaign = Election::new(client, lease, "replica-a")?.campaign();
+    /// let Some(Ok(Leadership::Leading(term))) = campaign.next().await else { panic!() };
+    /// tokio::time::sleep(Duration::from_secs(4)).await;
+    /// let left = term.remaining();
+    /// assert!(left > Duration::from_secs(5) && left < Duration::from_secs(6), "of 10");
+    /// # Ok(()) }
+    /// ```
     pub fn remaining(&self) -> Duration {
         let standing = self.0.standing.borrow();
         let left = standing.deadline.saturating_duration_since(Instant::now());
@@ -114,6 +149,26 @@ impl Term {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use kube_weir::{Election, Leadership, LeaseRef, prelude::*, testing::ApiServer};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let client = ApiServer::new().client();
+    /// # let lease = LeaseRef::new("default", "web");
+    /// # let mut campaign = Election::new(client, lease, "replica-a")?.campaign();
+    /// let Some(Ok(Leadership::Leading(term))) = campaign.next().await else { panic!() };
+    /// let seconds = futures::stream::unfold((), |()| async {
+    ///     tokio::time::sleep(Duration::from_secs(1)).await;
+    ///     Some(((), ()))
+    /// });
+    /// // Nobody renews it, so it is over before 10 seconds are.
+    /// assert_eq!(seconds.take_until(term.expired()).count().await, 9);
+    /// assert!(!term.is_valid());
+    /// # Ok(()) }
+    /// ```
     pub fn expired(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
         let term = self.clone();
         async move {
@@ -143,6 +198,30 @@ impl Term {
     /// # Cancel safety
     ///
     /// Dropping the future drops the work.
+    ///
+    /// # Examples
+    ///
+    /// Cut off is work in the example of [`Term`]. Here a shutdown waits for it:
+    ///
+    /// ```
+    /// # use kube_weir::{Election, Leadership, LeaseRef, prelude::*, testing::ApiServer};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let client = ApiServer::new().client();
+    /// # let lease = LeaseRef::new("default", "web");
+    /// # let mut campaign = Election::new(client, lease, "replica-a")?.campaign();
+    /// let Some(Ok(Leadership::Leading(term))) = campaign.next().await else { panic!() };
+    /// let work = tokio::spawn(term.guard(async {
+    ///     tokio::time::sleep(Duration::from_secs(60)).await;
+    ///     "written"
+    /// }));
+    /// tokio::task::yield_now().await;
+    ///
+    /// campaign.release().await?;
+    /// assert!(work.is_finished());
+    /// assert_eq!(work.await.unwrap()?, "written");
+    /// # Ok(()) }
+    /// ```
     ///
     /// [`Campaign::release`]: crate::Campaign::release
     pub fn guard<F: Future>(

@@ -13,14 +13,29 @@ use crate::{
 /// others is in the Lease, and they keep to it, but one with a shorter lease duration is replaced
 /// sooner.
 ///
+/// The lease duration must be longer than the renew deadline, and that longer than the retry period
+/// with its jitter: [`Election::timing`](crate::Election::timing) checks it.
+///
 /// ```
-/// use kube_weir::LeaseTiming;
+/// use futures::StreamExt;
+/// use kube_weir::{Election, LeaseRef, LeaseTiming, testing::ApiServer};
 /// use std::time::Duration;
 ///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// # let server = ApiServer::new();
+/// # let election = Election::new(server.client(), LeaseRef::new("default", "web"), "replica-a")?;
 /// let hasty = LeaseTiming::default()
 ///     .lease_duration(Duration::from_secs(6))
 ///     .renew_deadline(Duration::from_secs(4))
-///     .retry_period(Duration::from_secs(1));
+///     .retry_period(Duration::from_secs(1))
+///     .jitter(1.5);
+/// let mut campaign = election.timing(hasty)?.campaign();
+///
+/// assert!(campaign.next().await.unwrap()?.term().unwrap().remaining() < Duration::from_secs(4));
+/// let lease = server.get("leases", "default", "web").unwrap();
+/// assert_eq!(lease["spec"]["leaseDurationSeconds"], 6);
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
@@ -34,6 +49,9 @@ pub struct LeaseTiming {
 impl LeaseTiming {
     /// How long the others wait, after the last renewal that they saw, before they take over.
     /// Default: 15 seconds. Whole seconds: the Lease can't say it more finely.
+    /// [Example](LeaseTiming).
+    ///
+    /// So long nobody leads after a crash, and up to a retry period more.
     #[must_use]
     pub fn lease_duration(self, lease_duration: Duration) -> Self {
         Self { lease_duration, ..self }
@@ -41,21 +59,22 @@ impl LeaseTiming {
 
     /// How long a [`Term`](crate::Term) is valid after its last renewal was sent. Default: 10
     /// seconds. What remains to the lease duration is for clocks that don't run at the same speed,
-    /// and for writes that are on their way.
+    /// and for writes that are on their way. One request may take half of it.
+    /// [Example](LeaseTiming).
     #[must_use]
     pub fn renew_deadline(self, renew_deadline: Duration) -> Self {
         Self { renew_deadline, ..self }
     }
 
     /// How often the Lease is renewed by its holder, and looked at by the others. Default: 2
-    /// seconds.
+    /// seconds; at least 10 milliseconds. [Example](LeaseTiming).
     #[must_use]
     pub fn retry_period(self, retry_period: Duration) -> Self {
         Self { retry_period, ..self }
     }
 
     /// The others wait up to this many retry periods, and at least one, so that they don't all ask
-    /// at once. Default: 1.2.
+    /// at once. Default: 1.2; from 1 to 100. [Example](LeaseTiming).
     #[must_use]
     pub fn jitter(self, jitter: f64) -> Self {
         Self { jitter, ..self }

@@ -66,23 +66,38 @@ pub(crate) enum Way {
 }
 
 impl FieldPath {
-    /// Parses a path.
+    /// Parses a path. `text.parse()` does the same.
     ///
     /// # Errors
     ///
     /// If the text is no path, with the byte position and a hint.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use kube_weir::FieldPath;
     ///
+    /// let path = FieldPath::parse("metadata.labels['app.kubernetes.io/name']")?;
+    /// assert_eq!(path, r"{.metadata.labels.app\.kubernetes\.io/name}".parse()?);
+    ///
     /// let error = FieldPath::parse("metadata.").unwrap_err();
     /// assert_eq!((error.position(), error.hint()), (9, "expected a name after '.'"));
+    /// # Ok::<(), kube_weir::PathError>(())
     /// ```
     pub fn parse(text: &str) -> Result<Self, PathError> {
         Self::parse_part(text, 0..text.len())
     }
 
-    /// The path as written, without white space around it.
+    /// The path as written, without white space around it. Equal paths may be written differently.
+    ///
+    /// ```
+    /// use kube_weir::FieldPath;
+    ///
+    /// let (one, other) = (FieldPath::parse(" $.spec['type'] ")?, FieldPath::parse("spec.type")?);
+    /// assert_eq!(one.as_str(), "$.spec['type']");
+    /// assert_eq!(one, other);
+    /// # Ok::<(), kube_weir::PathError>(())
+    /// ```
     pub fn as_str(&self) -> &str {
         &self.0.written
     }

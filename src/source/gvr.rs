@@ -6,15 +6,16 @@ use crate::error::{Error, Reason};
 
 /// A resource by group, version and plural name, such as `networking.k8s.io/v1/ingresses`.
 ///
-/// The core group has no name: `v1/pods`.
+/// The core group has no name: `v1/pods`. No API server is asked here: whether it has such a
+/// resource is found out by [`watch_resource`](crate::watch_resource).
 ///
 /// ```
 /// use kube_weir::Gvr;
 ///
 /// let ingresses = Gvr::parse("networking.k8s.io/v1/ingresses")?;
 /// assert_eq!(ingresses.group(), "networking.k8s.io");
+/// assert_eq!((ingresses.version(), ingresses.plural()), ("v1", "ingresses"));
 /// assert_eq!(Gvr::parse("v1/pods")?.to_string(), "v1/pods");
-/// assert!(Gvr::parse("pods").is_err());
 /// # Ok::<(), kube_weir::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -25,12 +26,27 @@ pub struct Gvr {
 }
 
 impl Gvr {
-    /// Reads `group/version/plural`, or `version/plural` for the core group.
+    /// Reads `group/version/plural`, or `version/plural` for the core group. `text.parse()` does
+    /// the same.
     ///
     /// # Errors
     ///
     /// [`is_resource`](Error::is_resource) if the text has another number of parts, or a part that
     /// can't be one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kube_weir::Gvr;
+    ///
+    /// let leases: Gvr = "coordination.k8s.io/v1/leases".parse()?;
+    /// assert_eq!(leases, Gvr::parse("coordination.k8s.io/v1/leases")?);
+    ///
+    /// let error = Gvr::parse("v1/Pod").unwrap_err();
+    /// assert!(error.is_resource());
+    /// assert!(error.to_string().contains("the plural resource name is needed, such as pods"));
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
     pub fn parse(text: &str) -> Result<Self, Error> {
         let text = text.trim();
         let parts: Vec<&str> = text.split('/').collect();
@@ -73,22 +89,30 @@ impl Gvr {
         Self { group: group.to_owned(), version: version.to_owned(), plural: plural.to_owned() }
     }
 
-    /// The API group; `""` for the core group.
+    /// The API group; `""` for the core group: [example](Gvr).
     pub fn group(&self) -> &str {
         &self.group
     }
 
-    /// The version, such as `v1`.
+    /// The version, such as `v1`: [example](Gvr).
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// The plural resource name, such as `ingresses`.
+    /// The plural resource name, such as `ingresses`: [example](Gvr).
     pub fn plural(&self) -> &str {
         &self.plural
     }
 
     /// `group/version`, or `version` for the core group: an object's `apiVersion`.
+    ///
+    /// ```
+    /// use kube_weir::Gvr;
+    ///
+    /// assert_eq!(Gvr::parse("apps/v1/deployments")?.api_version(), "apps/v1");
+    /// assert_eq!(Gvr::parse("v1/pods")?.api_version(), "v1");
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
     pub fn api_version(&self) -> String {
         match self.group.as_str() {
             "" => self.version.clone(),

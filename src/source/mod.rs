@@ -50,7 +50,8 @@ use crate::{
 
 /// Watches a kind that has a Rust type, in the namespaces that the `Api` covers.
 ///
-/// Nothing is requested before the stream is polled.
+/// Nothing is requested before the stream is polled. The role needs the verbs `list` and `watch`.
+/// Where memory matters, [`watch_resource`] keeps the same objects in a more compact form.
 ///
 /// ```
 /// use k8s_openapi::api::networking::v1::Ingress;
@@ -88,24 +89,35 @@ where
 
 /// Watches a resource that needs no Rust type, in all namespaces.
 ///
-/// A resource that is not installed yet is no error: the stream says
-/// [`is_not_installed`](Error::is_not_installed) and begins by itself once it is.
+/// One request of discovery tells a kind or a singular from a plural; it is waited for at most 5
+/// seconds, and a failure of it is no error. A resource that is not installed yet is none either:
+/// the stream says [`is_not_installed`](Error::is_not_installed) and begins by itself once it is.
+///
+/// # Errors
+///
+/// [`is_resource`](Error::is_resource) if the API group has no such plural, but a kind, a singular
+/// or a short name like this; the message says which plural is meant.
+///
+/// # Cancel safety
+///
+/// Dropping the future loses nothing.
+///
+/// # Examples
 ///
 /// ```
 /// use kube_weir::{Gvr, IndexBy, prelude::*, watch_resource};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), kube_weir::Error> {
 /// # let client = kube_weir::testing::ApiServer::new().client();
-/// let ingresses = watch_resource(client, Gvr::parse("networking.k8s.io/v1/ingresses")?).await?;
+/// let ingresses = Gvr::parse("networking.k8s.io/v1/ingresses")?;
+/// let ingresses = watch_resource(client.clone(), ingresses).await?;
 /// let mut changes = pin!(ingresses.index(IndexBy::path("metadata.namespace")?).log_errors());
 /// assert!(changes.first_synced().await?.is_empty());
+///
+/// let error = watch_resource(client, Gvr::parse("networking.k8s.io/v1/ing")?).await.unwrap_err();
+/// assert!(error.to_string().contains("networking.k8s.io/v1/ingresses is meant"));
 /// # Ok(()) }
 /// ```
-///
-/// # Errors
-///
-/// [`is_resource`](Error::is_resource) if the API group has no such plural, but a kind or a
-/// singular of this name; the message says which plural is meant.
 pub async fn watch_resource(client: Client, resource: Gvr) -> Result<Watch<Document>, Error> {
     let mut watch = Watch::of_resource(client, resource);
     watch.query.endpoint.discover().await?;
@@ -117,10 +129,34 @@ pub async fn watch_resource(client: Client, resource: Gvr) -> Result<Watch<Docum
 /// Made by [`watch`] and [`watch_resource`]. The setters say what to watch; polling begins it, and
 /// what is set later is ignored.
 ///
-/// Failures are items. After any of them it goes on by itself: it retries with a growing, jittered
-/// delay (0.8 to 30 seconds; from 3 seconds on a refusal; as long as the server asks for with
-/// `Retry-After`), resumes where it was if it can, and lists again if the server has forgotten that
-/// (410). The delay is reset by progress only.
+/// Failures are items. After any of them it goes on by itself: it retries with a growing delay (0.8
+/// seconds, on a refusal 3, then twice as long each time, up to 30; jittered down to half of that;
+/// not before the server's `Retry-After`), resumes where it was if it can, and lists again if the
+/// server has forgotten that (410). The delay is reset by progress only. It never ends, but for
+/// [namespaces](Watch::namespaces) that can't be.
+///
+/// An answer that doesn't begin within 60 seconds is a failure, and so is a list that pauses for as
+/// long, and a watch that is silent for longer than its [timeout](Watch::watch_timeout) and 5
+/// seconds.
+///
+/// Most go on with [`index`](Watch::index). As it is, it is what any stage takes:
+///
+/// ```
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kube::runtime::watcher::Event;
+/// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}, watch};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), kube_weir::Error> {
+/// let server = ApiServer::new();
+/// server.fault(Verb::List, 1, Fault::status(503));
+///
+/// let mut events = watch(Api::<ConfigMap>::all(server.client()));
+/// assert!(matches!(events.next().await, Some(Ok(Event::Init))));
+/// assert!(events.next().await.is_some_and(|item| item.is_err()), "an item, not the end");
+/// assert!(matches!(events.next().await, Some(Ok(Event::InitDone))));
+/// # Ok(()) }
+/// ```
 #[must_use = "streams do nothing unless polled"]
 pub struct Watch<K> {
     query: Query<K>,
@@ -149,13 +185,32 @@ impl<K> Watch<K> {
         self
     }
 
-    /// Only objects with these labels, selected by the API server.
+    /// Only objects with these labels, selected by the API server. May be given several times: all
+    /// must match. What the requirements are is said at [`LabelSelector::parse`].
     ///
     /// # Errors
     ///
     /// [`is_selector`](Error::is_selector) if the
     /// [selector](https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors)
     /// is not valid. An empty one is not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = ApiServer::new();
+    /// let pods = watch(Api::<Pod>::all(server.client())).labels("app in (web, api)")?;
+    /// pods.index(IndexBy::path("metadata.name")?).first_synced().await?;
+    /// assert!(server.requests()[0].contains("labelSelector=app+in+%28web%2C+api%29"));
+    ///
+    /// let error = watch(Api::<Pod>::all(server.client())).labels("app in web").unwrap_err();
+    /// assert!(error.is_selector());
+    /// # Ok(()) }
+    /// ```
     pub fn labels(mut self, selector: &str) -> Result<Self, Error> {
         let selector = LabelSelector::parse(selector).map_err(Error::invalid_selector)?;
         self.query.labels = Some(selector);
@@ -163,13 +218,30 @@ impl<K> Watch<K> {
     }
 
     /// Only objects with these fields, selected by the API server, which knows few fields of each
-    /// kind; for any other use [`matching`](Watch::matching).
+    /// kind; for any other use [`matching`](Watch::matching). Given again, it replaces the one
+    /// before.
     ///
     /// # Errors
     ///
     /// [`is_selector`](Error::is_selector) if the
     /// [selector](https://kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors/)
-    /// is not valid. An empty one is not.
+    /// is not valid. An empty one is not. One of fields that the server doesn't know is a 400,
+    /// which [is an item](Error::is_refusal) of the stream.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = ApiServer::new();
+    /// let pods = watch(Api::<Pod>::all(server.client())).fields("spec.nodeName=node-1")?;
+    /// pods.index(IndexBy::path("metadata.name")?).first_synced().await?;
+    /// assert!(server.requests()[0].contains("fieldSelector=spec.nodeName%3Dnode-1"));
+    /// # Ok(()) }
+    /// ```
     pub fn fields(mut self, selector: &str) -> Result<Self, Error> {
         let selector = FieldSelector::parse(selector).map_err(Error::invalid_selector)?;
         self.query.field_selector = Some(selector);
@@ -179,29 +251,109 @@ impl<K> Watch<K> {
     /// Only objects that match, selected here. One that begins to match is created for those
     /// downstream, one that ceases to is deleted. May be given several times: all must match.
     ///
-    /// The object is looked at as it was received, so a field may be selected on and dropped.
+    /// The object is looked at as it was received, so a field may be selected on and dropped. The
+    /// API server sends all objects nevertheless: where it can select, by [`labels`](Watch::labels)
+    /// or [`fields`](Watch::fields), that is cheaper.
+    ///
+    /// ```
+    /// use kube_weir::{FieldFilter, FieldSelector, Gvr, IndexBy, watch_resource};
+    /// # use kube_weir::{EventStreamExt, testing::ApiServer};
+    /// # use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = ApiServer::new();
+    /// # for (name, class) in [("a", "haproxy"), ("b", "nginx")] {
+    /// #     server.apply(&json!({ "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+    /// #         "metadata": { "name": name }, "spec": { "ingressClassName": class } }))?;
+    /// # }
+    /// let ingresses = Gvr::parse("networking.k8s.io/v1/ingresses")?;
+    /// let ours = watch_resource(server.client(), ingresses).await?
+    ///     .matching(FieldSelector::parse("spec.ingressClassName=haproxy")?)
+    ///     .filter_fields(FieldFilter::new(["spec.ingressClassName"])?);
+    /// let snapshot = ours.index(IndexBy::path("metadata.name")?).first_synced().await?;
+    /// assert!(snapshot.object("default", "a").is_some());
+    /// assert!(snapshot.object("default", "b").is_none(), "of another class");
+    /// # Ok(()) }
+    /// ```
     pub fn matching(mut self, selector: FieldSelector) -> Self {
         self.query.matching.push(selector);
         self
     }
 
-    /// Drops these fields of every object while it is decoded. May be given several times.
+    /// Drops these fields of every object while it is decoded: they are never built. May be given
+    /// several times. The API server sends them nevertheless.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{FieldFilter, IndexBy, watch};
+    /// # use kube_weir::{prelude::*, testing::ApiServer};
+    /// # use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = ApiServer::new();
+    /// # server.apply(&json!({ "apiVersion": "v1", "kind": "ConfigMap",
+    /// #     "metadata": { "name": "a" }, "data": { "level": "debug", "dump": "..." } }))?;
+    /// let configs = watch(Api::<ConfigMap>::all(server.client()))
+    ///     .filter_fields(FieldFilter::new(["data.dump", "metadata.managedFields"])?);
+    /// let snapshot = configs.index(IndexBy::path("metadata.name")?).first_synced().await?;
+    /// let data = snapshot.object("default", "a").and_then(|own| own.data.as_ref()).unwrap();
+    /// assert!(data.contains_key("level") && !data.contains_key("dump"));
+    /// # Ok(()) }
+    /// ```
     pub fn filter_fields(mut self, filter: FieldFilter) -> Self {
         self.query.filter = self.query.filter.and(filter);
         self
     }
 
-    /// Watches one namespace.
+    /// Watches one namespace, instead of those of the `Api`: [`namespaces`](Watch::namespaces) with
+    /// one name.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = ApiServer::new();
+    /// let pods = watch(Api::<Pod>::all(server.client())).namespace("web");
+    /// pods.index(IndexBy::path("metadata.name")?).first_synced().await?;
+    /// assert!(server.requests()[0].starts_with("GET /api/v1/namespaces/web/pods?"));
+    /// # Ok(()) }
+    /// ```
     pub fn namespace(self, namespace: impl Into<String>) -> Self {
         self.namespaces([namespace])
     }
 
-    /// Watches several namespaces as one stream, which is synced when all of them are.
+    /// Watches several namespaces as one stream, which is synced when all of them are. Replaces the
+    /// namespaces of the `Api`, and those given before. A role in each of them is enough.
     ///
     /// Of no namespace there is nothing to see: an empty list never means all of them. A name that
     /// no namespace can have gives an [`is_namespace`](Error::is_namespace) item, and nothing else.
     ///
-    /// If the history of one namespace's watch is lost (410), all of them are listed again.
+    /// Each namespace is a connection of its own, and they are listed one after the other. If the
+    /// history of one namespace's watch is lost (410), all of them are listed again.
+    ///
+    /// ```
+    /// use kube_weir::{Gvr, IndexBy, watch_resource};
+    /// # use kube_weir::{EventStreamExt, testing::ApiServer};
+    /// # use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = ApiServer::new();
+    /// # for namespace in ["a", "b", "c"] {
+    /// #     server.apply(&json!({ "apiVersion": "v1", "kind": "Pod",
+    /// #         "metadata": { "namespace": namespace, "name": "web" } }))?;
+    /// # }
+    /// let pods = watch_resource(server.client(), Gvr::parse("v1/pods")?).await?;
+    /// let pods = pods.namespaces(["a", "b"]);
+    /// let snapshot = pods.index(IndexBy::path("metadata.namespace")?).first_synced().await?;
+    /// assert_eq!(snapshot.len(), 2);
+    /// assert!(snapshot.get(["c"])?.next().is_none());
+    /// # Ok(()) }
+    /// ```
     pub fn namespaces(mut self, namespaces: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let mut names: Vec<String> = namespaces.into_iter().map(Into::into).collect();
         names.sort_unstable();
@@ -210,26 +362,74 @@ impl<K> Watch<K> {
         self
     }
 
-    /// Watches the namespace that this program runs in: that of the pod's service account, or of
-    /// the kubeconfig's context.
+    /// Watches the namespace that this program runs in: that of the pod's [service
+    /// account](https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/), or of the
+    /// kubeconfig's context.
     ///
     /// # Errors
     ///
     /// [`is_namespace`](Error::is_namespace) if it is unknown. It never means all namespaces.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = ApiServer::new();
+    /// let client = server.client_in("team-a");
+    /// let pods = watch(Api::<Pod>::all(client)).own_namespace()?;
+    /// pods.index(IndexBy::path("metadata.name")?).first_synced().await?;
+    /// assert!(server.requests()[0].starts_with("GET /api/v1/namespaces/team-a/pods?"));
+    /// # Ok(()) }
+    /// ```
     pub fn own_namespace(self) -> Result<Self, Error> {
         let own = namespace::own(self.query.endpoint.client.default_namespace())?;
         Ok(self.namespace(own))
     }
 
-    /// How many objects the server puts into one page of a list. Default: 500, as in client-go.
+    /// How many objects the server puts into one
+    /// [page](https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks)
+    /// of a list, at least one. Default: 500, as in client-go. A page is decoded while it arrives
+    /// and never held as a whole, so smaller ones save the server memory, and cost requests.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = ApiServer::new();
+    /// let pods = watch(Api::<Pod>::all(server.client())).page_size(50);
+    /// pods.index(IndexBy::path("metadata.name")?).first_synced().await?;
+    /// assert!(server.requests()[0].contains("limit=50"));
+    /// # Ok(()) }
+    /// ```
     pub fn page_size(mut self, objects: u32) -> Self {
         self.query.page_size = objects.max(1);
         self
     }
 
-    /// Asks for the initial state by a
-    /// [streaming list](https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists)
-    /// instead of pages. A server that has none gets a paged list. Default: false.
+    /// Asks for the initial state by a [streaming
+    /// list](https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists)
+    /// ([KEP-3157](https://kep.k8s.io/3157)) instead of pages: one connection that goes on as the
+    /// watch. A server that has none gets a paged list. Default: false.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = ApiServer::new();
+    /// let pods = watch(Api::<Pod>::all(server.client())).streaming_list(true);
+    /// pods.index(IndexBy::path("metadata.name")?).first_synced().await?;
+    /// assert_eq!(server.requests().len(), 1);
+    /// assert!(server.requests()[0].contains("sendInitialEvents=true"));
+    /// # Ok(()) }
+    /// ```
     pub fn streaming_list(mut self, streaming: bool) -> Self {
         self.query.streaming_list = streaming;
         self
@@ -237,6 +437,24 @@ impl<K> Watch<K> {
 
     /// After how long the server ends a watch, which is then resumed. A connection that is silent
     /// for 5 seconds longer is taken for dead. Default: 290 seconds; whole seconds, at least one.
+    ///
+    /// An idle kind is silent but for a bookmark a minute, so this is how long a connection that
+    /// broke without a word may go unnoticed.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = ApiServer::new();
+    /// let pods = watch(Api::<Pod>::all(server.client())).watch_timeout(Duration::from_secs(60));
+    /// let mut changes = pods.index(IndexBy::path("metadata.name")?);
+    /// changes.first_synced().await?;
+    /// let _ = tokio::time::timeout(Duration::from_secs(1), changes.next()).await;
+    /// assert!(server.requests()[1].contains("timeoutSeconds=60"));
+    /// # Ok(()) }
+    /// ```
     pub fn watch_timeout(mut self, timeout: Duration) -> Self {
         self.query.watch_timeout = Duration::from_secs(timeout.as_secs().max(1));
         self

@@ -13,7 +13,25 @@ use tower::BoxError;
 
 /// The body of an answer of the [`ApiServer`](crate::testing::ApiServer).
 ///
-/// Lists and watches are written while they are read; nothing is buffered for a reader that is slow.
+/// Lists and watches are written while they are read; nothing is buffered for a reader that is
+/// slow. Who asks through a client never sees one; who asks the service itself does:
+///
+/// ```
+/// use http::Request;
+/// use http_body_util::BodyExt;
+/// use kube::client::Body;
+/// use kube_weir::testing::ApiServer;
+/// use tower::ServiceExt;
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let request = Request::get("/api/v1/nodes").body(Body::empty())?;
+/// let answer = ApiServer::new().oneshot(request).await.map_err(|error| error.to_string())?;
+/// assert_eq!(answer.status(), 200);
+/// let bytes = answer.into_body().collect().await?.to_bytes();
+/// assert!(bytes.starts_with(br#"{"kind":"NodeList","apiVersion":"v1""#));
+/// # Ok(()) }
+/// ```
 pub struct Body {
     chunks: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
 }

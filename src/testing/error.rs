@@ -3,6 +3,25 @@
 use kube::core::Status;
 
 /// Why a helper of the [`ApiServer`](crate::testing::ApiServer) could not do what a test asked for.
+///
+/// Not to be confused with [`kube_weir::Error`](crate::Error): this one is about the script of a
+/// test, in which it is mostly a mistake.
+///
+/// ```
+/// use kube_weir::testing::ApiServer;
+/// use serde_json::json;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let server = ApiServer::new();
+/// assert!(server.objects("widgets").unwrap_err().is_unknown_resource());
+/// assert!(server.delete("pods", "default", "web").unwrap_err().is_not_found());
+///
+/// let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "No Name"}});
+/// let error = server.apply(&pod).unwrap_err();
+/// assert!(error.is_invalid());
+/// assert_eq!(error.status().unwrap().code, 422);
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
 pub struct Error {
@@ -22,22 +41,24 @@ enum Cause {
 }
 
 impl Error {
-    /// The resource, or the kind of the object, is not installed.
+    /// The resource, or the kind of the object, is not installed: [example](Error).
     pub fn is_unknown_resource(&self) -> bool {
         matches!(self.cause, Cause::UnknownResource(_))
     }
 
-    /// There is no such object.
+    /// There is no such object: [example](Error).
     pub fn is_not_found(&self) -> bool {
         self.status().is_some_and(Status::is_not_found)
     }
 
     /// The object breaks a rule of the server: it has no valid name, for instance.
+    /// [Example](Error).
     pub fn is_invalid(&self) -> bool {
         self.status().is_some_and(Status::is_invalid)
     }
 
-    /// The `Status` with which a client would have been refused.
+    /// The `Status` with which a client would have been refused, if one would have:
+    /// [example](Error).
     pub fn status(&self) -> Option<&Status> {
         match &self.cause {
             Cause::Refused(status) => Some(status),

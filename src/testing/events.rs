@@ -67,51 +67,146 @@ enum Step<K> {
 }
 
 impl<K> Events<K> {
-    /// Nothing yet: not even the list that every watch begins with.
+    /// Nothing yet: not even the list that every watch begins with. For that there is
+    /// [`listed`](Events::listed).
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    /// use kube_weir::testing::Events;
+    ///
+    /// # use k8s_openapi::api::core::v1::ConfigMap;
+    /// # use kube::runtime::watcher::Event;
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let mut events = Events::<ConfigMap>::new();
+    /// assert!(events.next().await.is_none());
+    /// # }
+    /// ```
     pub fn new() -> Self {
         Self { steps: VecDeque::new(), waiting: None, open: false }
     }
 
-    /// What every watch begins with: a whole list, of these objects.
+    /// What every watch begins with: a whole list, of these objects. The [example](Events) begins
+    /// so.
     pub fn listed(objects: impl IntoIterator<Item = K>) -> Self {
         Self::new().list(objects)
     }
 
     /// A whole list: `Init`, an `InitApply` for each object, `InitDone`. After the first one it is
-    /// a relist.
+    /// a relist, and what is not on it was deleted meanwhile.
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    /// use kube_weir::{Change, EventStreamExt, IndexBy, testing::Events};
+    ///
+    /// # use k8s_openapi::api::core::v1::ConfigMap;
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let mut settings = ConfigMap::default();
+    /// # settings.metadata.name = Some("settings".into());
+    /// let events = Events::listed([settings]).list([]);
+    /// let mut changes = events.index(IndexBy::path("metadata.name")?);
+    /// assert_eq!(changes.first_synced().await?.len(), 1);
+    /// let Some(Ok(Change::Live(batch))) = changes.next().await else { panic!() };
+    /// assert_eq!(batch.stats().deleted, 1);
+    /// # Ok(()) }
+    /// ```
     pub fn list(self, objects: impl IntoIterator<Item = K>) -> Self {
         let begun = self.event(Event::Init);
         let objects = objects.into_iter().map(Event::InitApply);
         objects.fold(begun, Self::event).event(Event::InitDone)
     }
 
-    /// An object was created or modified.
+    /// An object was created or modified. Give each version another `resourceVersion`: the same one
+    /// again is no change. [Example](Events).
     pub fn apply(self, object: K) -> Self {
         self.event(Event::Apply(object))
     }
 
-    /// An object was deleted.
+    /// An object was deleted, as it was last: [example](Events).
     pub fn delete(self, object: K) -> Self {
         self.event(Event::Delete(object))
     }
 
     /// Any event: for what no good source sends, such as a list that is never completed.
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    /// use kube_weir::testing::Events;
+    ///
+    /// # use k8s_openapi::api::core::v1::ConfigMap;
+    /// # use kube::runtime::watcher::Event;
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let mut events = Events::<ConfigMap>::new().event(Event::Init).stay_open();
+    /// assert!(matches!(events.next().await, Some(Ok(Event::Init))));
+    /// # }
+    /// ```
     pub fn event(self, event: Event<K>) -> Self {
         self.step(Step::Item(Ok(event)))
     }
 
     /// A failure, such as a [`kube::runtime::watcher::Error`]. The stream goes on after it.
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    /// use kube::runtime::watcher;
+    /// use kube_weir::testing::Events;
+    ///
+    /// # use k8s_openapi::api::core::v1::ConfigMap;
+    /// # use kube::runtime::watcher::Event;
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let failure = watcher::Error::NoResourceVersion;
+    /// let events = Events::<ConfigMap>::new().fail(failure).event(Event::Init);
+    /// let items: Vec<_> = events.collect().await;
+    /// assert!(matches!(&items[..], [Err(_), Ok(Event::Init)]));
+    /// # }
+    /// ```
     pub fn fail(self, error: impl Into<Error>) -> Self {
         self.step(Step::Item(Err(error.into())))
     }
 
     /// Nothing for so long, in the time of [`tokio::time`].
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    /// use kube_weir::testing::Events;
+    /// use std::time::Duration;
+    /// use tokio::time::Instant;
+    ///
+    /// # use k8s_openapi::api::core::v1::ConfigMap;
+    /// # use kube::runtime::watcher::Event;
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let hour = Duration::from_secs(3600);
+    /// let mut events = Events::<ConfigMap>::new().wait(hour).event(Event::Init);
+    /// let begun = Instant::now();
+    /// events.next().await;
+    /// assert!(begun.elapsed() >= hour, "of a clock that is paused");
+    /// # }
+    /// ```
     pub fn wait(self, time: Duration) -> Self {
         self.step(Step::Wait(time))
     }
 
     /// Nothing for ever after the last event, as on a watch where nothing happens. By default the
     /// stream ends.
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    /// use kube_weir::testing::Events;
+    /// use std::time::Duration;
+    /// use tokio::time::timeout;
+    ///
+    /// # use k8s_openapi::api::core::v1::ConfigMap;
+    /// # use kube::runtime::watcher::Event;
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let mut events = Events::<ConfigMap>::new().stay_open();
+    /// assert!(timeout(Duration::from_secs(3600), events.next()).await.is_err());
+    /// # }
+    /// ```
     pub fn stay_open(mut self) -> Self {
         self.open = true;
         self

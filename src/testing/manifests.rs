@@ -75,12 +75,27 @@ struct Place {
 }
 
 impl Manifests {
-    /// Reads a file, or all `.yaml`, `.yml` and `.json` files in a folder and those below it, in the
-    /// order of their paths.
+    /// Reads a file, or all `.yaml`, `.yml` and `.json` files in a folder and those below it, in
+    /// the order of their paths.
     ///
     /// # Errors
     ///
     /// If a file can't be read, or as for [`parse`](Manifests::parse).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kube_weir::testing::Manifests;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::TempDir::new()?;
+    /// # let folder = folder.path();
+    /// let text = "{ apiVersion: v1, kind: Service, metadata: { name: web } }";
+    /// std::fs::write(folder.join("web.yaml"), text)?;
+    /// assert_eq!(Manifests::read(folder)?.len(), 1);
+    /// assert!(Manifests::read(folder.join("none.yaml")).is_err());
+    /// # Ok(()) }
+    /// ```
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
         let mut manifests = Self::default();
         let path = path.as_ref();
@@ -97,17 +112,41 @@ impl Manifests {
     ///
     /// [`is_undecodable`](Error::is_undecodable) if a document is not YAML, or not an object with
     /// `apiVersion`, `kind` and `metadata.name`, nor a list of such.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kube_weir::testing::Manifests;
+    ///
+    /// let error = Manifests::parse("web.yaml", "{ apiVersion: v1, kind: Service }").unwrap_err();
+    /// assert!(error.is_undecodable());
+    /// assert_eq!(error.to_string(), "web.yaml, document 1: no metadata.name");
+    /// ```
     pub fn parse(file: impl AsRef<Path>, yaml: &str) -> Result<Self, Error> {
         let mut manifests = Self::default();
         manifests.add(file.as_ref(), yaml)?;
         Ok(manifests)
     }
 
-    /// The objects of a kind that has a Rust type, in the order in which they stand there.
+    /// The objects of a kind that has a Rust type, in the order in which they stand there. Those of
+    /// other kinds are passed over.
     ///
     /// # Errors
     ///
     /// [`is_undecodable`](Error::is_undecodable) if one of this `apiVersion` and `kind` is no `K`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::{Pod, Service};
+    /// use kube_weir::testing::Manifests;
+    ///
+    /// let text = "{ apiVersion: v1, kind: Service, metadata: { name: web } }";
+    /// let manifests = Manifests::parse("web.yaml", text)?;
+    /// assert_eq!(manifests.objects::<Service>()?[0].metadata.name.as_deref(), Some("web"));
+    /// assert!(manifests.objects::<Pod>()?.is_empty());
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
     pub fn objects<K>(&self) -> Result<Vec<K>, Error>
     where
         K: Resource<DynamicType: Default> + DeserializeOwned,
@@ -122,8 +161,8 @@ impl Manifests {
         self.0.iter().filter(of_kind).map(decode).collect()
     }
 
-    /// A snapshot of the [`objects`](Manifests::objects) of a kind. Of several with one identity
-    /// the last counts.
+    /// A snapshot of the [`objects`](Manifests::objects) of a kind: [example](Manifests). Of
+    /// several with one identity the last counts.
     ///
     /// # Errors
     ///
@@ -136,11 +175,12 @@ impl Manifests {
     }
 
     /// A world of all objects, by the plurals of their kinds as kube guesses them, such as
-    /// `ingresses`. The closure says what to index each kind by.
+    /// `ingresses`: [example](Manifests). The closure says what to index each kind by.
     ///
     /// # Errors
     ///
-    /// Those of the closure; [`is_resource`](Error::is_resource) if two kinds have one plural.
+    /// Those of the closure; [`is_resource`](Error::is_resource) if two kinds have one plural;
+    /// [`is_undecodable`](Error::is_undecodable) if an `apiVersion` is not valid.
     pub fn world<F>(&self, mut by: F) -> Result<World<ByName>, Error>
     where
         F: FnMut(&str) -> Result<IndexBy<Document>, Error>,
@@ -175,16 +215,46 @@ impl Manifests {
     }
 
     /// The objects as JSON, such as [`ApiServer::apply`](super::ApiServer::apply) takes them.
+    ///
+    /// ```
+    /// use kube_weir::testing::{ApiServer, Manifests};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = ApiServer::new();
+    /// let text = "{ apiVersion: v1, kind: Service, metadata: { name: web } }";
+    /// for object in Manifests::parse("web.yaml", text)?.values() {
+    ///     server.apply(object)?;
+    /// }
+    /// assert!(server.get("services", "default", "web").is_ok());
+    /// # Ok(()) }
+    /// ```
     pub fn values(&self) -> impl Iterator<Item = &Value> {
         self.0.iter().map(|own| &own.value)
     }
 
-    /// How many objects there are.
+    /// How many objects there are, of whatever kind. Those of a list count one by one.
+    ///
+    /// ```
+    /// use kube_weir::testing::Manifests;
+    ///
+    /// let list = "{ apiVersion: v1, kind: PodList, items: [
+    ///     { metadata: { name: a } }, { metadata: { name: b } },
+    /// ] }";
+    /// assert_eq!(Manifests::parse("pods.yaml", list)?.len(), 2);
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether there is no object.
+    ///
+    /// ```
+    /// use kube_weir::testing::Manifests;
+    ///
+    /// assert!(Manifests::parse("empty.yaml", "# Nothing but a comment.")?.is_empty());
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

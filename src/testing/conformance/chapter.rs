@@ -6,6 +6,26 @@ use crate::testing::{Fault, On, Verb};
 
 /// A part of a [`Life`](super::Life): something that happens to the server, or between it and the
 /// stream, while objects come, change and go.
+///
+/// The first to look at is the one that a [`Violation`](super::Violation) names. It can be had
+/// alone, but for [`Load`](Chapter::Load), without which there is nothing:
+///
+/// ```
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kube::Api;
+/// use kube_weir::{IndexBy, testing::{ApiServer, conformance::{Chapter, Life}}, watch};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let alone = [Chapter::Load, Chapter::Compaction];
+/// let others = Chapter::ALL.into_iter().filter(|chapter| !alone.contains(chapter));
+/// let by = IndexBy::path("metadata.name")?;
+/// others
+///     .fold(Life::new(), Life::without)
+///     .run(&ApiServer::new(), |client| watch(Api::<ConfigMap>::all(client)).index(by))
+///     .await?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Chapter {
@@ -43,7 +63,7 @@ pub enum Chapter {
 }
 
 impl Chapter {
-    /// All chapters, in their order.
+    /// All chapters, in their order: [example](Chapter).
     pub const ALL: [Self; 15] = [
         Self::Load,
         Self::Changes,

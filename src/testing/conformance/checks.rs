@@ -52,7 +52,7 @@ struct Seen<K> {
 }
 
 impl<K: Lookup> Conformance<K> {
-    /// Checks of a stream from its beginning.
+    /// Checks of a stream from its beginning: [example](Conformance).
     pub fn new() -> Self {
         Self { synced: false, last: None, buried: BTreeMap::new() }
     }
@@ -62,6 +62,23 @@ impl<K: Lookup> Conformance<K> {
     /// # Errors
     ///
     /// The first rule that the item breaks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, prelude::*};
+    /// use kube_weir::testing::{Events, conformance::{Conformance, Rule}};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let by = IndexBy::path("metadata.name")?;
+    /// let synced = Events::<ConfigMap>::listed([]).index(by).next().await.expect("an item");
+    /// let mut conformance = Conformance::new();
+    /// conformance.check(&synced)?;
+    /// assert_eq!(conformance.check(&synced).unwrap_err().rule(), Rule::SyncedOnce);
+    /// # Ok(()) }
+    /// ```
     pub fn check(&mut self, item: &Result<Change<K>, Error>) -> Result<(), Violation> {
         let Ok(change) = item else { return Ok(()) };
         self.check_phase(change)?;
@@ -96,6 +113,16 @@ impl<K: Lookup> Conformance<K> {
     /// # Errors
     ///
     /// [`Rule::Synced`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::testing::conformance::{Conformance, Rule};
+    ///
+    /// let nothing = Conformance::<ConfigMap>::new().finish();
+    /// assert_eq!(nothing.unwrap_err().rule(), Rule::Synced);
+    /// ```
     pub fn finish(self) -> Result<(), Violation> {
         if self.synced {
             return Ok(());

@@ -15,13 +15,36 @@ use crate::{
 };
 
 /// Leads a server through a [`Life`] as it is by default: `ConfigMap`s in two namespaces, and every
-/// [`Chapter`].
-///
-/// See [`Life::run`].
+/// [`Chapter`]. See [`Life::run`].
 ///
 /// # Errors
 ///
 /// The first [`Rule`](super::Rule) that the stream breaks.
+///
+/// # Panics
+///
+/// If the server has no `ConfigMap`s: one that was [made](ApiServer::new) has.
+///
+/// # Cancel safety
+///
+/// Dropping the future leaves the server as it is by then, with faults to come.
+///
+/// # Examples
+///
+/// ```
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kube_weir::{IndexBy, prelude::*, testing::{ApiServer, conformance}, watch};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let by = IndexBy::path("metadata.namespace")?;
+/// conformance::run(&ApiServer::new(), |client| {
+///     let configs = watch(Api::<ConfigMap>::all(client));
+///     configs.streaming_list(true).index(by).debounce(Duration::from_millis(500))
+/// })
+/// .await?;
+/// # Ok(()) }
+/// ```
 pub async fn run<S, K>(
     server: &ApiServer,
     pipeline: impl FnOnce(Client) -> S,
@@ -60,6 +83,23 @@ pub struct Life {
 }
 
 /// What came of a [`Life`].
+///
+/// ```
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kube::Api;
+/// use kube_weir::{IndexBy, testing::{ApiServer, conformance::{Chapter, Life}}, watch};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let by = IndexBy::path("metadata.name")?;
+/// let summary = Life::new()
+///     .without(Chapter::Storm)
+///     .run(&ApiServer::new(), |client| watch(Api::<ConfigMap>::all(client)).index(by))
+///     .await?;
+/// println!("{} changes, {} errors, {} faults unmet", summary.changes, summary.errors, summary.unmet);
+/// assert!(summary.errors > 0);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {
@@ -73,7 +113,7 @@ pub struct Summary {
 }
 
 impl Life {
-    /// `ConfigMap`s in two namespaces, and every [`Chapter`].
+    /// `ConfigMap`s in two namespaces, and every [`Chapter`]: [example](Chapter).
     pub fn new() -> Self {
         Self {
             object: json!({"apiVersion": "v1", "kind": "ConfigMap"}),
@@ -83,13 +123,13 @@ impl Life {
     }
 
     /// What the objects are like, but for names and namespaces. It must have `apiVersion` and
-    /// `kind`. Default: an empty `ConfigMap`.
+    /// `kind`. Default: an empty `ConfigMap`. [Example](Life).
     pub fn object(mut self, object: Value) -> Self {
         self.object = object;
         self
     }
 
-    /// Leaves a chapter out, also of [`Chapter::Storm`]. Default: none.
+    /// Leaves a chapter out, also of [`Chapter::Storm`]. Default: none. [Example](Life).
     pub fn without(mut self, chapter: Chapter) -> Self {
         self.without.push(chapter);
         self
@@ -97,6 +137,26 @@ impl Life {
 
     /// How long after a failure the stream may take until it shows what is there. Default: 10
     /// minutes, which is enough for a watch that has to find out that its server is silent.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, prelude::*, watch};
+    /// use kube_weir::testing::{ApiServer, conformance::{Life, Rule}};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let by = IndexBy::path("metadata.name")?;
+    /// let violation = Life::new()
+    ///     .patience(Duration::from_secs(5))
+    ///     .run(&ApiServer::new(), |client| {
+    ///         // Its debounce alone takes more.
+    ///         watch(Api::<ConfigMap>::all(client)).index(by).debounce(Duration::from_secs(60))
+    ///     })
+    ///     .await
+    ///     .unwrap_err();
+    /// assert_eq!(violation.rule(), Rule::CatchesUp);
+    /// # Ok(()) }
+    /// ```
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
@@ -116,6 +176,32 @@ impl Life {
     /// # Panics
     ///
     /// If the server has no such kind, or refuses the object.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the server as it is by then, with faults to come.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube::runtime::{WatchStreamExt, watcher};
+    /// use kube_weir::{EventStreamExt, IndexBy};
+    /// use kube_weir::testing::{ApiServer, conformance::{Chapter, Life}};
+    /// # use kube::Api;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // kube's own watcher never completes a list with an object that can't be decoded.
+    /// let life = Life::new().without(Chapter::Undecodable);
+    /// let by = IndexBy::path("metadata.name")?;
+    /// life.run(&ApiServer::new(), |client| {
+    ///     let configs = Api::<ConfigMap>::all(client);
+    ///     watcher(configs, watcher::Config::default()).default_backoff().index(by)
+    /// })
+    /// .await?;
+    /// # Ok(()) }
+    /// ```
     pub async fn run<S, K>(
         self,
         server: &ApiServer,

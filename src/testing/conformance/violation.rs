@@ -6,6 +6,29 @@ use crate::testing::conformance::Chapter;
 
 /// A rule, broken by a stream. The text names the rule and the objects, and nothing of what is in
 /// them.
+///
+/// ```
+/// use futures::{StreamExt, stream};
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kube_weir::{EventStreamExt, IndexBy, watch};
+/// use kube_weir::testing::{ApiServer, conformance::{self, Chapter, Rule}};
+/// # use kube::Api;
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let by = IndexBy::path("metadata.name")?;
+/// let violation = conformance::run(&ApiServer::new(), |client| {
+///     // A loop that ends at the first failure.
+///     let changes = watch(Api::<ConfigMap>::all(client)).index(by);
+///     changes.take_while(|item| std::future::ready(item.is_ok()))
+/// })
+/// .await
+/// .unwrap_err();
+/// assert_eq!(violation.rule(), Rule::GoesOn);
+/// assert_eq!(violation.chapter(), Some(Chapter::Load));
+/// assert!(violation.to_string().starts_with("no failure ends a stream"));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     rule: Rule,
@@ -14,12 +37,12 @@ pub struct Violation {
 }
 
 impl Violation {
-    /// Which rule is broken.
+    /// Which rule is broken: [example](Violation).
     pub fn rule(&self) -> Rule {
         self.rule
     }
 
-    /// In which chapter of a [`Life`](super::Life), if in one.
+    /// In which chapter of a [`Life`](super::Life), if in one: [example](Violation).
     pub fn chapter(&self) -> Option<Chapter> {
         self.chapter
     }
@@ -46,6 +69,12 @@ impl fmt::Display for Violation {
 impl std::error::Error for Violation {}
 
 /// What must hold of every stream of changes. As text, the rule in words.
+///
+/// ```
+/// use kube_weir::testing::conformance::Rule;
+///
+/// assert_eq!(Rule::SyncedOnce.to_string(), "Synced comes once");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rule {
