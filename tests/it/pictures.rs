@@ -34,11 +34,8 @@ fn checked(text: &str) -> Result<Vec<String>, String> {
     must(root.has_tag_name((SVG, "svg")), "not an SVG")?;
 
     // Where Markdown takes it for HTML.
-    let first = text.lines().next().unwrap_or_default();
-    must(
-        first == text[root.range()].split_inclusive('>').next().unwrap_or_default(),
-        "no first line",
-    )?;
+    let first = text.split_inclusive('>').next();
+    must(text.starts_with("<svg ") && first == text.lines().next(), "no tag that is a line")?;
     must(text.lines().all(|line| !line.trim().is_empty()), "a blank line")?;
 
     // For who can't see it.
