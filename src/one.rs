@@ -19,7 +19,7 @@ use crate::{
     index::IndexBy,
     snapshot::Snapshot,
     source::{Watch, watch},
-    store::Store,
+    store::{Store, SyncPolicy},
 };
 
 /// Watches the one object of this name, in the namespace that the `Api` covers, or of a kind that
@@ -209,7 +209,12 @@ impl<K: Lookup + Send + Sync + 'static> WatchOne<K> {
     /// # Ok(()) }
     /// ```
     pub fn filter_fields(self, filter: FieldFilter) -> Self {
-        Self { changes: self.changes.map_events(|watch| watch.filter_fields(filter)), ..self }
+        Self { changes: self.changes.without(filter), ..self }
+    }
+
+    /// When [`Store::synced`] gives up; see [`SyncPolicy`] for the defaults, and an example.
+    pub fn sync_policy(self, policy: SyncPolicy) -> Self {
+        Self { changes: self.changes.sync_policy(policy), ..self }
     }
 
     /// Merges changes that come in quick succession. What is there first comes at once.

@@ -14,6 +14,7 @@ use super::EventItem;
 use crate::{
     change::Change,
     error::Error,
+    filter::FieldFilter,
     index::IndexBy,
     source::Watch,
     store::{Applied, Store, SyncPolicy, Writer},
@@ -159,9 +160,16 @@ impl<S, K> Indexed<S, K> {
     pub(crate) fn one_by_one(self) -> Self {
         Self { run: 1, ..self }
     }
+}
 
-    pub(crate) fn map_events(self, map: impl FnOnce(S) -> S) -> Self {
-        Self { events: map(self.events), ..self }
+impl<K: Lookup> Indexed<Watch<K>, K> {
+    /// The same of a watch that drops more, before anything came of it.
+    pub(crate) fn without(mut self, filter: FieldFilter) -> Self {
+        self.events = self.events.filter_fields(filter);
+        if let Some(writer) = &mut self.writer {
+            writer.behind(self.events.strainer());
+        }
+        self
     }
 }
 

@@ -1,6 +1,6 @@
 //! What failures elsewhere are here.
 
-use kube::runtime::watcher;
+use kube::{core::Status, runtime::watcher};
 
 use super::{Error, PathError, Reason};
 
@@ -22,11 +22,23 @@ impl Error {
         Self::new(own, format!("{what}: {message} ({code}{reason})"))
             .modify(|inner| inner.status = Some(code))
     }
+
+    /// The failure that the API server reported in its own words.
+    pub(crate) fn reported(what: &str, code: u16, status: &Status) -> Self {
+        let error = Self::from_status(what, code, &status.reason, &status.message);
+        // Of a resource that it doesn't serve it names no object.
+        let is_named = status.details.as_ref().is_some_and(|details| !details.name.is_empty());
+        match code {
+            404 if is_named => error.modify(|inner| inner.reason = Reason::NotFound),
+            _ => error,
+        }
+    }
 }
 
 impl From<PathError> for Error {
     fn from(error: PathError) -> Self {
-        Self::new(Reason::Path, error.to_string()).modify(|inner| inner.path = Some(error))
+        let reason = if error.is_selector() { Reason::Selector } else { Reason::Path };
+        Self::new(reason, error.to_string()).modify(|inner| inner.path = Some(error))
     }
 }
 
@@ -42,9 +54,7 @@ impl From<watcher::Error> for Error {
             watcher::Error::InitialListFailed(cause) => from_client("list failed", cause),
             watcher::Error::WatchStartFailed(cause) => from_client("watch failed to start", cause),
             watcher::Error::WatchFailed(cause) => from_client("watch failed", cause),
-            watcher::Error::WatchError(status) => {
-                Self::from_status("watch", status.code, &status.reason, &status.message)
-            }
+            watcher::Error::WatchError(status) => Self::reported("watch", status.code, &status),
             watcher::Error::NoResourceVersion => Self::new(
                 Reason::Other,
                 "no metadata.resourceVersion in the answer; the resource may not support watch",
@@ -56,14 +66,15 @@ impl From<watcher::Error> for Error {
 /// Classifies an error of kube's client.
 pub(crate) fn from_client(what: &str, error: kube::Error) -> Error {
     match error {
-        kube::Error::Api(status) => {
-            Error::from_status(what, status.code, &status.reason, &status.message)
-        }
+        kube::Error::Api(status) => Error::reported(what, status.code, &status),
         // Neither text nor source: kube puts the value that it stumbled over into both.
         kube::Error::SerdeError(cause) => Error::new(
             Reason::Undecodable,
             format!("{what}: the answer can't be decoded: {}", describe_json(&cause)),
         ),
+        kube::Error::FromUtf8(_) => {
+            Error::new(Reason::Undecodable, format!("{what}: the answer is not UTF-8"))
+        }
         kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => {
             Error::with_source(
                 Reason::Connection,
@@ -90,6 +101,47 @@ pub(super) fn describe_json(error: &serde_json::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        filter::{FieldSelector, LabelSelector},
+        path::FieldPath,
+    };
+
+    /// SEMANTICS: W7
+    #[test]
+    fn bytes_that_are_no_text_are_not_quoted() {
+        let cause = String::from_utf8(b"hunter2\xff".to_vec()).unwrap_err();
+        let error = Error::from(kube::Error::FromUtf8(cause));
+        assert!(error.is_undecodable());
+        // Which is how the bytes of the text would be printed.
+        assert!(!format!("{error:?} {error}").contains("104, 117, 110"));
+    }
+
+    #[test]
+    fn an_object_that_is_not_there_is_told_from_a_resource() {
+        let status = |details: &str| -> Error {
+            let status =
+                format!(r#"{{"code":404,"reason":"NotFound","message":"","details":{details}}}"#);
+            let status: Status = serde_json::from_str(&status).unwrap();
+            kube::Error::Api(status.into()).into()
+        };
+        let missing = status(r#"{"name":"settings","kind":"configmaps"}"#);
+        assert!(missing.is_not_found() && !missing.is_refusal());
+        assert!(status("{}").is_not_installed());
+    }
+
+    /// SEMANTICS: W1
+    #[test]
+    fn what_is_wrong_with_a_selector_is_told_from_a_path() {
+        let bad = [
+            Error::from(FieldSelector::parse("spec.type=A,spec.").unwrap_err()),
+            Error::from(LabelSelector::parse("app in a").unwrap_err()),
+        ];
+        for error in bad {
+            assert!(error.is_selector() && !error.is_path(), "{error:?}");
+            assert!(error.path().is_some());
+        }
+        assert!(Error::from(FieldPath::parse("spec.").unwrap_err()).is_path());
+    }
 
     #[test]
     fn statuses_become_reasons() {

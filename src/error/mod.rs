@@ -388,6 +388,34 @@ impl Error {
         self.0.of_kind.as_ref().map(|(name, _)| &**name)
     }
 
+    /// The HTTP status that the API server answered with, where it is one of these that failed, such as
+    /// 503.
+    ///
+    /// ```
+    /// # use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, prelude::*, testing::{ApiServer, Fault, Verb}, watch};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let server = ApiServer::new();
+    /// server.fault(Verb::List, 1, Fault::throttled(Duration::from_secs(7)));
+    /// let configs = watch(Api::<ConfigMap>::all(server.client()));
+    /// let mut changes = configs.index(IndexBy::path("metadata.name")?);
+    ///
+    /// let error = changes.next().await.unwrap().unwrap_err();
+    /// assert_eq!((error.status(), error.retry_after()), (Some(429), Some(Duration::from_secs(7))));
+    /// # Ok(()) }
+    /// ```
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// The wait that the API server asked for (`Retry-After`), if it did. It is kept to by itself. See
+    /// the example of [`status`](Error::status).
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
     /// What is wrong with a path or selector, and where: with [`is_path`](Error::is_path) or
     /// [`is_selector`](Error::is_selector). `None` where a path is missing.
     ///
@@ -480,18 +508,8 @@ impl Error {
         })
     }
 
-    /// The API server knows the resource, but no such object.
-    pub(crate) fn not_found(self) -> Self {
-        self.modify(|inner| inner.reason = Reason::NotFound)
-    }
-
     pub(crate) fn with_retry_after(self, after: Option<Duration>) -> Self {
         self.modify(|inner| inner.retry_after = after)
-    }
-
-    /// The wait that the API server asked for (`Retry-After`), if it did.
-    pub(crate) fn retry_after(&self) -> Option<Duration> {
-        self.0.retry_after
     }
 
     /// The API server found the request itself invalid, as it does with options it doesn't know.
@@ -505,10 +523,6 @@ impl Error {
             change(inner);
         }
         self
-    }
-
-    pub(crate) fn invalid_selector(why: PathError) -> Self {
-        Self::new(Reason::Selector, why.to_string()).modify(|inner| inner.path = Some(why))
     }
 }
 

@@ -21,6 +21,8 @@ pub struct PathError {
     path: Box<str>,
     position: usize,
     hint: Cow<'static, str>,
+    /// Whether the text is a selector, of which a path may be a part.
+    is_selector: bool,
 }
 
 impl PathError {
@@ -49,7 +51,15 @@ impl PathError {
     }
 
     pub(crate) fn new(path: &str, position: usize, hint: impl Into<Cow<'static, str>>) -> Self {
-        Self { path: path.into(), position, hint: hint.into() }
+        Self { path: path.into(), position, hint: hint.into(), is_selector: false }
+    }
+
+    pub(crate) fn of_selector(self) -> Self {
+        Self { is_selector: true, ..self }
+    }
+
+    pub(super) fn is_selector(&self) -> bool {
+        self.is_selector
     }
 }
 

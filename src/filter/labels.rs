@@ -80,9 +80,18 @@ impl LabelSelector {
             match next {
                 Ok(Word::End) => return Ok(Self { written: text.into(), terms }),
                 Ok(_) => {}
-                Err(hint) => return Err(PathError::new(text, text.len() - words.last.len(), hint)),
+                Err(hint) => {
+                    let at = text.len() - words.last.len();
+                    return Err(PathError::new(text, at, hint).of_selector());
+                }
             }
         }
+    }
+
+    /// That both hold.
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        let written = format!("{self},{other}").into();
+        Self { written, terms: self.terms.iter().chain(&other.terms).cloned().collect() }
     }
 
     #[cfg(feature = "testing")]

@@ -64,7 +64,7 @@ impl FieldSelector {
         let mut terms = Vec::new();
         let mut at = 0;
         loop {
-            let end = term(text, at, &mut terms)?;
+            let end = term(text, at, &mut terms).map_err(PathError::of_selector)?;
             if end == text.len() {
                 break;
             }

@@ -69,6 +69,10 @@ impl<K> Contents<K> {
     }
 
     /// What the objects went through before they came here.
+    pub(crate) fn behind(&mut self, strainer: Strainer<K>) {
+        Arc::make_mut(&mut self.sorted).strainer = Arc::new(strainer);
+    }
+
     pub(super) fn strainer(&self) -> &Arc<Strainer<K>> {
         &self.sorted.strainer
     }

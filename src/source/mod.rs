@@ -17,11 +17,14 @@ use std::{
     fmt,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use futures::{Stream, StreamExt, stream::BoxStream};
+use futures::{
+    Stream, StreamExt,
+    stream::{BoxStream, FusedStream},
+};
 use kube::{
     Api, Client, Resource,
     runtime::{reflector::Lookup, watcher::Event},
@@ -161,6 +164,7 @@ pub async fn watch_resource(client: Client, resource: Gvr) -> Result<Watch<Docum
 pub struct Watch<K> {
     query: Query<K>,
     running: Option<BoxStream<'static, Result<Event<K>, Error>>>,
+    ended: bool,
 }
 
 /// The store that a watch feeds, as the watch sees it.
@@ -212,14 +216,15 @@ impl<K> Watch<K> {
     /// # Ok(()) }
     /// ```
     pub fn labels(mut self, selector: &str) -> Result<Self, Error> {
-        let selector = LabelSelector::parse(selector).map_err(Error::invalid_selector)?;
-        self.query.labels = Some(selector);
+        let own = LabelSelector::parse(selector)?;
+        let others = self.query.labels.take();
+        self.query.labels = Some(others.map_or(own.clone(), |others| others.and(&own)));
         Ok(self)
     }
 
     /// Only objects with these fields, selected by the API server, which knows few fields of each
-    /// kind; for any other use [`matching`](Watch::matching). Given again, it replaces the one
-    /// before.
+    /// kind; for any other use [`matching`](Watch::matching). May be given several times: all must
+    /// match.
     ///
     /// # Errors
     ///
@@ -242,10 +247,8 @@ impl<K> Watch<K> {
     /// assert!(server.requests()[0].contains("fieldSelector=spec.nodeName%3Dnode-1"));
     /// # Ok(()) }
     /// ```
-    pub fn fields(mut self, selector: &str) -> Result<Self, Error> {
-        let selector = FieldSelector::parse(selector).map_err(Error::invalid_selector)?;
-        self.query.field_selector = Some(selector);
-        Ok(self)
+    pub fn fields(self, selector: &str) -> Result<Self, Error> {
+        Ok(self.selecting(&FieldSelector::parse(selector)?))
     }
 
     /// Only objects that match, selected here. One that begins to match is created for those
@@ -484,11 +487,8 @@ impl<K> Watch<K> {
     }
 
     /// Only the objects of this name, selected by the API server.
-    pub(crate) fn only(mut self, name: &str) -> Self {
-        let own = FieldSelector::of_name(name);
-        let others = self.query.field_selector.take();
-        self.query.field_selector = Some(others.map_or(own.clone(), |others| others.and(&own)));
-        self
+    pub(crate) fn only(self, name: &str) -> Self {
+        self.selecting(&FieldSelector::of_name(name))
     }
 
     /// The same objects, but of each only what tells which one it is, in which version, and what
@@ -513,7 +513,13 @@ impl<K> Watch<K> {
             downstream: None,
             origin: self.query.origin,
         };
-        Watch { query, running: None }
+        Watch { query, running: None, ended: false }
+    }
+
+    fn selecting(mut self, own: &FieldSelector) -> Self {
+        let others = self.query.field_selector.take();
+        self.query.field_selector = Some(others.map_or(own.clone(), |others| others.and(own)));
+        self
     }
 
     fn new(endpoint: Endpoint, namespaces: Option<Vec<String>>, decode: Decode<K>) -> Self {
@@ -531,7 +537,7 @@ impl<K> Watch<K> {
             decode,
             downstream: None,
         };
-        Self { query, running: None }
+        Self { query, running: None, ended: false }
     }
 }
 
@@ -546,9 +552,20 @@ impl<K: Lookup + Send + 'static> Stream for Watch<K> {
     type Item = Result<Event<K>, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { query, running } = &mut *self;
+        let Self { query, running, ended } = &mut *self;
+        if *ended {
+            return Poll::Ready(None);
+        }
         let running = running.get_or_insert_with(|| list_watch(Arc::new(query.measured())).boxed());
-        running.poll_next_unpin(cx)
+        let item = ready!(running.poll_next_unpin(cx));
+        *ended = item.is_none();
+        Poll::Ready(item)
+    }
+}
+
+impl<K: Lookup + Send + 'static> FusedStream for Watch<K> {
+    fn is_terminated(&self) -> bool {
+        self.ended
     }
 }
 

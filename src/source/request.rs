@@ -153,12 +153,7 @@ pub(super) async fn in_time<T>(
 /// text of some proxy.
 fn failure(what: &str, code: u16, body: &str) -> Error {
     match serde_json::from_str::<Status>(body) {
-        Ok(status) if !status.message.is_empty() => {
-            let error = Error::from_status(what, code, &status.reason, &status.message);
-            // Of a resource that it doesn't serve it names no object.
-            let named = status.details.is_some_and(|details| !details.name.is_empty());
-            if code == 404 && named { error.not_found() } else { error }
-        }
+        Ok(status) if !status.message.is_empty() => Error::reported(what, code, &status),
         _ => Error::from_status(what, code, "", body.lines().next().unwrap_or_default()),
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     namespaced_name::owned_identity,
     origin::Origin,
     snapshot::{Contents, Snapshot, named, order},
+    strain::Strainer,
 };
 
 /// The writing side of a store. There is one, it isn't `Clone`, and readers never wait for it.
@@ -107,6 +108,12 @@ impl<K: Lookup> Writer<K> {
     pub(crate) fn feedback(&mut self) -> Arc<Feedback<K>> {
         self.is_told = true;
         Arc::clone(&self.feedback)
+    }
+
+    /// What the objects will have gone through, before any has come.
+    pub(crate) fn behind(&mut self, strainer: Strainer<K>) {
+        self.working.behind(strainer);
+        self.show();
     }
 
     pub(crate) fn with_progress(&mut self) {
@@ -234,12 +241,16 @@ impl<K: Lookup> Writer<K> {
         &self.published
     }
 
+    fn show(&mut self) {
+        self.published = Snapshot(Arc::new(self.working.clone()));
+        self.current.store(Arc::clone(&self.published.0));
+    }
+
     /// Gives how many changes it made visible.
     fn swap(&mut self) -> usize {
         let changes = mem::take(&mut self.changes);
         if changes > 0 {
-            self.published = Snapshot(Arc::new(self.working.clone()));
-            self.current.store(Arc::clone(&self.published.0));
+            self.show();
             self.meter.published(self.published.len(), self.published.0.index_entries());
         }
         changes

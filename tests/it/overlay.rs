@@ -12,7 +12,7 @@ use kube_weir::{
     Change, Document, Error, EventStreamExt, FieldFilter, FieldPath, FieldSelector, Gvr, IndexBy,
     Snapshot,
     testing::{ApiServer, Events},
-    watch, watch_resource,
+    watch, watch_one, watch_resource,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -263,4 +263,15 @@ async fn hypothetical_objects_go_the_way_of_any_stream() {
     let store = changes.store();
     changes.for_each(|_| async {}).await;
     check(&store.snapshot(), typed, false);
+}
+
+/// SEMANTICS: O6
+#[tokio::test(start_paused = true)]
+async fn one_object_is_strained_as_it_is_watched() {
+    let api = Api::<ConfigMap>::namespaced(ApiServer::new().client(), "a");
+    let store = watch_one(api, "m").filter_fields(FieldFilter::new(["data"]).unwrap()).store();
+    let mut object = object("a/m", 1);
+    object.data = Some(BTreeMap::from([("key".into(), "value".into())]));
+    let what_if = store.snapshot().overlay().apply(object).unwrap().build();
+    assert_eq!(what_if.object("a", "m").expect("it is selected").data, None);
 }

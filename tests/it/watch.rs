@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, pin::pin, time::Duration};
 
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, stream::FusedStream};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{
     Api,
@@ -103,6 +103,31 @@ async fn selectors_reach_the_server() {
         request.contains("labelSelector=app%3Dweb")
             && request.contains("fieldSelector=metadata.name%3Dx")
     }));
+}
+
+/// SEMANTICS: W1
+#[tokio::test(start_paused = true)]
+async fn a_selector_more_selects_less() {
+    let server = server_with(&["a/x", "a/y", "b/x"]);
+    server.apply(&config("b/other", "db")).unwrap();
+    let watch = configs(&server).labels("app").unwrap().labels("app!=db").unwrap();
+    let watch = watch.fields("metadata.name!=y").unwrap().fields("metadata.namespace=b").unwrap();
+    let mut changes = watch.index(by_identity());
+    let snapshot = changes.first_synced().await.unwrap();
+    assert_eq!(names(&snapshot), ["b/x"]);
+    // Hypothetical objects are selected likewise.
+    let other = serde_json::from_value(config("b/other", "db")).unwrap();
+    assert_eq!(names(&snapshot.overlay().apply(other).unwrap().build()), ["b/x"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_ended_has_ended() {
+    let mut events = configs(&ApiServer::new()).namespace("-");
+    assert!(!events.is_terminated());
+    assert!(next(&mut events).await.unwrap_err().is_namespace());
+    for _ in 0..2 {
+        assert!(events.next().await.is_none() && events.is_terminated());
+    }
 }
 
 /// SEMANTICS: W2
