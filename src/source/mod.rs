@@ -195,6 +195,7 @@ impl<K> Watch<K> {
         let decode = if endpoint.metadata_only { Decode::KEYS } else { Decode::DOCUMENT };
         let filter = FieldFilter::keeping(paths, !endpoint.metadata_only);
         let spec = Spec {
+            origin,
             labels,
             fields,
             filter,
@@ -202,7 +203,6 @@ impl<K> Watch<K> {
             page_size,
             streaming,
             timeout,
-            origin,
             ..Watch::new(endpoint, namespaces, decode).spec
         };
         Ok(Watch { spec, running: None })
