@@ -2,10 +2,10 @@
 //!
 //! ```sh
 //! cargo run --example metrics_prometheus                                # one page, after three seconds
-//! cargo run --example metrics_prometheus -- --serve 127.0.0.1:9090      # at /metrics, until ctrl-c
+//! cargo run --example metrics_prometheus -- --serve 127.0.0.1:9000      # at /metrics, until ctrl-c
 //! ```
 //!
-//! The ConfigMaps come from an API server in this process, on which not all goes well. With
+//! The `ConfigMap`s come from an API server in this process, on which not all goes well. With
 //! `--cluster` they are those of your current kube context; that needs `list` and `watch` on
 //! `configmaps` of all namespaces, and writes nothing.
 //!

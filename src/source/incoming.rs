@@ -41,7 +41,7 @@ pub(super) struct Incoming {
     joined: Option<Joined>,
     /// What an earlier one was joined in.
     spare: Vec<u8>,
-    measured: Option<measure::Request>,
+    measured: Option<Box<measure::Request>>,
 }
 
 /// The end of a frame and the beginning of the next one.
@@ -66,7 +66,7 @@ impl Incoming {
 
     /// As the answer of this request.
     pub(super) fn measured(self, request: measure::Request) -> Self {
-        Self { measured: Some(request), ..self }
+        Self { measured: Some(Box::new(request)), ..self }
     }
 
     /// What can be taken. There may be more of the frame, which [`more`](Self::more) adds.
