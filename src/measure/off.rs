@@ -26,11 +26,11 @@ impl Labels {
 macro_rules! instruments {
     ($($instrument:ident $method:ident($($arg:ty),*);)*) => {$(
         #[derive(Clone, Default)]
-        pub(crate) struct $instrument;
+        pub(crate) struct $instrument {}
 
         impl $instrument {
             pub(crate) fn new(_: &'static str, _: &Labels) -> Self {
-                Self
+                Self {}
             }
 
             #[inline]

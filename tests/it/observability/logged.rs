@@ -19,9 +19,12 @@ use tracing::{
 
 use super::stories::{self, SECOND, configs, live, relisted, server_with};
 
-/// What this crate logs: each message with its level, and the fields that ever had a value.
+/// Each message with its level and its fields.
+type Lines = BTreeMap<String, (String, BTreeSet<String>)>;
+
+/// What this crate logs, with the fields that ever had a value.
 #[derive(Clone, Default)]
-struct Logged(Arc<Mutex<BTreeMap<String, (String, BTreeSet<String>)>>>);
+struct Logged(Arc<Mutex<Lines>>);
 
 struct Line {
     message: String,
@@ -66,7 +69,7 @@ impl Subscriber for Logged {
 }
 
 /// The table in the docs.
-fn documented() -> BTreeMap<String, (String, BTreeSet<String>)> {
+fn documented() -> Lines {
     let text = include_str!("../../../src/logs.rs");
     let rows = text.lines().filter_map(|line| line.strip_prefix("//! | "));
     let rows = rows.map(|row| row.split(" | ").map(|cell| cell.trim_end_matches(" |")).collect());
