@@ -42,7 +42,7 @@ fn main() {
     // Cargo passes `--bench`; a number says how many objects there are of each kind.
     let objects = std::env::args().find_map(|arg| arg.parse().ok()).unwrap_or(OBJECTS);
     let kinds = Kind::ALL.map(|kind| (kind.plural().to_owned(), measure(kind, objects)));
-    report::write("ingest", json!({ "objects": objects }), &Map::from_iter(kinds).into());
+    report::write("ingest", &json!({ "objects": objects }), &Map::from_iter(kinds).into());
 }
 
 /// What is measured of each client, in CPU microseconds per object.

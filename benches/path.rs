@@ -63,7 +63,7 @@ fn main() {
         let rows = rows.into_iter().map(|(path, row)| (path.to_owned(), row));
         tables.insert(title.into(), Value::Object(rows.collect()));
     }
-    report::write("path", json!({ "objects": OBJECTS }), &tables.into());
+    report::write("path", &json!({ "objects": OBJECTS }), &tables.into());
 }
 
 /// Objects as values and as documents, without what is ignored in each.

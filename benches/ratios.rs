@@ -37,7 +37,7 @@ fn main() {
     if missing > 0 {
         println!("\n{missing} not measured: run the other benchmarks first (`just bench-peers`)");
     }
-    report::write("ratios", Value::Null, &rows.iter().map(Row::json).collect());
+    report::write("ratios", &Value::Null, &rows.iter().map(Row::json).collect());
 }
 
 /// One line of the table.

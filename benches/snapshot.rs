@@ -67,7 +67,7 @@ fn main() {
         let rows = rows.iter().map(|row| (row.candidate.to_owned(), row.json()));
         tables.insert(size.to_string(), rows.collect());
     }
-    report::write("snapshot", serde_json::Value::Null, &tables.into());
+    report::write("snapshot", &serde_json::Value::Null, &tables.into());
 }
 
 type Object = triomphe::Arc<Stored>;

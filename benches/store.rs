@@ -63,7 +63,7 @@ fn main() {
         let rows = rows.into_iter().map(|(store, row)| (store.to_owned(), row));
         tables.insert(size.to_string(), Value::Object(rows.collect()));
     }
-    report::write("store", Value::Null, &tables.into());
+    report::write("store", &Value::Null, &tables.into());
 }
 
 fn measure<C: Candidate>(mut world: World) -> Map<String, Value> {

@@ -85,11 +85,7 @@ fn main() {
         .collect();
     table(&format!("{KINDS} kinds of {objects} objects"), &["what", "µs"], &cells);
     let measured = names.iter().zip(&medians).map(|(name, own)| ((*name).to_owned(), json!(own)));
-    report::write(
-        "world",
-        json!({ "objects": objects }),
-        &serde_json::Value::Object(measured.collect()),
-    );
+    report::write("world", &json!({ "objects": objects }), &measured.collect());
 }
 
 type Feed = UnboundedSender<Event<Document>>;

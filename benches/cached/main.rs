@@ -97,7 +97,7 @@ fn main() {
         })
         .collect();
     print(&format!("cached: {objects} secrets of {size:.0} bytes"), objects, &rows);
-    report::write("cached", json!({ "objects": objects, "bytes": size }), &rows.into());
+    report::write("cached", &json!({ "objects": objects, "bytes": size }), &rows.into());
 }
 
 /// Secrets of one size.

@@ -54,7 +54,7 @@ fn main() {
         served.insert(kind.plural().to_owned(), of);
         measured.insert(kind.plural().to_owned(), rows);
     }
-    report::write("live", served.into(), &measured.into());
+    report::write("live", &served.into(), &measured.into());
 }
 
 /// What is served, and what it costs each client.

@@ -13,7 +13,7 @@ use super::run;
 const DIRECTORY: &str = "target/bench";
 
 /// Writes what a benchmark measured, and in which run of it: of how many objects, say.
-pub(crate) fn write(name: &str, of: Value, measured: &Value) {
+pub(crate) fn write(name: &str, of: &Value, measured: &Value) {
     let report = json!({ "run": run::this(name, of), "measured": measured });
     let text = serde_json::to_string_pretty(&report).expect("a map of numbers");
     let path = path(name);

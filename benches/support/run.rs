@@ -5,7 +5,7 @@ use std::{env, fs, thread};
 use serde_json::{Value, json};
 
 /// This run of a benchmark, on so many objects or whatever else it is of.
-pub(crate) fn this(name: &str, of: Value) -> Value {
+pub(crate) fn this(name: &str, of: &Value) -> Value {
     json!({
         "date": jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
         "machine": machine(),

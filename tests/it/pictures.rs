@@ -95,7 +95,7 @@ fn what_is_wrong_with_a_picture_is_found() {
     assert_eq!(checked(fit).unwrap(), ["weir-t", "weir-d"]);
     for (part, wrong) in [
         ("</svg>", ""),
-        (r#" viewBox="#, "\nviewBox="),
+        (" viewBox=", "\nviewBox="),
         (r#" role="img""#, ""),
         ("</desc>", "</desc>\n"),
         (">T<", "><"),
