@@ -104,6 +104,23 @@ fn imports_run_one_way() {
 }
 
 #[test]
+fn the_code_map_has_a_row_for_each_file_and_folder() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let map = text.split("\n## ").find(|part| part.starts_with("Code map")).unwrap();
+    // The cell before the last.
+    let rows = map.lines().filter_map(|line| line.strip_suffix(" |")?.rsplit(" | ").nth(1));
+    let named: BTreeSet<&str> = rows.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    let there = fs::read_dir(root.join("src")).unwrap().map(|entry| {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy();
+        if path.is_dir() { format!("{name}/") } else { name.into_owned() }
+    });
+    let there: BTreeSet<String> = there.collect();
+    assert_eq!(named, there.iter().map(String::as_str).collect());
+}
+
+#[test]
 fn public_types_go_where_users_need_them() {
     type Object = k8s_openapi::api::core::v1::ConfigMap;
     type Indexed = kube_weir::adapters::Indexed<kube_weir::Watch<Object>, Object>;
