@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use crate::{error::Error, resource_version::Position};
 
-/// When [`Store::synced`] and [`Store::wait_for`] give up waiting.
+/// When [`Store::synced`](crate::Store::synced) and [`Store::wait_for`](crate::Store::wait_for) give
+/// up waiting.
 ///
 /// ```
 /// use std::time::Duration;
