@@ -12,7 +12,7 @@ use crate::{
         Spawned, WhileLeading,
         subject::{Phase, Subject},
     },
-    error::{Error, Kind},
+    error::{Error, Reason},
     filter::{FieldFilter, FieldSelector},
     index::IndexBy,
     leader::LeadershipWatch,
@@ -220,8 +220,8 @@ pub trait EventStreamExt: Stream {
             }
             let message = "the stream ended before it was synced";
             Err(match last {
-                Some(error) => Error::with_source(Kind::Ended, message, error),
-                None => Error::new(Kind::Ended, message),
+                Some(error) => Error::with_source(Reason::Ended, message, error),
+                None => Error::new(Reason::Ended, message),
             })
         }
     }

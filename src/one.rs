@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     adapters::{ChangeItem, Debounce, Debounced, Indexed},
-    error::{Error, Kind},
+    error::{Error, Reason},
     filter::FieldFilter,
     index::IndexBy,
     snapshot::Snapshot,
@@ -171,7 +171,7 @@ impl<K: Lookup, S> WatchOne<K, S> {
     fn news(&mut self, state: &Snapshot<K>) -> Option<Result<One<K>, Error>> {
         if state.len() > 1 {
             let message = "more than one object of the name, in several namespaces";
-            return Some(Err(Error::new(Kind::Ambiguous, message)));
+            return Some(Err(Error::new(Reason::Ambiguous, message)));
         }
         let one = match (state.iter().next(), self.current.get()) {
             (None, None) if self.store.has_stale() => return None,

@@ -5,7 +5,7 @@ use kube::runtime::reflector::Lookup;
 use super::Indexed;
 use crate::{
     document::Document,
-    error::{Error, Kind},
+    error::{Error, Reason},
     index::IndexBy,
     source::Watch,
 };
@@ -57,7 +57,7 @@ impl<K: Lookup> Watch<K> {
         by: IndexBy<Document>,
     ) -> Result<Indexed<Watch<Document>, Document>, Error> {
         let paths = by.all_paths().ok_or_else(|| {
-            Error::new(Kind::Index, "an index by a closure needs whole objects: index by paths")
+            Error::new(Reason::Index, "an index by a closure needs whole objects: index by paths")
         })?;
         Ok(self.keys_only(&paths).index(by))
     }

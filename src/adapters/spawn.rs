@@ -11,7 +11,7 @@ use futures::{Stream, StreamExt};
 use tokio::task::{JoinHandle, coop::consume_budget};
 
 use super::LogErrors;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Reason};
 
 /// A stream that runs in a task of its own, from
 /// [`EventStreamExt::spawn`](crate::EventStreamExt::spawn).
@@ -53,9 +53,9 @@ impl Future for Spawned {
         Poll::Ready(ready!(Pin::new(&mut self.0).poll(cx)).map_err(|cause| {
             // What a panic says may be anything, so it is left to the panic hook.
             if cause.is_panic() {
-                Error::new(Kind::Panic, "the stream panicked")
+                Error::new(Reason::Panic, "the stream panicked")
             } else {
-                Error::new(Kind::Ended, "the runtime shut down")
+                Error::new(Reason::Ended, "the runtime shut down")
             }
         }))
     }

@@ -19,7 +19,7 @@ use serde_json::Value;
 pub(crate) use object_meta::{ObjectMetaRef, Types};
 
 use crate::{
-    error::{Error, Kind},
+    error::{Error, Reason},
     filter::{FieldFilter, FieldSelector, Kept},
     json::Fault,
     path::FieldPath,
@@ -186,7 +186,7 @@ impl Document {
 
 fn undecodable(namespace: &str, name: &str, cause: &serde_json::Error) -> Error {
     match name {
-        "" => Error::new(Kind::Undecodable, "not a JSON object with metadata.name"),
+        "" => Error::new(Reason::Undecodable, "not a JSON object with metadata.name"),
         name => Error::undecodable(namespace, name, cause),
     }
 }

@@ -2,31 +2,31 @@
 
 use kube::runtime::watcher;
 
-use super::{Error, Kind, PathError};
+use super::{Error, PathError, Reason};
 
 impl Error {
     /// The failure that the API server reported with this HTTP status.
     ///
     /// `what` names the request, as in `list v1/pods`.
     pub(crate) fn from_status(what: &str, code: u16, reason: &str, message: &str) -> Self {
-        let kind = match (code, reason) {
-            (401, _) => Kind::Unauthorized,
-            (403, _) => Kind::Forbidden,
-            (404, _) => Kind::NotInstalled,
-            (410, _) | (_, "Expired" | "Gone") => Kind::Desynced,
-            (429, _) => Kind::Throttled,
-            (504, _) => Kind::Timeout,
-            _ => Kind::Other,
+        let own = match (code, reason) {
+            (401, _) => Reason::Unauthorized,
+            (403, _) => Reason::Forbidden,
+            (404, _) => Reason::NotInstalled,
+            (410, _) | (_, "Expired" | "Gone") => Reason::Desynced,
+            (429, _) => Reason::Throttled,
+            (504, _) => Reason::Timeout,
+            _ => Reason::Other,
         };
         let reason = if reason.is_empty() { String::new() } else { format!(" {reason}") };
-        Self::new(kind, format!("{what}: {message} ({code}{reason})"))
+        Self::new(own, format!("{what}: {message} ({code}{reason})"))
             .modify(|inner| inner.status = Some(code))
     }
 }
 
 impl From<PathError> for Error {
     fn from(error: PathError) -> Self {
-        Self::new(Kind::Path, error.to_string()).modify(|inner| inner.path = Some(error))
+        Self::new(Reason::Path, error.to_string()).modify(|inner| inner.path = Some(error))
     }
 }
 
@@ -46,7 +46,7 @@ impl From<watcher::Error> for Error {
                 Self::from_status("watch", status.code, &status.reason, &status.message)
             }
             watcher::Error::NoResourceVersion => Self::new(
-                Kind::Other,
+                Reason::Other,
                 "no metadata.resourceVersion in the answer; the resource may not support watch",
             ),
         }
@@ -61,17 +61,17 @@ pub(crate) fn from_client(what: &str, error: kube::Error) -> Error {
         }
         // Neither text nor source: kube puts the value that it stumbled over into both.
         kube::Error::SerdeError(cause) => Error::new(
-            Kind::Undecodable,
+            Reason::Undecodable,
             format!("{what}: the answer can't be decoded: {}", describe_json(&cause)),
         ),
         kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => {
             Error::with_source(
-                Kind::Connection,
+                Reason::Connection,
                 format!("{what}: connection to the API server"),
                 error,
             )
         }
-        other => Error::with_source(Kind::Other, what, other),
+        other => Error::with_source(Reason::Other, what, other),
     }
 }
 

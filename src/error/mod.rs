@@ -31,7 +31,7 @@ use crate::namespaced_name::NamespacedName;
 pub struct Error(Arc<Inner>);
 
 struct Inner {
-    kind: Kind,
+    reason: Reason,
     message: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
     status: Option<u16>,
@@ -43,7 +43,7 @@ struct Inner {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum Reason {
     Path,
     Selector,
     Resource,
@@ -69,105 +69,105 @@ pub(crate) enum Kind {
 impl Error {
     /// A path was rejected; the message shows where and why.
     pub fn is_path(&self) -> bool {
-        self.kind() == Kind::Path
+        self.0.reason == Reason::Path
     }
 
     /// A label or field selector was rejected at construction.
     pub fn is_selector(&self) -> bool {
-        self.kind() == Kind::Selector
+        self.0.reason == Reason::Selector
     }
 
     /// A resource name was rejected: not `group/version/plural`, or a kind where a plural belongs.
     pub fn is_resource(&self) -> bool {
-        self.kind() == Kind::Resource
+        self.0.reason == Reason::Resource
     }
 
     /// The own namespace is unknown, a namespace can't have the name given, or namespaces were
     /// asked of a resource that has none.
     pub fn is_namespace(&self) -> bool {
-        self.kind() == Kind::Namespace
+        self.0.reason == Reason::Namespace
     }
 
     /// An index lookup was wrong: no index of that name, or more key parts than it has.
     pub fn is_index(&self) -> bool {
-        self.kind() == Kind::Index
+        self.0.reason == Reason::Index
     }
 
     /// [`Snapshot::get_one`](crate::Snapshot::get_one) found more than one object.
     pub fn is_ambiguous(&self) -> bool {
-        self.kind() == Kind::Ambiguous
+        self.0.reason == Reason::Ambiguous
     }
 
     /// The API server refused (403): the rights are missing.
     pub fn is_forbidden(&self) -> bool {
-        self.kind() == Kind::Forbidden
+        self.0.reason == Reason::Forbidden
     }
 
     /// The API server doesn't know who asks (401).
     pub fn is_unauthorized(&self) -> bool {
-        self.kind() == Kind::Unauthorized
+        self.0.reason == Reason::Unauthorized
     }
 
     /// The API server doesn't serve the resource (404): its CRD is not installed.
     pub fn is_not_installed(&self) -> bool {
-        self.kind() == Kind::NotInstalled
+        self.0.reason == Reason::NotInstalled
     }
 
     /// The API server has no such object (404), and the watch has not seen it go.
     pub fn is_not_found(&self) -> bool {
-        self.kind() == Kind::NotFound
+        self.0.reason == Reason::NotFound
     }
 
     /// Something took too long: a request, or the wait for a sync.
     pub fn is_timeout(&self) -> bool {
-        self.kind() == Kind::Timeout
+        self.0.reason == Reason::Timeout
     }
 
     /// The watch fell out of the server's history (410); a relist follows.
     pub fn is_desynced(&self) -> bool {
-        self.kind() == Kind::Desynced
+        self.0.reason == Reason::Desynced
     }
 
     /// The API server asked to slow down (429).
     pub fn is_throttled(&self) -> bool {
-        self.kind() == Kind::Throttled
+        self.0.reason == Reason::Throttled
     }
 
     /// One object could not be decoded; all others are unaffected.
     pub fn is_undecodable(&self) -> bool {
-        self.kind() == Kind::Undecodable
+        self.0.reason == Reason::Undecodable
     }
 
     /// No connection to the API server, or it broke.
     pub fn is_connection(&self) -> bool {
-        self.kind() == Kind::Connection
+        self.0.reason == Reason::Connection
     }
 
     /// The stream that feeds a store, or a campaign, ended or was dropped.
     pub fn is_ended(&self) -> bool {
-        self.kind() == Kind::Ended
+        self.0.reason == Reason::Ended
     }
 
     /// An [`Election`](crate::Election) can't be as it was asked for: its durations, its Lease's name
     /// or its identity.
     pub fn is_election(&self) -> bool {
-        self.kind() == Kind::Election
+        self.0.reason == Reason::Election
     }
 
     /// The [`Term`](crate::Term) that the work needs is over, or being given back.
     pub fn is_not_leading(&self) -> bool {
-        self.kind() == Kind::NotLeading
+        self.0.reason == Reason::NotLeading
     }
 
     /// A [spawned](crate::EventStreamExt::spawn) stream panicked.
     pub fn is_panic(&self) -> bool {
-        self.kind() == Kind::Panic
+        self.0.reason == Reason::Panic
     }
 
     /// The API server will go on refusing until somebody changes something: forbidden,
     /// unauthorized, not installed, or a request that it finds invalid (400, 422).
     pub fn is_refusal(&self) -> bool {
-        matches!(self.kind(), Kind::Forbidden | Kind::Unauthorized | Kind::NotInstalled)
+        matches!(self.0.reason, Reason::Forbidden | Reason::Unauthorized | Reason::NotInstalled)
             || self.is_rejected()
     }
 
@@ -190,33 +190,12 @@ impl Error {
 
     /// One word for logs, metrics and scripts, such as `"Forbidden"`.
     pub fn reason(&self) -> &'static str {
-        match self.kind() {
-            Kind::Path => "InvalidPath",
-            Kind::Selector => "InvalidSelector",
-            Kind::Resource => "InvalidResource",
-            Kind::Namespace => "InvalidNamespace",
-            Kind::Index => "InvalidLookup",
-            Kind::Ambiguous => "Ambiguous",
-            Kind::Forbidden => "Forbidden",
-            Kind::Unauthorized => "Unauthorized",
-            Kind::NotInstalled => "NotInstalled",
-            Kind::NotFound => "NotFound",
-            Kind::Timeout => "Timeout",
-            Kind::Desynced => "Desynced",
-            Kind::Throttled => "Throttled",
-            Kind::Undecodable => "Undecodable",
-            Kind::Connection => "Connection",
-            Kind::Ended => "Ended",
-            Kind::Election => "InvalidElection",
-            Kind::NotLeading => "NotLeading",
-            Kind::Panic => "Panic",
-            Kind::Other => "Other",
-        }
+        self.0.reason.as_str()
     }
 
-    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+    pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self(Arc::new(Inner {
-            kind,
+            reason,
             message: message.into(),
             source: None,
             status: None,
@@ -228,11 +207,11 @@ impl Error {
     }
 
     pub(crate) fn with_source(
-        kind: Kind,
+        reason: Reason,
         message: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self::new(kind, message).modify(|inner| inner.source = Some(source.into()))
+        Self::new(reason, message).modify(|inner| inner.source = Some(source.into()))
     }
 
     /// An object that would not decode, named by its identity.
@@ -241,13 +220,18 @@ impl Error {
     pub(crate) fn undecodable(namespace: &str, name: &str, cause: &serde_json::Error) -> Self {
         let object = NamespacedName(namespace, name);
         let message = format!("object {object} can't be decoded: {}", describe_json(cause));
-        Self::new(Kind::Undecodable, message)
+        Self::new(Reason::Undecodable, message)
             .modify(|inner| inner.object = Some((namespace.to_owned(), name.to_owned())))
+    }
+
+    /// Another error for the same reason, of which this one is the source.
+    pub(crate) fn caused_by(cause: Self, message: impl Into<String>) -> Self {
+        Self::with_source(cause.0.reason, message, cause)
     }
 
     /// The same, said of one kind of a world.
     pub(crate) fn in_kind(self, name: &Arc<str>) -> Self {
-        Self::new(self.kind(), format!("{name}: {self}")).modify(|inner| {
+        Self::new(self.0.reason, format!("{name}: {self}")).modify(|inner| {
             inner.status = self.0.status;
             inner.retry_after = self.0.retry_after;
             inner.object.clone_from(&self.0.object);
@@ -256,17 +240,18 @@ impl Error {
         })
     }
 
-    /// What became of one object of several, with the cause: of the kind of the cause unless given.
+    /// What became of one object of several, with the cause: for the reason of the cause unless given.
     pub(crate) fn of_object(
-        kind: impl Into<Option<Kind>>,
+        reason: impl Into<Option<Reason>>,
         (namespace, name): (&str, &str),
         what: &str,
         cause: Option<Self>,
     ) -> Self {
-        let kind = kind.into().or(cause.as_ref().map(Self::kind)).unwrap_or(Kind::Other);
+        let of_cause = cause.as_ref().map(|cause| cause.0.reason);
+        let reason = reason.into().or(of_cause).unwrap_or(Reason::Other);
         let object = NamespacedName(namespace, name);
         let status = cause.as_ref().and_then(|cause| cause.0.status);
-        Self::new(kind, format!("object {object} {what}")).modify(|inner| {
+        Self::new(reason, format!("object {object} {what}")).modify(|inner| {
             inner.object = Some((namespace.to_owned(), name.to_owned()));
             inner.source = cause.map(Into::into);
             inner.status = status;
@@ -275,7 +260,7 @@ impl Error {
 
     /// The API server knows the resource, but no such object.
     pub(crate) fn not_found(self) -> Self {
-        self.modify(|inner| inner.kind = Kind::NotFound)
+        self.modify(|inner| inner.reason = Reason::NotFound)
     }
 
     pub(crate) fn with_retry_after(self, after: Option<Duration>) -> Self {
@@ -300,12 +285,35 @@ impl Error {
         self
     }
 
-    pub(crate) fn kind(&self) -> Kind {
-        self.0.kind
-    }
-
     pub(crate) fn invalid_selector(why: PathError) -> Self {
-        Self::new(Kind::Selector, why.to_string()).modify(|inner| inner.path = Some(why))
+        Self::new(Reason::Selector, why.to_string()).modify(|inner| inner.path = Some(why))
+    }
+}
+
+impl Reason {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Path => "InvalidPath",
+            Self::Selector => "InvalidSelector",
+            Self::Resource => "InvalidResource",
+            Self::Namespace => "InvalidNamespace",
+            Self::Index => "InvalidLookup",
+            Self::Ambiguous => "Ambiguous",
+            Self::Forbidden => "Forbidden",
+            Self::Unauthorized => "Unauthorized",
+            Self::NotInstalled => "NotInstalled",
+            Self::NotFound => "NotFound",
+            Self::Timeout => "Timeout",
+            Self::Desynced => "Desynced",
+            Self::Throttled => "Throttled",
+            Self::Undecodable => "Undecodable",
+            Self::Connection => "Connection",
+            Self::Ended => "Ended",
+            Self::Election => "InvalidElection",
+            Self::NotLeading => "NotLeading",
+            Self::Panic => "Panic",
+            Self::Other => "Other",
+        }
     }
 }
 
@@ -318,7 +326,7 @@ impl fmt::Display for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Error");
-        debug.field("kind", &self.0.kind).field("message", &self.0.message);
+        debug.field("reason", &self.0.reason).field("message", &self.0.message);
         if let Some(source) = &self.0.source {
             debug.field("source", source);
         }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     clock::after,
-    error::{Error, Kind},
+    error::{Error, Reason},
     index::Key,
     source::{Backoff, Fetched},
 };
@@ -117,7 +117,7 @@ where
                     Judged::Outdated => {
                         self.lock().counts.stale += 1;
                         let why = "the API server answered with an older version than was watched";
-                        last = Some(Error::new(Kind::Desynced, why));
+                        last = Some(Error::new(Reason::Desynced, why));
                         // Who is behind waits then, or says so; so the first time is at once.
                         if not_before.replace(seen).is_none() {
                             continue;

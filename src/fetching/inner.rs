@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     clock::after,
-    error::{Error, Kind},
+    error::{Error, Reason},
     index::Key,
     namespaced_name::identity,
     source::Fetcher,
@@ -139,5 +139,5 @@ impl Ticket {
 }
 
 pub(super) fn overdue(ticket: &Ticket, last: Option<Error>) -> Error {
-    Error::of_object(Kind::Timeout, ticket.identity(), "was not fetched in time", last)
+    Error::of_object(Reason::Timeout, ticket.identity(), "was not fetched in time", last)
 }

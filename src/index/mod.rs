@@ -10,7 +10,7 @@ pub use self::key::Key;
 pub(crate) use self::key::Prefix;
 use crate::{
     document,
-    error::{Error, Kind},
+    error::{Error, Reason},
     path::FieldPath,
     strain::Strainer,
 };
@@ -54,7 +54,7 @@ impl<K: Serialize + 'static> IndexBy<K> {
             .map(|path| FieldPath::parse(path.as_ref()))
             .collect::<Result<_, _>>()?;
         if paths.is_empty() {
-            return Err(Error::new(Kind::Path, "an index needs at least one path"));
+            return Err(Error::new(Reason::Path, "an index needs at least one path"));
         }
         let width = paths.len();
         let identity = paths.iter().zip(IDENTITY).all(|(path, own)| path.as_str() == own);

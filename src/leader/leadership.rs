@@ -5,7 +5,7 @@ use std::fmt;
 use tokio::sync::watch;
 
 use super::term::Term;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Reason};
 
 /// Who leads.
 #[derive(Clone, Debug)]
@@ -92,7 +92,7 @@ impl LeadershipWatch {
             }
             told.changed()
                 .await
-                .map_err(|_| Error::new(Kind::Ended, "the campaign ended before it was won"))?;
+                .map_err(|_| Error::new(Reason::Ended, "the campaign ended before it was won"))?;
         }
     }
 }

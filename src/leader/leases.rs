@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::election::LeaseRef;
 use crate::{
-    error::{Error, Kind, from_client},
+    error::{Error, Reason, from_client},
     source::watch,
 };
 
@@ -71,6 +71,6 @@ impl Leases {
     }
 
     fn overdue(&self, verb: &str) -> Error {
-        Error::new(Kind::Timeout, format!("{}: no answer in time", self.what(verb)))
+        Error::new(Reason::Timeout, format!("{}: no answer in time", self.what(verb)))
     }
 }

@@ -6,7 +6,7 @@ use kube::runtime::reflector::Lookup;
 
 use super::{Contents, contents, entries, identity, iter};
 use crate::{
-    error::{Error, Kind},
+    error::{Error, Reason},
     index::{Key, Prefix},
 };
 
@@ -25,7 +25,7 @@ impl<'a, K> IndexView<'a, K> {
         self.contents.index_named(self.name).ok_or_else(|| {
             let names: Vec<_> = self.contents.indexes().map(|index| index.name).collect();
             let message = format!("no index `{}`; there are: {}", self.name, names.join(", "));
-            Error::new(Kind::Index, message)
+            Error::new(Reason::Index, message)
         })
     }
 }
@@ -82,7 +82,7 @@ impl<'a, K: Lookup> IndexView<'a, K> {
             more => {
                 let message =
                     format!("{} objects under one key of index `{}`", more + 1, self.name);
-                Err(Error::new(Kind::Ambiguous, message))
+                Err(Error::new(Reason::Ambiguous, message))
             }
         }
     }
@@ -127,7 +127,7 @@ impl<'a, K: Lookup> IndexView<'a, K> {
         }
         let message =
             format!("index `{}` has {width} key parts, and {asked} were asked for", self.name);
-        Err(Error::new(Kind::Index, message))
+        Err(Error::new(Reason::Index, message))
     }
 }
 

@@ -178,7 +178,7 @@ pub(crate) fn named<K: Lookup>(object: K) -> Result<Arc<K>, Error> {
         return Ok(Arc::new(object));
     }
     Err(Error::new(
-        crate::error::Kind::Undecodable,
+        crate::error::Reason::Undecodable,
         "an object without metadata.name can't be stored",
     ))
 }

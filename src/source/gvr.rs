@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, Reason};
 
 /// A resource by group, version and plural name, such as `networking.k8s.io/v1/ingresses`.
 ///
@@ -126,7 +126,7 @@ impl FromStr for Gvr {
 }
 
 fn invalid(text: &str, why: &str) -> Error {
-    Error::new(Kind::Resource, format!("invalid resource `{text}`: {why}"))
+    Error::new(Reason::Resource, format!("invalid resource `{text}`: {why}"))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use http_body_util::BodyExt;
 use kube::client::Body;
 
 use super::request::in_time;
-use crate::error::{Error, Kind, from_client};
+use crate::error::{Error, Reason, from_client};
 
 /// No object is larger: etcd takes 1.5 MiB by default, aggregated APIs somewhat more.
 const LONGEST: usize = 64 << 20;
@@ -172,6 +172,6 @@ impl Incoming {
     }
 
     pub(super) fn broken(&self, why: &str) -> Error {
-        Error::new(Kind::Connection, format!("{}: {why}", self.what))
+        Error::new(Reason::Connection, format!("{}: {why}", self.what))
     }
 }

@@ -12,7 +12,7 @@ use super::{
     incoming::Incoming,
     query::{Collection, Query, Read},
 };
-use crate::error::{Error, Kind};
+use crate::error::{Error, Reason};
 
 /// A watch that the server ends without a word within this time is a failure, as in client-go.
 const SUSPECT: Duration = Duration::from_secs(1);
@@ -124,7 +124,7 @@ where
                         Ok(Some(line)) => line,
                         Ok(None) => {
                             let why = "the streaming list ended before it was complete";
-                            yield Listing::Desynced(query.error(Kind::Connection, why));
+                            yield Listing::Desynced(query.error(Reason::Connection, why));
                             return;
                         }
                         Err(error) => {
@@ -241,7 +241,7 @@ where
                     let line = match query.line(&mut incoming).await {
                         Ok(Some(line)) => line,
                         Ok(None) if begun.elapsed() < SUSPECT => {
-                            break Some(query.error(Kind::Connection, "the server ended it at once"));
+                            break Some(query.error(Reason::Connection, "the server ended it at once"));
                         }
                         // The server ends every watch at its timeout.
                         Ok(None) => break None,

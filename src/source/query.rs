@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     document::{Document, ObjectMetaRef, Types},
-    error::{Error, Kind},
+    error::{Error, Reason},
     filter::{FieldFilter, FieldSelector, LabelSelector},
     json::{Cursor, Fault, Malformed, Scanner},
     rfc1123::is_label,
@@ -98,7 +98,7 @@ impl<K> Query<K> {
         } else {
             return Ok(());
         };
-        Err(Error::new(Kind::Namespace, why))
+        Err(Error::new(Reason::Namespace, why))
     }
 
     /// What to watch: one collection for each namespace.
@@ -235,7 +235,7 @@ impl<K> Query<K> {
         }
         let split = str::from_utf8(line).map_err(|_| Malformed).and_then(split);
         let Ok((kind, json)) = split else {
-            return Read::Failed(self.error(Kind::Connection, "an event is not valid JSON"));
+            return Read::Failed(self.error(Reason::Connection, "an event is not valid JSON"));
         };
         match &*kind {
             "BOOKMARK" => match serde_json::from_str(json) {
@@ -245,9 +245,9 @@ impl<K> Query<K> {
                         .is_some_and(|own| own.initial_events_end.is_some()),
                     version: metadata.resource_version,
                 },
-                Err(_) => {
-                    Read::Failed(self.error(Kind::Connection, "a bookmark has no resourceVersion"))
-                }
+                Err(_) => Read::Failed(
+                    self.error(Reason::Connection, "a bookmark has no resourceVersion"),
+                ),
             },
             "ERROR" => {
                 let Status { code, reason, message, .. } =
@@ -268,7 +268,7 @@ impl<K> Query<K> {
                 }
             }
             // Taken for any of the others, it would make the store wrong for good.
-            _ => Read::Failed(self.error(Kind::Connection, "an event is of an unknown type")),
+            _ => Read::Failed(self.error(Reason::Connection, "an event is of an unknown type")),
         }
     }
 
@@ -298,13 +298,13 @@ impl<K> Query<K> {
         let event = if gone { Event::Delete } else { Event::Apply };
         match object.resource_version().map(Cow::into_owned) {
             Some(version) => Read::Event(event(object), version),
-            None => Read::Failed(self.error(Kind::Other, "an event has no resourceVersion")),
+            None => Read::Failed(self.error(Reason::Other, "an event has no resourceVersion")),
         }
     }
 
     /// A failure of this watch that no answer of the server describes.
-    pub(super) fn error(&self, kind: Kind, why: &str) -> Error {
-        Error::new(kind, format!("watch {}: {why}", self.endpoint.resource))
+    pub(super) fn error(&self, reason: Reason, why: &str) -> Error {
+        Error::new(reason, format!("watch {}: {why}", self.endpoint.resource))
     }
 }
 

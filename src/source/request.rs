@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::incoming::Incoming;
 use crate::{
-    error::{Error, Kind, from_client},
+    error::{Error, Reason, from_client},
     source::Gvr,
 };
 
@@ -60,7 +60,8 @@ impl Endpoint {
             Verb::Watch => ("watch", METADATA),
         };
         let what = format!("{name} {}", self.resource);
-        let mut request = request.map_err(|cause| Error::with_source(Kind::Other, &what, cause))?;
+        let mut request =
+            request.map_err(|cause| Error::with_source(Reason::Other, &what, cause))?;
         let accept = if self.metadata_only { metadata } else { "application/json" };
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(accept));
 
@@ -106,7 +107,7 @@ impl Endpoint {
                 self.resource.api_version(),
                 meant.name
             );
-            Err(Error::new(Kind::Resource, message))
+            Err(Error::new(Reason::Resource, message))
         })
     }
 }
@@ -135,7 +136,7 @@ pub(super) async fn in_time<T>(
 ) -> Result<T, Error> {
     timeout(patience, future)
         .await
-        .map_err(|_| Error::new(Kind::Timeout, format!("{what}: no answer for {patience:?}")))
+        .map_err(|_| Error::new(Reason::Timeout, format!("{what}: no answer for {patience:?}")))
 }
 
 /// The error that an answer without success stands for. It may have a Status for a body, or the

@@ -22,7 +22,7 @@ pub(crate) use self::{
 };
 use crate::{
     clock::after,
-    error::{Error, Kind},
+    error::{Error, Reason},
     namespaced_name::{NamespacedName, owned_identity},
     resource_version::has_reached,
     snapshot::{Contents, Snapshot},
@@ -237,7 +237,7 @@ impl<K> Store<K> {
     {
         if name.is_empty() || version.is_empty() {
             let message = "an object without a name or a resourceVersion can't be waited for";
-            return Err(Error::new(Kind::Other, message));
+            return Err(Error::new(Reason::Other, message));
         }
         let mut status = self.status.clone();
         let patience = status.borrow().policy.deadline;
@@ -313,16 +313,16 @@ impl<K> fmt::Debug for Store<K> {
 fn ended(status: &Status, before: &str) -> Error {
     let message = format!("the stream that fills the store ended before {before}");
     match status.last_error.clone() {
-        Some(error) => Error::with_source(Kind::Ended, message, error),
-        None => Error::new(Kind::Ended, message),
+        Some(error) => Error::with_source(Reason::Ended, message, error),
+        None => Error::new(Reason::Ended, message),
     }
 }
 
 fn overdue(status: &Status, message: String) -> Error {
     match status.last_error.clone() {
         Some(error) if error.is_refusal() => error,
-        Some(error) => Error::with_source(Kind::Timeout, message, error),
-        None => Error::new(Kind::Timeout, message),
+        Some(error) => Error::with_source(Reason::Timeout, message, error),
+        None => Error::new(Reason::Timeout, message),
     }
 }
 

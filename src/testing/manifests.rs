@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::{
     document::Document,
-    error::{Error, Kind},
+    error::{Error, Reason},
     index::IndexBy,
     snapshot::Snapshot,
     world::{ByName, World},
@@ -163,7 +163,7 @@ impl Manifests {
                         entry.get().0.api_version,
                         types.api_version
                     );
-                    return Err(Error::new(Kind::Resource, why));
+                    return Err(Error::new(Reason::Resource, why));
                 }
             }
         }
@@ -255,12 +255,12 @@ fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 fn unreadable(path: &Path, cause: io::Error) -> Error {
-    Error::with_source(Kind::Other, format!("{} can't be read", path.display()), cause)
+    Error::with_source(Reason::Other, format!("{} can't be read", path.display()), cause)
 }
 
 impl Place {
     fn wrong(&self, why: &str) -> Error {
-        Error::new(Kind::Undecodable, format!("{self}: {why}"))
+        Error::new(Reason::Undecodable, format!("{self}: {why}"))
     }
 }
 

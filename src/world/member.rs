@@ -20,7 +20,7 @@ use super::{
 use crate::{
     adapters::{EventItem, Indexed},
     change::Change,
-    error::{Error, Kind},
+    error::{Error, Reason},
     snapshot::Snapshot,
     store::{Changes, Store},
 };
@@ -170,7 +170,7 @@ impl<K> Polled for Member<K> {
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.in_kind(&self.name)))),
             Poll::Ready(None) => {
                 self.pipeline = None;
-                let early = || Error::new(Kind::Ended, "the stream ended before it was synced");
+                let early = || Error::new(Reason::Ended, "the stream ended before it was synced");
                 let error = (!self.synced).then(|| Err(early().in_kind(&self.name)));
                 Poll::Ready(error)
             }

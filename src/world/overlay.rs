@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{ByName, World, view::View};
 use crate::{
     document::Document,
-    error::{Error, Kind},
+    error::{Error, Reason},
     snapshot::Snapshot,
 };
 
@@ -124,7 +124,10 @@ impl WorldOverlay<ByName> {
                 [] => Cow::Borrowed("none"),
                 names => names.join(", ").into(),
             };
-            Error::new(Kind::Resource, format!("no kind `{name}` in the world; there are: {there}"))
+            Error::new(
+                Reason::Resource,
+                format!("no kind `{name}` in the world; there are: {there}"),
+            )
         })
     }
 }

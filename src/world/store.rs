@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::{Moment, World};
 use crate::{
-    error::{Error, Kind},
+    error::{Error, Reason},
     store::{Explain, Store},
 };
 
@@ -74,7 +74,7 @@ impl<V> WorldStore<V> {
             };
             if ended && !self.is_synced() {
                 let message = "the stream of worlds ended before it was synced";
-                return Err(Error::new(Kind::Ended, message));
+                return Err(Error::new(Reason::Ended, message));
             }
         }
     }
@@ -161,7 +161,7 @@ fn missing(kinds: &[Reader], error: Error) -> Error {
     let names = kinds.iter().filter(|kind| !kind.store.is_synced()).map(|kind| &*kind.name);
     let message =
         format!("the world is not synced, missing: {}", names.collect::<Vec<_>>().join(", "));
-    Error::with_source(error.kind(), message, error)
+    Error::caused_by(error, message)
 }
 
 impl<V> Clone for WorldStore<V> {
