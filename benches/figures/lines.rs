@@ -5,10 +5,10 @@ use super::{
     svg::{Caption, Svg, WIDTH, grouped},
 };
 
-/// How high a factor of ten is, and what is left and right of the lines.
+/// How high a factor of ten is, and where the axes begin and end.
 const DECADE: f64 = 46.0;
 const LEFT: f64 = 62.0;
-const RIGHT: f64 = 270.0;
+const END: f64 = WIDTH - 270.0;
 
 /// From the axis to the smallest size.
 const INSET: f64 = 36.0;
@@ -34,57 +34,13 @@ pub(crate) struct Series {
 
 impl Lines {
     pub(crate) fn draw(self) -> String {
+        let axes = Axes::of(&self);
         let Self { caption, of, sizes, series } = self;
         let mut svg = Svg::new(caption);
-        let times = || series.iter().flat_map(|one| &one.times).map(|time| time.log10());
-        let lowest = times().fold(f64::INFINITY, f64::min).floor();
-        let highest = times().fold(f64::NEG_INFINITY, f64::max).ceil();
-        let (first, last) =
-            (f64::from(sizes[0]).log10(), f64::from(*sizes.last().expect("one")).log10());
-        let top = Svg::TOP + 14.0;
-        let bottom = top + (highest - lowest) * DECADE;
-        let end = WIDTH - RIGHT;
-        let x = |size: u32| {
-            LEFT + INSET + (f64::from(size).log10() - first) / (last - first) * (end - LEFT - INSET)
-        };
-        let y = |time: f64| bottom - (time.log10() - lowest) * DECADE;
-
-        let small = r#"font-size="11" fill-opacity=".7""#;
-        let mut decade = lowest;
-        while decade <= highest {
-            let time = 10_f64.powf(decade);
-            let stroke = if decade > lowest { ".15" } else { ".7" };
-            let attributes = format!(r#"stroke="currentColor" stroke-opacity="{stroke}""#);
-            svg.path(&attributes, &format!("M{LEFT} {:.1}H{end}", y(time)));
-            let (time_in_unit, unit) = in_unit(time);
-            let attributes = format!(r#"{small} text-anchor="end""#);
-            svg.text(
-                LEFT - 6.0,
-                y(time) + 4.0,
-                &attributes,
-                format_args!("{time_in_unit:.0} {unit}"),
-            );
-            decade += 1.0;
-        }
-        for size in &sizes {
-            let attributes = format!(r#"{small} text-anchor="middle""#);
-            svg.text(x(*size), bottom + 15.0, &attributes, grouped(size));
-        }
-        svg.text(end + 34.0, bottom + 15.0, small, of);
-
+        axes.draw(&mut svg, &sizes, of);
         for one in &series {
-            let points: Vec<_> =
-                sizes.iter().zip(&one.times).map(|(size, time)| (x(*size), y(*time))).collect();
-            let join = |sign: &str| {
-                let points = points.iter().map(|(x, y)| format!("{x:.1} {y:.1}"));
-                points.collect::<Vec<_>>().join(sign)
-            };
-            let colour = one.colour;
-            let attributes = format!(r#"fill="none" stroke="{colour}" stroke-width="2.5""#);
-            svg.path(&attributes, &format!("M{}", join("L")));
-            let attributes =
-                format!(r#"stroke="{colour}" stroke-width="9" stroke-linecap="round""#);
-            svg.path(&attributes, &format!("M{}h.1", join("h.1M")));
+            let points = sizes.iter().zip(&one.times).map(|(size, time)| axes.at(*size, *time));
+            one.draw(&mut svg, &points.collect::<Vec<_>>());
             let said = sizes
                 .iter()
                 .zip(&one.times)
@@ -92,32 +48,109 @@ impl Lines {
             svg.say(format_args!("{}: {}", one.name, said.collect::<Vec<_>>().join(", ")));
         }
         for (at, size) in sizes.iter().enumerate() {
-            let mut column: Vec<_> = series.iter().map(|one| (y(one.times[at]), one)).collect();
-            column.sort_by(|(one, _), (other, _)| one.total_cmp(other));
-            let heights: Vec<_> = column.iter().map(|(y, _)| *y).collect();
-            if at + 1 == sizes.len() {
-                for ((_, one), y) in column.iter().zip(spread(&heights)) {
-                    let weight = if one.bold { r#"font-weight="600""# } else { "" };
-                    let label = format!("{}: {}", one.name, said(one.times[at]));
-                    svg.text(end + 12.0, y + 5.0, weight, label);
+            let mut column: Vec<_> =
+                series.iter().map(|one| (axes.y(one.times[at]), one.times[at], one)).collect();
+            column.sort_by(|one, other| one.0.total_cmp(&other.0));
+            let heights: Vec<_> = column.iter().map(|(y, ..)| *y).collect();
+            if at + 1 < sizes.len() {
+                for (label, (_, time, _)) in beside(&heights).into_iter().zip(&column) {
+                    let (dx, y, anchor) = label;
+                    let attributes = format!(r#"font-size="12" text-anchor="{anchor}""#);
+                    svg.text(axes.x(*size) + dx, y, &attributes, said(*time));
                 }
                 continue;
             }
-            for (row, (y, one)) in column.iter().enumerate() {
-                // On the side where there is more room.
-                let above = row.checked_sub(1).map_or(f64::INFINITY, |row| y - heights[row]);
-                let below = heights.get(row + 1).map_or(f64::INFINITY, |next| next - y);
-                let (dx, y, anchor) = if above >= below {
-                    (10.0, y - 9.0, "end")
-                } else {
-                    (-10.0, y + 20.0, "start")
-                };
-                let attributes = format!(r#"font-size="12" text-anchor="{anchor}""#);
-                svg.text(x(*size) + dx, y, &attributes, said(one.times[at]));
+            for (y, (_, time, one)) in spread(&heights).into_iter().zip(&column) {
+                let weight = if one.bold { r#"font-weight="600""# } else { "" };
+                let label = format!("{}: {}", one.name, said(*time));
+                svg.text(END + 12.0, y + 5.0, weight, label);
             }
         }
-        svg.finish(bottom + 24.0)
+        svg.finish(axes.bottom + 24.0)
     }
+}
+
+/// Where what is.
+struct Axes {
+    /// Powers of ten, of times and of sizes.
+    lowest: f64,
+    highest: f64,
+    first: f64,
+    last: f64,
+    bottom: f64,
+}
+
+impl Axes {
+    fn of(lines: &Lines) -> Self {
+        let times = || lines.series.iter().flat_map(|one| &one.times).map(|time| time.log10());
+        let sizes = || lines.sizes.iter().map(|size| f64::from(*size).log10());
+        let lowest = times().fold(f64::INFINITY, f64::min).floor();
+        let highest = times().fold(f64::NEG_INFINITY, f64::max).ceil();
+        Self {
+            lowest,
+            highest,
+            first: sizes().fold(f64::INFINITY, f64::min),
+            last: sizes().fold(f64::NEG_INFINITY, f64::max),
+            bottom: Svg::TOP + 14.0 + (highest - lowest) * DECADE,
+        }
+    }
+
+    fn x(&self, size: u32) -> f64 {
+        let part = (f64::from(size).log10() - self.first) / (self.last - self.first);
+        LEFT + INSET + part * (END - LEFT - INSET)
+    }
+
+    fn y(&self, time: f64) -> f64 {
+        self.bottom - (time.log10() - self.lowest) * DECADE
+    }
+
+    fn at(&self, size: u32, time: f64) -> (f64, f64) {
+        (self.x(size), self.y(time))
+    }
+
+    fn draw(&self, svg: &mut Svg, sizes: &[u32], of: &str) {
+        let small = r#"font-size="11" fill-opacity=".7""#;
+        let mut decade = self.lowest;
+        while decade <= self.highest {
+            let time = 10_f64.powf(decade);
+            let y = self.y(time);
+            let opacity = if decade > self.lowest { ".15" } else { ".7" };
+            let attributes = format!(r#"stroke="currentColor" stroke-opacity="{opacity}""#);
+            svg.path(&attributes, &format!("M{LEFT} {y:.1}H{END}"));
+            let (time, unit) = in_unit(time);
+            let attributes = format!(r#"{small} text-anchor="end""#);
+            svg.text(LEFT - 6.0, y + 4.0, &attributes, format_args!("{time:.0} {unit}"));
+            decade += 1.0;
+        }
+        for size in sizes {
+            let attributes = format!(r#"{small} text-anchor="middle""#);
+            svg.text(self.x(*size), self.bottom + 15.0, &attributes, grouped(size));
+        }
+        svg.text(END + 34.0, self.bottom + 15.0, small, of);
+    }
+}
+
+impl Series {
+    fn draw(&self, svg: &mut Svg, points: &[(f64, f64)]) {
+        let colour = self.colour;
+        let points: Vec<_> = points.iter().map(|(x, y)| format!("{x:.1} {y:.1}")).collect();
+        let attributes = format!(r#"fill="none" stroke="{colour}" stroke-width="2.5""#);
+        svg.path(&attributes, &format!("M{}", points.join("L")));
+        // Dots are the ends of lines.
+        let attributes = format!(r#"stroke="{colour}" stroke-width="9" stroke-linecap="round""#);
+        svg.path(&attributes, &format!("M{}h.1", points.join("h.1M")));
+    }
+}
+
+/// Where to write beside points of these heights, which ascend: on the side where there is more
+/// room, and as the lines rise, off to the left above and to the right below.
+fn beside(heights: &[f64]) -> Vec<(f64, f64, &'static str)> {
+    let label = |(at, y): (usize, &f64)| {
+        let above = at.checked_sub(1).map_or(f64::INFINITY, |at| y - heights[at]);
+        let below = heights.get(at + 1).map_or(f64::INFINITY, |next| next - y);
+        if above >= below { (10.0, y - 9.0, "end") } else { (-10.0, y + 20.0, "start") }
+    };
+    heights.iter().enumerate().map(label).collect()
 }
 
 /// Heights that are apart, and as near as they can be to these, which ascend.

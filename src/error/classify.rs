@@ -25,6 +25,10 @@ impl Error {
 
     /// The failure that the API server reported in its own words.
     pub(crate) fn reported(what: &str, code: u16, status: &Status) -> Self {
+        if code == 0 {
+            // What kube's client makes of an object that it can't decode, and of a `message` in it.
+            return Self::new(Reason::Undecodable, format!("{what}: an object can't be decoded"));
+        }
         let error = Self::from_status(what, code, &status.reason, &status.message);
         // Of a resource that it doesn't serve it names no object.
         let is_named = status.details.as_ref().is_some_and(|details| !details.name.is_empty());
@@ -114,6 +118,16 @@ mod tests {
         assert!(error.is_undecodable());
         // Which is how the bytes of the text would be printed.
         assert!(!format!("{error:?} {error}").contains("104, 117, 110"));
+    }
+
+    /// SEMANTICS: W7
+    #[test]
+    fn an_object_that_is_taken_for_a_status_is_not_quoted() {
+        let event = r#"{"metadata":{"name":"a"},"message":"hunter2"}"#;
+        let status: Status = serde_json::from_str(event).unwrap();
+        let error = Error::from(watcher::Error::WatchError(status.into()));
+        assert!(error.is_undecodable());
+        assert!(!format!("{error:?} {error}").contains("hunter2"));
     }
 
     #[test]
