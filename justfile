@@ -37,11 +37,11 @@ miri:
         --skip cost_of_a_difference --skip ascending_insertion
 
 # One of the fuzz targets, with a nightly toolchain: document, line, list, path, removal.
-fuzz NAME *ARGS: (_tool "cargo-fuzz" "0.13.1")
+fuzz NAME *ARGS: (_tool "cargo-fuzz" "0.13.2")
     cargo +nightly fuzz run {{NAME}} -- {{ARGS}}
 
 # Each of them for a while.
-fuzz-all SECONDS='600': (_tool "cargo-fuzz" "0.13.1")
+fuzz-all SECONDS='600': (_tool "cargo-fuzz" "0.13.2")
     for name in $(cargo +nightly fuzz list); do just fuzz $name -max_total_time={{SECONDS}} || exit 1; done
 
 # Format, and clippy's pedantic lints; `incompatible_msrv` is among them.
