@@ -98,9 +98,9 @@ bench-peers:
     cargo bench --bench ratios
 
 # Figures for the README and the docs, of what `live`, `store` and `snapshot` measured, and a table.
-figures *ARGS:
+figures FOLDER='docs/figures':
     cargo bench --bench ratios
-    cargo bench --bench figures -- {{ARGS}}
+    cargo bench --bench figures -- {{FOLDER}}
 
 # One of the benchmarks: cached, ingest, memory, store, path, live, world, ratios, snapshot.
 bench NAME *ARGS:

@@ -67,10 +67,10 @@ impl Bars {
             }
         }
         for (panel, name) in panels.iter().enumerate() {
-            let row = |row: &Row| format!("{} {}", row.name, grouped(short(row.values[panel])));
+            let row = |row: &Row| format!("{}: {}", row.name, grouped(short(row.values[panel])));
             svg.say(format_args!(
                 "{name}, in {unit}: {}",
-                rows.iter().map(row).collect::<Vec<_>>().join(", ")
+                rows.iter().map(row).collect::<Vec<_>>().join("; ")
             ));
         }
         svg.finish(top + height + 36.0)

@@ -1,9 +1,9 @@
 //! Draws what the other benchmarks measured.
 //!
-//! `cargo bench --bench figures [-- FOLDER]` reads what `live`, `store` and `snapshot` left in
-//! `target/bench`, writes one picture for each figure to `docs/figures` or another folder, and
-//! prints the README's table out of what `ratios` found. It measures nothing itself, and draws
-//! nothing unless all is there.
+//! `cargo bench --bench figures -- FOLDER` reads what `live`, `store` and `snapshot` left in
+//! `target/bench`, writes one picture for each figure to the folder, and prints the README's table
+//! out of what `ratios` found. It measures nothing itself, and draws nothing unless all is there.
+//! Without a folder, as one of all benchmarks, it does nothing.
 
 #[allow(dead_code, reason = "each benchmark uses a part")]
 #[path = "../support/mod.rs"]
@@ -13,11 +13,7 @@ mod bars;
 mod lines;
 mod svg;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{fs, path::Path, process::ExitCode};
 
 use serde_json::Value;
 
@@ -39,8 +35,11 @@ const CLIENTS: [(&str, &str, &str); 6] = [
 fn main() -> ExitCode {
     // Cargo passes `--bench`.
     let folder = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
-    let folder = folder.map_or_else(|| PathBuf::from("docs/figures"), PathBuf::from);
-    match draw(&folder) {
+    let Some(folder) = folder else {
+        println!("no folder to draw to: see `just figures`");
+        return ExitCode::SUCCESS;
+    };
+    match draw(Path::new(&folder)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("nothing drawn: {error}");

@@ -101,7 +101,7 @@ fn escaped(text: &str) -> String {
 pub(crate) fn grouped(number: impl Display) -> String {
     let mut text = number.to_string();
     let end = text.find('.').unwrap_or(text.len());
-    for at in (1..end).rev().filter(|at| (end - at) % 3 == 0) {
+    for at in (1..end).rev().filter(|at| (end - at).is_multiple_of(3)) {
         text.insert(at, ',');
     }
     text
