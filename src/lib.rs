@@ -129,12 +129,12 @@
 //! * You get states and their net difference, not each event: [why, and what
 //!   else](docs::limitations).
 //! * Snapshots are persistent trees: publishing one of 100,000 objects takes microseconds, and a
-//!   lookup follows a few pointers more than a flat hash table would.
+//!   lookup follows a few pointers more than a flat hash table would: [figures](docs::performance).
 //! * A [`Document`] costs a decode for each field you read, a Rust type costs the memory.
 //! * An old snapshot that is kept costs what has changed since.
 //!
 //! The guide is in [`docs`]: [patterns](docs::patterns), the wrong way beside the right one;
-//! [limitations](docs::limitations); [testing](docs::testing).
+//! [limitations](docs::limitations); [performance](docs::performance); [testing](docs::testing).
 //!
 //! # What goes on
 //!

@@ -2,8 +2,10 @@
 //!
 //! The [front page](crate) says what the stages are and which to choose. Here is what is learnt by
 //! using them: [`patterns`] has the wrong way beside the right one, [`limitations`] what this
-//! library doesn't do, and [`testing`] how to test a controller that is built on it, mostly without a cluster.
+//! library doesn't do, [`performance`] what its parts cost and how that was measured, and
+//! [`testing`] how to test a controller that is built on it, mostly without a cluster.
 
 pub mod limitations;
 pub mod patterns;
+pub mod performance;
 pub mod testing;

@@ -295,7 +295,7 @@
 //! # Tell updates apart by what you read
 //!
 //! kube's predicates and controller-runtime's suppress an update of the status by comparing
-//! `metadata.generation`. That is wrong for ConfigMaps, Secrets and all kinds without a generation:
+//! `metadata.generation`. That is wrong for `ConfigMap`s, `Secret`s and all kinds without a generation:
 //! their changes are lost. Nothing but a repeated resourceVersion is suppressed here, and each
 //! [`Delta`](crate::Delta) has the old version and the new one. Compare what you read:
 //!
