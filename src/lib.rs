@@ -158,8 +158,8 @@
 //! | 0.1 | 5 | 0.29 | 1.89 |
 //!
 //! `kube` and `k8s-openapi` are part of the public API, so each major version of kube is a breaking
-//! release here. Beside them it shows [`futures::Stream`] and [`serde_json::Value`], and no other
-//! crate. The minimum Rust version is kube's, and raising it is not a breaking change. Which
+//! release here. Beside them it shows [`futures`], [`serde`], and [`serde_json`]'s `Value` and `Error`;
+//! with the feature `testing` also `tower` and `http`, and no other crate. The minimum Rust version is kube's, and raising it is not a breaking change. Which
 //! Kubernetes version `k8s-openapi` is for is the choice of your binary. Any API server that has
 //! bookmarks (1.17) will do; the tests run against 1.37.
 #![cfg_attr(docsrs, feature(doc_cfg))]
