@@ -33,10 +33,17 @@ async fn serve(mut command: Command) -> (Running, SocketAddr) {
     (Running { child, lines }, address)
 }
 
-async fn stop(mut running: Running) {
-    let pid = running.child.id().expect("it runs").to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().await.expect("kill").success());
-    assert_eq!(running.end().await, (0, String::new()), "after ctrl-c");
+/// What it logged, once ctrl-c has ended it.
+async fn stop(mut running: Running) -> String {
+    running.interrupt().await;
+    let (code, logged) = running.end().await;
+    assert_eq!(code, 0, "after ctrl-c: {logged}");
+    logged
+}
+
+/// The script lets the watch of Pods fail now and then, and nothing else does.
+fn is_of_the_script(logged: &str) -> bool {
+    logged.lines().all(|line| line.contains("WARN") && line.contains("watch v1/pods: the script"))
 }
 
 /// The first messages that a visitor is sent, with their names, up to one with this name.
@@ -74,7 +81,8 @@ async fn every_visitor_gets_everything_first() {
         // Nothing happens to these.
         assert_eq!(batch.get("services"), None, "{batch}");
     }
-    stop(running).await;
+    let logged = stop(running).await;
+    assert!(is_of_the_script(&logged), "{logged}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,7 +129,8 @@ async fn the_page_shows_what_comes_and_goes() {
     assert!(error.as_str().is_some_and(|error| error.contains("503")), "{error}");
     page.until(state, |state| state == "synced").await;
 
-    stop(running).await;
+    let logged = stop(running).await;
+    assert!(!logged.is_empty() && is_of_the_script(&logged), "{logged}");
     let link = "return document.getElementById('link').textContent";
     page.until(link, |link| link == "reconnecting").await;
     let mut command = example("axum_sse");
@@ -131,7 +140,8 @@ async fn the_page_shows_what_comes_and_goes() {
     // That server begins with the first Pods again.
     page.until(PODS, |pods| names(pods).iter().any(|pod| pod == "web-0003")).await;
     page.close().await;
-    stop(running).await;
+    let logged = stop(running).await;
+    assert!(is_of_the_script(&logged), "{logged}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,5 +169,5 @@ async fn the_page_shows_a_real_server() {
     api.delete("axum-sse", &DeleteParams::default()).await.expect("deleted");
     page.until(services, |services| services.get("axum-sse").is_none()).await;
     page.close().await;
-    stop(running).await;
+    assert_eq!(stop(running).await, "");
 }
