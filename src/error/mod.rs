@@ -398,7 +398,7 @@ impl Error {
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let server = ApiServer::new();
-    /// server.fault(Verb::List, 1, Fault::throttled(Duration::from_secs(7)));
+    /// server.fault(Verb::List, 1, Fault::too_many_requests(Duration::from_secs(7)));
     /// let configs = watch(Api::<ConfigMap>::all(server.client()));
     /// let mut changes = configs.index(IndexBy::path("metadata.name")?);
     ///
