@@ -75,7 +75,7 @@
 //! | of what | take | when |
 //! |---|---|---|
 //! | objects | a Rust type, [`watch`] | you read many fields of it; it takes about the memory of kube's |
-//! | | [`Document`], [`watch_resource`] | the kind is known at run time, or there are many objects: a third to a tenth of the memory, decoded when read |
+//! | | [`Document`], [`watch_resource`] | the kind is known at run time, or there are many objects: a tenth to half of the memory, decoded when read |
 //! | | keys, [`index_keys`](Watch::index_keys) | you read few of many, as of Secrets |
 //! | time | [`Debounce::interval`], the default | a lone change should have its effect at once, a storm at a steady rate |
 //! | | [`Debounce::quiet`] | a change is dear (a reload), and its causes come in bursts |

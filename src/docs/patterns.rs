@@ -287,7 +287,7 @@
 //! 2. [`index_keys`](crate::Watch::index_keys) where few objects of many are read, as of Secrets.
 //! 3. [`filter_fields`](crate::Watch::filter_fields) on the [`Watch`](crate::Watch), before anything
 //!    else: fields are stepped over in the text. On kube's `watcher` each object is built first and
-//!    then built again without them. `metadata.managedFields` is often a third of an object.
+//!    then built again without them. `metadata.managedFields` is often much of an object.
 //! 4. [`Document`](crate::Document) instead of a Rust type: the least memory, and a path is read in a
 //!    fraction of a microsecond; [`parse`](crate::Document::parse) gives the type where it's wanted.
 //! 5. [`matching`](crate::Watch::matching): what doesn't match is sent, but not kept.
