@@ -32,6 +32,8 @@
 //!
 #![doc = include_str!("../../docs/figures/get.svg")]
 //!
+//! Three threads on two cores wait for a core, too: the times are of the wall clock.
+//!
 //! [`Store::object`](crate::Store::object) is the fastest single lookup;
 //! [`Store::snapshot`](crate::Store::snapshot) counts a reference once, for as many lookups as you
 //! like on what it gave. By identity that is about as fast as kube's store, faster where few objects
