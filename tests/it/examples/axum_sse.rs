@@ -24,13 +24,11 @@ const PODS: &str = "return [...document.querySelectorAll('#pods tbody tr')]
     .map(row => row.cells[0].textContent)";
 
 /// The server of the page, and its address.
-async fn serve(mut command: Command) -> (Running, SocketAddr) {
-    let mut child = command.spawn().expect("it starts");
-    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-    let line = timeout(SOON, lines.next_line()).await.expect("a line in time");
-    let line = line.expect("text").expect("it runs");
+async fn serve(command: Command) -> (Running, SocketAddr) {
+    let mut running = Running::start(command);
+    let line = running.line().await;
     let address = line.strip_prefix("http://").expect("a URL").parse().expect("an address");
-    (Running { child, lines }, address)
+    (running, address)
 }
 
 /// What it logged, once ctrl-c has ended it.

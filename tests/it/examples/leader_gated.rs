@@ -6,12 +6,8 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams},
 };
 use serde_json::json;
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::Command,
-};
 
-use super::{Running, SOON, example, output, text, timeout};
+use super::{Running, example, output, text};
 use crate::apiserver::{self, ADMIN};
 
 #[tokio::test]
@@ -65,14 +61,11 @@ async fn replicas_take_over_on_a_real_server() {
     write("1").await;
     let mut command = example("leader_gated");
     command.arg("--cluster").env("KUBECONFIG", cluster.kubeconfig(ADMIN));
-    let mut child = command.spawn().expect("it starts");
-    let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-    let mut running = Running { child, lines };
+    let mut running = Running::start(command);
 
     let mut leaders = Vec::new();
     let last = loop {
-        let line = timeout(SOON, running.lines.next_line()).await.expect("a line in time");
-        let line = line.expect("text").expect("it runs");
+        let line = running.line().await;
         let words: Vec<_> = line.split(' ').collect();
         match words[..] {
             // Nobody leads now.
@@ -80,9 +73,7 @@ async fn replicas_take_over_on_a_real_server() {
             [name, "leads,", .., missed, "not", "yet", "written"] => {
                 leaders.push((name.to_owned(), missed.to_owned()));
                 if name == "c" {
-                    let pid = running.child.id().expect("it runs").to_string();
-                    let sent = Command::new("kill").args(["-INT", &pid]).status().await;
-                    assert!(sent.expect("kill").success());
+                    running.interrupt().await;
                 }
             }
             ["All", ..] => break line,

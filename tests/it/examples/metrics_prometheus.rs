@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep},
 };
 
-use super::{SOON, example, output, text};
+use super::{Running, SOON, example, output, text};
 
 /// The value of a series.
 fn value(page: &str, series: &str) -> f64 {
@@ -47,10 +47,9 @@ async fn a_page_tells_what_happened() {
 #[tokio::test]
 async fn the_page_is_served() {
     let mut command = example("metrics_prometheus");
-    let mut child = command.args(["--serve", "127.0.0.1:0"]).spawn().expect("it starts");
-    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-    let line =
-        timeout(SOON, lines.next_line()).await.expect("in time").unwrap().expect("an address");
+    command.args(["--serve", "127.0.0.1:0"]);
+    let mut running = Running::start(command);
+    let line = running.line().await;
     let address = line.strip_prefix("http://").and_then(|line| line.strip_suffix("/metrics"));
     let address = address.unwrap_or_else(|| panic!("{line}")).to_owned();
     let deadline = Instant::now() + SOON;

@@ -7,12 +7,8 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use serde_json::json;
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::Command,
-};
 
-use super::{Running, SOON, example, output, text, timeout};
+use super::{Running, example, output, text};
 use crate::apiserver::{self, ADMIN};
 
 #[tokio::test]
@@ -60,13 +56,7 @@ async fn it_reconciles_on_a_real_server() {
     let client = cluster.client().await;
     let mut command = example("with_controller");
     command.arg("--cluster").env("KUBECONFIG", cluster.kubeconfig(ADMIN));
-    let mut child = command.spawn().expect("it starts");
-    let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-    let mut running = Running { child, lines };
-    let next = async |running: &mut Running| {
-        let line = timeout(SOON, running.lines.next_line()).await.expect("a line in time");
-        line.expect("text").expect("it runs")
-    };
+    let mut running = Running::start(command);
 
     let service = json!({
         "metadata": { "name": "web", "labels": { "example": "with-controller" } },
@@ -75,7 +65,7 @@ async fn it_reconciles_on_a_real_server() {
     let service: Service = serde_json::from_value(service).expect("a Service");
     let services = Api::<Service>::namespaced(client.clone(), &namespace);
     let service = services.create(&PostParams::default(), &service).await.expect("created");
-    assert_eq!(next(&mut running).await, format!("{namespace}/web-ready = []"));
+    assert_eq!(running.line().await, format!("{namespace}/web-ready = []"));
 
     let slice = json!({
         "metadata": { "name": "web-1", "labels": { "kubernetes.io/service-name": "web" } },
@@ -86,19 +76,18 @@ async fn it_reconciles_on_a_real_server() {
     let slices = Api::<EndpointSlice>::namespaced(client.clone(), &namespace);
     slices.create(&PostParams::default(), &slice).await.expect("created");
     let written = format!("{namespace}/web-ready = [10.1.2.3]");
-    assert_eq!(next(&mut running).await, written);
+    assert_eq!(running.line().await, written);
 
     let configs = Api::<ConfigMap>::namespaced(client, &namespace);
     let config = configs.get("web-ready").await.expect("it was written");
     let owner = &config.metadata.owner_references.expect("an owner")[0];
     assert_eq!(Some(&owner.uid), service.metadata.uid.as_ref());
     configs.delete("web-ready", &DeleteParams::default()).await.expect("deleted");
-    assert_eq!(next(&mut running).await, written);
+    assert_eq!(running.line().await, written);
     let spoilt = Patch::Merge(json!({ "data": { "addresses": "10.6.6.6" } }));
     configs.patch("web-ready", &PatchParams::default(), &spoilt).await.expect("patched");
-    assert_eq!(next(&mut running).await, written);
+    assert_eq!(running.line().await, written);
 
-    let pid = running.child.id().expect("it runs").to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().await.expect("kill").success());
+    running.interrupt().await;
     assert_eq!(running.end().await, (0, String::new()));
 }
