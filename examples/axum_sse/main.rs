@@ -118,10 +118,12 @@ async fn visit(
         kinds.iter().map(|kind| (kind.name.to_owned(), json!(kind.columns))).collect();
     let own = kinds.iter().fold(Kinds::new(), |own, kind| own.add(kind.name, kind.store.changes()));
     let changes = world(own).debounce(Duration::from_millis(250)).log_errors();
-    let health = health(Arc::clone(&kinds));
+    let mut health = Box::pin(health(Arc::clone(&kinds)));
     let changes = changes.map(move |change| shown(&kinds, &change));
 
-    let first = stream::iter([("tables", columns)]);
+    // `select` promises no order, and the page shows how each watch is doing from the start.
+    let first = [Some(("tables", columns)), health.next().await];
+    let first = stream::iter(first.into_iter().flatten());
     let messages = first.chain(stream::select(health, changes));
     let events =
         messages.map(|(name, data)| sse::Event::default().event(name).data(data.to_string()));
