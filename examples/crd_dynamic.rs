@@ -32,7 +32,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let kind = Gvr::parse("stable.example.com/v1/crontabs")?;
     let schedule = FieldPath::parse("spec.cronSpec")?; // checked once, here
     let changes = watch_resource(client, kind.clone())
-        .await?
         .index(IndexBy::paths(["metadata.namespace", "metadata.name"])?)
         .debounce(Duration::from_millis(500));
 

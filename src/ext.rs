@@ -1,6 +1,6 @@
 //! All stages of a pipeline, as methods.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use futures::{Stream, StreamExt};
 use kube::runtime::reflector::Lookup;
@@ -17,7 +17,6 @@ use crate::{
     filter::{FieldFilter, FieldSelector},
     index::IndexBy,
     leader::LeadershipWatch,
-    strain::Strainer,
 };
 
 /// The stages of a pipeline, for any stream of kube's watcher
@@ -74,7 +73,7 @@ pub trait EventStreamExt: Stream {
         Self: Stream<Item: EventItem<Object = K>> + Sized,
         K: Lookup + Serialize + DeserializeOwned,
     {
-        FilterFields::new(self, filter, Strainer::default())
+        FilterFields::new(self, filter)
     }
 
     /// Lets only objects through that match. One that begins to match is created for those
@@ -110,7 +109,7 @@ pub trait EventStreamExt: Stream {
         Self: Stream<Item: EventItem<Object = K>> + Sized,
         K: Serialize + 'static,
     {
-        Matching::new(self, selector, Strainer::default())
+        Matching::new(self, selector)
     }
 
     /// Stores and indexes the objects, and turns the events into changes.
@@ -146,7 +145,7 @@ pub trait EventStreamExt: Stream {
         Self: Stream<Item: EventItem<Object = K>> + Sized,
         K: Lookup,
     {
-        Indexed::new(self, by)
+        Indexed::new(self, by, Arc::default())
     }
 
     /// Merges changes that come in quick succession into one net change.

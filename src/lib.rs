@@ -170,6 +170,7 @@ mod clock;
 pub mod docs;
 mod document;
 mod error;
+mod event;
 mod ext;
 mod fetching;
 mod filter;
@@ -205,6 +206,7 @@ pub use crate::{
     change::{Batch, Change, ChangeStats, Delta},
     document::Document,
     error::{Error, PathError},
+    event::{Collection, Scope, WatchEvent},
     ext::EventStreamExt,
     fetching::{ExplainFetching, FetchConfig, Fetching},
     filter::{FieldFilter, FieldSelector, LabelSelector},
@@ -216,8 +218,8 @@ pub use crate::{
     one::{CurrentOne, One, WatchOne, watch_one},
     path::FieldPath,
     snapshot::{Hits, IndexView, Iter, Overlay, Snapshot},
-    source::{Gvr, Watch, watch, watch_resource},
-    store::{Changes, Explain, Store, SyncPolicy},
+    source::{Backoff, Gvr, Namespaces, NamespacesHandle, Watch, watch, watch_resource},
+    store::{Changes, CollectionStatus, Explain, Store, StoreStatus, SyncPolicy},
     world::{Kinds, World, WorldBatch, WorldChange, WorldOverlay, WorldStore, world},
 };
 

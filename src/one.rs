@@ -71,7 +71,7 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
     /// #     "apiVersion": "v1", "kind": "Namespace",
     /// #     "metadata": { "name": "web", "labels": { "tier": "front" } },
     /// # }))?;
-    /// let namespaces = watch_resource(server.client(), Gvr::parse("v1/namespaces")?).await?;
+    /// let namespaces = watch_resource(server.client(), Gvr::parse("v1/namespaces")?);
     /// let mut namespace = namespaces.one("web").log_errors();
     ///
     /// let Some(One::Present(web)) = namespace.next().await else { panic!() };

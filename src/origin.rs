@@ -4,7 +4,7 @@ use std::{any::type_name, sync::Arc};
 
 /// Where objects come from.
 #[doc(hidden)]
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Origin {
     pub(crate) resource: Arc<str>,
     /// Of one of several of the same resource.

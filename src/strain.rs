@@ -17,19 +17,38 @@ use crate::{
 pub(crate) struct Strainer<K>(Vec<Stage<K>>);
 
 enum Stage<K> {
-    Namespaces(Vec<String>),
+    Namespaces(Vec<NamespaceSelection>),
     Labels(LabelSelector),
     Matching(FieldSelector),
     Drop(FieldFilter, Decode<K>),
 }
 
+/// One of the namespaces that are watched, with the selectors that it has beside those of the watch.
+#[derive(Clone, Debug)]
+pub(crate) struct NamespaceSelection {
+    pub(crate) name: Arc<str>,
+    pub(crate) labels: Option<LabelSelector>,
+    pub(crate) fields: Option<FieldSelector>,
+}
+
 /// Makes an object out of its JSON, without the fields to drop.
 pub(crate) type Decode<K> = fn(&FieldFilter, &str, Option<&Types>) -> Result<K, serde_json::Error>;
 
+impl NamespaceSelection {
+    /// Returns whether both select the same objects, as far as their text says.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let text = |own: &Self| {
+            let fields = own.fields.as_ref().map(ToString::to_string);
+            (Arc::clone(&own.name), own.labels.as_ref().map(ToString::to_string), fields)
+        };
+        text(self) == text(other)
+    }
+}
+
 impl<K> Strainer<K> {
     #[must_use]
-    pub(crate) fn namespaces(self, names: Vec<String>) -> Self {
-        self.then(Stage::Namespaces(names))
+    pub(crate) fn namespaces(self, selections: Vec<NamespaceSelection>) -> Self {
+        self.then(Stage::Namespaces(selections))
     }
 
     #[must_use]
@@ -58,14 +77,14 @@ impl<K: Lookup + Serialize + 'static> Strainer<K> {
     pub(crate) fn strain(&self, mut object: Arc<K>) -> Result<Option<Arc<K>>, Error> {
         for stage in &self.0 {
             let selected = match stage {
-                Stage::Namespaces(names) => {
+                Stage::Namespaces(selections) => {
                     let own = object.namespace().unwrap_or_default();
-                    names.iter().any(|name| **name == *own)
+                    match selections.iter().find(|selection| *selection.name == *own) {
+                        Some(selection) => is_of(selection, &*object)?,
+                        None => false,
+                    }
                 }
-                Stage::Labels(selector) => {
-                    let value = serde_json::to_value(&*object);
-                    selector.matches(&value.map_err(|cause| undecodable(&*object, &cause))?)
-                }
+                Stage::Labels(selector) => has_labels(selector, &*object)?,
                 Stage::Matching(selector) => document::matches(selector, &*object),
                 Stage::Drop(filter, decode) => {
                     object = Arc::new(drop_fields(filter, *decode, &*object)?);
@@ -78,6 +97,20 @@ impl<K: Lookup + Serialize + 'static> Strainer<K> {
         }
         Ok(Some(object))
     }
+}
+
+fn is_of<K>(selection: &NamespaceSelection, object: &K) -> Result<bool, Error>
+where
+    K: Lookup + Serialize + 'static,
+{
+    let NamespaceSelection { labels, fields, .. } = selection;
+    let by_labels = labels.as_ref().map_or(Ok(true), |own| has_labels(own, object))?;
+    Ok(by_labels && fields.as_ref().is_none_or(|own| document::matches(own, object)))
+}
+
+fn has_labels<K: Lookup + Serialize>(selector: &LabelSelector, object: &K) -> Result<bool, Error> {
+    let value = serde_json::to_value(object).map_err(|cause| undecodable(object, &cause))?;
+    Ok(selector.matches(&value))
 }
 
 /// The object without the fields. One that is already built can only be written out and read in

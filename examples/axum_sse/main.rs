@@ -74,7 +74,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut kinds = Vec::new();
     for (name, resource, columns) in TABLES {
         let changes = watch_resource(client.clone(), Gvr::parse(resource)?)
-            .await?
             .namespaces([client.default_namespace()])
             .filter_fields(FieldFilter::new(["metadata.managedFields"])?)
             .index(IndexBy::path("metadata.name")?);

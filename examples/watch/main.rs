@@ -71,7 +71,7 @@ async fn run(options: &Options) -> Result<(), Failure> {
     let output = Output { format: options.format, lookups: options.lookups(), begun };
     match options.source {
         Source::Weir => {
-            let watch = watch_resource(client, options.resource.clone()).await?;
+            let watch = watch_resource(client, options.resource.clone());
             follow(select_objects(watch, options)?, options, &output).await
         }
         Source::Kube => follow(kube_watcher(client, options), options, &output).await,

@@ -6,22 +6,23 @@ use std::{
 };
 
 use futures::{Stream, stream::FusedStream};
-use kube::runtime::{reflector::Lookup, watcher::Event};
+use kube::runtime::reflector::Lookup;
 use pin_project_lite::pin_project;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::EventItem;
+use super::{EventItem, scoping::Scoping};
 use crate::{
     error::Error,
+    event::WatchEvent,
     filter::FieldFilter,
-    strain::{Strainer, decode, drop_fields},
+    strain::{decode, drop_fields},
 };
 
 pin_project! {
     /// The stream of [`EventStreamExt::filter_fields`](crate::EventStreamExt::filter_fields).
     ///
-    /// [`index`](FilterFields::index) right behind it lets an [`Overlay`](crate::Overlay) drop the
-    /// same fields of hypothetical objects:
+    /// The [`Scope`](crate::Scope) that it passes on carries the filter, so an
+    /// [`Overlay`](crate::Overlay) drops the same fields of hypothetical objects:
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -46,15 +47,13 @@ pin_project! {
         #[pin]
         events: S,
         filter: FieldFilter,
-        // What has happened to the objects so far, this included.
-        pub(super) strainer: Strainer<K>,
+        scoping: Scoping<K>,
     }
 }
 
-impl<S, K: DeserializeOwned> FilterFields<S, K> {
-    pub(crate) fn new(events: S, filter: FieldFilter, before: Strainer<K>) -> Self {
-        let strainer = before.without(filter.clone(), decode);
-        Self { events, filter, strainer }
+impl<S, K> FilterFields<S, K> {
+    pub(crate) fn new(events: S, filter: FieldFilter) -> Self {
+        Self { events, filter, scoping: Scoping::new() }
     }
 }
 
@@ -63,25 +62,29 @@ where
     S: Stream<Item: EventItem<Object = K>>,
     K: Lookup + Serialize + DeserializeOwned,
 {
-    type Item = Result<Event<K>, Error>;
+    type Item = Result<WatchEvent<K>, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.project();
+        if let Some(event) = this.scoping.take_held() {
+            return Poll::Ready(Some(Ok(event)));
+        }
         let item = ready!(this.events.poll_next(cx)).map(EventItem::into_event);
-        let strain = |object| drop_fields(this.filter, decode, &object);
+        let filter = &*this.filter;
+        let strain = |object: K| drop_fields(filter, decode, &object);
         Poll::Ready(item.map(|event| {
-            Ok(match event? {
-                Event::Apply(object) => Event::Apply(strain(object)?),
-                Event::InitApply(object) => Event::InitApply(strain(object)?),
-                Event::Delete(object) => Event::Delete(strain(object)?),
-                Event::Init => Event::Init,
-                Event::InitDone => Event::InitDone,
-            })
+            let event = match event? {
+                WatchEvent::Applied(object) => WatchEvent::Applied(strain(object)?),
+                WatchEvent::Listed(object) => WatchEvent::Listed(strain(object)?),
+                WatchEvent::Deleted(object) => WatchEvent::Deleted(strain(object)?),
+                other => other,
+            };
+            Ok(this.scoping.pass(event, |strainer| strainer.without(filter.clone(), decode)))
         }))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.events.size_hint()
+        self.scoping.size_hint(self.events.size_hint())
     }
 }
 

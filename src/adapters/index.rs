@@ -1,23 +1,28 @@
 //! `index`: events become state, and state becomes changes.
 
 use std::{
+    collections::VecDeque,
     fmt,
+    future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    sync::Arc,
+    task::{self, Poll},
 };
 
 use futures::{Stream, stream::FusedStream};
 use kube::runtime::reflector::Lookup;
 use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::EventItem;
 use crate::{
     change::Change,
     error::Error,
+    event::Context,
     filter::FieldFilter,
     index::IndexBy,
     source::Watch,
-    store::{Applied, Store, SyncPolicy, Writer},
+    store::{Applied, Failed, Store, SyncPolicy, Writer},
 };
 
 /// How many events are taken in at the most before a snapshot is published and the executor gets
@@ -60,16 +65,26 @@ pin_project! {
         // Until the events end: dropping it tells the stores.
         writer: Option<Writer<K>>,
         store: Store<K>,
-        // An item that must wait for the one before it.
-        next: Option<Result<Change<K>, Error>>,
+        // Items that must wait for the one before them.
+        next: VecDeque<Result<Change<K>, Error>>,
         run: usize,
+        // The end of the load where collections are missing.
+        deadline: Option<Pin<Box<Sleep>>>,
     }
 }
 
 impl<S, K: Lookup> Indexed<S, K> {
-    pub(crate) fn new(events: S, by: IndexBy<K>) -> Self {
-        let writer = Writer::new(by);
-        Self { events, store: writer.store(), writer: Some(writer), next: None, run: RUN }
+    pub(crate) fn new(events: S, by: IndexBy<K>, context: Arc<Context<K>>) -> Self {
+        let writer = Writer::new(by, context);
+        let store = writer.store();
+        Self {
+            events,
+            store,
+            writer: Some(writer),
+            next: VecDeque::new(),
+            run: RUN,
+            deadline: None,
+        }
     }
 
     /// The reading side of the store that this stream fills, for any task; it stays when the stream
@@ -112,12 +127,14 @@ impl<S, K: Lookup> Indexed<S, K> {
         self
     }
 
-    /// A kind that need not be there: while the API server refuses to list it, it counts as synced
-    /// and empty. It is still asked for, and once it can be listed its objects are created, as
-    /// [`Change::Live`].
+    /// Lets a kind be missing: while it is not installed, it counts as synced and empty. It is still
+    /// asked for, and once it can be listed its objects are created, as [`Change::Live`]. If it is
+    /// removed, its objects are deleted after 30 seconds in which nothing else was answered.
     ///
-    /// That its CRD is not installed is no failure then: only [`Store::explain`] tells. Other
-    /// refusals are items, as ever.
+    /// That its CRD is not installed is no failure then: only [`Store::explain`] shows it. Other
+    /// refusals are failures, as ever, unless [`optional_if`](Self::optional_if) forgives them. Of
+    /// several namespaces, those that can't be listed are left out after the deadline, as with
+    /// [`SyncPolicy::partial`].
     ///
     /// ```
     /// use kube_weir::{Change, Gvr, IndexBy, prelude::*, testing::ApiServer, watch_resource};
@@ -127,7 +144,7 @@ impl<S, K: Lookup> Indexed<S, K> {
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = ApiServer::new();
-    /// let widgets = watch_resource(server.client(), Gvr::parse("example.com/v1/widgets")?).await?;
+    /// let widgets = watch_resource(server.client(), Gvr::parse("example.com/v1/widgets")?);
     /// let mut changes = widgets.index(IndexBy::path("metadata.name")?).optional().log_errors();
     /// assert!(changes.first_synced().await?.is_empty());
     ///
@@ -142,8 +159,33 @@ impl<S, K: Lookup> Indexed<S, K> {
     /// assert_eq!(batch.stats().created, 1);
     /// # Ok(()) }
     /// ```
-    pub fn optional(mut self) -> Self {
-        self.writer.iter_mut().for_each(Writer::optional);
+    pub fn optional(self) -> Self {
+        self.optional_if(Error::is_not_installed)
+    }
+
+    /// Lets a kind be missing with the refusals that `forgives` returns true for. All but that it is
+    /// not installed are still items.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Secret;
+    /// use kube_weir::{IndexBy, prelude::*, testing::{ApiServer, Fault, Verb}, watch};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let server = ApiServer::new();
+    /// server.fault(Verb::List, 1000, Fault::status(403));
+    /// let secrets = watch(Api::<Secret>::all(server.client())).index(IndexBy::path("metadata.name")?);
+    /// let mut changes = secrets.optional_if(|error| error.is_refusal());
+    /// assert!(changes.next().await.unwrap().unwrap_err().is_forbidden());
+    /// assert!(changes.first_synced().await?.is_empty());
+    /// # Ok(()) }
+    /// ```
+    pub fn optional_if(
+        mut self,
+        forgives: impl Fn(&Error) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let forgives = Arc::new(forgives);
+        self.writer.iter_mut().for_each(|writer| writer.set_optional(forgives.clone()));
         self
     }
 
@@ -167,7 +209,7 @@ impl<K: Lookup> Indexed<Watch<K>, K> {
     pub(crate) fn without(mut self, filter: FieldFilter) -> Self {
         self.events = self.events.filter_fields(filter);
         if let Some(writer) = &mut self.writer {
-            writer.behind(self.events.strainer());
+            writer.set_context(&self.events.context());
         }
         self
     }
@@ -204,10 +246,10 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
     /// # Ok(()) }
     /// ```
     pub fn index(self, by: IndexBy<K>) -> Indexed<Self, K> {
-        let by = by.behind(self.strainer()).of(self.origin().clone());
-        let mut indexed = Indexed::new(self, by);
-        if let Some(writer) = &mut indexed.writer {
-            indexed.events.feed(writer.feedback());
+        let context = self.context();
+        let mut indexed = Indexed::new(self, by, context);
+        if let Some(writer) = &indexed.writer {
+            indexed.events.feed(Arc::new(writer.published()));
         }
         indexed
     }
@@ -226,17 +268,22 @@ where
 {
     type Item = Result<Change<K>, Error>;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    fn poll_next(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
         let mut this = self.project();
-        if let Some(item) = this.next.take() {
+        if let Some(item) = this.next.pop_front() {
             return Poll::Ready(Some(item));
         }
         for _ in 0..*this.run {
             let Some(writer) = this.writer else { return Poll::Ready(None) };
             let applied = match this.events.as_mut().poll_next(cx) {
                 Poll::Pending => {
-                    return publish(writer)
-                        .map_or(Poll::Pending, |change| Poll::Ready(Some(change)));
+                    if let Some(change) = publish(writer) {
+                        return Poll::Ready(Some(change));
+                    }
+                    if !is_over(this.deadline, writer.deadline(), cx) {
+                        return Poll::Pending;
+                    }
+                    Ok(writer.give_up_missing())
                 }
                 Poll::Ready(None) => {
                     let last = publish(writer);
@@ -245,35 +292,21 @@ where
                 }
                 Poll::Ready(Some(item)) => item.into_event().and_then(|event| writer.apply(event)),
             };
-            let (before, item) = match applied {
-                Ok(Applied::Noted) => continue,
-                Ok(Applied::Synced(last)) => {
-                    let last = last.map(|batch| Ok(Change::InitialSync(batch)));
-                    (last, Ok(Change::Synced(writer.snapshot().clone())))
-                }
-                Err(error) => {
-                    let before = publish(writer);
-                    let waived = writer.waive(&error);
-                    writer.failed(&error);
-                    let synced = || Ok(Change::Synced(writer.snapshot().clone()));
-                    match (writer.forgives(&error), waived) {
-                        (false, false) => (before, Err(error)),
-                        (false, true) => (Some(Err(error)), synced()),
-                        (true, true) => (before, synced()),
-                        (true, false) => match before {
-                            Some(before) => return Poll::Ready(Some(before)),
-                            None => continue,
-                        },
-                    }
-                }
+            // What came before a failure is published before it.
+            let (first, Failed { item, applied }) = match applied {
+                Ok(applied) => (None, Failed { item: None, applied }),
+                Err(error) => (publish(writer), writer.failed(error)),
             };
-            return Poll::Ready(Some(match before {
-                None => item,
-                Some(before) => {
-                    *this.next = Some(item);
-                    before
-                }
-            }));
+            let mut items = [first, item.map(Err), None, None];
+            if let Applied::Synced(last) = applied {
+                items[2] = last.map(|batch| Ok(Change::InitialSync(batch)));
+                items[3] = Some(Ok(Change::Synced(writer.snapshot().clone())));
+            }
+            let mut items = items.into_iter().flatten();
+            if let Some(item) = items.next() {
+                this.next.extend(items);
+                return Poll::Ready(Some(item));
+            }
         }
         if let Some(change) = this.writer.as_mut().and_then(publish) {
             return Poll::Ready(Some(change));
@@ -283,13 +316,30 @@ where
     }
 }
 
+/// Polls a timer that ends at a moment, which may have moved; returns whether it is over.
+fn is_over(
+    timer: &mut Option<Pin<Box<Sleep>>>,
+    moment: Option<Instant>,
+    cx: &mut task::Context<'_>,
+) -> bool {
+    let Some(moment) = moment else {
+        *timer = None;
+        return false;
+    };
+    let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(moment)));
+    if timer.deadline() != moment {
+        timer.as_mut().reset(moment);
+    }
+    timer.as_mut().poll(cx).is_ready()
+}
+
 impl<S, K> FusedStream for Indexed<S, K>
 where
     S: Stream<Item: EventItem<Object = K>>,
     K: Lookup,
 {
     fn is_terminated(&self) -> bool {
-        self.writer.is_none() && self.next.is_none()
+        self.writer.is_none() && self.next.is_empty()
     }
 }
 

@@ -3,10 +3,10 @@
 use kube::runtime::{reflector::Lookup, watcher::Event};
 
 use super::subject::Subject;
-use crate::{change::Change, error::Error};
+use crate::{change::Change, error::Error, event::WatchEvent};
 
-/// An item of an event stream: `Result<Event<K>, E>` with this crate's or kube's error, or a bare
-/// `Event<K>`, as a mocked stream has it.
+/// An item of an event stream: a [`WatchEvent`] or kube's [`Event`], as a `Result` with this crate's or
+/// kube's error, or bare, as a mocked stream has it.
 ///
 /// Sealed: it is for bounds of your own functions that are to work on any of these.
 ///
@@ -34,30 +34,47 @@ use crate::{change::Change, error::Error};
 /// # Ok(()) }
 /// ```
 ///
-/// (Of a [`Watch`](crate::Watch) such a function sees the events alone; its own
-/// [`index`](crate::Watch::index) also spares it to decode again what is stored.)
+/// A [`Watch`](crate::Watch) behind such a function is seen, waited for and logged as one that is
+/// indexed directly. Only its own [`index`](crate::Watch::index) also spares it to decode again what is
+/// stored, and checks more when the API server comes back.
 pub trait EventItem: sealed::Sealed {
     /// The kind of object.
     type Object;
 
     /// The item as the adaptors want it.
     #[doc(hidden)]
-    fn into_event(self) -> Result<Event<Self::Object>, Error>;
+    fn into_event(self) -> Result<WatchEvent<Self::Object>, Error>;
 }
 
-impl<K, E: Into<Error>> EventItem for Result<Event<K>, E> {
+impl<K> EventItem for WatchEvent<K> {
     type Object = K;
 
-    fn into_event(self) -> Result<Event<K>, Error> {
-        self.map_err(Into::into)
+    fn into_event(self) -> Result<Self, Error> {
+        Ok(self)
     }
 }
 
 impl<K> EventItem for Event<K> {
     type Object = K;
 
-    fn into_event(self) -> Result<Self, Error> {
-        Ok(self)
+    fn into_event(self) -> Result<WatchEvent<K>, Error> {
+        Ok(self.into())
+    }
+}
+
+impl<K, E: Into<Error>> EventItem for Result<WatchEvent<K>, E> {
+    type Object = K;
+
+    fn into_event(self) -> Result<WatchEvent<K>, Error> {
+        self.map_err(Into::into)
+    }
+}
+
+impl<K, E: Into<Error>> EventItem for Result<Event<K>, E> {
+    type Object = K;
+
+    fn into_event(self) -> Result<WatchEvent<K>, Error> {
+        self.map(Into::into).map_err(Into::into)
     }
 }
 
@@ -117,10 +134,11 @@ impl<K: Lookup> ChangeItem for Change<K> {
 }
 
 pub(crate) mod sealed {
-    use super::{Change, Event};
+    use super::{Change, Event, WatchEvent};
 
     pub trait Sealed {}
     impl<T, E> Sealed for Result<T, E> {}
     impl<K> Sealed for Event<K> {}
+    impl<K> Sealed for WatchEvent<K> {}
     impl<K> Sealed for Change<K> {}
 }

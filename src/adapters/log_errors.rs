@@ -65,7 +65,12 @@ where
             match items.as_mut().poll_next(cx) {
                 Poll::Ready(Some(Err(error))) => {
                     let (reason, kind) = (error.reason(), error.of_kind());
-                    tracing::warn!(%error, reason, kind, "stream degraded, retrying");
+                    // The store of the pipeline has logged that it degrades.
+                    if error.is_logged() {
+                        tracing::debug!(%error, reason, kind, "stream degraded, retrying");
+                    } else {
+                        tracing::warn!(%error, reason, kind, "stream degraded, retrying");
+                    }
                 }
                 Poll::Ready(Some(Ok(item))) => return Poll::Ready(Some(item)),
                 Poll::Ready(None) => return Poll::Ready(None),

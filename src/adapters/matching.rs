@@ -6,12 +6,11 @@ use std::{
 };
 
 use futures::{Stream, stream::FusedStream};
-use kube::runtime::watcher::Event;
 use pin_project_lite::pin_project;
 use serde::Serialize;
 
-use super::EventItem;
-use crate::{document, error::Error, filter::FieldSelector, strain::Strainer};
+use super::{EventItem, scoping::Scoping};
+use crate::{document, error::Error, event::WatchEvent, filter::FieldSelector};
 
 /// How many objects that don't match are taken in at the most before the executor gets its turn.
 const RUN: usize = 1024;
@@ -24,8 +23,7 @@ pin_project! {
     /// ```
     /// use futures::TryStreamExt;
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube::runtime::watcher::Event;
-    /// use kube_weir::{FieldSelector, prelude::*, testing::Events};
+    /// use kube_weir::{FieldSelector, WatchEvent, prelude::*, testing::Events};
     /// # fn level(level: &str) -> ConfigMap {
     /// #     let object = serde_json::json!({ "metadata": { "name": "a" }, "data": { "level": level } });
     /// #     serde_json::from_value(object).unwrap()
@@ -37,7 +35,7 @@ pin_project! {
     /// let debug = FieldSelector::parse("data.level=debug")?;
     /// let events: Vec<_> = events.matching(debug).try_collect().await?;
     ///
-    /// let [Event::Init, Event::InitDone, Event::Apply(_), Event::Delete(gone)] = &events[..] else {
+    /// let [.., WatchEvent::Applied(_), WatchEvent::Deleted(gone)] = &events[..] else {
     ///     panic!("{events:?}")
     /// };
     /// assert_eq!(gone.data.as_ref().unwrap()["level"], "warn");
@@ -49,15 +47,13 @@ pin_project! {
         #[pin]
         events: S,
         selector: FieldSelector,
-        // What has happened to the objects so far, this included.
-        pub(super) strainer: Strainer<K>,
+        scoping: Scoping<K>,
     }
 }
 
 impl<S, K> Matching<S, K> {
-    pub(crate) fn new(events: S, selector: FieldSelector, before: Strainer<K>) -> Self {
-        let strainer = before.matching(selector.clone());
-        Self { events, selector, strainer }
+    pub(crate) fn new(events: S, selector: FieldSelector) -> Self {
+        Self { events, selector, scoping: Scoping::new() }
     }
 }
 
@@ -66,29 +62,38 @@ where
     S: Stream<Item: EventItem<Object = K>>,
     K: Serialize + 'static,
 {
-    type Item = Result<Event<K>, Error>;
+    type Item = Result<WatchEvent<K>, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut this = self.project();
+        if let Some(event) = this.scoping.take_held() {
+            return Poll::Ready(Some(Ok(event)));
+        }
         for _ in 0..RUN {
             let Some(item) = ready!(this.events.as_mut().poll_next(cx)) else {
                 return Poll::Ready(None);
             };
-            match item.into_event() {
-                Ok(Event::InitApply(object)) if !document::matches(this.selector, &object) => {}
-                // It matches no more; whether it ever did is for the store to know.
-                Ok(Event::Apply(object)) if !document::matches(this.selector, &object) => {
-                    return Poll::Ready(Some(Ok(Event::Delete(object))));
+            let event = match item.into_event() {
+                Ok(WatchEvent::Listed(object)) if !document::matches(this.selector, &object) => {
+                    continue;
                 }
-                item => return Poll::Ready(Some(item)),
-            }
+                // It matches no more; whether it ever did is for the store to know.
+                Ok(WatchEvent::Applied(object)) if !document::matches(this.selector, &object) => {
+                    WatchEvent::Deleted(object)
+                }
+                Ok(event) => event,
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            };
+            let selector = &*this.selector;
+            let event = this.scoping.pass(event, |strainer| strainer.matching(selector.clone()));
+            return Poll::Ready(Some(Ok(event)));
         }
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (0, self.events.size_hint().1)
+        (0, self.scoping.size_hint(self.events.size_hint()).1)
     }
 }
 
@@ -112,9 +117,10 @@ mod tests {
     #[test]
     fn there_may_be_no_event_and_no_more_than_came_in() {
         let object = ConfigMap::default();
-        let events = stream::iter([Event::Init, Event::InitApply(object), Event::InitDone]);
+        let events =
+            stream::iter([WatchEvent::Listed(object), WatchEvent::Applied(ConfigMap::default())]);
         let selector = FieldSelector::parse("metadata.name=a").unwrap();
-        let matching = Matching::new(events, selector, Strainer::default());
-        assert_eq!(matching.size_hint(), (0, Some(3)));
+        // The scope comes beside them.
+        assert_eq!(Matching::new(events, selector).size_hint(), (0, Some(3)));
     }
 }

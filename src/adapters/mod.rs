@@ -14,8 +14,8 @@ mod into_events;
 pub(crate) mod item;
 mod log_errors;
 mod matching;
+mod scoping;
 mod spawn;
-mod strained;
 pub(crate) mod subject;
 mod while_leading;
 

@@ -56,7 +56,7 @@ impl<K: Lookup> Subject for K {
     }
 
     fn origin(snapshot: &Snapshot<K>) -> Origin {
-        snapshot.0.origin().clone()
+        snapshot.0.context().origin.clone()
     }
 
     fn synced(snapshot: Snapshot<K>) -> Change<K> {

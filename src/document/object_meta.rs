@@ -63,12 +63,11 @@ fn metadata(json: &str) -> Result<Option<Cursor<'_>>, Malformed> {
     Ok(None)
 }
 
-/// Steps over a string, or over null.
+/// Steps over a value, and returns it if it is a string.
 fn string<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a str>, Malformed> {
     match (cursor.kind()?, cursor.value()?) {
         (ValueKind::String, quoted) => quoted.get(1..quoted.len() - 1).map(Some).ok_or(Malformed),
-        (ValueKind::Literal, "null") => Ok(None),
-        _ => Err(Malformed),
+        _ => Ok(None),
     }
 }
 

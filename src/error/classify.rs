@@ -18,9 +18,16 @@ impl Error {
             (504, _) => Reason::Timeout,
             _ => Reason::Other,
         };
-        let reason = if reason.is_empty() { String::new() } else { format!(" {reason}") };
-        Self::new(own, format!("{what}: {message} ({code}{reason})"))
-            .modify(|inner| inner.status = Some(code))
+        let said = match (text(message), text(reason)) {
+            (message, reason) if message.is_empty() && reason.is_empty() => {
+                format!("HTTP status {code}")
+            }
+            (message, reason) if message.is_empty() => format!("HTTP status {code} {reason}"),
+            (message, reason) if reason.is_empty() => format!("{message} ({code})"),
+            (message, reason) => format!("{message} ({code} {reason})"),
+        };
+        Self::new(own, format!("{what}: {said}"))
+            .modify(|inner| inner.status = Some(code).filter(|code| *code > 0))
     }
 
     /// The failure that the API server reported in its own words.
@@ -88,6 +95,23 @@ pub(crate) fn from_client(what: &str, error: kube::Error) -> Error {
         }
         other => Error::with_source(Reason::Other, what, other),
     }
+}
+
+/// Returns the text of a server as an error may hold it: at most 512 characters, without control
+/// characters.
+fn text(said: &str) -> String {
+    const LONGEST: usize = 512;
+    let mut text: String = said.trim().chars().take(LONGEST).flat_map(printed).collect();
+    if said.trim().chars().nth(LONGEST).is_some() {
+        text.push('…');
+    }
+    text
+}
+
+fn printed(c: char) -> impl Iterator<Item = char> {
+    let escaped = c.is_control().then(|| c.escape_default());
+    let own = escaped.is_none().then_some(c);
+    escaped.into_iter().flatten().chain(own)
 }
 
 /// What is wrong with some JSON and where, without quoting any of it.

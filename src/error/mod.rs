@@ -2,6 +2,7 @@
 
 mod classify;
 mod path;
+mod trouble;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -45,6 +46,10 @@ struct Inner {
     status: Option<u16>,
     retry_after: Option<Duration>,
     object: Option<(String, String)>,
+    /// The namespace whose list or watch failed.
+    namespace: Option<Arc<str>>,
+    /// Whether the store that met it first has logged it.
+    is_logged: bool,
     path: Option<PathError>,
     /// Which kind of a world it is about, and what it says without the name.
     of_kind: Option<(Arc<str>, Error)>,
@@ -61,6 +66,7 @@ pub(crate) enum Reason {
     Forbidden,
     Unauthorized,
     NotInstalled,
+    NotWatchable,
     NotFound,
     Timeout,
     Desynced,
@@ -199,6 +205,14 @@ impl Error {
     /// [`optional`](crate::adapters::Indexed::optional).
     pub fn is_not_installed(&self) -> bool {
         self.0.reason == Reason::NotInstalled
+    }
+
+    /// The API server serves the resource, but can't watch it (405, or discovery without the verb
+    /// `watch`), as `metrics.k8s.io` can't. It is asked for again by itself, as what is
+    /// [forbidden](Error::is_forbidden). Such a kind can be listed at intervals:
+    /// [`Watch::poll`](crate::Watch::poll) has an example.
+    pub fn is_not_watchable(&self) -> bool {
+        self.0.reason == Reason::NotWatchable
     }
 
     /// The API server has no such object (404), and the watch has not seen it go: from
@@ -353,8 +367,10 @@ impl Error {
     /// of not being ready: [`SyncPolicy::fail_fast`](crate::SyncPolicy::fail_fast) ends the wait
     /// for a sync by it at once, as in the example of [`is_forbidden`](Error::is_forbidden).
     pub fn is_refusal(&self) -> bool {
-        matches!(self.0.reason, Reason::Forbidden | Reason::Unauthorized | Reason::NotInstalled)
-            || self.is_rejected()
+        matches!(
+            self.0.reason,
+            Reason::Forbidden | Reason::Unauthorized | Reason::NotInstalled | Reason::NotWatchable
+        ) || self.is_rejected()
     }
 
     /// The (namespace, name) of the object that the error is about, if it is about one: that can't
@@ -376,7 +392,7 @@ impl Error {
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// # let server = ApiServer::new();
     /// # server.fault(Verb::List, 1, Fault::status(403));
-    /// let secrets = watch_resource(server.client(), Gvr::parse("v1/secrets")?).await?;
+    /// let secrets = watch_resource(server.client(), Gvr::parse("v1/secrets")?);
     /// let secrets = secrets.index(IndexBy::path("metadata.name")?);
     /// let mut changes = world(Kinds::new().add("secrets", secrets));
     /// let error = changes.next().await.unwrap().unwrap_err();
@@ -386,6 +402,27 @@ impl Error {
     /// ```
     pub fn of_kind(&self) -> Option<&str> {
         self.0.of_kind.as_ref().map(|(name, _)| &**name)
+    }
+
+    /// Returns the namespace whose list or watch failed. `None` if it was of the whole cluster, or if
+    /// the error is about something else.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, prelude::*, testing::{ApiServer, Fault, On, Verb}, watch};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let server = ApiServer::new();
+    /// server.fault(On::verb(Verb::List).namespace("b"), 1, Fault::status(403));
+    /// let configs = watch(Api::<ConfigMap>::all(server.client())).namespaces(["a", "b"]);
+    /// let mut changes = configs.index(IndexBy::path("metadata.name")?);
+    /// let error = changes.next().await.unwrap().unwrap_err();
+    /// assert_eq!(error.namespace(), Some("b"));
+    /// # Ok(()) }
+    /// ```
+    pub fn namespace(&self) -> Option<&str> {
+        self.0.namespace.as_deref()
     }
 
     /// The HTTP status that the API server answered with, where it is one of these that failed, such as
@@ -451,6 +488,8 @@ impl Error {
             status: None,
             retry_after: None,
             object: None,
+            namespace: None,
+            is_logged: false,
             path: None,
             of_kind: None,
         }))
@@ -474,6 +513,14 @@ impl Error {
             .modify(|inner| inner.object = Some((namespace.to_owned(), name.to_owned())))
     }
 
+    /// An object that would not decode, and whose identity can't be read.
+    pub(crate) fn undecodable_nameless(resource: &str, cause: &serde_json::Error) -> Self {
+        let why = describe_json(cause);
+        let message =
+            format!("an object of {resource} that has no readable name can't be decoded: {why}");
+        Self::new(Reason::Undecodable, message)
+    }
+
     /// Another error for the same reason, of which this one is the source.
     pub(crate) fn caused_by(cause: Self, message: impl Into<String>) -> Self {
         Self::with_source(cause.0.reason, message, cause)
@@ -485,6 +532,8 @@ impl Error {
             inner.status = self.0.status;
             inner.retry_after = self.0.retry_after;
             inner.object.clone_from(&self.0.object);
+            inner.namespace.clone_from(&self.0.namespace);
+            inner.is_logged = self.0.is_logged;
             inner.path.clone_from(&self.0.path);
             inner.of_kind = Some((Arc::clone(name), self));
         })
@@ -510,6 +559,38 @@ impl Error {
 
     pub(crate) fn with_retry_after(self, after: Option<Duration>) -> Self {
         self.modify(|inner| inner.retry_after = after)
+    }
+
+    /// Returns the error as one of a 404 that is about an object, not a resource.
+    pub(crate) fn of_missing_object(self) -> Self {
+        self.modify(|inner| inner.reason = Reason::NotFound)
+    }
+
+    /// Returns the error as one of a request that watches, if it does: 405 has a meaning then.
+    pub(crate) fn of_verb(self, watches: bool) -> Self {
+        match self.0.status {
+            Some(405) if watches => self.modify(|inner| inner.reason = Reason::NotWatchable),
+            _ => self,
+        }
+    }
+
+    /// Returns the error as that of a collection's list or watch.
+    pub(crate) fn in_namespace(self, namespace: Option<&str>) -> Self {
+        self.modify(|inner| inner.namespace = namespace.map(Into::into))
+    }
+
+    /// Returns the error as one that is logged already.
+    pub(crate) fn logged(self) -> Self {
+        self.modify(|inner| inner.is_logged = true)
+    }
+
+    pub(crate) fn is_logged(&self) -> bool {
+        self.0.is_logged
+    }
+
+    /// Returns whether the connection failed, or no answer came: it says nothing about the request.
+    pub(crate) fn is_interruption(&self) -> bool {
+        matches!(self.0.reason, Reason::Connection | Reason::Timeout) && self.0.status.is_none()
     }
 
     /// The API server found the request itself invalid, as it does with options it doesn't know.
@@ -538,6 +619,7 @@ impl Reason {
             Self::Forbidden => "Forbidden",
             Self::Unauthorized => "Unauthorized",
             Self::NotInstalled => "NotInstalled",
+            Self::NotWatchable => "NotWatchable",
             Self::NotFound => "NotFound",
             Self::Timeout => "Timeout",
             Self::Desynced => "Desynced",

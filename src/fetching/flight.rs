@@ -17,7 +17,7 @@ use crate::{
     clock::after,
     error::{Error, Reason},
     index::Key,
-    source::{Backoff, Fetched},
+    source::{Fetched, Tries},
 };
 
 /// For how long the watch may be behind the API server with the news that an object is gone.
@@ -99,7 +99,7 @@ where
 
     async fn fly(&self, ticket: &Ticket, deadline: Instant) -> Outcome<K> {
         let identity = ticket.identity();
-        let mut backoff = Backoff::default();
+        let mut backoff = Tries::default();
         let mut not_before = None;
         let mut last = None;
         loop {
@@ -171,7 +171,7 @@ where
 
     /// Whether the watch soon sees something else than this version.
     async fn is_other_soon(&self, ticket: &Ticket, version: &str, deadline: Instant) -> bool {
-        let mut status = self.store.status();
+        let mut status = self.store.subscribe();
         let deadline = deadline.min(after(Instant::now(), AGREEMENT));
         loop {
             status.borrow_and_update();

@@ -113,7 +113,7 @@ impl<L: Lookup + Send + Sync + 'static> Store<L> {
     /// # }))?;
     /// # let client = server.client();
     /// let gvr = Gvr::parse("v1/configmaps")?;
-    /// let keys = watch_resource(client.clone(), gvr.clone()).await?
+    /// let keys = watch_resource(client.clone(), gvr.clone())
     ///     .index_keys(IndexBy::path("metadata.name")?)?;
     /// let configs = keys.store().fetching_resource(client, gvr, FetchConfig::default());
     /// let driving = keys.spawn();

@@ -82,7 +82,7 @@ pub(super) fn replaced(bytes: &[u8]) -> Result<HashSet<usize>, Fault> {
     let mut scan = Scanner::new(bytes, 0);
     scan.space();
     let mut end = scan.clone();
-    end.skip_value(0)?;
+    end.skip_value()?;
     if serde_json::from_slice::<Value>(&bytes[..end.position()]).is_err() {
         return Err(Fault::Malformed);
     }
@@ -100,7 +100,7 @@ fn seek_replaced(
         _ if depth > MAX_DEPTH => return Err(Fault::Malformed),
         b'{' => b'}',
         b'[' => b']',
-        _ => return scan.skip_value(depth),
+        _ => return scan.skip_value(),
     };
     let mut fields: HashMap<Cow<'_, str>, usize> = HashMap::new();
     scan.advance();

@@ -277,7 +277,7 @@ impl FieldFilter {
         if scan.peek()? != b'{' {
             return Err(Fault::Malformed);
         }
-        scan.skip_value(0)?;
+        scan.skip_value()?;
         let value: Value =
             serde_json::from_slice(&bytes[..scan.position()]).map_err(|_| Fault::Malformed)?;
         self.memory.read(bytes, &self.located(&value), false, types)

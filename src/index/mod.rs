@@ -11,9 +11,7 @@ pub(crate) use self::key::Prefix;
 use crate::{
     document,
     error::{Error, Reason},
-    origin::Origin,
     path::FieldPath,
-    strain::Strainer,
 };
 
 /// The indexes of a store: one main index, and any number of named ones beside it.
@@ -50,17 +48,11 @@ use crate::{
 pub struct IndexBy<K> {
     main: Index<K>,
     named: Vec<(Arc<str>, Index<K>)>,
-    /// What the objects have gone through when they are indexed.
-    strainer: Arc<Strainer<K>>,
-    about: Arc<About<K>>,
+    bytes: Option<Bytes<K>>,
 }
 
-/// What is known of the objects, for those who ask what a store has.
-pub(crate) struct About<K> {
-    pub(crate) origin: Origin,
-    /// How much memory one takes, where that can be told.
-    pub(crate) bytes: Option<fn(&K) -> usize>,
-}
+/// Returns how much memory an object takes.
+pub(crate) type Bytes<K> = fn(&K) -> usize;
 
 impl<K: Serialize + 'static> IndexBy<K> {
     /// A composite index: one key part for each path.
@@ -107,9 +99,7 @@ impl<K: Serialize + 'static> IndexBy<K> {
             1 | 2 if identity => Keys::Identity,
             _ => Keys::Paths(paths, document::keys_of::<K>),
         };
-        let by = Self::from(Index { width, keys });
-        let about = About { bytes: document::bytes_of(), origin: by.about.origin.clone() };
-        Ok(Self { about: Arc::new(about), ..by })
+        Ok(Self { bytes: document::bytes_of(), ..Index { width, keys }.into() })
     }
 
     /// An index by one path; what a path may look like, [`FieldPath`](crate::FieldPath) says.
@@ -188,10 +178,7 @@ impl<K> IndexBy<K> {
     #[must_use]
     pub fn and(mut self, name: impl Into<Arc<str>>, index: Self) -> Self {
         let name = name.into();
-        if self.about.bytes.is_none() {
-            let origin = self.about.origin.clone();
-            self.about = Arc::new(About { origin, bytes: index.about.bytes });
-        }
+        self.bytes = self.bytes.or(index.bytes);
         if *name == *Self::MAIN {
             return Self { main: index.main, ..self };
         }
@@ -205,23 +192,9 @@ impl<K> IndexBy<K> {
         Index { width: IDENTITY.len(), keys: Keys::Identity }.into()
     }
 
-    /// The same for objects that come through these stages.
-    pub(crate) fn behind(self, strainer: Strainer<K>) -> Self {
-        Self { strainer: Arc::new(strainer), ..self }
-    }
-
-    /// The same for objects from there.
-    pub(crate) fn of(self, origin: Origin) -> Self {
-        let bytes = self.about.bytes;
-        Self { about: Arc::new(About { origin, bytes }), ..self }
-    }
-
-    pub(crate) fn about(&self) -> Arc<About<K>> {
-        Arc::clone(&self.about)
-    }
-
-    pub(crate) fn strainer(&self) -> Arc<Strainer<K>> {
-        Arc::clone(&self.strainer)
+    /// Returns how the memory that objects take can be found out, if it can.
+    pub(crate) fn bytes(&self) -> Option<Bytes<K>> {
+        self.bytes
     }
 
     /// The paths that all the keys come from; `None` if a closure gives some of them.
@@ -313,8 +286,7 @@ impl<K> Index<K> {
 
 impl<K> From<Index<K>> for IndexBy<K> {
     fn from(main: Index<K>) -> Self {
-        let about = Arc::new(About { origin: Origin::of_type::<K>(), bytes: None });
-        Self { main, named: Vec::new(), strainer: Arc::default(), about }
+        Self { main, named: Vec::new(), bytes: None }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Malformed, mask::Block, plain_bytes, skip::Skip};
+use super::{mask::Block, plain_bytes, skip::Skip};
 
 /// Why there is no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,12 +199,11 @@ impl<'s> Scanner<'s> {
     }
 
     /// Steps over a value in which nothing is checked but where strings and containers end.
-    pub(crate) fn skip_value(&mut self, depth: usize) -> Result<(), Fault> {
+    pub(crate) fn skip_value(&mut self) -> Result<(), Fault> {
         match self.peek()? {
             b'{' | b'[' => {
                 self.advance();
-                let end = Skip::new(depth).step(&self.bytes[self.at..]);
-                let end = end.map_err(|Malformed| Fault::Malformed)?;
+                let end = Skip::new().step(&self.bytes[self.at..]);
                 self.at += end.ok_or(Fault::Incomplete)?;
                 Ok(())
             }
@@ -224,7 +223,7 @@ impl<'s> Scanner<'s> {
     }
 
     /// How many elements the array at the scanner has.
-    pub(crate) fn count_elements(&self, depth: usize) -> Result<usize, Fault> {
+    pub(crate) fn count_elements(&self) -> Result<usize, Fault> {
         let mut ahead = self.clone();
         ahead.eat(b'[')?;
         ahead.space();
@@ -232,7 +231,7 @@ impl<'s> Scanner<'s> {
             return Ok(0);
         }
         for count in 1.. {
-            ahead.skip_value(depth)?;
+            ahead.skip_value()?;
             ahead.space();
             if ahead.peek()? == b']' {
                 return Ok(count);

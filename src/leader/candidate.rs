@@ -8,7 +8,6 @@ use futures::{
     stream::BoxStream,
 };
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::runtime::watcher::Event;
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until, timeout_at},
@@ -22,7 +21,7 @@ use super::{
     term::Term,
     timing::LeaseTiming,
 };
-use crate::{clock::after, error::Error};
+use crate::{clock::after, error::Error, event::WatchEvent};
 
 /// One who stands for election, with what it knows.
 pub(super) struct Candidate {
@@ -30,7 +29,7 @@ pub(super) struct Candidate {
     identity: String,
     timing: LeaseTiming,
     /// What a watch tells. It only makes things faster: reads find out the same.
-    news: BoxStream<'static, Result<Event<Lease>, Error>>,
+    news: BoxStream<'static, Result<WatchEvent<Lease>, Error>>,
     stopped: watch::Receiver<bool>,
     sight: Sight,
     /// By which the Lease is ours if it says so: the newest, which is renewed while leading, and the
@@ -326,11 +325,11 @@ impl Candidate {
                 Ok(Either::Right((Some(Ok(event)), _))) => event,
             };
             let news = match event {
-                Event::Apply(lease) | Event::InitApply(lease) => {
+                WatchEvent::Applied(lease) | WatchEvent::Listed(lease) => {
                     self.sight.hear(lease, self.timing.lease_duration)
                 }
-                Event::Delete(_) => None,
-                Event::Init | Event::InitDone => Some(false),
+                WatchEvent::Deleted(_) | WatchEvent::Gone { .. } => None,
+                _ => Some(false),
             };
             if news != Some(false) {
                 self.outdated = news.is_none();

@@ -2,12 +2,13 @@
 
 use futures::stream::{self, BoxStream, StreamExt};
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::{Api, Client, api::PostParams, runtime::watcher::Event};
+use kube::{Api, Client, api::PostParams};
 use tokio::time::{Instant, timeout_at};
 
 use super::election::LeaseRef;
 use crate::{
     error::{Error, Reason, from_client},
+    event::WatchEvent,
     source::watch,
 };
 
@@ -31,7 +32,7 @@ impl Leases {
     }
 
     /// What happens to the Lease, for ever.
-    pub(super) fn news(&self) -> BoxStream<'static, Result<Event<Lease>, Error>> {
+    pub(super) fn news(&self) -> BoxStream<'static, Result<WatchEvent<Lease>, Error>> {
         watch(self.api.clone()).only(&self.name).chain(stream::pending()).boxed()
     }
 

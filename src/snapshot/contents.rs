@@ -15,10 +15,9 @@ use super::{
 };
 use crate::{
     document::ObjectMetaRef,
-    index::{About, ExplainIndex, Index, IndexBy},
+    event::Context,
+    index::{Bytes, ExplainIndex, Index, IndexBy},
     namespaced_name::identity,
-    origin::Origin,
-    strain::Strainer,
 };
 
 /// What a snapshot holds. A clone shares everything, and costs more only as one of the two changes.
@@ -42,16 +41,16 @@ struct Sorted<K> {
     indexes: Arc<[(Arc<str>, Index<K>)]>,
     /// What the indexes hold, one for one.
     entries: Vec<Entries>,
-    strainer: Arc<Strainer<K>>,
-    about: Arc<About<K>>,
+    context: Arc<Context<K>>,
+    bytes: Option<Bytes<K>>,
 }
 
 impl<K> Contents<K> {
-    pub(crate) fn new(by: IndexBy<K>) -> Self {
-        let (strainer, about) = (by.strainer(), by.about());
+    pub(crate) fn new(by: IndexBy<K>, context: Arc<Context<K>>) -> Self {
+        let bytes = by.bytes();
         let indexes = by.into_indexes();
         let entries = indexes.iter().map(|_| Entries::default()).collect();
-        let sorted = Arc::new(Sorted { order: Tree::default(), indexes, entries, strainer, about });
+        let sorted = Arc::new(Sorted { order: Tree::default(), indexes, entries, context, bytes });
         let (heap, identities, seed) = (Heap::default(), Trie::default(), Seed::default());
         Self { heap, identities, seed, sorted, version: 0 }
     }
@@ -68,13 +67,13 @@ impl<K> Contents<K> {
         Iter(self.in_order(self.sorted.order.iter()))
     }
 
-    /// What the objects went through before they came here.
-    pub(crate) fn behind(&mut self, strainer: Strainer<K>) {
-        Arc::make_mut(&mut self.sorted).strainer = Arc::new(strainer);
+    pub(crate) fn set_context(&mut self, context: Arc<Context<K>>) {
+        Arc::make_mut(&mut self.sorted).context = context;
     }
 
-    pub(super) fn strainer(&self) -> &Arc<Strainer<K>> {
-        &self.sorted.strainer
+    /// Returns which pipeline the objects come from.
+    pub(crate) fn context(&self) -> &Arc<Context<K>> {
+        &self.sorted.context
     }
 
     pub(super) fn at(&self, slot: Slot) -> &Arc<K> {
@@ -105,13 +104,9 @@ impl<K> Contents<K> {
         })
     }
 
-    pub(crate) fn origin(&self) -> &Origin {
-        &self.sorted.about.origin
-    }
-
     /// How much memory the objects take, where that can be told. O(n).
     pub(crate) fn bytes(&self) -> Option<usize> {
-        let bytes = self.sorted.about.bytes?;
+        let bytes = self.sorted.bytes?;
         Some(self.iter().map(|object| bytes(object)).sum())
     }
 
@@ -131,7 +126,7 @@ fn distinct<T: PartialEq>(sorted: impl Iterator<Item = T>) -> usize {
 }
 
 /// A run of objects in order.
-pub(super) struct Objects<'a, K> {
+pub(crate) struct Objects<'a, K> {
     heap: &'a Heap<Arc<K>>,
     slots: iter::Iter<'a, Slot>,
 }
@@ -162,6 +157,14 @@ impl<K: Lookup> Contents<K> {
     fn slot(&self, hash: u64, namespace: &str, name: &str) -> Option<Slot> {
         let is_sought = |slot: &Slot| is(&**self.heap.at(*slot), namespace, name);
         self.identities.get(hash, is_sought).copied()
+    }
+
+    /// Returns the objects of a namespace, or all objects, in order.
+    pub(crate) fn objects_in(&self, namespace: Option<&str>) -> Objects<'_, K> {
+        match namespace {
+            Some(namespace) => self.of_identity(&[namespace]),
+            None => self.in_order(self.sorted.order.iter()),
+        }
     }
 
     /// How many objects a namespace has.
@@ -243,6 +246,12 @@ impl<K: Lookup> Contents<K> {
         true
     }
 
+    /// Puts an object in the place of its predecessor, even if that is the same version.
+    pub(crate) fn put_anew(&mut self, object: &Arc<K>) {
+        self.take(object);
+        self.put(object);
+    }
+
     /// Takes the object of this one's identity out, in whatever version it is there.
     pub(crate) fn take(&mut self, object: &K) -> Option<Arc<K>> {
         let (namespace, name) = identity(object);
@@ -272,10 +281,10 @@ impl<K: Lookup> Contents<K> {
         let indexes = Arc::clone(&self.sorted.indexes);
         let entries = indexes.iter().map(|(_, index)| Entries::of(index, &self.heap, &slots));
         let entries = entries.collect();
-        let strainer = Arc::clone(&self.sorted.strainer);
-        let about = Arc::clone(&self.sorted.about);
+        let context = Arc::clone(&self.sorted.context);
+        let bytes = self.sorted.bytes;
         self.sorted =
-            Arc::new(Sorted { order: Tree::from_sorted(slots), indexes, entries, strainer, about });
+            Arc::new(Sorted { order: Tree::from_sorted(slots), indexes, entries, context, bytes });
     }
 }
 
@@ -289,8 +298,8 @@ impl<K> Clone for Sorted<K> {
             order: self.order.clone(),
             indexes: Arc::clone(&self.indexes),
             entries: self.entries.clone(),
-            strainer: Arc::clone(&self.strainer),
-            about: Arc::clone(&self.about),
+            context: Arc::clone(&self.context),
+            bytes: self.bytes,
         }
     }
 }

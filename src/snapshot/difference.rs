@@ -68,10 +68,14 @@ impl<K: Lookup> Contents<K> {
 
     /// What is to be put and what is to be taken out to get to these objects, which come in order,
     /// each identity once.
-    pub(crate) fn until<'a>(&self, objects: &'a [Arc<K>]) -> (Vec<&'a Arc<K>>, Vec<Arc<K>>) {
+    pub(crate) fn until<'a>(
+        &self,
+        namespace: Option<&str>,
+        objects: &'a [Arc<K>],
+    ) -> (Vec<&'a Arc<K>>, Vec<Arc<K>>) {
         let (mut come, mut gone) = (Vec::new(), Vec::new());
         let mut objects = objects.iter().peekable();
-        for stored in self.iter() {
+        for stored in self.objects_in(namespace) {
             loop {
                 let order = objects.peek().map(|next| {
                     let same = Arc::ptr_eq(next, stored);

@@ -20,7 +20,7 @@ pub(crate) fn order<K: Lookup>(a: &K, b: &K) -> Ordering {
 
 /// How an object is ordered against an identity.
 #[inline]
-pub(super) fn against<K: Lookup>(object: &K, namespace: &str, name: &str) -> Ordering {
+pub(crate) fn against<K: Lookup>(object: &K, namespace: &str, name: &str) -> Ordering {
     let (own_namespace, own_name) = identity(object);
     (*own_namespace).cmp(namespace).then_with(|| (*own_name).cmp(name))
 }

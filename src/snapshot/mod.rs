@@ -18,7 +18,10 @@ use std::{fmt, sync::Arc};
 
 use kube::runtime::reflector::Lookup;
 
-pub(crate) use self::{contents::Contents, identity::order};
+pub(crate) use self::{
+    contents::Contents,
+    identity::{against, order},
+};
 pub use self::{
     lookup::{Hits, IndexView, Iter},
     overlay::Overlay,
@@ -189,7 +192,7 @@ impl<K: Lookup> Snapshot<K> {
         by: IndexBy<K>,
         objects: impl IntoIterator<Item = K>,
     ) -> Result<Self, Error> {
-        let mut contents = Contents::new(by);
+        let mut contents = Contents::new(by, Arc::default());
         for object in objects {
             contents.put(&named(object)?);
         }

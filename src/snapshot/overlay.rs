@@ -85,7 +85,7 @@ impl<K: Lookup> Overlay<K> {
         K: Serialize + 'static,
     {
         let object = named(object)?;
-        let strained = self.0.strainer().strain(Arc::clone(&object))?;
+        let strained = self.0.context().strainer.strain(Arc::clone(&object))?;
         // What `put` would take for the same version must go first.
         if strained.is_none() || self.0.same_version(&object).is_some() {
             self.0.take(&object);

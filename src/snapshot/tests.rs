@@ -34,7 +34,7 @@ fn identity(object: &ConfigMap) -> (String, String) {
 
 fn empty() -> Contents<ConfigMap> {
     let by = IndexBy::paths(["metadata.namespace", "metadata.name"]).unwrap();
-    Contents::new(by.and("app", IndexBy::path("metadata.labels.app").unwrap()))
+    Contents::new(by.and("app", IndexBy::path("metadata.labels.app").unwrap()), Arc::default())
 }
 
 fn check(contents: &Contents<ConfigMap>, model: &Model, ids: u16) {
@@ -168,7 +168,7 @@ proptest! {
                         .collect();
                     subject.version += 1;
                     let objects: Vec<_> = listed.values().cloned().collect();
-                    let (come, gone) = subject.contents.until(&objects);
+                    let (come, gone) = subject.contents.until(None, &objects);
                     let is_stored = |object: &Arc<ConfigMap>| {
                         subject.model.values().any(|stored| Arc::ptr_eq(object, stored))
                     };

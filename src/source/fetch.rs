@@ -4,12 +4,19 @@ use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use kube::{api::GetParams, core::Request, runtime::reflector::Lookup};
 
+use tokio::time::Instant;
+
 use super::{
-    Downstream, Watch,
-    query::Query,
+    Watch,
+    query::{Part, Query, Stored, Witness},
+    read::Item,
     request::{ANSWER, Verb},
+    target::Target,
 };
-use crate::{document::ObjectMetaRef, error::Error, measure, origin::Origin};
+use crate::{
+    clock::after, document::ObjectMetaRef, error::Error, measure, origin::Origin,
+    strain::NamespaceSelection,
+};
 
 /// As many as client-go puts into a page.
 const PAGE: usize = 500;
@@ -46,9 +53,16 @@ impl<K: Lookup> Fetcher<K> {
         not_before: Option<&str>,
     ) -> Result<Fetched<K>, Error> {
         let params = GetParams { resource_version: not_before.map(str::to_owned) };
-        let request = Request::new(self.url(namespace)).get(name, &params);
-        let mut incoming = self.0.endpoint.open(Verb::Get, request, ANSWER).await?;
-        let json = incoming.text_up_to(usize::MAX, ANSWER).await?;
+        let target = target(namespace);
+        let resolved = self.0.resolved().await?;
+        let url = self.0.url(&resolved, target.collection.namespace());
+        let request = Request::new(url).get(name, &params);
+        let asked = self.0.asked(Verb::Get, &target);
+        let mut incoming = self.0.endpoint.open(asked, request, ANSWER).await?;
+        let bytes = incoming.up_to(usize::MAX, after(Instant::now(), ANSWER)).await?;
+        let Ok(json) = str::from_utf8(bytes).map(str::to_owned) else {
+            return Err(incoming.broken("the answer is not UTF-8"));
+        };
         let object = match (self.0.decode.whole)(&self.0.filter, &json, None) {
             Ok(object) => object,
             // It says which one it is, so it has come whole.
@@ -75,18 +89,20 @@ impl<K: Lookup> Fetcher<K> {
     ) -> Result<(), Error> {
         let mut left = names.len().saturating_mul(2);
         let page_size = u32::try_from(left.min(PAGE)).unwrap_or(u32::MAX);
-        let query =
-            Query { page_size, downstream: Some(Arc::new(Others(names))), ..self.0.clone() };
-        let url = self.url(namespace);
-        let mut next = None;
+        let mut query = self.0.clone();
+        query.page_size = page_size;
+        query.stored = Some(Arc::new(Others(names)));
+        let target = target(namespace);
+        let resolved = query.resolved().await?;
+        let mut next: Option<String> = None;
         loop {
-            let mut page = query.list(&url, next.as_deref()).await?;
+            let mut page = query.page(&target, &resolved, Part::Page(next.as_deref())).await?;
             let read = |bytes: &[u8], types: &_| {
                 query.item(bytes, types).map(|(item, end)| ((item, end), end))
             };
             while let Some((item, bytes)) = page.item(read).await? {
                 left = left.saturating_sub(1);
-                if let Some(Ok(object)) = item {
+                if let Item::Object(object) = item {
                     found(Fetched { object: Arc::new(object), bytes });
                 }
             }
@@ -96,16 +112,20 @@ impl<K: Lookup> Fetcher<K> {
             }
         }
     }
+}
 
-    fn url(&self, namespace: &str) -> String {
-        self.0.endpoint.resource.url(Some(namespace).filter(|namespace| !namespace.is_empty()))
+/// Returns the namespace, or the cluster for `""`.
+fn target(namespace: &str) -> Target {
+    if namespace.is_empty() {
+        return Target::cluster();
     }
+    Target::of(&NamespaceSelection { name: namespace.into(), labels: None, fields: None })
 }
 
 /// All but these names, which therefore need not be decoded.
 struct Others(HashSet<String>);
 
-impl Downstream for Others {
+impl Stored for Others {
     fn is_empty(&self) -> bool {
         false
     }
@@ -114,5 +134,7 @@ impl Downstream for Others {
         !self.0.contains(meta.name)
     }
 
-    fn reached(&self, _: &str, _: &str) {}
+    fn newest(&self, _: Option<&str>) -> Option<Witness> {
+        None
+    }
 }

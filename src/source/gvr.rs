@@ -6,28 +6,37 @@ use crate::error::{Error, Reason};
 
 /// A resource by group, version and plural name, such as `networking.k8s.io/v1/ingresses`.
 ///
-/// The core group has no name: `v1/pods`. No API server is asked here: whether it has such a
-/// resource is found out by [`watch_resource`](crate::watch_resource).
+/// The core group has no name: `v1/pods`. Without a version (`networking.k8s.io/ingresses`) it is the
+/// one that the API server prefers, and with several (`autoscaling/v2,v1/horizontalpodautoscalers`)
+/// the first of them that is served: discovery finds it, and finds it anew when it is no longer
+/// served. Nothing is asked here: whether an API server has the resource is found out by
+/// [`watch_resource`](crate::watch_resource)'s stream.
 ///
 /// ```
 /// use kube_weir::Gvr;
 ///
 /// let ingresses = Gvr::parse("networking.k8s.io/v1/ingresses")?;
 /// assert_eq!(ingresses.group(), "networking.k8s.io");
-/// assert_eq!((ingresses.version(), ingresses.plural()), ("v1", "ingresses"));
+/// assert_eq!((ingresses.version(), ingresses.plural()), (Some("v1"), "ingresses"));
 /// assert_eq!(Gvr::parse("v1/pods")?.to_string(), "v1/pods");
+///
+/// assert_eq!(Gvr::parse("networking.k8s.io/ingresses")?.version(), None);
+/// let scalers = Gvr::parse("autoscaling/v2,v1/horizontalpodautoscalers")?;
+/// assert_eq!(scalers.versions(), ["v2", "v1"]);
 /// # Ok::<(), kube_weir::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Gvr {
     group: String,
-    version: String,
+    /// Those that will do, the best first. Empty: any.
+    versions: Vec<String>,
     plural: String,
 }
 
 impl Gvr {
-    /// Reads `group/version/plural`, or `version/plural` for the core group. `text.parse()` does
-    /// the same.
+    /// Reads `group/version/plural`, `version/plural` for the core group, or `group/plural` for
+    /// whatever version is served. Several versions are separated by commas. `text.parse()` does the
+    /// same.
     ///
     /// # Errors
     ///
@@ -50,9 +59,10 @@ impl Gvr {
     pub fn parse(text: &str) -> Result<Self, Error> {
         let text = text.trim();
         let parts: Vec<&str> = text.split('/').collect();
-        let (group, version, plural) = match parts[..] {
-            [version, plural] => ("", version, plural),
-            [group, version, plural] if !group.is_empty() => (group, version, plural),
+        let (group, versions, plural) = match parts[..] {
+            [versions, plural] if versions.split(',').all(is_version) => ("", versions, plural),
+            [group, plural] if is_group(group) => (group, "", plural),
+            [group, versions, plural] if !group.is_empty() => (group, versions, plural),
             _ => {
                 return Err(invalid(
                     text,
@@ -60,8 +70,8 @@ impl Gvr {
                 ));
             }
         };
-        let name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
-        if !version.starts_with('v') || !version.chars().all(name) || version.len() < 2 {
+        let versions: Vec<_> = versions.split(',').filter(|_| !versions.is_empty()).collect();
+        if let Some(version) = versions.iter().find(|version| !is_version(version)) {
             return Err(invalid(
                 text,
                 &format!("`{version}` is not a version such as v1 or v1beta1"),
@@ -75,59 +85,63 @@ impl Gvr {
                 ),
             ));
         }
-        if plural.is_empty() || !plural.chars().all(name) {
+        if plural.is_empty() || !plural.chars().all(is_name) {
             return Err(invalid(text, &format!("`{plural}` is not a plural resource name")));
         }
-        if !group.chars().all(name) {
+        if !group.chars().all(is_name) {
             return Err(invalid(text, &format!("`{group}` is not an API group")));
         }
-        Ok(Self::known(group, version, plural))
+        let versions = versions.into_iter().map(str::to_owned).collect();
+        Ok(Self { group: group.to_owned(), versions, plural: plural.to_owned() })
     }
 
-    /// One that is known to be valid.
+    /// Returns one that is known to be valid.
     pub(crate) fn known(group: &str, version: &str, plural: &str) -> Self {
-        Self { group: group.to_owned(), version: version.to_owned(), plural: plural.to_owned() }
+        let versions = vec![version.to_owned()];
+        Self { group: group.to_owned(), versions, plural: plural.to_owned() }
     }
 
-    /// The API group; `""` for the core group: [example](Gvr).
+    /// Returns the API group; `""` for the core group: [example](Gvr).
     pub fn group(&self) -> &str {
         &self.group
     }
 
-    /// The version, such as `v1`: [example](Gvr).
-    pub fn version(&self) -> &str {
-        &self.version
+    /// Returns the version, such as `v1`, if it names exactly one: [example](Gvr).
+    pub fn version(&self) -> Option<&str> {
+        match &self.versions[..] {
+            [version] => Some(version),
+            _ => None,
+        }
     }
 
-    /// The plural resource name, such as `ingresses`: [example](Gvr).
+    /// Returns the versions that will do, the best first; none if any will: [example](Gvr).
+    pub fn versions(&self) -> &[String] {
+        &self.versions
+    }
+
+    /// Returns the plural resource name, such as `ingresses`: [example](Gvr).
     pub fn plural(&self) -> &str {
         &self.plural
     }
 
-    /// `group/version`, or `version` for the core group: an object's `apiVersion`.
-    ///
-    /// ```
-    /// use kube_weir::Gvr;
-    ///
-    /// assert_eq!(Gvr::parse("apps/v1/deployments")?.api_version(), "apps/v1");
-    /// assert_eq!(Gvr::parse("v1/pods")?.api_version(), "v1");
-    /// # Ok::<(), kube_weir::Error>(())
-    /// ```
-    pub fn api_version(&self) -> String {
+    /// Returns an object's `apiVersion` in one of the versions: `group/version`, or `version` for
+    /// the core group.
+    pub(crate) fn api_version(&self, version: &str) -> String {
         match self.group.as_str() {
-            "" => self.version.clone(),
-            group => format!("{group}/{}", self.version),
+            "" => version.to_owned(),
+            group => format!("{group}/{version}"),
         }
     }
 
-    /// The collection's path, of all namespaces or of one.
-    pub(crate) fn url(&self, namespace: Option<&str>) -> String {
-        let Self { group, version, plural } = self;
-        let root = if group.is_empty() {
-            format!("/api/{version}")
-        } else {
-            format!("/apis/{group}/{version}")
-        };
+    /// Returns the path of a version's resources.
+    pub(crate) fn root(&self, version: &str) -> String {
+        let base = if self.group.is_empty() { "/api" } else { "/apis" };
+        format!("{base}/{}", self.api_version(version))
+    }
+
+    /// Returns the collection's path in a version, of all namespaces or of one.
+    pub(crate) fn url(&self, version: &str, namespace: Option<&str>) -> String {
+        let (root, plural) = (self.root(version), &self.plural);
         match namespace {
             Some(namespace) => format!("{root}/namespaces/{namespace}/{plural}"),
             None => format!("{root}/{plural}"),
@@ -135,9 +149,30 @@ impl Gvr {
     }
 }
 
+fn is_name(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.'
+}
+
+fn is_group(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(is_name)
+}
+
+/// Returns whether the text is a version: `v`, a digit, and no dot, which only groups have.
+fn is_version(text: &str) -> bool {
+    text.strip_prefix('v').is_some_and(|rest| {
+        rest.starts_with(|c: char| c.is_ascii_digit())
+            && rest.chars().all(|c| is_name(c) && c != '.')
+    })
+}
+
 impl fmt::Display for Gvr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.api_version(), self.plural)
+        for part in [&self.group, &self.versions.join(",")] {
+            if !part.is_empty() {
+                write!(f, "{part}/")?;
+            }
+        }
+        f.write_str(&self.plural)
     }
 }
 
@@ -161,10 +196,29 @@ mod tests {
     #[test]
     fn resources_are_named_by_plural() {
         let gvr = Gvr::parse("networking.k8s.io/v1/ingresses").unwrap();
-        assert_eq!(gvr.url(None), "/apis/networking.k8s.io/v1/ingresses");
-        assert_eq!(gvr.url(Some("a")), "/apis/networking.k8s.io/v1/namespaces/a/ingresses");
-        assert_eq!(Gvr::parse("v1/pods").unwrap().url(Some("a")), "/api/v1/namespaces/a/pods");
-        assert_eq!(gvr.api_version(), "networking.k8s.io/v1");
+        assert_eq!(gvr.url("v1", None), "/apis/networking.k8s.io/v1/ingresses");
+        assert_eq!(gvr.url("v1", Some("a")), "/apis/networking.k8s.io/v1/namespaces/a/ingresses");
+        assert_eq!(
+            Gvr::parse("v1/pods").unwrap().url("v1", Some("a")),
+            "/api/v1/namespaces/a/pods"
+        );
+        assert_eq!(gvr.api_version("v1"), "networking.k8s.io/v1");
+    }
+
+    /// SEMANTICS: W24
+    #[test]
+    fn a_version_may_be_left_open() {
+        for (text, versions) in [
+            ("apps/deployments", &[][..]),
+            ("autoscaling/v2,v1/horizontalpodautoscalers", &["v2", "v1"]),
+            ("v1/pods", &["v1"]),
+            ("v1beta1.example.com/things", &[]),
+        ] {
+            let gvr = Gvr::parse(text).unwrap();
+            assert_eq!(gvr.versions(), versions, "{text}");
+            assert_eq!(gvr.to_string(), text);
+            assert_eq!(Gvr::parse(&gvr.to_string()).unwrap(), gvr);
+        }
     }
 
     #[test]
@@ -175,7 +229,8 @@ mod tests {
             ("/v1/pods", "group/version/plural"),
             ("a/b/c/d", "group/version/plural"),
             ("v1/Pod", "looks like a kind"),
-            ("apps/deployments", "not a version"),
+            ("apps/v1,/deployments", "not a version"),
+            ("Apps/deployments", "group/version/plural"),
             ("v1/", "not a plural"),
         ] {
             let error = Gvr::parse(text).unwrap_err();

@@ -1,10 +1,11 @@
 //! A body on its way in.
 
-use std::{mem, time::Duration};
+use std::mem;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use kube::client::Body;
+use tokio::time::Instant;
 
 use super::request::in_time;
 use crate::{
@@ -105,8 +106,8 @@ impl Incoming {
         }
     }
 
-    /// Waits for more; false at the end of the body. A silence of `patience` is a failure.
-    pub(super) async fn more(&mut self, patience: Duration) -> Result<bool, Error> {
+    /// Waits for more, but not beyond a moment; returns false at the end of the body.
+    pub(super) async fn more(&mut self, until: Instant) -> Result<bool, Error> {
         if self.bytes().len() > LONGEST {
             return Err(self.broken("an object is longer than 64 MiB"));
         }
@@ -124,7 +125,7 @@ impl Incoming {
         self.frame = Bytes::new();
         self.used = 0;
         self.prefetched = 0;
-        let Some(frame) = in_time(&self.what, patience, self.body.frame()).await? else {
+        let Some(frame) = in_time(&self.what, until, self.body.frame()).await? else {
             return Ok(false);
         };
         let frame = frame.map_err(|cause| from_client(&self.what, cause))?;
@@ -147,8 +148,8 @@ impl Incoming {
         }
     }
 
-    /// The next line, with its end, or `None` at the end of the body.
-    pub(super) async fn line(&mut self, patience: Duration) -> Result<Option<&[u8]>, Error> {
+    /// Returns the next line, with its end, or `None` at the end of the body.
+    pub(super) async fn line(&mut self, until: Instant) -> Result<Option<&[u8]>, Error> {
         let mut searched = 0;
         let len = loop {
             match memchr::memchr(b'\n', &self.bytes()[searched..]) {
@@ -158,7 +159,7 @@ impl Incoming {
                 Some(end) => break searched + end,
                 None => {
                     searched = self.bytes().len();
-                    if !self.more(patience).await? {
+                    if !self.more(until).await? {
                         // What is left, if anything, was torn off: a line has an end.
                         return match searched {
                             0 => Ok(None),
@@ -171,15 +172,15 @@ impl Incoming {
         Ok(Some(self.take(len + 1)))
     }
 
-    /// The whole body, or its beginning if that is longer than `longest`.
-    pub(super) async fn text_up_to(
-        &mut self,
-        longest: usize,
-        patience: Duration,
-    ) -> Result<String, Error> {
-        while self.bytes().len() < longest && self.more(patience).await? {}
-        let text = str::from_utf8(self.bytes()).map(str::to_owned);
-        text.map_err(|_| self.broken("the answer is not UTF-8"))
+    /// Returns the whole body, or its beginning if that is longer than `longest`.
+    pub(super) async fn up_to(&mut self, longest: usize, until: Instant) -> Result<&[u8], Error> {
+        while self.bytes().len() < longest && self.more(until).await? {}
+        Ok(self.bytes())
+    }
+
+    /// Returns the name of the request that the body answers.
+    pub(super) fn what(&self) -> &str {
+        &self.what
     }
 
     pub(super) fn broken(&self, why: &str) -> Error {

@@ -1,322 +1,453 @@
-//! The life of a watch, from top to bottom: list, watch, resume, list again.
+//! The life of one collection, from top to bottom: list, watch, resume, list again.
 
-use std::{future, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_stream::stream;
-use futures::{Stream, StreamExt, stream::SelectAll};
-use kube::runtime::{reflector::Lookup, watcher::Event};
+use futures::{Stream, StreamExt};
+use kube::runtime::reflector::Lookup;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    backoff::Backoff,
-    incoming::Incoming,
-    query::{Collection, Query, Read},
+    backoff::{LONGEST, Tries},
+    history::{self, Doubt, Verdict},
+    list::{Listing, Start, list},
+    query::Query,
+    read::Read,
+    request::Verb,
+    resolve::Resolved,
+    target::Target,
 };
 use crate::{
+    clock::{after, random},
     error::{Error, Reason},
+    event::WatchEvent,
     measure,
+    resource_version::is_before,
 };
 
 /// A watch that the server ends without a word within this time is a failure, as in client-go.
 const SUSPECT: Duration = Duration::from_secs(1);
 
-/// Everything that a watch yields, for ever.
+/// After an outage of this length the server may be another one, or an older self.
+const OUTAGE: Duration = Duration::from_secs(3);
+
+/// How often in a row a resume may be rejected at one version before that is given up for a list.
+const REJECTIONS: u32 = 3;
+
+/// Everything that one collection yields, for ever.
 pub(super) fn list_watch<K>(
     query: Arc<Query<K>>,
-) -> impl Stream<Item = Result<Event<K>, Error>> + Send
+    target: Arc<Target>,
+) -> impl Stream<Item = Result<WatchEvent<K>, Error>> + Send
 where
     K: Lookup + Send + 'static,
 {
+    let of_target = {
+        let target = Arc::clone(&target);
+        move |error: Error| error.in_namespace(target.collection.namespace())
+    };
     stream! {
-        if let Err(error) = query.check_namespaces() {
-            yield Err(error);
-            return;
-        }
-        // Grows with every list that had to be begun anew; only a watch that holds resets it.
-        let mut restarts = Backoff::default();
-        let mut streaming = query.streaming_list;
         let lists = measure::Lists::new(&query.origin);
+        let mut resume = Resume::new(&query);
         let mut reason = "Initial";
+        let mut anew = false;
+        let mut served = String::new();
+        let mut in_pages = false;
         'list: loop {
             let begun = Instant::now();
             lists.begin(reason);
-            yield Ok(Event::Init);
-            let mut watches = SelectAll::new();
-            let mut starts = Vec::new();
-            for collection in query.collections() {
-                let mut list = Box::pin(list(Arc::clone(&query), Arc::clone(&collection), streaming));
-                while let Some(step) = list.next().await {
-                    match step {
-                        Listing::Object(object) => yield Ok(Event::InitApply(object)),
-                        Listing::Failed(error) => yield Err(error),
-                        Listing::Complete(start) => {
-                            let collection = Arc::clone(&collection);
-                            starts.push((Arc::clone(&collection), start.version.clone()));
-                            watches.push(watch(Arc::clone(&query), collection, start).boxed());
-                        }
-                        Listing::Desynced(error) => {
-                            // A server that ignores what it was asked for never ends a streaming
-                            // list: the next one is paged, and only that one.
-                            streaming = false;
-                            let delay = restarts.after(&error);
-                            reason = error.reason();
-                            query.lists_again(&error, delay);
-                            yield Err(error);
-                            sleep(delay).await;
-                            continue 'list;
-                        }
+            let resolved = loop {
+                let found = query.resolved().await;
+                match found.and_then(|found| query.suits(&target, &found).map(|()| found)) {
+                    Ok(found) => break found,
+                    Err(error) => {
+                        query.resolver.forget().await;
+                        let delay = resume.lists.after(&error);
+                        query.tries_again(&error, delay);
+                        yield Err(of_target(error));
+                        sleep(delay).await;
                     }
                 }
-            }
-            lists.complete(begun);
-            streaming = query.streaming_list;
-            // Only now: until all of them are complete, the store shows none of the lists.
-            for (collection, version) in starts {
-                query.reached(&collection, &version);
-            }
-            yield Ok(Event::InitDone);
-            while let Some(step) = watches.next().await {
+            };
+            // In another version the same objects are others.
+            anew |= !served.is_empty() && served != resolved.version;
+            served.clone_from(&resolved.version);
+            yield Ok(WatchEvent::Restarted { collection: target.collection.clone(), anew });
+
+            let streaming = query.streams() && !in_pages;
+            in_pages = false;
+            let (query_, target_) = (Arc::clone(&query), Arc::clone(&target));
+            let mut steps = Box::pin(list(query_, target_, Arc::clone(&resolved), streaming));
+            let mut start = None;
+            while let Some(step) = steps.next().await {
                 match step {
-                    Watching::Event(event) => {
-                        restarts.reset();
-                        yield Ok(event);
-                    }
-                    Watching::Bookmark => restarts.reset(),
-                    Watching::Failed(error) => yield Err(error),
-                    Watching::Desynced(error) => {
-                        let delay = restarts.after(&error);
+                    Listing::Event(event) => yield Ok(event),
+                    Listing::Failed(error) => yield Err(of_target(error)),
+                    Listing::Complete(complete) => start = Some(complete),
+                    Listing::Broken(error) => {
+                        in_pages = streaming;
+                        if error.is_not_installed() {
+                            query.resolver.forget().await;
+                        }
+                        let delay = resume.lists.after(&error);
                         reason = error.reason();
                         query.lists_again(&error, delay);
-                        yield Err(error);
+                        yield Err(of_target(error));
                         sleep(delay).await;
                         continue 'list;
                     }
                 }
             }
-            // Of no namespace there is nothing to see, ever.
-            future::pending::<()>().await;
+            drop(steps);
+            let Some(Start { version, mut open }) = start else { return };
+            lists.complete(begun);
+            if let Some(version) = version.as_deref().filter(|own| is_before(own, &resume.version)) {
+                let error = query.lost(&target, version, &resume.version);
+                query.lists_again(&error, Duration::ZERO);
+                yield Err(of_target(error));
+            }
+            yield Ok(WatchEvent::ListComplete {
+                collection: target.collection.clone(),
+                version: version.clone(),
+            });
+            anew = false;
+            if let Some(interval) = query.poll {
+                reason = "Poll";
+                sleep(interval).await;
+                continue 'list;
+            }
+            // Without a version there is no watch, and so such a list is not complete.
+            resume.begin_at(version.unwrap_or_default());
+
+            let (error, delay) = loop {
+                let timeout = query.next_timeout();
+                let begun = Instant::now();
+                let connected = match open.take() {
+                    Some(body) => Ok(body),
+                    None => {
+                        query.watch(&target, &resolved, &resume.version, timeout, false).await
+                    }
+                };
+                let mut failure = None;
+                resume.opens();
+                match connected {
+                    Err(error) => failure = Some(Failure::of_request(error)),
+                    Ok(mut body) => {
+                        query.watches(&target, &resume.version);
+                        if resume.must_compare(timeout) {
+                            let verdict = history::compare(&query, &target, &resolved, &resume.version).await;
+                            failure = resume.compared(verdict).then(|| {
+                                Failure::Lost(query.lost(&target, "another history", &resume.version))
+                            });
+                        }
+                        let end = Query::<K>::end_of_watch(begun, timeout);
+                        while failure.is_none() {
+                            let until = match query.max_silence.filter(|_| resume.bookmarks) {
+                                Some(silence) => after(Instant::now(), silence).min(end),
+                                None => end,
+                            };
+                            let line = match body.line(until).await {
+                                Ok(Some(line)) => line,
+                                Ok(None) if resume.is_at_once(begun) => {
+                                    let why = "the server ended it at once";
+                                    let error = query.error(Verb::Watch, &target, Reason::Connection, why);
+                                    failure = Some(Failure::Rejected(error));
+                                    break;
+                                }
+                                // The server ends every watch at its timeout.
+                                Ok(None) => break,
+                                Err(error) => {
+                                    failure = Some(Failure::Interrupted(error));
+                                    break;
+                                }
+                            };
+                            match query.read(line, false, &target) {
+                                Read::Event(event, at) => {
+                                    resume.reached(at);
+                                    if resume.doubt.is_some() {
+                                        resume.sees(&event);
+                                    }
+                                    query.has_event(&event, &resume.version);
+                                    yield Ok(event);
+                                }
+                                Read::Bookmark { version: Some(at), .. } => {
+                                    if is_before(&at, &resume.version) {
+                                        let error = query.lost(&target, &at, &resume.version);
+                                        failure = Some(Failure::Lost(error));
+                                        break;
+                                    }
+                                    resume.bookmarked(at);
+                                    yield Ok(query.bookmark(&target, &resume.version));
+                                }
+                                Read::Bookmark { version: None, .. } | Read::Known { .. } => {}
+                                Read::Undecodable { error, version } => {
+                                    resume.reached(version);
+                                    yield Err(of_target(error));
+                                    // Once the store knows what it lacks.
+                                    yield Ok(query.bookmark(&target, &resume.version));
+                                }
+                                Read::Gone { namespace, name, version } => {
+                                    if let Some(at) = &version {
+                                        resume.reached(at.clone());
+                                    }
+                                    yield Ok(WatchEvent::Gone { namespace, name, version });
+                                }
+                                Read::Failed(error) => failure = Some(Failure::of_answer(error)),
+                            }
+                            if resume.is_doubt_confirmed() {
+                                let error = query.lost(&target, "another history", &resume.version);
+                                failure = Some(Failure::Lost(error));
+                            }
+                        }
+                    }
+                }
+                match resume.after(failure, begun) {
+                    Next::AtOnce(error) => query.resumes(&target, &resume.version, error.as_ref()),
+                    Next::Later(error, delay) => {
+                        query.tries_again(&error, delay);
+                        yield Err(of_target(error));
+                        sleep(delay).await;
+                    }
+                    Next::List(error, delay) => break (error, delay),
+                    Next::ListAnew(error, delay) => {
+                        anew = true;
+                        break (error, delay);
+                    }
+                }
+            };
+            if error.is_not_installed() {
+                query.resolver.forget().await;
+            }
+            reason = error.reason();
+            query.lists_again(&error, delay);
+            yield Err(of_target(error));
+            sleep(delay).await;
         }
     }
 }
 
-/// What a list has to tell.
-enum Listing<K> {
-    Object(K),
-    /// Something failed, and is tried again.
-    Failed(Error),
-    /// All objects were told. The last word.
-    Complete(Start),
-    /// The list can't be completed, only begun anew. The last word.
-    Desynced(Error),
+impl<K> Query<K> {
+    /// Checks that a resource, as it is served, can be watched as it is asked for.
+    pub(super) fn suits(&self, target: &Target, resolved: &Resolved) -> Result<(), Error> {
+        let resource = &self.endpoint.resource;
+        if resolved.is_namespaced == Some(false) && target.collection.namespace().is_some() {
+            return Err(Error::new(Reason::Namespace, format!("{resource} are not in namespaces")));
+        }
+        if resolved.is_watchable == Some(false) && self.poll.is_none() {
+            let why = "the API server can list these, but not watch them: poll them instead";
+            return Err(self.error(Verb::Watch, target, Reason::NotWatchable, why));
+        }
+        Ok(())
+    }
+
+    fn bookmark(&self, target: &Target, version: &str) -> WatchEvent<K> {
+        let (collection, version) = (target.collection.clone(), version.to_owned());
+        WatchEvent::Bookmark { collection, version }
+    }
+
+    /// Returns the error of a server that went back.
+    fn lost(&self, target: &Target, found: &str, version: &str) -> Error {
+        let why = format!(
+            "the server has lost its history: it is at {found}, and the watch at {version}; etcd may have been restored from a backup"
+        );
+        self.error(Verb::Watch, target, Reason::Desynced, &why)
+    }
 }
 
-/// Where a watch begins.
-struct Start {
+/// A watch that ended other than at its timeout.
+enum Failure {
+    /// The connection broke, or nothing came: it says nothing about the version.
+    Interrupted(Error),
+    /// The server answered that, or what came was no answer of an API server.
+    Rejected(Error),
+    /// The server has another history.
+    Lost(Error),
+}
+
+impl Failure {
+    fn of_request(error: Error) -> Self {
+        if error.is_interruption() { Self::Interrupted(error) } else { Self::of_answer(error) }
+    }
+
+    fn of_answer(error: Error) -> Self {
+        match error.status() {
+            // A server that is busy or starting.
+            Some(429 | 503) => Self::Interrupted(error),
+            _ => Self::Rejected(error),
+        }
+    }
+}
+
+/// The next step of a watch that ended.
+enum Next {
+    /// Resume, without a failure that anybody need know of.
+    AtOnce(Option<Error>),
+    Later(Error, Duration),
+    List(Error, Duration),
+    /// List, and take nothing that was seen for known.
+    ListAnew(Error, Duration),
+}
+
+/// The point from which a collection resumes, and how well it does.
+struct Resume {
+    /// The highest version seen.
     version: String,
-    /// The connection of a streaming list, which goes on as a watch.
-    open: Option<Incoming>,
+    /// Whether there ever was a bookmark.
+    bookmarks: bool,
+    /// When the server last said something about the collection: an event, a bookmark or a list.
+    heard: Instant,
+    /// Whether something was heard since the watch was opened.
+    hears: bool,
+    /// Whether the version moved since the watch was opened.
+    moved: bool,
+    /// Resumes in a row that were rejected at this version.
+    rejections: u32,
+    /// How long an interruption may last before it is time for a list.
+    patience: Duration,
+    /// Of watches, since one held.
+    tries: Tries,
+    /// Of lists that had to be begun anew, and of lists because a resume was given up.
+    lists: Tries,
+    given_up: Tries,
+    doubt: Option<Doubt>,
 }
 
-fn list<K>(
-    query: Arc<Query<K>>,
-    collection: Arc<Collection>,
-    mut streaming: bool,
-) -> impl Stream<Item = Listing<K>> + Send
-where
-    K: Lookup + Send + 'static,
-{
-    stream! {
-        let mut backoff = Backoff::default();
-        let begun = Instant::now();
-        let mut objects = 0_usize;
-        query.list_begins(&collection, streaming);
-        while streaming {
-            match query.watch(&collection.url, "", true).await {
-                Ok(mut incoming) => loop {
-                    // Nothing tells the part of a list that was cut from the one that follows:
-                    // whatever breaks it off, begin anew.
-                    let line = match query.line(&mut incoming).await {
-                        Ok(Some(line)) => line,
-                        Ok(None) => {
-                            let why = "the streaming list ended before it was complete";
-                            yield Listing::Desynced(query.error(Reason::Connection, why));
-                            return;
-                        }
-                        Err(error) => {
-                            yield Listing::Desynced(error);
-                            return;
-                        }
-                    };
-                    match query.read(line, true) {
-                        Read::Event(Event::Apply(object), _) => {
-                            objects += 1;
-                            yield Listing::Object(object);
-                        }
-                        Read::Undecodable { error, gone: false, .. } => yield Listing::Failed(error),
-                        Read::Bookmark { version, end_of_list: true } => {
-                            query.list_is_complete(&collection, objects, &version, begun);
-                            yield Listing::Complete(Start { version, open: Some(incoming) });
-                            return;
-                        }
-                        Read::Known => objects += 1,
-                        Read::Event(..)
-                        | Read::Undecodable { .. }
-                        | Read::Bookmark { .. } => {}
-                        Read::Failed(error) => {
-                            yield Listing::Desynced(error);
-                            return;
-                        }
-                    }
-                },
-                // What servers without streaming lists answer.
-                Err(error) if error.is_rejected() => {
-                    query.lists_in_pages(&error);
-                    streaming = false;
-                }
-                Err(error) => {
-                    let delay = backoff.after(&error);
-                    query.tries_again(&error, delay);
-                    yield Listing::Failed(error);
-                    sleep(delay).await;
-                }
-            }
+impl Resume {
+    fn new<K>(query: &Query<K>) -> Self {
+        Self {
+            version: String::new(),
+            bookmarks: false,
+            heard: Instant::now(),
+            hears: false,
+            moved: false,
+            rejections: 0,
+            patience: LONGEST.mul_f64(1.0 + random() / 4.0),
+            tries: Tries::new(query.backoff),
+            lists: Tries::new(query.backoff),
+            given_up: Tries::growing(query.backoff),
+            doubt: None,
         }
-        let mut next: Option<String> = None;
-        loop {
-            let mut told = false;
-            let failure = match query.list(&collection.url, next.as_deref()).await {
-                Ok(mut page) => loop {
-                    match page.item(|bytes, types| query.item(bytes, types)).await {
-                        Ok(Some(item)) => {
-                            told = true;
-                            objects += 1;
-                            match item {
-                                Some(Ok(object)) => yield Listing::Object(object),
-                                Some(Err(error)) => yield Listing::Failed(error),
-                                None => {}
-                            }
-                        }
-                        Ok(None) => {
-                            backoff.reset();
-                            next = page.next();
-                            if next.is_none() {
-                                query.list_is_complete(&collection, objects, &page.version(), begun);
-                                yield Listing::Complete(Start { version: page.version(), open: None });
-                                return;
-                            }
-                            break None;
-                        }
-                        Err(error) => break Some(error),
-                    }
-                },
-                Err(error) => Some(error),
-            };
-            match failure {
-                None => {}
-                // The continue token is too old; or the first page broke off, and another try will
-                // be of another moment.
-                Some(error) if error.is_desynced() || (told && next.is_none()) => {
-                    yield Listing::Desynced(error);
-                    return;
-                }
-                Some(error) => {
-                    let delay = backoff.after(&error);
-                    query.tries_again(&error, delay);
-                    yield Listing::Failed(error);
-                    sleep(delay).await;
-                }
+    }
+
+    /// A list is complete.
+    fn begin_at(&mut self, version: String) {
+        self.version = version;
+        self.heard = Instant::now();
+        self.rejections = 0;
+        self.tries.reset();
+        self.doubt = None;
+    }
+
+    fn opens(&mut self) {
+        self.hears = false;
+        self.moved = false;
+    }
+
+    /// An event came.
+    fn reached(&mut self, version: String) {
+        self.hear();
+        self.moved = true;
+        if !is_before(&version, &self.version) {
+            self.version = version;
+        }
+    }
+
+    /// A bookmark came, which is not before the resume point.
+    fn bookmarked(&mut self, version: String) {
+        self.hear();
+        self.bookmarks = true;
+        self.moved |= version != self.version;
+        self.version = version;
+    }
+
+    fn hear(&mut self) {
+        self.heard = Instant::now();
+        if !self.hears {
+            self.hears = true;
+            self.holds();
+        }
+    }
+
+    fn holds(&mut self) {
+        self.rejections = 0;
+        self.tries.reset();
+        self.lists.reset();
+        self.given_up.reset();
+    }
+
+    /// Returns whether a watch that ends now never held.
+    fn is_at_once(&self, begun: Instant) -> bool {
+        !self.moved && begun.elapsed() < SUSPECT
+    }
+
+    /// Returns whether the server must show that its history is the one that was seen: after an outage,
+    /// or where bookmarks came before and now nothing does.
+    fn must_compare(&self, timeout: Duration) -> bool {
+        self.tries.failing_for() >= OUTAGE || (self.bookmarks && self.heard.elapsed() >= timeout)
+    }
+
+    /// Takes note of a comparison, and returns whether the history is lost.
+    fn compared(&mut self, verdict: Verdict) -> bool {
+        self.heard = Instant::now();
+        match verdict {
+            Verdict::Same => false,
+            Verdict::Lost => true,
+            Verdict::Doubtful(doubt) => {
+                self.doubt = Some(doubt);
+                false
             }
         }
     }
-}
 
-/// What a watch has to tell.
-enum Watching<K> {
-    Event(Event<K>),
-    /// Nothing changed, and the watch holds.
-    Bookmark,
-    /// Something failed; the watch resumes where it was.
-    Failed(Error),
-    /// It can't resume: list again. The last word.
-    Desynced(Error),
-}
+    fn sees<K: Lookup>(&mut self, event: &WatchEvent<K>) {
+        let WatchEvent::Deleted(object) = event else { return };
+        let (namespace, name) = crate::namespaced_name::identity(object);
+        self.doubt.take_if(|doubt| doubt.is_settled_by(&namespace, &name));
+    }
 
-fn watch<K>(
-    query: Arc<Query<K>>,
-    collection: Arc<Collection>,
-    start: Start,
-) -> impl Stream<Item = Watching<K>> + Send
-where
-    K: Lookup + Send + 'static,
-{
-    stream! {
-        let Start { mut version, mut open } = start;
-        let mut backoff = Backoff::default();
-        loop {
-            let begun = Instant::now();
-            let connected = match open.take() {
-                Some(incoming) => Ok(incoming),
-                None => query.watch(&collection.url, &version, false).await,
-            };
-            if connected.is_ok() {
-                query.watches(&collection, &version);
-            }
-            let failure = match connected {
-                Err(error) => Some(error),
-                Ok(mut incoming) => loop {
-                    let line = match query.line(&mut incoming).await {
-                        Ok(Some(line)) => line,
-                        Ok(None) if begun.elapsed() < SUSPECT => {
-                            break Some(query.error(Reason::Connection, "the server ended it at once"));
-                        }
-                        // The server ends every watch at its timeout.
-                        Ok(None) => break None,
-                        Err(error) => break Some(error),
-                    };
-                    match query.read(line, false) {
-                        Read::Event(event, at) => {
-                            version = at;
-                            query.reached(&collection, &version);
-                            query.has_event(&event, &version);
-                            yield Watching::Event(event);
-                        }
-                        Read::Bookmark { version: at, .. } => {
-                            version = at;
-                            query.reached(&collection, &version);
-                            yield Watching::Bookmark;
-                        }
-                        Read::Undecodable { error, version: Some(at), gone: false } => {
-                            version = at;
-                            yield Watching::Failed(error);
-                            // Once the store knows what it lacks.
-                            query.reached(&collection, &version);
-                        }
-                        // That something is gone can't be told without an object, only by its
-                        // absence from a list.
-                        Read::Undecodable { error, .. } => {
-                            yield Watching::Desynced(error);
-                            return;
-                        }
-                        Read::Known => {}
-                        Read::Failed(error) => break Some(error),
-                    }
-                    backoff.reset();
-                },
-            };
-            match failure {
-                None => query.watch_ended(&collection, &version),
-                // A resource that comes back after it was gone has another history.
-                Some(error) if error.is_desynced() || error.is_not_installed() => {
-                    yield Watching::Desynced(error);
-                    return;
-                }
-                Some(error) => {
-                    let delay = backoff.after(&error);
-                    query.tries_again(&error, delay);
-                    yield Watching::Failed(error);
-                    sleep(delay).await;
-                }
-            }
+    /// Returns whether the watch is past a deletion that did not come.
+    fn is_doubt_confirmed(&self) -> bool {
+        self.doubt.as_ref().is_some_and(|doubt| doubt.is_over_at(&self.version))
+    }
+
+    /// Decides how to go on after a watch that began then and ended.
+    fn after(&mut self, failure: Option<Failure>, begun: Instant) -> Next {
+        let held = begun.elapsed() >= SUSPECT.max(self.tries.last());
+        let progress = self.moved || held;
+        if progress {
+            self.rejections = 0;
+            self.tries.reset();
         }
+        match failure {
+            None => Next::AtOnce(None),
+            Some(Failure::Interrupted(error)) if progress && error.is_connection() => {
+                Next::AtOnce(Some(error))
+            }
+            Some(Failure::Lost(error)) => {
+                self.version.clear();
+                let delay = self.lists.after(&error);
+                Next::ListAnew(error, delay)
+            }
+            // A resource that comes back after it was gone has another history.
+            Some(Failure::Rejected(error)) if error.is_desynced() || error.is_not_installed() => {
+                let delay = self.lists.after(&error);
+                Next::List(error, delay)
+            }
+            Some(Failure::Rejected(error)) => {
+                self.rejections += 1;
+                self.later(error)
+            }
+            Some(Failure::Interrupted(error)) => self.later(error),
+        }
+    }
+
+    fn later(&mut self, error: Error) -> Next {
+        if self.rejections >= REJECTIONS || self.heard.elapsed() > self.patience {
+            self.rejections = 0;
+            let delay = self.given_up.after(&error);
+            return Next::List(error, delay);
+        }
+        let delay = self.tries.after(&error);
+        Next::Later(error, delay)
     }
 }

@@ -3,25 +3,43 @@
 use std::time::Duration;
 
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+use tokio::time::Instant;
 
-use super::incoming::Incoming;
+use super::{incoming::Incoming, status::Status};
 use crate::{
+    clock::after,
     document::Types,
     error::Error,
-    json::{Fault, Malformed, Scanner, Skip},
+    json::{Fault, Scanner, Skip},
 };
 
 /// The body of a list. Its items are read one by one where they came in: there is never more of a
 /// page in memory than an item and what arrived with it.
 pub(super) struct Page {
     incoming: Incoming,
+    expected: Expected,
+    /// How long each item may take.
     patience: Duration,
+    /// When the item that comes now is overdue, however many bytes trickle in.
+    until: Instant,
     place: Place,
     api_version: Option<String>,
     kind: Option<String>,
+    has_items: bool,
+    /// What a `Status` says, if the answer is one.
+    status: Map<String, Value>,
     /// What the fields say that came before the items.
     types: Types,
     meta: Meta,
+}
+
+/// The list that was asked for.
+pub(super) struct Expected {
+    /// The kind of the objects, if it is known.
+    pub(super) kind: Option<String>,
+    /// Whether the list must have a resourceVersion.
+    pub(super) is_versioned: bool,
 }
 
 /// Before what in the body.
@@ -49,22 +67,26 @@ struct Meta {
 }
 
 impl Page {
-    /// A silence of `patience` is a failure.
-    pub(super) fn new(incoming: Incoming, patience: Duration) -> Self {
+    /// Reads a body of which each item must come within `patience`.
+    pub(super) fn new(incoming: Incoming, patience: Duration, expected: Expected) -> Self {
         Self {
             incoming,
+            expected,
             patience,
+            until: after(Instant::now(), patience),
             place: Place::Start,
             api_version: None,
             kind: None,
+            has_items: false,
+            status: Map::new(),
             types: Types::default(),
             meta: Meta::default(),
         }
     }
 
-    /// The version of the list; once there are no more items.
-    pub(super) fn version(&self) -> String {
-        self.meta.resource_version.clone()
+    /// Returns the version of the list, if it has one; once there are no more items.
+    pub(super) fn version(&self) -> Option<String> {
+        Some(self.meta.resource_version.clone()).filter(|version| !version.is_empty())
     }
 
     /// What to ask for the next page with, if there is one; once there are no more items.
@@ -86,23 +108,32 @@ impl Page {
                 }
                 Place::Field(nth) => {
                     self.place = Place::Field(Nth::Later);
-                    match self.parse(|scanner| field(scanner, nth)).await?.as_deref() {
-                        None => return Ok(None),
-                        Some("items") if self.incoming.bytes().first() == Some(&b'[') => {
-                            self.incoming.take(1);
-                            self.types =
-                                Types::new(self.api_version.as_deref(), self.kind.as_deref());
-                            self.place = Place::Item(Nth::First);
-                        }
+                    let field = self.parse(|scanner| field(scanner, nth)).await?;
+                    match field.as_deref() {
+                        None => return self.check().map(|()| None),
+                        Some("items") => match self.incoming.bytes().first() {
+                            Some(b'[') => {
+                                self.has_items = true;
+                                self.incoming.take(1);
+                                self.types =
+                                    Types::new(self.api_version.as_deref(), self.item_kind());
+                                self.place = Place::Item(Nth::First);
+                            }
+                            _ => {
+                                self.parse(|scanner| scanner.null()).await?;
+                                self.has_items = true;
+                            }
+                        },
                         Some("metadata") => self.meta = self.value().await?.unwrap_or_default(),
                         Some("apiVersion") => self.api_version = self.value().await?,
-                        // A `PodList` is one of `Pod`s.
-                        Some("kind") => {
-                            let kind: Option<String> = self.value().await?;
-                            self.kind =
-                                kind.and_then(|kind| kind.strip_suffix("List").map(str::to_owned));
+                        Some("kind") => self.kind = self.value().await?,
+                        Some(name @ ("code" | "reason" | "message" | "details"))
+                            if self.is_status() =>
+                        {
+                            let value = self.value().await?;
+                            self.status.insert(name.to_owned(), value.unwrap_or_default());
                         }
-                        Some(_) => self.parse(|scanner| scanner.skip_value(1)).await?,
+                        Some(_) => self.parse(|scanner| scanner.skip_value()).await?,
                     }
                 }
                 Place::Item(nth) => {
@@ -116,13 +147,44 @@ impl Page {
         }
     }
 
-    /// The object that comes now.
+    fn is_status(&self) -> bool {
+        self.kind.as_deref() == Some("Status")
+    }
+
+    /// Returns the kind of the objects: a `PodList` is one of `Pod`s.
+    fn item_kind(&self) -> Option<&str> {
+        self.kind.as_deref().and_then(|kind| kind.strip_suffix("List"))
+    }
+
+    /// Checks that the answer was a list, and the one that was asked for. Anything else would empty
+    /// a store.
+    fn check(&mut self) -> Result<(), Error> {
+        if self.is_status() {
+            let status = Status::of(&Value::Object(std::mem::take(&mut self.status)));
+            return Err(status.into_error(self.incoming.what(), None));
+        }
+        let why = match (self.item_kind(), &self.expected.kind) {
+            (None, _) => "the answer is no list",
+            // A list of mixed kinds is just a `List`.
+            (Some(kind), Some(expected)) if !kind.is_empty() && kind != expected => {
+                "the answer is a list of another kind"
+            }
+            _ if !self.has_items => "the answer is a list without `items`",
+            _ if self.expected.is_versioned && self.meta.resource_version.is_empty() => {
+                "the list has no resourceVersion"
+            }
+            _ => return Ok(()),
+        };
+        Err(self.incoming.broken(why))
+    }
+
+    /// Returns the object that comes now, or whatever is in its place.
     async fn object<T>(
         &mut self,
         read: impl Fn(&[u8], &Types) -> Result<(T, usize), Fault>,
     ) -> Result<T, Error> {
         if self.incoming.bytes().first() != Some(&b'{') {
-            return Err(self.malformed());
+            self.whole(|scanner| scanner.skip_value()).await?;
         }
         self.incoming.prefetch();
         let mut found = read(self.incoming.bytes(), &self.types);
@@ -133,21 +195,21 @@ impl Page {
         }
         let (item, end) = found.map_err(|_| self.malformed())?;
         self.incoming.take(end);
+        self.until = after(Instant::now(), self.patience);
         Ok(item)
     }
 
     /// Where the object ends that comes now, all of which has arrived then.
     async fn end_of_object(&mut self) -> Result<usize, Error> {
-        let mut skip = Skip::new(0);
+        let mut skip = Skip::new();
         let mut searched = 1;
         loop {
             match skip.step(&self.incoming.bytes()[searched..]) {
-                Ok(Some(end)) => return Ok(searched + end),
-                Ok(None) => {
+                Some(end) => return Ok(searched + end),
+                None => {
                     searched = self.incoming.bytes().len();
                     self.more().await?;
                 }
-                Err(Malformed) => return Err(self.malformed()),
             }
         }
     }
@@ -156,7 +218,7 @@ impl Page {
     async fn value<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Error> {
         let read = |scanner: &mut Scanner<'_>| {
             let start = scanner.position();
-            scanner.skip_value(1)?;
+            scanner.skip_value()?;
             serde_json::from_slice(scanner.since(start)).map_err(|_| Fault::Malformed)
         };
         self.parse(read).await
@@ -167,15 +229,21 @@ impl Page {
         &mut self,
         read: impl Fn(&mut Scanner<'_>) -> Result<T, Fault>,
     ) -> Result<T, Error> {
+        let (found, len) = self.whole(read).await?;
+        self.incoming.take(len);
+        Ok(found)
+    }
+
+    /// Waits until all has arrived that `read` steps over, and returns its length.
+    async fn whole<T>(
+        &mut self,
+        read: impl Fn(&mut Scanner<'_>) -> Result<T, Fault>,
+    ) -> Result<(T, usize), Error> {
         loop {
             let mut scanner = Scanner::new(self.incoming.bytes(), 0);
             scanner.space();
             match read(&mut scanner) {
-                Ok(found) => {
-                    let len = scanner.position();
-                    self.incoming.take(len);
-                    return Ok(found);
-                }
+                Ok(found) => return Ok((found, scanner.position())),
                 Err(Fault::Incomplete) => self.more().await?,
                 Err(Fault::Malformed) => return Err(self.malformed()),
             }
@@ -183,7 +251,7 @@ impl Page {
     }
 
     async fn more(&mut self) -> Result<(), Error> {
-        if self.incoming.more(self.patience).await? {
+        if self.incoming.more(self.until).await? {
             return Ok(());
         }
         Err(self.incoming.broken("the connection ended within a list"))
@@ -240,7 +308,7 @@ mod tests {
     async fn read(
         text: &str,
         piece: usize,
-    ) -> Result<(Vec<String>, String, Option<String>), Error> {
+    ) -> Result<(Vec<String>, Option<String>, Option<String>), Error> {
         let pieces: Vec<_> = text.as_bytes().chunks(piece).map(Bytes::copy_from_slice).collect();
         // Only a client makes a body of kube's.
         let answer = move |_: Request<Body>| {
@@ -251,11 +319,12 @@ mod tests {
         let client = Client::new(tower::service_fn(answer), "default");
         let answer = client.send(Request::new(Body::empty())).await.unwrap();
         let incoming = Incoming::new("list".into(), answer.into_body());
-        let mut page = Page::new(incoming, Duration::from_secs(1));
+        let expected = Expected { kind: Some("Thing".to_owned()), is_versioned: true };
+        let mut page = Page::new(incoming, Duration::from_secs(1), expected);
         let mut items = Vec::new();
         let read = |bytes: &[u8], types: &Types| {
             let mut scanner = Scanner::new(bytes, 0);
-            scanner.skip_value(0)?;
+            scanner.skip_value()?;
             let json = str::from_utf8(scanner.since(0)).map_err(|_| Fault::Malformed)?;
             let mut object = Writer::default();
             let open = object.object();
@@ -281,7 +350,7 @@ mod tests {
             [first, second]
                 .map(|item| format!(r#"{{"apiVersion":"v1","kind":"Thing"}} {item}"#))
                 .to_vec(),
-            "7".to_owned(),
+            Some("7".to_owned()),
             Some("c".to_owned()),
         );
         for piece in 1..=list.len() {
@@ -293,21 +362,88 @@ mod tests {
     async fn fields_come_in_any_order() {
         let list = r#"{"items":[{"a":1}],"metadata":{"resourceVersion":"7"},"kind":"ThingList"}"#;
         let (items, version, next) = read(list, 9).await.unwrap();
-        assert_eq!((items, version.as_str(), next), (vec![r#"{} {"a":1}"#.to_owned()], "7", None));
-        for empty in [r#"{"items":null,"metadata":{}}"#, r#"{"items":[]}"#, r#"{"metadata":null}"#]
-        {
-            assert_eq!(read(empty, 4).await.unwrap(), (vec![], String::new(), None), "{empty}");
+        let wanted = (vec![r#"{} {"a":1}"#.to_owned()], Some("7".to_owned()), None);
+        assert_eq!((items, version, next), wanted);
+    }
+
+    /// SEMANTICS: W11
+    #[tokio::test(start_paused = true)]
+    async fn only_the_list_that_was_asked_for_is_one() {
+        let meta = r#""metadata":{"resourceVersion":"7"}"#;
+        for list in [
+            format!(r#"{{"kind":"ThingList","items":[],{meta}}}"#),
+            format!(r#"{{"kind":"ThingList","items":null,{meta}}}"#),
+            format!(r#"{{{meta},"kind":"List","items":[]}}"#),
+        ] {
+            let (items, version, _) = read(&list, 4).await.unwrap();
+            assert_eq!((items.len(), version.as_deref()), (0, Some("7")), "{list}");
         }
+        for (text, why) in [
+            ("{}".to_owned(), "no list"),
+            (r#"{"status":"ok"}"#.to_owned(), "no list"),
+            (format!(r#"{{"items":[],{meta}}}"#), "no list"),
+            (format!(r#"{{"kind":"Thing","items":[],{meta}}}"#), "no list"),
+            (format!(r#"{{"kind":"Table","rows":[],{meta}}}"#), "no list"),
+            (format!(r#"{{"kind":"APIResourceList","resources":[],{meta}}}"#), "another kind"),
+            (format!(r#"{{"kind":"PodList","items":[],{meta}}}"#), "another kind"),
+            (format!(r#"{{"kind":"ThingList",{meta}}}"#), "without `items`"),
+            (format!(r#"{{"kind":"ThingList","items":{{}},{meta}}}"#), "not valid JSON"),
+            (r#"{"kind":"ThingList","items":[]}"#.to_owned(), "no resourceVersion"),
+            (r#"{"kind":"ThingList","items":[],"metadata":null}"#.to_owned(), "no resourceVersion"),
+            (
+                r#"{"kind":"ThingList","items":[],"metadata":{"resourceVersion":""}}"#.to_owned(),
+                "no resourceVersion",
+            ),
+            ("<html>".to_owned(), "not valid JSON"),
+        ] {
+            let error = read(&text, 5).await.unwrap_err();
+            assert!(error.to_string().contains(why), "{text}: {error}");
+        }
+        let status = r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"no","reason":"Forbidden","code":403}"#;
+        assert!(read(status, 6).await.unwrap_err().is_forbidden());
+    }
+
+    /// SEMANTICS: W12
+    #[tokio::test(start_paused = true)]
+    async fn whatever_stands_among_the_items_is_one() {
+        let deep = "[".repeat(1000) + &"]".repeat(1000);
+        let list = format!(
+            r#"{{"kind":"ThingList","metadata":{{"resourceVersion":"7"}},"items":[null,7,"x",{deep},{{"a":{deep}}},{{"b":1}}]}}"#
+        );
+        for piece in [1, 7, 100, list.len()] {
+            assert_eq!(read(&list, piece).await.unwrap().0.len(), 6, "{piece}");
+        }
+    }
+
+    /// SEMANTICS: W25
+    #[tokio::test(start_paused = true)]
+    async fn a_list_must_make_progress_by_objects() {
+        let body = stream::iter(std::iter::repeat_n(' ', 1000)).then(|_| async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Ok::<_, Infallible>(Frame::data(Bytes::from_static(b" ")))
+        });
+        let body = std::sync::Mutex::new(Some(body.boxed()));
+        let answer = move |_: Request<Body>| {
+            let body = body.lock().unwrap().take().unwrap();
+            async { Ok::<_, Infallible>(Response::new(StreamBody::new(body))) }
+        };
+        let client = Client::new(tower::service_fn(answer), "default");
+        let answer = client.send(Request::new(Body::empty())).await.unwrap();
+        let incoming = Incoming::new("list".into(), answer.into_body());
+        let expected = Expected { kind: None, is_versioned: true };
+        let mut page = Page::new(incoming, Duration::from_secs(1), expected);
+        let error = page.item(|_, _| Ok(((), 0))).await.unwrap_err();
+        assert!(error.is_timeout(), "{error}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_no_list_or_is_cut_off_is_an_error() {
-        let list = r#"{"metadata":{"resourceVersion":"7"},"items":[{"a":"}"},{"b":2}]}"#;
+        let list = r#"{"kind":"ThingList","metadata":{"resourceVersion":"7"},"items":[{"a":"}"},{"b":2}]}"#;
         for cut in 0..list.len() {
             assert!(read(&list[..cut], 5).await.unwrap_err().is_connection(), "{cut}");
         }
         for text in
-            ["[]", "{]", r#"{"items":[7]}"#, r#"{"items":[{}{}]}"#, r#"{"items":[{},]}"#, "{,}"]
+            ["[]", "{]", r#"{"items":[x]}"#, r#"{"items":[{}{}]}"#, r#"{"items":[{},]}"#, "{,}"]
         {
             assert!(read(text, 3).await.is_err(), "{text}");
         }

@@ -1,44 +1,70 @@
-//! What to watch, and how it is asked for and read.
+//! The question of a watch: what is asked for, and how often.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use kube::{
     api::{ListParams, WatchParams},
-    core::{Request, Status},
-    runtime::{reflector::Lookup, watcher::Event},
+    core::Request,
 };
-use serde::{Deserialize, de};
+use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
-    Downstream,
+    backoff::Backoff,
     incoming::Incoming,
-    page::Page,
-    request::{ANSWER, Endpoint, Verb},
+    namespaces::Namespaces,
+    page::{Expected, Page},
+    read::Decode,
+    request::{ANSWER, Asked, Endpoint, Verb},
+    resolve::{Resolved, Resolver},
+    target::Target,
 };
 use crate::{
-    document::{Document, ObjectMetaRef, Types},
+    clock::{after, random},
+    document::ObjectMetaRef,
     error::{Error, Reason},
     filter::{FieldFilter, FieldSelector, LabelSelector},
-    json::{Cursor, Fault, Malformed, Scanner},
     measure,
     origin::Origin,
-    rfc1123::is_label,
 };
 
-/// Beyond the time at which the server should have ended a watch, for its last bytes to arrive.
+/// The time beyond the end of a watch for its last bytes to arrive.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The types of events about objects: two of those that are there, and one of those that are gone.
-const ADDED: &str = "ADDED";
-const MODIFIED: &str = "MODIFIED";
-const DELETED: &str = "DELETED";
+/// How many lists may wait for their first byte at once.
+const BUDGET: usize = 16;
+
+/// The published snapshot of the store that a watch feeds: all that a watch knows of it.
+pub(crate) trait Stored: Send + Sync {
+    /// Returns whether nothing is stored, as in the initial load: then nothing need be asked.
+    fn is_empty(&self) -> bool;
+
+    /// Returns whether this very version of an object is stored. It need not be decoded again.
+    fn has(&self, meta: &ObjectMetaRef<'_>) -> bool;
+
+    /// Returns the object of a namespace, or of all, that was written last.
+    fn newest(&self, namespace: Option<&str>) -> Option<Witness>;
+}
+
+/// An object that a store has, in its version: a check whether the server has the same history.
+#[derive(Clone, Debug)]
+pub(crate) struct Witness {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) version: String,
+}
 
 /// All that a watch needs to know.
 pub(super) struct Query<K> {
     pub(super) origin: Origin,
     pub(super) endpoint: Endpoint,
-    /// `None` is all of them, and the cluster-scoped.
-    pub(super) namespaces: Option<Vec<String>>,
+    pub(super) resolver: Resolver,
+    pub(super) namespaces: Namespaces,
     pub(super) labels: Option<LabelSelector>,
     pub(super) field_selector: Option<FieldSelector>,
     pub(super) filter: FieldFilter,
@@ -46,335 +72,200 @@ pub(super) struct Query<K> {
     pub(super) page_size: u32,
     pub(super) streaming_list: bool,
     pub(super) watch_timeout: Duration,
+    pub(super) max_silence: Option<Duration>,
+    pub(super) list_patience: Duration,
+    pub(super) backoff: Backoff,
+    pub(super) poll: Option<Duration>,
     pub(super) decode: Decode<K>,
-    pub(super) downstream: Option<Arc<dyn Downstream>>,
+    pub(super) stored: Option<Arc<dyn Stored>>,
+    /// Whether this server was found to have no streaming lists. All collections share it.
+    no_streaming: Arc<AtomicBool>,
+    budget: Arc<Semaphore>,
 }
 
-/// The objects of a namespace, or all of them.
-pub(super) struct Collection {
-    /// `""` is all of them.
-    pub(super) namespace: String,
-    pub(super) url: String,
+/// The selection of a list that [`Query::page`] asks for.
+#[derive(Clone, Copy)]
+pub(super) enum Part<'p> {
+    /// A page: the first one, or that of a continue token.
+    Page(Option<&'p str>),
+    /// One object at most, to see how far the server is: the one of a name, or any.
+    One(Option<&'p str>),
 }
-
-/// Makes an object out of its JSON, without the fields to drop; with the types that it shares with
-/// the list it is in.
-pub(super) struct Decode<K> {
-    pub(super) whole: fn(&FieldFilter, &str, Option<&Types>) -> Result<K, serde_json::Error>,
-    /// That at the start of the bytes, and where it ends, in one pass.
-    pub(super) first: First<K>,
-    /// How many bytes must be there to begin with an item before it is known to be complete. To
-    /// begin anew costs what was decoded.
-    pub(super) enough: usize,
-}
-
-impl Decode<Document> {
-    pub(super) const DOCUMENT: Self =
-        Self { whole: Document::decode, first: Document::decode_first, enough: 0 };
-
-    /// Without types, which are not those of the object where only its metadata was asked for.
-    pub(super) const KEYS: Self = Self {
-        whole: |filter, json, _| Document::decode(filter, json, None),
-        first: |filter, bytes, _| Document::decode_first(filter, bytes, None),
-        enough: 0,
-    };
-}
-
-impl<K> Clone for Decode<K> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<K> Copy for Decode<K> {}
-
-type First<K> = fn(&FieldFilter, &[u8], Option<&Types>) -> Result<(K, usize), Fault>;
 
 impl<K> Query<K> {
-    /// The same, with its requests measured.
+    pub(super) fn new(endpoint: Endpoint, resolver: Resolver, decode: Decode<K>) -> Self {
+        Self {
+            origin: Origin::new(endpoint.resource.to_string()),
+            endpoint,
+            resolver,
+            namespaces: Namespaces::cluster(),
+            labels: None,
+            field_selector: None,
+            filter: FieldFilter::default(),
+            matching: Vec::new(),
+            page_size: 500,
+            streaming_list: false,
+            watch_timeout: Duration::from_secs(150),
+            max_silence: None,
+            list_patience: ANSWER,
+            backoff: Backoff::default(),
+            poll: None,
+            decode,
+            stored: None,
+            no_streaming: Arc::default(),
+            budget: Arc::new(Semaphore::new(BUDGET)),
+        }
+    }
+
+    /// Returns the same query for objects that are decoded in another way.
+    pub(super) fn decoding<J>(self, decode: Decode<J>) -> Query<J> {
+        Query {
+            origin: self.origin,
+            endpoint: self.endpoint,
+            resolver: self.resolver,
+            namespaces: self.namespaces,
+            labels: self.labels,
+            field_selector: self.field_selector,
+            filter: self.filter,
+            matching: self.matching,
+            page_size: self.page_size,
+            streaming_list: self.streaming_list,
+            watch_timeout: self.watch_timeout,
+            max_silence: self.max_silence,
+            list_patience: self.list_patience,
+            backoff: self.backoff,
+            poll: self.poll,
+            decode,
+            stored: None,
+            no_streaming: self.no_streaming,
+            budget: self.budget,
+        }
+    }
+
+    /// Returns the same query with its requests measured.
     pub(super) fn measured(&self) -> Self {
         let mut query = self.clone();
         query.endpoint.requests = measure::Requests::of_watch(&query.origin);
         query
     }
 
-    /// Finds out what is wrong with the namespaces before they become part of a path.
-    pub(super) fn check_namespaces(&self) -> Result<(), Error> {
-        let Some(names) = &self.namespaces else { return Ok(()) };
-        let why = if self.endpoint.cluster_scoped {
-            format!("{} are not in namespaces", self.endpoint.resource)
-        } else if let Some(name) = names.iter().find(|name| !is_label(name)) {
-            format!("`{name}` can't be the name of a namespace")
-        } else {
-            return Ok(());
+    /// Returns what discovery says of the resource, or said before.
+    pub(super) async fn resolved(&self) -> Result<Arc<Resolved>, Error> {
+        self.resolver.resolved(&self.endpoint).await
+    }
+
+    pub(super) fn url(&self, resolved: &Resolved, namespace: Option<&str>) -> String {
+        self.endpoint.resource.url(&resolved.version, namespace)
+    }
+
+    /// Returns the name of a request about a collection, for errors.
+    pub(super) fn asked(&self, verb: Verb, target: &Target) -> Asked {
+        let (name, resource) = (verb.as_str(), &self.endpoint.resource);
+        let what = match target.collection.namespace() {
+            Some(namespace) => format!("{name} {resource} in `{namespace}`"),
+            None => format!("{name} {resource}"),
         };
-        Err(Error::new(Reason::Namespace, why))
+        Asked { verb, what }
     }
 
-    /// What to watch: one collection for each namespace.
-    pub(super) fn collections(&self) -> Vec<Arc<Collection>> {
-        let collection = |namespace: Option<&str>| {
-            let url = self.endpoint.resource.url(namespace);
-            Arc::new(Collection { namespace: namespace.unwrap_or_default().to_owned(), url })
+    /// Returns a failure of a collection that no answer of the server describes.
+    pub(super) fn error(&self, verb: Verb, target: &Target, reason: Reason, why: &str) -> Error {
+        Error::new(reason, format!("{}: {why}", self.asked(verb, target).what))
+    }
+
+    /// Opens a page of a list.
+    pub(super) async fn page(
+        &self,
+        target: &Target,
+        resolved: &Resolved,
+        part: Part<'_>,
+    ) -> Result<Page, Error> {
+        let (limit, next, name) = match part {
+            Part::Page(next) => (self.page_size, next, None),
+            Part::One(name) => (1, None, name),
         };
-        match &self.namespaces {
-            None => vec![collection(None)],
-            Some(names) => names.iter().map(|name| collection(Some(name))).collect(),
-        }
-    }
-
-    /// Tells the store, if there is one, how far the watch of a collection is.
-    pub(super) fn reached(&self, collection: &Collection, version: &str) {
-        if let Some(store) = &self.downstream {
-            store.reached(&collection.namespace, version);
-        }
-    }
-
-    /// One page of a list, the first unless `next` says which.
-    pub(super) async fn list(&self, url: &str, next: Option<&str>) -> Result<Page, Error> {
+        let labels = target.labels(self.labels.as_ref()).filter(|_| name.is_none());
+        let fields = match name {
+            Some(name) => Some(FieldSelector::of_name(name).to_string()),
+            None => target.fields(self.field_selector.as_ref()),
+        };
         let params = ListParams {
-            label_selector: self.labels.as_ref().map(ToString::to_string),
-            field_selector: self.field_selector.as_ref().map(ToString::to_string),
-            limit: Some(self.page_size),
+            label_selector: labels,
+            field_selector: fields,
+            limit: Some(limit),
             continue_token: next.map(str::to_owned),
             ..ListParams::default()
         };
+        let url = self.url(resolved, target.collection.namespace());
         let request = Request::new(url).list(&params);
-        let incoming = self.endpoint.open(Verb::List, request, ANSWER).await?;
-        Ok(Page::new(incoming, ANSWER))
+        let asked = self.asked(Verb::List, target);
+        let opening = self.endpoint.open(asked, request, self.list_patience);
+        let incoming = self.within_budget(opening).await?;
+        let expected = Expected {
+            kind: resolved.kind.clone().filter(|_| !self.endpoint.metadata_only),
+            is_versioned: self.poll.is_none(),
+        };
+        Ok(Page::new(incoming, self.list_patience, expected))
     }
 
-    /// A watch from a version on; from nothing, with the whole state first, where `initial`.
+    /// Lets few lists begin at once. One that is not answered within a second makes room for others.
+    async fn within_budget<T>(&self, opening: impl Future<Output = T>) -> T {
+        let permit = Arc::clone(&self.budget).acquire_owned().await;
+        let mut opening = std::pin::pin!(opening);
+        let opened = tokio::time::timeout(Duration::from_secs(1), &mut opening).await;
+        drop(permit);
+        match opened {
+            Ok(opened) => opened,
+            Err(_) => opening.await,
+        }
+    }
+
+    /// Opens a watch from a version on, which the server is asked to end after `timeout`; from
+    /// nothing, with the whole state first, where `initial`.
     pub(super) async fn watch(
         &self,
-        url: &str,
+        target: &Target,
+        resolved: &Resolved,
         version: &str,
+        timeout: Duration,
         initial: bool,
     ) -> Result<Incoming, Error> {
         let params = WatchParams {
-            label_selector: self.labels.as_ref().map(ToString::to_string),
-            field_selector: self.field_selector.as_ref().map(ToString::to_string),
-            timeout: u32::try_from(self.watch_timeout.as_secs()).ok(),
+            label_selector: target.labels(self.labels.as_ref()),
+            field_selector: target.fields(self.field_selector.as_ref()),
+            timeout: u32::try_from(timeout.as_secs()).ok(),
             bookmarks: true,
             send_initial_events: initial,
         };
+        let url = self.url(resolved, target.collection.namespace());
         let request = Request::new(url).watch(&params, version);
-        self.endpoint.open(Verb::Watch, request, self.patience().min(ANSWER)).await
+        let asked = self.asked(Verb::Watch, target);
+        // A proxy may hold the head of the answer back until there is an event.
+        let patience = if initial { self.list_patience } else { timeout.saturating_add(GRACE) };
+        self.endpoint.open(asked, request, patience).await
     }
 
-    /// The next line of a watch. A connection that is silent for longer than the server would let
-    /// it be open is dead.
-    pub(super) async fn line<'i>(
-        &self,
-        incoming: &'i mut Incoming,
-    ) -> Result<Option<&'i [u8]>, Error> {
-        incoming.line(self.patience()).await
+    /// Returns how long the next watch is to last: between once and twice the timeout, so that the
+    /// watches of a fleet don't all end together.
+    pub(super) fn next_timeout(&self) -> Duration {
+        let spread = self.watch_timeout.mul_f64(random());
+        Duration::from_secs(self.watch_timeout.saturating_add(spread).as_secs())
     }
 
-    fn patience(&self) -> Duration {
-        self.watch_timeout + GRACE
+    /// Returns the moment at which a watch that began then is dead: the server should have ended it.
+    pub(super) fn end_of_watch(begun: Instant, timeout: Duration) -> Instant {
+        after(begun, timeout.saturating_add(GRACE))
     }
 
-    /// Understands the item of a list at the start of the bytes, with the types of all items, and
-    /// gives where it ends. `None` if the store has it, or if it is not selected.
-    pub(super) fn item(
-        &self,
-        bytes: &[u8],
-        types: &Types,
-    ) -> Result<(Option<Result<K, Error>>, usize), Fault> {
-        let enough = bytes.len() >= self.decode.enough;
-        match enough.then(|| self.first(bytes, Some(types), true)).flatten() {
-            Some(Ok((object, end))) => return Ok((Some(Ok(object)), end)),
-            Some(Err(Fault::Incomplete)) => return Err(Fault::Incomplete),
-            // Why is for the longer way to find out.
-            Some(Err(Fault::Malformed)) | None => {}
-        }
-        let mut scanner = Scanner::new(bytes, 0);
-        scanner.skip_value(0)?;
-        let bytes = scanner.since(0);
-        // The lossy way looks at bytes one by one.
-        let json =
-            str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
-        let wanted = !self.knows(&json) && self.selects(&json);
-        let object = wanted.then(|| match json {
-            Cow::Borrowed(json) => self.decode(json, Some(types)),
-            Cow::Owned(json) => Err(undecodable(&json, &de::Error::custom("not UTF-8"))),
-        });
-        Ok((object, scanner.position()))
+    /// Returns whether lists are to be streamed.
+    pub(super) fn streams(&self) -> bool {
+        self.streaming_list && self.poll.is_none() && !self.no_streaming.load(Ordering::Relaxed)
     }
 
-    /// The object at the start of the bytes, and where it ends, if nothing else of it is to be
-    /// looked at.
-    fn first(
-        &self,
-        bytes: &[u8],
-        types: Option<&Types>,
-        listing: bool,
-    ) -> Option<Result<(K, usize), Fault>> {
-        let plain = self.matching.is_empty() && !(listing && self.stored().is_some());
-        plain.then(|| (self.decode.first)(&self.filter, bytes, types))
+    /// Remembers that this server has no streaming lists.
+    pub(super) fn stop_streaming(&self) {
+        self.no_streaming.store(true, Ordering::Relaxed);
     }
-
-    /// Whether an object, as it was received, is one of those that are selected here.
-    fn selects(&self, json: &str) -> bool {
-        self.matching.iter().all(|selector| selector.matches_json(json))
-    }
-
-    /// The store, if there is anything in it.
-    fn stored(&self) -> Option<&dyn Downstream> {
-        self.downstream.as_deref().filter(|store| !store.is_empty())
-    }
-
-    /// Whether the store has this object already, as it is.
-    fn knows(&self, json: &str) -> bool {
-        self.stored()
-            .is_some_and(|store| ObjectMetaRef::of(json).is_ok_and(|meta| store.has(&meta)))
-    }
-
-    fn decode(&self, json: &str, types: Option<&Types>) -> Result<K, Error> {
-        (self.decode.whole)(&self.filter, json, types).map_err(|cause| undecodable(json, &cause))
-    }
-
-    /// Understands one line of a watch, or, where `listing`, of a streaming list.
-    pub(super) fn read(&self, line: &[u8], listing: bool) -> Read<K>
-    where
-        K: Lookup,
-    {
-        if let Some(read) = self.read_first(line, listing) {
-            return read;
-        }
-        let split = str::from_utf8(line).map_err(|_| Malformed).and_then(split);
-        let Ok((kind, json)) = split else {
-            return Read::Failed(self.error(Reason::Connection, "an event is not valid JSON"));
-        };
-        match &*kind {
-            "BOOKMARK" => match serde_json::from_str(json) {
-                Ok(Bookmark { metadata }) => Read::Bookmark {
-                    end_of_list: metadata
-                        .annotations
-                        .is_some_and(|own| own.initial_events_end.is_some()),
-                    version: metadata.resource_version,
-                },
-                Err(_) => Read::Failed(
-                    self.error(Reason::Connection, "a bookmark has no resourceVersion"),
-                ),
-            },
-            "ERROR" => {
-                let Status { code, reason, message, .. } =
-                    serde_json::from_str(json).unwrap_or_default();
-                let what = format!("watch {}", self.endpoint.resource);
-                Read::Failed(Error::from_status(&what, code, &reason, &message))
-            }
-            ADDED | MODIFIED | DELETED if listing && self.knows(json) => Read::Known,
-            kind @ (ADDED | MODIFIED | DELETED) => {
-                let gone = kind == DELETED || !self.selects(json);
-                match self.decode(json, None) {
-                    Ok(object) => self.event(object, gone),
-                    Err(error) => {
-                        let version =
-                            ObjectMetaRef::of(json).ok().and_then(|own| own.resource_version);
-                        Read::Undecodable { error, version: version.map(str::to_owned), gone }
-                    }
-                }
-            }
-            // Taken for any of the others, it would make the store wrong for good.
-            _ => Read::Failed(self.error(Reason::Connection, "an event is of an unknown type")),
-        }
-    }
-
-    /// Understands a line in one pass, if it is as the API server writes them. What is wrong with
-    /// any other is for the longer way to find out.
-    fn read_first(&self, line: &[u8], listing: bool) -> Option<Read<K>>
-    where
-        K: Lookup,
-    {
-        let line = line.strip_prefix(br#"{"type":""#)?;
-        let (kind, object) = line.split_at_checked(memchr::memchr(b'"', line)?)?;
-        let object = object.strip_prefix(br#"","object":"#)?;
-        let gone = match str::from_utf8(kind) {
-            Ok(ADDED | MODIFIED) => false,
-            Ok(DELETED) => true,
-            _ => return None,
-        };
-        let (found, end) = self.first(object, None, listing)?.ok()?;
-        let whole = object[end..].trim_ascii_end() == b"}";
-        whole.then(|| self.event(found, gone))
-    }
-
-    fn event(&self, object: K, gone: bool) -> Read<K>
-    where
-        K: Lookup,
-    {
-        let event = if gone { Event::Delete } else { Event::Apply };
-        match object.resource_version().map(Cow::into_owned) {
-            Some(version) => Read::Event(event(object), version),
-            None => Read::Failed(self.error(Reason::Other, "an event has no resourceVersion")),
-        }
-    }
-
-    /// A failure of this watch that no answer of the server describes.
-    pub(super) fn error(&self, reason: Reason, why: &str) -> Error {
-        Error::new(reason, format!("watch {}: {why}", self.endpoint.resource))
-    }
-}
-
-/// Of an object that will not decode, which one it is and why.
-fn undecodable(json: &str, cause: &serde_json::Error) -> Error {
-    let identity = ObjectMetaRef::of(json).map(|own| (own.namespace.unwrap_or_default(), own.name));
-    let (namespace, name) = identity.unwrap_or(("", "without a name"));
-    Error::undecodable(namespace, name, cause)
-}
-
-/// What a line of a watch says.
-pub(super) enum Read<K> {
-    /// Something changed; the watch is now at this version.
-    Event(Event<K>, String),
-    /// The store has it already.
-    Known,
-    /// Nothing changed; the watch is now at this version.
-    Bookmark { version: String, end_of_list: bool },
-    /// Something changed that can't be told, or (`gone`) that should be there no more.
-    Undecodable { error: Error, version: Option<String>, gone: bool },
-    /// The server says, or shows, that it can't go on.
-    Failed(Error),
-}
-
-/// The type of an event and its object, in whatever order they come. What is in the object is left
-/// to those who decode it.
-pub(super) fn split(line: &str) -> Result<(Cow<'_, str>, &str), Malformed> {
-    let line = line.trim_ascii_end();
-    let mut cursor = Cursor::new(line);
-    let (mut kind, mut object) = (None, None);
-    cursor.enter_object()?;
-    while let Some((_, name)) = cursor.next_field()? {
-        if name.is("type") {
-            kind = Some(cursor.string()?.unescape()?);
-        } else if name.is("object") {
-            object = Some(cursor.value()?);
-        } else {
-            cursor.skip_value()?;
-        }
-    }
-    let whole = cursor.position() == line.len();
-    kind.zip(object).filter(|_| whole).ok_or(Malformed)
-}
-
-#[derive(Deserialize)]
-struct Bookmark {
-    metadata: BookmarkMeta,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct BookmarkMeta {
-    resource_version: String,
-    annotations: Option<BookmarkAnnotations>,
-}
-
-#[derive(Deserialize)]
-struct BookmarkAnnotations {
-    #[serde(rename = "k8s.io/initial-events-end")]
-    initial_events_end: Option<String>,
 }
 
 impl<K> Clone for Query<K> {
@@ -382,75 +273,16 @@ impl<K> Clone for Query<K> {
         Self {
             origin: self.origin.clone(),
             endpoint: self.endpoint.clone(),
+            resolver: self.resolver.clone(),
             namespaces: self.namespaces.clone(),
             labels: self.labels.clone(),
             field_selector: self.field_selector.clone(),
             filter: self.filter.clone(),
             matching: self.matching.clone(),
-            downstream: self.downstream.clone(),
+            stored: self.stored.clone(),
+            no_streaming: Arc::clone(&self.no_streaming),
+            budget: Arc::clone(&self.budget),
             ..*self
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use kube::Client;
-
-    use super::*;
-    use crate::source::{Gvr, Watch};
-
-    #[tokio::test]
-    async fn only_what_is_said_to_be_gone_is_gone() {
-        let silent = tower::service_fn(|_: http::Request<kube::client::Body>| {
-            std::future::pending::<Result<http::Response<String>, std::convert::Infallible>>()
-        });
-        let endpoint =
-            Endpoint::new(Client::new(silent, "default"), Gvr::known("", "v1", "things"));
-        let query = Watch::new(endpoint, None, Decode::DOCUMENT).query;
-        let read = |kind: &str| {
-            let object = r#"{"metadata":{"name":"n","resourceVersion":"1"}}"#;
-            let line = format!(r#"{{"type":"{kind}","object":{object}}}"#);
-            match query.read(line.as_bytes(), false) {
-                Read::Event(Event::Apply(_), _) => "there",
-                Read::Event(Event::Delete(_), _) => "gone",
-                Read::Failed(_) => "failed",
-                _ => "else",
-            }
-        };
-        for (kind, wanted) in [
-            ("ADDED", "there"),
-            ("MODIFIED", "there"),
-            ("M\\u004fDIFIED", "there"),
-            ("DELETED", "gone"),
-            ("\\u0044ELETED", "gone"),
-            ("DELETE", "failed"),
-            ("DELETED\u{1}", "failed"),
-            ("", "failed"),
-        ] {
-            assert_eq!(read(kind), wanted, "{kind}");
-        }
-    }
-
-    #[test]
-    fn events_are_split_in_any_order() {
-        let object = r#"{"a":[{"type":"x"}],"object":"}"}"#;
-        for line in [
-            format!(r#"{{"type":"ADDED","object":{object}}}"#),
-            format!(" {{ \"object\" : {object} , \"new\":[1], \"type\" : \"ADDED\" }} \r\n"),
-        ] {
-            let (kind, json) = split(&line).unwrap();
-            assert_eq!((&*kind, json), ("ADDED", object));
-        }
-        for line in [
-            "",
-            "{}",
-            "[]",
-            r#"{"type":"ADDED"}"#,
-            r#"{"type":"A","object":{}}x"#,
-            r#"{"type":7,"object":{}}"#,
-        ] {
-            assert!(split(line).is_err(), "{line}");
         }
     }
 }

@@ -1,128 +1,160 @@
 //! One request to the API server, and its answer.
 
-use std::{future::Future, time::Duration};
+use std::{
+    convert::Infallible,
+    future::{Future, Ready, ready},
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use http::{HeaderMap, HeaderValue, Request, header};
-use kube::{Client, client::Body, core::Status};
-use tokio::time::timeout;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http_body_util::Empty;
+use kube::{Client, client::Body};
+use tokio::time::{Instant, timeout_at};
 
-use super::incoming::Incoming;
+use super::{incoming::Incoming, status::Status};
 use crate::{
+    clock::after,
     error::{Error, Reason, from_client},
     measure,
     source::Gvr,
 };
 
-/// How long the server may take to begin an answer, and to go on with that of a list.
+/// How long an answer that is no list and no watch may take, and by default each object of a list.
 pub(super) const ANSWER: Duration = Duration::from_secs(60);
 
-/// How long a watch waits for discovery before it begins without.
-const DISCOVERY: Duration = Duration::from_secs(5);
-
-/// Of a failure's body as much as a Status needs.
+/// A `Status` has no longer body.
 const LONGEST_STATUS: usize = 64 << 10;
 
-/// An aggregated API server may know the whole form only.
+/// The media types of metadata alone. An aggregated API server may know the whole form only.
 const METADATA: &str =
     "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 const METADATA_LIST: &str =
     "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
-/// One resource of one API server.
+/// A way to ask one API server about one resource.
 #[derive(Clone)]
 pub(super) struct Endpoint {
     pub(super) client: Client,
     pub(super) resource: Gvr,
     pub(super) metadata_only: bool,
-    /// Known to have no namespaces.
-    pub(super) cluster_scoped: bool,
     pub(super) requests: measure::Requests,
 }
 
-/// What a request is for. It says which representation to ask for, and what to call it in errors.
-#[derive(Clone, Copy)]
+/// The purpose of a request. It decides which representation is asked for, and names the request in
+/// errors.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verb {
     Get,
     List,
     Watch,
+    Discover,
+}
+
+impl Verb {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::List => "list",
+            Self::Watch => "watch",
+            Self::Discover => "discover",
+        }
+    }
+}
+
+/// A request that fails and succeeds under a name, such as "list v1/pods in `web`".
+pub(super) struct Asked {
+    pub(super) verb: Verb,
+    pub(super) what: String,
 }
 
 impl Endpoint {
     pub(super) fn new(client: Client, resource: Gvr) -> Self {
         let requests = measure::Requests::default();
-        Self { client, resource, metadata_only: false, cluster_scoped: false, requests }
+        Self { client, resource, metadata_only: false, requests }
     }
 
-    /// Sends a request that kube built, and gives the body of a good answer, which must begin
-    /// before `patience` is over.
+    /// Sends a request that kube built, and returns the body of a good answer, which must begin
+    /// within `patience`.
     pub(super) async fn open(
         &self,
-        verb: Verb,
+        asked: Asked,
         request: Result<Request<Vec<u8>>, kube::core::request::Error>,
         patience: Duration,
     ) -> Result<Incoming, Error> {
-        let (name, metadata) = match verb {
-            Verb::Get => ("get", METADATA),
-            Verb::List => ("list", METADATA_LIST),
-            Verb::Watch => ("watch", METADATA),
-        };
-        let what = format!("{name} {}", self.resource);
+        let Asked { verb, what } = asked;
         let mut request =
             request.map_err(|cause| Error::with_source(Reason::Other, &what, cause))?;
-        let accept = if self.metadata_only { metadata } else { "application/json" };
-        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(accept));
-
-        let mut measured = self.requests.begin(name);
-        let response = self.client.send(request.map(Body::from));
-        let response = in_time(&what, patience, response)
+        let accept = match verb {
+            Verb::Get | Verb::Watch if self.metadata_only => METADATA,
+            Verb::List if self.metadata_only => METADATA_LIST,
+            _ => "application/json",
+        };
+        let headers = request.headers_mut();
+        headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+        if verb == Verb::Watch {
+            // From 1.37 on the server compresses each event as a gzip member of its own, of which
+            // kube's client decodes the first only.
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        let request = request.map(|_| ());
+        let until = after(Instant::now(), patience);
+        let mut measured = self.requests.begin(verb.as_str());
+        let response = async {
+            let body = unrepeatable().await;
+            self.client.send(request.map(|()| body)).await
+        };
+        let response = in_time(&what, until, response)
             .await
             .and_then(|response| response.map_err(|cause| from_client(&what, cause)));
-        measured.answered(response.as_ref().ok().map(http::Response::status));
+        measured.answered(response.as_ref().ok().map(Response::status));
         let (head, body) = response?.into_parts();
         let mut incoming = Incoming::new(what.clone(), body).measured(measured);
         if head.status.is_success() {
             return Ok(incoming);
         }
-        let text = incoming.text_up_to(LONGEST_STATUS, ANSWER).await.unwrap_or_default();
-        Err(failure(&what, head.status.as_u16(), &text)
-            .with_retry_after(retry_after(&head.headers)))
-    }
-
-    /// Asks the server what it knows of the resource. Rejects a kind or a singular where a plural
-    /// belongs. That the resource, or the server, is not there is for the watch to report.
-    pub(super) async fn discover(&mut self) -> Result<(), Error> {
-        let wanted = self.resource.plural();
-        let (version, api_version) = (self.resource.version(), self.resource.api_version());
-        let served = async {
-            match self.resource.group() {
-                "" => self.client.list_core_api_resources(version).await,
-                _ => self.client.list_api_group_resources(&api_version).await,
-            }
-        };
-        let Ok(Ok(served)) = timeout(DISCOVERY, served).await else { return Ok(()) };
-        if let Some(found) = served.resources.iter().find(|resource| resource.name == wanted) {
-            self.cluster_scoped = !found.namespaced;
-            return Ok(());
-        }
-        let meant = served.resources.iter().find(|resource| {
-            !resource.name.contains('/')
-                && (resource.kind.eq_ignore_ascii_case(wanted)
-                    || resource.singular_name == wanted
-                    || resource.short_names.iter().flatten().any(|short| short == wanted))
-        });
-        meant.map_or(Ok(()), |meant| {
-            let message = format!(
-                "`{}` names no resource by its plural; {}/{} is meant",
-                self.resource,
-                self.resource.api_version(),
-                meant.name
-            );
-            Err(Error::new(Reason::Resource, message))
+        let until = after(Instant::now(), ANSWER);
+        let text = incoming.up_to(LONGEST_STATUS, until).await.unwrap_or_default();
+        let code = head.status.as_u16();
+        let error = Status::read(text).into_error(&what, Some(code)).of_verb(verb == Verb::Watch);
+        Err(match retry_after(&head.headers) {
+            None => error,
+            wait => error.with_retry_after(wait),
         })
     }
 }
 
-/// The resource and namespace of a collection's path.
+/// Returns an empty body that cannot be cloned.
+///
+/// A client as `Client::try_default` makes it answers 429, 503 and 504 itself, by up to 15 requests
+/// more, and so hides outages from the watch, which has a backoff of its own. That layer repeats only
+/// requests whose body can be cloned, and the body of an answer can't be.
+async fn unrepeatable() -> Body {
+    let local = Client::new(Nothing, "default");
+    let answer = local.send(Request::new(Body::empty())).await;
+    answer.map_or_else(|_| Body::empty(), Response::into_body)
+}
+
+/// A service that answers with an empty body.
+#[derive(Clone, Copy)]
+struct Nothing;
+
+impl tower_service::Service<Request<Body>> for Nothing {
+    type Response = Response<Empty<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        ready(Ok(Response::new(Empty::new())))
+    }
+}
+
+/// Returns the resource and namespace of a collection's path.
 pub(super) fn resource_of(url: &str) -> (Gvr, Option<String>) {
     let parts: Vec<&str> = url.trim_matches('/').split('/').collect();
     let (group, version, rest) = match parts[..] {
@@ -139,26 +171,20 @@ pub(super) fn resource_of(url: &str) -> (Gvr, Option<String>) {
     }
 }
 
+/// Waits for a part of an answer, but not beyond a moment.
 pub(super) async fn in_time<T>(
     what: &str,
-    patience: Duration,
+    until: Instant,
     future: impl Future<Output = T>,
 ) -> Result<T, Error> {
-    timeout(patience, future)
-        .await
-        .map_err(|_| Error::new(Reason::Timeout, format!("{what}: no answer for {patience:?}")))
+    let begun = Instant::now();
+    timeout_at(until, future).await.map_err(|_| {
+        let patience = until.saturating_duration_since(begun);
+        Error::new(Reason::Timeout, format!("{what}: no answer for {patience:?}"))
+    })
 }
 
-/// The error that an answer without success stands for. It may have a Status for a body, or the
-/// text of some proxy.
-fn failure(what: &str, code: u16, body: &str) -> Error {
-    match serde_json::from_str::<Status>(body) {
-        Ok(status) if !status.message.is_empty() => Error::reported(what, code, &status),
-        _ => Error::from_status(what, code, "", body.lines().next().unwrap_or_default()),
-    }
-}
-
-/// The API server gives seconds, never a date.
+/// Reads the `Retry-After` header, in which the API server gives seconds, never a date.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
@@ -179,20 +205,15 @@ mod tests {
         ] {
             let (gvr, own) = resource_of(url);
             assert_eq!((gvr.to_string().as_str(), own.as_deref()), (resource, namespace));
-            assert_eq!(gvr.url(namespace), url);
+            assert_eq!(gvr.url("v1", namespace), url);
         }
     }
 
-    #[test]
-    fn failures_say_what_the_server_said() {
-        let body = r#"{"kind":"Status","status":"Failure","message":"pods is forbidden","reason":"Forbidden","code":403}"#;
-        let error = failure("list v1/pods", 403, body);
-        assert!(error.is_forbidden());
-        assert_eq!(error.to_string(), "list v1/pods: pods is forbidden (403 Forbidden)");
-        let body = r#"{"kind":"Status","status":"Failure","message":"pods \"a\" not found","reason":"NotFound","details":{"name":"a","kind":"pods"},"code":404}"#;
-        assert!(failure("get v1/pods", 404, body).is_not_found());
-        let body = r#"{"kind":"Status","status":"Failure","message":"the server could not find the requested resource","reason":"NotFound","details":{},"code":404}"#;
-        assert!(failure("get v1/pods", 404, body).is_not_installed());
-        assert!(failure("list v1/pods", 404, "404 page not found\n").is_not_installed());
+    /// SEMANTICS: W17
+    #[tokio::test]
+    async fn a_request_is_empty_and_can_not_be_repeated() {
+        let body = unrepeatable().await;
+        assert!(body.try_clone().is_none());
+        assert!(http_body::Body::is_end_stream(&body), "so no chunk is announced");
     }
 }

@@ -1,14 +1,14 @@
-//! What a watch logs.
+//! The log lines of a watch.
 
 use std::time::Duration;
 
-use kube::runtime::{reflector::Lookup, watcher::Event};
+use kube::runtime::reflector::Lookup;
 use tokio::time::Instant;
 
-use super::query::{Collection, Query};
-use crate::error::Error;
+use super::{query::Query, target::Target};
+use crate::{error::Error, event::WatchEvent};
 
-/// An event with what all of them say: which watch it is.
+/// Logs with what all lines say: which watch it is.
 macro_rules! log {
     ($level:ident, $query:expr, $($rest:tt)*) => {
         tracing::$level!(
@@ -19,14 +19,20 @@ macro_rules! log {
     };
 }
 
+impl Target {
+    fn shown(&self) -> &str {
+        self.collection.namespace().unwrap_or_default()
+    }
+}
+
 impl<K> Query<K> {
-    pub(super) fn list_begins(&self, collection: &Collection, streaming: bool) {
-        log!(debug, self, namespace = collection.namespace, streaming, "list begins");
+    pub(super) fn list_begins(&self, target: &Target, streaming: bool) {
+        log!(debug, self, namespace = target.shown(), streaming, "list begins");
     }
 
     pub(super) fn list_is_complete(
         &self,
-        collection: &Collection,
+        target: &Target,
         objects: usize,
         version: &str,
         begun: Instant,
@@ -34,7 +40,7 @@ impl<K> Query<K> {
         log!(
             debug,
             self,
-            namespace = collection.namespace,
+            namespace = target.shown(),
             objects,
             resource_version = version,
             duration = ?begun.elapsed(),
@@ -47,31 +53,33 @@ impl<K> Query<K> {
     }
 
     pub(super) fn lists_again(&self, error: &Error, delay: Duration) {
-        log!(info, self, %error, reason = error.reason(), ?delay, "listing again");
+        log!(debug, self, %error, reason = error.reason(), ?delay, "listing again");
     }
 
     pub(super) fn tries_again(&self, error: &Error, delay: Duration) {
         log!(debug, self, %error, reason = error.reason(), ?delay, "trying again");
     }
 
-    /// Begins, or resumes.
-    pub(super) fn watches(&self, collection: &Collection, version: &str) {
-        log!(debug, self, namespace = collection.namespace, resource_version = version, "watching");
+    /// Logs that a watch is open, at first or again.
+    pub(super) fn watches(&self, target: &Target, version: &str) {
+        log!(debug, self, namespace = target.shown(), resource_version = version, "watching");
     }
 
-    pub(super) fn watch_ended(&self, collection: &Collection, version: &str) {
+    /// Logs that a watch that held is over, and resumed at once.
+    pub(super) fn resumes(&self, target: &Target, version: &str, error: Option<&Error>) {
         log!(
             debug,
             self,
-            namespace = collection.namespace,
+            namespace = target.shown(),
             resource_version = version,
-            "the server ended the watch, resuming"
+            error = error.map(tracing::field::display),
+            "the watch ended, resuming"
         );
     }
 
-    /// For each event, so it must cost nothing while nobody listens.
+    /// Logs an event. For each of them, so it must cost nothing while nobody listens.
     #[inline]
-    pub(super) fn has_event(&self, event: &Event<K>, version: &str)
+    pub(super) fn has_event(&self, event: &WatchEvent<K>, version: &str)
     where
         K: Lookup,
     {
@@ -79,9 +87,9 @@ impl<K> Query<K> {
             return;
         }
         let (what, object) = match event {
-            Event::Delete(object) => ("delete", object),
-            Event::Apply(object) | Event::InitApply(object) => ("apply", object),
-            Event::Init | Event::InitDone => return,
+            WatchEvent::Deleted(object) => ("delete", object),
+            WatchEvent::Applied(object) | WatchEvent::Listed(object) => ("apply", object),
+            _ => return,
         };
         log!(
             trace,

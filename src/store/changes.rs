@@ -9,7 +9,7 @@ use futures::{Stream, stream::FusedStream};
 use kube::runtime::reflector::Lookup;
 use tokio_stream::wrappers::WatchStream;
 
-use super::{Status, Store};
+use super::{Store, SyncState};
 use crate::{
     change::{Batch, Change},
     error::Error,
@@ -54,7 +54,7 @@ use crate::{
 #[must_use = "streams do nothing unless polled"]
 pub struct Changes<K> {
     store: Store<K>,
-    status: WatchStream<Status>,
+    status: WatchStream<SyncState>,
     last: Option<Snapshot<K>>,
     ended: bool,
 }
@@ -98,7 +98,7 @@ impl<K> Store<K> {
     where
         K: Lookup + Send + Sync + 'static,
     {
-        let status = WatchStream::new(self.status());
+        let status = WatchStream::new(self.subscribe());
         Changes { store: self.clone(), status, last: None, ended: false }
     }
 }

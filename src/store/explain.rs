@@ -13,7 +13,8 @@ pub struct Explain {
     pub resource: Arc<str>,
     /// What [`Watch::named`](crate::Watch::named) says.
     pub name: Option<Arc<str>>,
-    /// `loading`, `synced`, `relisting` or `ended`.
+    /// `loading`, `synced`, `relisting`, `degraded` (synced, but it can't be kept up to date) or
+    /// `ended`.
     pub state: &'static str,
     /// Up to which `resourceVersion` everything was seen; of several namespaces, in the one that is
     /// behind. `None` before that is known.

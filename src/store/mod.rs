@@ -2,8 +2,11 @@
 
 mod changes;
 mod explain;
-mod feedback;
+mod list;
+mod parts;
+mod published;
 mod status;
+mod trace;
 mod writer;
 
 use std::{borrow::Cow, fmt, future::Future, sync::Arc};
@@ -15,10 +18,14 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-pub use self::{changes::Changes, explain::Explain, status::SyncPolicy};
+pub use self::{
+    changes::Changes,
+    explain::Explain,
+    status::{CollectionStatus, StoreStatus, SyncPolicy},
+};
 pub(crate) use self::{
-    status::Status,
-    writer::{Applied, Writer},
+    status::SyncState,
+    writer::{Applied, Failed, Writer},
 };
 use crate::{
     clock::after,
@@ -52,17 +59,20 @@ use crate::{
 /// ```
 pub struct Store<K> {
     current: Arc<ArcSwap<Contents<K>>>,
-    status: watch::Receiver<Status>,
+    state: watch::Receiver<SyncState>,
 }
 
 impl<K> Store<K> {
-    pub(crate) fn new(current: Arc<ArcSwap<Contents<K>>>, status: watch::Receiver<Status>) -> Self {
-        Self { current, status }
+    pub(crate) fn new(
+        current: Arc<ArcSwap<Contents<K>>>,
+        state: watch::Receiver<SyncState>,
+    ) -> Self {
+        Self { current, state }
     }
 
-    /// What the writer says, from now on.
-    pub(crate) fn status(&self) -> watch::Receiver<Status> {
-        self.status.clone()
+    /// Returns what the writer publishes beside the snapshots, from now on.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<SyncState> {
+        self.state.clone()
     }
 
     /// The state as of now. Before the sync it is empty, unless the pipeline is
@@ -134,12 +144,110 @@ impl<K> Store<K> {
     /// # Ok(()) }
     /// ```
     pub fn is_synced(&self) -> bool {
-        self.status.borrow().synced
+        self.state.borrow().status.is_synced
     }
 
-    /// Whether there are objects whose newest version could not be decoded.
+    /// Returns how the stream that fills the store is doing. It takes the same time whatever the store
+    /// holds.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, prelude::*, watch, testing::{ApiServer, Fault, Verb}};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let server = ApiServer::new();
+    /// let configs = watch(Api::<ConfigMap>::all(server.client()));
+    /// let mut changes = configs.index(IndexBy::path("metadata.name")?);
+    /// let store = changes.store();
+    /// changes.first_synced().await?;
+    /// assert!(store.status().connected.is_some());
+    ///
+    /// server.fault(Verb::Watch, 1, Fault::status(503));
+    /// server.disconnect();
+    /// assert!(changes.next().await.unwrap().is_err());
+    /// let (error, since) = store.status().failing.unwrap();
+    /// assert_eq!((error.status(), since.elapsed().as_secs()), (Some(503), 0));
+    /// # Ok(()) }
+    /// ```
+    pub fn status(&self) -> StoreStatus {
+        self.state.borrow().status.clone()
+    }
+
+    /// Returns how each collection is doing: each namespace of a watch of several, or the whole
+    /// cluster. See [`SyncPolicy::partial`] for an example.
+    pub fn collections(&self) -> Vec<CollectionStatus> {
+        let collections = Arc::clone(&self.state.borrow().collections);
+        collections.values().cloned().collect()
+    }
+
+    /// Returns whether the store may be trusted, for a readiness probe: it is synced, no collection
+    /// has failed for longer than `max_silence`, and none was silent for longer.
+    ///
+    /// An idle kind is silent but for a bookmark about each minute, so less than two minutes is
+    /// too little.
+    ///
+    /// # Errors
+    ///
+    /// The failure that goes on; [`is_timeout`](Error::is_timeout) if nothing came for too long, or
+    /// if the store is not synced yet; [`is_ended`](Error::is_ended) if the stream that fills it ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, prelude::*, watch, testing::{ApiServer, Fault, On}};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let server = ApiServer::new();
+    /// let configs = watch(Api::<ConfigMap>::all(server.client()));
+    /// let configs = configs.index(IndexBy::path("metadata.name")?);
+    /// let store = configs.store();
+    /// let driving = configs.spawn();
+    /// let silence = Duration::from_secs(180);
+    /// assert!(store.healthy(silence).is_err(), "not synced yet");
+    /// store.synced().await?;
+    /// store.healthy(silence)?;
+    ///
+    /// server.fault(On::any(), 1_000_000, Fault::Refused);
+    /// server.disconnect();
+    /// tokio::time::sleep(2 * silence).await;
+    /// assert!(store.healthy(silence).unwrap_err().is_connection());
+    /// # Ok(()) }
+    /// ```
+    pub fn healthy(&self, max_silence: std::time::Duration) -> Result<(), Error> {
+        let state = self.state.borrow().clone();
+        if self.state.has_changed().is_err() {
+            return Err(ended(&state, "it was asked"));
+        }
+        let is_over = |since: Instant| since.elapsed() > max_silence;
+        if let Some((error, _)) = state
+            .status
+            .failing
+            .as_ref()
+            .filter(|(_, since)| is_over(*since) || !state.status.is_synced)
+        {
+            return Err(error.clone());
+        }
+        if !state.status.is_synced {
+            return Err(overdue(&state, "not synced yet".to_owned()));
+        }
+        for own in state.collections.values() {
+            if let Some((error, _)) = own.failing.as_ref().filter(|(_, since)| is_over(*since)) {
+                return Err(error.clone());
+            }
+            if own.last_word.is_some_and(is_over) {
+                let message = format!("nothing came of {} for {max_silence:?}", own.collection);
+                return Err(Error::new(Reason::Timeout, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns whether there are objects whose newest version could not be decoded.
     pub(crate) fn has_stale(&self) -> bool {
-        !self.status.borrow().stale.is_empty()
+        !self.state.borrow().stale.is_empty()
     }
 
     /// Waits until everything that existed is in, and gives the number of objects.
@@ -182,33 +290,42 @@ impl<K> Store<K> {
     /// # Ok(()) }
     /// ```
     pub async fn synced(&self) -> Result<usize, Error> {
-        let mut status = self.status.clone();
+        let mut state = self.state.clone();
         let mut progress = None;
         let mut deadline = Instant::now();
         loop {
             let policy = {
-                let status = status.borrow_and_update();
-                if status.synced {
+                let state = state.borrow_and_update();
+                if state.status.is_synced {
                     return Ok(self.current.load().len());
                 }
-                if let Some(error) = status.last_error.as_ref().filter(|error| error.is_refusal())
-                    && status.policy.fail_fast
+                if let Some((error, _)) = &state.status.failing
+                    && error.is_refusal()
+                    && state.policy.fail_fast
                 {
                     return Err(error.clone());
                 }
-                if progress != Some(status.events) {
-                    progress = Some(status.events);
-                    deadline = after(Instant::now(), status.policy.deadline);
+                if progress != Some(state.progress) {
+                    progress = Some(state.progress);
+                    deadline = after(Instant::now(), state.policy.deadline);
                 }
-                status.policy
+                state.policy
             };
-            match timeout_at(deadline, status.changed()).await {
+            match timeout_at(deadline, state.changed()).await {
                 Ok(Ok(())) => {}
-                Ok(Err(_)) if status.borrow().synced => return Ok(self.current.load().len()),
-                Ok(Err(_)) => return Err(ended(&status.borrow(), "it was synced")),
+                Ok(Err(_)) if state.borrow().status.is_synced => {
+                    return Ok(self.current.load().len());
+                }
+                Ok(Err(_)) => return Err(ended(&state.borrow(), "it was synced")),
                 Err(_) => {
-                    let message = format!("not synced, and no progress for {:?}", policy.deadline);
-                    return Err(overdue(&status.borrow(), message));
+                    let state = state.borrow();
+                    let missing = match &*state.missing() {
+                        "" => String::new(),
+                        missing => format!("; missing: {missing}"),
+                    };
+                    let message =
+                        format!("not synced, and no progress for {:?}{missing}", policy.deadline);
+                    return Err(overdue(&state, message));
                 }
             }
         }
@@ -324,35 +441,38 @@ impl<K> Store<K> {
             let message = "an object without a name or a resourceVersion can't be waited for";
             return Err(Error::new(Reason::Other, message));
         }
-        let mut status = self.status.clone();
-        let patience = status.borrow().policy.deadline;
+        let mut state = self.state.clone();
+        let patience = state.borrow().policy.deadline;
         let deadline = after(Instant::now(), patience);
         loop {
-            let is_past = {
-                let status = status.borrow_and_update();
-                let passed =
-                    status.position.of(namespace).is_some_and(|own| has_reached(own, version));
-                passed && !status.stale.contains(&(namespace.to_owned(), name.to_owned()))
+            let (is_past, is_outdated) = {
+                let state = state.borrow_and_update();
+                let own = state.collection_of(namespace);
+                let reached = own.and_then(|own| own.resource_version.as_deref());
+                let is_past = reached.is_some_and(|own| has_reached(own, version));
+                let is_stale = state.stale.contains(&(namespace.to_owned(), name.to_owned()));
+                (is_past && !is_stale, own.is_some_and(|own| own.is_outdated))
             };
-            // Later than what was told of it, or at the same time.
+            // Not earlier than the state that was just looked at.
             let snapshot = self.snapshot();
-            let is_seen = match snapshot.object(namespace, name) {
-                Some(object) => {
-                    object.resource_version().is_some_and(|own| has_reached(&own, version))
-                }
-                None => is_past,
-            };
+            let is_seen = !is_outdated
+                && match snapshot.object(namespace, name) {
+                    Some(object) => {
+                        object.resource_version().is_some_and(|own| has_reached(&own, version))
+                    }
+                    None => is_past,
+                };
             if is_seen {
                 return Ok(snapshot);
             }
             let what =
                 || format!("{} at resourceVersion {version}", NamespacedName(namespace, name));
-            match timeout_at(deadline, status.changed()).await {
+            match timeout_at(deadline, state.changed()).await {
                 Ok(Ok(())) => {}
-                Ok(Err(_)) => return Err(ended(&status.borrow(), &format!("it had {}", what()))),
+                Ok(Err(_)) => return Err(ended(&state.borrow(), &format!("it had {}", what()))),
                 Err(_) => {
                     let message = format!("{} was not seen for {patience:?}", what());
-                    return Err(overdue(&status.borrow(), message));
+                    return Err(overdue(&state.borrow(), message));
                 }
             }
         }
@@ -412,68 +532,71 @@ impl<K> Store<K> {
     {
         let snapshot = self.current.load();
         // The writer waits for whoever borrows it.
-        let status = self.status.borrow().clone();
-        let origin = snapshot.origin();
-        let silent = status.heard.map(|heard| heard.elapsed().as_millis());
+        let state = self.state.borrow().clone();
+        let origin = &snapshot.context().origin;
+        let silent = state.status.last_word.map(|last_word| last_word.elapsed().as_millis());
         Explain {
             resource: Arc::clone(&origin.resource),
             name: origin.name.clone(),
-            state: self.state(&status),
-            resource_version: status.position.earliest().map(str::to_owned),
+            state: self.state_of(&state),
+            resource_version: state.earliest().map(str::to_owned),
             silent_ms: silent.map(|silent| u64::try_from(silent).unwrap_or(u64::MAX)),
             objects: snapshot.len(),
             bytes: snapshot.bytes(),
-            pending: status.pending,
+            pending: state.pending,
             indexes: snapshot.indexes().collect(),
-            stale: status
+            stale: state
                 .stale
                 .iter()
                 .map(|(namespace, name)| NamespacedName(namespace, name).to_string())
                 .collect(),
-            last_error: status.last_error.as_ref().map(ToString::to_string),
+            last_error: state.last_error.as_ref().map(ToString::to_string),
         }
     }
 }
 
 impl<K> Store<K> {
-    fn state(&self, status: &Status) -> &'static str {
-        match (status.synced, status.listing, self.status.has_changed().is_err()) {
-            (_, _, true) => "ended",
-            (false, _, _) => "loading",
-            (true, true, _) => "relisting",
-            (true, false, _) => "synced",
+    fn state_of(&self, state: &SyncState) -> &'static str {
+        let is_failing = state.status.failing.is_some();
+        match (state.status.is_synced, state.listing) {
+            _ if self.state.has_changed().is_err() => "ended",
+            (false, _) => "loading",
+            (true, _) if is_failing => "degraded",
+            (true, true) => "relisting",
+            (true, false) => "synced",
         }
     }
 }
 
 impl<K> Clone for Store<K> {
     fn clone(&self) -> Self {
-        Self { current: Arc::clone(&self.current), status: self.status.clone() }
+        Self { current: Arc::clone(&self.current), state: self.state.clone() }
     }
 }
 
 impl<K> fmt::Debug for Store<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let status = self.status.borrow();
+        let state = self.state.borrow();
         f.debug_struct("Store")
-            .field("resource", &self.current.load().origin().resource)
-            .field("state", &self.state(&status))
+            .field("resource", &self.current.load().context().origin.resource)
+            .field("state", &self.state_of(&state))
             .field("objects", &self.current.load().len())
-            .field("last_error", &status.last_error.as_ref().map(ToString::to_string))
+            .field("last_error", &state.last_error.as_ref().map(ToString::to_string))
             .finish_non_exhaustive()
     }
 }
 
-fn ended(status: &Status, before: &str) -> Error {
+fn ended(state: &SyncState, before: &str) -> Error {
     let message = format!("the stream that fills the store ended before {before}");
-    match status.last_error.clone() {
+    match state.last_error.clone() {
         Some(error) => Error::with_source(Reason::Ended, message, error),
         None => Error::new(Reason::Ended, message),
     }
 }
 
-fn overdue(status: &Status, message: String) -> Error {
-    match status.last_error.clone() {
+fn overdue(state: &SyncState, message: String) -> Error {
+    let failing = state.status.failing.as_ref().map(|(error, _)| error);
+    match failing.or(state.last_error.as_ref()).cloned() {
         Some(error) if error.is_refusal() => error,
         Some(error) => Error::with_source(Reason::Timeout, message, error),
         None => Error::new(Reason::Timeout, message),
@@ -489,10 +612,11 @@ mod tests {
 
     #[test]
     fn stale_objects_are_named_with_their_namespace_if_they_have_one() {
-        let mut writer = Writer::<Node>::new(IndexBy::path("metadata.name").unwrap());
+        let mut writer =
+            Writer::<Node>::new(IndexBy::path("metadata.name").unwrap(), Arc::default());
         let cause = serde_json::from_str::<u8>("").unwrap_err();
         for namespace in ["", "web"] {
-            writer.failed(&Error::undecodable(namespace, "node-1", &cause));
+            writer.failed(Error::undecodable(namespace, "node-1", &cause));
         }
         assert_eq!(writer.store().explain().stale, ["node-1", "web/node-1"]);
     }

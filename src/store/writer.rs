@@ -3,71 +3,92 @@
 use std::{collections::BTreeSet, mem, sync::Arc};
 
 use arc_swap::ArcSwap;
-use kube::runtime::{reflector::Lookup, watcher::Event};
+use kube::runtime::reflector::Lookup;
 use tokio::{sync::watch, time::Instant};
 
-use super::{Status, Store, SyncPolicy, feedback::Feedback};
+use super::{
+    Store, SyncPolicy, SyncState,
+    list::{List, Listed},
+    parts::{Part, Parts},
+    published::Published,
+    trace,
+};
 use crate::{
     change::Batch,
-    error::Error,
+    clock::after,
+    error::{Error, Reason},
+    event::{Collection, Context, Scope, WatchEvent},
     index::IndexBy,
     measure,
-    namespaced_name::owned_identity,
-    origin::Origin,
-    snapshot::{Contents, Snapshot, named, order},
-    strain::Strainer,
+    namespaced_name::{identity, owned_identity},
+    snapshot::{Contents, Snapshot, named},
 };
+
+/// How long an optional kind must be gone before its objects are deleted.
+const GRACE: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// The writing side of a store. There is one, it isn't `Clone`, and readers never wait for it.
 pub(crate) struct Writer<K> {
-    /// What the next snapshot will be.
+    /// The next snapshot.
     working: Contents<K>,
-    /// What readers see.
+    /// The snapshot that readers see.
     published: Snapshot<K>,
     /// How often `working` was changed since it was last published.
     changes: usize,
-    /// Whether anything came in since the stores were last told.
-    news: bool,
-    /// The list that is coming in, until its `InitDone`.
-    list: Option<List<K>>,
+    /// Whether the pipeline's identity changed since then.
+    is_renamed: bool,
+    parts: Parts<K>,
     phase: Phase,
-    /// Whether a kind that can't be listed counts as one without objects.
-    optional: bool,
-    /// Whether the watch says how far it is. Else the objects that come do.
-    is_told: bool,
-    /// Objects whose newest version would not decode. What is no longer one of them the stores are
-    /// told when they can see it.
+    /// The refusals with which the kind counts as one without objects, if it is optional.
+    optional: Option<Arc<Forgiven>>,
+    policy: SyncPolicy,
+    /// Objects whose newest version would not decode. Removals from this set are published together
+    /// with the snapshot that contains the repaired object.
     stale: Arc<BTreeSet<(String, String)>>,
+    /// Whether anything is to be published beside the snapshot.
+    news: News,
+    /// A failure of no collection, such as that of the watch of `Namespaces`.
+    outside: Option<(Error, Instant)>,
+    /// The failure that goes on for the longest time.
+    failing: Option<(Error, Instant)>,
+    /// Whether a list was coming in when the stores were last informed.
+    listing: bool,
+    last_error: Option<Error>,
+    progress: u64,
+    /// When the load last made progress.
+    progressed: Instant,
+    last_word: Option<Instant>,
     current: Arc<ArcSwap<Contents<K>>>,
-    feedback: Arc<Feedback<K>>,
-    status: watch::Sender<Status>,
+    state: watch::Sender<SyncState>,
     meter: measure::Store,
+    outage: trace::Outage,
 }
+
+/// Whether a refusal is forgiven.
+pub(crate) type Forgiven = dyn Fn(&Error) -> bool + Send + Sync;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Before the first list is complete. Published as it comes in only where that is asked for.
+    /// Before the load is complete. It is published as it comes in only where that is asked for.
     Loading {
         progress: bool,
     },
     Live,
 }
 
-/// A list on its way in. It is set aside until it is complete, so that a list that is cut, or
-/// begun again, leaves nothing behind.
-struct List<K> {
-    /// What came: an object, and whether it is there. Of several with one identity the last
-    /// counts.
-    objects: Vec<(Arc<K>, bool)>,
-    /// How long `objects` may become before it is settled.
-    limit: usize,
-    /// The newest resourceVersion in it.
-    version: u64,
-    /// Objects that are listed, but in a version that would not decode.
-    undecodable: BTreeSet<(String, String)>,
+/// The changes in the sync state since it was last published.
+#[derive(Clone, Copy, Default)]
+struct News {
+    /// Something came from the API server.
+    heard: bool,
+    /// Something of a collection that is not complete.
+    progress: bool,
+    /// Something failed, or recovered, or the collections are others.
+    other: bool,
+    failed: bool,
 }
 
-/// What an event did.
+/// The effect of an event or a failure.
 pub(crate) enum Applied<K> {
     /// It is in the working state, or set aside.
     Noted,
@@ -76,44 +97,68 @@ pub(crate) enum Applied<K> {
     Synced(Option<Batch<K>>),
 }
 
+/// The effect of a failure.
+pub(crate) struct Failed<K> {
+    /// The failure as an item, unless it is none here.
+    pub(crate) item: Option<Error>,
+    pub(crate) applied: Applied<K>,
+}
+
 impl<K: Lookup> Writer<K> {
-    pub(crate) fn new(by: IndexBy<K>) -> Self {
-        let working = Contents::new(by);
+    pub(crate) fn new(by: IndexBy<K>, context: Arc<Context<K>>) -> Self {
+        let working = Contents::new(by, context);
         let published = Snapshot(Arc::new(working.clone()));
         let current = Arc::new(ArcSwap::new(Arc::clone(&published.0)));
-        let feedback = Arc::new(Feedback::new(Arc::clone(&current)));
-        let meter = measure::Store::new(working.origin(), working.index_names());
+        let meter = meter(&working);
         Self {
             working,
-            current,
-            feedback,
             published,
             changes: 0,
-            news: false,
-            list: None,
+            is_renamed: false,
+            parts: Parts::new(),
             phase: Phase::Loading { progress: false },
-            optional: false,
-            is_told: false,
+            optional: None,
+            policy: SyncPolicy::default(),
             stale: Arc::default(),
-            status: watch::Sender::default(),
+            news: News::default(),
+            outside: None,
+            failing: None,
+            listing: false,
+            last_error: None,
+            progress: 0,
+            progressed: Instant::now(),
+            last_word: None,
+            current,
+            state: watch::Sender::default(),
             meter,
+            outage: trace::Outage::default(),
         }
     }
 
     pub(crate) fn store(&self) -> Store<K> {
-        Store::new(Arc::clone(&self.current), self.status.subscribe())
+        Store::new(Arc::clone(&self.current), self.state.subscribe())
     }
 
-    /// For a watch that tells more than its events.
-    pub(crate) fn feedback(&mut self) -> Arc<Feedback<K>> {
-        self.is_told = true;
-        Arc::clone(&self.feedback)
+    /// Returns the published snapshot, for the watch that feeds this writer.
+    pub(crate) fn published(&self) -> Published<K> {
+        Published(Arc::clone(&self.current))
     }
 
-    /// What the objects will have gone through, before any has come.
-    pub(crate) fn behind(&mut self, strainer: Strainer<K>) {
-        self.working.behind(strainer);
-        self.show();
+    /// Takes over the pipeline's identity.
+    pub(crate) fn set_context(&mut self, context: &Arc<Context<K>>) {
+        if Arc::ptr_eq(self.working.context(), context) {
+            return;
+        }
+        let is_same = self.working.context().origin == context.origin;
+        self.working.set_context(Arc::clone(context));
+        if !is_same {
+            self.meter = meter(&self.working);
+        }
+        if self.published.is_empty() && self.working.is_empty() {
+            self.show();
+        } else {
+            self.is_renamed = true;
+        }
     }
 
     pub(crate) fn with_progress(&mut self) {
@@ -121,119 +166,216 @@ impl<K: Lookup> Writer<K> {
     }
 
     pub(crate) fn set_policy(&mut self, policy: SyncPolicy) {
-        self.status.send_modify(|status| status.policy = policy);
+        self.policy = policy;
+        self.state.send_modify(|state| state.policy = policy);
     }
 
-    pub(crate) fn optional(&mut self) {
-        self.optional = true;
+    pub(crate) fn set_optional(&mut self, forgiven: Arc<Forgiven>) {
+        self.optional = Some(forgiven);
     }
 
     pub(crate) fn is_synced(&self) -> bool {
         self.phase == Phase::Live
     }
 
+    /// Returns when the store is to be synced without the collections that are missing.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let is_partial = self.policy.partial || self.optional.is_some();
+        let waits = is_partial && !self.is_synced() && self.parts.is_settled;
+        let some = waits && self.parts.iter().any(|part| part.status.is_complete);
+        some.then(|| after(self.progressed, self.policy.deadline))
+    }
+
+    /// Ends the load without the collections that are missing.
+    pub(crate) fn give_up_missing(&mut self) -> Applied<K> {
+        self.sync()
+    }
+
     /// Takes one event in. Readers see it after the next [`publish`](Self::publish).
     ///
     /// # Errors
     ///
-    /// An object without a name.
-    pub(crate) fn apply(&mut self, event: Event<K>) -> Result<Applied<K>, Error> {
-        // That a list begins is no progress: one that fails begins again and again.
-        self.news |= !matches!(event, Event::Init);
+    /// An object without a name, or of a namespace that is not watched.
+    pub(crate) fn apply(&mut self, event: WatchEvent<K>) -> Result<Applied<K>, Error> {
         match event {
-            Event::Init => {
-                self.list = Some(List::new());
-                self.feedback.take();
-                self.status.send_modify(|status| status.listing = true);
+            WatchEvent::Scope(scope) => return Ok(self.follow(&scope)),
+            // A list that begins is no progress: one that fails begins again and again.
+            WatchEvent::Restarted { collection, anew } => {
+                let Some(at) = self.parts.named(&collection) else {
+                    return Err(foreign(&collection));
+                };
+                let part = self.parts.at(at);
+                part.list = Some(List::new());
+                if anew {
+                    part.status.is_outdated = true;
+                    part.status.resource_version = None;
+                }
+                self.news.other = true;
             }
-            Event::InitApply(object) => self.listed(named(object)?),
-            Event::InitDone => return Ok(self.complete()),
-            // Before the sync there is nothing to compare with: it is part of the load.
-            Event::Apply(object) if !self.is_synced() => self.listed(named(object)?),
-            Event::Apply(object) => {
-                self.meter.applied.add(1);
+            WatchEvent::Listed(object) => {
                 let object = named(object)?;
-                if let Some(list) = &mut self.list {
+                let at = self.of_object(&object)?;
+                self.listed(at, object);
+            }
+            WatchEvent::Unchanged { namespace, name } => {
+                // The watch looked this snapshot up.
+                let known = self.published.object(&namespace, &name);
+                let Some(object) =
+                    known.or_else(|| self.working.object(&namespace, &name)).cloned()
+                else {
+                    let why =
+                        format!("{namespace}/{name} is said to be unchanged, but is not stored");
+                    return Err(Error::new(Reason::Other, why));
+                };
+                let at = self.of_object(&object)?;
+                self.meter.kept.add(1);
+                self.hear(at);
+                self.list(at).note(object, true);
+            }
+            WatchEvent::ListComplete { collection, version } => {
+                let Some(at) = self.parts.named(&collection) else {
+                    return Err(foreign(&collection));
+                };
+                return Ok(self.complete(at, version));
+            }
+            WatchEvent::Applied(object) => {
+                let object = named(object)?;
+                let at = self.of_object(&object)?;
+                // Before the list is complete there is nothing to compare with.
+                if !self.parts.at(at).status.is_complete {
+                    self.listed(at, object);
+                    return Ok(Applied::Noted);
+                }
+                self.meter.applied.add(1);
+                self.hear(at);
+                self.reached(at, object.resource_version().as_deref());
+                if let Some(list) = &mut self.parts.at(at).list {
                     list.note(Arc::clone(&object), true);
                 }
-                self.working.version = self.working.version.max(version(&*object));
-                self.passed(&*object);
                 self.put(&object);
             }
-            Event::Delete(object) => {
-                self.meter.deleted.add(1);
+            WatchEvent::Deleted(object) => {
                 let object = named(object)?;
-                if let Some(list) = &mut self.list {
+                let at = self.of_object(&object)?;
+                self.meter.deleted.add(1);
+                self.hear(at);
+                self.reached(at, object.resource_version().as_deref());
+                if let Some(list) = &mut self.parts.at(at).list {
                     list.note(Arc::clone(&object), false);
                 }
-                self.working.version = self.working.version.max(version(&*object));
-                if self.is_synced() {
-                    self.passed(&*object);
-                }
                 self.take(&object);
+            }
+            WatchEvent::Gone { namespace, name, version } => {
+                let Some(at) = self.parts.of(&namespace) else { return Err(unwatched(&namespace)) };
+                self.meter.deleted.add(1);
+                self.hear(at);
+                self.reached(at, version.as_deref());
+                if let Some(list) = &mut self.parts.at(at).list {
+                    list.remove(&namespace, &name);
+                }
+                if let Some(object) = self.working.object(&namespace, &name).cloned() {
+                    self.take(&object);
+                }
+                self.repaired(|| (namespace, name));
+            }
+            WatchEvent::Bookmark { collection, version } => {
+                let Some(at) = self.parts.named(&collection) else {
+                    return Err(foreign(&collection));
+                };
+                self.hear(at);
+                self.reached(at, Some(&version));
             }
         }
         Ok(Applied::Noted)
     }
 
     /// Takes note of a failure upstream.
-    pub(crate) fn failed(&mut self, error: &Error) {
-        let stale = error.object().map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
-        if let (Some(list), Some(object)) = (&mut self.list, stale.clone()) {
-            list.undecodable.insert(object);
-        }
-        if let Some(object) = stale {
-            Arc::make_mut(&mut self.stale).insert(object);
-        }
-        self.meter.stale(self.stale.len());
-        if !self.forgives(error) {
+    pub(crate) fn failed(&mut self, error: Error) -> Failed<K> {
+        let failed = self.take_failure(error);
+        self.inform();
+        failed
+    }
+
+    fn take_failure(&mut self, error: Error) -> Failed<K> {
+        let at = self.parts.of_failure(&error);
+        self.news.other = true;
+        self.news.failed = true;
+        if error.is_undecodable() {
+            let object = error.object();
+            let object = object.map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
+            if let Some(list) = at.and_then(|at| self.parts.at(at).list.as_mut()) {
+                list.failed(object.clone());
+            }
+            let is_first = self.stale.is_empty();
+            if let Some(object) = object {
+                Arc::make_mut(&mut self.stale).insert(object);
+            }
+            self.meter.stale(self.stale.len());
             self.meter.failed(error.reason());
+            trace::undecodable(&self.working.context().origin, &error, is_first);
+            self.last_error = Some(error.clone());
+            return Failed { item: Some(error.logged()), applied: Applied::Noted };
         }
-        self.status.send_modify(|status| {
-            status.last_error = Some(error.clone());
-            status.stale = Arc::clone(&self.stale);
-        });
-    }
-
-    /// Whether a failure is none here, because the kind is optional and not installed.
-    pub(crate) fn forgives(&self, error: &Error) -> bool {
-        self.optional && error.is_not_installed()
-    }
-
-    /// Counts an optional kind that is refused as complete, unless part of it has come already.
-    /// What comes later is a change. Nothing can be unpublished then.
-    pub(crate) fn waive(&mut self, error: &Error) -> bool {
-        let waived = self.optional
-            && error.is_refusal()
-            && !self.is_synced()
-            && self.working.is_empty()
-            && self.list.as_ref().is_none_or(|list| list.objects.is_empty());
-        if waived {
-            self.phase = Phase::Live;
-            self.news = true;
-            self.tell();
-            let Origin { resource, name } = self.working.origin();
-            let reason = error.reason();
-            tracing::info!(
-                resource = &**resource,
-                name = name.as_deref(),
-                reason,
-                "optional, and counts as empty"
-            );
+        if let Some(at) = at
+            && self.optional.as_ref().is_some_and(|forgives| forgives(&error))
+        {
+            return self.forgive(at, error);
         }
-        waived
+        self.meter.failed(error.reason());
+        let now = Instant::now();
+        let failing = match at {
+            Some(at) => {
+                let status = &mut self.parts.at(at).status;
+                status.connected = None;
+                &mut status.failing
+            }
+            None => &mut self.outside,
+        };
+        let since = failing.as_ref().map_or(now, |(_, since)| *since);
+        *failing = Some((error.clone(), since));
+        self.outage.goes_on(&self.working.context().origin, &error, now);
+        self.last_error = Some(error.clone());
+        Failed { item: Some(error.logged()), applied: Applied::Noted }
     }
 
-    /// Lets readers see all events so far, and gives what changed since the last time.
+    /// Counts a kind that need not be there as one without objects: at once in the load, and after a
+    /// while where it had some.
+    fn forgive(&mut self, at: usize, error: Error) -> Failed<K> {
+        let now = Instant::now();
+        let part = self.parts.at(at);
+        let since = *part.missing_since.get_or_insert(now);
+        let is_confirmed = now.duration_since(since) >= GRACE;
+        let namespace = part.collection.namespace().map(str::to_owned);
+        let silent = error.is_not_installed();
+        self.last_error = Some(error.clone());
+        if !part.status.is_complete {
+            let has_none = part.list.as_ref().is_none_or(|list| list.len() == 0);
+            if has_none && self.working.objects_in(namespace.as_deref()).len() == 0 {
+                part.status.is_complete = true;
+                trace::counts_as_empty(&self.working.context().origin, &error);
+            }
+        } else if is_confirmed {
+            self.empty(namespace.as_deref());
+        }
+        let item = (!silent).then(|| error.logged());
+        Failed { item, applied: self.sync_if_complete() }
+    }
+
+    /// Lets readers see all events so far, and returns the difference since the last time.
     pub(crate) fn publish(&mut self) -> Option<Batch<K>> {
+        if self.phase == (Phase::Loading { progress: false }) {
+            self.inform();
+            return None;
+        }
         let previous = self.published.clone();
         let changes = self.swap();
         let batch = match changes {
+            0 => None,
             // Two changes may make none. One is one.
             1 => Some(Batch::new(&previous, &self.published)),
             _ => Batch::between(&previous, &self.published),
         };
-        self.tell();
+        self.inform();
         batch
     }
 
@@ -244,175 +386,295 @@ impl<K: Lookup> Writer<K> {
     fn show(&mut self) {
         self.published = Snapshot(Arc::new(self.working.clone()));
         self.current.store(Arc::clone(&self.published.0));
+        self.is_renamed = false;
     }
 
-    /// Gives how many changes it made visible.
+    /// Publishes the working state; returns how many changes that made visible.
     fn swap(&mut self) -> usize {
         let changes = mem::take(&mut self.changes);
         if changes > 0 {
             self.show();
             self.meter.published(self.published.len(), self.published.0.index_entries());
+        } else if self.is_renamed {
+            self.show();
         }
         changes
     }
 
-    /// Wakes those who wait. After the swap, so that they find what they are told of.
-    fn tell(&mut self) {
+    /// Publishes the sync state. After the swap, so that whoever it wakes finds the snapshot that it is
+    /// about.
+    fn inform(&mut self) {
         let news = mem::take(&mut self.news);
-        let mut position = self.feedback.position();
-        let moved = mem::take(&mut position.1);
-        if !news && !moved {
+        if !(news.heard || news.other) {
             return;
         }
-        let (synced, listing) = (self.phase == Phase::Live, self.list.is_some());
-        let listed = self.list.as_ref().map_or(0, |list| list.objects.len() + self.feedback.len());
-        if news {
-            self.meter.told(synced, self.stale.len());
+        let synced = self.is_synced();
+        let now = Instant::now();
+        if news.progress {
+            self.progress += 1;
+            self.progressed = now;
         }
-        self.status.send_modify(|status| {
-            status.heard = Some(Instant::now());
-            if moved {
-                status.position.follow(&position.0);
+        if news.heard {
+            self.last_word = Some(now);
+        }
+        self.meter.told(synced, self.stale.len());
+        if news.other {
+            self.failing = match (self.parts.failing(), self.outside.clone()) {
+                (Some(one), Some(other)) => Some(if one.1 <= other.1 { one } else { other }),
+                (one, other) => one.or(other),
+            };
+        }
+        if self.failing.is_none() {
+            self.outage.ends(&self.working.context().origin, now);
+            if news.heard && !news.failed {
+                self.last_error = None;
             }
-            if news {
-                status.synced = synced;
-                status.listing = listing;
-                status.pending = listed;
-                status.last_error = None;
-                status.stale = Arc::clone(&self.stale);
-                status.events += 1;
+        }
+        let health = news.other.then(|| {
+            let connected = self.parts.connected().filter(|_| self.failing.is_none());
+            (connected, self.failing.clone())
+        });
+        // While nothing is listed, there is nothing to count.
+        let lists =
+            (news.other || self.listing).then(|| (self.parts.pending(), self.parts.is_listing()));
+        self.listing = lists.is_some_and(|(_, listing)| listing);
+        let (last_error, stale) = (self.last_error.clone(), Arc::clone(&self.stale));
+        let (progress, last_word) = (self.progress, self.last_word);
+        let all = self.parts.len();
+        let changed = self.parts.take_changed(now);
+        self.state.send_modify(|state| {
+            state.status.is_synced = synced;
+            if let Some((connected, failing)) = health {
+                state.status.connected = connected;
+                state.status.failing = failing;
+            }
+            state.status.last_word = last_word;
+            if let Some((pending, listing)) = lists {
+                state.pending = pending;
+                state.listing = listing;
+            }
+            state.last_error = last_error;
+            state.stale = stale;
+            state.progress = progress;
+            let collections = Arc::make_mut(&mut state.collections);
+            if collections.len() > all {
+                collections.clear();
+            }
+            for part in changed {
+                collections.insert(part.collection.clone(), part.status.clone());
             }
         });
     }
 
-    fn passed(&self, object: &K) {
-        if !self.is_told
-            && let Some(version) = object.resource_version()
-        {
-            self.feedback.passed(&version);
+    fn of_object(&mut self, object: &K) -> Result<usize, Error> {
+        let (namespace, _) = identity(object);
+        self.parts.of(&namespace).ok_or_else(|| unwatched(&namespace))
+    }
+
+    /// Takes note that the API server sent something about a collection.
+    fn hear(&mut self, at: usize) {
+        self.news.heard = true;
+        let part = self.parts.at(at);
+        part.is_heard = true;
+        let status = &mut part.status;
+        self.news.progress |= !status.is_complete;
+        // Parts of a list prove nothing: it may fail again and again.
+        if part.list.is_none() {
+            part.missing_since = None;
+            if status.failing.take().is_some() || status.connected.is_none() {
+                self.news.other = true;
+                status.connected.get_or_insert_with(Instant::now);
+            }
         }
     }
 
-    fn listed(&mut self, object: Arc<K>) {
+    /// Takes note that everything up to a version was seen.
+    fn reached(&mut self, at: usize, version: Option<&str>) {
+        let Some(version) = version else { return };
+        let number = version.parse().unwrap_or_default();
+        self.working.version = self.working.version.max(number);
+        let part = self.parts.at(at);
+        if part.status.is_complete && part.list.is_none() {
+            part.reached(version);
+        }
+    }
+
+    fn list(&mut self, at: usize) -> &mut List<K> {
+        self.parts.at(at).list.get_or_insert_with(List::new)
+    }
+
+    fn listed(&mut self, at: usize, object: Arc<K>) {
         self.meter.listed.add(1);
+        self.hear(at);
         // Keeping the stored object where nothing changed is what makes a relist cheap: the new
         // copy is freed at once.
         let object = match self.working.same_version(&object) {
-            Some(stored) => Arc::clone(stored),
-            None => object,
+            Some(stored) if !self.parts.at(at).status.is_outdated => Arc::clone(stored),
+            _ => object,
         };
         if self.phase == (Phase::Loading { progress: true }) {
             self.put(&object);
         }
-        let version = version(&*object);
-        let list = self.list.get_or_insert_with(List::new);
-        list.version = list.version.max(version);
-        list.note(object, true);
+        self.list(at).note(object, true);
     }
 
-    /// The list is complete: it becomes the state, by way of what differs.
-    fn complete(&mut self) -> Applied<K> {
-        let mut list = self.list.take().unwrap_or_else(List::new);
-        let kept = self.feedback.take();
-        self.meter.kept.add(kept.len());
-        for object in kept {
-            list.note(object, true);
+    /// The list of a collection is complete: it becomes the state, by way of what differs.
+    fn complete(&mut self, at: usize, version: Option<String>) -> Applied<K> {
+        let now = Instant::now();
+        let part = self.parts.at(at);
+        let Listed { objects, undecodable, is_all_named } =
+            part.list.take().unwrap_or_else(List::new).complete();
+        let Part { collection, status, .. } = part;
+        let anew = mem::take(&mut status.is_outdated);
+        status.is_complete = true;
+        status.failing = None;
+        status.connected.get_or_insert(now);
+        let namespace = collection.namespace().map(str::to_owned);
+        part.missing_since = None;
+        part.is_heard = true;
+        self.news.heard = true;
+        self.news.progress = true;
+        self.news.other = true;
+        if version.is_some() {
+            self.parts.at(at).status.resource_version.clone_from(&version);
+            self.reached(at, version.as_deref());
+        } else {
+            // What comes in order is a lower bound.
+            for object in &objects {
+                self.reached(at, object.resource_version().as_deref());
+            }
         }
-        list.settle();
-        let List { objects, undecodable, version, .. } = list;
-        self.working.version = self.working.version.max(version);
-        let objects: Vec<_> = objects.into_iter().map(|(object, _)| object).collect();
-        for object in &objects {
-            self.passed(object);
-        }
+        let mut suspects = BTreeSet::new();
         if self.working.is_empty() {
             self.changes += objects.len();
             self.working.load(objects);
         } else {
-            let (come, mut gone) = self.working.until(&objects);
+            let (come, mut gone) = self.working.until(namespace.as_deref(), &objects);
             for object in come {
-                self.put(object);
+                if anew {
+                    self.changes += 1;
+                    self.working.put_anew(object);
+                } else {
+                    self.changes += usize::from(self.working.put(object));
+                }
             }
             gone.retain(|object| !undecodable.contains(&owned_identity(&**object)));
+            if !is_all_named {
+                // An item without a name may be any of them.
+                suspects = gone.drain(..).map(|object| owned_identity(&*object)).collect();
+            }
             for object in &gone {
-                self.take(object);
+                self.changes += usize::from(self.working.take(object).is_some());
             }
         }
-        self.stale = Arc::new(undecodable);
-        let Origin { resource, name } = self.working.origin();
-        let (resource, name, objects) = (&**resource, name.as_deref(), self.working.len());
-        if self.phase == Phase::Live {
-            tracing::debug!(resource, name, objects, changes = self.changes, "list taken in");
-        } else {
-            tracing::info!(resource, name, objects, "synced");
+        self.replace_stale(namespace.as_deref(), undecodable.into_iter().chain(suspects));
+        if self.is_synced() {
+            let objects = self.working.len();
+            trace::list_taken_in(&self.working.context().origin, objects, self.changes);
         }
+        self.sync_if_complete()
+    }
+
+    /// Replaces the stale objects of a collection.
+    fn replace_stale(
+        &mut self,
+        namespace: Option<&str>,
+        stale: impl Iterator<Item = (String, String)>,
+    ) {
+        let mut stale = stale.peekable();
+        if self.stale.is_empty() && stale.peek().is_none() {
+            return;
+        }
+        let all = Arc::make_mut(&mut self.stale);
+        all.retain(|(own, _)| namespace.is_some_and(|namespace| own != namespace));
+        all.extend(stale);
+        if self.stale.is_empty() {
+            trace::repaired(&self.working.context().origin);
+        }
+    }
+
+    fn sync_if_complete(&mut self) -> Applied<K> {
+        if self.is_synced() || !self.parts.is_complete() { Applied::Noted } else { self.sync() }
+    }
+
+    fn sync(&mut self) -> Applied<K> {
+        let objects = self.working.len();
+        trace::synced(&self.working.context().origin, objects);
+        self.news.other = true;
         match mem::replace(&mut self.phase, Phase::Live) {
             Phase::Live => Applied::Noted,
             Phase::Loading { progress: true } => Applied::Synced(self.publish()),
             Phase::Loading { progress: false } => {
                 self.swap();
-                self.tell();
+                self.inform();
                 Applied::Synced(None)
             }
         }
     }
 
+    /// Takes over the collections of a scope.
+    fn follow(&mut self, scope: &Scope<K>) -> Applied<K> {
+        self.set_context(scope.context());
+        self.outside = None;
+        self.news.other = true;
+        let left = self.parts.follow(scope.collections(), scope.is_settled());
+        for collection in left.collections {
+            // What was not scoped before may still be: its objects are listed by their own collection.
+            if collection.namespace().is_some() {
+                self.empty(collection.namespace());
+            }
+        }
+        self.sync_if_complete()
+    }
+
+    /// Deletes the objects of a collection.
+    fn empty(&mut self, namespace: Option<&str>) {
+        let gone: Vec<_> = self.working.objects_in(namespace).cloned().collect();
+        for object in gone {
+            self.changes += usize::from(self.working.take(&object).is_some());
+        }
+        self.replace_stale(namespace, std::iter::empty());
+    }
+
     fn put(&mut self, object: &Arc<K>) {
-        self.refreshed(object);
+        self.repaired(|| owned_identity(&**object));
         self.changes += usize::from(self.working.put(object));
     }
 
     fn take(&mut self, object: &K) {
-        self.refreshed(object);
+        self.repaired(|| owned_identity(object));
         self.changes += usize::from(self.working.take(object).is_some());
     }
 
-    /// A good version has come in, or the object is gone: it is stale no more.
-    fn refreshed(&mut self, object: &K) {
-        if !self.stale.is_empty() {
-            Arc::make_mut(&mut self.stale).remove(&owned_identity(object));
+    /// A good version of an object has come in, or it is gone: it is stale no more.
+    fn repaired(&mut self, object: impl FnOnce() -> (String, String)) {
+        if self.stale.is_empty() {
+            return;
+        }
+        let is_last = Arc::make_mut(&mut self.stale).remove(&object()) && self.stale.is_empty();
+        if is_last {
+            trace::repaired(&self.working.context().origin);
         }
     }
 }
 
-impl<K: Lookup> List<K> {
-    fn new() -> Self {
-        Self { objects: Vec::new(), limit: 1024, version: 0, undecodable: BTreeSet::new() }
-    }
-
-    fn note(&mut self, object: Arc<K>, is_there: bool) {
-        if self.objects.len() == self.limit {
-            // It must not grow with the number of events.
-            self.settle();
-            self.limit = self.limit.max(2 * self.objects.len());
-        }
-        self.objects.push((object, is_there));
-    }
-
-    /// Leaves the objects that are there, in order, each identity once.
-    fn settle(&mut self) {
-        // Stable, and fast for what is in order already, as the API server lists it.
-        self.objects.sort_by(|(a, _), (b, _)| order(&**a, &**b));
-        self.objects.dedup_by(|later, earlier| {
-            let same = order(&*later.0, &*earlier.0).is_eq();
-            if same {
-                mem::swap(later, earlier);
-            }
-            same
-        });
-        self.objects.retain(|(_, is_there)| *is_there);
-    }
+fn meter<K>(working: &Contents<K>) -> measure::Store {
+    measure::Store::new(&working.context().origin, working.index_names())
 }
 
-/// As a number, which resourceVersions are on an API server; else 0.
-fn version<K: Lookup>(object: &K) -> u64 {
-    object.resource_version().and_then(|version| version.parse().ok()).unwrap_or_default()
+fn unwatched(namespace: &str) -> Error {
+    let why = format!("an object of namespace `{namespace}` came, which is not watched");
+    Error::new(Reason::Other, why)
+}
+
+fn foreign(collection: &Collection) -> Error {
+    Error::new(Reason::Other, format!("an event of {collection} came, which is not watched"))
 }
 
 #[cfg(test)]
 mod tests {
     use k8s_openapi::api::core::v1::ConfigMap;
-    use kube::api::ObjectMeta;
+    use kube::{api::ObjectMeta, runtime::watcher::Event};
 
     use super::*;
 
@@ -425,8 +687,8 @@ mod tests {
     /// SEMANTICS: S7
     #[test]
     fn a_list_holds_each_object_once_however_many_events_come_meanwhile() {
-        let mut writer = Writer::new(IndexBy::path("metadata.namespace").unwrap());
-        let mut apply = |event| writer.apply(event).map(drop).unwrap();
+        let mut writer = Writer::new(IndexBy::path("metadata.namespace").unwrap(), Arc::default());
+        let mut apply = |event: Event<_>| writer.apply(event.into()).map(drop).unwrap();
         apply(Event::Init);
         apply(Event::InitDone);
         apply(Event::Init);
@@ -435,8 +697,8 @@ mod tests {
             apply(Event::Delete(object(version % 7 + 1, version)));
         }
         apply(Event::InitApply(object(99, 1)));
-        assert!(writer.list.as_ref().unwrap().objects.capacity() <= 2048);
-        writer.apply(Event::InitDone).map(drop).unwrap();
+        assert!(writer.parts.pending() <= 2048);
+        writer.apply(Event::InitDone.into()).map(drop).unwrap();
         writer.publish();
         let names = writer.snapshot().iter().map(|object| object.metadata.name.clone().unwrap());
         // What came last before the end was 4, and the deletion of 5.
@@ -446,10 +708,10 @@ mod tests {
     /// SEMANTICS: D4
     #[test]
     fn one_change_is_a_batch_and_two_that_undo_each_other_are_none() {
-        let mut writer = Writer::new(IndexBy::path("metadata.namespace").unwrap());
+        let mut writer = Writer::new(IndexBy::path("metadata.namespace").unwrap(), Arc::default());
         let published = |writer: &mut Writer<ConfigMap>, events: Vec<Event<ConfigMap>>| {
             for event in events {
-                writer.apply(event).map(drop).unwrap();
+                writer.apply(event.into()).map(drop).unwrap();
             }
             writer.publish().map(|batch| batch.deltas().len())
         };

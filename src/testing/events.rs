@@ -10,10 +10,12 @@ use std::{
 };
 
 use futures::{Stream, stream::FusedStream};
-use kube::runtime::watcher::Event;
 use tokio::time::{Sleep, sleep};
 
-use crate::error::Error;
+use crate::{
+    error::Error,
+    event::{Collection, WatchEvent},
+};
 
 /// A stream of watch events, written down as they are to come: for tests of what is behind a watch,
 /// without a server.
@@ -62,7 +64,7 @@ pub struct Events<K> {
 }
 
 enum Step<K> {
-    Item(Result<Event<K>, Error>),
+    Item(Result<WatchEvent<K>, Error>),
     Wait(Duration),
 }
 
@@ -92,8 +94,8 @@ impl<K> Events<K> {
         Self::new().list(objects)
     }
 
-    /// A whole list: `Init`, an `InitApply` for each object, `InitDone`. After the first one it is
-    /// a relist, and what is not on it was deleted meanwhile.
+    /// Adds a whole list of the cluster: `Restarted`, `Listed` for each object, `ListComplete`. After
+    /// the first one it is a relist, and objects that are not on it were deleted meanwhile.
     ///
     /// ```
     /// use futures::StreamExt;
@@ -112,38 +114,42 @@ impl<K> Events<K> {
     /// # Ok(()) }
     /// ```
     pub fn list(self, objects: impl IntoIterator<Item = K>) -> Self {
-        let begun = self.event(Event::Init);
-        let objects = objects.into_iter().map(Event::InitApply);
-        objects.fold(begun, Self::event).event(Event::InitDone)
+        let collection = Collection::cluster();
+        let restarted = WatchEvent::Restarted { collection: collection.clone(), anew: false };
+        let begun = self.event(restarted);
+        let objects = objects.into_iter().map(WatchEvent::Listed);
+        let listed = objects.fold(begun, |own, event| own.event(event));
+        listed.event(WatchEvent::ListComplete { collection, version: None })
     }
 
     /// An object was created or modified. Give each version another `resourceVersion`: the same one
     /// again is no change. [Example](Events).
     pub fn apply(self, object: K) -> Self {
-        self.event(Event::Apply(object))
+        self.event(WatchEvent::Applied(object))
     }
 
     /// An object was deleted, as it was last: [example](Events).
     pub fn delete(self, object: K) -> Self {
-        self.event(Event::Delete(object))
+        self.event(WatchEvent::Deleted(object))
     }
 
-    /// Any event: for what no good source sends, such as a list that is never completed.
+    /// Adds any event, this crate's or kube's: for what the other methods don't send, such as a
+    /// bookmark, or a list that is never completed.
     ///
     /// ```
     /// use futures::StreamExt;
-    /// use kube_weir::testing::Events;
+    /// use kube_weir::{WatchEvent, testing::Events};
     ///
     /// # use k8s_openapi::api::core::v1::ConfigMap;
     /// # use kube::runtime::watcher::Event;
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() {
     /// let mut events = Events::<ConfigMap>::new().event(Event::Init).stay_open();
-    /// assert!(matches!(events.next().await, Some(Ok(Event::Init))));
+    /// assert!(matches!(events.next().await, Some(Ok(WatchEvent::Restarted { .. }))));
     /// # }
     /// ```
-    pub fn event(self, event: Event<K>) -> Self {
-        self.step(Step::Item(Ok(event)))
+    pub fn event(self, event: impl Into<WatchEvent<K>>) -> Self {
+        self.step(Step::Item(Ok(event.into())))
     }
 
     /// A failure, such as a [`kube::runtime::watcher::Error`]. The stream goes on after it.
@@ -151,7 +157,7 @@ impl<K> Events<K> {
     /// ```
     /// use futures::StreamExt;
     /// use kube::runtime::watcher;
-    /// use kube_weir::testing::Events;
+    /// use kube_weir::{WatchEvent, testing::Events};
     ///
     /// # use k8s_openapi::api::core::v1::ConfigMap;
     /// # use kube::runtime::watcher::Event;
@@ -160,7 +166,7 @@ impl<K> Events<K> {
     /// let failure = watcher::Error::NoResourceVersion;
     /// let events = Events::<ConfigMap>::new().fail(failure).event(Event::Init);
     /// let items: Vec<_> = events.collect().await;
-    /// assert!(matches!(&items[..], [Err(_), Ok(Event::Init)]));
+    /// assert!(matches!(&items[..], [Err(_), Ok(WatchEvent::Restarted { .. })]));
     /// # }
     /// ```
     pub fn fail(self, error: impl Into<Error>) -> Self {
@@ -228,7 +234,7 @@ impl<K> Default for Events<K> {
 impl<K> Unpin for Events<K> {}
 
 impl<K> Stream for Events<K> {
-    type Item = Result<Event<K>, Error>;
+    type Item = Result<WatchEvent<K>, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
@@ -267,6 +273,7 @@ impl<K> fmt::Debug for Events<K> {
 mod tests {
     use futures::StreamExt;
     use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::runtime::watcher::Event;
     use tokio::time::{Instant, timeout};
 
     use super::*;
@@ -287,11 +294,12 @@ mod tests {
         let started = Instant::now();
         let kinds: Vec<_> = events
             .map(|item| match item {
-                Ok(Event::Init) => 'i',
-                Ok(Event::InitApply(_)) => 'o',
-                Ok(Event::InitDone) => 'd',
-                Ok(Event::Apply(_)) => 'a',
-                Ok(Event::Delete(_)) => 'x',
+                Ok(WatchEvent::Restarted { .. }) => 'i',
+                Ok(WatchEvent::Listed(_)) => 'o',
+                Ok(WatchEvent::ListComplete { .. }) => 'd',
+                Ok(WatchEvent::Applied(_)) => 'a',
+                Ok(WatchEvent::Deleted(_)) => 'x',
+                Ok(_) => '?',
                 Err(_) => 'e',
             })
             .collect()

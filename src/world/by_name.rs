@@ -34,7 +34,7 @@ use crate::{
 /// let config = [("services", "v1/services"), ("ingresses", "networking.k8s.io/v1/ingresses")];
 /// let mut kinds = Kinds::new();
 /// for (name, resource) in config {
-///     let watch = watch_resource(client.clone(), Gvr::parse(resource)?).await?;
+///     let watch = watch_resource(client.clone(), Gvr::parse(resource)?);
 ///     kinds = kinds.add(name, watch.index(IndexBy::path("metadata.name")?));
 /// }
 /// let handle = kinds.handle(); // to add and remove kinds later

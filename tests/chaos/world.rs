@@ -77,11 +77,11 @@ impl World {
         // Everything, as it comes, in pages.
         let typed = watch(api.clone()).watch_timeout(WATCH).page_size(40).index(by());
         // Several watches in one, strained and debounced.
-        let documents = watch_resource(proxied.clone(), config_maps()).await.unwrap();
+        let documents = watch_resource(proxied.clone(), config_maps());
         let documents = documents.namespaces(&namespaces).watch_timeout(WATCH).page_size(25);
         let strained = FieldFilter::new(["metadata.managedFields"]).unwrap();
         let documents = documents.filter_fields(strained).index(by());
-        let streamed = watch_resource(proxied.clone(), config_maps()).await.unwrap();
+        let streamed = watch_resource(proxied.clone(), config_maps());
         let streamed =
             streamed.namespace(two).streaming_list(true).watch_timeout(WATCH).index(by());
         let selected = watch(in_one).labels("tier=front").unwrap().watch_timeout(WATCH).index(by());

@@ -23,6 +23,7 @@ const ORDER: &[&str] = &[
     "filter",
     "document",
     "strain",
+    "event",
     "source",
     "leader",
     "index",

@@ -103,7 +103,7 @@ async fn else_all_but_what_is_indexed_is_dropped() -> Result<(), Error> {
     let by = || IndexBy::path("type");
     let mut typed = watch(Api::<Secret>::all(server.client())).index_keys(by()?)?;
     let mut untyped =
-        watch_resource(server.client(), Gvr::parse("v1/secrets")?).await?.index_keys(by()?)?;
+        watch_resource(server.client(), Gvr::parse("v1/secrets")?).index_keys(by()?)?;
     for changes in [&mut typed, &mut untyped] {
         let snapshot = changes.first_synced().await?;
         assert_eq!(names(snapshot.get(["Opaque"])?), ["x"]);

@@ -219,8 +219,6 @@ async fn hypothetical_objects_go_the_way_of_a_watch() {
 
     let gvr = Gvr::parse("networking.k8s.io/v1/ingresses").unwrap();
     let watched = watch_resource(server.client(), gvr)
-        .await
-        .unwrap()
         .namespace("a")
         .labels("tier=web")
         .unwrap()

@@ -176,7 +176,7 @@ async fn no_namespace_is_nothing_and_never_everything() {
 #[tokio::test(start_paused = true)]
 async fn namespaces_of_what_has_none_are_an_error() {
     let server = ApiServer::new();
-    let nodes = watch_resource(server.client(), Gvr::parse("v1/nodes").unwrap()).await.unwrap();
+    let nodes = watch_resource(server.client(), Gvr::parse("v1/nodes").unwrap());
     let pipeline = nodes.namespace("a").index(IndexBy::path("metadata.name").unwrap());
     let items: Vec<_> = pipeline.collect().await;
     assert!(
@@ -189,7 +189,7 @@ async fn namespaces_of_what_has_none_are_an_error() {
 async fn discovery_is_not_waited_for_for_ever() {
     let server = ApiServer::new();
     server.fault(On::any(), 2, Fault::Delay(Duration::from_secs(86_400)));
-    let pods = watch_resource(server.client(), Gvr::parse("v1/pods").unwrap()).await.unwrap();
+    let pods = watch_resource(server.client(), Gvr::parse("v1/pods").unwrap());
     let mut changes = pin!(pods.index(IndexBy::path("metadata.name").unwrap()));
     assert!(next(&mut changes).await.unwrap_err().is_timeout());
     assert!(changes.first_synced().await.unwrap().is_empty());
@@ -212,7 +212,7 @@ fn widgets() -> Value {
 async fn a_resource_that_is_not_installed_begins_once_it_is() {
     let server = ApiServer::new();
     let gvr = Gvr::parse("example.com/v1/widgets").unwrap();
-    let watch = watch_resource(server.client(), gvr).await.unwrap();
+    let watch = watch_resource(server.client(), gvr);
     let pipeline = watch.index(IndexBy::paths(["metadata.name"]).unwrap());
     let store = pipeline.store();
     let mut changes = pin!(pipeline);
@@ -820,7 +820,7 @@ async fn documents_are_strained_and_alike_from_list_and_watch() {
     let server = server_with(&["a/x"]);
     let gvr = Gvr::parse("v1/configmaps").unwrap();
     let filter = FieldFilter::new(["metadata.labels", "metadata.creationTimestamp"]).unwrap();
-    let watch = watch_resource(server.client(), gvr).await.unwrap().filter_fields(filter);
+    let watch = watch_resource(server.client(), gvr).filter_fields(filter);
     let mut changes = pin!(watch.index(IndexBy::path("metadata.name").unwrap()));
     let listed = changes.first_synced().await.unwrap();
     server.apply(&config("a/y", "web")).unwrap();

@@ -360,7 +360,7 @@ async fn a_world_starts_and_goes_on_through_what_its_server_refuses() {
 const GATEWAYS: &str = "example.com/v1/gateways";
 
 async fn gateways(server: &ApiServer) -> Indexed<kube_weir::Watch<Document>, Document> {
-    let watch = watch_resource(server.client(), Gvr::parse(GATEWAYS).unwrap()).await.unwrap();
+    let watch = watch_resource(server.client(), Gvr::parse(GATEWAYS).unwrap());
     watch.index(by_name())
 }
 

@@ -217,7 +217,7 @@ impl<'j> Decoder<'j> {
 
     /// Steps over a value that is removed.
     fn skip(&mut self) -> Result<(), Fault> {
-        self.scan.skip_value(self.depth)
+        self.scan.skip_value()
     }
 
     /// Steps over a value that is kept but not decoded.

@@ -135,7 +135,7 @@ impl<'s, 'm> Pass<'s, 'm> {
 
     fn array(&mut self, at: Option<At>, place: Option<&Place<'_>>) -> Result<(), Stop> {
         let len = match place {
-            Some(place) if place.counts_back() => self.scan.count_elements(self.depth)?,
+            Some(place) if place.counts_back() => self.scan.count_elements()?,
             _ => 0,
         };
         // Where elements differ in what goes, nothing is known of all of them.
@@ -151,7 +151,7 @@ impl<'s, 'm> Pass<'s, 'm> {
             for index in 0.. {
                 let below = place.and_then(|place| place.element(index, len));
                 if below.as_ref().is_some_and(Place::ends) {
-                    self.scan.skip_value(self.depth)?;
+                    self.scan.skip_value()?;
                 } else {
                     self.value(at, below.as_ref())?;
                 }
@@ -206,7 +206,7 @@ impl<'s, 'm> Pass<'s, 'm> {
         let Field { number, hash, rule, role } = self.means.shape.field(at);
         self.scan.space();
         if rule == Rule::All {
-            return Ok(self.scan.skip_value(self.depth)?);
+            return Ok(self.scan.skip_value()?);
         }
         if self.means.duplicates.add(own, hash) {
             return Err(Stop::Duplicate);
@@ -267,7 +267,7 @@ impl<'s, 'm> Pass<'s, 'm> {
         let below = place.and_then(|place| place.field(&name));
         let replaced = self.replaced.is_some_and(|replaced| replaced.contains(&start));
         if replaced || rule(below.as_ref()) == Rule::All {
-            return Ok(self.scan.skip_value(self.depth)?);
+            return Ok(self.scan.skip_value()?);
         }
         if self.replaced.is_none()
             && self.means.duplicates.add(own, duplicates::hash(name.as_bytes()))

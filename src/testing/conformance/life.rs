@@ -65,7 +65,7 @@ where
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let server = ApiServer::new();
-/// let nodes = watch_resource(server.client(), Gvr::parse("v1/nodes")?).await?;
+/// let nodes = watch_resource(server.client(), Gvr::parse("v1/nodes")?);
 /// let by = IndexBy::path("metadata.name")?;
 /// Life::new()
 ///     .object(json!({"apiVersion": "v1", "kind": "Node"}))

@@ -148,7 +148,7 @@ async fn what_was_written_is_read() {
     // All namespaces: other tests write meanwhile.
     let typed = watch(Api::<ConfigMap>::all(client.clone())).index(by_name());
     let unselected = watch(api.clone()).labels("tier=front").unwrap().index(by_name());
-    let documents = watch_resource(client, config_maps()).await.unwrap().namespace(&namespace);
+    let documents = watch_resource(client, config_maps()).namespace(&namespace);
     let documents = documents.index(by_name());
     let (store, unselecting, document_store) =
         (typed.store(), unselected.store(), documents.store());

@@ -36,7 +36,7 @@ async fn documents_say_how_large_they_are() {
     let server = server_with(&["x", "y"]);
     let by = || IndexBy::<Document>::path("metadata.name").unwrap();
     let resource = "v1/configmaps".parse().unwrap();
-    let mut configs = watch_resource(server.client(), resource).await.unwrap().index(by());
+    let mut configs = watch_resource(server.client(), resource).index(by());
     let store = configs.store();
     assert_eq!(store.explain().bytes, Some(0));
     configs.first_synced().await.unwrap();

@@ -41,7 +41,7 @@ pub(super) type Seen<K> = (Instant, Result<Change<K>, Error>);
 
 impl Watched for Document {
     async fn watch(client: Client) -> Watch<Self> {
-        watch_resource(client, Gvr::parse("v1/configmaps").unwrap()).await.unwrap()
+        watch_resource(client, Gvr::parse("v1/configmaps").unwrap())
     }
 
     fn select(watch: Watch<Self>, on: Option<FieldSelector>, filter: FieldFilter) -> Events<Self> {

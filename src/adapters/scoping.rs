@@ -1,0 +1,53 @@
+//! The scope that a stage adds itself to.
+
+use crate::{
+    event::{Collection, Scope, WatchEvent},
+    strain::Strainer,
+};
+
+/// Passes on each [`Scope`] with one more stage in it. A stream that has none gets one ahead of its
+/// first event.
+#[derive(Debug)]
+pub(super) struct Scoping<K> {
+    is_begun: bool,
+    /// The first event, while the scope ahead of it is on its way.
+    held: Option<WatchEvent<K>>,
+}
+
+impl<K> Scoping<K> {
+    pub(super) fn new() -> Self {
+        Self { is_begun: false, held: None }
+    }
+
+    /// Returns the event that waits behind a scope.
+    pub(super) fn take_held(&mut self) -> Option<WatchEvent<K>> {
+        self.held.take()
+    }
+
+    /// Returns the event to send now.
+    pub(super) fn pass(
+        &mut self,
+        event: WatchEvent<K>,
+        stage: impl FnOnce(Strainer<K>) -> Strainer<K>,
+    ) -> WatchEvent<K> {
+        let is_first = !std::mem::replace(&mut self.is_begun, true);
+        match event {
+            WatchEvent::Scope(scope) => WatchEvent::Scope(scope.then(stage)),
+            event if is_first => {
+                self.held = Some(event);
+                WatchEvent::Scope(Scope::new([Collection::cluster()]).then(stage))
+            }
+            event => event,
+        }
+    }
+
+    /// Returns the size of the stream with the scope that may be added.
+    pub(super) fn size_hint(
+        &self,
+        (least, most): (usize, Option<usize>),
+    ) -> (usize, Option<usize>) {
+        let own = usize::from(self.held.is_some());
+        let scope = usize::from(!self.is_begun);
+        (least.saturating_add(own), most.and_then(|most| most.checked_add(own + scope)))
+    }
+}

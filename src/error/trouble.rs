@@ -1,0 +1,57 @@
+//! The kind of trouble that broke a connection.
+
+use std::{error::Error as _, io};
+
+use super::{Error, Reason};
+
+impl Error {
+    /// Returns one word for the kind of trouble that a watch is in, for logs: `"refused"`, `"tls"`,
+    /// `"reset"`, `"timeout"` or `"connection"` if no answer came, else the
+    /// [`reason`](Error::reason).
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, prelude::*, testing::{ApiServer, Fault, Verb}, watch};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let server = ApiServer::new();
+    /// server.fault(Verb::List, 1, Fault::Refused);
+    /// let configs = watch(Api::<ConfigMap>::all(server.client()));
+    /// let mut changes = configs.index(IndexBy::path("metadata.name")?);
+    /// assert_eq!(changes.next().await.unwrap().unwrap_err().trouble(), "refused");
+    /// # Ok(()) }
+    /// ```
+    pub fn trouble(&self) -> &'static str {
+        match self.0.reason {
+            Reason::Timeout => "timeout",
+            Reason::Connection => self.of_connection(),
+            reason => reason.as_str(),
+        }
+    }
+
+    fn of_connection(&self) -> &'static str {
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            if let Some(kind) = error.downcast_ref::<io::Error>().map(io::Error::kind) {
+                match kind {
+                    io::ErrorKind::ConnectionRefused => return "refused",
+                    io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::BrokenPipe
+                    | io::ErrorKind::UnexpectedEof => return "reset",
+                    io::ErrorKind::TimedOut => return "timeout",
+                    // A TLS library's errors travel in one of these.
+                    io::ErrorKind::InvalidData => return "tls",
+                    _ => {}
+                }
+            }
+            let text = error.to_string();
+            if ["certificate", "handshake", "tls"].iter().any(|word| text.contains(word)) {
+                return "tls";
+            }
+            cause = error.source();
+        }
+        "connection"
+    }
+}

@@ -1,0 +1,119 @@
+//! The collections of a watch, and the pipeline that they belong to.
+
+use std::{fmt, sync::Arc};
+
+use super::Collection;
+use crate::{origin::Origin, strain::Strainer};
+
+/// The set of [`Collection`]s that a watch consists of, with the pipeline's identity: its resource,
+/// name, filter and selectors.
+///
+/// A [`Watch`](crate::Watch) sends it first, and again whenever namespaces come or go. It travels
+/// with the events, so that any adaptor may stand between a watch and `index`.
+///
+/// ```
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kube_weir::{Collection, Scope};
+///
+/// let scope = Scope::<ConfigMap>::new(["a", "b"].map(Collection::of_namespace));
+/// assert_eq!(scope.collections().len(), 2);
+/// ```
+pub struct Scope<K> {
+    collections: Arc<[Collection]>,
+    is_settled: bool,
+    context: Arc<Context<K>>,
+}
+
+impl<K> Scope<K> {
+    /// Returns a scope of these collections, for a mocked stream. See the [example](Scope).
+    pub fn new(collections: impl IntoIterator<Item = Collection>) -> Self {
+        Self::of(collections.into_iter().collect(), true, Context::default())
+    }
+
+    /// Returns the collections. See the [example](Scope).
+    pub fn collections(&self) -> &[Collection] {
+        &self.collections
+    }
+
+    /// Returns the name of the resource, as in [`Explain`](crate::Explain).
+    pub fn resource(&self) -> &str {
+        &self.context.origin.resource
+    }
+
+    pub(crate) fn of(
+        mut collections: Vec<Collection>,
+        is_settled: bool,
+        context: Context<K>,
+    ) -> Self {
+        collections.sort_unstable();
+        collections.dedup();
+        Self { collections: collections.into(), is_settled, context: Arc::new(context) }
+    }
+
+    /// Returns whether the first set of collections is known. A watch that looks namespaces up
+    /// doesn't know it at once.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.is_settled
+    }
+
+    pub(crate) fn context(&self) -> &Arc<Context<K>> {
+        &self.context
+    }
+
+    /// Returns the same collections behind one more stage.
+    pub(crate) fn then(mut self, stage: impl FnOnce(Strainer<K>) -> Strainer<K>) -> Self {
+        let context = Arc::make_mut(&mut self.context);
+        context.strainer = stage(std::mem::take(&mut context.strainer));
+        self
+    }
+
+    /// Returns the same collections for objects that became others. Nothing is known of the stages
+    /// that these went through.
+    pub(super) fn of_others<J>(self) -> Scope<J> {
+        let context =
+            Context { origin: self.context.origin.clone(), strainer: Strainer::default() };
+        Scope {
+            collections: self.collections,
+            is_settled: self.is_settled,
+            context: Arc::new(context),
+        }
+    }
+}
+
+impl<K> Clone for Scope<K> {
+    fn clone(&self) -> Self {
+        Self {
+            collections: Arc::clone(&self.collections),
+            is_settled: self.is_settled,
+            context: Arc::clone(&self.context),
+        }
+    }
+}
+
+impl<K> fmt::Debug for Scope<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope")
+            .field("resource", &self.context.origin.resource)
+            .field("collections", &self.collections)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The identity of a pipeline: the names that logs, metrics and `explain` give it, and the stages
+/// that its objects go through before a store has them.
+pub(crate) struct Context<K> {
+    pub(crate) origin: Origin,
+    pub(crate) strainer: Strainer<K>,
+}
+
+impl<K> Default for Context<K> {
+    fn default() -> Self {
+        Self { origin: Origin::of_type::<K>(), strainer: Strainer::default() }
+    }
+}
+
+impl<K> Clone for Context<K> {
+    fn clone(&self) -> Self {
+        Self { origin: self.origin.clone(), strainer: self.strainer.clone() }
+    }
+}

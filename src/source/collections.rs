@@ -1,0 +1,373 @@
+//! All collections of a watch as one stream. Each lives by itself; they share nothing but a budget of
+//! lists that begin at once.
+
+use std::{
+    collections::BTreeMap,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures::{
+    FutureExt, Stream, StreamExt,
+    future::BoxFuture,
+    stream::{BoxStream, FuturesUnordered, StreamFuture},
+};
+use kube::runtime::reflector::Lookup;
+use tokio_stream::wrappers::WatchStream;
+
+use super::{
+    Gvr, Watch, list_watch::list_watch, namespaces, query::Query, resolve::Resolver, target::Target,
+};
+use crate::{
+    document::Document,
+    error::Error,
+    event::{self, Collection, Scope, WatchEvent},
+    strain::Strainer,
+};
+
+/// How many items one collection may yield in a row while others wait.
+const TURN: usize = 64;
+
+type Item<K> = Result<WatchEvent<K>, Error>;
+
+/// The running collections of a watch.
+pub(super) struct Collections<K> {
+    query: Arc<Query<K>>,
+    phase: Phase,
+    members: Members,
+    /// Those that run, by their collection.
+    running: BTreeMap<Collection, Running>,
+    /// The one that yielded last. It is polled first, as long as it has something.
+    current: Option<Own<K>>,
+    turn: usize,
+    waiting: FuturesUnordered<StreamFuture<Own<K>>>,
+    /// What is to be yielded before all else, the last first.
+    first: Vec<Item<K>>,
+    next_id: u64,
+}
+
+/// A collection that runs. Its stream yields nothing once another number has taken its place.
+struct Running {
+    id: u64,
+    target: Arc<Target>,
+}
+
+/// The stream of one collection, under its number.
+struct Own<K> {
+    id: u64,
+    collection: Collection,
+    events: BoxStream<'static, Item<K>>,
+}
+
+enum Phase {
+    /// The first question to discovery.
+    Resolving(BoxFuture<'static, Result<(), Error>>),
+    Running,
+    Ended,
+}
+
+/// The source of changes in the set of namespaces.
+enum Members {
+    Fixed,
+    /// A handle sends that the set has changed.
+    Set(BoxStream<'static, ()>),
+    /// A watch of `Namespaces`, the names that it lists, and those that it has.
+    Labelled(Box<Labelled>),
+}
+
+struct Labelled {
+    watch: Watch<Document>,
+    /// A list on its way in.
+    listed: Option<Vec<Collection>>,
+    names: Vec<Collection>,
+    is_known: bool,
+}
+
+impl<K: Lookup + Send + 'static> Collections<K> {
+    pub(super) fn new(query: Arc<Query<K>>) -> Self {
+        let members = if let Some(selector) = query.namespaces.selector() {
+            let namespaces = Gvr::known("", "v1", "namespaces");
+            let mut watch = Watch::of_resource(query.endpoint.client.clone(), namespaces);
+            watch.query.resolver = Resolver::of_type();
+            watch.query.labels = Some(selector.clone());
+            watch.query.backoff = query.backoff;
+            let watch = watch.keys_only(&[]);
+            let (listed, names) = (None, Vec::new());
+            Members::Labelled(Box::new(Labelled { watch, listed, names, is_known: false }))
+        } else if let Some(changes) = query.namespaces.changes() {
+            Members::Set(WatchStream::from_changes(changes).map(drop).boxed())
+        } else {
+            Members::Fixed
+        };
+        let mut collections = Self {
+            phase: Phase::Running,
+            members,
+            running: BTreeMap::new(),
+            current: None,
+            turn: 0,
+            waiting: FuturesUnordered::new(),
+            first: Vec::new(),
+            next_id: 0,
+            query,
+        };
+        let targets = collections.targets();
+        let wrong = targets.iter().flatten().find_map(|target| namespaces::check(target).err());
+        collections.phase = match wrong {
+            Some(error) => {
+                collections.first.push(Err(error));
+                Phase::Ended
+            }
+            // No namespace, no question.
+            None if targets.as_ref().is_some_and(Vec::is_empty) => Phase::Running,
+            None => {
+                let query = Arc::clone(&collections.query);
+                Phase::Resolving(async move { query.is_as_asked().await }.boxed())
+            }
+        };
+        let scope = collections.scope();
+        collections.first.push(Ok(WatchEvent::Scope(scope)));
+        collections
+    }
+
+    /// Returns the collections as they should be; `None` while they are being looked up.
+    fn targets(&self) -> Option<Vec<Target>> {
+        match &self.members {
+            Members::Labelled(own) => own.is_known.then(|| {
+                let of = |collection: &Collection| Target {
+                    collection: collection.clone(),
+                    selection: None,
+                };
+                own.names.iter().map(of).collect()
+            }),
+            _ => self.query.namespaces.targets(),
+        }
+    }
+
+    fn scope(&self) -> Scope<K> {
+        let targets = self.targets();
+        let is_known = targets.is_some();
+        let collections = targets.into_iter().flatten().map(|target| target.collection);
+        let collections = collections.filter(|own| namespaces::is_valid(own)).collect();
+        Scope::of(collections, is_known, self.query.context())
+    }
+
+    /// Starts the collections that are not running, and stops those that should not.
+    fn follow(&mut self) {
+        let Some(targets) = self.targets() else { return };
+        let mut wanted = BTreeMap::new();
+        for target in targets {
+            match namespaces::check(&target) {
+                Ok(()) => drop(wanted.insert(target.collection.clone(), target)),
+                Err(error) => self.first.push(Err(error)),
+            }
+        }
+        self.running.retain(|collection, own| {
+            wanted.get(collection).is_some_and(|target| own.target.is_same(target))
+        });
+        for (collection, target) in wanted {
+            if self.running.contains_key(&collection) {
+                continue;
+            }
+            let (id, target) = (self.next_id, Arc::new(target));
+            self.next_id += 1;
+            let events = list_watch(Arc::clone(&self.query), Arc::clone(&target)).boxed();
+            self.running.insert(collection.clone(), Running { id, target });
+            self.waiting.push(Own { id, collection, events }.into_future());
+        }
+    }
+
+    /// Polls what changes the set of collections; returns whether it did.
+    fn poll_members(&mut self, cx: &mut Context<'_>) -> bool {
+        match &mut self.members {
+            Members::Fixed => false,
+            Members::Set(changes) => {
+                let mut changed = false;
+                while let Poll::Ready(Some(())) = changes.poll_next_unpin(cx) {
+                    changed = true;
+                }
+                changed
+            }
+            Members::Labelled(own) => {
+                let (changed, failures) = own.poll(cx);
+                self.first.extend(failures.into_iter().map(Err));
+                changed
+            }
+        }
+    }
+
+    fn is_running(&self, own: &Own<K>) -> bool {
+        self.running.get(&own.collection).is_some_and(|running| running.id == own.id)
+    }
+
+    /// Polls the collections, the one that yielded last first.
+    fn poll_own(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item<K>>> {
+        loop {
+            if let Some(mut own) = self.current.take_if(|_| self.turn < TURN) {
+                if !self.is_running(&own) {
+                    continue;
+                }
+                match own.events.poll_next_unpin(cx) {
+                    Poll::Ready(Some(item)) => {
+                        self.turn += 1;
+                        self.current = Some(own);
+                        return Poll::Ready(Some(item));
+                    }
+                    Poll::Ready(None) => continue,
+                    // It is polled once more among the others, which then wake it.
+                    Poll::Pending => self.waiting.push(own.into_future()),
+                }
+            }
+            if let Some(own) = self.current.take() {
+                self.waiting.push(own.into_future());
+            }
+            match self.waiting.poll_next_unpin(cx) {
+                Poll::Ready(Some((Some(item), own))) if self.is_running(&own) => {
+                    self.turn = 1;
+                    self.current = Some(own);
+                    return Poll::Ready(Some(item));
+                }
+                Poll::Ready(Some(_)) => {}
+                // Another namespace may come.
+                Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+impl<K: Lookup + Send + 'static> Stream for Collections<K> {
+    type Item = Item<K>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let own = &mut *self;
+        loop {
+            if let Some(item) = own.first.pop() {
+                return Poll::Ready(Some(item));
+            }
+            match &mut own.phase {
+                Phase::Ended => return Poll::Ready(None),
+                Phase::Resolving(asked) => match std::task::ready!(asked.poll_unpin(cx)) {
+                    Ok(()) => {
+                        own.phase = Phase::Running;
+                        own.follow();
+                    }
+                    Err(error) => {
+                        own.phase = Phase::Ended;
+                        own.first.push(Err(error));
+                    }
+                },
+                Phase::Running => {
+                    if own.poll_members(cx) {
+                        own.follow();
+                        let scope = own.scope();
+                        own.first.push(Ok(WatchEvent::Scope(scope)));
+                        continue;
+                    }
+                    if !own.first.is_empty() {
+                        continue;
+                    }
+                    return own.poll_own(cx);
+                }
+            }
+        }
+    }
+}
+
+impl<K> Unpin for Collections<K> {}
+
+impl<K> Stream for Own<K> {
+    type Item = Item<K>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.events.poll_next_unpin(cx)
+    }
+}
+
+impl<K> Query<K> {
+    /// Asks discovery, and returns an error if the resource can't be what is meant. That it, or the
+    /// server, is not there is for the list to report.
+    async fn is_as_asked(&self) -> Result<(), Error> {
+        let found = match self.resolved().await {
+            Err(error) if error.is_resource() => return Err(error),
+            Err(_) => return Ok(()),
+            Ok(found) => found,
+        };
+        let of_namespaces = Target { collection: Collection::of_namespace(""), selection: None };
+        let target = if self.namespaces.is_cluster() { Target::cluster() } else { of_namespaces };
+        match self.suits(&target, &found) {
+            Err(error) if error.is_namespace() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the identity of the pipeline, with the stages that the API server or the decoding does.
+    pub(super) fn context(&self) -> event::Context<K> {
+        let mut strainer = Strainer::default();
+        if let Some(selections) = self.namespaces.selections() {
+            strainer = strainer.namespaces(selections);
+        }
+        if let Some(selector) = &self.labels {
+            strainer = strainer.labels(selector.clone());
+        }
+        let selectors = self.field_selector.iter().chain(&self.matching).cloned();
+        let strainer = selectors
+            .fold(strainer, Strainer::matching)
+            .without(self.filter.clone(), self.decode.whole);
+        event::Context { origin: self.origin.clone(), strainer }
+    }
+}
+
+impl Labelled {
+    /// Takes in what the watch of `Namespaces` yields; returns whether the names changed, and the
+    /// failures.
+    fn poll(&mut self, cx: &mut Context<'_>) -> (bool, Vec<Error>) {
+        let (mut changed, mut failures) = (false, Vec::new());
+        for _ in 0..TURN {
+            let item = match self.watch.poll_next_unpin(cx) {
+                Poll::Ready(Some(item)) => item,
+                Poll::Ready(None) | Poll::Pending => return (changed, failures),
+            };
+            match item {
+                Err(error) => failures.push(error),
+                Ok(event) => changed |= self.take(event),
+            }
+        }
+        cx.waker().wake_by_ref();
+        (changed, failures)
+    }
+
+    fn take(&mut self, event: WatchEvent<Document>) -> bool {
+        let known = |name: &str| Collection::of_namespace(name);
+        match event {
+            WatchEvent::Restarted { .. } => self.listed = Some(Vec::new()),
+            WatchEvent::Listed(object) => self.listed.iter_mut().for_each(|listed| {
+                listed.push(known(object.name()));
+            }),
+            WatchEvent::ListComplete { .. } => {
+                let mut listed = self.listed.take().unwrap_or_default();
+                listed.sort_unstable();
+                let changed = !self.is_known || listed != self.names;
+                self.is_known = true;
+                self.names = listed;
+                return changed;
+            }
+            WatchEvent::Applied(object) => {
+                let Err(at) = self.names.binary_search(&known(object.name())) else { return false };
+                self.names.insert(at, known(object.name()));
+                return true;
+            }
+            WatchEvent::Deleted(object) => return self.remove(object.name()),
+            WatchEvent::Gone { name, .. } => return self.remove(&name),
+            _ => {}
+        }
+        false
+    }
+
+    fn remove(&mut self, name: &str) -> bool {
+        let found = self.names.binary_search(&Collection::of_namespace(name));
+        found.is_ok_and(|at| {
+            self.names.remove(at);
+            true
+        })
+    }
+}

@@ -1,0 +1,432 @@
+//! Understanding items of lists and lines of watches.
+
+use std::borrow::Cow;
+
+use kube::runtime::reflector::Lookup;
+use serde::{Deserialize, de};
+
+use super::{
+    query::{Query, Stored},
+    request::Verb,
+    status::Status,
+    target::Target,
+};
+use crate::{
+    document::{Document, ObjectMetaRef, Types},
+    error::{Error, Reason},
+    event::WatchEvent,
+    filter::FieldFilter,
+    json::{Cursor, Fault, Malformed, Scanner},
+};
+
+/// The types of events about objects.
+const ADDED: &str = "ADDED";
+const MODIFIED: &str = "MODIFIED";
+const DELETED: &str = "DELETED";
+
+/// Makes an object out of its JSON, without the fields to drop; with the types that it shares with
+/// the list it is in.
+pub(super) struct Decode<K> {
+    pub(super) whole: fn(&FieldFilter, &str, Option<&Types>) -> Result<K, serde_json::Error>,
+    /// Decodes the object at the start of the bytes, and returns where it ends, in one pass.
+    pub(super) first: First<K>,
+    /// How many bytes must be there to begin with an item before it is known to be complete. To
+    /// begin anew costs what was decoded.
+    pub(super) enough: usize,
+}
+
+type First<K> = fn(&FieldFilter, &[u8], Option<&Types>) -> Result<(K, usize), Fault>;
+
+impl Decode<Document> {
+    pub(super) const DOCUMENT: Self =
+        Self { whole: Document::decode, first: Document::decode_first, enough: 0 };
+
+    /// Without types, which are not those of the object where only its metadata was asked for.
+    pub(super) const KEYS: Self = Self {
+        whole: |filter, json, _| Document::decode(filter, json, None),
+        first: |filter, bytes, _| Document::decode_first(filter, bytes, None),
+        enough: 0,
+    };
+}
+
+impl<K> Clone for Decode<K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for Decode<K> {}
+
+/// An item of a list.
+pub(super) enum Item<K> {
+    Object(K),
+    /// The store has it in this very version.
+    Known {
+        namespace: String,
+        name: String,
+    },
+    /// It is not selected.
+    LeftOut,
+    Undecodable(Error),
+}
+
+/// A line of a watch.
+pub(super) enum Read<K> {
+    /// Something changed; the watch is now at this version.
+    Event(WatchEvent<K>, String),
+    /// The store has it already. Only in a streaming list.
+    Known { namespace: String, name: String },
+    /// Nothing changed; the watch is now at this version, if it says one.
+    Bookmark { version: Option<String>, ends_list: bool },
+    /// An object changed whose new version can't be decoded; the watch is now at this version.
+    Undecodable { error: Error, version: String },
+    /// An object is gone whose last version can't be decoded.
+    Gone { namespace: String, name: String, version: Option<String> },
+    /// The server says, or shows, that it can't go on.
+    Failed(Error),
+}
+
+impl<K> Query<K> {
+    /// Understands the item at the start of the bytes, with the types of all items, and returns
+    /// where it ends.
+    pub(super) fn item(&self, bytes: &[u8], types: &Types) -> Result<(Item<K>, usize), Fault> {
+        let enough = bytes.len() >= self.decode.enough;
+        match enough.then(|| self.first(bytes, Some(types), true)).flatten() {
+            Some(Ok((object, end))) => return Ok((Item::Object(object), end)),
+            Some(Err(Fault::Incomplete)) => return Err(Fault::Incomplete),
+            // Why is for the longer way to find out.
+            Some(Err(Fault::Malformed)) | None => {}
+        }
+        let mut scanner = Scanner::new(bytes, 0);
+        scanner.skip_value()?;
+        let bytes = scanner.since(0);
+        let json = text(bytes);
+        let item = if let Some(meta) = self.known(&json) {
+            let namespace = meta.namespace.unwrap_or_default().to_owned();
+            Item::Known { namespace, name: meta.name.to_owned() }
+        } else if self.selects(&json) {
+            self.decode(&json, Some(types)).map_or_else(Item::Undecodable, Item::Object)
+        } else {
+            Item::LeftOut
+        };
+        Ok((item, scanner.position()))
+    }
+
+    /// Decodes the object at the start of the bytes, and returns where it ends, if nothing else of
+    /// it is to be looked at.
+    fn first(
+        &self,
+        bytes: &[u8],
+        types: Option<&Types>,
+        listing: bool,
+    ) -> Option<Result<(K, usize), Fault>> {
+        let plain = self.matching.is_empty() && !(listing && self.stored().is_some());
+        plain.then(|| (self.decode.first)(&self.filter, bytes, types))
+    }
+
+    /// Returns whether an object, as it was received, is one of those that are selected here.
+    fn selects(&self, json: &str) -> bool {
+        self.matching.iter().all(|selector| selector.matches_json(json))
+    }
+
+    /// Returns the store, if there is anything in it.
+    fn stored(&self) -> Option<&dyn Stored> {
+        self.stored.as_deref().filter(|store| !store.is_empty())
+    }
+
+    /// Returns the identity of the object, if the store has it as it is.
+    fn known<'j>(&self, json: &'j str) -> Option<ObjectMetaRef<'j>> {
+        let store = self.stored()?;
+        ObjectMetaRef::of(json).ok().filter(|meta| store.has(meta))
+    }
+
+    fn decode(&self, json: &Cow<'_, str>, types: Option<&Types>) -> Result<K, Error> {
+        let decoded = match json {
+            Cow::Borrowed(json) => (self.decode.whole)(&self.filter, json, types),
+            Cow::Owned(_) => Err(de::Error::custom("not UTF-8")),
+        };
+        decoded.map_err(|cause| match ObjectMetaRef::of(json) {
+            Ok(own) => Error::undecodable(own.namespace.unwrap_or_default(), own.name, &cause),
+            Err(_) => Error::undecodable_nameless(&self.endpoint.resource.to_string(), &cause),
+        })
+    }
+
+    /// Understands one line of a watch, or, where `listing`, of a streaming list.
+    pub(super) fn read(&self, line: &[u8], listing: bool, target: &Target) -> Read<K>
+    where
+        K: Lookup,
+    {
+        if let Some(read) = self.read_first(line, listing) {
+            return read;
+        }
+        let failed = |why| Read::Failed(self.error(Verb::Watch, target, Reason::Connection, why));
+        let line = text(line);
+        let Ok((kind, json)) = split(&line) else { return failed("an event is not valid JSON") };
+        match &*kind {
+            "BOOKMARK" => match serde_json::from_str(json) {
+                Ok(Bookmark { metadata: Some(metadata) }) => Read::Bookmark {
+                    ends_list: metadata.annotations.is_some_and(|own| own.ends_list()),
+                    version: metadata.resource_version.filter(|version| !version.is_empty()),
+                },
+                Ok(Bookmark { metadata: None }) => {
+                    Read::Bookmark { version: None, ends_list: false }
+                }
+                Err(_) => failed("a bookmark is not valid"),
+            },
+            "ERROR" => {
+                let what = self.asked(Verb::Watch, target).what;
+                Read::Failed(Status::read(json.as_bytes()).into_error(&what, None))
+            }
+            kind @ (ADDED | MODIFIED | DELETED) => {
+                // A line that is no UTF-8 was copied to be read, which is no object to decode.
+                let json = match &line {
+                    Cow::Borrowed(_) => Cow::Borrowed(json),
+                    Cow::Owned(_) => Cow::Owned(json.to_owned()),
+                };
+                self.change(kind, &json, listing).unwrap_or_else(failed)
+            }
+            // Taken for any of the others, it would make the store wrong for good.
+            _ => failed("an event is of an unknown type"),
+        }
+    }
+
+    /// Understands an event about an object.
+    fn change(
+        &self,
+        kind: &str,
+        json: &Cow<'_, str>,
+        listing: bool,
+    ) -> Result<Read<K>, &'static str>
+    where
+        K: Lookup,
+    {
+        if listing
+            && kind != DELETED
+            && let Some(own) = self.known(json)
+        {
+            let namespace = own.namespace.unwrap_or_default().to_owned();
+            return Ok(Read::Known { namespace, name: own.name.to_owned() });
+        }
+        let kind = if self.selects(json) { kind } else { DELETED };
+        let error = match self.decode(json, None) {
+            Ok(object) => return event(kind, object, listing),
+            Err(error) => error,
+        };
+        let own =
+            ObjectMetaRef::of(json).map_err(|_| "an event is about an object without a name")?;
+        let version = own.resource_version.filter(|version| !version.is_empty());
+        if kind == DELETED {
+            return Ok(Read::Gone {
+                namespace: own.namespace.unwrap_or_default().to_owned(),
+                name: own.name.to_owned(),
+                version: version.map(str::to_owned),
+            });
+        }
+        let version = version.ok_or(NO_VERSION)?.to_owned();
+        Ok(Read::Undecodable { error, version })
+    }
+
+    /// Understands a line in one pass, if it is as the API server writes them. What is wrong with
+    /// any other is for the longer way to find out.
+    fn read_first(&self, line: &[u8], listing: bool) -> Option<Read<K>>
+    where
+        K: Lookup,
+    {
+        let line = line.strip_prefix(br#"{"type":""#)?;
+        let (kind, object) = line.split_at_checked(memchr::memchr(b'"', line)?)?;
+        let object = object.strip_prefix(br#"","object":"#)?;
+        let kind = str::from_utf8(kind).ok().filter(|kind| is_about_object(kind))?;
+        let (found, end) = self.first(object, None, listing)?.ok()?;
+        let whole = object[end..].trim_ascii_end() == b"}";
+        whole.then(|| event(kind, found, listing).ok()).flatten()
+    }
+}
+
+const NO_VERSION: &str = "an event has no resourceVersion";
+
+fn is_about_object(kind: &str) -> bool {
+    matches!(kind, ADDED | MODIFIED | DELETED)
+}
+
+fn event<K: Lookup>(kind: &str, object: K, listing: bool) -> Result<Read<K>, &'static str> {
+    let version = object.resource_version().filter(|version| !version.is_empty());
+    let version = version.map(Cow::into_owned).ok_or(NO_VERSION)?;
+    let event = match kind {
+        DELETED => WatchEvent::Deleted,
+        ADDED if listing => WatchEvent::Listed,
+        _ => WatchEvent::Applied,
+    };
+    Ok(Read::Event(event(object), version))
+}
+
+/// Returns the bytes as text. Those that are no UTF-8 are copied, with replacements.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    // The lossy way looks at bytes one by one.
+    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
+
+/// Returns the type of an event and its object, in whatever order they come. What is in the object is
+/// left to those who decode it.
+pub(super) fn split(line: &str) -> Result<(Cow<'_, str>, &str), Malformed> {
+    let line = line.trim_ascii_end();
+    let mut cursor = Cursor::new(line);
+    let (mut kind, mut object) = (None, None);
+    cursor.enter_object()?;
+    while let Some((_, name)) = cursor.next_field()? {
+        if name.is("type") {
+            kind = Some(cursor.string()?.unescape()?);
+        } else if name.is("object") {
+            object = Some(cursor.value()?);
+        } else {
+            cursor.skip_value()?;
+        }
+    }
+    let whole = cursor.position() == line.len();
+    kind.zip(object).filter(|_| whole).ok_or(Malformed)
+}
+
+#[derive(Deserialize)]
+struct Bookmark {
+    metadata: Option<BookmarkMeta>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BookmarkMeta {
+    resource_version: Option<String>,
+    annotations: Option<BookmarkAnnotations>,
+}
+
+#[derive(Deserialize)]
+struct BookmarkAnnotations {
+    #[serde(rename = "k8s.io/initial-events-end")]
+    initial_events_end: Option<String>,
+}
+
+impl BookmarkAnnotations {
+    fn ends_list(&self) -> bool {
+        self.initial_events_end.as_deref() == Some("true")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::Client;
+
+    use super::*;
+    use crate::source::{Gvr, Watch};
+
+    fn query() -> Query<Document> {
+        let silent = tower::service_fn(|_: http::Request<kube::client::Body>| {
+            std::future::pending::<Result<http::Response<String>, std::convert::Infallible>>()
+        });
+        Watch::of_resource(Client::new(silent, "default"), Gvr::known("", "v1", "things")).query
+    }
+
+    #[tokio::test]
+    async fn only_what_is_said_to_be_gone_is_gone() {
+        let query = query();
+        let read = |kind: &str| {
+            let object = r#"{"metadata":{"name":"n","resourceVersion":"1"}}"#;
+            let line = format!(r#"{{"type":"{kind}","object":{object}}}"#);
+            match query.read(line.as_bytes(), false, &Target::cluster()) {
+                Read::Event(WatchEvent::Applied(_), _) => "there",
+                Read::Event(WatchEvent::Deleted(_), _) => "gone",
+                Read::Failed(_) => "failed",
+                _ => "else",
+            }
+        };
+        for (kind, wanted) in [
+            ("ADDED", "there"),
+            ("MODIFIED", "there"),
+            ("M\\u004fDIFIED", "there"),
+            ("DELETED", "gone"),
+            ("\\u0044ELETED", "gone"),
+            ("DELETE", "failed"),
+            ("DELETED\u{1}", "failed"),
+            ("", "failed"),
+        ] {
+            assert_eq!(read(kind), wanted, "{kind}");
+        }
+    }
+
+    /// SEMANTICS: W12
+    #[tokio::test]
+    async fn the_content_of_an_object_stops_nobody() {
+        let query = query();
+        let read = |kind: &str, spec: &[u8]| {
+            let head = format!(
+                r#"{{"type":"{kind}","object":{{"metadata":{{"name":"n","resourceVersion":"7"}},"spec":"#
+            );
+            let line = [head.as_bytes(), spec, b"}}\n"].concat();
+            match query.read(&line, false, &Target::cluster()) {
+                Read::Undecodable { error, version } => {
+                    assert_eq!(error.object(), Some(("", "n")));
+                    format!("undecodable at {version}")
+                }
+                Read::Gone { name, version, .. } => format!("{name} gone at {version:?}"),
+                Read::Event(..) => "decoded".to_owned(),
+                _ => "else".to_owned(),
+            }
+        };
+        let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+        for spec in [deep(127).as_bytes(), deep(100_000).as_bytes(), b"\"\xff\""] {
+            assert_eq!(read("MODIFIED", spec), "undecodable at 7");
+            assert_eq!(read("DELETED", spec), r#"n gone at Some("7")"#);
+        }
+        assert_eq!(read("MODIFIED", deep(100).as_bytes()), "decoded");
+    }
+
+    /// SEMANTICS: W15
+    #[tokio::test]
+    async fn an_empty_version_is_none() {
+        let query = query();
+        let read = |line: &str| query.read(line.as_bytes(), false, &Target::cluster());
+        for metadata in ["{}", r#"{"resourceVersion":""}"#, "null"] {
+            let line = format!(r#"{{"type":"BOOKMARK","object":{{"metadata":{metadata}}}}}"#);
+            assert!(matches!(read(&line), Read::Bookmark { version: None, .. }), "{line}");
+        }
+        for version in ["", r#","resourceVersion":"""#] {
+            let line =
+                format!(r#"{{"type":"ADDED","object":{{"metadata":{{"name":"n"{version}}}}}}}"#);
+            assert!(matches!(read(&line), Read::Failed(_)), "{line}");
+        }
+    }
+
+    /// SEMANTICS: W22
+    #[tokio::test]
+    async fn only_true_ends_a_streaming_list() {
+        let query = query();
+        for (value, wanted) in [(r#""true""#, true), (r#""false""#, false), ("null", false)] {
+            let line = format!(
+                r#"{{"type":"BOOKMARK","object":{{"metadata":{{"resourceVersion":"7","annotations":{{"k8s.io/initial-events-end":{value}}}}}}}}}"#
+            );
+            match query.read(line.as_bytes(), true, &Target::cluster()) {
+                Read::Bookmark { ends_list, .. } => assert_eq!(ends_list, wanted, "{value}"),
+                _ => panic!("{value}"),
+            }
+        }
+    }
+
+    #[test]
+    fn events_are_split_in_any_order() {
+        let object = r#"{"a":[{"type":"x"}],"object":"}"}"#;
+        for line in [
+            format!(r#"{{"type":"ADDED","object":{object}}}"#),
+            format!(" {{ \"object\" : {object} , \"new\":[1], \"type\" : \"ADDED\" }} \r\n"),
+        ] {
+            let (kind, json) = split(&line).unwrap();
+            assert_eq!((&*kind, json), ("ADDED", object));
+        }
+        for line in [
+            "",
+            "{}",
+            "[]",
+            r#"{"type":"ADDED"}"#,
+            r#"{"type":"A","object":{}}x"#,
+            r#"{"type":7,"object":{}}"#,
+        ] {
+            assert!(split(line).is_err(), "{line}");
+        }
+    }
+}

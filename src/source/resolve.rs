@@ -1,0 +1,210 @@
+//! Discovery: the version, kind, scope and verbs that a resource is served with.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, de::DeserializeOwned};
+use tokio::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use super::request::{ANSWER, Asked, Endpoint, Verb};
+use crate::{
+    clock::after,
+    error::{Error, Reason},
+};
+
+/// How long a watch of one version waits for discovery before it begins without.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// More than any server says of one version of a group.
+const LONGEST: usize = 8 << 20;
+
+/// A resource as the server has it; of what is `None` nothing is known.
+#[derive(Clone, Debug)]
+pub(super) struct Resolved {
+    pub(super) version: String,
+    pub(super) kind: Option<String>,
+    pub(super) is_namespaced: Option<bool>,
+    /// Whether `watch` is among its verbs.
+    pub(super) is_watchable: Option<bool>,
+}
+
+impl Resolved {
+    /// Returns a resource of which nothing but its version is known.
+    fn unknown(version: &str) -> Self {
+        let version = version.to_owned();
+        Self { version, kind: None, is_namespaced: None, is_watchable: None }
+    }
+}
+
+/// The one answer of discovery that all collections of a watch share.
+#[derive(Clone)]
+pub(super) struct Resolver {
+    /// Whether the server is asked at all.
+    asks: bool,
+    found: Arc<Mutex<Option<Arc<Resolved>>>>,
+}
+
+impl Resolver {
+    /// Returns a resolver that asks the API server.
+    pub(super) fn asking() -> Self {
+        Self { asks: true, found: Arc::default() }
+    }
+
+    /// Returns a resolver for a Rust type, which is of one version.
+    pub(super) fn of_type() -> Self {
+        Self { asks: false, found: Arc::default() }
+    }
+
+    /// Returns what was found before, else asks. Whoever comes meanwhile waits for the same answer.
+    ///
+    /// # Errors
+    ///
+    /// A kind or a singular in the place of a plural; a resource that is not served in any of the
+    /// versions; a failure to find out where the version is open.
+    pub(super) async fn resolved(&self, endpoint: &Endpoint) -> Result<Arc<Resolved>, Error> {
+        let mut found = self.found.lock().await;
+        if let Some(found) = &*found {
+            return Ok(Arc::clone(found));
+        }
+        let resolved = match endpoint.resource.version() {
+            Some(version) if !self.asks => Resolved::unknown(version),
+            Some(version) => endpoint.of_version(version).await?,
+            None => endpoint.best_version().await?,
+        };
+        Ok(Arc::clone(found.insert(Arc::new(resolved))))
+    }
+
+    /// Asks anew the next time: the resource is not served as it was.
+    pub(super) async fn forget(&self) {
+        *self.found.lock().await = None;
+    }
+}
+
+impl Endpoint {
+    /// Finds out about the one version. A failure is no error: it is for the list to report.
+    async fn of_version(&self, version: &str) -> Result<Resolved, Error> {
+        let path = self.resource.root(version);
+        let asked = self.discover::<Resources>(&path);
+        let found = match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Ok(served)) => self.among(version, &served)?,
+            _ => None,
+        };
+        Ok(found.unwrap_or_else(|| Resolved::unknown(version)))
+    }
+
+    /// Finds the first acceptable version in which the resource is served.
+    async fn best_version(&self) -> Result<Resolved, Error> {
+        for version in self.candidates().await? {
+            let served: Resources = self.discover(&self.resource.root(&version)).await?;
+            if let Some(found) = self.among(&version, &served)? {
+                return Ok(found);
+            }
+        }
+        let message = format!("discover {}: not served in any such version", self.resource);
+        Err(Error::from_status(&message, 404, "", ""))
+    }
+
+    /// Returns the versions that will do, the best first.
+    async fn candidates(&self) -> Result<Vec<String>, Error> {
+        let served: Vec<String> = match self.resource.group() {
+            "" => self.discover::<CoreVersions>("/api").await?.versions,
+            group => {
+                let group: Group = self.discover(&format!("/apis/{group}")).await?;
+                let preferred = group.preferred.into_iter();
+                preferred.chain(group.versions).map(|own| own.version).collect()
+            }
+        };
+        let wanted = self.resource.versions();
+        Ok(if wanted.is_empty() {
+            served
+        } else {
+            wanted.iter().filter(|version| served.contains(version)).cloned().collect()
+        })
+    }
+
+    /// Returns the resource, if it is among those of a version.
+    ///
+    /// # Errors
+    ///
+    /// A kind, a singular or a short name in the place of the plural.
+    fn among(&self, version: &str, served: &Resources) -> Result<Option<Resolved>, Error> {
+        let wanted = self.resource.plural();
+        if let Some(found) = served.resources.iter().find(|own| own.name == wanted) {
+            return Ok(Some(Resolved {
+                version: version.to_owned(),
+                kind: Some(found.kind.clone()).filter(|kind| !kind.is_empty()),
+                is_namespaced: Some(found.namespaced),
+                is_watchable: Some(&found.verbs)
+                    .filter(|verbs| !verbs.is_empty())
+                    .map(|verbs| verbs.iter().any(|verb| verb == "watch")),
+            }));
+        }
+        let meant = served.resources.iter().find(|own| {
+            !own.name.contains('/')
+                && (own.kind.eq_ignore_ascii_case(wanted)
+                    || own.singular == wanted
+                    || own.short_names.iter().flatten().any(|short| short == wanted))
+        });
+        meant.map_or(Ok(None), |meant| {
+            let message = format!(
+                "`{}` names no resource by its plural; {}/{} is meant",
+                self.resource,
+                self.resource.api_version(version),
+                meant.name
+            );
+            Err(Error::new(Reason::Resource, message))
+        })
+    }
+
+    async fn discover<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
+        let what = format!("discover {}", self.resource);
+        let request = http::Request::get(path).body(Vec::new());
+        let request = request.map_err(kube::core::request::Error::BuildRequest);
+        let asked = Asked { verb: Verb::Discover, what };
+        let mut incoming = self.open(asked, request, ANSWER).await?;
+        let until = after(Instant::now(), ANSWER);
+        let found = serde_json::from_slice(incoming.up_to(LONGEST, until).await?);
+        found.map_err(|_| incoming.broken("the answer is not of discovery"))
+    }
+}
+
+/// An `APIResourceList`.
+#[derive(Deserialize)]
+struct Resources {
+    resources: Vec<Served>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Served {
+    name: String,
+    #[serde(default)]
+    kind: String,
+    #[serde(default, rename = "singularName")]
+    singular: String,
+    namespaced: bool,
+    #[serde(default)]
+    verbs: Vec<String>,
+    short_names: Option<Vec<String>>,
+}
+
+/// An `APIGroup`.
+#[derive(Deserialize)]
+struct Group {
+    versions: Vec<Version>,
+    #[serde(rename = "preferredVersion")]
+    preferred: Option<Version>,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: String,
+}
+
+/// An `APIVersions`.
+#[derive(Deserialize)]
+struct CoreVersions {
+    versions: Vec<String>,
+}

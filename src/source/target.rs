@@ -1,0 +1,54 @@
+//! One collection as it is asked for.
+
+use std::fmt::Display;
+
+use crate::{
+    event::Collection,
+    filter::{FieldSelector, LabelSelector},
+    strain::NamespaceSelection,
+};
+
+/// A collection, with the selectors of its own.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) collection: Collection,
+    pub(super) selection: Option<NamespaceSelection>,
+}
+
+impl Target {
+    /// Returns the whole cluster.
+    pub(super) fn cluster() -> Self {
+        Self { collection: Collection::cluster(), selection: None }
+    }
+
+    pub(super) fn of(selection: &NamespaceSelection) -> Self {
+        let collection = Collection::of_namespace(selection.name.clone());
+        Self { collection, selection: Some(selection.clone()) }
+    }
+
+    /// Returns whether both are asked for in the same way.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (&self.selection, &other.selection) {
+            (Some(own), Some(other)) => own.is_same(other),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
+    /// Returns the label selector to ask with: that of the watch and the own one.
+    pub(super) fn labels(&self, of_watch: Option<&LabelSelector>) -> Option<String> {
+        both(of_watch, self.selection.as_ref().and_then(|own| own.labels.as_ref()))
+    }
+
+    /// Returns the field selector to ask with: that of the watch and the own one.
+    pub(super) fn fields(&self, of_watch: Option<&FieldSelector>) -> Option<String> {
+        both(of_watch, self.selection.as_ref().and_then(|own| own.fields.as_ref()))
+    }
+}
+
+fn both<T: Display>(one: Option<&T>, other: Option<&T>) -> Option<String> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(format!("{one},{other}")),
+        (one, other) => one.or(other).map(ToString::to_string),
+    }
+}

@@ -1,0 +1,184 @@
+//! The collections of a watch, as the writer of its store sees them.
+
+use kube::runtime::reflector::Lookup;
+use tokio::time::Instant;
+
+use super::{CollectionStatus, list::List};
+use crate::{error::Error, event::Collection, resource_version::is_before};
+
+/// The state of one collection.
+pub(super) struct Part<K> {
+    pub(super) collection: Collection,
+    /// The list that is coming in, until it is complete.
+    pub(super) list: Option<List<K>>,
+    pub(super) status: CollectionStatus,
+    /// Since when the API server has said that the kind is not installed.
+    pub(super) missing_since: Option<Instant>,
+    /// Whether something came since the stores were last informed.
+    pub(super) is_heard: bool,
+    is_changed: bool,
+}
+
+impl<K> Part<K> {
+    fn new(collection: Collection) -> Self {
+        let status = CollectionStatus::new(collection.clone());
+        Self {
+            collection,
+            list: None,
+            status,
+            missing_since: None,
+            is_heard: false,
+            is_changed: false,
+        }
+    }
+
+    /// Moves the position on to the version of an event.
+    pub(super) fn reached(&mut self, version: &str) {
+        match &mut self.status.resource_version {
+            Some(own) if is_before(version, own) => {}
+            Some(own) => version.clone_into(own),
+            none => *none = Some(version.to_owned()),
+        }
+    }
+}
+
+/// All collections, by namespace.
+pub(super) struct Parts<K> {
+    parts: Vec<Part<K>>,
+    /// Whether the stream says which collections it has. One that doesn't has those that it names.
+    is_scoped: bool,
+    /// Whether all collections are known.
+    pub(super) is_settled: bool,
+    /// Those that changed since the stores were last informed.
+    changed: Vec<usize>,
+}
+
+/// The difference that a new scope makes.
+pub(super) struct Left {
+    /// The collections that are gone.
+    pub(super) collections: Vec<Collection>,
+}
+
+impl<K: Lookup> Parts<K> {
+    pub(super) fn new() -> Self {
+        Self { parts: Vec::new(), is_scoped: false, is_settled: true, changed: Vec::new() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Part<K>> {
+        self.parts.iter()
+    }
+
+    pub(super) fn at(&mut self, at: usize) -> &mut Part<K> {
+        if !std::mem::replace(&mut self.parts[at].is_changed, true) {
+            self.changed.push(at);
+        }
+        &mut self.parts[at]
+    }
+
+    /// Returns the place of the collection that an object of a namespace belongs to.
+    #[inline]
+    pub(super) fn of(&mut self, namespace: &str) -> Option<usize> {
+        if self.parts.is_empty() && !self.is_scoped {
+            return self.named(&Collection::cluster());
+        }
+        // The whole cluster comes first, and is alone.
+        if self.parts.first().is_some_and(|part| part.collection.has(namespace)) {
+            return Some(0);
+        }
+        self.find(Some(namespace)).ok()
+    }
+
+    /// Returns the place of a collection. One that nobody announced is added where that can be.
+    pub(super) fn named(&mut self, collection: &Collection) -> Option<usize> {
+        match self.find(collection.namespace()) {
+            Ok(at) => Some(at),
+            Err(_) if self.is_scoped => None,
+            Err(at) => {
+                self.parts.insert(at, Part::new(collection.clone()));
+                self.all_changed();
+                Some(at)
+            }
+        }
+    }
+
+    /// Returns the place of the collection whose list or watch failed, if it was that of one.
+    pub(super) fn of_failure(&mut self, error: &Error) -> Option<usize> {
+        match error.namespace() {
+            Some(namespace) => self.find(Some(namespace)).ok(),
+            None => match error.object() {
+                Some((namespace, _)) => self.of(namespace),
+                None if self.parts.is_empty() && !self.is_scoped => self.of(""),
+                None => self.find(None).ok(),
+            },
+        }
+    }
+
+    fn find(&self, namespace: Option<&str>) -> Result<usize, usize> {
+        self.parts.binary_search_by(|part| part.collection.namespace().cmp(&namespace))
+    }
+
+    /// Takes over the collections of a scope, which come in order.
+    pub(super) fn follow(&mut self, collections: &[Collection], is_settled: bool) -> Left {
+        self.is_scoped = true;
+        self.is_settled = is_settled;
+        let mut before = std::mem::take(&mut self.parts).into_iter().peekable();
+        let mut left = Vec::new();
+        for collection in collections {
+            while let Some(gone) = before.next_if(|part| part.collection < *collection) {
+                left.push(gone.collection);
+            }
+            let kept = before.next_if(|part| part.collection == *collection);
+            self.parts.push(kept.unwrap_or_else(|| Part::new(collection.clone())));
+        }
+        left.extend(before.map(|part| part.collection));
+        self.all_changed();
+        Left { collections: left }
+    }
+
+    fn all_changed(&mut self) {
+        self.changed = (0..self.parts.len()).collect();
+        self.parts.iter_mut().for_each(|part| part.is_changed = true);
+    }
+
+    /// Returns the collections that changed since this was last asked.
+    pub(super) fn take_changed(&mut self, now: Instant) -> Vec<&Part<K>> {
+        let changed = std::mem::take(&mut self.changed);
+        for at in &changed {
+            let part = &mut self.parts[*at];
+            part.is_changed = false;
+            if std::mem::take(&mut part.is_heard) {
+                part.status.last_word = Some(now);
+            }
+        }
+        changed.into_iter().map(|at| &self.parts[at]).collect()
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.is_settled && self.parts.iter().all(|part| part.status.is_complete)
+    }
+
+    /// Returns the failure that goes on for the longest time.
+    pub(super) fn failing(&self) -> Option<(Error, Instant)> {
+        let failing = self.parts.iter().filter_map(|part| part.status.failing.as_ref());
+        failing.min_by_key(|(_, since)| *since).cloned()
+    }
+
+    /// Returns since when all collections are connected, if they are.
+    pub(super) fn connected(&self) -> Option<Instant> {
+        let all = self.parts.iter().map(|part| part.status.connected);
+        all.reduce(|one, other| one.zip(other).map(|(one, other)| one.max(other))).flatten()
+    }
+
+    /// Returns how many objects are set aside in lists.
+    pub(super) fn pending(&self) -> usize {
+        self.parts.iter().filter_map(|part| part.list.as_ref()).map(List::len).sum()
+    }
+
+    pub(super) fn is_listing(&self) -> bool {
+        self.parts.iter().any(|part| part.list.is_some())
+    }
+}

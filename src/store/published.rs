@@ -1,0 +1,41 @@
+//! The published snapshot, as the watch that feeds the store may look it up.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use kube::runtime::reflector::Lookup;
+
+use crate::{
+    document::ObjectMetaRef,
+    namespaced_name::owned_identity,
+    resource_version::is_before,
+    snapshot::Contents,
+    source::{Stored, Witness},
+};
+
+/// All that a watch sees of the store that it feeds.
+pub(crate) struct Published<K>(pub(super) Arc<ArcSwap<Contents<K>>>);
+
+impl<K: Lookup + Send + Sync> Stored for Published<K> {
+    fn is_empty(&self) -> bool {
+        self.0.load().is_empty()
+    }
+
+    fn has(&self, meta: &ObjectMetaRef<'_>) -> bool {
+        self.0.load().at_version(meta).is_some()
+    }
+
+    fn newest(&self, namespace: Option<&str>) -> Option<Witness> {
+        let contents = self.0.load();
+        let mut newest: Option<(&Arc<K>, String)> = None;
+        for object in contents.objects_in(namespace) {
+            let Some(version) = object.resource_version() else { continue };
+            if newest.as_ref().is_none_or(|(_, own)| is_before(own, &version)) {
+                newest = Some((object, version.into_owned()));
+            }
+        }
+        let (object, version) = newest?;
+        let (namespace, name) = owned_identity(&**object);
+        Some(Witness { namespace, name, version })
+    }
+}
