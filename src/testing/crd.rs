@@ -54,6 +54,20 @@ pub(super) fn served(crd: &Value) -> Outcome<Vec<Resource>> {
         .collect())
 }
 
+/// Refuses another scope or kind of a `CustomResourceDefinition`: both are for ever.
+pub(super) fn check_immutable(current: &Value, next: &Value) -> Outcome<()> {
+    for (field, path) in [("spec.scope", "/spec/scope"), ("spec.names.kind", "/spec/names/kind")] {
+        let asked = next.pointer(path).unwrap_or(&Value::Null);
+        if current.pointer(path) != Some(asked) {
+            let name = next["metadata"]["name"].as_str().unwrap_or_default();
+            let why = format!("Invalid value: {asked}: field is immutable");
+            let (group, kind) = ("apiextensions.k8s.io", "CustomResourceDefinition");
+            return Err(status::invalid(group, kind, name, field, &why));
+        }
+    }
+    Ok(())
+}
+
 /// What the controllers of a real server write into a new `CustomResourceDefinition`, and clients wait for.
 pub(super) fn establish(crd: &mut Value, now: &str) {
     let storage = crd

@@ -55,6 +55,13 @@ impl Page {
         Ok(Self { items, metadata })
     }
 
+    /// Returns all selected objects as they are, with neither a resourceVersion nor pages.
+    pub(super) fn unversioned(store: &Store, resource: &Resource, selection: &Selection) -> Self {
+        let objects = store.objects(resource);
+        let selected = objects.filter(|(key, object)| selection.admits(key, object));
+        Self { items: selected.map(|(_, object)| object.clone()).collect(), metadata: json!({}) }
+    }
+
     /// The body, written while it is read.
     pub(super) fn pieces(self, view: View) -> impl Stream<Item = Piece> + Send {
         let head = view.list_head(&self.metadata);

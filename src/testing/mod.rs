@@ -71,6 +71,7 @@
 //! or creates the objects that others own. Strategic and JSON patches are answered 415, and server-side apply keeps no
 //! `managedFields`. What must be right on a real server has to be tried on a real server.
 
+mod answer;
 mod body;
 pub mod conformance;
 mod crd;
@@ -79,25 +80,33 @@ mod discovery;
 mod error;
 mod events;
 mod fault;
+mod gzip;
 mod history;
 mod list;
 mod manifests;
 mod object;
+mod on;
+mod outage;
 mod query;
 mod resource;
+mod rights;
 mod router;
+mod script;
 mod selectors;
 mod server;
 mod service;
+mod settings;
 mod status;
 mod store;
 mod view;
 mod watch;
 mod write;
 
+pub use answer::{Answer, End};
 pub use body::Body;
 pub use error::Error;
 pub use events::Events;
-pub use fault::{Fault, On, Verb};
+pub use fault::Fault;
 pub use manifests::Manifests;
+pub use on::{On, Verb};
 pub use server::ApiServer;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use http::Method;
 
 use crate::testing::{
-    fault::Verb,
+    on::{Asked, Verb},
+    query::Query,
     resource::{Registry, Resource},
 };
 
@@ -56,6 +57,24 @@ impl Target {
             _ => return None,
         };
         Some(verb)
+    }
+}
+
+impl Route {
+    /// Returns the parts of a request to this place that a matcher reads.
+    pub(super) fn asked<'a>(&'a self, verb: Verb, query: &'a Query) -> Asked<'a> {
+        let target = match self {
+            Self::Target(target) => Some(target),
+            _ => None,
+        };
+        Asked {
+            verb,
+            storage: target.map_or("", |target| &*target.resource.storage),
+            plural: target.map_or("", |target| target.resource.plural.as_str()),
+            namespace: target.and_then(|target| target.namespace.as_deref()),
+            namespaced: target.is_some_and(|target| target.resource.namespaced),
+            query,
+        }
     }
 }
 

@@ -11,9 +11,11 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::testing::{
+    answer::End,
     crd,
     history::{Change, Happening, History, Key, Object},
     object::{self, Part},
+    on::On,
     resource::{CRDS, Registry, Resource},
     status::{self, Outcome},
 };
@@ -183,6 +185,7 @@ impl Store {
         next["apiVersion"] = current["apiVersion"].clone();
         next["kind"] = current["kind"].clone();
         if &*resource.storage == CRDS {
+            crd::check_immutable(&current, &next)?;
             object::copy(&current, &mut next, "status");
         }
         if next == *current {
@@ -236,6 +239,39 @@ impl Store {
         self.history.push(self.revision, what);
     }
 
+    /// Takes everything back to a revision, but for the count that makes uids.
+    ///
+    /// # Errors
+    /// 410 for a revision whose state is forgotten, 504 for one that has not happened yet.
+    pub(super) fn restore(&mut self, revision: u64) -> Outcome<()> {
+        if revision > self.revision {
+            return Err(status::too_large(revision, self.revision));
+        }
+        if revision < self.history.floor() {
+            return Err(status::too_old(revision, self.revision));
+        }
+        // The first write after the revision knows the object at the revision.
+        let mut undone = HashMap::new();
+        for change in self.history.changes_after(revision) {
+            let identity = (change.storage.clone(), change.key.clone());
+            undone.entry(identity).or_insert_with(|| change.before.clone());
+        }
+        for ((storage, key), before) in undone {
+            if &*storage == CRDS {
+                let served = before.as_deref().map(crd::served).transpose()?.unwrap_or_default();
+                self.registry.replace(&key.name, served);
+            }
+            let objects = self.collections.entry(storage).or_default();
+            match before {
+                Some(object) => objects.insert(key, object),
+                None => objects.remove(&key),
+            };
+        }
+        self.history.restore(revision);
+        self.revision = revision;
+        Ok(())
+    }
+
     fn write(
         &mut self,
         resource: &Resource,
@@ -255,18 +291,24 @@ impl Store {
         }
         let object = Arc::new(object::at_revision(object, self.revision + 1));
         if is_crd {
-            self.registry.remove(&key.name);
-            for resource in served {
-                self.registry.install(resource);
+            let current = self.get(resource, &key);
+            let is_changed = current.is_ok_and(|current| current["spec"] != object["spec"]);
+            self.registry.replace(&key.name, served);
+            self.commit(&resource.storage, key.clone(), Some(object.clone()));
+            if is_changed {
+                // A real server makes new storage for the resource and tears the old one down.
+                self.end_watches_of(&key.name);
             }
+        } else {
+            self.commit(&resource.storage, key, Some(object.clone()));
         }
-        self.commit(&resource.storage, key, Some(object.clone()));
         Ok(object)
     }
 
     fn remove(&mut self, resource: &Resource, key: &Key) {
-        if &*resource.storage == CRDS {
-            self.registry.remove(&key.name);
+        let is_crd = &*resource.storage == CRDS;
+        if is_crd {
+            self.registry.replace(&key.name, Vec::new());
             let storage: Arc<str> = key.name.as_str().into();
             let orphans: Vec<Key> = self
                 .collections
@@ -280,6 +322,14 @@ impl Store {
             }
         }
         self.commit(&resource.storage, key.clone(), None);
+        if is_crd {
+            self.end_watches_of(&key.name);
+        }
+    }
+
+    /// Ends the open watches of a resource, in all of its versions.
+    fn end_watches_of(&mut self, storage: &str) {
+        self.signal(Happening::End(On::any().resource(storage), End::Fin));
     }
 
     /// The only place where anything changes.

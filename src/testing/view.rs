@@ -27,6 +27,8 @@ pub(super) struct View {
     custom: bool,
     /// The name of an object that is to be sent broken.
     garbled: Option<String>,
+    /// Whether objects are sent with what only stored objects have.
+    versioned: bool,
 }
 
 impl View {
@@ -45,6 +47,7 @@ impl View {
             kind: resource.kind.clone(),
             custom: resource.custom,
             garbled: None,
+            versioned: true,
         })
     }
 
@@ -52,6 +55,17 @@ impl View {
     pub(super) fn garbling(mut self, name: &str) -> Self {
         self.garbled = Some(name.to_owned());
         self
+    }
+
+    /// Leaves out the metadata that only stored objects have.
+    #[must_use]
+    pub(super) fn without_versions(mut self) -> Self {
+        self.versioned = false;
+        self
+    }
+
+    pub(super) fn is_versioned(&self) -> bool {
+        self.versioned
     }
 
     /// An object as the body of an answer.
@@ -104,9 +118,16 @@ impl View {
     fn write(&self, out: &mut Vec<u8>, object: &Value, with_types: bool) {
         let is_garbled =
             self.garbled.as_ref().is_some_and(|name| object["metadata"]["name"] == name.as_str());
-        let garbled = is_garbled.then(|| {
+        let changed = (is_garbled || !self.versioned).then(|| {
             let mut object = object.clone();
-            object["metadata"]["labels"] = 7.into();
+            if is_garbled {
+                object["metadata"]["labels"] = 7.into();
+            }
+            if !self.versioned {
+                for field in ["resourceVersion", "uid", "generation"] {
+                    object::remove(&mut object["metadata"], field);
+                }
+            }
             object
         });
         let types = match self.form {
@@ -114,7 +135,7 @@ impl View {
             Form::Whole => Some((self.api_version.as_str(), self.kind.as_str())),
             Form::Metadata => Some(("meta.k8s.io/v1", "PartialObjectMetadata")),
         };
-        let shown = Shown { types, object: garbled.as_ref().unwrap_or(object), form: self.form };
+        let shown = Shown { types, object: changed.as_ref().unwrap_or(object), form: self.form };
         // Maps with text as keys, written to memory: nothing that can fail.
         let _ = serde_json::to_writer(out, &shown);
     }

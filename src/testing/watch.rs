@@ -8,6 +8,7 @@ use tokio::{sync::watch::Receiver, time::Instant};
 use crate::testing::{
     damage::{self, Piece},
     history::{Change, Happening, Object, Step},
+    on::{Asked, Verb},
     query::Query,
     resource::Resource,
     selectors::Selection,
@@ -30,6 +31,7 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pub(super) struct Watch {
     resource: Arc<Resource>,
     selection: Selection,
+    query: Query,
     view: View,
     /// What was there when the watch was opened, where the client wants to be told.
     initial: Vec<Object>,
@@ -37,6 +39,8 @@ pub(super) struct Watch {
     initial_end: Option<u64>,
     /// Where to go on in the history.
     cursor: u64,
+    /// The era of the history in which the cursor stands.
+    era: u64,
     /// Signals from before this entry were for others.
     opened: u64,
     /// The client knows everything up to here.
@@ -44,6 +48,8 @@ pub(super) struct Watch {
     /// Everything up to here has been seen.
     seen: u64,
     bookmarks: bool,
+    /// No bookmark up to here: a version that had not happened yet when the client asked for it.
+    quiet: u64,
     next_bookmark: Instant,
     deadline: Instant,
     /// Sent instead of all else.
@@ -53,8 +59,8 @@ pub(super) struct Watch {
 
 impl Watch {
     /// # Errors
-    /// 400 and 422 for options that make no sense. A version from before the horizon is no error here: as on a
-    /// real server the watch starts, and tells it with an event.
+    /// 400 and 422 for options that make no sense. A version from before the horizon, and initial events of a
+    /// version that has not happened, are no error here: as on a real server the watch starts with an `ERROR` event.
     pub(super) fn open(
         shared: &Shared,
         resource: Arc<Resource>,
@@ -77,13 +83,16 @@ impl Watch {
         let mut watch = Self {
             resource,
             selection,
+            query: query.clone(),
             view,
             initial: Vec::new(),
             initial_end: None,
             cursor: history.end(),
+            era: history.era(),
             opened: history.end(),
             after: version,
-            seen: current.max(version),
+            seen: current,
+            quiet: if version > current { version } else { 0 },
             bookmarks,
             next_bookmark: now + BOOKMARK_EVERY,
             deadline: now + timeout.unwrap_or(DEFAULT_TIMEOUT),
@@ -91,10 +100,9 @@ impl Watch {
             wake,
         };
         // Without being asked for, the current state comes first where the client names no version.
-        if initial_events.unwrap_or(version == 0) {
-            if version > current {
-                return Err(status::too_large(version, current));
-            }
+        if initial_events == Some(true) && version > current {
+            watch.refusal = Some(status::too_large(version, current));
+        } else if initial_events.unwrap_or(version == 0) {
             watch.initial = state
                 .store
                 .objects(&watch.resource)
@@ -106,7 +114,7 @@ impl Watch {
             watch.refusal = Some(status::too_old(version, current));
         } else if version > 0 {
             watch.cursor = history.position_after(version);
-            watch.seen = version;
+            watch.seen = version.min(current);
         }
         Ok(watch)
     }
@@ -134,17 +142,26 @@ impl Watch {
             }
             loop {
                 self.wake.borrow_and_update();
-                match self.step(&shared) {
+                // The server that held the cursor is gone since a restore.
+                let Some(step) = self.step(&shared) else { return };
+                match step {
                     Step::Entry(entry) => match &entry.what {
                         Happening::Change(change) if entry.revision > self.after => {
                             if let Some(piece) = self.event(change, entry.revision) {
                                 yield piece;
                             }
                         }
-                        Happening::Bookmark if self.cursor > self.opened && self.bookmarks => {
-                            yield Piece::Bookmark(self.view.bookmark(self.seen, false));
+                        Happening::Bookmark if self.cursor > self.opened => {
+                            if let Some(bookmark) = self.bookmark() {
+                                yield bookmark;
+                            }
                         }
-                        Happening::Disconnect if self.cursor > self.opened => return,
+                        Happening::End(on, end)
+                            if self.cursor > self.opened && on.matches(&self.asked()) =>
+                        {
+                            yield Piece::End(*end);
+                            return;
+                        }
                         _ => {}
                     },
                     Step::Trimmed => {
@@ -153,13 +170,14 @@ impl Watch {
                         yield Piece::Other(damage::error_event(&gone));
                         return;
                     }
-                    Step::CaughtUp if !self.is_served(&shared) => return,
                     Step::CaughtUp => {
                         let until = self.wakes_at();
                         let woken = tokio::time::timeout_at(until, self.wake.changed()).await;
                         if woken.is_err() && until < self.deadline {
                             self.next_bookmark += BOOKMARK_EVERY;
-                            yield Piece::Bookmark(self.view.bookmark(self.seen, false));
+                            if let Some(bookmark) = self.bookmark() {
+                                yield bookmark;
+                            }
                         }
                     }
                 }
@@ -175,21 +193,39 @@ impl Watch {
         if self.bookmarks { self.next_bookmark.min(self.deadline) } else { self.deadline }
     }
 
-    fn step(&mut self, shared: &Shared) -> Step {
+    /// Moves the cursor; returns nothing once the history has been restored.
+    fn step(&mut self, shared: &Shared) -> Option<Step> {
         let state = shared.lock();
-        let step = state.store.history.step(&mut self.cursor, &self.resource.storage);
+        let history = &state.store.history;
+        if history.era() != self.era {
+            return None;
+        }
+        let step = history.step(&mut self.cursor, &self.resource.storage);
         let revision = match &step {
             Step::Entry(entry) => entry.revision,
             Step::CaughtUp => state.store.revision(),
             Step::Trimmed => 0,
         };
         self.seen = self.seen.max(revision);
-        step
+        Some(step)
     }
 
-    /// Whether the resource is still there: its `CustomResourceDefinition` may be gone.
-    fn is_served(&self, shared: &Shared) -> bool {
-        shared.lock().store.registry.by_name(&self.resource.storage).is_some()
+    /// Returns the request that opened the watch, for signals to some watches.
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            verb: Verb::Watch,
+            storage: &self.resource.storage,
+            plural: &self.resource.plural,
+            namespace: self.selection.namespace.as_deref(),
+            namespaced: self.resource.namespaced,
+            query: &self.query,
+        }
+    }
+
+    /// Returns the bookmark that is due, unless the client allows none or knows a later version.
+    fn bookmark(&self) -> Option<Piece> {
+        let sent = self.bookmarks && self.seen > self.quiet;
+        sent.then(|| Piece::Bookmark(self.view.bookmark(self.seen, false)))
     }
 
     /// What a change is to this watch: objects that come to be selected are added, those that no longer are
@@ -206,6 +242,13 @@ impl Watch {
         };
         Some(Piece::Object(bytes))
     }
+}
+
+/// Returns the version that must have happened before a watch can send its initial events.
+pub(super) fn awaited(state: &State, query: &Query) -> Outcome<u64> {
+    let version = query.number("resourceVersion")?;
+    let is_streaming = check_options(state, query)? == Some(true);
+    Ok(version.filter(|_| is_streaming).unwrap_or_default())
 }
 
 /// Whether the request says something about initial events, and what.
