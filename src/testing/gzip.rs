@@ -15,9 +15,9 @@ use crate::testing::damage::Chunks;
 /// The members of a gzip body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Members {
-    /// One member is the whole body: a list.
+    /// A single member with the whole body: a list.
     One,
-    /// Each chunk is a member of its own, which a client can decode as soon as it arrives: a watch.
+    /// A member for each chunk, which a client can decode as soon as it arrives: a watch.
     Each,
 }
 
@@ -54,7 +54,7 @@ pub(super) fn encode(
     }
 }
 
-/// The encoder of API servers, which prefer speed to size.
+/// Returns an encoder as API servers use it, which prefer speed to size.
 fn encoder() -> GzEncoder<Vec<u8>> {
     GzEncoder::new(Vec::new(), Compression::fast())
 }
@@ -65,8 +65,11 @@ mod tests {
 
     use flate2::read::{GzDecoder, MultiGzDecoder};
     use futures::{FutureExt, stream};
+    use http_body_util::BodyExt;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::testing::{ApiServer, Fault, Verb};
 
     fn encoded(members: Members, lines: &[&'static str]) -> Vec<Bytes> {
         let chunks: Vec<_> =
@@ -119,5 +122,44 @@ mod tests {
             assert!(!accepts(no), "{no}");
         }
         assert!(!is_accepted(&HeaderMap::new()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn faults_of_events_come_before_the_encoding() {
+        let server = ApiServer::new();
+        server.set_gzip(true);
+        for name in ["a", "b"] {
+            let metadata = json!({"name": name});
+            let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata});
+            server.apply(&object).expect("valid");
+        }
+        let body = async |fault: Option<Fault>, watch: bool| {
+            let verb = if watch { Verb::Watch } else { Verb::List };
+            server.fault(verb, fault.iter().count(), fault.unwrap_or(Fault::Refused));
+            let path = format!("/api/v1/configmaps?watch={watch}&timeoutSeconds=1");
+            let request = http::Request::get(path).header(ACCEPT_ENCODING, "gzip");
+            let request = request.body(kube::client::Body::empty()).expect("a request");
+            let answer = server.client().send(request).await.expect("an answer");
+            let mut chunks = answer.into_body().into_data_stream();
+            let mut all = Vec::new();
+            while let Some(Ok(chunk)) = chunks.next().await {
+                all.extend_from_slice(&chunk);
+            }
+            all
+        };
+        let list = body(None, false).await;
+        let list: Value = serde_json::from_str(&text(GzDecoder::new(&list[..]))).expect("JSON");
+        assert_eq!(list["items"].as_array().map(Vec::len), Some(2));
+
+        let events = body(None, true).await;
+        assert_eq!(text(MultiGzDecoder::new(&events[..])).lines().count(), 2);
+        let events = body(Some(Fault::Disconnect { after_events: 1 }), true).await;
+        assert_eq!(text(MultiGzDecoder::new(&events[..])).lines().count(), 1);
+        let events = body(Some(Fault::Torn { after_events: 1 }), true).await;
+        assert!(!text(MultiGzDecoder::new(&events[..])).ends_with('\n'));
+        // Faults of bytes come after it.
+        let events = body(Some(Fault::Cut { after_bytes: 20 }), true).await;
+        assert_eq!(events.len(), 20);
+        assert!(MultiGzDecoder::new(&events[..]).read_to_end(&mut Vec::new()).is_err());
     }
 }
