@@ -7,7 +7,7 @@ use crate::testing::{
     status::{self, Outcome},
 };
 
-/// The served versions a `CustomResourceDefinition` asks for.
+/// Returns the versions that a `CustomResourceDefinition` serves.
 pub(super) fn served(crd: &Value) -> Outcome<Vec<Resource>> {
     let text = |path: &str| crd.pointer(path).and_then(Value::as_str).unwrap_or_default();
     let name = text("/metadata/name");
@@ -54,7 +54,7 @@ pub(super) fn served(crd: &Value) -> Outcome<Vec<Resource>> {
         .collect())
 }
 
-/// Refuses another scope or kind of a `CustomResourceDefinition`: both are for ever.
+/// Refuses another scope or kind: a real server never changes either.
 pub(super) fn check_immutable(current: &Value, next: &Value) -> Outcome<()> {
     for (field, path) in [("spec.scope", "/spec/scope"), ("spec.names.kind", "/spec/names/kind")] {
         let asked = next.pointer(path).unwrap_or(&Value::Null);
@@ -68,7 +68,7 @@ pub(super) fn check_immutable(current: &Value, next: &Value) -> Outcome<()> {
     Ok(())
 }
 
-/// What the controllers of a real server write into a new `CustomResourceDefinition`, and clients wait for.
+/// Writes the status that controllers of a real server write, and that clients wait for.
 pub(super) fn establish(crd: &mut Value, now: &str) {
     let storage = crd
         .pointer("/spec/versions")

@@ -45,7 +45,7 @@ pub enum Fault {
     ///
     /// Sent: the status, a `Retry-After` header if there is one, and
     /// `{"kind":"Status","code":403,"reason":"Forbidden",…}`. A client sees [`kube::Error::Api`],
-    /// and [`watch`](crate::watch) what that code [means](crate::Error).
+    /// and [`watch`](crate::watch) gives the error that the code [stands for](crate::Error).
     Status {
         /// The HTTP status, for instance 403, 410, 429, 500 or 503.
         code: u16,
@@ -107,7 +107,7 @@ pub enum Fault {
     /// next chunk. A client sees [`kube::Error::ReadEvents`] from a watch, and a list that fails as
     /// a whole.
     Disconnect {
-        /// How many events arrive.
+        /// The number of events that arrive.
         after_events: usize,
     },
     /// The body ends without an error after so many events: a server that shuts down, or a proxy
@@ -138,7 +138,7 @@ pub enum Fault {
     /// # Ok(()) }
     /// ```
     End {
-        /// How many events arrive.
+        /// The number of events that arrive.
         after_events: usize,
     },
     /// The body ends as soon as nothing was sent for so long: a load balancer that cuts idle
@@ -170,14 +170,14 @@ pub enum Fault {
     Idle {
         /// The silence that the connection survives.
         after: Duration,
-        /// How the body ends.
+        /// The way in which the body ends.
         end: End,
     },
     /// The connection is reset after so many bytes of the body, wherever in an event that is. A
     /// client sees what it sees of a [`Disconnect`](Fault::Disconnect), with a beginning of an
     /// event before.
     Cut {
-        /// How many bytes arrive.
+        /// The number of bytes that arrive.
         after_bytes: usize,
     },
     /// The body ends without an error in the middle of an event, as where a proxy hides what
@@ -188,7 +188,7 @@ pub enum Fault {
     /// for ended; a list fails to decode. [`watch`](crate::watch) sees
     /// [`is_connection`](crate::Error::is_connection).
     Torn {
-        /// How many whole events arrive before.
+        /// The number of whole events that arrive before.
         after_events: usize,
     },
     /// Nothing arrives any more after so many events, and the connection stays open: a peer that
@@ -199,7 +199,7 @@ pub enum Fault {
     /// after 60 seconds, of a watch 5 seconds after its
     /// [`watch_timeout`](crate::Watch::watch_timeout).
     Stall {
-        /// How many events arrive.
+        /// The number of events that arrive.
         after_events: usize,
     },
     /// A watch sends an `ERROR` event and ends: the history it reads from was compacted, or its
@@ -208,19 +208,19 @@ pub enum Fault {
     /// Sent: HTTP 200, so many whole lines, and
     /// `{"type":"ERROR","object":{"kind":"Status","code":410,…}}`. A client sees
     /// [`WatchEvent::Error`](kube::api::WatchEvent::Error), and the end; [`watch`](crate::watch)
-    /// what that code [means](crate::Error).
+    /// gives the error that the code [stands for](crate::Error).
     ErrorEvent {
         /// The code of the `Status` in the event, for instance 410.
         code: u16,
-        /// How many events arrive before.
+        /// The number of events that arrive before.
         after_events: usize,
     },
     /// Every object of a name is sent with `"labels": 7` in its metadata, which no typed decoder
     /// accepts: an object of another schema than the client was built with. Also in the answers to
     /// gets and writes.
     ///
-    /// Of a list or an object kube's client makes [`kube::Error::SerdeError`], of an event of a
-    /// watch a [`kube::Error::Api`] with nothing in it. [`watch`](crate::watch) sees
+    /// A client sees a [`kube::Error::SerdeError`] from a list or a get, and an empty
+    /// [`kube::Error::Api`] from a watch. [`watch`](crate::watch) sees
     /// [`is_undecodable`](crate::Error::is_undecodable) of a typed kind, and all other objects.
     Garble {
         /// The name of the object.
@@ -236,14 +236,14 @@ pub enum Fault {
     /// A watch that begins with the current state has nothing to rewind. An object that was not
     /// there so many changes ago is answered 404.
     Rewind {
-        /// How many changes, of all resources.
+        /// The number of changes, of all resources.
         changes: u64,
     },
     /// A watch sends the event after so many behind the one that follows it, as where several
     /// servers, each with its own cache, stand behind one address. Until then it is held back.
-    /// Where a bookmark, or the end, follows, it changes nothing.
+    /// If a bookmark or the end follows, it changes nothing.
     OutOfOrder {
-        /// How many events arrive in order before.
+        /// The number of events that arrive in order before.
         after_events: usize,
     },
     /// The lines of a watch are `{"object":{…},"type":"ADDED"}`, as JSON allows, and as proxies
@@ -292,7 +292,7 @@ impl Fault {
         Self::Status { code: 429, retry_after: Some(retry_after) }
     }
 
-    /// Whether there is something in a list that it could damage.
+    /// Returns whether the fault can damage a list.
     pub(super) fn meets_lists(&self) -> bool {
         !matches!(
             self,

@@ -9,17 +9,17 @@ use crate::testing::{answer::End, on::On};
 /// A stored object. Never changed: a write stores another one.
 pub(super) type Object = Arc<Value>;
 
-/// How many entries are kept when nothing else is asked for.
+/// The number of entries that are kept by default.
 const DEFAULT_LIMIT: usize = 100_000;
 
-/// Where an object stands in its resource. The namespace of a cluster-scoped object is empty.
+/// The place of an object in its resource. The namespace of a cluster-scoped object is empty.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key {
     pub(super) namespace: String,
     pub(super) name: String,
 }
 
-/// One write: what was there before and what is there now.
+/// A write: the object before and the object after it.
 #[derive(Debug)]
 pub(super) struct Change {
     pub(super) storage: Arc<str>,
@@ -28,8 +28,8 @@ pub(super) struct Change {
     pub(super) after: Option<Object>,
 }
 
-/// What stands in the history. The signals to open watches stand in it too, so that every watch meets them
-/// between the same two changes however fast it reads.
+/// A change, or a signal to open watches. Signals stand in the history too, so that every watch
+/// meets them between the same two changes, however fast it reads.
 #[derive(Debug)]
 pub(super) enum Happening {
     Change(Change),
@@ -45,7 +45,7 @@ pub(super) struct Entry {
     pub(super) what: Happening,
 }
 
-/// What a watch finds at its cursor.
+/// The result of a step of a cursor.
 #[derive(Debug)]
 pub(super) enum Step {
     Entry(Arc<Entry>),
@@ -110,7 +110,7 @@ impl History {
         self.era
     }
 
-    /// Forgets everything after a revision, and that it was compacted later.
+    /// Forgets everything after a revision, later compactions included.
     pub(super) fn restore(&mut self, revision: u64) {
         let kept = self.entries.partition_point(|entry| entry.revision <= revision);
         self.entries.truncate(kept);

@@ -1,4 +1,4 @@
-//! Which requests a fault, a right or a signal is about.
+//! Matchers of requests, for faults, rights and signals.
 
 use std::fmt::Display;
 
@@ -270,7 +270,7 @@ pub(super) struct Asked<'a> {
     pub(super) storage: &'a str,
     pub(super) plural: &'a str,
     pub(super) namespace: Option<&'a str>,
-    /// Whether the resource has namespaces.
+    /// The resource has namespaces.
     pub(super) namespaced: bool,
     pub(super) query: &'a Query,
 }

@@ -31,8 +31,8 @@ impl ApiServer {
         state.store.history.compact(revision);
     }
 
-    /// Limits how many changes are remembered. Default: 100,000. What is older is answered 410,
-    /// also to an open watch that has not read it yet.
+    /// Limits the number of changes that are remembered. Default: 100,000. Requests from an older
+    /// version are answered 410, and so is an open watch that is too slow.
     ///
     /// ```
     /// use kube_weir::testing::ApiServer;
@@ -76,7 +76,7 @@ impl ApiServer {
     /// let server = ApiServer::new();
     /// let configs = Api::<ConfigMap>::all(server.client());
     /// let mut events = configs.watch(&WatchParams::default(), "1").await?.boxed();
-    /// // It tells that the watch is beyond this Node, which is not its business.
+    /// // The watch is beyond this Node, which is of another kind.
     /// server.apply(&json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}}))?;
     /// server.bookmark();
     /// let Some(Ok(WatchEvent::Bookmark(bookmark))) = events.next().await else { panic!() };
@@ -88,7 +88,8 @@ impl ApiServer {
     }
 
     /// Ends every open watch, without an error, when it has sent all changes made so far: a server
-    /// that shuts down. For a connection that breaks, see [`Fault`].
+    /// that shuts down. For some watches only, or for connections that break, see
+    /// [`end_watches`](Self::end_watches).
     ///
     /// ```
     /// use kube_weir::testing::ApiServer;

@@ -1,4 +1,4 @@
-//! Which resources the server has: the usual ones, and those a `CustomResourceDefinition` adds.
+//! The resources of the server: the usual ones, and those that `CustomResourceDefinitions` add.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -7,10 +7,10 @@ use std::{
 
 use crate::testing::on::Verb;
 
-/// Where objects of `CustomResourceDefinitions` are stored.
+/// The storage of `CustomResourceDefinitions`.
 pub(super) const CRDS: &str = "customresourcedefinitions.apiextensions.k8s.io";
 
-/// One version of one resource.
+/// A resource in one of its versions.
 #[derive(Debug, Clone)]
 pub(super) struct Resource {
     pub(super) group: String,
@@ -20,7 +20,7 @@ pub(super) struct Resource {
     pub(super) singular: String,
     pub(super) short_names: Vec<String>,
     pub(super) namespaced: bool,
-    /// Whether `/status` is served, and only there `status` is written.
+    /// The resource has `/status`, and `status` is written only there.
     pub(super) status: bool,
     /// Custom resources come with their kind in lists and must be updated with a resourceVersion.
     pub(super) custom: bool,

@@ -1,4 +1,4 @@
-//! Which resource, object and verb a request is about.
+//! Routes of requests: resource, object and verb.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::testing::{
     resource::{Registry, Resource},
 };
 
-/// Where a path leads.
+/// The place that a path leads to.
 #[derive(Debug)]
 pub(super) enum Route {
     Health,
@@ -37,12 +37,12 @@ pub(super) struct Target {
     pub(super) resource: Arc<Resource>,
     pub(super) namespace: Option<String>,
     pub(super) name: Option<String>,
-    /// Whether it is `/status` of the object.
+    /// The path ends in `/status`.
     pub(super) status: bool,
 }
 
 impl Target {
-    /// What a method does to the target; nothing where it does not allow it.
+    /// Returns the verb of a method, or nothing if the target does not allow the method.
     pub(super) fn verb(&self, method: &Method, watch: bool) -> Option<Verb> {
         let is_placed = self.namespace.is_some() == self.resource.namespaced;
         let verb = match (method.as_str(), self.name.is_some()) {

@@ -6,12 +6,13 @@ use crate::testing::{
     server::{ApiServer, State},
 };
 
-/// How many requests the log keeps.
+/// The number of requests that the log keeps.
 const LOGGED: usize = 10_000;
 
 impl ApiServer {
-    /// Makes something go wrong with the next requests that match: so many times, and then no more.
-    /// The fault that was added first comes first; a request meets one at most.
+    /// Adds a fault for the next requests that match: so many times, and then no more. With
+    /// [`usize::MAX`] it lasts. The fault that was added first comes first; a request meets at most
+    /// one.
     ///
     /// # Examples
     ///
@@ -37,8 +38,8 @@ impl ApiServer {
         self.state().script.add(on.into(), times, fault);
     }
 
-    /// Takes back every fault that has not happened yet. One that goes on, such as
-    /// [`Stall`](Fault::Stall), does.
+    /// Takes back every fault that has not happened yet. A fault that goes on, such as
+    /// [`Stall`](Fault::Stall), is not ended.
     ///
     /// ```
     /// use kube_weir::testing::{ApiServer, Fault, On};
@@ -56,8 +57,8 @@ impl ApiServer {
         self.state().script.clear();
     }
 
-    /// The requests so far, oldest first, as `GET /api/v1/pods?limit=500`; the last 10,000 are
-    /// kept. Those that met a fault are among them; what the handle does is not.
+    /// Returns the requests so far, oldest first, as `GET /api/v1/pods?limit=500`; the last 10,000 are
+    /// kept. Requests that met a fault are among them; calls of the handle are not.
     ///
     /// ```
     /// use kube_weir::testing::ApiServer;
@@ -73,7 +74,7 @@ impl ApiServer {
         self.state().log.iter().cloned().collect()
     }
 
-    /// The requests so far, of which the server then keeps none: for what a later step asks.
+    /// Returns the requests so far and forgets them, so that a later step sees only its own.
     ///
     /// ```
     /// use kube_weir::testing::ApiServer;

@@ -1,4 +1,4 @@
-//! The server as a test holds it.
+//! The handle of the server.
 
 use std::{
     collections::VecDeque,
@@ -52,14 +52,14 @@ pub struct ApiServer {
     shared: Arc<Shared>,
 }
 
-/// What requests and the handle share.
+/// The state that requests and the handle share.
 pub(super) struct Shared {
     state: Mutex<State>,
-    /// Tells the watches that there is something to read.
+    /// Wakes the watches when there is something to read.
     wake: watch::Sender<()>,
 }
 
-/// Everything that changes.
+/// The part of the state that changes.
 pub(super) struct State {
     pub(super) store: Store,
     pub(super) script: Script,
@@ -70,7 +70,7 @@ pub(super) struct State {
 }
 
 impl ApiServer {
-    /// A server without objects, with the usual kinds: those of the core group that controllers
+    /// Makes a server without objects, with the usual kinds: those of the core group that controllers
     /// read most, `apps`, `batch` jobs, Ingresses, `EndpointSlices`, Leases and
     /// `CustomResourceDefinitions`.
     ///
@@ -100,7 +100,7 @@ impl ApiServer {
         Self { shared: Arc::new(Shared { state: Mutex::new(state), wake: watch::Sender::new(()) }) }
     }
 
-    /// A client of this server whose default namespace is `default`.
+    /// Returns a client of this server whose default namespace is `default`.
     ///
     /// # Panics
     ///
@@ -122,7 +122,7 @@ impl ApiServer {
         self.client_in("default")
     }
 
-    /// A client of this server with another default namespace, as that of a program that runs
+    /// Returns a client of this server with another default namespace, as that of a program that runs
     /// there.
     ///
     /// # Panics
@@ -269,7 +269,7 @@ impl ApiServer {
         })
     }
 
-    /// An object as stored.
+    /// Returns an object as stored.
     ///
     /// # Errors
     ///
@@ -324,7 +324,7 @@ impl ApiServer {
         Ok(objects.map(|(_, object)| (**object).clone()).collect())
     }
 
-    /// The newest resourceVersion. All resources share one count, which every write raises by one.
+    /// Returns the newest resourceVersion. All resources share one count, which every write raises by one.
     ///
     /// ```
     /// use kube_weir::testing::ApiServer;
@@ -343,7 +343,7 @@ impl ApiServer {
         self.shared.lock().store.revision()
     }
 
-    /// The resource of a kind, as other methods take it.
+    /// Returns the resource of a kind, as other methods take it.
     pub(super) fn resource_of(&self, api_version: &str, kind: &str) -> Option<String> {
         let resource = self.shared.lock().store.registry.by_kind(api_version, kind)?;
         Some(format!("{api_version}/{}", resource.plural))

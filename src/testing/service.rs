@@ -1,4 +1,4 @@
-//! From a request to its answer.
+//! The service: from a request to its answer.
 
 use std::{
     io,
@@ -37,7 +37,7 @@ use crate::testing::{
     write::{Write, Written},
 };
 
-/// How long a list waits for a version that has not happened yet.
+/// The time that a list waits for a version that has not happened yet.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl<B> Service<Request<B>> for ApiServer
@@ -67,7 +67,7 @@ struct Call<'a> {
     body: &'a [u8],
     /// The damage to the body of the answer.
     fault: Option<Fault>,
-    /// Whether a list or a watch is encoded.
+    /// A list or a watch is encoded.
     gzip: bool,
 }
 
@@ -109,7 +109,7 @@ where
     Ok(answer.unwrap_or_else(|status| refusal(&status)))
 }
 
-/// The one place where a request is written down, and where a script can step in.
+/// Logs a request and takes the fault that is due for it.
 fn receive(
     state: &mut State,
     parts: &Parts,
@@ -271,7 +271,7 @@ impl Call<'_> {
         response
     }
 
-    /// Everything but resources.
+    /// Answers all paths but those of resources.
     fn describe(&self, route: &Route) -> Response<Body> {
         let state = self.shared.lock();
         let registry = &state.store.registry;

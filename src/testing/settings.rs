@@ -7,9 +7,9 @@ use crate::testing::{
 };
 
 impl ApiServer {
-    /// Whether watches can start with initial events and a bookmark that ends them: a [streaming
+    /// Allows watches that start with initial events and a bookmark that ends them: a [streaming
     /// list](https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists).
-    /// Default: yes. Without, the server is one from before streaming lists: it ignores
+    /// Default: yes. Otherwise the server is one from before streaming lists: it ignores
     /// `sendInitialEvents`, and answers 422 to the `resourceVersionMatch` that goes with it.
     ///
     /// ```

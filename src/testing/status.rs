@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use crate::testing::{on::Verb, resource::Resource, router::Target};
 
-/// What a request comes to: an answer, or the `Status` that refuses it.
+/// The outcome of a request: an answer, or the `Status` that refuses it.
 pub(super) type Outcome<T> = Result<T, Box<Status>>;
 
-/// The `Status` as it stands in a body: with its kind, and with the `metadata` that Go always writes.
+/// Returns the `Status` as it stands in a body: with its kind, and with the `metadata` that Go always writes.
 pub(super) fn to_value(status: &Status) -> Value {
     let mut body = serde_json::to_value(status).unwrap_or_else(|_| json!({}));
     body["kind"] = "Status".into();
@@ -24,7 +24,7 @@ pub(super) fn to_value(status: &Status) -> Value {
     body
 }
 
-/// The reason that goes with a code when nothing more is known.
+/// Returns the reason that goes with a code when nothing more is known.
 fn reason_of(code: u16) -> &'static str {
     match code {
         400 => reason::BAD_REQUEST,
@@ -46,7 +46,7 @@ fn reason_of(code: u16) -> &'static str {
     }
 }
 
-/// A failure without details.
+/// Returns a failure without details.
 pub(super) fn failure(code: u16, message: &str) -> Box<Status> {
     Status::failure(message, reason_of(code)).with_code(code).boxed()
 }
@@ -203,7 +203,7 @@ pub(super) fn invalid_options(field: &str, why: &str) -> Box<Status> {
     invalid("meta.k8s.io", "ListOptions", "", field, why)
 }
 
-/// What a delete answers when the object is gone.
+/// Returns the answer of a delete once the object is gone.
 pub(super) fn deleted(resource: &Resource, name: &str, uid: &str) -> Status {
     Status::success().with_details(StatusDetails {
         name: name.to_owned(),
@@ -214,7 +214,7 @@ pub(super) fn deleted(resource: &Resource, name: &str, uid: &str) -> Status {
     })
 }
 
-/// Fills in which object, or with an empty name which resource, a failure is about.
+/// Adds the object that a failure is about, or with an empty name the resource.
 pub(super) fn about(resource: &Resource, name: &str, mut status: Box<Status>) -> Box<Status> {
     status.details = Some(StatusDetails {
         name: name.to_owned(),
@@ -225,7 +225,7 @@ pub(super) fn about(resource: &Resource, name: &str, mut status: Box<Status>) ->
     status
 }
 
-/// Details that say nothing yet.
+/// Returns empty details.
 pub(super) fn no_details() -> StatusDetails {
     StatusDetails {
         name: String::new(),

@@ -23,7 +23,7 @@ use crate::testing::{
 /// 2026-01-01T00:00:00Z. Timestamps count from a fixed moment, so that a test sees the same ones every time.
 const EPOCH: i64 = 1_767_225_600;
 
-/// How a write is to be done.
+/// The manner of a write.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Manner {
     pub(super) part: Part,
@@ -31,7 +31,7 @@ pub(super) struct Manner {
     pub(super) dry_run: bool,
 }
 
-/// What a delete came to.
+/// The outcome of a delete.
 #[derive(Debug)]
 pub(super) enum Deleted {
     /// The object as it was last, with the resourceVersion of its deletion.
@@ -65,7 +65,7 @@ impl Store {
         }
     }
 
-    /// The newest resourceVersion. All resources share one count.
+    /// Returns the newest resourceVersion. All resources share one count.
     pub(super) fn revision(&self) -> u64 {
         self.revision
     }
@@ -78,7 +78,7 @@ impl Store {
             .ok_or_else(|| status::not_found(resource, &key.name))
     }
 
-    /// The objects of a resource as they were at a revision, in the order of their keys, from behind a key.
+    /// Returns the objects of a resource at a revision, in the order of their keys, from behind a key.
     pub(super) fn objects_at<'a>(
         &'a self,
         resource: &Resource,
@@ -89,7 +89,7 @@ impl Store {
         let objects = self.collections.get(&resource.storage);
         let mut current =
             objects.into_iter().flat_map(move |objects| objects.range::<Key, _>(from)).peekable();
-        // The first write after the revision tells what was there at the revision.
+        // The first write after the revision knows the object at the revision.
         let mut undone: BTreeMap<&Key, Option<&Object>> = BTreeMap::new();
         for change in self.history.changes_after(revision) {
             if change.storage == resource.storage && behind.is_none_or(|key| change.key > *key) {
@@ -113,7 +113,7 @@ impl Store {
         })
     }
 
-    /// The objects of a resource as they are.
+    /// Returns the objects of a resource as they are.
     pub(super) fn objects(&self, resource: &Resource) -> impl Iterator<Item = (&Key, &Object)> {
         self.objects_at(resource, self.revision, None)
     }
@@ -239,7 +239,7 @@ impl Store {
         self.history.push(self.revision, what);
     }
 
-    /// Takes everything back to a revision, but for the count that makes uids.
+    /// Takes everything back to a revision except the count that makes uids.
     ///
     /// # Errors
     /// 410 for a revision whose state is forgotten, 504 for one that has not happened yet.
@@ -332,7 +332,7 @@ impl Store {
         self.signal(Happening::End(On::any().resource(storage), End::Fin));
     }
 
-    /// The only place where anything changes.
+    /// Makes a change; nothing else does.
     fn commit(&mut self, storage: &Arc<str>, key: Key, after: Option<Object>) {
         self.revision += 1;
         let objects = self.collections.entry(storage.clone()).or_default();

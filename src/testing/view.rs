@@ -1,4 +1,4 @@
-//! How stored objects are shown to a client: in the version of the request, whole or as metadata only.
+//! Views of stored objects: in the version of the request, whole or as metadata only.
 
 use bytes::Bytes;
 use serde::{Serialize, Serializer, ser::SerializeMap};
@@ -18,7 +18,7 @@ enum Form {
     Metadata,
 }
 
-/// How one request sees objects.
+/// The view of one request.
 #[derive(Debug, Clone)]
 pub(super) struct View {
     form: Form,
@@ -27,7 +27,7 @@ pub(super) struct View {
     custom: bool,
     /// The name of an object that is to be sent broken.
     garbled: Option<String>,
-    /// Whether objects are sent with what only stored objects have.
+    /// Objects are sent with the metadata that only stored objects have.
     versioned: bool,
 }
 
@@ -68,14 +68,14 @@ impl View {
         self.versioned
     }
 
-    /// An object as the body of an answer.
+    /// Returns an object as the body of an answer.
     pub(super) fn body(&self, object: &Value) -> Bytes {
         let mut out = Vec::new();
         self.write(&mut out, object, true);
         out.into()
     }
 
-    /// An object as one of a list.
+    /// Returns an object as an item of a list.
     pub(super) fn item(&self, object: &Value) -> Vec<u8> {
         let mut out = Vec::new();
         // Items of the kinds that are compiled into the server come without their kind.
@@ -83,7 +83,7 @@ impl View {
         out
     }
 
-    /// All of a list before its first item.
+    /// Returns the text of a list before its first item.
     pub(super) fn list_head(&self, metadata: &Value) -> Vec<u8> {
         let (kind, api_version) = match self.form {
             Form::Whole => (format!("{}List", self.kind), self.api_version.as_str()),
@@ -93,7 +93,7 @@ impl View {
             .into_bytes()
     }
 
-    /// A watch event about an object.
+    /// Returns a watch event about an object.
     pub(super) fn event(&self, kind: &str, object: &Value) -> Bytes {
         let mut out = format!(r#"{{"type":"{kind}","object":"#).into_bytes();
         self.write(&mut out, object, true);
@@ -101,7 +101,7 @@ impl View {
         out.into()
     }
 
-    /// A watch event about an object that is gone, or no longer selected, since `revision`.
+    /// Returns the event of an object that is gone, or no longer selected, since `revision`.
     pub(super) fn deleted(&self, object: &Value, revision: u64) -> Bytes {
         self.event("DELETED", &object::at_revision(object.clone(), revision))
     }

@@ -17,13 +17,13 @@ use crate::testing::{
     view::View,
 };
 
-/// How often a watch that allows bookmarks gets one.
+/// The time between two bookmarks.
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
 
-/// How long a watch lasts that does not say how long.
+/// The duration of a watch without `timeoutSeconds`.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
-/// More than a test waits, and few enough for any clock.
+/// A duration longer than any test, and short enough for any clock.
 const MAX_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A watch that has been accepted.
@@ -33,26 +33,26 @@ pub(super) struct Watch {
     selection: Selection,
     query: Query,
     view: View,
-    /// What was there when the watch was opened, where the client wants to be told.
+    /// The objects at the opening, if the client wants them.
     initial: Vec<Object>,
     /// The revision of `initial`, to be announced when all of it has been sent.
     initial_end: Option<u64>,
-    /// Where to go on in the history.
+    /// The place in the history.
     cursor: u64,
     /// The era of the history in which the cursor stands.
     era: u64,
     /// Signals from before this entry were for others.
     opened: u64,
-    /// The client knows everything up to here.
+    /// The version up to which the client knows everything.
     after: u64,
-    /// Everything up to here has been seen.
+    /// The version up to which everything has been read.
     seen: u64,
     bookmarks: bool,
-    /// No bookmark up to here: a version that had not happened yet when the client asked for it.
+    /// The version up to which there are no bookmarks: it had not happened yet when the client asked for it.
     quiet: u64,
     next_bookmark: Instant,
     deadline: Instant,
-    /// Sent instead of all else.
+    /// The `ERROR` event that is sent instead of all else.
     refusal: Option<Box<kube::core::Status>>,
     wake: Receiver<()>,
 }
@@ -99,7 +99,7 @@ impl Watch {
             refusal: None,
             wake,
         };
-        // Without being asked for, the current state comes first where the client names no version.
+        // The current state comes first, unasked, if the client names no version.
         if initial_events == Some(true) && version > current {
             watch.refusal = Some(status::too_large(version, current));
         } else if initial_events.unwrap_or(version == 0) {
@@ -119,7 +119,7 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Goes back by so many changes, where it goes on from a version.
+    /// Goes back by so many changes, if the watch goes on from a version.
     pub(super) fn rewind(&mut self, shared: &Shared, changes: u64) {
         if self.after > 0 && self.initial_end.is_none() {
             self.after = self.after.saturating_sub(changes);
@@ -127,7 +127,7 @@ impl Watch {
         }
     }
 
-    /// The body, written while it is read.
+    /// Returns the body, written while it is read.
     pub(super) fn pieces(mut self, shared: Arc<Shared>) -> impl Stream<Item = Piece> + Send {
         async_stream::stream! {
             if let Some(refusal) = &self.refusal {
@@ -188,7 +188,7 @@ impl Watch {
         }
     }
 
-    /// When there is something to do even if nothing is written.
+    /// Returns the time at which there is something to do even if nothing is written.
     fn wakes_at(&self) -> Instant {
         if self.bookmarks { self.next_bookmark.min(self.deadline) } else { self.deadline }
     }
@@ -228,8 +228,8 @@ impl Watch {
         sent.then(|| Piece::Bookmark(self.view.bookmark(self.seen, false)))
     }
 
-    /// What a change is to this watch: objects that come to be selected are added, those that no longer are
-    /// deleted.
+    /// Returns the event of a change: an object that comes to be selected is added, one that is no longer selected
+    /// is deleted.
     fn event(&self, change: &Change, revision: u64) -> Option<Piece> {
         let selected = |object: &&Object| self.selection.admits(&change.key, object);
         let before = change.before.as_ref().filter(selected);
@@ -251,7 +251,7 @@ pub(super) fn awaited(state: &State, query: &Query) -> Outcome<u64> {
     Ok(version.filter(|_| is_streaming).unwrap_or_default())
 }
 
-/// Whether the request says something about initial events, and what.
+/// Reads `sendInitialEvents`, and refuses options that exclude each other.
 fn check_options(state: &State, query: &Query) -> Outcome<Option<bool>> {
     let field = "resourceVersionMatch";
     let kind = query.get(field);

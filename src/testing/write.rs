@@ -16,7 +16,7 @@ use crate::testing::{
     view::View,
 };
 
-/// A request that writes, read.
+/// A request that writes.
 #[derive(Debug)]
 pub(super) struct Write<'a> {
     pub(super) verb: Verb,
@@ -32,12 +32,12 @@ pub(super) struct Write<'a> {
 pub(super) enum Written {
     /// A status code and a body.
     Body(u16, Bytes),
-    /// What has been deleted.
+    /// The objects that were deleted.
     Page(Page),
 }
 
 impl Write<'_> {
-    /// Does it.
+    /// Carries it out.
     pub(super) fn perform(&self, store: &mut Store) -> Outcome<Written> {
         match self.verb {
             Verb::Create => self.create(store),
