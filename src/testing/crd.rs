@@ -7,7 +7,7 @@ use crate::testing::{
     status::{self, Outcome},
 };
 
-/// The served versions a `CustomResourceDefinition` asks for.
+/// Returns the versions that a `CustomResourceDefinition` serves.
 pub(super) fn served(crd: &Value) -> Outcome<Vec<Resource>> {
     let text = |path: &str| crd.pointer(path).and_then(Value::as_str).unwrap_or_default();
     let name = text("/metadata/name");
@@ -54,7 +54,21 @@ pub(super) fn served(crd: &Value) -> Outcome<Vec<Resource>> {
         .collect())
 }
 
-/// What the controllers of a real server write into a new `CustomResourceDefinition`, and clients wait for.
+/// Refuses another scope or kind: a real server never changes either.
+pub(super) fn check_immutable(current: &Value, next: &Value) -> Outcome<()> {
+    for (field, path) in [("spec.scope", "/spec/scope"), ("spec.names.kind", "/spec/names/kind")] {
+        let asked = next.pointer(path).unwrap_or(&Value::Null);
+        if current.pointer(path) != Some(asked) {
+            let name = next["metadata"]["name"].as_str().unwrap_or_default();
+            let why = format!("Invalid value: {asked}: field is immutable");
+            let (group, kind) = ("apiextensions.k8s.io", "CustomResourceDefinition");
+            return Err(status::invalid(group, kind, name, field, &why));
+        }
+    }
+    Ok(())
+}
+
+/// Writes the status that controllers of a real server write, and that clients wait for.
 pub(super) fn establish(crd: &mut Value, now: &str) {
     let storage = crd
         .pointer("/spec/versions")

@@ -1,16 +1,21 @@
-//! Bodies of lists and watches, and what faults do to them.
+//! Bodies of lists and watches, and the damage that faults do to them.
 
 use std::{io, time::Duration};
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt, future};
+use futures::{Stream, StreamExt, stream::BoxStream};
 use kube::core::Status;
 
 use crate::testing::{
+    answer::End,
     body::Body,
-    fault::{self, Fault},
+    fault::Fault,
+    gzip::{self, Members},
     status,
 };
+
+/// The chunks of a body.
+pub(super) type Chunks = BoxStream<'static, io::Result<Bytes>>;
 
 /// A piece of a list or a watch.
 #[derive(Debug)]
@@ -18,55 +23,52 @@ pub(super) enum Piece {
     /// An object, as an item or an event.
     Object(Bytes),
     Bookmark(Bytes),
-    /// What stands around the objects, and `ERROR` events.
+    /// The text around the objects, or an `ERROR` event.
     Other(Bytes),
+    /// The end of the body, if it is another one than that of the pieces.
+    End(End),
 }
 
-/// A body of these pieces, damaged by a fault.
+/// Returns a body of these pieces, damaged by a fault, in gzip if there are to be `members`.
+///
+/// Faults of events happen before the encoding, faults of bytes and of time on the wire.
 pub(super) fn body(
     pieces: impl Stream<Item = Piece> + Send + 'static,
-    fault: Option<Fault>,
+    fault: Option<&Fault>,
+    members: Option<Members>,
 ) -> Body {
-    match fault {
-        Some(Fault::Trickle { chunk, pause }) => {
-            Body::streaming(trickle(pieces, chunk.max(1), pause))
-        }
-        Some(Fault::Cut { after_bytes }) => Body::streaming(cut(pieces, after_bytes)),
-        Some(Fault::ObjectFirst) => {
-            Body::streaming(pieces.map(|piece| Ok(object_first(&piece.bytes()))))
-        }
-        Some(fault) => Body::streaming(damaged(pieces, fault)),
-        None => Body::streaming(pieces.map(|piece| Ok(piece.bytes()))),
+    let mut chunks: Chunks = damaged(pieces, fault.cloned()).boxed();
+    if let Some(members) = members {
+        chunks = gzip::encode(chunks, members).boxed();
     }
+    Body::streaming(match fault {
+        Some(&Fault::Trickle { chunk, pause }) => trickle(chunks, chunk.max(1), pause).boxed(),
+        Some(&Fault::Cut { after_bytes }) => cut(chunks, after_bytes).boxed(),
+        Some(&Fault::Idle { after, end }) => idle(chunks, after, end).boxed(),
+        _ => chunks,
+    })
 }
 
-impl Piece {
-    fn bytes(self) -> Bytes {
-        match self {
-            Self::Object(bytes) | Self::Bookmark(bytes) | Self::Other(bytes) => bytes,
-        }
-    }
-}
-
+/// Turns pieces into chunks, with the faults that know events.
 fn damaged(
     pieces: impl Stream<Item = Piece> + Send,
-    fault: Fault,
+    fault: Option<Fault>,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send {
     async_stream::stream! {
         let mut sent = 0;
         // An event that lets another one pass.
         let mut passed = None;
         let mut pieces = std::pin::pin!(pieces);
-        loop {
-            match fault {
-                Fault::Disconnect { after_events } if sent == after_events => {
-                    yield Err(reset());
-                    return;
+        let end = loop {
+            match &fault {
+                Some(Fault::Disconnect { after_events }) if sent == *after_events => {
+                    break End::Reset;
                 }
-                Fault::Stall { after_events } if sent == after_events => future::pending().await,
-                Fault::ErrorEvent { code, after_events } if sent == after_events => {
-                    yield Ok(error_event(&fault::status_for(code, None)));
-                    return;
+                Some(Fault::End { after_events }) if sent == *after_events => break End::Fin,
+                Some(Fault::Stall { after_events }) if sent == *after_events => break End::Never,
+                Some(Fault::ErrorEvent { code, after_events }) if sent == *after_events => {
+                    yield Ok(error_event(&status::scripted(*code, None)));
+                    break End::Fin;
                 }
                 _ => {}
             }
@@ -75,22 +77,32 @@ fn damaged(
                 yield Ok(bytes);
             }
             match (piece, &fault) {
-                (None, _) => return,
-                (Some(Piece::Object(bytes)), Fault::Torn { after_events })
+                (None, _) => break End::Fin,
+                (Some(Piece::End(end)), _) => break end,
+                (Some(Piece::Object(bytes)), Some(Fault::Torn { after_events }))
                     if sent == *after_events =>
                 {
                     yield Ok(bytes.slice(..bytes.len() / 2));
-                    return;
+                    break End::Fin;
                 }
-                (Some(Piece::Object(bytes)), Fault::OutOfOrder { after_events })
+                (Some(Piece::Object(bytes)), Some(Fault::OutOfOrder { after_events }))
                     if sent == *after_events =>
                 {
                     sent += 1;
                     passed = Some(bytes);
                 }
+                (Some(Piece::Bookmark(_)), Some(Fault::NoBookmarks)) => {}
+                (Some(Piece::Bookmark(bytes)), Some(Fault::LateBookmarks(late))) => {
+                    tokio::time::sleep(*late).await;
+                    yield Ok(bytes);
+                }
+                (
+                    Some(Piece::Object(bytes) | Piece::Bookmark(bytes) | Piece::Other(bytes)),
+                    Some(Fault::ObjectFirst),
+                ) => yield Ok(object_first(&bytes)),
                 (Some(Piece::Object(bytes)), fault) => {
                     sent += 1;
-                    if *fault == Fault::Duplicate {
+                    if *fault == Some(Fault::Duplicate) {
                         yield Ok(bytes.clone());
                     }
                     yield Ok(bytes);
@@ -98,49 +110,72 @@ fn damaged(
                         yield Ok(bytes);
                     }
                 }
-                (Some(Piece::Bookmark(_)), Fault::NoBookmarks) => {}
-                (Some(Piece::Bookmark(bytes)), Fault::LateBookmarks(late)) => {
-                    tokio::time::sleep(*late).await;
-                    yield Ok(bytes);
-                }
-                (Some(other), _) => yield Ok(other.bytes()),
+                (Some(Piece::Bookmark(bytes) | Piece::Other(bytes)), _) => yield Ok(bytes),
             }
+        };
+        if let Some(error) = end.reached().await {
+            yield Err(error);
         }
     }
 }
 
-fn cut(
-    pieces: impl Stream<Item = Piece> + Send,
-    after_bytes: usize,
-) -> impl Stream<Item = io::Result<Bytes>> + Send {
+/// Resets the connection after so many bytes.
+fn cut(mut chunks: Chunks, after_bytes: usize) -> impl Stream<Item = io::Result<Bytes>> + Send {
     async_stream::stream! {
         let mut left = after_bytes;
-        let mut pieces = std::pin::pin!(pieces);
-        while let Some(piece) = pieces.next().await {
-            let bytes = piece.bytes();
-            if bytes.len() >= left {
-                yield Ok(bytes.slice(..left));
-                yield Err(reset());
-                return;
+        while let Some(chunk) = chunks.next().await {
+            match chunk {
+                Ok(bytes) if bytes.len() >= left => {
+                    yield Ok(bytes.slice(..left));
+                    yield Err(io::ErrorKind::ConnectionReset.into());
+                    return;
+                }
+                Ok(bytes) => {
+                    left -= bytes.len();
+                    yield Ok(bytes);
+                }
+                Err(error) => yield Err(error),
             }
-            left -= bytes.len();
-            yield Ok(bytes);
         }
     }
 }
 
+/// Ends the body when nothing was sent for so long.
+fn idle(
+    mut chunks: Chunks,
+    after: Duration,
+    end: End,
+) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    async_stream::stream! {
+        loop {
+            match tokio::time::timeout(after, chunks.next()).await {
+                Ok(Some(chunk)) => yield chunk,
+                Ok(None) => return,
+                Err(_) => break,
+            }
+        }
+        if let Some(error) = end.reached().await {
+            yield Err(error);
+        }
+    }
+}
+
+/// Sends chunks of one size with a pause before each.
 fn trickle(
-    pieces: impl Stream<Item = Piece> + Send,
-    chunk: usize,
+    mut chunks: Chunks,
+    size: usize,
     pause: Duration,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send {
     async_stream::stream! {
-        let mut pieces = std::pin::pin!(pieces);
-        while let Some(piece) = pieces.next().await {
-            let mut bytes = piece.bytes();
-            while !bytes.is_empty() {
-                tokio::time::sleep(pause).await;
-                yield Ok(bytes.split_to(chunk.min(bytes.len())));
+        while let Some(chunk) = chunks.next().await {
+            match chunk {
+                Ok(mut bytes) => {
+                    while !bytes.is_empty() {
+                        tokio::time::sleep(pause).await;
+                        yield Ok(bytes.split_to(size.min(bytes.len())));
+                    }
+                }
+                Err(error) => yield Err(error),
             }
         }
     }
@@ -155,10 +190,6 @@ fn object_first(line: &Bytes) -> Bytes {
         (Some(kind), Some(object)) => [b"{", object, b",", kind, b"}\n"].concat().into(),
         _ => line.clone(),
     }
-}
-
-fn reset() -> io::Error {
-    io::ErrorKind::ConnectionReset.into()
 }
 
 /// The line of an `ERROR` event.

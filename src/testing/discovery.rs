@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::testing::resource::{self, Registry, Resource};
-
-const VERBS: [&str; 8] =
-    ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+use crate::testing::{
+    on::Verb,
+    resource::{self, Registry, Resource},
+};
 
 const STATUS_VERBS: [&str; 3] = ["get", "patch", "update"];
 
@@ -46,7 +46,7 @@ pub(super) fn resources(registry: &Registry, group: &str, version: &str) -> Opti
     for one in of_version(registry, group, version) {
         resources.push(json!({
             "name": one.plural, "singularName": one.singular, "namespaced": one.namespaced, "kind": one.kind,
-            "verbs": VERBS, "shortNames": one.short_names,
+            "verbs": verbs(registry, one), "shortNames": one.short_names,
         }));
         if one.status {
             resources.push(json!({
@@ -70,8 +70,9 @@ pub(super) fn aggregated(registry: &Registry, core: bool) -> Value {
             let versions: Vec<Value> = versions(registry, group)
                 .into_iter()
                 .map(|version| {
-                    let resources: Vec<Value> =
-                        of_version(registry, group, version).map(aggregated_resource).collect();
+                    let resources: Vec<Value> = of_version(registry, group, version)
+                        .map(|one| aggregated_resource(registry, one))
+                        .collect();
                     json!({"version": version, "freshness": "Current", "resources": resources})
                 })
                 .collect();
@@ -83,7 +84,7 @@ pub(super) fn aggregated(registry: &Registry, core: bool) -> Value {
     })
 }
 
-fn aggregated_resource(one: &Resource) -> Value {
+fn aggregated_resource(registry: &Registry, one: &Resource) -> Value {
     let kind = json!({"group": one.group, "version": one.version, "kind": one.kind});
     let subresources = if one.status {
         json!([{"subresource": "status", "responseKind": kind, "verbs": STATUS_VERBS}])
@@ -91,10 +92,14 @@ fn aggregated_resource(one: &Resource) -> Value {
         json!([])
     };
     json!({
-        "resource": one.plural, "responseKind": kind, "singularResource": one.singular, "verbs": VERBS,
+        "resource": one.plural, "responseKind": kind, "singularResource": one.singular, "verbs": verbs(registry, one),
         "scope": if one.namespaced { "Namespaced" } else { "Cluster" },
         "shortNames": one.short_names, "subresources": subresources,
     })
+}
+
+fn verbs(registry: &Registry, resource: &Resource) -> Vec<&'static str> {
+    registry.verbs(resource).map(Verb::name).collect()
 }
 
 fn group_of(registry: &Registry, group: &str) -> Option<Value> {

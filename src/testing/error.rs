@@ -1,8 +1,8 @@
-//! Why a script helper failed.
+//! Errors of the handle.
 
 use kube::core::Status;
 
-/// Why a helper of the [`ApiServer`](crate::testing::ApiServer) could not do what a test asked for.
+/// An error of a method of the [`ApiServer`](crate::testing::ApiServer).
 ///
 /// Not to be confused with [`kube_weir::Error`](crate::Error): this one is about the script of a
 /// test, in which it is mostly a mistake.

@@ -1,142 +1,18 @@
-//! What can be made to go wrong, and when.
+//! Faults of requests, answers and watches.
 
 use std::time::Duration;
 
-use kube::core::{Status, response::StatusDetails};
+use crate::testing::answer::{Answer, End};
 
-use crate::testing::status;
-
-/// What a request does, in the words of
-/// [RBAC](https://kubernetes.io/docs/reference/access-authn-authz/authorization/#determine-the-request-verb).
+/// A failure of one request, as a real cluster has them.
 ///
-/// ```
-/// use kube_weir::testing::{ApiServer, Fault, Verb};
+/// Each variant says which bytes the server sends, and how a client sees them. The faults that
+/// count events count the items of a list; they do not count bookmarks. If there are fewer events,
+/// nothing goes wrong.
 ///
-/// let server = ApiServer::new();
-/// server.fault(Verb::Update, 1, Fault::status(409));
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Verb {
-    /// Reads one object.
-    Get,
-    /// Reads a collection, or a page of it.
-    List,
-    /// Watches a collection.
-    Watch,
-    /// Creates an object.
-    Create,
-    /// Replaces an object, or its status.
-    Update,
-    /// Changes part of an object, or of its status.
-    Patch,
-    /// Deletes an object.
-    Delete,
-    /// Deletes a collection.
-    DeleteCollection,
-    /// Asks which resources there are, or which version the server has.
-    Discovery,
-}
-
-/// Which requests a [`Fault`] meets: those with a verb, and only those about a resource or in a
-/// namespace where that is set. A [`Verb`] is one, too.
-///
-/// ```
-/// use k8s_openapi::api::core::v1::Pod;
-/// use kube::Api;
-/// use kube_weir::testing::{ApiServer, Fault, On, Verb};
-///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let server = ApiServer::new();
-/// server.fault(On::verb(Verb::List).resource("pods").namespace("a").skip(1), 1, Fault::status(503));
-///
-/// let list = async |namespace: &str| {
-///     Api::<Pod>::namespaced(server.client(), namespace).list(&Default::default()).await.is_ok()
-/// };
-/// assert!(list("b").await, "of another namespace");
-/// assert!(list("a").await, "skipped");
-/// assert!(!list("a").await);
-/// # Ok(()) }
-/// ```
-#[derive(Debug, Clone, Default)]
-#[must_use]
-pub struct On {
-    verb: Option<Verb>,
-    resource: Option<String>,
-    namespace: Option<String>,
-    skip: usize,
-}
-
-impl On {
-    /// Every request, also of discovery.
-    ///
-    /// ```
-    /// use kube_weir::testing::{ApiServer, Fault, On};
-    ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let server = ApiServer::new();
-    /// server.fault(On::any(), 1, Fault::Refused);
-    /// assert!(server.client().apiserver_version().await.is_err());
-    /// # Ok(()) }
-    /// ```
-    pub fn any() -> Self {
-        Self::default()
-    }
-
-    /// Every request with this verb: [example](On).
-    pub fn verb(verb: Verb) -> Self {
-        Self { verb: Some(verb), ..Self::default() }
-    }
-
-    /// Only requests about this resource, by its plural name or as `plural.group`. Default: every
-    /// resource. [Example](On).
-    pub fn resource(mut self, resource: &str) -> Self {
-        self.resource = Some(resource.to_owned());
-        self
-    }
-
-    /// Only requests in this namespace. Default: every namespace, and those about all namespaces.
-    /// [Example](On).
-    pub fn namespace(mut self, namespace: &str) -> Self {
-        self.namespace = Some(namespace.to_owned());
-        self
-    }
-
-    /// Lets so many of these requests pass before; those that meet another fault don't count.
-    /// Default: 0. [Example](On).
-    pub fn skip(mut self, requests: usize) -> Self {
-        self.skip = requests;
-        self
-    }
-
-    pub(super) fn is_about(&self, verb: Verb) -> bool {
-        self.verb == Some(verb)
-    }
-
-    fn matches(&self, seen: &Seen<'_>) -> bool {
-        let is_resource = |name: &String| name == seen.storage || name == seen.plural;
-        self.verb.is_none_or(|verb| verb == seen.verb)
-            && self.resource.as_ref().is_none_or(is_resource)
-            && self.namespace.as_deref().is_none_or(|namespace| seen.namespace == Some(namespace))
-    }
-}
-
-impl From<Verb> for On {
-    fn from(verb: Verb) -> Self {
-        Self::verb(verb)
-    }
-}
-
-/// What goes wrong with a request, and what of a real cluster it imitates.
-///
-/// Each variant says what is sent, and what a client sees of it. The faults that count events count
-/// on a list its items; bookmarks are not counted. Where there are fewer, nothing goes wrong.
-///
-/// A request uses up the first fault that is due for it, whether that can harm it or not: those
-/// about a body meet lists and watches only, those about events, as they say, watches only. So name
-/// the verb with [`On`].
+/// A request uses up the first fault that is due for it, even one that cannot harm it: faults of a
+/// body harm lists and watches only, and faults of events, as they say, watches only. So name the
+/// verb with [`On`](crate::testing::On).
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -169,13 +45,18 @@ pub enum Fault {
     ///
     /// Sent: the status, a `Retry-After` header if there is one, and
     /// `{"kind":"Status","code":403,"reason":"Forbidden",…}`. A client sees [`kube::Error::Api`],
-    /// and [`watch`](crate::watch) what that code [means](crate::Error).
+    /// and [`watch`](crate::watch) gives the error that the code [stands for](crate::Error).
     Status {
         /// The HTTP status, for instance 403, 410, 429, 500 or 503.
         code: u16,
         /// The `Retry-After` header, in whole seconds: less than one is none.
         retry_after: Option<Duration>,
     },
+    /// The server sends these bytes instead of its own answer, and does not carry out the request: a
+    /// proxy that answers for it, or a server with a defect. A client sees exactly this
+    /// [`Answer`]; [`On::query`](crate::testing::On::query) and
+    /// [`On::version`](crate::testing::On::version) give different answers to different requests.
+    Answer(Answer),
     /// There is no answer, and the request is not carried out: the connection is refused, as while
     /// a server restarts. A client sees [`kube::Error::Service`], [`watch`](crate::watch)
     /// [`is_connection`](crate::Error::is_connection).
@@ -187,20 +68,116 @@ pub enum Fault {
     /// The request is carried out, and answered, so much later: a server, or a webhook, that is
     /// slow. A client that gives up before has not written; one without a time limit waits.
     Delay(Duration),
+    /// The request is carried out at once, but the whole answer is held back for so long, its
+    /// status and headers included: a proxy that forwards nothing before the first bytes of a body,
+    /// which a quiet watch has only at its first bookmark.
+    ///
+    /// A watch sees every change since the request, and its `timeoutSeconds` count from the request
+    /// as well. A client that gives up before may have written, as with [`Lost`](Fault::Lost).
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube::api::{WatchEvent, WatchParams};
+    /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}};
+    /// use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = ApiServer::new();
+    /// server.fault(Verb::Watch, 1, Fault::LateHead(Duration::from_secs(62)));
+    ///
+    /// let begun = tokio::time::Instant::now();
+    /// let api = Api::<ConfigMap>::all(server.client());
+    /// let version = server.resource_version().to_string();
+    /// let params = WatchParams::default();
+    /// let write = async {
+    ///     tokio::time::sleep(Duration::from_secs(1)).await;
+    ///     server.apply(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}))
+    /// };
+    /// let (events, written) = tokio::join!(api.watch(&params, &version), write);
+    /// written?;
+    /// assert_eq!(begun.elapsed().as_secs(), 62);
+    /// assert!(matches!(events?.boxed().next().await, Some(Ok(WatchEvent::Added(_)))));
+    /// # Ok(()) }
+    /// ```
+    LateHead(Duration),
     /// The connection is reset after so many events, as by a load balancer that has had enough.
     ///
     /// Sent: so many whole lines of a watch, or items of a list, and then an error instead of the
     /// next chunk. A client sees [`kube::Error::ReadEvents`] from a watch, and a list that fails as
     /// a whole.
     Disconnect {
-        /// How many events arrive.
+        /// The number of events that arrive.
         after_events: usize,
+    },
+    /// The body ends without an error after so many events: a server that shuts down, or a proxy
+    /// that ends long connections in order.
+    ///
+    /// Sent: so many whole lines of a watch, or items of a list, and then the end. With 0 events it
+    /// is a 200 with an empty body. A client sees a watch that ended, or a list that does not
+    /// decode.
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube::{Api, api::WatchParams};
+    /// use kube_weir::testing::{ApiServer, Fault, Verb};
+    /// use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = ApiServer::new();
+    /// for name in ["a", "b"] {
+    ///     let metadata = json!({"name": name});
+    ///     server.apply(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}))?;
+    /// }
+    /// server.fault(Verb::Watch, 1, Fault::End { after_events: 1 });
+    /// let api = Api::<ConfigMap>::all(server.client());
+    /// let events = api.watch(&WatchParams::default(), "1").await?;
+    /// assert_eq!(events.count().await, 1);
+    /// # Ok(()) }
+    /// ```
+    End {
+        /// The number of events that arrive.
+        after_events: usize,
+    },
+    /// The body ends as soon as nothing was sent for so long: a load balancer that cuts idle
+    /// connections. Bookmarks count as traffic, and so do the pieces of a list.
+    ///
+    /// With [`End::Reset`] a client sees an error, with [`End::Fin`] a watch that ended, and with
+    /// [`End::Never`] nothing: later events are lost in a connection that looks open.
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube::{Api, api::WatchParams};
+    /// use kube_weir::{prelude::Duration, testing::{ApiServer, End, Fault, Verb}};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = ApiServer::new();
+    /// let idle = Fault::Idle { after: Duration::from_secs(45), end: End::Reset };
+    /// // Each connection, as long as the test lasts.
+    /// server.fault(Verb::Watch, usize::MAX, idle);
+    ///
+    /// let begun = tokio::time::Instant::now();
+    /// let api = Api::<ConfigMap>::all(server.client());
+    /// let mut events = api.watch(&WatchParams::default(), "1").await?.boxed();
+    /// assert!(events.next().await.is_some_and(|event| event.is_err()));
+    /// assert_eq!(begun.elapsed().as_secs(), 45, "before the first bookmark");
+    /// # Ok(()) }
+    /// ```
+    Idle {
+        /// The silence that the connection survives.
+        after: Duration,
+        /// The way in which the body ends.
+        end: End,
     },
     /// The connection is reset after so many bytes of the body, wherever in an event that is. A
     /// client sees what it sees of a [`Disconnect`](Fault::Disconnect), with a beginning of an
     /// event before.
     Cut {
-        /// How many bytes arrive.
+        /// The number of bytes that arrive.
         after_bytes: usize,
     },
     /// The body ends without an error in the middle of an event, as where a proxy hides what
@@ -211,7 +188,7 @@ pub enum Fault {
     /// for ended; a list fails to decode. [`watch`](crate::watch) sees
     /// [`is_connection`](crate::Error::is_connection).
     Torn {
-        /// How many whole events arrive before.
+        /// The number of whole events that arrive before.
         after_events: usize,
     },
     /// Nothing arrives any more after so many events, and the connection stays open: a peer that
@@ -222,7 +199,7 @@ pub enum Fault {
     /// after 60 seconds, of a watch 5 seconds after its
     /// [`watch_timeout`](crate::Watch::watch_timeout).
     Stall {
-        /// How many events arrive.
+        /// The number of events that arrive.
         after_events: usize,
     },
     /// A watch sends an `ERROR` event and ends: the history it reads from was compacted, or its
@@ -231,19 +208,19 @@ pub enum Fault {
     /// Sent: HTTP 200, so many whole lines, and
     /// `{"type":"ERROR","object":{"kind":"Status","code":410,…}}`. A client sees
     /// [`WatchEvent::Error`](kube::api::WatchEvent::Error), and the end; [`watch`](crate::watch)
-    /// what that code [means](crate::Error).
+    /// gives the error that the code [stands for](crate::Error).
     ErrorEvent {
         /// The code of the `Status` in the event, for instance 410.
         code: u16,
-        /// How many events arrive before.
+        /// The number of events that arrive before.
         after_events: usize,
     },
     /// Every object of a name is sent with `"labels": 7` in its metadata, which no typed decoder
     /// accepts: an object of another schema than the client was built with. Also in the answers to
     /// gets and writes.
     ///
-    /// Of a list or an object kube's client makes [`kube::Error::SerdeError`], of an event of a
-    /// watch a [`kube::Error::Api`] with nothing in it. [`watch`](crate::watch) sees
+    /// A client sees a [`kube::Error::SerdeError`] from a list or a get, and an empty
+    /// [`kube::Error::Api`] from a watch. [`watch`](crate::watch) sees
     /// [`is_undecodable`](crate::Error::is_undecodable) of a typed kind, and all other objects.
     Garble {
         /// The name of the object.
@@ -259,14 +236,14 @@ pub enum Fault {
     /// A watch that begins with the current state has nothing to rewind. An object that was not
     /// there so many changes ago is answered 404.
     Rewind {
-        /// How many changes, of all resources.
+        /// The number of changes, of all resources.
         changes: u64,
     },
     /// A watch sends the event after so many behind the one that follows it, as where several
     /// servers, each with its own cache, stand behind one address. Until then it is held back.
-    /// Where a bookmark, or the end, follows, it changes nothing.
+    /// If a bookmark or the end follows, it changes nothing.
     OutOfOrder {
-        /// How many events arrive in order before.
+        /// The number of events that arrive in order before.
         after_events: usize,
     },
     /// The lines of a watch are `{"object":{…},"type":"ADDED"}`, as JSON allows, and as proxies
@@ -315,7 +292,7 @@ impl Fault {
         Self::Status { code: 429, retry_after: Some(retry_after) }
     }
 
-    /// Whether there is something in a list that it could damage.
+    /// Returns whether the fault can damage a list.
     pub(super) fn meets_lists(&self) -> bool {
         !matches!(
             self,
@@ -326,66 +303,4 @@ impl Fault {
                 | Self::ObjectFirst
         )
     }
-}
-
-/// What is known of a request when faults are chosen.
-#[derive(Debug)]
-pub(super) struct Seen<'a> {
-    pub(super) verb: Verb,
-    /// `plural.group`.
-    pub(super) storage: &'a str,
-    pub(super) plural: &'a str,
-    pub(super) namespace: Option<&'a str>,
-}
-
-/// The faults that are still to come, oldest first.
-#[derive(Debug, Default)]
-pub(super) struct Script {
-    rules: Vec<Rule>,
-}
-
-#[derive(Debug)]
-struct Rule {
-    on: On,
-    times: usize,
-    fault: Fault,
-}
-
-impl Script {
-    pub(super) fn add(&mut self, on: On, times: usize, fault: Fault) {
-        self.rules.push(Rule { on, times, fault });
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.rules.clear();
-    }
-
-    /// How many times faults are still to happen.
-    pub(super) fn left(&self) -> usize {
-        self.rules.iter().map(|rule| rule.times).sum()
-    }
-
-    /// The fault that meets this request, if any. The first rule that is due is used up by one.
-    pub(super) fn take(&mut self, seen: &Seen<'_>) -> Option<Fault> {
-        self.rules.retain(|rule| rule.times > 0);
-        for rule in self.rules.iter_mut().filter(|rule| rule.on.matches(seen)) {
-            if rule.on.skip == 0 {
-                rule.times -= 1;
-                return Some(rule.fault.clone());
-            }
-            rule.on.skip -= 1;
-        }
-        None
-    }
-}
-
-/// The `Status` of [`Fault::Status`].
-pub(super) fn status_for(code: u16, retry_after: Option<Duration>) -> Box<Status> {
-    let mut failure = status::failure(code, &format!("the script of the test answers {code}"));
-    if let Some(after) = retry_after {
-        let seconds = u32::try_from(after.as_secs()).unwrap_or(u32::MAX);
-        failure.details =
-            Some(StatusDetails { retry_after_seconds: seconds, ..status::no_details() });
-    }
-    failure
 }

@@ -4,20 +4,22 @@ use std::{collections::VecDeque, sync::Arc};
 
 use serde_json::Value;
 
+use crate::testing::{answer::End, on::On};
+
 /// A stored object. Never changed: a write stores another one.
 pub(super) type Object = Arc<Value>;
 
-/// How many entries are kept when nothing else is asked for.
+/// The number of entries that are kept by default.
 const DEFAULT_LIMIT: usize = 100_000;
 
-/// Where an object stands in its resource. The namespace of a cluster-scoped object is empty.
+/// The place of an object in its resource. The namespace of a cluster-scoped object is empty.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key {
     pub(super) namespace: String,
     pub(super) name: String,
 }
 
-/// One write: what was there before and what is there now.
+/// A write: the object before and the object after it.
 #[derive(Debug)]
 pub(super) struct Change {
     pub(super) storage: Arc<str>,
@@ -26,13 +28,14 @@ pub(super) struct Change {
     pub(super) after: Option<Object>,
 }
 
-/// What stands in the history. The signals to open watches stand in it too, so that every watch meets them
-/// between the same two changes however fast it reads.
+/// A change, or a signal to open watches. Signals stand in the history too, so that every watch
+/// meets them between the same two changes, however fast it reads.
 #[derive(Debug)]
 pub(super) enum Happening {
     Change(Change),
     Bookmark,
-    Disconnect,
+    /// Matching watches end.
+    End(On, End),
 }
 
 #[derive(Debug)]
@@ -42,7 +45,7 @@ pub(super) struct Entry {
     pub(super) what: Happening,
 }
 
-/// What a watch finds at its cursor.
+/// The result of a step of a cursor.
 #[derive(Debug)]
 pub(super) enum Step {
     Entry(Arc<Entry>),
@@ -60,12 +63,23 @@ pub(super) struct History {
     first: u64,
     /// The oldest resourceVersion that a new request may start from.
     horizon: u64,
+    /// The oldest resourceVersion whose state is still known.
+    floor: u64,
+    /// Counts the restores: a cursor is worth nothing after the next one.
+    era: u64,
     limit: usize,
 }
 
 impl History {
     pub(super) fn new(horizon: u64) -> Self {
-        Self { entries: VecDeque::new(), first: 0, horizon, limit: DEFAULT_LIMIT }
+        Self {
+            entries: VecDeque::new(),
+            first: 0,
+            horizon,
+            floor: horizon,
+            era: 0,
+            limit: DEFAULT_LIMIT,
+        }
     }
 
     pub(super) fn push(&mut self, revision: u64, what: Happening) {
@@ -88,6 +102,22 @@ impl History {
         self.horizon
     }
 
+    pub(super) fn floor(&self) -> u64 {
+        self.floor
+    }
+
+    pub(super) fn era(&self) -> u64 {
+        self.era
+    }
+
+    /// Forgets everything after a revision, later compactions included.
+    pub(super) fn restore(&mut self, revision: u64) {
+        let kept = self.entries.partition_point(|entry| entry.revision <= revision);
+        self.entries.truncate(kept);
+        self.horizon = self.horizon.min(revision);
+        self.era += 1;
+    }
+
     /// The sequence number the next entry will get.
     pub(super) fn end(&self) -> u64 {
         self.first + self.entries.len() as u64
@@ -103,7 +133,7 @@ impl History {
         let start = self.entries.partition_point(|entry| entry.revision <= revision);
         self.entries.range(start..).filter_map(|entry| match &entry.what {
             Happening::Change(change) => Some(change),
-            Happening::Bookmark | Happening::Disconnect => None,
+            Happening::Bookmark | Happening::End(..) => None,
         })
     }
 
@@ -128,6 +158,7 @@ impl History {
             if let Some(entry) = self.entries.pop_front() {
                 self.first += 1;
                 self.horizon = self.horizon.max(entry.revision);
+                self.floor = self.floor.max(entry.revision);
             }
         }
     }

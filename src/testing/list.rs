@@ -23,7 +23,7 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// The page that a request asks for.
+    /// Returns the page that a request asks for.
     ///
     /// # Errors
     /// 400 for options that can't be read, 410 for versions and tokens from before the horizon, 422 for options
@@ -55,7 +55,14 @@ impl Page {
         Ok(Self { items, metadata })
     }
 
-    /// The body, written while it is read.
+    /// Returns all selected objects as they are, with neither a resourceVersion nor pages.
+    pub(super) fn unversioned(store: &Store, resource: &Resource, selection: &Selection) -> Self {
+        let objects = store.objects(resource);
+        let selected = objects.filter(|(key, object)| selection.admits(key, object));
+        Self { items: selected.map(|(_, object)| object.clone()).collect(), metadata: json!({}) }
+    }
+
+    /// Returns the body, written while it is read.
     pub(super) fn pieces(self, view: View) -> impl Stream<Item = Piece> + Send {
         let head = view.list_head(&self.metadata);
         let items = self.items.into_iter().enumerate().map(move |(at, object)| {
@@ -67,13 +74,13 @@ impl Page {
         stream::iter([Piece::Other(head.into())].into_iter().chain(items).chain([tail]))
     }
 
-    /// All of these objects as one page.
+    /// Returns all of these objects as one page.
     pub(super) fn of(items: Vec<Object>, revision: u64) -> Self {
         Self { items, metadata: json!({"resourceVersion": revision.to_string()}) }
     }
 }
 
-/// What the selectors of a request select.
+/// Reads the selectors of a request.
 pub(super) fn selection(query: &Query, namespace: Option<&str>) -> Outcome<Selection> {
     Ok(Selection {
         namespace: namespace.map(str::to_owned),
@@ -82,13 +89,13 @@ pub(super) fn selection(query: &Query, namespace: Option<&str>) -> Outcome<Selec
     })
 }
 
-/// The version that must have happened before a list can be answered.
+/// Returns the version that must have happened before a list can be answered.
 pub(super) fn awaited(query: &Query) -> Outcome<u64> {
     let version = query.number("resourceVersion")?;
     Ok(version.filter(|_| query.get("continue").is_none()).unwrap_or_default())
 }
 
-/// The revision to show, and the key after which the page starts.
+/// Returns the revision to show, and the key after which the page starts.
 fn moment(store: &Store, query: &Query, limited: bool) -> Outcome<(u64, Option<Key>)> {
     let current = store.revision();
     let horizon = store.history.horizon();
@@ -151,7 +158,7 @@ fn check_options(query: &Query) -> Outcome<()> {
     Ok(())
 }
 
-/// A continue token, in the form of a real server. Without a revision it goes on in the present.
+/// Returns a continue token in the form of a real server. Without a revision it goes on in the present.
 fn token(revision: Option<u64>, last: &Key) -> String {
     let revision = revision.map_or(json!(-1), Value::from);
     let start = format!("{}/{}\0", last.namespace, last.name);

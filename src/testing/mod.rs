@@ -1,9 +1,8 @@
 //! An API server in this process, to test controllers against: feature `testing`.
 //!
-//! What is behind a watch can be tested without a server, too, on [`Events`]; and [`conformance`]
-//! checks whether a pipeline keeps the rules, whatever happens to its server.
-//!
-//! Fixtures are made of YAML files by [`Manifests`].
+//! Stages behind a watch can be tested on [`Events`], without a server; [`conformance`] checks
+//! whether a pipeline keeps the rules, whatever happens to its server; [`Manifests`] makes fixtures
+//! out of YAML files.
 //!
 //! [`ApiServer`] is a [`tower::Service`] that answers as a Kubernetes API server does, so that a real [`kube::Client`]
 //! and all that is built on it run against it: no cluster, no network, no threads, and no time but
@@ -50,27 +49,34 @@
 //! | patch | merge patches; server-side apply as a create or a merge |
 //! | selectors | the whole grammar of label selectors; field selectors on every path |
 //! | discovery | both forms; a `CustomResourceDefinition` adds its resource |
-//! | `Accept` | JSON, whole or as `PartialObjectMetadata` |
+//! | `Accept`, `Accept-Encoding` | JSON, whole or as `PartialObjectMetadata`; [gzip](ApiServer::set_gzip) on request |
 //!
 //! # What goes wrong
 //!
-//! [`ApiServer::fault`] makes it go wrong: which requests meet it is said by [`On`], and [`Fault`]
-//! has what it is.
+//! [`ApiServer::fault`] lets requests fail: [`On`] says which requests, by verb, resource, namespace
+//! and query; [`Fault`] says how. Everything else goes wrong by a method of the server.
 //!
 //! | where | what |
 //! |---|---|
-//! | the request | [`Status`](Fault::Status), [`Refused`](Fault::Refused), [`Lost`](Fault::Lost), [`Delay`](Fault::Delay) |
-//! | the connection | [`Disconnect`](Fault::Disconnect), [`Cut`](Fault::Cut), [`Torn`](Fault::Torn), [`Stall`](Fault::Stall), [`Trickle`](Fault::Trickle) |
+//! | the request | [`Status`](Fault::Status), [`Refused`](Fault::Refused), [`Lost`](Fault::Lost), [`Delay`](Fault::Delay), [`LateHead`](Fault::LateHead) |
+//! | the answer | [`Answer`]: any status, headers and bytes, in any time |
+//! | the connection | [`Disconnect`](Fault::Disconnect), [`End`](Fault::End), [`Idle`](Fault::Idle), [`Cut`](Fault::Cut), [`Torn`](Fault::Torn), [`Stall`](Fault::Stall), [`Trickle`](Fault::Trickle) |
 //! | the events | [`ErrorEvent`](Fault::ErrorEvent), [`Garble`](Fault::Garble), [`Duplicate`](Fault::Duplicate), [`Rewind`](Fault::Rewind), [`OutOfOrder`](Fault::OutOfOrder), [`ObjectFirst`](Fault::ObjectFirst) |
 //! | the bookmarks | [`NoBookmarks`](Fault::NoBookmarks), [`LateBookmarks`](Fault::LateBookmarks) |
-//! | the history | [`compact`](ApiServer::compact), [`set_history_limit`](ApiServer::set_history_limit), [`disconnect`](ApiServer::disconnect) |
+//! | open watches | [`disconnect`](ApiServer::disconnect), [`end_watches`](ApiServer::end_watches) |
+//! | the history | [`compact`](ApiServer::compact), [`set_history_limit`](ApiServer::set_history_limit), [`restore`](ApiServer::restore) |
+//! | rights | [`forbid`](ApiServer::forbid), [`allow`](ApiServer::allow) |
+//! | abilities | [`set_streaming_lists`](ApiServer::set_streaming_lists), [`set_verbs`](ApiServer::set_verbs), [`set_versions`](ApiServer::set_versions) |
+//! | kinds | a `CustomResourceDefinition` that is deleted, or stops to serve a version: open watches end, and requests are answered 404 |
 //!
 //! # What it does not
 //!
-//! There is no admission, no schema, no authorization and no controller: nothing collects garbage, fills in defaults,
-//! or creates the objects that others own. Strategic and JSON patches are answered 415, and server-side apply keeps no
-//! `managedFields`. What must be right on a real server has to be tried on a real server.
+//! There is no admission, no schema and no controller: nothing collects garbage, fills in defaults, or creates the
+//! objects that others own. Everything is allowed that is not [forbidden](ApiServer::forbid). Strategic and JSON
+//! patches are answered 415, and server-side apply keeps no `managedFields`. Code that depends on these must be tried
+//! on a real server.
 
+mod answer;
 mod body;
 pub mod conformance;
 mod crd;
@@ -79,25 +85,33 @@ mod discovery;
 mod error;
 mod events;
 mod fault;
+mod gzip;
 mod history;
 mod list;
 mod manifests;
 mod object;
+mod on;
+mod outage;
 mod query;
 mod resource;
+mod rights;
 mod router;
+mod script;
 mod selectors;
 mod server;
 mod service;
+mod settings;
 mod status;
 mod store;
 mod view;
 mod watch;
 mod write;
 
+pub use answer::{Answer, End};
 pub use body::Body;
 pub use error::Error;
 pub use events::Events;
-pub use fault::{Fault, On, Verb};
+pub use fault::Fault;
 pub use manifests::Manifests;
+pub use on::{On, Verb};
 pub use server::ApiServer;

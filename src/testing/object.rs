@@ -12,14 +12,14 @@ use crate::{
     },
 };
 
-/// Which part of an object an update writes.
+/// The part of an object that an update writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     /// All but `status`, where the resource has it apart.
     Main,
     /// Nothing but `status`.
     Status,
-    /// What a test wants to be there.
+    /// The whole object, as the handle writes it.
     Everything,
 }
 
@@ -36,13 +36,13 @@ pub(super) const OWNED_BY_THE_SERVER: &[&str] = &[
 /// Real servers draw the suffix of a generated name from these: no vowels, no digits that look like them.
 const SUFFIX: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 
-/// The object with another resourceVersion.
+/// Returns the object with another resourceVersion.
 pub(super) fn at_revision(mut object: Value, revision: u64) -> Value {
     object["metadata"]["resourceVersion"] = revision.to_string().into();
     object
 }
 
-/// 409 unless `uid` is empty or the object's.
+/// Refuses a `uid` that is neither empty nor the object's with a 409.
 pub(super) fn check_uid(
     resource: &Resource,
     current: &Value,

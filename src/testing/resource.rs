@@ -1,11 +1,16 @@
-//! Which resources the server has: the usual ones, and those a `CustomResourceDefinition` adds.
+//! The resources of the server: the usual ones, and those that `CustomResourceDefinitions` add.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
-/// Where objects of `CustomResourceDefinitions` are stored.
+use crate::testing::on::Verb;
+
+/// The storage of `CustomResourceDefinitions`.
 pub(super) const CRDS: &str = "customresourcedefinitions.apiextensions.k8s.io";
 
-/// One version of one resource.
+/// A resource in one of its versions.
 #[derive(Debug, Clone)]
 pub(super) struct Resource {
     pub(super) group: String,
@@ -15,7 +20,7 @@ pub(super) struct Resource {
     pub(super) singular: String,
     pub(super) short_names: Vec<String>,
     pub(super) namespaced: bool,
-    /// Whether `/status` is served, and only there `status` is written.
+    /// The resource has `/status`, and `status` is written only there.
     pub(super) status: bool,
     /// Custom resources come with their kind in lists and must be updated with a resourceVersion.
     pub(super) custom: bool,
@@ -66,7 +71,23 @@ pub(super) fn api_version(group: &str, version: &str) -> String {
 #[derive(Debug)]
 pub(super) struct Registry {
     served: Vec<Arc<Resource>>,
+    /// The verbs of resources that lack some, by storage.
+    verbs: HashMap<Arc<str>, Vec<Verb>>,
+    /// The resources whose answers have no resourceVersions, by storage.
+    unversioned: HashSet<Arc<str>>,
 }
+
+/// All verbs of a resource, in the order of discovery.
+const VERBS: [Verb; 8] = [
+    Verb::Create,
+    Verb::Delete,
+    Verb::DeleteCollection,
+    Verb::Get,
+    Verb::List,
+    Verb::Patch,
+    Verb::Update,
+    Verb::Watch,
+];
 
 impl Registry {
     /// The kinds most controllers meet.
@@ -80,7 +101,7 @@ impl Registry {
                 Arc::new(resource)
             })
             .collect();
-        Self { served }
+        Self { served, verbs: HashMap::new(), unversioned: HashSet::new() }
     }
 
     pub(super) fn served(&self) -> impl Iterator<Item = &Arc<Resource>> {
@@ -96,9 +117,36 @@ impl Registry {
         self.served.push(Arc::new(resource));
     }
 
-    /// Removes every version of a resource.
-    pub(super) fn remove(&mut self, storage: &str) {
+    /// Serves these versions of a resource, and no others.
+    pub(super) fn replace(&mut self, storage: &str, versions: Vec<Resource>) {
         self.served.retain(|one| &*one.storage != storage);
+        for version in versions {
+            self.install(version);
+        }
+    }
+
+    /// Limits the verbs of all versions of a resource.
+    pub(super) fn set_verbs(&mut self, storage: &Arc<str>, verbs: &[Verb]) {
+        self.verbs.insert(storage.clone(), verbs.to_vec());
+    }
+
+    /// Returns the verbs of a resource, in the order of discovery.
+    pub(super) fn verbs(&self, resource: &Resource) -> impl Iterator<Item = Verb> {
+        let own = self.verbs.get(&resource.storage);
+        VERBS.into_iter().filter(move |verb| own.is_none_or(|own| own.contains(verb)))
+    }
+
+    /// Gives resourceVersions to the answers about a resource, or leaves them out.
+    pub(super) fn set_versioned(&mut self, storage: &Arc<str>, versioned: bool) {
+        if versioned {
+            self.unversioned.remove(storage);
+        } else {
+            self.unversioned.insert(storage.clone());
+        }
+    }
+
+    pub(super) fn is_versioned(&self, resource: &Resource) -> bool {
+        !self.unversioned.contains(&resource.storage)
     }
 
     pub(super) fn by_path(

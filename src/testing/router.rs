@@ -1,15 +1,16 @@
-//! Which resource, object and verb a request is about.
+//! Routes of requests: resource, object and verb.
 
 use std::sync::Arc;
 
 use http::Method;
 
 use crate::testing::{
-    fault::Verb,
+    on::{Asked, Verb},
+    query::Query,
     resource::{Registry, Resource},
 };
 
-/// Where a path leads.
+/// The place that a path leads to.
 #[derive(Debug)]
 pub(super) enum Route {
     Health,
@@ -36,12 +37,12 @@ pub(super) struct Target {
     pub(super) resource: Arc<Resource>,
     pub(super) namespace: Option<String>,
     pub(super) name: Option<String>,
-    /// Whether it is `/status` of the object.
+    /// The path ends in `/status`.
     pub(super) status: bool,
 }
 
 impl Target {
-    /// What a method does to the target; nothing where it does not allow it.
+    /// Returns the verb of a method, or nothing if the target does not allow the method.
     pub(super) fn verb(&self, method: &Method, watch: bool) -> Option<Verb> {
         let is_placed = self.namespace.is_some() == self.resource.namespaced;
         let verb = match (method.as_str(), self.name.is_some()) {
@@ -56,6 +57,24 @@ impl Target {
             _ => return None,
         };
         Some(verb)
+    }
+}
+
+impl Route {
+    /// Returns the parts of a request to this place that a matcher reads.
+    pub(super) fn asked<'a>(&'a self, verb: Verb, query: &'a Query) -> Asked<'a> {
+        let target = match self {
+            Self::Target(target) => Some(target),
+            _ => None,
+        };
+        Asked {
+            verb,
+            storage: target.map_or("", |target| &*target.resource.storage),
+            plural: target.map_or("", |target| target.resource.plural.as_str()),
+            namespace: target.and_then(|target| target.namespace.as_deref()),
+            namespaced: target.is_some_and(|target| target.resource.namespaced),
+            query,
+        }
     }
 }
 

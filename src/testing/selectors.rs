@@ -1,4 +1,4 @@
-//! Which objects a request selects.
+//! Selectors of requests.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// What a list, a watch or a delete of a collection is about.
+/// The objects that a list, a watch or a delete of a collection is about.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Selection {
     pub(super) namespace: Option<String>,
@@ -25,13 +25,13 @@ impl Selection {
             && self.fields.matches(object)
     }
 
-    /// Whether nothing but the namespace selects.
+    /// Returns whether nothing but the namespace selects.
     pub(super) fn is_plain(&self) -> bool {
         self.labels.is_empty() && self.fields.terms.is_empty()
     }
 }
 
-/// The label selector of a request; none selects everything.
+/// Reads the label selector of a request; an empty one selects everything.
 pub(super) fn labels(text: &str) -> Outcome<LabelSelector> {
     if text.trim().is_empty() {
         return Ok(LabelSelector::default());
@@ -76,7 +76,7 @@ impl FieldSelector {
     }
 }
 
-/// The value at a dotted path as selectors compare it: what is not there is the empty text.
+/// Returns the value at a dotted path as selectors compare it; a missing value is the empty text.
 fn field(object: &Value, path: &str) -> String {
     let value = path.split('.').try_fold(object, |value, name| value.get(name));
     match value {

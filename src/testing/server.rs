@@ -1,4 +1,4 @@
-//! The server as a test holds it.
+//! The handle of the server.
 
 use std::{
     collections::VecDeque,
@@ -13,15 +13,13 @@ use tokio::sync::watch;
 
 use crate::testing::{
     error::Error,
-    fault::{Fault, On, Script},
     history::{Happening, Key},
     object::Part,
     resource::Resource,
+    rights::Rights,
+    script::Script,
     store::{Deleted, Manner, Store},
 };
-
-/// How many requests the log keeps.
-const LOGGED: usize = 10_000;
 
 /// An API server in this process: a cheap handle, whose clones are the same server.
 ///
@@ -54,23 +52,25 @@ pub struct ApiServer {
     shared: Arc<Shared>,
 }
 
-/// What requests and the handle share.
+/// The state that requests and the handle share.
 pub(super) struct Shared {
     state: Mutex<State>,
-    /// Tells the watches that there is something to read.
+    /// Wakes the watches when there is something to read.
     wake: watch::Sender<()>,
 }
 
-/// Everything that changes.
+/// The part of the state that changes.
 pub(super) struct State {
     pub(super) store: Store,
     pub(super) script: Script,
     pub(super) log: VecDeque<String>,
+    pub(super) rights: Rights,
     pub(super) streaming_lists: bool,
+    pub(super) gzip: bool,
 }
 
 impl ApiServer {
-    /// A server without objects, with the usual kinds: those of the core group that controllers
+    /// Makes a server without objects, with the usual kinds: those of the core group that controllers
     /// read most, `apps`, `batch` jobs, Ingresses, `EndpointSlices`, Leases and
     /// `CustomResourceDefinitions`.
     ///
@@ -93,12 +93,14 @@ impl ApiServer {
             store: Store::new(),
             script: Script::default(),
             log: VecDeque::new(),
+            rights: Rights::default(),
             streaming_lists: true,
+            gzip: false,
         };
         Self { shared: Arc::new(Shared { state: Mutex::new(state), wake: watch::Sender::new(()) }) }
     }
 
-    /// A client of this server whose default namespace is `default`.
+    /// Returns a client of this server whose default namespace is `default`.
     ///
     /// # Panics
     ///
@@ -120,7 +122,7 @@ impl ApiServer {
         self.client_in("default")
     }
 
-    /// A client of this server with another default namespace, as that of a program that runs
+    /// Returns a client of this server with another default namespace, as that of a program that runs
     /// there.
     ///
     /// # Panics
@@ -267,7 +269,7 @@ impl ApiServer {
         })
     }
 
-    /// An object as stored.
+    /// Returns an object as stored.
     ///
     /// # Errors
     ///
@@ -322,7 +324,7 @@ impl ApiServer {
         Ok(objects.map(|(_, object)| (**object).clone()).collect())
     }
 
-    /// The newest resourceVersion. All resources share one count, which every write raises by one.
+    /// Returns the newest resourceVersion. All resources share one count, which every write raises by one.
     ///
     /// ```
     /// use kube_weir::testing::ApiServer;
@@ -341,241 +343,30 @@ impl ApiServer {
         self.shared.lock().store.revision()
     }
 
-    /// Forgets the past for new requests: lists, pages and watches from an older resourceVersion
-    /// than the newest are answered 410. Watches that are open go on.
-    ///
-    /// ```
-    /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
-    /// use serde_json::json;
-    ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let server = ApiServer::new();
-    /// let configs = watch(Api::<ConfigMap>::all(server.client()));
-    /// let mut changes = configs.index(IndexBy::path("metadata.name")?);
-    /// changes.first_synced().await?;
-    ///
-    /// // What the watch has not seen yet is forgotten before it asks.
-    /// server.apply(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}))?;
-    /// server.compact();
-    /// assert!(changes.next().await.unwrap().unwrap_err().is_desynced());
-    /// assert_eq!(changes.next().await.unwrap()?.snapshot().len(), 1);
-    /// # Ok(()) }
-    /// ```
-    pub fn compact(&self) {
-        let mut state = self.shared.lock();
-        let revision = state.store.revision();
-        state.store.history.compact(revision);
-    }
-
-    /// Limits how many changes are remembered. Default: 100,000. What is older is answered 410,
-    /// also to an open watch that has not read it yet.
-    ///
-    /// ```
-    /// use kube_weir::testing::ApiServer;
-    /// use serde_json::json;
-    ///
-    /// # use k8s_openapi::api::core::v1::ConfigMap;
-    /// # use kube::{Api, api::{WatchEvent, WatchParams}};
-    /// # use futures::StreamExt;
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let server = ApiServer::new();
-    /// server.set_history_limit(1);
-    /// for name in ["a", "b", "c"] {
-    ///     let metadata = json!({"name": name});
-    ///     server.apply(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}))?;
-    /// }
-    /// let configs = Api::<ConfigMap>::all(server.client());
-    /// let mut events = configs.watch(&WatchParams::default(), "1").await?.boxed();
-    /// let Some(Ok(WatchEvent::Error(gone))) = events.next().await else { panic!() };
-    /// assert_eq!(gone.code, 410);
-    /// # Ok(()) }
-    /// ```
-    pub fn set_history_limit(&self, changes: usize) {
-        self.shared.lock().store.history.set_limit(changes);
-    }
-
-    /// Sends a
-    /// [bookmark](https://kubernetes.io/docs/reference/using-api/api-concepts/#watch-bookmarks) to
-    /// every open watch that allows them, behind all changes made so far. Without it, there is one
-    /// every 60 seconds.
-    ///
-    /// ```
-    /// use kube_weir::testing::ApiServer;
-    /// use serde_json::json;
-    ///
-    /// # use k8s_openapi::api::core::v1::ConfigMap;
-    /// # use kube::{Api, api::{WatchEvent, WatchParams}};
-    /// # use futures::StreamExt;
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let server = ApiServer::new();
-    /// let configs = Api::<ConfigMap>::all(server.client());
-    /// let mut events = configs.watch(&WatchParams::default(), "1").await?.boxed();
-    /// // It tells that the watch is beyond this Node, which is not its business.
-    /// server.apply(&json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}}))?;
-    /// server.bookmark();
-    /// let Some(Ok(WatchEvent::Bookmark(bookmark))) = events.next().await else { panic!() };
-    /// assert_eq!(bookmark.metadata.resource_version, "2");
-    /// # Ok(()) }
-    /// ```
-    pub fn bookmark(&self) {
-        self.signal(Happening::Bookmark);
-    }
-
-    /// Ends every open watch, without an error, when it has sent all changes made so far: a server
-    /// that shuts down. For a connection that breaks, see [`Fault`].
-    ///
-    /// ```
-    /// use kube_weir::testing::ApiServer;
-    /// use serde_json::json;
-    ///
-    /// # use k8s_openapi::api::core::v1::ConfigMap;
-    /// # use kube::{Api, api::{WatchEvent, WatchParams}};
-    /// # use futures::StreamExt;
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let server = ApiServer::new();
-    /// let configs = Api::<ConfigMap>::all(server.client());
-    /// let mut events = configs.watch(&WatchParams::default(), "1").await?.boxed();
-    /// server.apply(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}))?;
-    /// server.disconnect();
-    /// assert!(matches!(events.next().await, Some(Ok(WatchEvent::Added(_)))));
-    /// assert!(events.next().await.is_none());
-    /// # Ok(()) }
-    /// ```
-    pub fn disconnect(&self) {
-        self.signal(Happening::Disconnect);
-    }
-
-    /// Whether watches can start with initial events and a bookmark that ends them: a [streaming
-    /// list](https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists).
-    /// Default: yes. Without, the server is one from before streaming lists: it ignores
-    /// `sendInitialEvents`, and answers 422 to the `resourceVersionMatch` that goes with it.
-    ///
-    /// ```
-    /// use k8s_openapi::api::core::v1::Pod;
-    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
-    ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let server = ApiServer::new();
-    /// server.set_streaming_lists(false);
-    /// let pods = watch(Api::<Pod>::all(server.client())).streaming_list(true);
-    /// pods.index(IndexBy::path("metadata.name")?).first_synced().await?;
-    /// let requests = server.requests();
-    /// assert!(requests[0].contains("sendInitialEvents=true"));
-    /// assert_eq!(requests[1], "GET /api/v1/pods?limit=500", "refused, so it lists in pages");
-    /// # Ok(()) }
-    /// ```
-    pub fn set_streaming_lists(&self, enabled: bool) {
-        self.shared.lock().streaming_lists = enabled;
-    }
-
-    /// Makes something go wrong with the next requests that match: so many times, and then no more.
-    /// The fault that was added first comes first; a request meets one at most.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use k8s_openapi::api::core::v1::Pod;
-    /// use kube::Api;
-    /// use kube_weir::testing::{ApiServer, Fault, On, Verb};
-    ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let server = ApiServer::new();
-    /// server.fault(Verb::List, 2, Fault::status(503));
-    /// server.fault(On::verb(Verb::Watch).resource("pods"), 1, Fault::Disconnect { after_events: 3 });
-    ///
-    /// let pods = Api::<Pod>::all(server.client());
-    /// for _ in 0..2 {
-    ///     assert!(pods.list(&Default::default()).await.is_err());
-    /// }
-    /// assert!(pods.list(&Default::default()).await.is_ok());
-    /// # Ok(()) }
-    /// ```
-    pub fn fault(&self, on: impl Into<On>, times: usize, fault: Fault) {
-        self.shared.lock().script.add(on.into(), times, fault);
-    }
-
-    /// Takes back every fault that has not happened yet. One that goes on, such as
-    /// [`Stall`](Fault::Stall), does.
-    ///
-    /// ```
-    /// use kube_weir::testing::{ApiServer, Fault, On};
-    ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let server = ApiServer::new();
-    /// server.fault(On::any(), 1000, Fault::Refused);
-    /// assert!(server.client().apiserver_version().await.is_err());
-    /// server.clear_faults();
-    /// assert!(server.client().apiserver_version().await.is_ok());
-    /// # Ok(()) }
-    /// ```
-    pub fn clear_faults(&self) {
-        self.shared.lock().script.clear();
-    }
-
-    /// The requests so far, oldest first, as `GET /api/v1/pods?limit=500`; the last 10,000 are
-    /// kept. Those that met a fault are among them; what the handle does is not.
-    ///
-    /// ```
-    /// use kube_weir::testing::ApiServer;
-    ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let server = ApiServer::new();
-    /// server.client().apiserver_version().await?;
-    /// assert_eq!(server.requests(), ["GET /version"]);
-    /// # Ok(()) }
-    /// ```
-    pub fn requests(&self) -> Vec<String> {
-        self.shared.lock().log.iter().cloned().collect()
-    }
-
-    /// The requests so far, of which the server then keeps none: for what a later step asks.
-    ///
-    /// ```
-    /// use kube_weir::testing::ApiServer;
-    ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let server = ApiServer::new();
-    /// server.client().apiserver_version().await?;
-    /// assert_eq!(server.take_requests().len(), 1);
-    /// assert!(server.requests().is_empty());
-    /// # Ok(()) }
-    /// ```
-    pub fn take_requests(&self) -> Vec<String> {
-        std::mem::take(&mut self.shared.lock().log).into()
-    }
-
-    /// The resource of a kind, as other methods take it.
+    /// Returns the resource of a kind, as other methods take it.
     pub(super) fn resource_of(&self, api_version: &str, kind: &str) -> Option<String> {
         let resource = self.shared.lock().store.registry.by_kind(api_version, kind)?;
         Some(format!("{api_version}/{}", resource.plural))
     }
 
-    /// How many times faults were to happen that have not happened.
-    pub(super) fn unmet_faults(&self) -> usize {
-        self.shared.lock().script.left()
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.lock()
     }
 
     pub(super) fn shared(&self) -> Arc<Shared> {
         self.shared.clone()
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut Store) -> Result<T, Error>) -> Result<T, Error> {
+    pub(super) fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Store) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let changed = change(&mut self.shared.lock().store);
         self.shared.wake();
         changed
     }
 
-    fn signal(&self, what: Happening) {
+    pub(super) fn signal(&self, what: Happening) {
         self.shared.lock().store.signal(what);
         self.shared.wake();
     }
@@ -610,16 +401,7 @@ impl Shared {
     }
 }
 
-impl State {
-    pub(super) fn log(&mut self, request: String) {
-        if self.log.len() == LOGGED {
-            self.log.pop_front();
-        }
-        self.log.push_back(request);
-    }
-}
-
-fn named(store: &Store, resource: &str) -> Result<Arc<Resource>, Error> {
+pub(super) fn named(store: &Store, resource: &str) -> Result<Arc<Resource>, Error> {
     store.registry.by_name(resource).ok_or_else(|| Error::unknown_resource(resource))
 }
 

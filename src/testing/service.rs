@@ -1,4 +1,4 @@
-//! From a request to its answer.
+//! The service: from a request to its answer.
 
 use std::{
     io,
@@ -7,10 +7,10 @@ use std::{
     time::Duration,
 };
 
-use futures::future::BoxFuture;
+use futures::{Stream, future::BoxFuture};
 use http::{
-    HeaderMap, Request, Response, StatusCode,
-    header::{ACCEPT, CONTENT_TYPE, HeaderName, RETRY_AFTER},
+    HeaderMap, HeaderValue, Request, Response, StatusCode,
+    header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, RETRY_AFTER, VARY},
     request::Parts,
 };
 use kube::core::Status;
@@ -20,20 +20,24 @@ use tower::{BoxError, Service};
 
 use crate::testing::{
     body::{self, Body},
-    damage, discovery,
-    fault::{self, Fault, Seen, Verb},
+    damage::{self, Piece},
+    discovery,
+    fault::Fault,
+    gzip::{self, Members},
     history::Key,
     list::{self, Page},
+    on::Verb,
     query::Query,
+    rights::USER,
     router::{self, Route, Target},
     server::{ApiServer, Shared, State},
     status::{self, Outcome},
     view::View,
-    watch::Watch,
-    write::{Answer, Write},
+    watch::{self, Watch},
+    write::{Write, Written},
 };
 
-/// How long a list waits for a version that has not happened yet.
+/// The time that a list waits for a version that has not happened yet.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl<B> Service<Request<B>> for ApiServer
@@ -61,8 +65,10 @@ struct Call<'a> {
     query: &'a Query,
     headers: &'a HeaderMap,
     body: &'a [u8],
-    /// What goes wrong with the body of the answer.
+    /// The damage to the body of the answer.
     fault: Option<Fault>,
+    /// A list or a watch is encoded.
+    gzip: bool,
 }
 
 async fn serve<B>(shared: Arc<Shared>, request: Request<B>) -> Result<Response<Body>, BoxError>
@@ -78,26 +84,32 @@ where
             return Err(io::Error::from(io::ErrorKind::ConnectionRefused).into());
         }
         Some(Fault::Status { code, retry_after }) => {
-            return Ok(refusal(&fault::status_for(*code, *retry_after)));
+            return Ok(refusal(&status::scripted(*code, *retry_after)));
         }
+        Some(Fault::Answer(answer)) => return Ok(answer.clone().respond().await),
         Some(Fault::Delay(delay)) => tokio::time::sleep(*delay).await,
         _ => {}
     }
     let lost = fault == Some(Fault::Lost);
-    let body = body::read(body).await?;
-    let call = Call { shared: &shared, query: &query, headers: &parts.headers, body: &body, fault };
-    let answer = match (&route, verb) {
-        (Route::Target(target), Some(verb)) => call.answer(target, verb).await,
-        (Route::Target(_), None) => Err(status::method_not_allowed()),
-        (route, _) => Ok(call.describe(route)),
+    let late = match &fault {
+        Some(Fault::LateHead(late)) => Some(*late),
+        _ => None,
     };
+    let body = body::read(body).await?;
+    let gzip = shared.lock().gzip && gzip::is_accepted(&parts.headers);
+    let headers = &parts.headers;
+    let call = Call { shared: &shared, query: &query, headers, body: &body, fault, gzip };
+    let answer = call.carry_out(parts.uri.path(), &route, verb).await;
+    if let Some(late) = late {
+        tokio::time::sleep(late).await;
+    }
     if lost {
         return Err(io::Error::from(io::ErrorKind::ConnectionReset).into());
     }
     Ok(answer.unwrap_or_else(|status| refusal(&status)))
 }
 
-/// The one place where a request is written down, and where a script can step in.
+/// Logs a request and takes the fault that is due for it.
 fn receive(
     state: &mut State,
     parts: &Parts,
@@ -111,33 +123,56 @@ fn receive(
         Route::Target(target) => target.verb(&parts.method, query.is_set("watch")),
         _ => Some(Verb::Discovery),
     };
-    let target = match &route {
-        Route::Target(target) => Some(target),
-        _ => None,
-    };
-    let fault = verb.and_then(|verb| {
-        state.script.take(&Seen {
-            verb,
-            storage: target.map_or("", |target| &*target.resource.storage),
-            plural: target.map_or("", |target| target.resource.plural.as_str()),
-            namespace: target.and_then(|target| target.namespace.as_deref()),
-        })
-    });
+    let fault = verb.and_then(|verb| state.script.take(&route.asked(verb, query)));
     (route, verb, fault)
 }
 
 impl Call<'_> {
-    async fn answer(self, target: &Target, verb: Verb) -> Outcome<Response<Body>> {
-        let mut view = View::new(&target.resource, self.header(&ACCEPT))?;
-        if let Some(Fault::Garble { name }) = &self.fault {
-            view = view.garbling(name);
+    async fn carry_out(
+        self,
+        path: &str,
+        route: &Route,
+        verb: Option<Verb>,
+    ) -> Outcome<Response<Body>> {
+        let verb = verb.ok_or_else(status::method_not_allowed)?;
+        let permitted = self.shared.lock().rights.permit(&route.asked(verb, self.query));
+        match route {
+            Route::Target(target) if permitted => self.answer(target, verb).await,
+            Route::Target(target) => Err(status::forbidden(target, verb, USER)),
+            _ if !permitted => Err(status::forbidden_path(path, USER)),
+            route => Ok(self.describe(route)),
         }
+    }
+
+    async fn answer(self, target: &Target, verb: Verb) -> Outcome<Response<Body>> {
+        let view = self.view(target, verb)?;
         match verb {
             Verb::Get => self.get(target, &view),
             Verb::List => self.list(target, view).await,
-            Verb::Watch => self.watch(target, view),
+            Verb::Watch => self.watch(target, view).await,
             _ => self.write(target, verb, view),
         }
+    }
+
+    /// Returns how the client sees objects, unless the resource lacks the verb.
+    fn view(&self, target: &Target, verb: Verb) -> Outcome<View> {
+        let resource = &target.resource;
+        let state = self.shared.lock();
+        let registry = &state.store.registry;
+        if !target.status && !registry.verbs(resource).any(|own| own == verb) {
+            return Err(match verb {
+                Verb::List | Verb::Watch => status::not_supported(resource, verb),
+                _ => status::method_not_allowed(),
+            });
+        }
+        let mut view = View::new(resource, self.header(&ACCEPT))?;
+        if !registry.is_versioned(resource) {
+            view = view.without_versions();
+        }
+        if let Some(Fault::Garble { name }) = &self.fault {
+            view = view.garbling(name);
+        }
+        Ok(view)
     }
 
     fn get(self, target: &Target, view: &View) -> Outcome<Response<Body>> {
@@ -160,30 +195,40 @@ impl Call<'_> {
 
     async fn list(self, target: &Target, view: View) -> Outcome<Response<Body>> {
         let selection = list::selection(self.query, target.namespace.as_deref())?;
-        let awaited = list::awaited(self.query)?;
-        let deadline = Instant::now() + PATIENCE;
-        let mut wake = self.shared.subscribe();
-        loop {
-            wake.borrow_and_update();
-            // Nothing may hold the lock while this waits.
-            let reached = self.shared.lock().store.revision() >= awaited;
-            if reached || timeout_at(deadline, wake.changed()).await.is_err() {
-                break;
-            }
+        if !view.is_versioned() {
+            let page = Page::unversioned(&self.shared.lock().store, &target.resource, &selection);
+            return Ok(self.page(page, view));
         }
+        self.wait_for(list::awaited(self.query)?).await;
         let page = Page::take(&self.shared.lock().store, &target.resource, &selection, self.query)?;
         Ok(self.page(page, view))
     }
 
-    fn watch(self, target: &Target, view: View) -> Outcome<Response<Body>> {
+    async fn watch(self, target: &Target, view: View) -> Outcome<Response<Body>> {
         let selection = list::selection(self.query, target.namespace.as_deref())?;
+        let awaited = watch::awaited(&self.shared.lock(), self.query)?;
+        self.wait_for(awaited).await;
         let mut watch =
             Watch::open(self.shared, target.resource.clone(), selection, self.query, view)?;
         if let Some(Fault::Rewind { changes }) = self.fault {
             watch.rewind(self.shared, changes);
         }
         let pieces = watch.pieces(self.shared.clone());
-        Ok(json(StatusCode::OK, damage::body(pieces, self.fault)))
+        Ok(self.stream(pieces, Members::Each))
+    }
+
+    /// Waits until a version has happened, but not for longer than a server waits.
+    async fn wait_for(&self, version: u64) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut wake = self.shared.subscribe();
+        loop {
+            wake.borrow_and_update();
+            // Nothing may hold the lock while this waits.
+            let reached = self.shared.lock().store.revision() >= version;
+            if reached || timeout_at(deadline, wake.changed()).await.is_err() {
+                return;
+            }
+        }
     }
 
     fn write(self, target: &Target, verb: Verb, view: View) -> Outcome<Response<Body>> {
@@ -198,20 +243,35 @@ impl Call<'_> {
         .perform(&mut self.shared.lock().store);
         self.shared.wake();
         match answer? {
-            Answer::Page(page) => Ok(self.page(page, view)),
-            Answer::Body(code, bytes) => {
+            Written::Page(page) => Ok(self.page(page, view)),
+            Written::Body(code, bytes) => {
                 let code = StatusCode::from_u16(code).unwrap_or(StatusCode::OK);
                 Ok(json(code, Body::full(bytes)))
             }
         }
     }
 
-    fn page(self, page: Page, view: View) -> Response<Body> {
-        let fault = self.fault.filter(Fault::meets_lists);
-        json(StatusCode::OK, damage::body(page.pieces(view), fault))
+    fn page(mut self, page: Page, view: View) -> Response<Body> {
+        self.fault = self.fault.filter(Fault::meets_lists);
+        self.stream(page.pieces(view), Members::One)
     }
 
-    /// Everything but resources.
+    fn stream(
+        self,
+        pieces: impl Stream<Item = Piece> + Send + 'static,
+        members: Members,
+    ) -> Response<Body> {
+        let members = self.gzip.then_some(members);
+        let mut response = json(StatusCode::OK, damage::body(pieces, self.fault.as_ref(), members));
+        if members.is_some() {
+            let headers = response.headers_mut();
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+        }
+        response
+    }
+
+    /// Answers all paths but those of resources.
     fn describe(&self, route: &Route) -> Response<Body> {
         let state = self.shared.lock();
         let registry = &state.store.registry;
@@ -265,7 +325,7 @@ fn text(code: StatusCode, text: &'static str) -> Response<Body> {
 fn response(code: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = code;
-    let content_type = http::HeaderValue::from_static(content_type);
+    let content_type = HeaderValue::from_static(content_type);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
 }

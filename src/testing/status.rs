@@ -1,17 +1,19 @@
 //! `Status` answers, worded as a real API server words them.
 
+use std::time::Duration;
+
 use kube::core::{
     Status,
     response::{StatusCause, StatusDetails, reason},
 };
 use serde_json::{Value, json};
 
-use crate::testing::resource::Resource;
+use crate::testing::{on::Verb, resource::Resource, router::Target};
 
-/// What a request comes to: an answer, or the `Status` that refuses it.
+/// The outcome of a request: an answer, or the `Status` that refuses it.
 pub(super) type Outcome<T> = Result<T, Box<Status>>;
 
-/// The `Status` as it stands in a body: with its kind, and with the `metadata` that Go always writes.
+/// Returns the `Status` as it stands in a body: with its kind, and with the `metadata` that Go always writes.
 pub(super) fn to_value(status: &Status) -> Value {
     let mut body = serde_json::to_value(status).unwrap_or_else(|_| json!({}));
     body["kind"] = "Status".into();
@@ -22,7 +24,7 @@ pub(super) fn to_value(status: &Status) -> Value {
     body
 }
 
-/// The reason that goes with a code when nothing more is known.
+/// Returns the reason that goes with a code when nothing more is known.
 fn reason_of(code: u16) -> &'static str {
     match code {
         400 => reason::BAD_REQUEST,
@@ -44,9 +46,19 @@ fn reason_of(code: u16) -> &'static str {
     }
 }
 
-/// A failure without details.
+/// Returns a failure without details.
 pub(super) fn failure(code: u16, message: &str) -> Box<Status> {
     Status::failure(message, reason_of(code)).with_code(code).boxed()
+}
+
+/// Returns the `Status` that a script asks for, which has no cause but the script.
+pub(super) fn scripted(code: u16, retry_after: Option<Duration>) -> Box<Status> {
+    let mut status = failure(code, &format!("the script of the test answers {code}"));
+    if let Some(after) = retry_after {
+        let seconds = u32::try_from(after.as_secs()).unwrap_or(u32::MAX);
+        status.details = Some(StatusDetails { retry_after_seconds: seconds, ..no_details() });
+    }
+    status
 }
 
 /// 400: the request itself makes no sense.
@@ -87,6 +99,41 @@ pub(super) fn stale(resource: &Resource, name: &str) -> Box<Status> {
 /// 405: the resource has no such verb.
 pub(super) fn method_not_allowed() -> Box<Status> {
     failure(405, "the server does not allow this method on the requested resource")
+}
+
+/// Returns the 405 of a list or a watch of a resource without that verb.
+pub(super) fn not_supported(resource: &Resource, verb: Verb) -> Box<Status> {
+    let (verb, storage) = (verb.name(), &resource.storage);
+    let message = format!("{verb} is not supported on resources of kind \"{storage}\"");
+    about(resource, "", failure(405, &message))
+}
+
+/// Returns the 403 of a request about a resource, in the words of RBAC.
+pub(super) fn forbidden(target: &Target, verb: Verb, user: &str) -> Box<Status> {
+    let resource = &*target.resource;
+    let subresource = if target.status { "/status" } else { "" };
+    let place = match &target.namespace {
+        Some(namespace) => format!("in the namespace \"{namespace}\""),
+        None => "at the cluster scope".to_owned(),
+    };
+    let name = target.name.as_deref().unwrap_or_default();
+    let object = if name.is_empty() { String::new() } else { format!(" \"{name}\"") };
+    let message = format!(
+        "{}{object} is forbidden: User \"{user}\" cannot {} resource \"{}{subresource}\" in API group \"{}\" {place}",
+        resource.storage,
+        verb.name(),
+        resource.plural,
+        resource.group,
+    );
+    about(resource, name, failure(403, &message))
+}
+
+/// Returns the 403 of a request about a path that is no resource.
+pub(super) fn forbidden_path(path: &str, user: &str) -> Box<Status> {
+    let message = format!("forbidden: User \"{user}\" cannot get path \"{path}\"");
+    let mut status = failure(403, &message);
+    status.details = Some(no_details());
+    status
 }
 
 /// 410 of a version from before the compaction horizon.
@@ -156,7 +203,7 @@ pub(super) fn invalid_options(field: &str, why: &str) -> Box<Status> {
     invalid("meta.k8s.io", "ListOptions", "", field, why)
 }
 
-/// What a delete answers when the object is gone.
+/// Returns the answer of a delete once the object is gone.
 pub(super) fn deleted(resource: &Resource, name: &str, uid: &str) -> Status {
     Status::success().with_details(StatusDetails {
         name: name.to_owned(),
@@ -167,7 +214,7 @@ pub(super) fn deleted(resource: &Resource, name: &str, uid: &str) -> Status {
     })
 }
 
-/// Fills in which object, or with an empty name which resource, a failure is about.
+/// Adds the object that a failure is about, or with an empty name the resource.
 pub(super) fn about(resource: &Resource, name: &str, mut status: Box<Status>) -> Box<Status> {
     status.details = Some(StatusDetails {
         name: name.to_owned(),
@@ -178,7 +225,7 @@ pub(super) fn about(resource: &Resource, name: &str, mut status: Box<Status>) ->
     status
 }
 
-/// Details that say nothing yet.
+/// Returns empty details.
 pub(super) fn no_details() -> StatusDetails {
     StatusDetails {
         name: String::new(),

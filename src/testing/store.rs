@@ -11,9 +11,11 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::testing::{
+    answer::End,
     crd,
     history::{Change, Happening, History, Key, Object},
     object::{self, Part},
+    on::On,
     resource::{CRDS, Registry, Resource},
     status::{self, Outcome},
 };
@@ -21,7 +23,7 @@ use crate::testing::{
 /// 2026-01-01T00:00:00Z. Timestamps count from a fixed moment, so that a test sees the same ones every time.
 const EPOCH: i64 = 1_767_225_600;
 
-/// How a write is to be done.
+/// The manner of a write.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Manner {
     pub(super) part: Part,
@@ -29,7 +31,7 @@ pub(super) struct Manner {
     pub(super) dry_run: bool,
 }
 
-/// What a delete came to.
+/// The outcome of a delete.
 #[derive(Debug)]
 pub(super) enum Deleted {
     /// The object as it was last, with the resourceVersion of its deletion.
@@ -63,7 +65,7 @@ impl Store {
         }
     }
 
-    /// The newest resourceVersion. All resources share one count.
+    /// Returns the newest resourceVersion. All resources share one count.
     pub(super) fn revision(&self) -> u64 {
         self.revision
     }
@@ -76,7 +78,7 @@ impl Store {
             .ok_or_else(|| status::not_found(resource, &key.name))
     }
 
-    /// The objects of a resource as they were at a revision, in the order of their keys, from behind a key.
+    /// Returns the objects of a resource at a revision, in the order of their keys, from behind a key.
     pub(super) fn objects_at<'a>(
         &'a self,
         resource: &Resource,
@@ -87,7 +89,7 @@ impl Store {
         let objects = self.collections.get(&resource.storage);
         let mut current =
             objects.into_iter().flat_map(move |objects| objects.range::<Key, _>(from)).peekable();
-        // The first write after the revision tells what was there at the revision.
+        // The first write after the revision knows the object at the revision.
         let mut undone: BTreeMap<&Key, Option<&Object>> = BTreeMap::new();
         for change in self.history.changes_after(revision) {
             if change.storage == resource.storage && behind.is_none_or(|key| change.key > *key) {
@@ -111,7 +113,7 @@ impl Store {
         })
     }
 
-    /// The objects of a resource as they are.
+    /// Returns the objects of a resource as they are.
     pub(super) fn objects(&self, resource: &Resource) -> impl Iterator<Item = (&Key, &Object)> {
         self.objects_at(resource, self.revision, None)
     }
@@ -183,6 +185,7 @@ impl Store {
         next["apiVersion"] = current["apiVersion"].clone();
         next["kind"] = current["kind"].clone();
         if &*resource.storage == CRDS {
+            crd::check_immutable(&current, &next)?;
             object::copy(&current, &mut next, "status");
         }
         if next == *current {
@@ -236,6 +239,39 @@ impl Store {
         self.history.push(self.revision, what);
     }
 
+    /// Takes everything back to a revision except the count that makes uids.
+    ///
+    /// # Errors
+    /// 410 for a revision whose state is forgotten, 504 for one that has not happened yet.
+    pub(super) fn restore(&mut self, revision: u64) -> Outcome<()> {
+        if revision > self.revision {
+            return Err(status::too_large(revision, self.revision));
+        }
+        if revision < self.history.floor() {
+            return Err(status::too_old(revision, self.revision));
+        }
+        // The first write after the revision knows the object at the revision.
+        let mut undone = HashMap::new();
+        for change in self.history.changes_after(revision) {
+            let identity = (change.storage.clone(), change.key.clone());
+            undone.entry(identity).or_insert_with(|| change.before.clone());
+        }
+        for ((storage, key), before) in undone {
+            if &*storage == CRDS {
+                let served = before.as_deref().map(crd::served).transpose()?.unwrap_or_default();
+                self.registry.replace(&key.name, served);
+            }
+            let objects = self.collections.entry(storage).or_default();
+            match before {
+                Some(object) => objects.insert(key, object),
+                None => objects.remove(&key),
+            };
+        }
+        self.history.restore(revision);
+        self.revision = revision;
+        Ok(())
+    }
+
     fn write(
         &mut self,
         resource: &Resource,
@@ -255,18 +291,24 @@ impl Store {
         }
         let object = Arc::new(object::at_revision(object, self.revision + 1));
         if is_crd {
-            self.registry.remove(&key.name);
-            for resource in served {
-                self.registry.install(resource);
+            let current = self.get(resource, &key);
+            let is_changed = current.is_ok_and(|current| current["spec"] != object["spec"]);
+            self.registry.replace(&key.name, served);
+            self.commit(&resource.storage, key.clone(), Some(object.clone()));
+            if is_changed {
+                // A real server makes new storage for the resource and tears the old one down.
+                self.end_watches_of(&key.name);
             }
+        } else {
+            self.commit(&resource.storage, key, Some(object.clone()));
         }
-        self.commit(&resource.storage, key, Some(object.clone()));
         Ok(object)
     }
 
     fn remove(&mut self, resource: &Resource, key: &Key) {
-        if &*resource.storage == CRDS {
-            self.registry.remove(&key.name);
+        let is_crd = &*resource.storage == CRDS;
+        if is_crd {
+            self.registry.replace(&key.name, Vec::new());
             let storage: Arc<str> = key.name.as_str().into();
             let orphans: Vec<Key> = self
                 .collections
@@ -280,9 +322,17 @@ impl Store {
             }
         }
         self.commit(&resource.storage, key.clone(), None);
+        if is_crd {
+            self.end_watches_of(&key.name);
+        }
     }
 
-    /// The only place where anything changes.
+    /// Ends the open watches of a resource, in all of its versions.
+    fn end_watches_of(&mut self, storage: &str) {
+        self.signal(Happening::End(On::any().resource(storage), End::Fin));
+    }
+
+    /// Makes a change; nothing else does.
     fn commit(&mut self, storage: &Arc<str>, key: Key, after: Option<Object>) {
         self.revision += 1;
         let objects = self.collections.entry(storage.clone()).or_default();

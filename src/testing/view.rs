@@ -1,4 +1,4 @@
-//! How stored objects are shown to a client: in the version of the request, whole or as metadata only.
+//! Views of stored objects: in the version of the request, whole or as metadata only.
 
 use bytes::Bytes;
 use serde::{Serialize, Serializer, ser::SerializeMap};
@@ -18,7 +18,7 @@ enum Form {
     Metadata,
 }
 
-/// How one request sees objects.
+/// The view of one request.
 #[derive(Debug, Clone)]
 pub(super) struct View {
     form: Form,
@@ -27,6 +27,8 @@ pub(super) struct View {
     custom: bool,
     /// The name of an object that is to be sent broken.
     garbled: Option<String>,
+    /// Objects are sent with the metadata that only stored objects have.
+    versioned: bool,
 }
 
 impl View {
@@ -45,6 +47,7 @@ impl View {
             kind: resource.kind.clone(),
             custom: resource.custom,
             garbled: None,
+            versioned: true,
         })
     }
 
@@ -54,14 +57,25 @@ impl View {
         self
     }
 
-    /// An object as the body of an answer.
+    /// Leaves out the metadata that only stored objects have.
+    #[must_use]
+    pub(super) fn without_versions(mut self) -> Self {
+        self.versioned = false;
+        self
+    }
+
+    pub(super) fn is_versioned(&self) -> bool {
+        self.versioned
+    }
+
+    /// Returns an object as the body of an answer.
     pub(super) fn body(&self, object: &Value) -> Bytes {
         let mut out = Vec::new();
         self.write(&mut out, object, true);
         out.into()
     }
 
-    /// An object as one of a list.
+    /// Returns an object as an item of a list.
     pub(super) fn item(&self, object: &Value) -> Vec<u8> {
         let mut out = Vec::new();
         // Items of the kinds that are compiled into the server come without their kind.
@@ -69,7 +83,7 @@ impl View {
         out
     }
 
-    /// All of a list before its first item.
+    /// Returns the text of a list before its first item.
     pub(super) fn list_head(&self, metadata: &Value) -> Vec<u8> {
         let (kind, api_version) = match self.form {
             Form::Whole => (format!("{}List", self.kind), self.api_version.as_str()),
@@ -79,7 +93,7 @@ impl View {
             .into_bytes()
     }
 
-    /// A watch event about an object.
+    /// Returns a watch event about an object.
     pub(super) fn event(&self, kind: &str, object: &Value) -> Bytes {
         let mut out = format!(r#"{{"type":"{kind}","object":"#).into_bytes();
         self.write(&mut out, object, true);
@@ -87,7 +101,7 @@ impl View {
         out.into()
     }
 
-    /// A watch event about an object that is gone, or no longer selected, since `revision`.
+    /// Returns the event of an object that is gone, or no longer selected, since `revision`.
     pub(super) fn deleted(&self, object: &Value, revision: u64) -> Bytes {
         self.event("DELETED", &object::at_revision(object.clone(), revision))
     }
@@ -104,9 +118,16 @@ impl View {
     fn write(&self, out: &mut Vec<u8>, object: &Value, with_types: bool) {
         let is_garbled =
             self.garbled.as_ref().is_some_and(|name| object["metadata"]["name"] == name.as_str());
-        let garbled = is_garbled.then(|| {
+        let changed = (is_garbled || !self.versioned).then(|| {
             let mut object = object.clone();
-            object["metadata"]["labels"] = 7.into();
+            if is_garbled {
+                object["metadata"]["labels"] = 7.into();
+            }
+            if !self.versioned {
+                for field in ["resourceVersion", "uid", "generation"] {
+                    object::remove(&mut object["metadata"], field);
+                }
+            }
             object
         });
         let types = match self.form {
@@ -114,7 +135,7 @@ impl View {
             Form::Whole => Some((self.api_version.as_str(), self.kind.as_str())),
             Form::Metadata => Some(("meta.k8s.io/v1", "PartialObjectMetadata")),
         };
-        let shown = Shown { types, object: garbled.as_ref().unwrap_or(object), form: self.form };
+        let shown = Shown { types, object: changed.as_ref().unwrap_or(object), form: self.form };
         // Maps with text as keys, written to memory: nothing that can fail.
         let _ = serde_json::to_writer(out, &shown);
     }

@@ -8,6 +8,7 @@ use tokio::{sync::watch::Receiver, time::Instant};
 use crate::testing::{
     damage::{self, Piece},
     history::{Change, Happening, Object, Step},
+    on::{Asked, Verb},
     query::Query,
     resource::Resource,
     selectors::Selection,
@@ -16,13 +17,13 @@ use crate::testing::{
     view::View,
 };
 
-/// How often a watch that allows bookmarks gets one.
+/// The time between two bookmarks.
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
 
-/// How long a watch lasts that does not say how long.
+/// The duration of a watch without `timeoutSeconds`.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
-/// More than a test waits, and few enough for any clock.
+/// A duration longer than any test, and short enough for any clock.
 const MAX_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A watch that has been accepted.
@@ -30,31 +31,36 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pub(super) struct Watch {
     resource: Arc<Resource>,
     selection: Selection,
+    query: Query,
     view: View,
-    /// What was there when the watch was opened, where the client wants to be told.
+    /// The objects at the opening, if the client wants them.
     initial: Vec<Object>,
     /// The revision of `initial`, to be announced when all of it has been sent.
     initial_end: Option<u64>,
-    /// Where to go on in the history.
+    /// The place in the history.
     cursor: u64,
+    /// The era of the history in which the cursor stands.
+    era: u64,
     /// Signals from before this entry were for others.
     opened: u64,
-    /// The client knows everything up to here.
+    /// The version up to which the client knows everything.
     after: u64,
-    /// Everything up to here has been seen.
+    /// The version up to which everything has been read.
     seen: u64,
     bookmarks: bool,
+    /// The version up to which there are no bookmarks: it had not happened yet when the client asked for it.
+    quiet: u64,
     next_bookmark: Instant,
     deadline: Instant,
-    /// Sent instead of all else.
+    /// The `ERROR` event that is sent instead of all else.
     refusal: Option<Box<kube::core::Status>>,
     wake: Receiver<()>,
 }
 
 impl Watch {
     /// # Errors
-    /// 400 and 422 for options that make no sense. A version from before the horizon is no error here: as on a
-    /// real server the watch starts, and tells it with an event.
+    /// 400 and 422 for options that make no sense. A version from before the horizon, and initial events of a
+    /// version that has not happened, are no error here: as on a real server the watch starts with an `ERROR` event.
     pub(super) fn open(
         shared: &Shared,
         resource: Arc<Resource>,
@@ -77,24 +83,26 @@ impl Watch {
         let mut watch = Self {
             resource,
             selection,
+            query: query.clone(),
             view,
             initial: Vec::new(),
             initial_end: None,
             cursor: history.end(),
+            era: history.era(),
             opened: history.end(),
             after: version,
-            seen: current.max(version),
+            seen: current,
+            quiet: if version > current { version } else { 0 },
             bookmarks,
             next_bookmark: now + BOOKMARK_EVERY,
             deadline: now + timeout.unwrap_or(DEFAULT_TIMEOUT),
             refusal: None,
             wake,
         };
-        // Without being asked for, the current state comes first where the client names no version.
-        if initial_events.unwrap_or(version == 0) {
-            if version > current {
-                return Err(status::too_large(version, current));
-            }
+        // The current state comes first, unasked, if the client names no version.
+        if initial_events == Some(true) && version > current {
+            watch.refusal = Some(status::too_large(version, current));
+        } else if initial_events.unwrap_or(version == 0) {
             watch.initial = state
                 .store
                 .objects(&watch.resource)
@@ -106,12 +114,12 @@ impl Watch {
             watch.refusal = Some(status::too_old(version, current));
         } else if version > 0 {
             watch.cursor = history.position_after(version);
-            watch.seen = version;
+            watch.seen = version.min(current);
         }
         Ok(watch)
     }
 
-    /// Goes back by so many changes, where it goes on from a version.
+    /// Goes back by so many changes, if the watch goes on from a version.
     pub(super) fn rewind(&mut self, shared: &Shared, changes: u64) {
         if self.after > 0 && self.initial_end.is_none() {
             self.after = self.after.saturating_sub(changes);
@@ -119,7 +127,7 @@ impl Watch {
         }
     }
 
-    /// The body, written while it is read.
+    /// Returns the body, written while it is read.
     pub(super) fn pieces(mut self, shared: Arc<Shared>) -> impl Stream<Item = Piece> + Send {
         async_stream::stream! {
             if let Some(refusal) = &self.refusal {
@@ -134,17 +142,26 @@ impl Watch {
             }
             loop {
                 self.wake.borrow_and_update();
-                match self.step(&shared) {
+                // The server that held the cursor is gone since a restore.
+                let Some(step) = self.step(&shared) else { return };
+                match step {
                     Step::Entry(entry) => match &entry.what {
                         Happening::Change(change) if entry.revision > self.after => {
                             if let Some(piece) = self.event(change, entry.revision) {
                                 yield piece;
                             }
                         }
-                        Happening::Bookmark if self.cursor > self.opened && self.bookmarks => {
-                            yield Piece::Bookmark(self.view.bookmark(self.seen, false));
+                        Happening::Bookmark if self.cursor > self.opened => {
+                            if let Some(bookmark) = self.bookmark() {
+                                yield bookmark;
+                            }
                         }
-                        Happening::Disconnect if self.cursor > self.opened => return,
+                        Happening::End(on, end)
+                            if self.cursor > self.opened && on.matches(&self.asked()) =>
+                        {
+                            yield Piece::End(*end);
+                            return;
+                        }
                         _ => {}
                     },
                     Step::Trimmed => {
@@ -153,13 +170,14 @@ impl Watch {
                         yield Piece::Other(damage::error_event(&gone));
                         return;
                     }
-                    Step::CaughtUp if !self.is_served(&shared) => return,
                     Step::CaughtUp => {
                         let until = self.wakes_at();
                         let woken = tokio::time::timeout_at(until, self.wake.changed()).await;
                         if woken.is_err() && until < self.deadline {
                             self.next_bookmark += BOOKMARK_EVERY;
-                            yield Piece::Bookmark(self.view.bookmark(self.seen, false));
+                            if let Some(bookmark) = self.bookmark() {
+                                yield bookmark;
+                            }
                         }
                     }
                 }
@@ -170,30 +188,48 @@ impl Watch {
         }
     }
 
-    /// When there is something to do even if nothing is written.
+    /// Returns the time at which there is something to do even if nothing is written.
     fn wakes_at(&self) -> Instant {
         if self.bookmarks { self.next_bookmark.min(self.deadline) } else { self.deadline }
     }
 
-    fn step(&mut self, shared: &Shared) -> Step {
+    /// Moves the cursor; returns nothing once the history has been restored.
+    fn step(&mut self, shared: &Shared) -> Option<Step> {
         let state = shared.lock();
-        let step = state.store.history.step(&mut self.cursor, &self.resource.storage);
+        let history = &state.store.history;
+        if history.era() != self.era {
+            return None;
+        }
+        let step = history.step(&mut self.cursor, &self.resource.storage);
         let revision = match &step {
             Step::Entry(entry) => entry.revision,
             Step::CaughtUp => state.store.revision(),
             Step::Trimmed => 0,
         };
         self.seen = self.seen.max(revision);
-        step
+        Some(step)
     }
 
-    /// Whether the resource is still there: its `CustomResourceDefinition` may be gone.
-    fn is_served(&self, shared: &Shared) -> bool {
-        shared.lock().store.registry.by_name(&self.resource.storage).is_some()
+    /// Returns the request that opened the watch, for signals to some watches.
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            verb: Verb::Watch,
+            storage: &self.resource.storage,
+            plural: &self.resource.plural,
+            namespace: self.selection.namespace.as_deref(),
+            namespaced: self.resource.namespaced,
+            query: &self.query,
+        }
     }
 
-    /// What a change is to this watch: objects that come to be selected are added, those that no longer are
-    /// deleted.
+    /// Returns the bookmark that is due, unless the client allows none or knows a later version.
+    fn bookmark(&self) -> Option<Piece> {
+        let sent = self.bookmarks && self.seen > self.quiet;
+        sent.then(|| Piece::Bookmark(self.view.bookmark(self.seen, false)))
+    }
+
+    /// Returns the event of a change: an object that comes to be selected is added, one that is no longer selected
+    /// is deleted.
     fn event(&self, change: &Change, revision: u64) -> Option<Piece> {
         let selected = |object: &&Object| self.selection.admits(&change.key, object);
         let before = change.before.as_ref().filter(selected);
@@ -208,7 +244,14 @@ impl Watch {
     }
 }
 
-/// Whether the request says something about initial events, and what.
+/// Returns the version that must have happened before a watch can send its initial events.
+pub(super) fn awaited(state: &State, query: &Query) -> Outcome<u64> {
+    let version = query.number("resourceVersion")?;
+    let is_streaming = check_options(state, query)? == Some(true);
+    Ok(version.filter(|_| is_streaming).unwrap_or_default())
+}
+
+/// Reads `sendInitialEvents`, and refuses options that exclude each other.
 fn check_options(state: &State, query: &Query) -> Outcome<Option<bool>> {
     let field = "resourceVersionMatch";
     let kind = query.get(field);

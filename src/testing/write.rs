@@ -4,10 +4,10 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::testing::{
-    fault::Verb,
     history::{Key, Object},
     list::{self, Page},
     object::{self, Part},
+    on::Verb,
     query::Query,
     resource::Resource,
     router::Target,
@@ -16,7 +16,7 @@ use crate::testing::{
     view::View,
 };
 
-/// A request that writes, read.
+/// A request that writes.
 #[derive(Debug)]
 pub(super) struct Write<'a> {
     pub(super) verb: Verb,
@@ -27,18 +27,18 @@ pub(super) struct Write<'a> {
     pub(super) body: &'a [u8],
 }
 
-/// What a write answers.
+/// The outcome of a write.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(super) enum Written {
     /// A status code and a body.
     Body(u16, Bytes),
-    /// What has been deleted.
+    /// The objects that were deleted.
     Page(Page),
 }
 
 impl Write<'_> {
-    /// Does it.
-    pub(super) fn perform(&self, store: &mut Store) -> Outcome<Answer> {
+    /// Carries it out.
+    pub(super) fn perform(&self, store: &mut Store) -> Outcome<Written> {
         match self.verb {
             Verb::Create => self.create(store),
             Verb::Update => self.update(store),
@@ -49,14 +49,14 @@ impl Write<'_> {
         }
     }
 
-    fn create(&self, store: &mut Store) -> Outcome<Answer> {
+    fn create(&self, store: &mut Store) -> Outcome<Written> {
         let object = self.object()?;
         let namespace = self.target.namespace.as_deref().unwrap_or_default();
         let object = store.create(&self.target.resource, namespace, object, self.manner())?;
         Ok(self.object_answer(201, &object))
     }
 
-    fn update(&self, store: &mut Store) -> Outcome<Answer> {
+    fn update(&self, store: &mut Store) -> Outcome<Written> {
         let object = self.object()?;
         let key = self.key();
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
@@ -70,7 +70,7 @@ impl Write<'_> {
         Ok(self.object_answer(200, &object))
     }
 
-    fn patch(&self, store: &mut Store) -> Outcome<Answer> {
+    fn patch(&self, store: &mut Store) -> Outcome<Written> {
         let resource = &self.target.resource;
         let key = self.key();
         let is_apply = match self.content_type {
@@ -105,7 +105,7 @@ impl Write<'_> {
         Ok(self.object_answer(200, &object))
     }
 
-    fn delete(&self, store: &mut Store) -> Outcome<Answer> {
+    fn delete(&self, store: &mut Store) -> Outcome<Written> {
         let resource = &self.target.resource;
         let key = self.key();
         let options = self.options()?;
@@ -122,12 +122,12 @@ impl Write<'_> {
             Deleted::Gone(object) => {
                 let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
                 let status = status::to_value(&status::deleted(resource, &key.name, uid));
-                Ok(Answer::Body(200, status.to_string().into()))
+                Ok(Written::Body(200, status.to_string().into()))
             }
         }
     }
 
-    fn delete_collection(&self, store: &mut Store) -> Outcome<Answer> {
+    fn delete_collection(&self, store: &mut Store) -> Outcome<Written> {
         let resource = &self.target.resource;
         let selection = list::selection(self.query, self.target.namespace.as_deref())?;
         let dry_run = self.is_dry_run(&self.options()?);
@@ -142,7 +142,7 @@ impl Write<'_> {
                 store.delete(resource, &key, dry_run)?;
             deleted.push(object);
         }
-        Ok(Answer::Page(Page::of(deleted, store.revision())))
+        Ok(Written::Page(Page::of(deleted, store.revision())))
     }
 
     /// The object in the body, which must be of the kind and in the namespace of the path.
@@ -183,8 +183,8 @@ impl Write<'_> {
         }
     }
 
-    fn object_answer(&self, code: u16, object: &Object) -> Answer {
-        Answer::Body(code, self.view.body(object))
+    fn object_answer(&self, code: u16, object: &Object) -> Written {
+        Written::Body(code, self.view.body(object))
     }
 }
 

@@ -22,6 +22,10 @@ use kube::{
 use kube_weir::testing::{ApiServer, Fault, On, Verb};
 use serde_json::{Value, json};
 
+mod abilities;
+mod answers;
+mod restores;
+
 type Tested = Result<(), Box<dyn std::error::Error>>;
 
 fn config(name: &str, app: &str) -> Value {

@@ -1,0 +1,308 @@
+//! Matchers of requests, for faults, rights and signals.
+
+use std::fmt::Display;
+
+use crate::testing::query::Query;
+
+/// The action of a request, in the words of
+/// [RBAC](https://kubernetes.io/docs/reference/access-authn-authz/authorization/#determine-the-request-verb).
+///
+/// ```
+/// use kube_weir::testing::{ApiServer, Fault, Verb};
+///
+/// let server = ApiServer::new();
+/// server.fault(Verb::Update, 1, Fault::status(409));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verb {
+    /// Reads one object.
+    Get,
+    /// Reads a collection, or a page of it.
+    List,
+    /// Watches a collection.
+    Watch,
+    /// Creates an object.
+    Create,
+    /// Replaces an object, or its status.
+    Update,
+    /// Changes part of an object, or of its status.
+    Patch,
+    /// Deletes an object.
+    Delete,
+    /// Deletes a collection.
+    DeleteCollection,
+    /// Asks which resources there are, or which version the server has.
+    Discovery,
+}
+
+impl Verb {
+    /// Returns the name of the verb as discovery and RBAC write it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Get | Self::Discovery => "get",
+            Self::List => "list",
+            Self::Watch => "watch",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Patch => "patch",
+            Self::Delete => "delete",
+            Self::DeleteCollection => "deletecollection",
+        }
+    }
+}
+
+/// A matcher of requests: by verb, resource, namespace and query parameters. A [`Verb`] is one,
+/// too.
+///
+/// ```
+/// use k8s_openapi::api::core::v1::Pod;
+/// use kube::Api;
+/// use kube_weir::testing::{ApiServer, Fault, On, Verb};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = ApiServer::new();
+/// server.fault(On::verb(Verb::List).resource("pods").namespace("a").skip(1), 1, Fault::status(503));
+///
+/// let list = async |namespace: &str| {
+///     Api::<Pod>::namespaced(server.client(), namespace).list(&Default::default()).await.is_ok()
+/// };
+/// assert!(list("b").await, "of another namespace");
+/// assert!(list("a").await, "skipped");
+/// assert!(!list("a").await);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Default)]
+#[must_use]
+pub struct On {
+    verb: Option<Verb>,
+    resource: Option<String>,
+    namespace: Option<String>,
+    parameters: Vec<(String, Parameter)>,
+    pub(super) skip: usize,
+}
+
+/// A condition on one query parameter.
+#[derive(Debug, Clone)]
+enum Parameter {
+    Is(String),
+    Present,
+    Absent,
+}
+
+impl On {
+    /// Matches every request, also those of discovery.
+    ///
+    /// ```
+    /// use kube_weir::testing::{ApiServer, Fault, On};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = ApiServer::new();
+    /// server.fault(On::any(), 1, Fault::Refused);
+    /// assert!(server.client().apiserver_version().await.is_err());
+    /// # Ok(()) }
+    /// ```
+    pub fn any() -> Self {
+        Self::default()
+    }
+
+    /// Matches every request with this verb: [example](On).
+    pub fn verb(verb: Verb) -> Self {
+        Self { verb: Some(verb), ..Self::default() }
+    }
+
+    /// Matches only requests about this resource, by its plural name or as `plural.group`. Default:
+    /// every resource. [Example](On).
+    pub fn resource(mut self, resource: &str) -> Self {
+        self.resource = Some(resource.to_owned());
+        self
+    }
+
+    /// Matches only requests in this namespace. Default: every namespace, and the requests about
+    /// all namespaces at once. [Example](On).
+    pub fn namespace(mut self, namespace: &str) -> Self {
+        self.namespace = Some(namespace.to_owned());
+        self
+    }
+
+    /// Matches only requests with this query parameter. An empty value matches requests without
+    /// the parameter: an API server makes no difference between the two. Called more than once, all
+    /// parameters must match. Default: any query.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube::{Api, api::ListParams};
+    /// use kube_weir::testing::{ApiServer, Fault, On, Verb};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = ApiServer::new();
+    /// server.fault(On::verb(Verb::List).query("labelSelector", "app=web"), 1, Fault::status(500));
+    ///
+    /// let pods = Api::<Pod>::all(server.client());
+    /// assert!(pods.list(&ListParams::default()).await.is_ok());
+    /// assert!(pods.list(&ListParams::default().labels("app=web")).await.is_err());
+    /// # Ok(()) }
+    /// ```
+    pub fn query(self, name: &str, value: &str) -> Self {
+        self.parameter(
+            name,
+            if value.is_empty() { Parameter::Absent } else { Parameter::Is(value.to_owned()) },
+        )
+    }
+
+    /// Matches only requests at this `resourceVersion`: watches that start there, and lists that
+    /// ask for it.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube::{Api, api::WatchParams};
+    /// use kube_weir::testing::{ApiServer, Fault, On, Verb};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = ApiServer::new();
+    /// // One version that cannot be resumed at, for ever.
+    /// let version = server.resource_version();
+    /// server.fault(On::verb(Verb::Watch).version(version), usize::MAX, Fault::status(500));
+    ///
+    /// let pods = Api::<Pod>::all(server.client());
+    /// assert!(pods.watch(&WatchParams::default(), &version.to_string()).await.is_err());
+    /// assert!(pods.watch(&WatchParams::default(), "0").await.is_ok());
+    /// # Ok(()) }
+    /// ```
+    pub fn version(self, version: impl Display) -> Self {
+        self.query("resourceVersion", &version.to_string())
+    }
+
+    /// Matches only requests that do not continue a list: those without a continue token.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube::{Api, api::ListParams};
+    /// use kube_weir::testing::{ApiServer, Fault, On, Verb};
+    /// # use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = ApiServer::new();
+    /// # for name in ["a", "b"] {
+    /// #     server.apply(&json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}}))?;
+    /// # }
+    /// server.fault(On::verb(Verb::List).next_page(), 1, Fault::status(410));
+    /// server.fault(On::verb(Verb::List).first_page().skip(1), 1, Fault::status(503));
+    ///
+    /// let pods = Api::<Pod>::all(server.client());
+    /// let first = ListParams::default().limit(1);
+    /// let page = pods.list(&first).await?;
+    /// let next = first.clone().continue_token(&page.metadata.continue_.unwrap());
+    /// assert!(pods.list(&next).await.is_err());
+    /// assert!(pods.list(&next).await.is_ok(), "it was to fail once");
+    /// assert!(pods.list(&first).await.is_err());
+    /// # Ok(()) }
+    /// ```
+    pub fn first_page(self) -> Self {
+        self.parameter("continue", Parameter::Absent)
+    }
+
+    /// Matches only requests that continue a list: those with a continue token.
+    /// [Example](Self::first_page).
+    pub fn next_page(self) -> Self {
+        self.parameter("continue", Parameter::Present)
+    }
+
+    /// Lets so many matching requests pass before the first fault. A request that meets another
+    /// fault does not count. Default: 0. [Example](On).
+    pub fn skip(mut self, requests: usize) -> Self {
+        self.skip = requests;
+        self
+    }
+
+    pub(super) fn is_about(&self, verb: Verb) -> bool {
+        self.verb == Some(verb)
+    }
+
+    /// Returns the namespace that requests must be in, if there is one.
+    pub(super) fn own_namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
+    pub(super) fn matches(&self, asked: &Asked<'_>) -> bool {
+        let is_resource = |name: &String| name == asked.storage || name == asked.plural;
+        self.verb.is_none_or(|verb| verb == asked.verb)
+            && self.resource.as_ref().is_none_or(is_resource)
+            && self.namespace.as_deref().is_none_or(|own| asked.namespace == Some(own))
+            && self
+                .parameters
+                .iter()
+                .all(|(name, expected)| expected.matches(asked.query.get(name)))
+    }
+
+    fn parameter(mut self, name: &str, expected: Parameter) -> Self {
+        self.parameters.push((name.to_owned(), expected));
+        self
+    }
+}
+
+impl From<Verb> for On {
+    fn from(verb: Verb) -> Self {
+        Self::verb(verb)
+    }
+}
+
+impl Parameter {
+    fn matches(&self, value: Option<&str>) -> bool {
+        match self {
+            Self::Is(expected) => value == Some(expected),
+            Self::Present => value.is_some(),
+            Self::Absent => value.is_none(),
+        }
+    }
+}
+
+/// The parts of a request that [`On`] matches.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) verb: Verb,
+    /// `plural.group`.
+    pub(super) storage: &'a str,
+    pub(super) plural: &'a str,
+    pub(super) namespace: Option<&'a str>,
+    /// The resource has namespaces.
+    pub(super) namespaced: bool,
+    pub(super) query: &'a Query,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn query_parameters_narrow_a_match() {
+        let matches = |on: On, query: &str| {
+            on.matches(&Asked {
+                verb: Verb::List,
+                storage: "pods",
+                plural: "pods",
+                namespace: None,
+                namespaced: true,
+                query: &Query::parse(query),
+            })
+        };
+        assert!(matches(On::any().version(7), "limit=1&resourceVersion=7"));
+        assert!(!matches(On::any().version(7), "resourceVersion=70"));
+        assert!(!matches(On::any().version("7"), ""));
+        assert!(matches(On::any().query("resourceVersion", ""), "limit=1"));
+        assert!(matches(On::any().query("resourceVersion", ""), "resourceVersion="));
+        assert!(!matches(On::any().query("resourceVersion", ""), "resourceVersion=0"));
+        assert!(matches(On::any().first_page(), "limit=1&continue="));
+        assert!(!matches(On::any().first_page(), "continue=x"));
+        assert!(matches(On::any().next_page(), "continue=x"));
+        assert!(!matches(On::any().next_page(), "limit=1"));
+        let both = On::verb(Verb::List).query("limit", "1").query("a", "b");
+        assert!(matches(both.clone(), "a=b&limit=1"));
+        assert!(!matches(both, "limit=1"));
+    }
+}

@@ -1,0 +1,137 @@
+//! Rights of the client, which a test takes and gives back.
+
+use crate::testing::{
+    on::{Asked, On},
+    server::ApiServer,
+};
+
+/// The user that every client of the server is, as messages name it.
+pub(super) const USER: &str = "system:serviceaccount:default:tested";
+
+impl ApiServer {
+    /// Takes a right until it is [given back](Self::allow): matching requests are answered 403, in
+    /// the words of RBAC. Default: everything is allowed.
+    ///
+    /// Rules add up, and the newest rule that matches a request decides. A right that is missing in
+    /// one namespace is missing for the request about all namespaces as well: RBAC grants that
+    /// request only together with every namespace. `skip` of [`On`] has no effect.
+    ///
+    /// A watch that is open goes on, as on a real server, which checks rights only when a request
+    /// begins; [`end_watches`](Self::end_watches) ends it. A client sees
+    /// [`kube::Error::Api`] with the reason `Forbidden`, and [`watch`](crate::watch)
+    /// [`is_forbidden`](crate::Error::is_forbidden).
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube::Api;
+    /// use kube_weir::testing::{ApiServer, On, Verb};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = ApiServer::new();
+    /// let list = async |namespace: &str| {
+    ///     Api::<ConfigMap>::namespaced(server.client(), namespace).list(&Default::default()).await
+    /// };
+    /// server.forbid(On::verb(Verb::List).namespace("b"));
+    /// assert!(list("a").await.is_ok());
+    /// let Err(kube::Error::Api(status)) = list("b").await else { panic!() };
+    /// assert_eq!(
+    ///     status.message,
+    ///     "configmaps is forbidden: User \"system:serviceaccount:default:tested\" cannot list \
+    ///      resource \"configmaps\" in API group \"\" in the namespace \"b\"",
+    /// );
+    /// server.allow(On::verb(Verb::List).namespace("b"));
+    /// assert!(list("b").await.is_ok());
+    /// # Ok(()) }
+    /// ```
+    pub fn forbid(&self, on: impl Into<On>) {
+        self.state().rights.rules.push(Rule { on: on.into(), allowed: false });
+    }
+
+    /// Gives a right back, or grants an exception from a right that is [taken](Self::forbid).
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube::Api;
+    /// use kube_weir::testing::{ApiServer, On};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = ApiServer::new();
+    /// // A Role in one namespace, and no ClusterRole.
+    /// server.forbid(On::any().resource("configmaps"));
+    /// server.allow(On::any().resource("configmaps").namespace("a"));
+    ///
+    /// let list = async |api: Api<ConfigMap>| api.list(&Default::default()).await;
+    /// assert!(list(Api::namespaced(server.client(), "a")).await.is_ok());
+    /// assert!(list(Api::namespaced(server.client(), "b")).await.is_err());
+    /// assert!(list(Api::all(server.client())).await.is_err());
+    ///
+    /// server.allow(On::any());
+    /// assert!(list(Api::all(server.client())).await.is_ok());
+    /// # Ok(()) }
+    /// ```
+    pub fn allow(&self, on: impl Into<On>) {
+        self.state().rights.rules.push(Rule { on: on.into(), allowed: true });
+    }
+}
+
+/// The rules so far, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Rights {
+    rules: Vec<Rule>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    on: On,
+    allowed: bool,
+}
+
+impl Rights {
+    pub(super) fn permit(&self, asked: &Asked<'_>) -> bool {
+        let newest = |asked: &Asked<'_>| {
+            let mut rules = self.rules.iter().rev();
+            rules.find(|rule| rule.on.matches(asked)).is_none_or(|rule| rule.allowed)
+        };
+        let is_across = asked.namespaced && asked.namespace.is_none();
+        let mut namespaces = self.rules.iter().filter_map(|rule| rule.on.own_namespace());
+        newest(asked)
+            && (!is_across
+                || namespaces.all(|own| newest(&Asked { namespace: Some(own), ..*asked })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{on::Verb, query::Query};
+
+    #[test]
+    fn the_newest_rule_decides_and_all_namespaces_need_each_of_them() {
+        let query = Query::default();
+        let permits = |rules: &[(On, bool)], namespace| {
+            let rules =
+                rules.iter().map(|(on, allowed)| Rule { on: on.clone(), allowed: *allowed });
+            let rights = Rights { rules: rules.collect() };
+            rights.permit(&Asked {
+                verb: Verb::List,
+                storage: "pods",
+                plural: "pods",
+                namespace,
+                namespaced: true,
+                query: &query,
+            })
+        };
+        let b = || On::any().namespace("b");
+        let mut rules = vec![(b(), false)];
+        assert!(permits(&rules, Some("a")) && !permits(&rules, Some("b")));
+        assert!(!permits(&rules, None), "without the right in b");
+        rules.push((On::verb(Verb::List).namespace("b"), true));
+        assert!(permits(&rules, Some("b")) && permits(&rules, None));
+        rules.push((On::any(), false));
+        rules.push((b(), true));
+        assert!(permits(&rules, Some("b")) && !permits(&rules, Some("a")));
+        assert!(!permits(&rules, None));
+    }
+}

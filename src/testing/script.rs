@@ -1,0 +1,148 @@
+//! Faults that a test has scripted, and the requests that met the server.
+
+use crate::testing::{
+    fault::Fault,
+    on::{Asked, On},
+    server::{ApiServer, State},
+};
+
+/// The number of requests that the log keeps.
+const LOGGED: usize = 10_000;
+
+impl ApiServer {
+    /// Adds a fault for the next requests that match: so many times, and then no more. With
+    /// [`usize::MAX`] it lasts. The fault that was added first comes first; a request meets at most
+    /// one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube::Api;
+    /// use kube_weir::testing::{ApiServer, Fault, On, Verb};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = ApiServer::new();
+    /// server.fault(Verb::List, 2, Fault::status(503));
+    /// server.fault(On::verb(Verb::Watch).resource("pods"), 1, Fault::Disconnect { after_events: 3 });
+    ///
+    /// let pods = Api::<Pod>::all(server.client());
+    /// for _ in 0..2 {
+    ///     assert!(pods.list(&Default::default()).await.is_err());
+    /// }
+    /// assert!(pods.list(&Default::default()).await.is_ok());
+    /// # Ok(()) }
+    /// ```
+    pub fn fault(&self, on: impl Into<On>, times: usize, fault: Fault) {
+        self.state().script.add(on.into(), times, fault);
+    }
+
+    /// Takes back every fault that has not happened yet. A fault that goes on, such as
+    /// [`Stall`](Fault::Stall), is not ended.
+    ///
+    /// ```
+    /// use kube_weir::testing::{ApiServer, Fault, On};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = ApiServer::new();
+    /// server.fault(On::any(), 1000, Fault::Refused);
+    /// assert!(server.client().apiserver_version().await.is_err());
+    /// server.clear_faults();
+    /// assert!(server.client().apiserver_version().await.is_ok());
+    /// # Ok(()) }
+    /// ```
+    pub fn clear_faults(&self) {
+        self.state().script.clear();
+    }
+
+    /// Returns the requests so far, oldest first, as `GET /api/v1/pods?limit=500`; the last 10,000 are
+    /// kept. Requests that met a fault are among them; calls of the handle are not.
+    ///
+    /// ```
+    /// use kube_weir::testing::ApiServer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = ApiServer::new();
+    /// server.client().apiserver_version().await?;
+    /// assert_eq!(server.requests(), ["GET /version"]);
+    /// # Ok(()) }
+    /// ```
+    pub fn requests(&self) -> Vec<String> {
+        self.state().log.iter().cloned().collect()
+    }
+
+    /// Returns the requests so far and forgets them, so that a later step sees only its own.
+    ///
+    /// ```
+    /// use kube_weir::testing::ApiServer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = ApiServer::new();
+    /// server.client().apiserver_version().await?;
+    /// assert_eq!(server.take_requests().len(), 1);
+    /// assert!(server.requests().is_empty());
+    /// # Ok(()) }
+    /// ```
+    pub fn take_requests(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().log).into()
+    }
+
+    /// Returns how many times scripted faults are still to happen.
+    pub(super) fn unmet_faults(&self) -> usize {
+        self.state().script.left()
+    }
+}
+
+impl State {
+    pub(super) fn log(&mut self, request: String) {
+        if self.log.len() == LOGGED {
+            self.log.pop_front();
+        }
+        self.log.push_back(request);
+    }
+}
+
+/// The faults that are still to come, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Script {
+    rules: Vec<Rule>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    on: On,
+    times: usize,
+    fault: Fault,
+}
+
+impl Script {
+    pub(super) fn add(&mut self, on: On, times: usize, fault: Fault) {
+        self.rules.push(Rule { on, times, fault });
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.rules.clear();
+    }
+
+    /// Returns how many times faults are still to happen.
+    pub(super) fn left(&self) -> usize {
+        self.rules.iter().fold(0, |left, rule| left.saturating_add(rule.times))
+    }
+
+    /// Returns the fault for this request, if one is due, and uses it up once.
+    pub(super) fn take(&mut self, asked: &Asked<'_>) -> Option<Fault> {
+        self.rules.retain(|rule| rule.times > 0);
+        for rule in self.rules.iter_mut().filter(|rule| rule.on.matches(asked)) {
+            if rule.on.skip == 0 {
+                rule.times -= 1;
+                return Some(rule.fault.clone());
+            }
+            rule.on.skip -= 1;
+        }
+        None
+    }
+}
