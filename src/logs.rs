@@ -6,17 +6,24 @@
 //!
 //! | level | message | fields |
 //! |---|---|---|
-//! | WARN | stream degraded, retrying | `error` `reason` `kind` |
+//! | WARN | stream degraded, retrying | `resource` `name` `namespace` `error` `reason` `trouble` |
+//! | DEBUG | stream still degraded | `resource` `name` `namespace` `error` `reason` `trouble` |
+//! | INFO | stream recovered | `resource` `name` `outage` `failures` |
+//! | WARN | object left out, others go on | `resource` `name` `error` `reason` |
+//! | DEBUG | another object left out | `resource` `name` `error` `reason` |
+//! | INFO | all objects can be decoded again | `resource` `name` |
+//! | DEBUG | an error of a stream | `error` `reason` `kind` |
+//! | WARN | an error of a stream that no store has logged | `error` `reason` `kind` |
 //! | INFO | synced | `resource` `name` `objects` |
 //! | INFO | optional, and counts as empty | `resource` `name` `reason` |
 //! | DEBUG | list taken in | `resource` `name` `objects` `changes` |
 //! | DEBUG | list begins | `resource` `name` `namespace` `streaming` |
 //! | DEBUG | list is complete | `resource` `name` `namespace` `objects` `resource_version` `duration` |
 //! | DEBUG | no streaming list here, listing in pages | `resource` `name` `error` `reason` |
-//! | INFO | listing again | `resource` `name` `error` `reason` `delay` |
+//! | DEBUG | listing again | `resource` `name` `error` `reason` `delay` |
 //! | DEBUG | trying again | `resource` `name` `error` `reason` `delay` |
 //! | DEBUG | watching | `resource` `name` `namespace` `resource_version` |
-//! | DEBUG | the server ended the watch, resuming | `resource` `name` `namespace` `resource_version` |
+//! | DEBUG | the watch ended, resuming | `resource` `name` `namespace` `resource_version` `error` |
 //! | TRACE | event | `resource` `name` `change` `object.namespace` `object.name` `resource_version` |
 //! | INFO | world is synced | `kinds` `generation` |
 //! | DEBUG | kinds were added to the world, or removed | `kinds` |
@@ -40,6 +47,8 @@
 //! | `namespace` | that of one of several watches, or of a list; `""` for all of them |
 //! | `object.namespace`, `object.name` | which object |
 //! | `error`, `reason` | an [`Error`](crate::Error) and its [`reason`](crate::Error::reason) |
+//! | `trouble` | the [kind of trouble](crate::Error::trouble) of a connection, or the reason |
+//! | `outage`, `failures` | how long the stream was degraded, and how many failures there were |
 //! | `kind` | which [kind of a world](crate::Error::of_kind) |
 //! | `resource_version` | where a list or a watch is |
 //! | `duration`, `delay`, `left` | how long it took; how long until the next try; how long a term is still valid |

@@ -95,7 +95,7 @@ pub(crate) async fn open(way: Way, client: Client, options: Options) -> BoxStrea
             let (group, version) = kind.group_and_version();
             let resource = format!("{group}/{version}/{}", kind.plural());
             let resource = Gvr::parse(resource.trim_start_matches('/')).expect("a resource");
-            let documents = watch_resource(client, resource).await.expect("a plural");
+            let documents = watch_resource(client, resource);
             weir(documents, options, Document::resource_version)
         }
         (Way::KubeDynamic | Way::KubeDynamicStripped, kind) => {

@@ -20,11 +20,12 @@ use kube::{
     runtime::{
         WatchStreamExt,
         reflector::Lookup,
-        watcher::{self, Event, watcher},
+        watcher::{self, watcher},
     },
 };
 use kube_weir::{
-    Change, Document, Error, EventStreamExt, SyncPolicy, Watch, adapters::EventItem, watch_resource,
+    Change, Document, Error, EventStreamExt, SyncPolicy, Watch, WatchEvent, adapters::EventItem,
+    watch_resource,
 };
 use serde::Serialize;
 use tokio::{select, signal, time::Instant};
@@ -102,8 +103,10 @@ where
         };
         match item {
             None => return Ok(()),
-            // A name that no namespace can have.
-            Some(Err(error)) if error.is_namespace() => return Err(error.into()),
+            // A name that no namespace can have, or that no resource has.
+            Some(Err(error)) if error.is_namespace() || error.is_resource() => {
+                return Err(error.into());
+            }
             Some(Err(error)) => output.error(&error)?,
             Some(Ok(change)) => {
                 output.change(&change)?;
@@ -125,8 +128,7 @@ async fn connect(options: &Options) -> Result<Client, Failure> {
     } else {
         Config::infer().await.map_err(|error| unusable(&error))?
     };
-    // Both sources retry and say so; kube's retries below them would hide 429, 503 and 504 for
-    // minutes.
+    // kube's watcher would hide 429, 503 and 504 for minutes behind the client's own retries.
     config.default_retry = false;
     Client::try_from(config).map_err(|error| unusable(&error))
 }
@@ -154,12 +156,17 @@ fn select_objects(
 fn kube_watcher(
     client: Client,
     options: &Options,
-) -> impl Stream<Item = Result<Event<DynamicObject>, Error>> {
+) -> impl Stream<Item = Result<WatchEvent<DynamicObject>, Error>> {
     let resource = &options.resource;
+    // kube's watcher takes one version.
+    let version = resource.version().unwrap_or("v1");
     let resource = ApiResource {
         group: resource.group().to_owned(),
-        version: resource.version().to_owned(),
-        api_version: resource.api_version(),
+        version: version.to_owned(),
+        api_version: match resource.group() {
+            "" => version.to_owned(),
+            group => format!("{group}/{version}"),
+        },
         // No request has it in it, so there is no need to ask for it.
         kind: String::new(),
         plural: resource.plural().to_owned(),
@@ -174,7 +181,8 @@ fn kube_watcher(
         field_selector: options.fields.clone(),
         ..watcher::Config::default()
     };
-    let mut events = watcher(api, config).default_backoff().map_err(Error::from).boxed();
+    let events = watcher(api, config).default_backoff();
+    let mut events = events.map_ok(WatchEvent::from).map_err(Error::from).boxed();
     for selector in &options.matching {
         events = events.matching(selector.clone()).boxed();
     }

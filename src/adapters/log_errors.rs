@@ -67,9 +67,9 @@ where
                     let (reason, kind) = (error.reason(), error.of_kind());
                     // The store of the pipeline has logged that it degrades.
                     if error.is_logged() {
-                        tracing::debug!(%error, reason, kind, "stream degraded, retrying");
+                        tracing::debug!(%error, reason, kind, "an error of a stream");
                     } else {
-                        tracing::warn!(%error, reason, kind, "stream degraded, retrying");
+                        tracing::warn!(%error, reason, kind, "an error of a stream that no store has logged");
                     }
                 }
                 Poll::Ready(Some(Ok(item))) => return Poll::Ready(Some(item)),

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use crate::{clock::random, error::Error};
 
 /// The longest wait that a server can ask for, and the longest between lists that lead nowhere.
@@ -79,8 +77,6 @@ pub(crate) struct Tries {
     backoff: Backoff,
     failures: u32,
     last: Duration,
-    /// When the first of the failures in a row was.
-    since: Option<Instant>,
 }
 
 impl Tries {
@@ -99,7 +95,6 @@ impl Tries {
         let first = if error.is_refusal() { refused } else { first };
         let delay = first.saturating_mul(1 << self.failures.min(10)).min(longest).min(DAY);
         self.failures = self.failures.saturating_add(1);
-        self.since.get_or_insert_with(Instant::now);
         let delay = delay.mul_f64(0.5 + random() / 2.0);
         // A server may ask for more, but not for ever.
         self.last = delay.max(error.retry_after().unwrap_or_default().min(LONGEST));
@@ -111,15 +106,9 @@ impl Tries {
         self.last
     }
 
-    /// Returns for how long each try has failed.
-    pub(super) fn failing_for(&self) -> Duration {
-        self.since.map_or(Duration::ZERO, |since| since.elapsed())
-    }
-
     pub(crate) fn reset(&mut self) {
         self.failures = 0;
         self.last = Duration::ZERO;
-        self.since = None;
     }
 }
 

@@ -149,6 +149,8 @@ impl<K: Lookup + Send + 'static> Collections<K> {
         let is_known = targets.is_some();
         let collections = targets.into_iter().flatten().map(|target| target.collection);
         let collections = collections.filter(|own| namespaces::is_valid(own)).collect();
+        // Of a watch that ends at once nothing is ever complete.
+        let is_known = is_known && !matches!(self.phase, Phase::Ended);
         Scope::of(collections, is_known, self.query.context())
     }
 

@@ -12,7 +12,7 @@ use futures::{StreamExt, stream};
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::StreamBody;
-use kube::{Client, client::Body, runtime::watcher::Event};
+use kube::{Client, client::Body};
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 use tokio::runtime::Runtime;
@@ -20,12 +20,15 @@ use tokio::runtime::Runtime;
 use super::{
     Watch,
     incoming::Incoming,
-    page::Page,
-    query::{Decode, Query, Read, split},
-    request::{ANSWER, Endpoint},
+    page::{Expected, Page},
+    query::Query,
+    read::{Item, Read, split},
+    request::ANSWER,
+    target::Target,
 };
 use crate::{
     document::{Document, fuzzing::is_object},
+    event::WatchEvent,
     source::Gvr,
 };
 
@@ -48,16 +51,17 @@ pub fn list(data: &[u8]) {
     assert_eq!(read(frames), whole);
 
     let Ok(list) = serde_json::from_slice::<List>(body) else { return };
-    let items = list.items.unwrap_or_default();
-    if items.iter().any(|item| !item.get().starts_with('{')) {
-        assert!(whole.is_none());
-        return;
-    }
+    // The order of the fields decides where several say what the answer is.
+    let is_list = list.kind.as_deref().is_some_and(|kind| kind.ends_with("List"));
     let meta = list.metadata.unwrap_or_default();
     let (version, next) = (meta.resource_version, meta.next);
+    if !is_list || list.items.is_none() || version.is_empty() {
+        return;
+    }
+    let items = list.items.unwrap_or_default();
     let next = Some(next).filter(|token| !token.is_empty());
     let (mut told, told_version, told_next) = whole.unwrap();
-    assert_eq!((told.len(), told_version, told_next), (items.len(), version, next));
+    assert_eq!((told.len(), told_version, told_next), (items.len(), Some(version), next));
     for (told, item) in told.iter_mut().zip(items) {
         let want = serde_json::from_str::<Value>(item.get()).ok().filter(is_object);
         if let (Some(Value::Object(told)), Some(want)) = (told.as_mut(), &want)
@@ -72,15 +76,14 @@ pub fn list(data: &[u8]) {
 }
 
 /// The items, or that one can't be decoded; the version; and what to go on with.
-type Told = (Vec<Option<Value>>, String, Option<String>);
+type Told = (Vec<Option<Value>>, Option<String>, Option<String>);
 
 #[derive(Deserialize)]
 struct List {
     items: Option<Vec<Box<RawValue>>>,
     metadata: Option<Meta>,
-    // They may come after the items, and are then for nobody.
-    #[serde(default, rename = "kind")]
-    _kind: Option<String>,
+    kind: Option<String>,
+    // It may come after the items, and is then for nobody.
     #[serde(default, rename = "apiVersion")]
     _api_version: Option<String>,
 }
@@ -101,12 +104,18 @@ fn read(frames: Vec<Bytes>) -> Option<Told> {
             *world.frames.lock().unwrap_or_else(PoisonError::into_inner) = frames;
             let request = Request::new(Body::empty());
             let answer = world.query.endpoint.client.send(request).await.unwrap();
-            let mut page = Page::new(Incoming::new("list".into(), answer.into_body()), ANSWER);
+            let expected = Expected { kind: None, is_versioned: true };
+            let incoming = Incoming::new("list".into(), answer.into_body());
+            let mut page = Page::new(incoming, ANSWER, expected);
             let mut items = Vec::new();
             while let Some(item) =
                 page.item(|bytes, types| world.query.item(bytes, types)).await.ok()?
             {
-                items.push(item.unwrap().ok().map(|item| item.to_value()));
+                items.push(match item {
+                    Item::Object(object) => Some(object.to_value()),
+                    Item::Undecodable(_) => None,
+                    Item::Known { .. } | Item::LeftOut => panic!("nothing is known, nor left out"),
+                });
             }
             Some((items, page.version(), page.next()))
         })
@@ -120,7 +129,8 @@ pub fn line(data: &[u8]) {
     if line.contains(&b'\n') {
         return;
     }
-    let read = WORLD.with_borrow(|world| world.query.read(line, choice % 2 == 0));
+    let read =
+        WORLD.with_borrow(|world| world.query.read(line, choice % 2 == 0, &Target::cluster()));
     // In what it ignores, `serde_json` takes bytes that are not UTF-8.
     let text = str::from_utf8(line).ok();
     let said = text.and_then(|text| serde_json::from_str::<Line<'_>>(text).ok());
@@ -135,27 +145,35 @@ pub fn line(data: &[u8]) {
     match (&read, kind) {
         (Read::Event(event, at), Some(kind)) => {
             let (told, gone) = match event {
-                Event::Apply(told) => (told, false),
-                Event::Delete(told) => (told, true),
-                _ => panic!("a line is no list"),
+                WatchEvent::Applied(told) | WatchEvent::Listed(told) => (told, false),
+                WatchEvent::Deleted(told) => (told, true),
+                _ => panic!("a line is about one object"),
             };
             assert_eq!(Some(&told.to_value()), object.as_ref());
             assert!(if gone { kind == "DELETED" } else { kind == "ADDED" || kind == "MODIFIED" });
             assert_eq!(version, Some(&**at));
         }
         (Read::Bookmark { version: at, .. }, Some("BOOKMARK")) => {
-            assert!(object.is_none() || version == Some(&**at));
+            let version = version.filter(|version| !version.is_empty());
+            assert!(object.is_none() || version == at.as_deref());
         }
         (Read::Undecodable { .. }, Some(_)) => {
             assert!(!object.is_some_and(|object| is_object(&object)));
         }
-        (Read::Failed(_), Some("ADDED" | "MODIFIED" | "DELETED")) => assert_eq!(version, None),
+        (Read::Gone { .. }, Some(kind)) => {
+            assert_eq!(kind, "DELETED");
+            assert!(!object.is_some_and(|object| is_object(&object)));
+        }
+        (Read::Failed(_), Some("ADDED" | "MODIFIED" | "DELETED")) => {
+            let name = object.as_ref().and_then(|object| object["metadata"]["name"].as_str());
+            assert!(version.is_none_or(str::is_empty) || name.is_none_or(str::is_empty));
+        }
         // What is in an object, only those who decode it find out.
-        (Read::Failed(_), _) | (Read::Undecodable { .. }, None) => {}
-        (Read::Known, _) => panic!("nothing is known"),
+        (Read::Failed(_), _) | (Read::Undecodable { .. } | Read::Gone { .. }, None) => {}
+        (Read::Known { .. }, _) => panic!("nothing is known"),
         // Of fields that repeat `serde_json` takes none, and what nobody looks at is only skipped
         // here. The line must be an object all the same.
-        (_, None) => assert!(text.is_some_and(|text| split(text).is_ok())),
+        (_, None) => assert!(split(&String::from_utf8_lossy(line)).is_ok()),
         (_, Some(kind)) => panic!("{kind} is read as something else"),
     }
 }
@@ -196,7 +214,7 @@ impl World {
             let _in_runtime = runtime.enter();
             Client::new(tower::service_fn(answer), "default")
         };
-        let endpoint = Endpoint::new(client, Gvr::known("", "v1", "things"));
-        Self { runtime, query: Watch::new(endpoint, None, Decode::DOCUMENT).query, frames }
+        let things = Gvr::known("", "v1", "things");
+        Self { runtime, query: Watch::of_resource(client, things).query, frames }
     }
 }

@@ -141,8 +141,12 @@ where
                             });
                         }
                         let end = Query::<K>::end_of_watch(begun, timeout);
+                        // After a failure the store is informed as soon as the watch holds, since an
+                        // idle kind may not even have bookmarks.
+                        let mut proof = resume.fails().then(|| begun + SUSPECT);
                         while failure.is_none() {
                             let until = match query.max_silence.filter(|_| resume.bookmarks) {
+                                _ if proof.is_some() => proof.unwrap_or(end),
                                 Some(silence) => after(Instant::now(), silence).min(end),
                                 None => end,
                             };
@@ -156,6 +160,11 @@ where
                                 }
                                 // The server ends every watch at its timeout.
                                 Ok(None) => break,
+                                Err(error) if proof.take().is_some() && error.is_timeout() => {
+                                    resume.holds();
+                                    yield Ok(query.bookmark(&target, &resume.version));
+                                    continue;
+                                }
                                 Err(error) => {
                                     failure = Some(Failure::Interrupted(error));
                                     break;
@@ -310,6 +319,8 @@ struct Resume {
     lists: Tries,
     given_up: Tries,
     doubt: Option<Doubt>,
+    /// Since when no connection could be had.
+    outage: Option<Instant>,
 }
 
 impl Resume {
@@ -326,6 +337,7 @@ impl Resume {
             lists: Tries::new(query.backoff),
             given_up: Tries::growing(query.backoff),
             doubt: None,
+            outage: None,
         }
     }
 
@@ -336,6 +348,7 @@ impl Resume {
         self.rejections = 0;
         self.tries.reset();
         self.doubt = None;
+        self.outage = None;
     }
 
     fn opens(&mut self) {
@@ -380,15 +393,21 @@ impl Resume {
         !self.moved && begun.elapsed() < SUSPECT
     }
 
+    fn fails(&self) -> bool {
+        self.tries.last() > Duration::ZERO
+    }
+
     /// Returns whether the server must show that its history is the one that was seen: after an outage,
     /// or where bookmarks came before and now nothing does.
     fn must_compare(&self, timeout: Duration) -> bool {
-        self.tries.failing_for() >= OUTAGE || (self.bookmarks && self.heard.elapsed() >= timeout)
+        self.outage.is_some_and(|since| since.elapsed() >= OUTAGE)
+            || (self.bookmarks && self.heard.elapsed() >= timeout)
     }
 
     /// Takes note of a comparison, and returns whether the history is lost.
     fn compared(&mut self, verdict: Verdict) -> bool {
         self.heard = Instant::now();
+        self.outage = None;
         match verdict {
             Verdict::Same => false,
             Verdict::Lost => true,
@@ -437,7 +456,12 @@ impl Resume {
                 self.rejections += 1;
                 self.later(error)
             }
-            Some(Failure::Interrupted(error)) => self.later(error),
+            Some(Failure::Interrupted(error)) => {
+                if error.is_interruption() {
+                    self.outage.get_or_insert_with(Instant::now);
+                }
+                self.later(error)
+            }
         }
     }
 

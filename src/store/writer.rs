@@ -344,7 +344,7 @@ impl<K: Lookup> Writer<K> {
         let now = Instant::now();
         let part = self.parts.at(at);
         let since = *part.missing_since.get_or_insert(now);
-        let is_confirmed = now.duration_since(since) >= GRACE;
+        let is_gone = error.is_not_installed() && now.duration_since(since) >= GRACE;
         let namespace = part.collection.namespace().map(str::to_owned);
         let silent = error.is_not_installed();
         self.last_error = Some(error.clone());
@@ -354,7 +354,7 @@ impl<K: Lookup> Writer<K> {
                 part.status.is_complete = true;
                 trace::counts_as_empty(&self.working.context().origin, &error);
             }
-        } else if is_confirmed {
+        } else if is_gone {
             self.empty(namespace.as_deref());
         }
         let item = (!silent).then(|| error.logged());

@@ -171,8 +171,8 @@ async fn cluster_scoped_kinds_work() {
         })
     };
     let mut typed = watch_one(Api::<Namespace>::all(server.client()), "web");
-    let documents = watch_resource(server.client(), Gvr::parse("v1/namespaces").unwrap()).await;
-    let mut document = documents.unwrap().one("web");
+    let documents = watch_resource(server.client(), Gvr::parse("v1/namespaces").unwrap());
+    let mut document = documents.one("web");
     let path = FieldPath::parse("metadata.labels.l").unwrap();
     let mut both = async || {
         let typed = next(&mut typed).await.unwrap();

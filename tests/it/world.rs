@@ -415,11 +415,21 @@ async fn optional_kinds_do_not_hold_up_the_start_and_wake_up_when_they_appear() 
     assert!(store.explain().kinds["gateways"].last_error.is_none());
 }
 
-/// SEMANTICS: O5
+/// SEMANTICS: O5, W27
 #[test]
-fn an_optional_kind_that_is_refused_is_told_and_is_empty_until_it_can_be_listed() {
+fn a_refusal_is_forgiven_only_where_that_is_asked() {
     let ((a, one), (b, two)) = (pipeline(), pipeline());
     let mut poller = Poller::new(world((("a", one), ("b", two.optional()))));
+    a.list([]);
+    b.send(Event::Init);
+    b.fail(forbidden());
+    assert_eq!(lines(&mut poller), ["error b Forbidden"]);
+    b.fail(status(404, "NotFound"));
+    assert_eq!(lines(&mut poller), ["synced  | "]);
+
+    let ((a, one), (b, two)) = (pipeline(), pipeline());
+    let forgiving = two.optional_if(Error::is_refusal);
+    let mut poller = Poller::new(world((("a", one), ("b", forgiving))));
     a.list([]);
     b.send(Event::Init);
     b.fail(status(500, "Broken"));
@@ -600,7 +610,7 @@ fn a_kind_that_never_rests_leaves_the_others_their_turn() {
         }));
     let failing = stream::repeat_with(|| Err::<Event<ConfigMap>, _>(forbidden()));
     let (feed, quiet) = pipeline();
-    let optional = failing.index(by_identity()).optional();
+    let optional = failing.index(by_identity()).optional_if(Error::is_forbidden);
     let worlds = world((("a", storm.index(by_identity())), ("b", quiet), ("c", optional)));
     let mut poller = Poller::new(worlds);
     feed.list([]);

@@ -187,8 +187,8 @@ async fn writes_of_another_client_are_read() {
     let server = ApiServer::new();
     let pipeline = typed(&server).index(by_identity());
     let store = pipeline.store();
-    let documents = watch_resource(server.client(), Gvr::parse("v1/configmaps").unwrap()).await;
-    let documents = documents.unwrap().streaming_list(true).index(IndexBy::path("kind").unwrap());
+    let documents = watch_resource(server.client(), Gvr::parse("v1/configmaps").unwrap());
+    let documents = documents.streaming_list(true).index(IndexBy::path("kind").unwrap());
     let document_store = documents.store();
     let (_driving, _documents) = (pipeline.spawn(), documents.spawn());
     let api: Api<ConfigMap> = Api::namespaced(server.client(), "a");

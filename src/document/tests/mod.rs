@@ -88,9 +88,9 @@ fn nesting_is_limited_as_in_serde_json() {
             let text = format!(r#"{{"metadata":{{"name":"x"}},"v":{deep}}}"#);
             let decodes = serde_json::from_str::<Value>(&text).is_ok();
             assert_eq!(Document::from_json(&text).is_ok(), decodes, "{depth}");
-            // Ignored, too: what is left out would not have been decoded.
+            // What is left out is only stepped over.
             let filter = FieldFilter::new(["v"]).unwrap();
-            assert_eq!(Document::decode(&filter, &text, None).is_ok(), decodes, "{depth}");
+            assert!(Document::decode(&filter, &text, None).is_ok(), "{depth}");
         }
     }
 }

@@ -67,8 +67,8 @@ async fn a_namespace_is_there_until_it_is_gone() {
     let name = format!("one-{}", cluster.namespace("cluster-scoped").await);
     let api: Api<Namespace> = Api::all(client.clone());
     let mut typed = watch_one(api.clone(), &name);
-    let namespaces = watch_resource(client.clone(), Gvr::parse("v1/namespaces").unwrap()).await;
-    let mut document = namespaces.unwrap().one(&name);
+    let namespaces = watch_resource(client.clone(), Gvr::parse("v1/namespaces").unwrap());
+    let mut document = namespaces.one(&name);
     let is_absent = |typed: &One<Namespace>, document: &One<Document>| {
         assert_eq!(typed.object().is_none(), document.object().is_none());
         typed.object().is_none()

@@ -95,6 +95,7 @@ async fn the_table_is_what_is_logged() {
     stories::fetched(&server).await;
     stories::listed(&server).await;
     stories::led(&server).await;
+    stories::degraded(&server).await;
 
     let (logged, mut documented) = (logged.0.lock().unwrap().clone(), documented());
     assert!(documented.len() > 20, "{documented:#?}");
@@ -107,7 +108,7 @@ async fn the_table_is_what_is_logged() {
         // Which have a value depends on what happens.
         let rest: Vec<_> = own_fields.difference(&fields).collect();
         assert!(
-            rest.iter().all(|field| ["name", "kind"].contains(&field.as_str())),
+            rest.iter().all(|field| ["name", "kind", "namespace"].contains(&field.as_str())),
             "{message}: {rest:?}"
         );
     }

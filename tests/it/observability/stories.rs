@@ -2,7 +2,7 @@
 
 use std::{pin::pin, time::Duration};
 
-use futures::{FutureExt, Stream, StreamExt, future::join};
+use futures::{FutureExt, Stream, StreamExt, future::join, stream};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 use kube_weir::{
@@ -13,7 +13,7 @@ use kube_weir::{
     watch, watch_resource, world,
 };
 use serde_json::{Value, json};
-use tokio::time::{advance, timeout};
+use tokio::time::{advance, sleep, timeout};
 
 use crate::{
     keys::secret,
@@ -129,16 +129,14 @@ pub(super) async fn worlds(server: &ApiServer) {
     let of = |plural: &str| {
         let gvr = format!("v1/{plural}").parse().expect("a resource");
         let watch = watch_resource(server.client(), gvr);
-        async {
-            watch.await.expect("a plural").index(IndexBy::path("metadata.name").expect("a path"))
-        }
+        watch.index(IndexBy::path("metadata.name").expect("a path"))
     };
-    let kinds = Kinds::new().add("configs", of("configmaps").await);
-    let kinds = kinds.add("widgets", of("widgets").await.optional());
+    let kinds = Kinds::new().add("configs", of("configmaps"));
+    let kinds = kinds.add("widgets", of("widgets").optional());
     let handle = kinds.handle();
     let mut worlds = pin!(world(kinds).log_errors());
     worlds.first_synced().await.expect("synced");
-    handle.add("secrets", of("secrets").await);
+    handle.add("secrets", of("secrets"));
     let _ = timeout(SECOND * 5, worlds.next()).await;
     server.fault(Verb::Watch, 1, Fault::status(500));
     server.disconnect();
@@ -222,4 +220,40 @@ pub(super) async fn led(server: &ApiServer) {
         server.fault(Verb::Update, 1, Fault::status(500));
     };
     join(release, faults).map(|(released, ())| released).await.expect("given back");
+}
+
+/// An outage of several failures, and objects that can't be decoded for a while.
+pub(super) async fn degraded(server: &ApiServer) {
+    let configs = watch(Api::<ConfigMap>::all(server.client()));
+    let indexed = configs.index(IndexBy::path("metadata.name").expect("a path"));
+    let store = indexed.store();
+    let driving = tokio::spawn(indexed.log_errors().for_each(|_| async {}));
+    store.synced().await.expect("synced");
+    server.fault(Verb::Watch, 2, Fault::Refused);
+    server.disconnect();
+    sleep(Duration::from_secs(10)).await;
+    assert!(store.status().failing.is_none());
+
+    for name in ["bad-1", "bad-2"] {
+        server.fault(Verb::Watch, 1, Fault::Garble { name: name.to_owned() });
+        server.disconnect();
+        server
+            .apply(&json!({
+                "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name },
+            }))
+            .expect("a valid ConfigMap");
+        sleep(Duration::from_secs(10)).await;
+    }
+    server.disconnect();
+    for name in ["bad-1", "bad-2"] {
+        server.delete("configmaps", "default", name).expect("it is there");
+    }
+    sleep(Duration::from_secs(10)).await;
+    driving.abort();
+
+    // A failure that comes from no store.
+    let failures = stream::iter([Err::<(), _>(kube_weir::Error::from(
+        kube::runtime::watcher::Error::NoResourceVersion,
+    ))]);
+    failures.log_errors().for_each(|()| async {}).await;
 }

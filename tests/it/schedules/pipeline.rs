@@ -9,13 +9,10 @@ use std::{
 
 use futures::{Stream, StreamExt, stream, stream::BoxStream};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{
-    Api, Client,
-    runtime::{reflector::Lookup, watcher::Event},
-};
+use kube::{Api, Client, runtime::reflector::Lookup};
 use kube_weir::{
     Change, Document, Error, EventStreamExt, FieldFilter, FieldSelector, Gvr, IndexBy, Store,
-    SyncPolicy, Watch,
+    SyncPolicy, Watch, WatchEvent,
     adapters::{Flusher, Indexed},
     watch, watch_resource,
 };
@@ -35,7 +32,7 @@ pub(super) trait Watched: Lookup + Serialize + Send + Sync + Sized + 'static {
     fn select(watch: Watch<Self>, on: Option<FieldSelector>, filter: FieldFilter) -> Events<Self>;
 }
 
-type Events<K> = BoxStream<'static, Result<Event<K>, Error>>;
+type Events<K> = BoxStream<'static, Result<WatchEvent<K>, Error>>;
 pub(super) type Changes<K> = BoxStream<'static, Result<Change<K>, Error>>;
 pub(super) type Seen<K> = (Instant, Result<Change<K>, Error>);
 
