@@ -265,7 +265,9 @@ impl<K> Query<K> {
 
 /// A watch that ended other than at its timeout.
 enum Failure {
-    /// The connection broke, or nothing came: it says nothing about the version.
+    /// There was no connection, or no answer.
+    Unreachable(Error),
+    /// The connection broke, or the server is busy: it says nothing about the version.
     Interrupted(Error),
     /// The server answered that, or what came was no answer of an API server.
     Rejected(Error),
@@ -275,7 +277,7 @@ enum Failure {
 
 impl Failure {
     fn of_request(error: Error) -> Self {
-        if error.is_interruption() { Self::Interrupted(error) } else { Self::of_answer(error) }
+        if error.is_interruption() { Self::Unreachable(error) } else { Self::of_answer(error) }
     }
 
     fn of_answer(error: Error) -> Self {
@@ -456,12 +458,11 @@ impl Resume {
                 self.rejections += 1;
                 self.later(error)
             }
-            Some(Failure::Interrupted(error)) => {
-                if error.is_interruption() {
-                    self.outage.get_or_insert_with(Instant::now);
-                }
+            Some(Failure::Unreachable(error)) => {
+                self.outage.get_or_insert_with(Instant::now);
                 self.later(error)
             }
+            Some(Failure::Interrupted(error)) => self.later(error),
         }
     }
 

@@ -77,15 +77,12 @@ impl<K> Query<K> {
         );
     }
 
-    /// Logs an event. For each of them, so it must cost nothing while nobody listens.
+    /// Logs an event. The fields are read only where somebody listens.
     #[inline]
     pub(super) fn has_event(&self, event: &WatchEvent<K>, version: &str)
     where
         K: Lookup,
     {
-        if !tracing::enabled!(tracing::Level::TRACE) {
-            return;
-        }
         let (what, object) = match event {
             WatchEvent::Deleted(object) => ("delete", object),
             WatchEvent::Applied(object) | WatchEvent::Listed(object) => ("apply", object),

@@ -249,10 +249,11 @@ impl<K: Lookup> Writer<K> {
                 self.meter.applied.add(1);
                 self.hear(at);
                 self.reached(at, object.resource_version().as_deref());
-                if let Some(list) = &mut self.parts.at(at).list {
-                    list.note(Arc::clone(&object), true);
+                match &mut self.parts.at(at).list {
+                    // Shown before the rest of the list, it would be a state that never was.
+                    Some(list) => list.note(object, true),
+                    None => self.put(&object),
                 }
-                self.put(&object);
             }
             WatchEvent::Deleted(object) => {
                 let object = named(object)?;
@@ -260,23 +261,25 @@ impl<K: Lookup> Writer<K> {
                 self.meter.deleted.add(1);
                 self.hear(at);
                 self.reached(at, object.resource_version().as_deref());
-                if let Some(list) = &mut self.parts.at(at).list {
-                    list.note(Arc::clone(&object), false);
+                match &mut self.parts.at(at).list {
+                    Some(list) => list.note(Arc::clone(&object), false),
+                    None => self.take(&object),
                 }
-                self.take(&object);
+                if self.phase == (Phase::Loading { progress: true }) {
+                    self.take(&object);
+                }
             }
             WatchEvent::Gone { namespace, name, version } => {
                 let Some(at) = self.parts.of(&namespace) else { return Err(unwatched(&namespace)) };
                 self.meter.deleted.add(1);
                 self.hear(at);
                 self.reached(at, version.as_deref());
-                if let Some(list) = &mut self.parts.at(at).list {
-                    list.remove(&namespace, &name);
+                let stored = self.working.object(&namespace, &name).cloned();
+                match (&mut self.parts.at(at).list, stored) {
+                    (Some(list), _) => list.remove(&namespace, &name),
+                    (None, Some(object)) => self.take(&object),
+                    (None, None) => self.repaired(|| (namespace, name)),
                 }
-                if let Some(object) = self.working.object(&namespace, &name).cloned() {
-                    self.take(&object);
-                }
-                self.repaired(|| (namespace, name));
             }
             WatchEvent::Bookmark { collection, version } => {
                 let Some(at) = self.parts.named(&collection) else {
@@ -291,7 +294,7 @@ impl<K: Lookup> Writer<K> {
 
     /// Takes note of a failure upstream.
     pub(crate) fn failed(&mut self, error: Error) -> Failed<K> {
-        let failed = self.take_failure(error);
+        let failed = self.take_failure(error.logged());
         self.inform();
         failed
     }
@@ -314,7 +317,7 @@ impl<K: Lookup> Writer<K> {
             self.meter.failed(error.reason());
             trace::undecodable(&self.working.context().origin, &error, is_first);
             self.last_error = Some(error.clone());
-            return Failed { item: Some(error.logged()), applied: Applied::Noted };
+            return Failed { item: Some(error), applied: Applied::Noted };
         }
         if let Some(at) = at
             && self.optional.as_ref().is_some_and(|forgives| forgives(&error))
@@ -335,7 +338,7 @@ impl<K: Lookup> Writer<K> {
         *failing = Some((error.clone(), since));
         self.outage.goes_on(&self.working.context().origin, &error, now);
         self.last_error = Some(error.clone());
-        Failed { item: Some(error.logged()), applied: Applied::Noted }
+        Failed { item: Some(error), applied: Applied::Noted }
     }
 
     /// Counts a kind that need not be there as one without objects: at once in the load, and after a
@@ -357,7 +360,7 @@ impl<K: Lookup> Writer<K> {
         } else if is_gone {
             self.empty(namespace.as_deref());
         }
-        let item = (!silent).then(|| error.logged());
+        let item = (!silent).then_some(error);
         Failed { item, applied: self.sync_if_complete() }
     }
 

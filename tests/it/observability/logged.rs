@@ -108,7 +108,8 @@ async fn the_table_is_what_is_logged() {
         // Which have a value depends on what happens.
         let rest: Vec<_> = own_fields.difference(&fields).collect();
         assert!(
-            rest.iter().all(|field| ["name", "kind", "namespace"].contains(&field.as_str())),
+            rest.iter()
+                .all(|field| ["name", "kind", "namespace", "error"].contains(&field.as_str())),
             "{message}: {rest:?}"
         );
     }

@@ -223,10 +223,18 @@ impl<K: Watched> Scene<K> {
         self.server.clear_faults();
         if self.oracle.is_disordered {
             // Else nobody asks again for what was believed.
+            for namespace in ["a", "b"] {
+                self.server.fault(
+                    On::verb(Verb::Watch).namespace(namespace),
+                    1,
+                    Fault::status(410),
+                );
+            }
             self.server.fault(On::verb(Verb::Watch), 1, Fault::status(410));
         }
         self.server.disconnect();
-        sleep(Duration::from_secs(self.setup.watch_timeout) + PATIENCE).await;
+        // A watch lasts up to twice its timeout.
+        sleep(Duration::from_secs(2 * self.setup.watch_timeout) + PATIENCE).await;
     }
 
     async fn finish(mut self) {
