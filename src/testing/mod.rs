@@ -72,6 +72,9 @@
 //! `managedFields`. What must be right on a real server has to be tried on a real server.
 
 mod body;
+#[cfg(all(feature = "cluster", unix))]
+#[cfg_attr(docsrs, doc(cfg(all(feature = "cluster", unix))))]
+pub mod cluster;
 pub mod conformance;
 mod crd;
 mod damage;

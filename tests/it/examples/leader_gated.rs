@@ -86,8 +86,9 @@ async fn replicas_take_over_on_a_real_server() {
     let (code, logged) = running.end().await;
     assert_eq!(code, 0, "{logged}");
     // A busy server may let a connection go, which takes nothing from what was asserted above.
-    let is_interruption =
-        |line: &str| line.contains("connection to the API server") || line.contains("no answer for");
+    let is_interruption = |line: &str| {
+        line.contains("connection to the API server") || line.contains("no answer for")
+    };
     assert!(logged.lines().all(is_interruption), "{logged}");
     api.delete("leader-gated", &DeleteParams::default()).await.expect("deleted");
 }
