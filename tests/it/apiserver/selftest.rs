@@ -211,7 +211,7 @@ async fn serves_custom_resources() {
     assert_eq!(create("v2", "b", "Gadget", "gadgets").await, 2);
 
     let error = cluster.install([definition("bullocks", "Ox", &["v1"])]).await.unwrap_err();
-    assert!(error.to_string().contains("\"Ox\" is already in use"), "{error}");
+    assert!(error.to_string().ends_with("is already in use"), "{error}");
     let error = cluster.install([definition("none", "None", &[])]).await.unwrap_err();
     assert_eq!(error.status().unwrap().code, 422, "{error:?}");
 }
@@ -331,11 +331,13 @@ async fn starts_another_cluster_and_removes_it() {
     let client = cluster.client().await.unwrap();
     let request = http::Request::get("/api/v1/configmaps?shardSelector=nonsense");
     let refused = client.request_text(request.body(Vec::new()).unwrap()).await.unwrap_err();
-    assert!(matches!(refused, kube::Error::Api(status) if status.code == 400));
+    assert!(refused.to_string().contains("invalid shard selector"), "{refused:?}");
     let names = ["kube-apiserver", "etcd"].map(|name| logs.join(format!("{name}.log")));
     assert!(names.iter().all(|log| fs::metadata(log).unwrap().len() > 0));
     let verbose = fs::read_to_string(&names[0]).unwrap();
-    assert!(verbose.contains("--feature-gates=\"ShardedListAndWatch=true\""), "{verbose}");
+    for flag in ["FLAG: --v=\"3\"", "ShardedListAndWatch=true\""] {
+        assert!(verbose.contains(flag), "no {flag}");
+    }
 
     let kubeconfig = cluster.admin().kubeconfig().to_owned();
     let url = cluster.admin().config().await.unwrap().cluster_url;
