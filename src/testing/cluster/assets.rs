@@ -8,7 +8,7 @@ use std::{
 
 use super::Error;
 
-/// Names a folder that has `etcd` and `kube-apiserver`.
+/// The variable that names a folder with `etcd` and `kube-apiserver`.
 const FOLDER: &str = "KUBEBUILDER_ASSETS";
 
 /// The folder that envtest looks into if the variable is not set.

@@ -20,6 +20,10 @@ impl Cluster {
     ///
     /// If a program does not stop or start, or the files cannot be copied. Both programs may then
     /// be stopped.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, both programs may stay stopped, while the files are still copied.
     pub async fn backup(&self) -> Result<Backup, Error> {
         let folder = tempfile::Builder::new().prefix("backup-").tempdir_in(self.site.folder());
         let folder = folder.map_err(Error::io("cannot make a folder for the backup"))?;
@@ -38,6 +42,10 @@ impl Cluster {
     ///
     /// If the backup is of another cluster, a program does not stop or start, or the files cannot
     /// be copied. Both programs may then be stopped.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, both programs may stay stopped, while the files are still copied.
     pub async fn restore(&self, backup: &Backup) -> Result<(), Error> {
         if backup.folder.path().parent() != Some(self.site.folder()) {
             return Err(Error::other("the backup is of another cluster"));
@@ -59,7 +67,7 @@ impl Cluster {
         work: impl FnOnce() -> io::Result<()> + Send + 'static,
     ) -> Result<(), Error> {
         let mut pair = self.pair.lock().await;
-        let Pair { apiserver, etcd } = &*pair;
+        let Pair { apiserver, etcd, .. } = &*pair;
         let (had_apiserver, had_etcd) = (apiserver.is_some(), etcd.is_some());
         pair.stop_both().await?;
         let done = spawn_blocking(work).await;

@@ -29,7 +29,6 @@ const TRIES: usize = 3;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a cluster starts by `start`"]
-#[non_exhaustive]
 pub struct ClusterBuilder {
     pub(super) assets: Option<PathBuf>,
     pub(super) feature_gates: BTreeMap<String, bool>,

@@ -22,6 +22,8 @@ const READY_ANSWER: Duration = Duration::from_secs(5);
 pub(super) struct Pair {
     pub(super) apiserver: Option<Process>,
     pub(super) etcd: Option<Process>,
+    /// Whether the API server was paused and not yet resumed.
+    paused: bool,
 }
 
 impl Cluster {
@@ -43,7 +45,8 @@ impl Cluster {
         self.pair.lock().await.stop_apiserver(Duration::ZERO).await
     }
 
-    /// Starts the API server on its port, unless it runs, and waits until it is ready.
+    /// Starts the API server on its port, unless it runs, and waits until it is ready. A paused one
+    /// is resumed.
     ///
     /// # Errors
     ///
@@ -59,7 +62,7 @@ impl Cluster {
     ///
     /// If the API server does not run.
     pub async fn pause_apiserver(&self) -> Result<(), Error> {
-        self.pair.lock().await.signal_apiserver("STOP").await
+        self.pair.lock().await.pause_apiserver(true).await
     }
 
     /// Lets a paused API server go on.
@@ -68,7 +71,7 @@ impl Cluster {
     ///
     /// If the API server does not run.
     pub async fn resume_apiserver(&self) -> Result<(), Error> {
-        self.pair.lock().await.signal_apiserver("CONT").await
+        self.pair.lock().await.pause_apiserver(false).await
     }
 
     /// Ends etcd. The API server runs on, without storage.
@@ -81,11 +84,11 @@ impl Cluster {
     }
 
     /// Starts etcd on its port and data, unless it runs. Waits until it is ready, and the API server
-    /// too, if that runs.
+    /// too, if that runs and is not paused.
     ///
     /// # Errors
     ///
-    /// As [`start_apiserver`](Cluster::start_apiserver).
+    /// The same as of [`start_apiserver`](Cluster::start_apiserver).
     pub async fn start_etcd(&self) -> Result<(), Error> {
         self.start_etcd_of(&mut *self.pair.lock().await).await
     }
@@ -110,6 +113,8 @@ impl Cluster {
             let command = launch::apiserver(&self.site);
             let log = self.site.log("kube-apiserver");
             pair.apiserver = Some(Process::spawn("kube-apiserver", &command, &log)?);
+        } else if pair.paused {
+            pair.pause_apiserver(false).await?;
         }
         self.wait_for_apiserver(pair).await
     }
@@ -122,7 +127,10 @@ impl Cluster {
         }
         let ready = || etcd::is_healthy(self.site.etcd_port);
         self.wait("etcd", &mut pair.etcd, ready).await?;
-        if pair.apiserver.is_some() { self.wait_for_apiserver(pair).await } else { Ok(()) }
+        if pair.apiserver.is_none() || pair.paused {
+            return Ok(());
+        }
+        self.wait_for_apiserver(pair).await
     }
 
     async fn wait_for_apiserver(&self, pair: &mut Pair) -> Result<(), Error> {
@@ -178,6 +186,7 @@ impl Pair {
     }
 
     async fn stop_apiserver(&mut self, grace: Duration) -> Result<(), Error> {
+        self.paused = false;
         match self.apiserver.take() {
             Some(process) => process.stop(grace).await,
             None => Ok(()),
@@ -193,16 +202,18 @@ impl Pair {
         }
     }
 
-    async fn signal_apiserver(&mut self, signal: &str) -> Result<(), Error> {
+    async fn pause_apiserver(&mut self, paused: bool) -> Result<(), Error> {
         self.forget_ended();
         let process = self.apiserver.as_mut();
         let process = process.ok_or_else(|| Error::other("kube-apiserver does not run"))?;
-        process.signal(signal).await;
+        process.signal(if paused { "STOP" } else { "CONT" }).await;
+        self.paused = paused;
         Ok(())
     }
 
     /// Forgets programs that ended by themselves.
     fn forget_ended(&mut self) {
+        self.paused &= self.apiserver.as_mut().is_some_and(|process| process.exited().is_none());
         for slot in [&mut self.apiserver, &mut self.etcd] {
             if slot.as_mut().is_some_and(|process| process.exited().is_some()) {
                 *slot = None;

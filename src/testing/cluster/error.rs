@@ -4,7 +4,7 @@ use std::{error::Error as StdError, fmt, io};
 
 use kube::core::Status;
 
-/// Reports why a [`Cluster`](super::Cluster) did not start, or did not do what a test asked for.
+/// Failure to start a [`Cluster`](super::Cluster), or to do with it what a test asked for.
 ///
 /// [`Display`](fmt::Display) is one line. [`Debug`], which `unwrap` and a test that returns the
 /// error print, adds the causes and the end of both logs.

@@ -1,4 +1,4 @@
-//! One cluster: its files, its users and clients for it.
+//! A cluster: its files, its users and clients for it.
 
 use std::{
     collections::hash_map::RandomState,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Names a folder that has `etcd` and `kube-apiserver`: the harness looks into it by itself.
+/// The variable that names a folder with `etcd` and `kube-apiserver`. The library reads it, too.
 pub(super) const FOLDER: &str = "KUBEBUILDER_ASSETS";
 /// When set, a test that finds no server fails instead of being skipped.
 pub(super) const REQUIRE: &str = "KUBE_WEIR_REQUIRE_APISERVER";

@@ -23,9 +23,9 @@ pub(crate) struct Cluster {
 /// Objects for which a right holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Scope<'a> {
-    /// Those in one namespace.
+    /// Objects in one namespace.
     Namespace(&'a str),
-    /// Those in all namespaces and in none.
+    /// Objects in all namespaces and in none.
     Cluster,
 }
 

@@ -81,7 +81,7 @@ pub(crate) struct Exclusive {
 /// The server that all tests of this process have in common.
 struct Common {
     cluster: Cluster,
-    /// Whether both programs run, as far as tests stopped and started them.
+    /// Set while both programs run, as far as tests stopped and started them.
     whole: Arc<RwLock<bool>>,
     /// Why a start failed: the next test need not wait for the same.
     broken: OnceLock<String>,
@@ -131,7 +131,6 @@ impl Exclusive {
         if let Some(why) = self.common.broken.get() {
             panic!("the server did not start for an earlier test: {why}");
         }
-        let _ = self.common.cluster.resume_apiserver().await; // fails if it does not run
         self.start_etcd().await;
         self.start_apiserver().await;
         *self.whole = true;

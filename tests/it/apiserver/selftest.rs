@@ -270,6 +270,9 @@ async fn pauses_and_resumes() {
     assert!(read.is_err(), "answered while paused");
     cluster.thaw_apiserver();
     timeout(SOON, api.get("a")).await.unwrap().unwrap();
+    cluster.freeze_apiserver();
+    timeout(SOON, cluster.start_etcd()).await.expect("no wait for a paused server");
+    timeout(SOON, cluster.start_apiserver()).await.expect("it resumes");
     // A paused program is stopped all the same.
     cluster.freeze_apiserver();
     timeout(SOON, cluster.stop_apiserver()).await.unwrap();
@@ -318,7 +321,7 @@ async fn a_restored_backup_takes_versions_back() {
     assert_eq!(api.list(&ListParams::default()).await.unwrap().items.len(), 1);
 }
 
-/// One with settings of its own, beside the cluster of the other tests.
+/// Another cluster has settings of its own, and leaves nothing behind but its logs.
 #[tokio::test(flavor = "multi_thread")]
 async fn starts_another_cluster_and_removes_it() {
     let Some(_first) = server().await else {
