@@ -57,6 +57,8 @@
 //! export KUBEBUILDER_ASSETS=$(setup-envtest use -p path)
 //! ```
 //!
+//! Any version from kube-apiserver 1.28 and etcd 3.5 on will do.
+//!
 //! If they are not there, [`Error::is_missing`] lets a test skip itself. Which features of kube's
 //! client a project has is its own choice, but TLS must be among them (`rustls-tls` with `ring` or
 //! `aws-lc-rs`, the default, or `openssl-tls`).
