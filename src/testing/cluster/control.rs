@@ -22,7 +22,7 @@ const READY_ANSWER: Duration = Duration::from_secs(5);
 pub(super) struct Pair {
     pub(super) apiserver: Option<Process>,
     pub(super) etcd: Option<Process>,
-    /// Whether the API server was paused and not yet resumed.
+    /// Set from a pause of the API server until it is resumed.
     paused: bool,
 }
 
@@ -88,7 +88,8 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// The same as of [`start_apiserver`](Cluster::start_apiserver).
+    /// [`is_start`](Error::is_start) or [`is_timeout`](Error::is_timeout), with the end of both
+    /// logs. The program that is not ready is stopped then.
     pub async fn start_etcd(&self) -> Result<(), Error> {
         self.start_etcd_of(&mut *self.pair.lock().await).await
     }
