@@ -104,7 +104,8 @@
 //! | `cache.Options.ByObject` (controller-runtime) | [`labels`](Watch::labels), [`fields`](Watch::fields), [`matching`](Watch::matching), [`namespaces`](Watch::namespaces) |
 //! | `client.Reader` beside the cache | [`Fetching`], which is never older than the watch |
 //! | `leaderelection.RunOrDie` | [`Election`]: the same Lease protocol, so replicas in both may share one |
-//! | `fake.NewClientset`, `envtest` | [`testing::ApiServer`]; [`docs::testing`] |
+//! | `fake.NewClientset` | [`testing::ApiServer`]; [`docs::testing`] |
+//! | `envtest` (controller-runtime) | [`testing::cluster`] |
 //!
 //! # Coming from kube-runtime
 //!
@@ -150,6 +151,7 @@
 //! |---|---|
 //! | `metrics` | [`metrics`](mod@metrics): what pipelines do, told to the [`metrics`](https://docs.rs/metrics) facade, for any exporter |
 //! | `testing` | [`testing`](mod@testing): an in-process API server with scripted faults, streams of events, fixtures out of YAML files, a conformance suite; for `dev-dependencies` |
+//! | `cluster` | [`testing::cluster`]: a real kube-apiserver with its etcd, started and stopped by tests, on Unix; implies `testing` |
 //!
 //! # Compatibility and versioning
 //!

@@ -8,7 +8,8 @@
 //! | a stream of your own | [the conformance suite](#a-stream-of-your-own) | paused |
 //! | admission, defaults, garbage collection, other controllers | [a real API server](#a-real-server) | real |
 //!
-//! All but the last need the feature `testing`, in `dev-dependencies`, and no cluster:
+//! All but the last need the feature `testing`, in `dev-dependencies`, and no cluster; the last needs
+//! the feature `cluster`:
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -129,8 +130,32 @@
 //!
 //! # A real server
 //!
-//! What depends on the real thing has to be tried on it. A kube-apiserver and an etcd are enough, no
-//! nodes needed: controller-runtime's
-//! [`setup-envtest`](https://pkg.go.dev/sigs.k8s.io/controller-runtime/tools/setup-envtest) fetches
-//! both. This crate's own tests take them from `KUBEBUILDER_ASSETS`, or build them from their Go
-//! modules; `tests/it/apiserver/` shows how they are started.
+//! Some behavior has to be tried on the real thing. A kube-apiserver and an etcd are enough, no nodes
+//! needed. With the feature `cluster`, [`testing::cluster`](crate::testing::cluster) starts both for a
+//! test, as controller-runtime's envtest does in Go:
+//!
+//! ```no_run
+//! # // Without the two programs a cluster does not start.
+//! use k8s_openapi::api::core::v1::ConfigMap;
+//! use kube_weir::{IndexBy, prelude::*, testing::cluster::Cluster, watch};
+//!
+//! // #[tokio::test]
+//! # #[tokio::main(flavor = "current_thread")]
+//! async fn the_store_survives_a_crash() -> Result<(), Box<dyn std::error::Error>> {
+//!     let cluster = Cluster::start().await?;
+//!     let configs = watch(Api::<ConfigMap>::all(cluster.client().await?));
+//!     let pipeline = configs.index(IndexBy::path("metadata.name")?);
+//!     let store = pipeline.store();
+//!     let _driving = pipeline.spawn();
+//!     store.synced().await?;
+//!
+//!     cluster.kill_apiserver().await?;
+//!     cluster.start_apiserver().await?;
+//!     assert!(store.is_synced());
+//!     Ok(())
+//! }
+//! # the_store_survives_a_crash().unwrap();
+//! ```
+//!
+//! The two programs come from a folder that `KUBEBUILDER_ASSETS` names, such as the one that
+//! [`setup-envtest`](https://pkg.go.dev/sigs.k8s.io/controller-runtime/tools/setup-envtest) makes.

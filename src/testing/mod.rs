@@ -78,6 +78,9 @@
 
 mod answer;
 mod body;
+#[cfg(all(feature = "cluster", unix))]
+#[cfg_attr(docsrs, doc(cfg(all(feature = "cluster", unix))))]
+pub mod cluster;
 pub mod conformance;
 mod crd;
 mod damage;

@@ -157,6 +157,13 @@ fn public_types_go_where_users_need_them() {
     everywhere::<kube_weir::CurrentOne<Object>>();
     everywhere::<kube_weir::Fetching<Object>>();
     everywhere::<kube_weir::FetchConfig>();
+    #[cfg(unix)]
+    {
+        everywhere::<kube_weir::testing::cluster::Cluster>();
+        everywhere::<kube_weir::testing::cluster::User>();
+        everywhere::<kube_weir::testing::cluster::Error>();
+        everywhere::<kube_weir::testing::cluster::Backup>();
+    }
     sent::<kube_weir::Campaign>();
     sent::<kube_weir::Watch<Object>>();
     sent::<kube_weir::Changes<Object>>();

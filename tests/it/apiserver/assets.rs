@@ -1,18 +1,17 @@
-//! Where the two programs come from: a folder that is named, a cache, or the Go compiler.
+//! The folder of the two programs: one that is named, a cache, or made by the Go compiler.
 
 use std::env;
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::process::{Process, tail};
-
-/// Names a folder that holds `etcd` and `kube-apiserver`, as for controller-runtime's envtest.
+/// The variable that names a folder with `etcd` and `kube-apiserver`. The library reads it, too.
 pub(super) const FOLDER: &str = "KUBEBUILDER_ASSETS";
 /// When set, a test that finds no server fails instead of being skipped.
 pub(super) const REQUIRE: &str = "KUBE_WEIR_REQUIRE_APISERVER";
@@ -25,35 +24,25 @@ const APISERVER_PACKAGE: &str = "k8s.io/kubernetes/cmd/kube-apiserver";
 const BUILD_DEADLINE: Duration = Duration::from_secs(2400);
 const POLL: Duration = Duration::from_millis(200);
 
-/// The two programs.
-pub(super) struct Assets {
-    pub(super) etcd: PathBuf,
-    pub(super) apiserver: PathBuf,
-}
+/// Runs the compiler, and ends it at the end of stdin: this process may be killed.
+const SUPERVISE: &str = r#"
+exec 3<&0
+"$@" </dev/null 3<&- &
+pid=$!
+{ read -r _; kill "$pid"; } <&3 &
+reader=$!
+wait "$pid"
+status=$?
+kill "$reader"
+exit "$status"
+"#;
 
-impl Assets {
-    fn of(folder: &Path) -> Self {
-        Self { etcd: folder.join("etcd"), apiserver: folder.join("kube-apiserver") }
-    }
-
-    fn complete(&self) -> bool {
-        self.etcd.is_file() && self.apiserver.is_file()
-    }
-}
-
-/// Finds the programs, building them if need be. The error says why there are none.
-pub(super) fn find() -> Result<Assets, String> {
-    if let Some(folder) = set(FOLDER) {
-        let assets = Assets::of(&folder);
-        // Falling back to the cache would test another version than the one asked for.
-        return if assets.complete() {
-            Ok(assets)
-        } else {
-            Err(format!(
-                "{FOLDER} is {}, which lacks `etcd` or `kube-apiserver`.",
-                folder.display()
-            ))
-        };
+/// Returns the folder of the programs, which are built if need be, or `None` if [`FOLDER`] names it.
+/// The error says why there is none.
+pub(super) fn find() -> Result<Option<PathBuf>, String> {
+    // Falling back to the cache would test another version than the one asked for.
+    if set(FOLDER).is_some() {
+        return Ok(None);
     }
     let version = kubernetes_version();
     let folder = set("XDG_CACHE_HOME")
@@ -61,16 +50,19 @@ pub(super) fn find() -> Result<Assets, String> {
         .ok_or("neither XDG_CACHE_HOME nor HOME is set, so there is no place for a cache.")?
         .join("kube-weir")
         .join(format!("apiserver-{version}-{:016x}", recipe_hash()));
-    let assets = Assets::of(&folder);
-    if !assets.complete() {
+    if !is_complete(&folder) {
         build(&folder, version)?;
     }
-    Ok(assets)
+    Ok(Some(folder))
 }
 
 /// Writes to the real stderr: libtest captures what `eprint!` writes.
 pub(super) fn say(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+fn is_complete(folder: &Path) -> bool {
+    ["etcd", "kube-apiserver"].iter().all(|name| folder.join(name).is_file())
 }
 
 /// Builds into `folder`, unless another test run has just done so.
@@ -87,7 +79,7 @@ fn build(folder: &Path, version: &str) -> Result<(), String> {
     fs::create_dir_all(parent).map_err(cannot)?;
     let lock = File::create(beside(folder, ".lock")).map_err(cannot)?;
     wait_for(&lock, folder)?;
-    if Assets::of(folder).complete() {
+    if is_complete(folder) {
         return Ok(());
     }
 
@@ -111,8 +103,10 @@ fn build(folder: &Path, version: &str) -> Result<(), String> {
 /// Runs the compiler on a copy of go.mod, so that nothing in the checkout can change.
 fn compile(module: &Path, programs: &Path, version: &str) -> Result<(), String> {
     let log = module.join("build.log");
-    let mut command = Command::new("go");
-    command.arg("build").args(build_flags(version)).arg("-o");
+    let output = File::create(&log).map_err(|error| format!("{}: {error}.", log.display()))?;
+    let errors = output.try_clone().map_err(|error| format!("{}: {error}.", log.display()))?;
+    let mut command = Command::new("sh");
+    command.args(["-c", SUPERVISE, "sh", "go", "build"]).args(build_flags(version)).arg("-o");
     command.arg(programs).args([ETCD_PACKAGE, APISERVER_PACKAGE]);
     command.current_dir(module);
     command.envs([("CGO_ENABLED", "0"), ("GOFLAGS", "-mod=readonly"), ("GOWORK", "off")]);
@@ -124,14 +118,19 @@ fn compile(module: &Path, programs: &Path, version: &str) -> Result<(), String> 
     ));
     let started = Instant::now();
     let mut said = 0;
-    let mut process = Process::spawn("go", &command, &log);
+    // A group of its own: Ctrl-C ends this process, whose end does the rest.
+    command.process_group(0).stdin(Stdio::piped()).stdout(output).stderr(errors);
+    let mut process = command.spawn().map_err(|error| format!("cannot run `sh`: {error}."))?;
     let status = loop {
-        if let Some(status) = process.exited() {
+        if let Some(status) = process.try_wait().expect("a child of this process") {
             break status;
         }
         let elapsed = started.elapsed();
         if elapsed > BUILD_DEADLINE {
-            return Err(format!("`go build` took longer than {BUILD_DEADLINE:?}.\n{}", tail(&log)));
+            return Err(format!(
+                "`go build` took longer than {BUILD_DEADLINE:?}.\n{}",
+                last_lines(&log)
+            ));
         }
         if elapsed.as_secs() / 60 > said {
             said = elapsed.as_secs() / 60;
@@ -140,10 +139,17 @@ fn compile(module: &Path, programs: &Path, version: &str) -> Result<(), String> 
         sleep(POLL);
     };
     if !status.success() {
-        return Err(format!("`go build` failed ({status}).\n{}", tail(&log)));
+        return Err(format!("`go build` failed ({status}).\n{}", last_lines(&log)));
     }
     say(&format!("Built kube-apiserver and etcd in {} s.\n", started.elapsed().as_secs()));
     Ok(())
+}
+
+fn last_lines(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let mut lines: Vec<_> = text.lines().rev().take(50).collect();
+    lines.reverse();
+    lines.join("\n")
 }
 
 /// Takes the lock that one building test run holds. The system drops it with the process.

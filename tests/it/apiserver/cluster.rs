@@ -1,194 +1,114 @@
-//! One server: where it is, who may use it, and clients for it.
+//! The cluster of the tests, as they use it: whatever fails is a panic, and users go by name.
 
-use std::collections::hash_map::RandomState;
-use std::fs;
-use std::hash::{BuildHasher, Hasher};
-use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{Api, ObjectMeta, PostParams};
-use kube::config::{Config, KubeConfigOptions, Kubeconfig};
-use serde_json::json;
-use tokio::sync::RwLock;
-use tokio::time::timeout;
-
-use super::assets::Assets;
-use super::certs;
-use super::control::Pair;
-use super::process::Janitor;
+use kube::config::Config;
+use kube_weir::testing::cluster::{self, Granted, User};
 
 /// The user who may do anything.
 pub(crate) const ADMIN: &str = "admin";
 
-/// Longest wait for an answer to a request of the harness itself.
-pub(super) const ANSWER: Duration = Duration::from_secs(20);
-
-/// Users without rights, `restricted-1` and on.
-const USERS: usize = 32;
-/// The first ones are for tests to name; [`Cluster::user`] hands out the others.
-const NAMED_USERS: usize = 4;
-
-/// One server. Lives as long as the test process.
+/// A cluster of the library's [harness](cluster), whose methods are all here: those with the same
+/// names in [`real`](Cluster::real).
 pub(crate) struct Cluster {
-    pub(super) assets: Assets,
-    pub(super) folder: PathBuf,
-    pub(super) etcd_port: u16,
-    pub(super) peer_port: u16,
-    pub(super) apiserver_port: u16,
-    pub(super) pair: Arc<RwLock<Pair>>,
-    names: AtomicUsize,
-    users: AtomicUsize,
-    _janitor: Janitor,
+    real: cluster::Cluster,
+    users: Mutex<HashMap<String, User>>,
+    count: AtomicUsize,
 }
 
+/// Objects for which a right holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Scope<'a> {
+    /// Objects in one namespace.
+    Namespace(&'a str),
+    /// Objects in all namespaces and in none.
+    Cluster,
+}
+
+/// Rights that were granted, to be taken back with [`Cluster::revoke`].
+#[derive(Debug)]
+#[must_use = "only needed to revoke the rights: say so with `let _ =`"]
+pub(crate) struct Grant(Granted);
+
 impl Cluster {
-    /// Prepares the files and ports; nothing runs yet.
-    pub(super) fn new(assets: Assets) -> Self {
-        // Kept: the janitor removes it, since nobody drops a static.
-        let folder = tempfile::Builder::new()
-            .prefix("kube-weir-apiserver-")
-            .tempdir()
-            .expect("cannot make a temporary folder")
-            .keep();
-        let janitor = Janitor::of(&folder);
-        certs::write(&folder);
-        let [etcd_port, peer_port, apiserver_port] = free_ports();
-        let cluster = Self {
-            assets,
-            folder,
-            etcd_port,
-            peer_port,
-            apiserver_port,
-            pair: Arc::default(),
-            names: AtomicUsize::new(1),
-            users: AtomicUsize::new(NAMED_USERS + 1),
-            _janitor: janitor,
-        };
-        cluster.write_users();
-        cluster
+    pub(super) fn new(real: cluster::Cluster) -> Self {
+        Self { real, users: Mutex::default(), count: AtomicUsize::new(1) }
     }
 
-    /// A client with all rights. It belongs to the runtime of the calling test.
+    /// Returns the cluster of the library.
+    pub(crate) fn real(&self) -> &cluster::Cluster {
+        &self.real
+    }
+
+    /// Returns a client with all rights. It belongs to the runtime of the calling test.
     pub(crate) async fn client(&self) -> kube::Client {
-        self.client_for(ADMIN).await
+        self.real.client().await.unwrap()
     }
 
-    /// A client of one user: [`ADMIN`], `restricted-1` to `restricted-4` or one of [`Self::user`].
+    /// Returns a client of one user: [`ADMIN`], or a name that [`user`](Cluster::user) returned.
     pub(crate) async fn client_for(&self, user: &str) -> kube::Client {
-        kube::Client::try_from(self.config(user).await).expect("a valid configuration")
+        self.named(user).client().await.unwrap()
     }
 
-    /// The configuration behind [`Self::client_for`], for a client with settings of its own.
+    /// Returns the configuration of [`client_for`](Cluster::client_for).
     pub(crate) async fn config(&self, user: &str) -> Config {
-        let file = Kubeconfig::read_from(self.kubeconfig(user)).expect("a kubeconfig");
-        let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
-            .await
-            .expect("a valid kubeconfig");
-        config.proxy_url = None; // taken from HTTPS_PROXY, even for a loopback address
-        config
+        self.named(user).config().await.unwrap()
     }
 
-    /// The kubeconfig file of a user, for a child process.
+    /// Returns the kubeconfig file of a user, for a child process.
     pub(crate) fn kubeconfig(&self, user: &str) -> PathBuf {
-        self.path(&format!("{user}.kubeconfig"))
+        self.named(user).kubeconfig().to_owned()
     }
 
-    /// A user that no other test has, without any right.
+    /// Returns the name of a user that no other test has, without any right.
     pub(crate) fn user(&self) -> String {
-        let number = self.users.fetch_add(1, Ordering::Relaxed);
-        assert!(number <= USERS, "all {USERS} users are taken: raise USERS");
-        format!("restricted-{number}")
+        format!("restricted-{}", self.count.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Makes a namespace that no other test has; its name starts with `prefix`.
     pub(crate) async fn namespace(&self, prefix: &str) -> String {
-        let number = self.names.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{prefix}-{number}");
-        let namespace = Namespace {
-            metadata: ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() },
-            ..Namespace::default()
+        self.real.namespace(prefix).await.unwrap()
+    }
+
+    /// Lets `user` do `verbs` to `resources`, named as for kubectl.
+    pub(crate) async fn grant(
+        &self,
+        user: &str,
+        scope: Scope<'_>,
+        verbs: &[&str],
+        resources: &[&str],
+    ) -> Grant {
+        let grant = match scope {
+            Scope::Namespace(namespace) => cluster::Grant::in_namespace(namespace),
+            Scope::Cluster => cluster::Grant::cluster_wide(),
         };
-        let api: Api<Namespace> = Api::all(self.client().await);
-        answer("a new namespace", api.create(&PostParams::default(), &namespace)).await;
-        name
+        let grant = grant.allow(verbs.iter().copied(), resources);
+        Grant(self.real.grant(&self.named(user), grant).await.unwrap())
     }
 
-    /// The server's `gitVersion`, such as `v1.37.2`.
-    pub(crate) async fn version(&self) -> String {
-        let client = self.client().await;
-        let version = answer("the version", client.apiserver_version()).await;
-        version.git_version
+    /// Takes rights back.
+    pub(crate) async fn revoke(&self, grant: Grant) {
+        self.real.revoke(grant.0).await.unwrap();
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
-    }
-
-    /// Writes the token file of the server and a kubeconfig for each user.
-    fn write_users(&self) {
-        let (certificate, key) = certs::ADMIN;
-        self.write_kubeconfig(
-            ADMIN,
-            &json!({
-                "client-certificate": self.path(certificate),
-                "client-key": self.path(key),
-            }),
-        );
-        let tokens = (1..=USERS).map(|number| {
-            let user = format!("restricted-{number}");
-            let token = format!("token-of-{user}");
-            self.write_kubeconfig(&user, &json!({ "token": token }));
-            format!("{token},{user},{user}\n") // token, name, uid
-        });
-        write(&self.path("tokens.csv"), &tokens.collect::<String>());
-    }
-
-    fn write_kubeconfig(&self, user: &str, credentials: &serde_json::Value) {
-        let text = json!({
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "test",
-            "contexts": [{ "name": "test", "context": { "cluster": "test", "user": user } }],
-            "clusters": [{ "name": "test", "cluster": {
-                "server": format!("https://127.0.0.1:{}", self.apiserver_port),
-                "certificate-authority": self.path(certs::CA),
-            }}],
-            "users": [{ "name": user, "user": credentials }],
-        });
-        // JSON is YAML too.
-        write(&self.kubeconfig(user), &format!("{text:#}\n"));
-    }
-}
-
-/// Waits for an answer that must come.
-pub(super) async fn answer<T>(what: &str, request: impl Future<Output = kube::Result<T>>) -> T {
-    timeout(ANSWER, request)
-        .await
-        .unwrap_or_else(|_| panic!("asking for {what}: no answer in {ANSWER:?}"))
-        .unwrap_or_else(|error| panic!("asking for {what}: {error}"))
-}
-
-fn write(path: &Path, text: &str) {
-    fs::write(path, text).expect("cannot write to the temporary folder");
-}
-
-/// Ports that nobody listens on, below the range that systems take for outgoing connections: a
-/// client that knocks while the server is down could else be given the server's own port.
-fn free_ports<const N: usize>() -> [u16; N] {
-    let mut taken = Vec::new(); // held until all are found, so that no two are the same
-    std::array::from_fn(|_| {
-        for _ in 0..1000 {
-            let random = RandomState::new().build_hasher().finish();
-            let port = 20_000 + u16::try_from(random % 10_000).expect("below 10000");
-            if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-                taken.push(listener);
-                return port;
-            }
+    fn named(&self, name: &str) -> User {
+        if name == ADMIN {
+            return self.real.admin().clone();
         }
-        panic!("no free port")
-    })
+        let mut users = self.users.lock().unwrap();
+        let user = users.entry(name.to_owned()).or_insert_with(|| self.real.user(name).unwrap());
+        user.clone()
+    }
+}
+
+impl Deref for Cluster {
+    type Target = cluster::Cluster;
+
+    fn deref(&self) -> &cluster::Cluster {
+        &self.real
+    }
 }

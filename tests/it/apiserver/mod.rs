@@ -1,7 +1,8 @@
 //! A real kube-apiserver with its etcd, for the tests that a fake server cannot stand in for.
 //!
-//! One pair of processes serves the whole test run. It starts with the first test that asks for
-//! it and ends with the test process, however that ends. Every test makes a namespace of its own
+//! The cluster is one of the library's `testing::cluster`; this module builds the programs if need
+//! be, and shares one cluster among all tests of a process. It starts with the first test that asks
+//! for it and ends with the test process, however that ends. Every test makes a namespace of its own
 //! and leaves it behind: nothing cleans up in this server, and nothing survives it. Time is the
 //! real one here: a paused clock would run into every deadline at once.
 //!
@@ -17,74 +18,139 @@
 //! See `tests/apiserver/README.md` for where the two programs come from.
 
 mod assets;
-mod certs;
 mod cluster;
-mod control;
-mod etcd;
-mod process;
-mod rbac;
 
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::{OnceCell, OwnedRwLockReadGuard, OwnedRwLockWriteGuard};
+use kube_weir::testing::cluster::Error;
+use tokio::runtime::Handle;
+use tokio::sync::{OnceCell, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+use tokio::task::{block_in_place, spawn_blocking};
 use tokio::time::timeout;
 
-pub(crate) use cluster::{ADMIN, Cluster};
-use control::Pair;
-pub(crate) use rbac::{Grant, Scope};
+pub(crate) use cluster::{ADMIN, Cluster, Scope};
 
 /// Longest wait for the other tests to let go of the server.
 const TURN: Duration = Duration::from_secs(600);
 
-/// The server of this test run, together with the other tests. `None`: there is none to be had,
-/// which is already said on stderr, and the test has nothing to do but return.
+/// Returns the server of this test run, which other tests use at the same time. `None` means that
+/// there is none to be had, which is already written to stderr, and that the test has nothing to do
+/// but return.
 ///
 /// Ask once in a test and clone the answer: a second call waits behind any test that waits for
 /// [`exclusive`], which in turn waits for the first.
 pub(crate) async fn server() -> Option<Shared> {
-    let cluster = cluster().await?;
+    let common = common().await?;
     loop {
-        let pair = turn(Arc::clone(&cluster.pair).read_owned()).await;
-        if pair.is_running() {
-            let guard = Arc::new(pair);
-            return Some(Shared { cluster, _guard: guard });
+        let whole = turn(Arc::clone(&common.whole).read_owned()).await;
+        if *whole {
+            return Some(Shared { common, _guard: Arc::new(whole) });
         }
-        drop(pair);
-        exclusive().await?; // starts both, for everybody
+        drop(whole);
+        exclusive().await?; // starts both, for all tests
     }
 }
 
-/// The same server, while no other test uses it: for tests that stop it.
+/// Returns the same server, while no other test uses it: for tests that stop it.
 ///
-/// What a test leaves stopped is started again for the next one.
+/// A program that a test leaves stopped or frozen is started again for the next one.
 pub(crate) async fn exclusive() -> Option<Exclusive> {
-    let cluster = cluster().await?;
-    let mut pair = turn(Arc::clone(&cluster.pair).write_owned()).await;
-    cluster.start_missing(&mut pair).await;
-    Some(Exclusive { cluster, pair })
+    let common = common().await?;
+    let whole = turn(Arc::clone(&common.whole).write_owned()).await;
+    let mut server = Exclusive { common, whole };
+    server.start_all().await;
+    Some(server)
 }
 
 /// The server, used by many tests at once.
 #[derive(Clone)]
 pub(crate) struct Shared {
-    cluster: Arc<Cluster>,
-    _guard: Arc<OwnedRwLockReadGuard<Pair>>,
+    common: &'static Common,
+    _guard: Arc<OwnedRwLockReadGuard<bool>>,
 }
 
-/// The server, used by this test alone. How to stop and start it is in `control.rs`.
+/// The server, used by one test alone.
 pub(crate) struct Exclusive {
-    cluster: Arc<Cluster>,
-    pair: OwnedRwLockWriteGuard<Pair>,
+    common: &'static Common,
+    whole: OwnedRwLockWriteGuard<bool>,
+}
+
+/// The server that all tests of this process have in common.
+struct Common {
+    cluster: Cluster,
+    /// Set while both programs run, as far as tests stopped and started them.
+    whole: Arc<RwLock<bool>>,
+    /// Why a start failed: the next test need not wait for the same.
+    broken: OnceLock<String>,
+}
+
+impl Exclusive {
+    pub(crate) async fn stop_apiserver(&mut self) {
+        *self.whole = false;
+        self.common.cluster.stop_apiserver().await.unwrap();
+    }
+
+    pub(crate) async fn kill_apiserver(&mut self) {
+        *self.whole = false;
+        self.common.cluster.kill_apiserver().await.unwrap();
+    }
+
+    pub(crate) async fn start_apiserver(&mut self) {
+        self.common.started(self.common.cluster.start_apiserver().await);
+    }
+
+    /// Pauses the API server. Not asynchronous, because it takes no time to speak of.
+    pub(crate) fn freeze_apiserver(&mut self) {
+        *self.whole = false;
+        let pause = self.common.cluster.pause_apiserver();
+        block_in_place(|| Handle::current().block_on(pause)).unwrap();
+    }
+
+    pub(crate) fn thaw_apiserver(&mut self) {
+        let resume = self.common.cluster.resume_apiserver();
+        block_in_place(|| Handle::current().block_on(resume)).unwrap();
+    }
+
+    pub(crate) async fn stop_etcd(&mut self) {
+        *self.whole = false;
+        self.common.cluster.stop_etcd().await.unwrap();
+    }
+
+    pub(crate) async fn start_etcd(&mut self) {
+        self.common.started(self.common.cluster.start_etcd().await);
+    }
+
+    pub(crate) async fn compact_etcd(&self) -> u64 {
+        self.common.cluster.compact().await.unwrap()
+    }
+
+    async fn start_all(&mut self) {
+        if let Some(why) = self.common.broken.get() {
+            panic!("the server did not start for an earlier test: {why}");
+        }
+        self.start_etcd().await;
+        self.start_apiserver().await;
+        *self.whole = true;
+    }
+}
+
+impl Common {
+    fn started(&self, outcome: Result<(), Error>) {
+        if let Err(error) = outcome {
+            let why = self.broken.get_or_init(|| format!("{error:?}"));
+            panic!("{why}");
+        }
+    }
 }
 
 impl Deref for Shared {
     type Target = Cluster;
 
     fn deref(&self) -> &Cluster {
-        &self.cluster
+        &self.common.cluster
     }
 }
 
@@ -92,31 +158,53 @@ impl Deref for Exclusive {
     type Target = Cluster;
 
     fn deref(&self) -> &Cluster {
-        &self.cluster
+        &self.common.cluster
     }
 }
 
-/// What this test run has: found or built once, by whichever test comes first.
-async fn cluster() -> Option<Arc<Cluster>> {
-    static CLUSTER: OnceCell<Result<Arc<Cluster>, String>> = OnceCell::const_new();
+/// Why a test run has no server.
+enum Lack {
+    /// The programs are not there.
+    Missing(String),
+    /// They did not start.
+    Broken(String),
+}
 
-    let found = CLUSTER.get_or_init(|| async {
-        // Building takes minutes: not on a thread that drives other tasks.
-        let assets = tokio::task::spawn_blocking(assets::find)
-            .await
-            .expect("looking for the API server panicked")?;
-        Ok(Arc::new(Cluster::new(assets)))
+/// Returns the server of this test run, which the first test to ask for it starts.
+async fn common() -> Option<&'static Common> {
+    static COMMON: OnceCell<Result<Common, Lack>> = OnceCell::const_new();
+
+    let started = COMMON.get_or_init(|| async {
+        let cluster = match builder().await.map_err(Lack::Missing)?.start().await {
+            Err(error) if error.is_missing() => Err(Lack::Missing(error.to_string())),
+            outcome => outcome.map_err(|error| Lack::Broken(format!("{error:?}"))),
+        };
+        let (whole, broken) = (Arc::new(RwLock::new(true)), OnceLock::new());
+        Ok(Common { cluster: Cluster::new(cluster?), whole, broken })
     });
-    match found.await {
-        Ok(cluster) => Some(Arc::clone(cluster)),
-        Err(why) => {
+    match started.await {
+        Ok(common) => Some(common),
+        Err(Lack::Broken(why)) => panic!("{why}"),
+        Err(Lack::Missing(why)) => {
             skip(why);
             None
         }
     }
 }
 
-/// Whether nothing that needs more than Rust may be skipped.
+/// Returns settings with the folder of the programs, which are built if need be.
+pub(crate) async fn builder() -> Result<kube_weir::testing::cluster::ClusterBuilder, String> {
+    // Building takes minutes: not on a thread that drives other tasks.
+    let found = spawn_blocking(assets::find).await;
+    let folder = found.expect("looking for the API server panicked")?;
+    let builder = kube_weir::testing::cluster::Cluster::builder();
+    Ok(match folder {
+        Some(folder) => builder.assets(folder),
+        None => builder,
+    })
+}
+
+/// Returns whether nothing that needs more than Rust may be skipped.
 pub(crate) fn required() -> bool {
     std::env::var_os(assets::REQUIRE).is_some_and(|value| !value.is_empty())
 }

@@ -1,7 +1,7 @@
 //! Without the rights, and with them.
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::Api;
+use kube::{Api, config::AuthInfo};
 use kube_weir::{SyncPolicy, watch, watch_resource};
 use tokio::time::Instant;
 
@@ -111,7 +111,8 @@ async fn whom_the_server_does_not_know_is_told() {
     };
     let namespace = cluster.namespace("unauthorized").await;
     let mut config = cluster.config(&cluster.user()).await;
-    config.auth_info.token = Some(String::from("nobody's").into());
+    let token = Some(String::from("nobody's").into());
+    config.auth_info = AuthInfo { token, ..AuthInfo::default() };
     let client = kube::Client::try_from(config).unwrap();
     // Not even discovery is allowed, which is no reason not to begin.
     let watch = watch_resource(client, config_maps()).namespace(&namespace);

@@ -1,0 +1,114 @@
+//! Settings of a cluster.
+
+use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, time::Duration};
+
+use super::{Cluster, Error};
+
+/// Starts that are tried while another program takes the ports that were found free.
+const TRIES: usize = 3;
+
+/// Settings of a [`Cluster`], made by [`Cluster::builder`].
+///
+/// ```no_run
+/// # // Without the two programs a cluster does not start.
+/// use std::time::Duration;
+///
+/// use kube_weir::testing::cluster::Cluster;
+///
+/// # async fn start() -> Result<(), kube_weir::testing::cluster::Error> {
+/// let cluster = Cluster::builder()
+///     .assets("target/envtest")
+///     .feature_gate("ShardedListAndWatch", true)
+///     .apiserver_arg("--runtime-config=api/all=true")
+///     .logs("target/cluster-logs")
+///     .start_timeout(Duration::from_secs(120))
+///     .start()
+///     .await?;
+/// # drop(cluster);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a cluster starts by `start`"]
+pub struct ClusterBuilder {
+    pub(super) assets: Option<PathBuf>,
+    pub(super) feature_gates: BTreeMap<String, bool>,
+    pub(super) apiserver_args: Vec<OsString>,
+    pub(super) etcd_args: Vec<OsString>,
+    pub(super) logs: Option<PathBuf>,
+    pub(super) start_timeout: Duration,
+}
+
+impl ClusterBuilder {
+    /// Sets the folder that has `kube-apiserver` and `etcd`. Without it the folder is the value of
+    /// `KUBEBUILDER_ASSETS`, or else `/usr/local/kubebuilder/bin`.
+    pub fn assets(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.assets = Some(folder.into());
+        self
+    }
+
+    /// Turns a feature gate of kube-apiserver on or off.
+    pub fn feature_gate(mut self, name: impl Into<String>, enabled: bool) -> Self {
+        self.feature_gates.insert(name.into(), enabled);
+        self
+    }
+
+    /// Adds an argument of kube-apiserver, such as `--v=4`. It comes after those of the harness, so
+    /// it replaces a flag that has one value, and adds to a flag that is a list.
+    pub fn apiserver_arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.apiserver_args.push(arg.into());
+        self
+    }
+
+    /// Adds an argument of etcd, such as `--quota-backend-bytes=8388608`, in the same way.
+    pub fn etcd_arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.etcd_args.push(arg.into());
+        self
+    }
+
+    /// Sets a folder, which is made if need be and stays, for `kube-apiserver.log` and `etcd.log`.
+    /// Logs that are there already are continued. Without it the logs are removed together with
+    /// the cluster, and the end of both is part of an error.
+    pub fn logs(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.logs = Some(folder.into());
+        self
+    }
+
+    /// Sets the longest time from the start of a program until it is ready: 60 seconds by default.
+    pub fn start_timeout(mut self, start_timeout: Duration) -> Self {
+        self.start_timeout = start_timeout;
+        self
+    }
+
+    /// Starts the cluster, and waits until it is ready.
+    ///
+    /// # Errors
+    ///
+    /// [`is_missing`](Error::is_missing) if the programs are not there,
+    /// [`is_start`](Error::is_start) or [`is_timeout`](Error::is_timeout) if they do not start.
+    pub async fn start(self) -> Result<Cluster, Error> {
+        let mut tries = 1;
+        loop {
+            match Cluster::launch(self.clone()).await {
+                Err(error) if tries < TRIES && lost_a_port(&error) => tries += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
+impl Default for ClusterBuilder {
+    fn default() -> Self {
+        Self {
+            assets: None,
+            feature_gates: BTreeMap::new(),
+            apiserver_args: Vec::new(),
+            etcd_args: Vec::new(),
+            logs: None,
+            start_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+fn lost_a_port(error: &Error) -> bool {
+    error.is_start() && error.log().is_some_and(|log| log.contains("address already in use"))
+}

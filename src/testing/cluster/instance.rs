@@ -1,0 +1,315 @@
+//! A cluster: its files, its users and clients for it.
+
+use std::{
+    collections::hash_map::RandomState,
+    fmt, fs,
+    hash::{BuildHasher, Hasher},
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Client,
+    api::{Api, ObjectMeta, PostParams},
+    config::Config,
+};
+use tempfile::TempDir;
+use tokio::{
+    sync::Mutex,
+    task::spawn_blocking,
+    time::{Instant, sleep, timeout},
+};
+
+use super::{
+    ClusterBuilder, Error, User, assets::Assets, certs::Authority, control::Pair, process::Janitor,
+};
+
+/// The group whose members may do anything, whatever RBAC says.
+const MASTERS: &str = "system:masters";
+
+/// Longest wait for an answer to a request of this module.
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// A kube-apiserver and its etcd, run by this process.
+///
+/// All methods take `&self`, so a cluster can be shared by tests and tasks. Those that stop and
+/// start programs wait for each other.
+///
+/// Dropping a cluster kills both programs and removes its files; it blocks until both are gone,
+/// some 100 milliseconds. If this process ends without dropping it, they go all the same.
+pub struct Cluster {
+    // Dropped in this order: the programs first, and their files when nothing writes to them.
+    pub(super) pair: Mutex<Pair>,
+    pub(super) site: Site,
+    authority: Authority,
+    admin: User,
+    names: AtomicUsize,
+}
+
+/// The programs of a cluster, and the place where they run.
+pub(super) struct Site {
+    pub(super) assets: Assets,
+    pub(super) settings: ClusterBuilder,
+    pub(super) etcd_port: u16,
+    pub(super) peer_port: u16,
+    pub(super) apiserver_port: u16,
+    folder: TempDir,
+    // Removes the folder if nothing of this is dropped.
+    _janitor: Janitor,
+}
+
+impl Cluster {
+    /// Starts a cluster with default settings, and waits until it is ready: some 5 seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`is_missing`](Error::is_missing) if the programs are not there,
+    /// [`is_start`](Error::is_start) or [`is_timeout`](Error::is_timeout) if they do not start.
+    pub async fn start() -> Result<Self, Error> {
+        Self::builder().start().await
+    }
+
+    /// Returns default settings to change.
+    pub fn builder() -> ClusterBuilder {
+        ClusterBuilder::default()
+    }
+
+    /// Returns a new client of the [admin](Cluster::admin). It belongs to the Tokio runtime that
+    /// calls this.
+    ///
+    /// # Errors
+    ///
+    /// If kube's client was built without TLS.
+    pub async fn client(&self) -> Result<Client, Error> {
+        self.admin.client().await
+    }
+
+    /// Returns the user `admin`, who may do anything.
+    pub fn admin(&self) -> &User {
+        &self.admin
+    }
+
+    /// Makes a user without any rights; [`grant`](Cluster::grant) gives some. Two users with the
+    /// same name have the same rights.
+    ///
+    /// # Errors
+    ///
+    /// If the kubeconfig cannot be written.
+    pub fn user(&self, name: &str) -> Result<User, Error> {
+        let file = format!("user-{}.kubeconfig", self.number());
+        let signed = self.authority.user(name, None)?;
+        let (port, path) = (self.site.apiserver_port, self.site.path(&file));
+        User::new(name, &signed, &self.authority.pem, port, path)
+    }
+
+    /// Creates a namespace that did not exist before, and returns its name: `prefix`, a hyphen and
+    /// a number.
+    ///
+    /// # Errors
+    ///
+    /// If the API server does not answer, or refuses the name.
+    pub async fn namespace(&self, prefix: &str) -> Result<String, Error> {
+        let name = format!("{prefix}-{}", self.number());
+        let namespace = Namespace {
+            metadata: ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() },
+            ..Namespace::default()
+        };
+        let api: Api<Namespace> = Api::all(self.client().await?);
+        answer("create a namespace", api.create(&PostParams::default(), &namespace)).await?;
+        Ok(name)
+    }
+
+    /// Returns the version of kube-apiserver, such as `v1.37.2`.
+    pub fn version(&self) -> &str {
+        &self.site.assets.apiserver.version.text
+    }
+
+    pub(super) async fn launch(settings: ClusterBuilder) -> Result<Self, Error> {
+        // Reads and writes files, and runs both programs for their versions.
+        let prepared = spawn_blocking(|| Self::prepare(settings)).await;
+        let cluster =
+            prepared.map_err(|cause| Error::other("cannot prepare files").caused_by(cause))??;
+        // Fails without TLS, which is better known before anything starts.
+        cluster.client().await?;
+        cluster.start_etcd().await?;
+        cluster.start_apiserver().await?;
+        Ok(cluster)
+    }
+
+    fn prepare(settings: ClusterBuilder) -> Result<Self, Error> {
+        let site = Site::new(settings)?;
+        let authority = Authority::new(site.folder.path())?;
+        let signed = authority.user("admin", Some(MASTERS))?;
+        let path = site.path("admin.kubeconfig");
+        let admin = User::new("admin", &signed, &authority.pem, site.apiserver_port, path)?;
+        let (pair, names) = (Mutex::default(), AtomicUsize::new(1));
+        Ok(Self { pair, site, authority, admin, names })
+    }
+
+    /// Returns a number that nothing else in this cluster has.
+    pub(super) fn number(&self) -> usize {
+        self.names.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Returns a configuration of the admin for requests that are repeated here.
+    pub(super) async fn config_without_retries(&self) -> Result<Config, Error> {
+        let mut config = self.admin.config().await?;
+        config.default_retry = false;
+        Ok(config)
+    }
+}
+
+impl Site {
+    fn new(settings: ClusterBuilder) -> Result<Self, Error> {
+        let assets = Assets::find(settings.assets.clone())?;
+        let folder = tempfile::Builder::new().prefix("kube-weir-cluster-").tempdir();
+        let folder = folder.map_err(Error::io("cannot make a temporary folder"))?;
+        let janitor = Janitor::of(folder.path())?;
+        if let Some(logs) = &settings.logs {
+            fs::create_dir_all(logs)
+                .map_err(Error::io(format!("cannot make {}", logs.display())))?;
+        }
+        let [etcd_port, peer_port, apiserver_port] = free_ports()?;
+        Ok(Self {
+            assets,
+            settings,
+            etcd_port,
+            peer_port,
+            apiserver_port,
+            folder,
+            _janitor: janitor,
+        })
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Returns the folder of etcd's data.
+    pub(super) fn data(&self) -> PathBuf {
+        self.path("etcd")
+    }
+
+    pub(super) fn log(&self, program: &str) -> PathBuf {
+        let folder = self.settings.logs.as_deref();
+        folder.unwrap_or(self.folder.path()).join(format!("{program}.log"))
+    }
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster")
+            .field("version", &self.version())
+            .field("port", &self.site.apiserver_port)
+            .field("folder", &self.site.folder())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Waits for the answer to a request, whose purpose `what` completes "cannot".
+pub(super) async fn answer<T>(
+    what: &str,
+    request: impl Future<Output = kube::Result<T>>,
+) -> Result<T, Error> {
+    let answer = timeout(ANSWER, request).await;
+    let answer =
+        answer.map_err(|_| Error::timeout(format!("cannot {what}: no answer in {ANSWER:?}")))?;
+    answer.map_err(|cause| Error::client(format!("cannot {what}"), cause))
+}
+
+/// Pace and end of a question that is asked again and again.
+pub(super) struct Patience {
+    limit: Duration,
+    deadline: Instant,
+}
+
+impl Patience {
+    pub(super) fn new(limit: Duration) -> Self {
+        Self { limit, deadline: Instant::now() + limit }
+    }
+
+    /// Waits until it is time to ask again, or returns an error if the time is over: `missing` says
+    /// what did not happen.
+    pub(super) async fn again(&self, missing: impl FnOnce() -> String) -> Result<(), Error> {
+        if Instant::now() < self.deadline {
+            sleep(Duration::from_millis(10)).await;
+            return Ok(());
+        }
+        Err(Error::timeout(format!("{} within {:?}", missing(), self.limit)))
+    }
+}
+
+/// Returns ports that nobody listens on, below the range that systems take for outgoing
+/// connections: a client that tries to connect while the server is down could otherwise be given
+/// the port of the server.
+fn free_ports<const N: usize>() -> Result<[u16; N], Error> {
+    let mut ports = [0; N];
+    let mut taken = Vec::new(); // held until all are found, so that no two are the same
+    for port in &mut ports {
+        let listener = (0..1000).find_map(|_| {
+            let random = RandomState::new().build_hasher().finish();
+            let port = 20_000 + u16::try_from(random % 10_000).ok()?;
+            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()
+        });
+        let listener = listener.ok_or_else(|| Error::other("no free port"))?;
+        *port = listener.local_addr().map_err(Error::io("cannot find a free port"))?.port();
+        taken.push(listener);
+    }
+    Ok(ports)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn free_ports_differ() {
+        let ports = free_ports::<20>().unwrap();
+        let distinct: std::collections::BTreeSet<_> = ports.iter().collect();
+        assert_eq!(distinct.len(), ports.len());
+        assert!(ports.iter().all(|port| (20_000..30_000).contains(port)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_ends_at_its_limit() {
+        let begun = Instant::now();
+        let patience = Patience::new(Duration::from_secs(1));
+        let error = loop {
+            if let Err(error) = patience.again(|| "nothing happened".to_owned()).await {
+                break error;
+            }
+        };
+        assert_eq!(begun.elapsed(), Duration::from_secs(1));
+        assert!(error.is_timeout());
+        assert_eq!(error.to_string(), "nothing happened within 1s");
+    }
+
+    /// Compiles only if each future can be spawned.
+    #[expect(dead_code, clippy::let_underscore_future, reason = "it need not run")]
+    fn futures_are_send(cluster: &Cluster, user: &User, backup: &super::super::Backup) {
+        fn sent<T: Send>(future: T) -> T {
+            future
+        }
+        let grant = super::super::Grant::cluster_wide();
+        let _ = sent(Cluster::start());
+        let _ = sent(cluster.namespace("a"));
+        let _ = sent(cluster.install([]));
+        let _ = sent(cluster.start_apiserver());
+        let _ = sent(cluster.stop_apiserver());
+        let _ = sent(cluster.start_etcd());
+        let _ = sent(cluster.pause_apiserver());
+        let _ = sent(cluster.compact());
+        let _ = sent(cluster.backup());
+        let _ = sent(cluster.restore(backup));
+        let _ = sent(user.client());
+        let granted = sent(cluster.grant(user, grant));
+        let _ = sent(async { cluster.revoke(granted.await?).await });
+    }
+}

@@ -1,0 +1,74 @@
+//! The command lines of the two programs.
+
+use std::{ffi::OsString, path::PathBuf, process::Command};
+
+use super::{certs, instance::Site};
+
+pub(super) fn etcd(site: &Site) -> Command {
+    let program = &site.assets.etcd;
+    let client = format!("http://127.0.0.1:{}", site.etcd_port);
+    let peer = format!("http://127.0.0.1:{}", site.peer_port);
+    let mut command = Command::new(&program.path);
+    command
+        .arg("--name=test")
+        .arg(flag("--data-dir", site.data()))
+        .arg(format!("--listen-client-urls={client}"))
+        .arg(format!("--advertise-client-urls={client}"))
+        .arg(format!("--listen-peer-urls={peer}"))
+        .arg(format!("--initial-advertise-peer-urls={peer}"))
+        .arg(format!("--initial-cluster=test={peer}"))
+        // Data need not survive the machine, only the process.
+        .arg("--unsafe-no-fsync");
+    // Without it the bookmarks of a kind that does not change stand still for 10 minutes.
+    if program.version.is_at_least(3, 6) {
+        command.arg("--watch-progress-notify-interval=5s");
+    } else if program.version.is_at_least(3, 5) {
+        command.arg("--experimental-watch-progress-notify-interval=5s");
+    }
+    command.args(&site.settings.etcd_args);
+    command
+}
+
+pub(super) fn apiserver(site: &Site) -> Command {
+    let program = &site.assets.apiserver;
+    let path = |name| site.path(name);
+    let mut command = Command::new(&program.path);
+    command
+        .arg(format!("--etcd-servers=http://127.0.0.1:{}", site.etcd_port))
+        // Tests compact when they want to.
+        .arg("--etcd-compaction-interval=0")
+        .args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"])
+        // The server does not list a loopback address as an endpoint of itself: list none.
+        .arg("--endpoint-reconciler-type=none")
+        .arg(format!("--secure-port={}", site.apiserver_port))
+        .arg("--service-cluster-ip-range=10.0.0.0/24")
+        .arg(flag("--cert-dir", path("generated")))
+        .arg(flag("--tls-cert-file", path(certs::SERVER.0)))
+        .arg(flag("--tls-private-key-file", path(certs::SERVER.1)))
+        .arg(flag("--client-ca-file", path(certs::CA)))
+        .arg("--authorization-mode=RBAC")
+        .arg("--service-account-issuer=https://127.0.0.1")
+        .arg(flag("--service-account-key-file", path(certs::TOKENS.0)))
+        .arg(flag("--service-account-signing-key-file", path(certs::TOKENS.1)))
+        // No controller makes the service accounts that it would require of every pod.
+        .arg("--disable-admission-plugins=ServiceAccount")
+        .arg("--allow-privileged=true");
+    // Without it a stopping server leaves its watches open until it is killed.
+    if program.version.is_at_least(1, 27) {
+        command.arg("--shutdown-watch-termination-grace-period=1s");
+    }
+    let gates = &site.settings.feature_gates;
+    if !gates.is_empty() {
+        let gates: Vec<_> = gates.iter().map(|(name, on)| format!("{name}={on}")).collect();
+        command.arg(format!("--feature-gates={}", gates.join(",")));
+    }
+    command.args(&site.settings.apiserver_args);
+    command
+}
+
+fn flag(name: &str, path: PathBuf) -> OsString {
+    let mut flag = OsString::from(name);
+    flag.push("=");
+    flag.push(path);
+    flag
+}
