@@ -111,6 +111,7 @@ impl Error {
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
     /// let mut pods = watch(Api::<Pod>::all(ApiServer::new().client())).namespace("no/namespace");
+    /// assert!(pods.next().await.is_some_and(|item| item.is_ok()), "the scope");
     /// let item = pods.next().await.expect("an item");
     /// assert!(item.unwrap_err().is_namespace());
     /// assert!(pods.next().await.is_none());

@@ -111,19 +111,17 @@ impl Page {
                     let field = self.parse(|scanner| field(scanner, nth)).await?;
                     match field.as_deref() {
                         None => return self.check().map(|()| None),
-                        Some("items") => match self.incoming.bytes().first() {
-                            Some(b'[') => {
-                                self.has_items = true;
+                        Some("items") => {
+                            self.has_items = true;
+                            if self.incoming.bytes().first() == Some(&b'[') {
                                 self.incoming.take(1);
                                 self.types =
                                     Types::new(self.api_version.as_deref(), self.item_kind());
                                 self.place = Place::Item(Nth::First);
+                            } else {
+                                self.parse(null).await?;
                             }
-                            _ => {
-                                self.parse(|scanner| scanner.null()).await?;
-                                self.has_items = true;
-                            }
-                        },
+                        }
                         Some("metadata") => self.meta = self.value().await?.unwrap_or_default(),
                         Some("apiVersion") => self.api_version = self.value().await?,
                         Some("kind") => self.kind = self.value().await?,
@@ -133,7 +131,7 @@ impl Page {
                             let value = self.value().await?;
                             self.status.insert(name.to_owned(), value.unwrap_or_default());
                         }
-                        Some(_) => self.parse(|scanner| scanner.skip_value()).await?,
+                        Some(_) => self.parse(skip_value).await?,
                     }
                 }
                 Place::Item(nth) => {
@@ -184,7 +182,7 @@ impl Page {
         read: impl Fn(&[u8], &Types) -> Result<(T, usize), Fault>,
     ) -> Result<T, Error> {
         if self.incoming.bytes().first() != Some(&b'{') {
-            self.whole(|scanner| scanner.skip_value()).await?;
+            self.whole(skip_value).await?;
         }
         self.incoming.prefetch();
         let mut found = read(self.incoming.bytes(), &self.types);
@@ -204,13 +202,11 @@ impl Page {
         let mut skip = Skip::new();
         let mut searched = 1;
         loop {
-            match skip.step(&self.incoming.bytes()[searched..]) {
-                Some(end) => return Ok(searched + end),
-                None => {
-                    searched = self.incoming.bytes().len();
-                    self.more().await?;
-                }
+            if let Some(end) = skip.step(&self.incoming.bytes()[searched..]) {
+                return Ok(searched + end);
             }
+            searched = self.incoming.bytes().len();
+            self.more().await?;
         }
     }
 
@@ -260,6 +256,14 @@ impl Page {
     fn malformed(&self) -> Error {
         self.incoming.broken("a list is not valid JSON")
     }
+}
+
+fn skip_value(scanner: &mut Scanner<'_>) -> Result<(), Fault> {
+    scanner.skip_value()
+}
+
+fn null(scanner: &mut Scanner<'_>) -> Result<(), Fault> {
+    scanner.null()
 }
 
 /// Steps over the name of a field, up to its value; `None` at the end of the object.

@@ -105,7 +105,8 @@ impl<K> Query<K> {
             let namespace = meta.namespace.unwrap_or_default().to_owned();
             Item::Known { namespace, name: meta.name.to_owned() }
         } else if self.selects(&json) {
-            self.decode(&json, Some(types)).map_or_else(Item::Undecodable, Item::Object)
+            let is_utf8 = matches!(json, Cow::Borrowed(_));
+            self.decode(&json, is_utf8, Some(types)).map_or_else(Item::Undecodable, Item::Object)
         } else {
             Item::LeftOut
         };
@@ -140,10 +141,12 @@ impl<K> Query<K> {
         ObjectMetaRef::of(json).ok().filter(|meta| store.has(meta))
     }
 
-    fn decode(&self, json: &Cow<'_, str>, types: Option<&Types>) -> Result<K, Error> {
-        let decoded = match json {
-            Cow::Borrowed(json) => (self.decode.whole)(&self.filter, json, types),
-            Cow::Owned(_) => Err(de::Error::custom("not UTF-8")),
+    /// Decodes an object, unless its text had to be mended to be UTF-8.
+    fn decode(&self, json: &str, is_utf8: bool, types: Option<&Types>) -> Result<K, Error> {
+        let decoded = if is_utf8 {
+            (self.decode.whole)(&self.filter, json, types)
+        } else {
+            Err(de::Error::custom("not UTF-8"))
         };
         decoded.map_err(|cause| match ObjectMetaRef::of(json) {
             Ok(own) => Error::undecodable(own.namespace.unwrap_or_default(), own.name, &cause),
@@ -178,12 +181,8 @@ impl<K> Query<K> {
                 Read::Failed(Status::read(json.as_bytes()).into_error(&what, None))
             }
             kind @ (ADDED | MODIFIED | DELETED) => {
-                // A line that is no UTF-8 was copied to be read, which is no object to decode.
-                let json = match &line {
-                    Cow::Borrowed(_) => Cow::Borrowed(json),
-                    Cow::Owned(_) => Cow::Owned(json.to_owned()),
-                };
-                self.change(kind, &json, listing).unwrap_or_else(failed)
+                let is_utf8 = matches!(line, Cow::Borrowed(_));
+                self.change(kind, json, is_utf8, listing).unwrap_or_else(failed)
             }
             // Taken for any of the others, it would make the store wrong for good.
             _ => failed("an event is of an unknown type"),
@@ -194,7 +193,8 @@ impl<K> Query<K> {
     fn change(
         &self,
         kind: &str,
-        json: &Cow<'_, str>,
+        json: &str,
+        is_utf8: bool,
         listing: bool,
     ) -> Result<Read<K>, &'static str>
     where
@@ -208,7 +208,7 @@ impl<K> Query<K> {
             return Ok(Read::Known { namespace, name: own.name.to_owned() });
         }
         let kind = if self.selects(json) { kind } else { DELETED };
-        let error = match self.decode(json, None) {
+        let error = match self.decode(json, is_utf8, None) {
             Ok(object) => return event(kind, object, listing),
             Err(error) => error,
         };

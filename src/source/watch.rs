@@ -407,7 +407,8 @@ impl<K> Watch<K> {
     /// let _ = tokio::time::timeout(Duration::from_secs(1), changes.next()).await;
     /// let requests = server.requests();
     /// let (_, asked) = requests[1].split_once("timeoutSeconds=").unwrap();
-    /// assert!((60..=120).contains(&asked.split('&').next().unwrap().parse()?));
+    /// let asked: u64 = asked.split('&').next().unwrap().parse()?;
+    /// assert!((60..=120).contains(&asked));
     /// # Ok(()) }
     /// ```
     pub fn watch_timeout(mut self, timeout: Duration) -> Self {

@@ -44,7 +44,7 @@ impl<K> Part<K> {
 
 /// All collections, by namespace.
 pub(super) struct Parts<K> {
-    parts: Vec<Part<K>>,
+    all: Vec<Part<K>>,
     /// Whether the stream says which collections it has. One that doesn't has those that it names.
     is_scoped: bool,
     /// Whether all collections are known.
@@ -61,32 +61,32 @@ pub(super) struct Left {
 
 impl<K: Lookup> Parts<K> {
     pub(super) fn new() -> Self {
-        Self { parts: Vec::new(), is_scoped: false, is_settled: true, changed: Vec::new() }
+        Self { all: Vec::new(), is_scoped: false, is_settled: true, changed: Vec::new() }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.parts.len()
+        self.all.len()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Part<K>> {
-        self.parts.iter()
+        self.all.iter()
     }
 
     pub(super) fn at(&mut self, at: usize) -> &mut Part<K> {
-        if !std::mem::replace(&mut self.parts[at].is_changed, true) {
+        if !std::mem::replace(&mut self.all[at].is_changed, true) {
             self.changed.push(at);
         }
-        &mut self.parts[at]
+        &mut self.all[at]
     }
 
     /// Returns the place of the collection that an object of a namespace belongs to.
     #[inline]
     pub(super) fn of(&mut self, namespace: &str) -> Option<usize> {
-        if self.parts.is_empty() && !self.is_scoped {
+        if self.all.is_empty() && !self.is_scoped {
             return self.named(&Collection::cluster());
         }
         // The whole cluster comes first, and is alone.
-        if self.parts.first().is_some_and(|part| part.collection.has(namespace)) {
+        if self.all.first().is_some_and(|part| part.collection.has(namespace)) {
             return Some(0);
         }
         self.find(Some(namespace)).ok()
@@ -98,7 +98,7 @@ impl<K: Lookup> Parts<K> {
             Ok(at) => Some(at),
             Err(_) if self.is_scoped => None,
             Err(at) => {
-                self.parts.insert(at, Part::new(collection.clone()));
+                self.all.insert(at, Part::new(collection.clone()));
                 self.all_changed();
                 Some(at)
             }
@@ -111,28 +111,28 @@ impl<K: Lookup> Parts<K> {
             Some(namespace) => self.find(Some(namespace)).ok(),
             None => match error.object() {
                 Some((namespace, _)) => self.of(namespace),
-                None if self.parts.is_empty() && !self.is_scoped => self.of(""),
+                None if self.all.is_empty() && !self.is_scoped => self.of(""),
                 None => self.find(None).ok(),
             },
         }
     }
 
     fn find(&self, namespace: Option<&str>) -> Result<usize, usize> {
-        self.parts.binary_search_by(|part| part.collection.namespace().cmp(&namespace))
+        self.all.binary_search_by(|part| part.collection.namespace().cmp(&namespace))
     }
 
     /// Takes over the collections of a scope, which come in order.
     pub(super) fn follow(&mut self, collections: &[Collection], is_settled: bool) -> Left {
         self.is_scoped = true;
         self.is_settled = is_settled;
-        let mut before = std::mem::take(&mut self.parts).into_iter().peekable();
+        let mut before = std::mem::take(&mut self.all).into_iter().peekable();
         let mut left = Vec::new();
         for collection in collections {
             while let Some(gone) = before.next_if(|part| part.collection < *collection) {
                 left.push(gone.collection);
             }
             let kept = before.next_if(|part| part.collection == *collection);
-            self.parts.push(kept.unwrap_or_else(|| Part::new(collection.clone())));
+            self.all.push(kept.unwrap_or_else(|| Part::new(collection.clone())));
         }
         left.extend(before.map(|part| part.collection));
         self.all_changed();
@@ -140,45 +140,45 @@ impl<K: Lookup> Parts<K> {
     }
 
     fn all_changed(&mut self) {
-        self.changed = (0..self.parts.len()).collect();
-        self.parts.iter_mut().for_each(|part| part.is_changed = true);
+        self.changed = (0..self.all.len()).collect();
+        self.all.iter_mut().for_each(|part| part.is_changed = true);
     }
 
     /// Returns the collections that changed since this was last asked.
     pub(super) fn take_changed(&mut self, now: Instant) -> Vec<&Part<K>> {
         let changed = std::mem::take(&mut self.changed);
         for at in &changed {
-            let part = &mut self.parts[*at];
+            let part = &mut self.all[*at];
             part.is_changed = false;
             if std::mem::take(&mut part.is_heard) {
                 part.status.last_word = Some(now);
             }
         }
-        changed.into_iter().map(|at| &self.parts[at]).collect()
+        changed.into_iter().map(|at| &self.all[at]).collect()
     }
 
     pub(super) fn is_complete(&self) -> bool {
-        self.is_settled && self.parts.iter().all(|part| part.status.is_complete)
+        self.is_settled && self.all.iter().all(|part| part.status.is_complete)
     }
 
     /// Returns the failure that goes on for the longest time.
     pub(super) fn failing(&self) -> Option<(Error, Instant)> {
-        let failing = self.parts.iter().filter_map(|part| part.status.failing.as_ref());
+        let failing = self.all.iter().filter_map(|part| part.status.failing.as_ref());
         failing.min_by_key(|(_, since)| *since).cloned()
     }
 
     /// Returns since when all collections are connected, if they are.
     pub(super) fn connected(&self) -> Option<Instant> {
-        let all = self.parts.iter().map(|part| part.status.connected);
+        let all = self.all.iter().map(|part| part.status.connected);
         all.reduce(|one, other| one.zip(other).map(|(one, other)| one.max(other))).flatten()
     }
 
     /// Returns how many objects are set aside in lists.
     pub(super) fn pending(&self) -> usize {
-        self.parts.iter().filter_map(|part| part.list.as_ref()).map(List::len).sum()
+        self.all.iter().filter_map(|part| part.list.as_ref()).map(List::len).sum()
     }
 
     pub(super) fn is_listing(&self) -> bool {
-        self.parts.iter().any(|part| part.list.is_some())
+        self.all.iter().any(|part| part.list.is_some())
     }
 }

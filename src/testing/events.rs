@@ -118,7 +118,7 @@ impl<K> Events<K> {
         let restarted = WatchEvent::Restarted { collection: collection.clone(), anew: false };
         let begun = self.event(restarted);
         let objects = objects.into_iter().map(WatchEvent::Listed);
-        let listed = objects.fold(begun, |own, event| own.event(event));
+        let listed = objects.fold(begun, Self::event);
         listed.event(WatchEvent::ListComplete { collection, version: None })
     }
 

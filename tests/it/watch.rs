@@ -6,7 +6,7 @@ use futures::{Stream, StreamExt, stream::FusedStream};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{
     Api,
-    runtime::watcher::{self, Event, watcher},
+    runtime::watcher::{self, watcher},
 };
 use kube_weir::{
     Change, Error, EventStreamExt, FieldFilter, FieldSelector, Gvr, IndexBy, Snapshot, Store,
