@@ -17,7 +17,8 @@
 //! * **Read only.** Writing is `kube::Api`'s affair. [`wait_for`](crate::Store::wait_for) tells when a
 //!   write has arrived.
 //! * **Tokio only.** All time is [`tokio::time`], so that tests can stop it.
-//! * **JSON only.** Neither CBOR nor protobuf is asked for.
+//! * **JSON only.** Neither CBOR nor protobuf is asked for. Watches ask for no compression: since 1.37
+//!   the API server compresses each event by itself, which kube's client can't read.
 //!
 //! # What a world's moment is
 //!
@@ -35,15 +36,18 @@
 //!   [KEP-5504](https://kep.k8s.io/5504) allows. With an aggregated API server that has others,
 //!   [`wait_for`](crate::Store::wait_for) and [`Fetching`](crate::Fetching) know only whether two are
 //!   the same.
-//! * **A deletion that can't be decoded** doesn't say what is gone, so the kind is listed again.
+//! * **A restored backup of etcd** is another history with the same numbers. It is found by versions
+//!   that go back, by silence, and by the newest object after an outage: see
+//!   [`Watch`](crate::Watch#restored-backups), also for the case that nothing shows.
 //! * **Rights that are taken away** from a running watch show at its next request, which is after
 //!   [`watch_timeout`](crate::Watch::watch_timeout) at the latest.
 //!
 //! # Several namespaces
 //!
-//! They are one watch each, behind one stream. Hundreds of them are hundreds of connections' worth
-//! of streams: beyond some dozens, a watch of the whole cluster with a label selector costs less. If
-//! one of them loses its history (410), all are listed again; consumers see the net difference.
+//! Each is a list and a watch of its own, behind one stream. Hundreds of them are hundreds of
+//! connections' worth of streams: beyond some dozens, a watch of the whole cluster with a label
+//! selector costs less. At most 16 lists wait for their first byte at once. A snapshot shows each
+//! namespace at a version of its own.
 //!
 //! # Indexes
 //!
