@@ -131,7 +131,7 @@ impl<S, K: Lookup> Indexed<S, K> {
     /// asked for, and once it can be listed its objects are created, as [`Change::Live`]. If it is
     /// removed, its objects are deleted after 30 seconds in which nothing else was answered.
     ///
-    /// That its CRD is not installed is no failure then: only [`Store::explain`] shows it. Other
+    /// A CRD that is not installed is no failure then: only [`Store::explain`] shows it. Other
     /// refusals are failures, as ever, unless [`optional_if`](Self::optional_if) forgives them. Of
     /// several namespaces, those that can't be listed are left out after the deadline, as with
     /// [`SyncPolicy::partial`].
@@ -292,7 +292,7 @@ where
                 }
                 Poll::Ready(Some(item)) => item.into_event().and_then(|event| writer.apply(event)),
             };
-            // What came before a failure is published before it.
+            // A failure goes out behind the changes that came before it.
             let (first, Failed { item, applied }) = match applied {
                 Ok(applied) => (None, Failed { item: None, applied }),
                 Err(error) => (publish(writer), writer.failed(error)),

@@ -48,7 +48,7 @@ struct Inner {
     object: Option<(String, String)>,
     /// The namespace whose list or watch failed.
     namespace: Option<Arc<str>>,
-    /// Whether the store that met it first has logged it.
+    /// Set by the store that has logged it.
     is_logged: bool,
     path: Option<PathError>,
     /// Which kind of a world it is about, and what it says without the name.

@@ -2,8 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-/// One of the parts that a watch consists of: the objects of one namespace, or those of the whole
-/// cluster.
+/// A part of a watch: the objects of one namespace, or of the whole cluster.
 ///
 /// Each has its own list, watch, resume point and failures. [`WatchEvent`](crate::WatchEvent)s and
 /// the [status](crate::Store::collections) of a store name it.

@@ -8,7 +8,7 @@ use kube::runtime::watcher::Event;
 pub(crate) use self::scope::Context;
 pub use self::{collection::Collection, scope::Scope};
 
-/// One event of a watch, as [`Watch`](crate::Watch) yields it and `index` takes it in.
+/// An event of a watch, as [`Watch`](crate::Watch) yields it and `index` takes it in.
 ///
 /// It has room for what kube's [`Event`] lacks: the collection (namespace) that a list is of, how
 /// far the watch is, and objects that need not be decoded. kube's events are taken as well; `from`
@@ -54,7 +54,7 @@ pub enum WatchEvent<K> {
     Restarted {
         /// The collection.
         collection: Collection,
-        /// Whether the list shows another history than the objects and versions seen so far: etcd
+        /// True if the list shows another history than the objects and versions seen so far: etcd
         /// was restored from a backup, or the kind is served in another version.
         anew: bool,
     },

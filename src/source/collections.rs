@@ -36,13 +36,13 @@ pub(super) struct Collections<K> {
     query: Arc<Query<K>>,
     phase: Phase,
     members: Members,
-    /// Those that run, by their collection.
+    /// The streams that run, by their collection.
     running: BTreeMap<Collection, Running>,
     /// The one that yielded last. It is polled first, as long as it has something.
     current: Option<Own<K>>,
     turn: usize,
     waiting: FuturesUnordered<StreamFuture<Own<K>>>,
-    /// What is to be yielded before all else, the last first.
+    /// Items to yield before all else, the last first.
     first: Vec<Item<K>>,
     next_id: u64,
 }
@@ -149,7 +149,7 @@ impl<K: Lookup + Send + 'static> Collections<K> {
         let is_known = targets.is_some();
         let collections = targets.into_iter().flatten().map(|target| target.collection);
         let collections = collections.filter(|own| namespaces::is_valid(own)).collect();
-        // Of a watch that ends at once nothing is ever complete.
+        // A watch that ends at once is never complete.
         let is_known = is_known && !matches!(self.phase, Phase::Ended);
         Scope::of(collections, is_known, self.query.context())
     }

@@ -28,7 +28,7 @@ use crate::error::{Error, Reason};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Gvr {
     group: String,
-    /// Those that will do, the best first. Empty: any.
+    /// The versions that will do, the best first. Empty: any.
     versions: Vec<String>,
     plural: String,
 }

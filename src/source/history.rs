@@ -14,7 +14,7 @@ use crate::{
 
 /// The history of the server, compared with what a watch has seen.
 pub(super) enum Verdict {
-    /// As far as one request can show, it is the same.
+    /// The same, as far as one request can show.
     Same,
     /// It is another one: etcd was restored from a backup.
     Lost,

@@ -53,7 +53,7 @@ enum Source {
     /// The whole cluster, which is no set.
     Cluster,
     Set(Arc<watch::Sender<Set>>),
-    /// Those that have the labels, found by a watch of their own.
+    /// The namespaces that have the labels, found by a watch of their own.
     Labelled(LabelSelector),
 }
 
@@ -97,7 +97,7 @@ impl Namespaces {
 
     /// Returns a handle that changes the set while the watch runs. [Example](Namespaces).
     ///
-    /// That of all namespaces, or of those with certain labels, changes nothing.
+    /// The handle of all namespaces, or of those with certain labels, changes nothing.
     pub fn handle(&self) -> NamespacesHandle {
         match &self.source {
             Source::Set(set) => NamespacesHandle(Arc::clone(set)),

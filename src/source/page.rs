@@ -27,7 +27,7 @@ pub(super) struct Page {
     api_version: Option<String>,
     kind: Option<String>,
     has_items: bool,
-    /// What a `Status` says, if the answer is one.
+    /// The fields of a `Status`, if the answer is one.
     status: Map<String, Value>,
     /// What the fields say that came before the items.
     types: Types,
@@ -38,7 +38,7 @@ pub(super) struct Page {
 pub(super) struct Expected {
     /// The kind of the objects, if it is known.
     pub(super) kind: Option<String>,
-    /// Whether the list must have a resourceVersion.
+    /// True if the list must have a resourceVersion.
     pub(super) is_versioned: bool,
 }
 

@@ -78,7 +78,7 @@ pub(super) struct Query<K> {
     pub(super) poll: Option<Duration>,
     pub(super) decode: Decode<K>,
     pub(super) stored: Option<Arc<dyn Stored>>,
-    /// Whether this server was found to have no streaming lists. All collections share it.
+    /// Set once this server was found to have no streaming lists. All collections share it.
     no_streaming: Arc<AtomicBool>,
     budget: Arc<Semaphore>,
 }
@@ -88,7 +88,7 @@ pub(super) struct Query<K> {
 pub(super) enum Part<'p> {
     /// A page: the first one, or that of a continue token.
     Page(Option<&'p str>),
-    /// One object at most, to see how far the server is: the one of a name, or any.
+    /// At most one object, to see how far the server is: that of a name, or any.
     One(Option<&'p str>),
 }
 

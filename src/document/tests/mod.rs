@@ -88,7 +88,7 @@ fn nesting_is_limited_as_in_serde_json() {
             let text = format!(r#"{{"metadata":{{"name":"x"}},"v":{deep}}}"#);
             let decodes = serde_json::from_str::<Value>(&text).is_ok();
             assert_eq!(Document::from_json(&text).is_ok(), decodes, "{depth}");
-            // What is left out is only stepped over.
+            // Ignored fields are only stepped over.
             let filter = FieldFilter::new(["v"]).unwrap();
             assert!(Document::decode(&filter, &text, None).is_ok(), "{depth}");
         }
