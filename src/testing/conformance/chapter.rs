@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::testing::{Fault, On, Verb};
+use crate::testing::{Answer, Fault, On, Verb};
 
 /// A part of a [`Life`](super::Life): something that happens to the server, or between it and the
 /// stream, while objects come, change and go.
@@ -46,6 +46,9 @@ pub enum Chapter {
     BrokenLists,
     /// Lists and watches are answered 403, 429, 500 and 503, and connections refused.
     Refusals,
+    /// Something between answers in the place of the server: a page, JSON that is no list, a 502, or
+    /// nothing at all.
+    Imposters,
     /// An object can't be decoded, in a watch and in a list.
     Undecodable,
     /// A watch falls silent and stays open.
@@ -64,7 +67,7 @@ pub enum Chapter {
 
 impl Chapter {
     /// All chapters, in their order: [example](Chapter).
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Load,
         Self::Changes,
         Self::Relist,
@@ -73,6 +76,7 @@ impl Chapter {
         Self::Compaction,
         Self::BrokenLists,
         Self::Refusals,
+        Self::Imposters,
         Self::Undecodable,
         Self::Silence,
         Self::OutOfOrder,
@@ -102,6 +106,8 @@ impl Chapter {
                 once(Verb::Watch, Fault::Torn { after_events: 1 }),
                 once(Verb::Watch, Fault::Cut { after_bytes: 50 }),
                 once(Verb::Watch, Fault::Lost),
+                once(Verb::Watch, Fault::End { after_events: 1 }),
+                once(Verb::Watch, Fault::LateHead(Duration::from_secs(2))),
             ],
             Self::Compaction => vec![
                 once(Verb::Watch, Fault::status(410)),
@@ -120,6 +126,17 @@ impl Chapter {
                 all.extend(both(1, Fault::too_many_requests(Duration::from_secs(3))));
                 all.extend(both(1, Fault::status(403)));
                 all.extend(both(2, Fault::Refused));
+                all
+            }
+            Self::Imposters => {
+                let page =
+                    Answer::new(200).header("content-type", "text/html").chunk("<html></html>");
+                let health = Answer::json(200, &serde_json::json!({ "status": "ok" }));
+                let mut all = Vec::new();
+                all.extend(both(1, Fault::Answer(page)));
+                all.extend(both(1, Fault::Answer(health)));
+                all.extend(both(1, Fault::status(502)));
+                all.push(once(Verb::Watch, Fault::End { after_events: 0 }));
                 all
             }
             Self::Silence => vec![once(Verb::Watch, Fault::Stall { after_events: 1 })],
