@@ -115,7 +115,7 @@ pub struct StoreStatus {
 pub struct CollectionStatus {
     /// The collection.
     pub collection: Collection,
-    /// Whether it was listed once.
+    /// True once it was listed.
     pub is_complete: bool,
     /// Since when the API server sends what happens in it.
     pub connected: Option<Instant>,
@@ -125,7 +125,7 @@ pub struct CollectionStatus {
     pub last_word: Option<Instant>,
     /// Up to which version everything was seen, or less.
     pub resource_version: Option<String>,
-    /// Whether the server has another history than the objects that are shown.
+    /// True while the objects that are shown are of a history that the server has lost.
     pub(crate) is_outdated: bool,
 }
 

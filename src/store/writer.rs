@@ -35,7 +35,7 @@ pub(crate) struct Writer<K> {
     published: Snapshot<K>,
     /// How often `working` was changed since it was last published.
     changes: usize,
-    /// Whether the pipeline's identity changed since then.
+    /// Set once the pipeline's identity changed since then.
     is_renamed: bool,
     parts: Parts<K>,
     phase: Phase,
@@ -45,13 +45,13 @@ pub(crate) struct Writer<K> {
     /// Objects whose newest version would not decode. Removals from this set are published together
     /// with the snapshot that contains the repaired object.
     stale: Arc<BTreeSet<(String, String)>>,
-    /// Whether anything is to be published beside the snapshot.
+    /// The changes in the sync state since it was last published.
     news: News,
     /// A failure of no collection, such as that of the watch of `Namespaces`.
     outside: Option<(Error, Instant)>,
     /// The failure that goes on for the longest time.
     failing: Option<(Error, Instant)>,
-    /// Whether a list was coming in when the stores were last informed.
+    /// True if a list was coming in when the stores were last informed.
     listing: bool,
     last_error: Option<Error>,
     progress: u64,
@@ -64,7 +64,7 @@ pub(crate) struct Writer<K> {
     outage: trace::Outage,
 }
 
-/// Whether a refusal is forgiven.
+/// Decides whether a refusal is forgiven.
 pub(crate) type Forgiven = dyn Fn(&Error) -> bool + Send + Sync;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,6 @@ struct News {
     progress: bool,
     /// Something failed, or recovered, or the collections are others.
     other: bool,
-    failed: bool,
 }
 
 /// The effect of an event or a failure.
@@ -236,7 +235,7 @@ impl<K: Lookup> Writer<K> {
                 let Some(at) = self.parts.named(&collection) else {
                     return Err(foreign(&collection));
                 };
-                return Ok(self.complete(at, version));
+                return Ok(self.complete(at, version.as_deref()));
             }
             WatchEvent::Applied(object) => {
                 let object = named(object)?;
@@ -302,7 +301,6 @@ impl<K: Lookup> Writer<K> {
     fn take_failure(&mut self, error: Error) -> Failed<K> {
         let at = self.parts.of_failure(&error);
         self.news.other = true;
-        self.news.failed = true;
         if error.is_undecodable() {
             let object = error.object();
             let object = object.map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
@@ -429,9 +427,6 @@ impl<K: Lookup> Writer<K> {
         }
         if self.failing.is_none() {
             self.outage.ends(&self.working.context().origin, now);
-            if news.heard && !news.failed {
-                self.last_error = None;
-            }
         }
         let health = news.other.then(|| {
             let connected = self.parts.connected().filter(|_| self.failing.is_none());
@@ -441,7 +436,9 @@ impl<K: Lookup> Writer<K> {
         let lists =
             (news.other || self.listing).then(|| (self.parts.pending(), self.parts.is_listing()));
         self.listing = lists.is_some_and(|(_, listing)| listing);
-        let (last_error, stale) = (self.last_error.clone(), Arc::clone(&self.stale));
+        let failing = self.failing.as_ref().map(|(error, _)| error);
+        let last_error = self.last_error.as_ref().or(failing).cloned();
+        let stale = Arc::clone(&self.stale);
         let (progress, last_word) = (self.progress, self.last_word);
         let all = self.parts.len();
         let changed = self.parts.take_changed(now);
@@ -483,6 +480,7 @@ impl<K: Lookup> Writer<K> {
         self.news.progress |= !status.is_complete;
         // Parts of a list prove nothing: it may fail again and again.
         if part.list.is_none() {
+            self.last_error = None;
             part.missing_since = None;
             if status.failing.take().is_some() || status.connected.is_none() {
                 self.news.other = true;
@@ -522,7 +520,7 @@ impl<K: Lookup> Writer<K> {
     }
 
     /// The list of a collection is complete: it becomes the state, by way of what differs.
-    fn complete(&mut self, at: usize, version: Option<String>) -> Applied<K> {
+    fn complete(&mut self, at: usize, version: Option<&str>) -> Applied<K> {
         let now = Instant::now();
         let part = self.parts.at(at);
         let Listed { objects, undecodable, is_all_named } =
@@ -535,14 +533,15 @@ impl<K: Lookup> Writer<K> {
         let namespace = collection.namespace().map(str::to_owned);
         part.missing_since = None;
         part.is_heard = true;
+        self.last_error = None;
         self.news.heard = true;
         self.news.progress = true;
         self.news.other = true;
         if version.is_some() {
-            self.parts.at(at).status.resource_version.clone_from(&version);
-            self.reached(at, version.as_deref());
+            self.parts.at(at).status.resource_version = version.map(str::to_owned);
+            self.reached(at, version);
         } else {
-            // What comes in order is a lower bound.
+            // The versions of events in order are a lower bound.
             for object in &objects {
                 self.reached(at, object.resource_version().as_deref());
             }

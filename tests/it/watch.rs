@@ -692,7 +692,7 @@ async fn a_watch_that_is_not_answered_is_noticed_as_soon() {
     let start = Instant::now();
     let error = next(&mut changes).await.unwrap_err();
     assert!(error.is_timeout(), "{error:?}");
-    assert!(start.elapsed() <= Duration::from_secs(7), "{:?}", start.elapsed());
+    assert!(start.elapsed() <= Duration::from_secs(9), "{:?}", start.elapsed());
     server.apply(&config("a/y", "web")).unwrap();
     let (_, change) = next_change(&mut changes).await;
     assert_eq!(names(change.snapshot()), ["a/x", "a/y"]);
