@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -82,6 +83,8 @@ struct Labelled {
     listed: Option<Vec<Collection>>,
     names: Vec<Collection>,
     is_known: bool,
+    /// Whether the last that came was a failure.
+    fails: bool,
 }
 
 impl<K: Lookup + Send + 'static> Collections<K> {
@@ -94,7 +97,7 @@ impl<K: Lookup + Send + 'static> Collections<K> {
             watch.query.backoff = query.backoff;
             let watch = watch.keys_only(&[]);
             let (listed, names) = (None, Vec::new());
-            Members::Labelled(Box::new(Labelled { watch, listed, names, is_known: false }))
+            Members::Labelled(Box::new(Labelled { watch, listed, names, is_known: false, fails: false }))
         } else if let Some(changes) = query.namespaces.changes() {
             Members::Set(WatchStream::from_changes(changes).map(drop).boxed())
         } else {
@@ -191,8 +194,8 @@ impl<K: Lookup + Send + 'static> Collections<K> {
                 changed
             }
             Members::Labelled(own) => {
-                let (changed, failures) = own.poll(cx);
-                self.first.extend(failures.into_iter().map(Err));
+                let (changed, failure) = own.poll(cx);
+                self.first.extend(failure.map(Err));
                 changed
             }
         }
@@ -320,22 +323,31 @@ impl<K> Query<K> {
 }
 
 impl Labelled {
-    /// Takes in what the watch of `Namespaces` yields; returns whether the names changed, and the
-    /// failures.
-    fn poll(&mut self, cx: &mut Context<'_>) -> (bool, Vec<Error>) {
-        let (mut changed, mut failures) = (false, Vec::new());
+    /// Takes in what the watch of `Namespaces` yields, up to a failure; returns whether a scope is to
+    /// be sent before that. A scope also ends the failure before it.
+    fn poll(&mut self, cx: &mut Context<'_>) -> (bool, Option<Error>) {
+        let mut changed = false;
         for _ in 0..TURN {
             let item = match self.watch.poll_next_unpin(cx) {
                 Poll::Ready(Some(item)) => item,
-                Poll::Ready(None) | Poll::Pending => return (changed, failures),
+                Poll::Ready(None) | Poll::Pending => return (changed, None),
             };
             match item {
-                Err(error) => failures.push(error),
-                Ok(event) => changed |= self.take(event),
+                Err(error) => {
+                    self.fails = true;
+                    return (changed, Some(error));
+                }
+                Ok(event) => {
+                    // Parts of a list prove nothing: it may fail again and again.
+                    let is_part =
+                        matches!(event, WatchEvent::Restarted { .. } | WatchEvent::Listed(_));
+                    changed |= self.take(event);
+                    changed |= !is_part && mem::take(&mut self.fails);
+                }
             }
         }
         cx.waker().wake_by_ref();
-        (changed, failures)
+        (changed, None)
     }
 
     fn take(&mut self, event: WatchEvent<Document>) -> bool {

@@ -35,6 +35,9 @@ use crate::{
     snapshot::{Contents, Snapshot},
 };
 
+/// How long a wait for a sync that is due goes on, since both are due at once.
+const MOMENT: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// The reading side of a pipeline: lock-free, cheap to clone, usable from any task.
 ///
 /// A store is filled by the stream it came from, and only while that stream is polled: nothing
@@ -294,7 +297,7 @@ impl<K> Store<K> {
         let mut progress = None;
         let mut deadline = Instant::now();
         loop {
-            let policy = {
+            let (policy, until) = {
                 let state = state.borrow_and_update();
                 if state.status.is_synced {
                     return Ok(self.current.load().len());
@@ -309,9 +312,11 @@ impl<K> Store<K> {
                     progress = Some(state.progress);
                     deadline = after(Instant::now(), state.policy.deadline);
                 }
-                state.policy
+                // The sync without what is missing is due at the very moment of the deadline.
+                let due = state.sync_due.map(|due| after(due, MOMENT));
+                (state.policy, due.map_or(deadline, |due| due.max(deadline)))
             };
-            match timeout_at(deadline, state.changed()).await {
+            match timeout_at(until, state.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) if state.borrow().status.is_synced => {
                     return Ok(self.current.load().len());

@@ -157,6 +157,8 @@ pub(crate) struct SyncState {
     pub(crate) collections: Arc<BTreeMap<Collection, CollectionStatus>>,
     pub(crate) stale: Arc<BTreeSet<(String, String)>>,
     pub(crate) policy: SyncPolicy,
+    /// When the store will be synced without the collections that are missing, if it will.
+    pub(crate) sync_due: Option<Instant>,
 }
 
 impl SyncState {

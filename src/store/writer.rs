@@ -440,6 +440,7 @@ impl<K: Lookup> Writer<K> {
         let last_error = self.last_error.as_ref().or(failing).cloned();
         let stale = Arc::clone(&self.stale);
         let (progress, last_word) = (self.progress, self.last_word);
+        let sync_due = self.deadline();
         let all = self.parts.len();
         let changed = self.parts.take_changed(now);
         self.state.send_modify(|state| {
@@ -456,6 +457,7 @@ impl<K: Lookup> Writer<K> {
             state.last_error = last_error;
             state.stale = stale;
             state.progress = progress;
+            state.sync_due = sync_due;
             let collections = Arc::make_mut(&mut state.collections);
             if collections.len() > all {
                 collections.clear();

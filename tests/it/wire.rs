@@ -1,0 +1,234 @@
+//! Helpers of the tests of one watch against scripted answers: JSON as it goes over the wire, and a
+//! pipeline whose items are recorded while it runs.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures::{Stream, StreamExt};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{Api, runtime::reflector::Lookup};
+use kube_weir::{
+    Change, Error, Snapshot, Store, Watch,
+    testing::{Answer, ApiServer},
+    watch,
+};
+use serde_json::{Value, json};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+
+use crate::support::by_identity;
+
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+pub(crate) const DAY: Duration = Duration::from_secs(86_400);
+
+/// A `ConfigMap` at `namespace/name`, as one applies it.
+pub(crate) fn config(identity: &str, data: &str) -> Value {
+    let (namespace, name) = identity.split_once('/').expect("namespace/name");
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "namespace": namespace, "name": name },
+        "data": { "key": data },
+    })
+}
+
+/// A `ConfigMap` as a server sends it.
+pub(crate) fn sent(identity: &str, version: u64) -> Value {
+    let mut object = config(identity, &version.to_string());
+    object["metadata"]["uid"] = identity.into();
+    object["metadata"]["resourceVersion"] = version.to_string().into();
+    object
+}
+
+/// A list of `ConfigMaps`, as the API server sends it.
+pub(crate) fn list(version: u64, items: impl Into<Value>) -> Value {
+    json!({
+        "kind": "ConfigMapList", "apiVersion": "v1",
+        "metadata": { "resourceVersion": version.to_string() }, "items": items.into(),
+    })
+}
+
+pub(crate) fn event(kind: &str, object: impl Into<Value>) -> Value {
+    json!({ "type": kind, "object": object.into() })
+}
+
+pub(crate) fn bookmark(version: u64) -> Value {
+    let metadata = json!({ "resourceVersion": version.to_string() });
+    event("BOOKMARK", json!({ "kind": "ConfigMap", "apiVersion": "v1", "metadata": metadata }))
+}
+
+/// The bookmark that ends a streaming list, if the annotation has the right value.
+pub(crate) fn end_of_list(version: u64, value: &str) -> Value {
+    let mut end = bookmark(version);
+    end["object"]["metadata"]["annotations"] = json!({ "k8s.io/initial-events-end": value });
+    end
+}
+
+pub(crate) fn status(code: u16, reason: &str, message: &str) -> Value {
+    json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "code": code, "reason": reason, "message": message,
+    })
+}
+
+/// An answer that is a `Status`, with its code as the HTTP status.
+pub(crate) fn failure(code: u16, reason: &str) -> Answer {
+    Answer::json(code, &status(code, reason, "no"))
+}
+
+pub(crate) fn server_with(identities: &[&str]) -> ApiServer {
+    let server = ApiServer::new();
+    for identity in identities {
+        server.apply(&config(identity, "first")).unwrap();
+    }
+    server
+}
+
+pub(crate) fn configs(server: &ApiServer) -> Watch<ConfigMap> {
+    watch(Api::all(server.client()))
+}
+
+/// A pipeline that a task drives, and the items that it yielded.
+pub(crate) struct Driven {
+    pub(crate) store: Store<ConfigMap>,
+    items: Arc<Mutex<Vec<(Instant, Result<Change<ConfigMap>, Error>)>>>,
+    task: JoinHandle<()>,
+}
+
+pub(crate) fn drive(watch: Watch<ConfigMap>) -> Driven {
+    let changes = watch.index(by_identity());
+    let store = changes.store();
+    drive_changes(changes, store)
+}
+
+pub(crate) fn drive_changes(
+    changes: impl Stream<Item = Result<Change<ConfigMap>, Error>> + Send + 'static,
+    store: Store<ConfigMap>,
+) -> Driven {
+    let items = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&items);
+    let task = tokio::spawn(async move {
+        let mut changes = Box::pin(changes);
+        while let Some(item) = changes.next().await {
+            seen.lock().expect("no panic").push((Instant::now(), item));
+        }
+    });
+    Driven { store, items, task }
+}
+
+impl Driven {
+    pub(crate) fn errors(&self) -> Vec<Error> {
+        self.timed_errors().into_iter().map(|(_, error)| error).collect()
+    }
+
+    pub(crate) fn timed_errors(&self) -> Vec<(Instant, Error)> {
+        let items = self.items.lock().expect("no panic");
+        items.iter().filter_map(|(at, item)| Some((*at, item.as_ref().err()?.clone()))).collect()
+    }
+
+    /// The lines of all batches after the sync, such as `+a/x@2`.
+    pub(crate) fn deltas(&self) -> Vec<String> {
+        let items = self.items.lock().expect("no panic");
+        let live = items.iter().filter_map(|(_, item)| match item {
+            Ok(Change::Live(batch)) => Some(crate::support::deltas(batch)),
+            _ => None,
+        });
+        live.flatten().collect()
+    }
+
+    /// When each batch after the sync came.
+    pub(crate) fn live(&self) -> Vec<Instant> {
+        let items = self.items.lock().expect("no panic");
+        let live = items.iter().filter(|(_, item)| matches!(item, Ok(Change::Live(_))));
+        live.map(|(at, _)| *at).collect()
+    }
+
+    pub(crate) fn synced(&self) -> usize {
+        let items = self.items.lock().expect("no panic");
+        items.iter().filter(|(_, item)| matches!(item, Ok(Change::Synced(_)))).count()
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        names(&self.store.snapshot())
+    }
+
+    pub(crate) fn data(&self, namespace: &str, name: &str) -> Option<String> {
+        data(&self.store, namespace, name)
+    }
+}
+
+impl Drop for Driven {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+pub(crate) fn data(store: &Store<ConfigMap>, namespace: &str, name: &str) -> Option<String> {
+    store.object(namespace, name)?.data.as_ref()?.get("key").cloned()
+}
+
+pub(crate) fn names<K: Lookup>(snapshot: &Snapshot<K>) -> Vec<String> {
+    let name = |object: &K| {
+        let namespace = object.namespace().unwrap_or_default();
+        format!("{namespace}/{}", object.name().unwrap_or_default())
+    };
+    snapshot.iter().map(|object| name(object)).collect()
+}
+
+/// The lists and the watches among requests.
+pub(crate) fn asked(server: &ApiServer) -> (usize, usize) {
+    let requests = server.requests();
+    let watches = requests.iter().filter(|request| request.contains("watch=true")).count();
+    let lists = requests.iter().filter(|request| is_list(request)).count();
+    (lists, watches)
+}
+
+/// Returns whether a request is a list, or a page of one; a look at one object is none.
+pub(crate) fn is_list(request: &str) -> bool {
+    request.contains("limit=") && !request.contains("limit=1&") && !request.ends_with("limit=1")
+}
+
+/// Returns the requests since the last time this was asked, with the times at which they came: the
+/// clock is looked at each `step`.
+pub(crate) async fn timed_requests(
+    server: &ApiServer,
+    span: Duration,
+    step: Duration,
+    wanted: impl Fn(&str) -> bool,
+) -> Vec<Duration> {
+    let begun = Instant::now();
+    let mut times = Vec::new();
+    while begun.elapsed() < span {
+        sleep(step).await;
+        let requests = server.take_requests();
+        let found = requests.iter().filter(|request| wanted(request)).count();
+        times.extend(std::iter::repeat_n(begun.elapsed(), found));
+    }
+    times
+}
+
+/// Returns the objects of a server, as `namespace/name@version`.
+pub(crate) fn on_server(server: &ApiServer) -> Vec<String> {
+    let objects = server.objects("configmaps").unwrap();
+    let line = |object: &Value| {
+        let field = |name: &str| object["metadata"][name].as_str().unwrap_or_default().to_owned();
+        let data = object["data"]["key"].as_str().unwrap_or_default();
+        format!("{}/{}@{} {data}", field("namespace"), field("name"), field("resourceVersion"))
+    };
+    objects.iter().map(line).collect()
+}
+
+/// Returns the objects of a store in the same form.
+pub(crate) fn in_store(store: &Store<ConfigMap>) -> Vec<String> {
+    let line = |object: &Arc<ConfigMap>| {
+        let data = object.data.as_ref().and_then(|data| data.get("key"));
+        let data = data.map(String::as_str).unwrap_or_default();
+        format!("{} {data}", crate::support::versioned(object))
+    };
+    store.snapshot().iter().map(line).collect()
+}
