@@ -102,9 +102,16 @@ where
             let Some(Start { version, mut open }) = start else { return };
             lists.complete(begun);
             if let Some(version) = version.as_deref().filter(|own| is_before(own, &resume.version)) {
+                // It took objects for known by the versions of the other history.
                 let error = query.lost(&target, version, &resume.version);
-                query.lists_again(&error, Duration::ZERO);
+                anew = true;
+                resume.version.clear();
+                let delay = resume.lists.after(&error);
+                reason = error.reason();
+                query.lists_again(&error, delay);
                 yield Err(of_target(error));
+                sleep(delay).await;
+                continue 'list;
             }
             yield Ok(WatchEvent::ListComplete {
                 collection: target.collection.clone(),
@@ -129,6 +136,7 @@ where
                     }
                 };
                 let mut failure = None;
+                let is_open = connected.is_ok();
                 resume.opens();
                 match connected {
                     Err(error) => failure = Some(Failure::of_request(error)),
@@ -161,7 +169,7 @@ where
                                 // The server ends every watch at its timeout.
                                 Ok(None) => break,
                                 Err(error) if proof.take().is_some() && error.is_timeout() => {
-                                    resume.holds();
+                                    resume.tries.reset();
                                     yield Ok(query.bookmark(&target, &resume.version));
                                     continue;
                                 }
@@ -210,7 +218,7 @@ where
                         }
                     }
                 }
-                match resume.after(failure, begun) {
+                match resume.after(failure, begun, is_open.then_some(timeout)) {
                     Next::AtOnce(error) => query.resumes(&target, &resume.version, error.as_ref()),
                     Next::Later(error, delay) => {
                         query.tries_again(&error, delay);
@@ -309,6 +317,8 @@ struct Resume {
     heard: Instant,
     /// Whether something was heard since the watch was opened.
     hears: bool,
+    /// Whether the last watch was silent to its end, though bookmarks came before.
+    is_silent: bool,
     /// Whether the version moved since the watch was opened.
     moved: bool,
     /// Resumes in a row that were rejected at this version.
@@ -332,6 +342,7 @@ impl Resume {
             bookmarks: false,
             heard: Instant::now(),
             hears: false,
+            is_silent: false,
             moved: false,
             rejections: 0,
             patience: LONGEST.mul_f64(1.0 + random() / 4.0),
@@ -361,8 +372,9 @@ impl Resume {
     /// An event came.
     fn reached(&mut self, version: String) {
         self.hear();
-        self.moved = true;
-        if !is_before(&version, &self.version) {
+        // The same or an older one again moves nothing.
+        if version != self.version && !is_before(&version, &self.version) {
+            self.moved = true;
             self.version = version;
         }
     }
@@ -377,13 +389,15 @@ impl Resume {
 
     fn hear(&mut self) {
         self.heard = Instant::now();
+        self.is_silent = false;
         if !self.hears {
             self.hears = true;
-            self.holds();
+            self.recovers();
         }
     }
 
-    fn holds(&mut self) {
+    /// The version is one from which a watch can go on.
+    fn recovers(&mut self) {
         self.rejections = 0;
         self.tries.reset();
         self.lists.reset();
@@ -402,13 +416,15 @@ impl Resume {
     /// Returns whether the server must show that its history is the one that was seen: after an outage,
     /// or where bookmarks came before and now nothing does.
     fn must_compare(&self, timeout: Duration) -> bool {
-        self.outage.is_some_and(|since| since.elapsed() >= OUTAGE)
+        self.is_silent
+            || self.outage.is_some_and(|since| since.elapsed() >= OUTAGE)
             || (self.bookmarks && self.heard.elapsed() >= timeout)
     }
 
     /// Takes note of a comparison, and returns whether the history is lost.
     fn compared(&mut self, verdict: Verdict) -> bool {
         self.heard = Instant::now();
+        self.is_silent = false;
         self.outage = None;
         match verdict {
             Verdict::Same => false,
@@ -431,16 +447,26 @@ impl Resume {
         self.doubt.as_ref().is_some_and(|doubt| doubt.is_over_at(&self.version))
     }
 
-    /// Decides how to go on after a watch that began then and ended.
-    fn after(&mut self, failure: Option<Failure>, begun: Instant) -> Next {
-        let held = begun.elapsed() >= SUSPECT.max(self.tries.last());
+    /// Decides how to go on after a watch that began then and ended; it has a timeout if it was open.
+    fn after(
+        &mut self,
+        failure: Option<Failure>,
+        begun: Instant,
+        timeout: Option<Duration>,
+    ) -> Next {
+        // An answer that comes late is none that held.
+        let held = timeout.is_some() && begun.elapsed() >= SUSPECT.max(self.tries.last());
         let progress = self.moved || held;
         if progress {
-            self.rejections = 0;
             self.tries.reset();
         }
+        let is_over = timeout.is_some_and(|timeout| begun.elapsed() + SUSPECT >= timeout);
+        self.is_silent |= is_over && self.bookmarks && !self.hears;
         match failure {
-            None => Next::AtOnce(None),
+            None => {
+                self.recovers();
+                Next::AtOnce(None)
+            }
             Some(Failure::Interrupted(error)) if progress && error.is_connection() => {
                 Next::AtOnce(Some(error))
             }
