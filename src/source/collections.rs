@@ -97,7 +97,13 @@ impl<K: Lookup + Send + 'static> Collections<K> {
             watch.query.backoff = query.backoff;
             let watch = watch.keys_only(&[]);
             let (listed, names) = (None, Vec::new());
-            Members::Labelled(Box::new(Labelled { watch, listed, names, is_known: false, fails: false }))
+            Members::Labelled(Box::new(Labelled {
+                watch,
+                listed,
+                names,
+                is_known: false,
+                fails: false,
+            }))
         } else if let Some(changes) = query.namespaces.changes() {
             Members::Set(WatchStream::from_changes(changes).map(drop).boxed())
         } else {
@@ -151,7 +157,7 @@ impl<K: Lookup + Send + 'static> Collections<K> {
         let targets = self.targets();
         let is_known = targets.is_some();
         let collections = targets.into_iter().flatten().map(|target| target.collection);
-        let collections = collections.filter(|own| namespaces::is_valid(own)).collect();
+        let collections = collections.filter(namespaces::is_valid).collect();
         // A watch that ends at once is never complete.
         let is_known = is_known && !matches!(self.phase, Phase::Ended);
         Scope::of(collections, is_known, self.query.context())
@@ -186,9 +192,9 @@ impl<K: Lookup + Send + 'static> Collections<K> {
     fn poll_members(&mut self, cx: &mut Context<'_>) -> bool {
         match &mut self.members {
             Members::Fixed => false,
-            Members::Set(changes) => {
+            Members::Set(sets) => {
                 let mut changed = false;
-                while let Poll::Ready(Some(())) = changes.poll_next_unpin(cx) {
+                while let Poll::Ready(Some(())) = sets.poll_next_unpin(cx) {
                     changed = true;
                 }
                 changed

@@ -2,6 +2,7 @@
 
 mod backoff;
 mod collections;
+mod connection;
 mod fetch;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
@@ -13,11 +14,14 @@ mod list_watch;
 mod namespace;
 mod namespaces;
 mod page;
+mod paged;
 mod query;
 mod read;
 mod request;
 mod resolve;
+mod resume;
 mod status;
+mod streamed;
 mod target;
 mod trace;
 mod watch;

@@ -1,0 +1,154 @@
+//! A watch that is open.
+
+use std::mem;
+
+use kube::runtime::reflector::Lookup;
+use tokio::time::{Duration, Instant};
+
+use super::{
+    history,
+    incoming::Incoming,
+    query::Query,
+    read::Read,
+    request::Verb,
+    resolve::Resolved,
+    resume::{Failure, Resume, SUSPECT},
+    target::Target,
+};
+use crate::{
+    clock::after,
+    error::{Error, Reason},
+    event::WatchEvent,
+    resource_version::is_before,
+};
+
+/// One connection of a watch, from its answer to its end.
+pub(super) struct Connection<'w, K> {
+    query: &'w Query<K>,
+    target: &'w Target,
+    resume: &'w mut Resume,
+    body: Incoming,
+    begun: Instant,
+    /// When the server should have ended it.
+    end: Instant,
+    /// When it has held for long enough to inform the store, after a failure: an idle kind may not
+    /// even have bookmarks.
+    proof: Option<Instant>,
+    /// Set if the store lacks an object up to the resume point, and is informed of that next.
+    owes_bookmark: bool,
+}
+
+/// A step of a watch.
+pub(super) enum Step<K> {
+    Item(Result<WatchEvent<K>, Error>),
+    /// It is over, at its timeout or by a failure.
+    Over(Option<Failure>),
+}
+
+impl<'w, K> Connection<'w, K> {
+    pub(super) fn new(
+        query: &'w Query<K>,
+        target: &'w Target,
+        resume: &'w mut Resume,
+        body: Incoming,
+        begun: Instant,
+        timeout: Duration,
+    ) -> Self {
+        query.watches(target, &resume.version);
+        let end = Query::<K>::end_of_watch(begun, timeout);
+        let proof = resume.fails().then(|| begun + SUSPECT);
+        Self { query, target, resume, body, begun, end, proof, owes_bookmark: false }
+    }
+
+    /// Asks whether the server has lost its history, where that may be.
+    pub(super) async fn check_history(
+        &mut self,
+        resolved: &Resolved,
+        timeout: Duration,
+    ) -> Option<Failure> {
+        if !self.resume.must_compare(timeout) {
+            return None;
+        }
+        let (query, target) = (self.query, self.target);
+        let verdict = history::compare(query, target, resolved, &self.resume.version).await;
+        self.resume.compared(verdict).then(|| self.lost("another history"))
+    }
+
+    /// Waits for the next item, or for the end.
+    pub(super) async fn step(&mut self) -> Step<K>
+    where
+        K: Lookup,
+    {
+        if mem::take(&mut self.owes_bookmark) {
+            return self.bookmark();
+        }
+        loop {
+            if self.resume.is_doubt_confirmed() {
+                return Step::Over(Some(self.lost("another history")));
+            }
+            let line = match self.body.line(self.until()).await {
+                Ok(Some(line)) => line,
+                Ok(None) if self.resume.is_at_once(self.begun) => {
+                    let why = "the server ended it at once";
+                    let error = self.query.error(Verb::Watch, self.target, Reason::Connection, why);
+                    return Step::Over(Some(Failure::Rejected(error)));
+                }
+                // The server ends every watch at its timeout.
+                Ok(None) => return Step::Over(None),
+                Err(error) if self.proof.take().is_some() && error.is_timeout() => {
+                    self.resume.tries.reset();
+                    return self.bookmark();
+                }
+                Err(error) => return Step::Over(Some(Failure::Interrupted(error))),
+            };
+            match self.query.read(line, false, self.target) {
+                Read::Event(event, at) => {
+                    self.resume.reached(at);
+                    if self.resume.doubt.is_some() {
+                        self.resume.sees(&event);
+                    }
+                    self.query.has_event(&event, &self.resume.version);
+                    return Step::Item(Ok(event));
+                }
+                Read::Bookmark { version: Some(at), .. } => {
+                    if is_before(&at, &self.resume.version) {
+                        return Step::Over(Some(self.lost(&at)));
+                    }
+                    self.resume.bookmarked(at);
+                    return self.bookmark();
+                }
+                Read::Bookmark { version: None, .. } | Read::Known { .. } => {}
+                Read::Undecodable { error, version } => {
+                    self.resume.reached(version);
+                    self.owes_bookmark = true;
+                    return Step::Item(Err(error));
+                }
+                Read::Gone { namespace, name, version } => {
+                    if let Some(at) = &version {
+                        self.resume.reached(at.clone());
+                    }
+                    return Step::Item(Ok(WatchEvent::Gone { namespace, name, version }));
+                }
+                Read::Failed(error) => return Step::Over(Some(Failure::of_answer(error))),
+            }
+        }
+    }
+
+    /// Returns how long to wait for the next line.
+    fn until(&self) -> Instant {
+        match (self.proof, self.query.max_silence.filter(|_| self.resume.bookmarks)) {
+            (Some(proof), _) => proof,
+            (None, Some(silence)) => after(Instant::now(), silence).min(self.end),
+            (None, None) => self.end,
+        }
+    }
+
+    fn bookmark(&self) -> Step<K> {
+        let collection = self.target.collection.clone();
+        Step::Item(Ok(WatchEvent::Bookmark { collection, version: self.resume.version.clone() }))
+    }
+
+    fn lost(&self, found: &str) -> Failure {
+        Failure::Lost(self.query.lost(self.target, found, &self.resume.version))
+    }
+}

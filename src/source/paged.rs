@@ -1,0 +1,167 @@
+//! A list in pages.
+
+use std::{collections::HashSet, sync::Arc};
+
+use async_stream::stream;
+use futures::Stream;
+use kube::runtime::reflector::Lookup;
+use tokio::time::{Instant, sleep};
+
+use super::{
+    backoff::Tries,
+    list::{Listing, Start},
+    query::{Part, Query},
+    read::Item,
+    request::Verb,
+    resolve::Resolved,
+    target::Target,
+};
+use crate::{
+    document::ObjectMetaRef,
+    error::{Error, Reason},
+    event::WatchEvent,
+    namespaced_name::owned_identity,
+};
+
+/// How many pages in a row may be empty. A selector may leave one empty, but not all of them.
+const EMPTY_PAGES: usize = 100;
+
+/// Lists a collection page by page. A first page that breaks off is begun anew, since another try
+/// shows another moment; later ones show the moment of the first, and are asked for again.
+pub(super) fn paged<K>(
+    query: Arc<Query<K>>,
+    target: Arc<Target>,
+    resolved: Arc<Resolved>,
+) -> impl Stream<Item = Listing<K>> + Send
+where
+    K: Lookup + Send + 'static,
+{
+    stream! {
+        let begun = Instant::now();
+        let mut objects = 0_usize;
+        query.list_begins(&target, false);
+        let mut tries = Tries::new(query.backoff);
+        let mut next: Option<String> = None;
+        let mut pages = Pages::default();
+        loop {
+            let mut came = false;
+            let mut is_new = false;
+            let failure = match query.page(&target, &resolved, Part::Page(next.as_deref())).await {
+                Ok(mut page) => loop {
+                    let read = |bytes: &[u8], types: &_| {
+                        let (item, end) = query.item(bytes, types)?;
+                        let identity = (!is_new).then(|| identity_of(&item, &bytes[..end]));
+                        Ok(((item, identity.flatten()), end))
+                    };
+                    match page.item(read).await {
+                        Ok(Some((item, identity))) => {
+                            if let Some(identity) = identity {
+                                if !pages.is_new(identity) {
+                                    break Some(repeats(&query, &target));
+                                }
+                                is_new = true;
+                            }
+                            came = true;
+                            objects += usize::from(!matches!(item, Item::LeftOut));
+                            match item {
+                                Item::Object(object) => {
+                                    yield Listing::Event(WatchEvent::Listed(object));
+                                }
+                                Item::Known { namespace, name } => {
+                                    yield Listing::Event(WatchEvent::Unchanged { namespace, name });
+                                }
+                                Item::Undecodable(error) => yield Listing::Failed(error),
+                                Item::LeftOut => {}
+                            }
+                        }
+                        Ok(None) => {
+                            tries.reset();
+                            let token = page.next();
+                            if token.is_none() {
+                                let version = page.version();
+                                let shown = version.as_deref().unwrap_or_default();
+                                query.list_is_complete(&target, objects, shown, begun);
+                                yield Listing::Complete(Start { version, open: None });
+                                return;
+                            }
+                            if token == next || !pages.go_on(is_new) {
+                                yield Listing::Broken(repeats(&query, &target));
+                                return;
+                            }
+                            next = token;
+                            break None;
+                        }
+                        Err(error) => break Some(error),
+                    }
+                },
+                Err(error) => Some(error),
+            };
+            let Some(error) = failure else { continue };
+            // The continue token is too old, the resource must be looked up again, or another try
+            // would be of another moment.
+            if error.is_desynced()
+                || error.is_not_installed()
+                || (came && next.is_none())
+                || pages.repeated
+            {
+                yield Listing::Broken(error);
+                return;
+            }
+            let delay = tries.after(&error);
+            query.tries_again(&error, delay);
+            yield Listing::Failed(error);
+            sleep(delay).await;
+        }
+    }
+}
+
+fn repeats<K>(query: &Query<K>, target: &Target) -> Error {
+    let why = "the server sends the same pages again and again";
+    query.error(Verb::List, target, Reason::Other, why)
+}
+
+/// Returns the identity of an item, if it has one.
+fn identity_of<K: Lookup>(item: &Item<K>, bytes: &[u8]) -> Option<(String, String)> {
+    let owned = |namespace: &str, name: &str| (namespace.to_owned(), name.to_owned());
+    match item {
+        Item::Object(object) => Some(owned_identity(object)),
+        Item::Known { namespace, name } => Some(owned(namespace, name)),
+        Item::Undecodable(error) => error.object().map(|(namespace, name)| owned(namespace, name)),
+        Item::LeftOut => {
+            let json = String::from_utf8_lossy(bytes);
+            let meta = ObjectMetaRef::of(&json).ok()?;
+            Some(owned(meta.namespace.unwrap_or_default(), meta.name))
+        }
+    }
+}
+
+/// The pages so far, to notice a server that sends the same ones for ever.
+#[derive(Default)]
+struct Pages {
+    /// The objects that pages began with.
+    first: HashSet<(String, String)>,
+    empty: usize,
+    repeated: bool,
+    /// A page that broke off is asked for again, and begins with the same object.
+    last: Option<(String, String)>,
+}
+
+impl Pages {
+    /// Returns whether no other page began with the object of this identity.
+    fn is_new(&mut self, identity: (String, String)) -> bool {
+        if self.last.as_ref() == Some(&identity) {
+            return true;
+        }
+        self.repeated = !self.first.insert(identity.clone());
+        self.last = Some(identity);
+        !self.repeated
+    }
+
+    /// Counts a page that is complete, and returns whether another one may come. One without an
+    /// object that has a name is empty.
+    fn go_on(&mut self, is_new: bool) -> bool {
+        self.last = None;
+        self.empty = if is_new { 0 } else { self.empty + 1 };
+        self.empty < EMPTY_PAGES
+    }
+}

@@ -1,0 +1,279 @@
+//! How a watch goes on after it ended: at once, later, or with a list.
+
+use std::time::Duration;
+
+use kube::runtime::reflector::Lookup;
+use tokio::time::Instant;
+
+use super::{
+    backoff::{Backoff, LONGEST, Tries},
+    history::{Doubt, Verdict},
+};
+use crate::{
+    clock::random, error::Error, event::WatchEvent, namespaced_name::identity,
+    resource_version::is_before,
+};
+
+/// A watch that the server ends without a word within this time is a failure, as in client-go.
+pub(super) const SUSPECT: Duration = Duration::from_secs(1);
+
+/// After an outage of this length the server may be another one, or an older self.
+const OUTAGE: Duration = Duration::from_secs(3);
+
+/// How often in a row a resume may be rejected at one version before that is given up for a list.
+const REJECTIONS: u32 = 3;
+
+/// A watch that ended other than at its timeout.
+pub(super) enum Failure {
+    /// There was no connection, or no answer.
+    Unreachable(Error),
+    /// The connection broke, or the server is busy: it says nothing about the version.
+    Interrupted(Error),
+    /// The server answered that, or what came was no answer of an API server.
+    Rejected(Error),
+    /// The server has another history.
+    Lost(Error),
+}
+
+impl Failure {
+    pub(super) fn of_request(error: Error) -> Self {
+        if error.is_interruption() { Self::Unreachable(error) } else { Self::of_answer(error) }
+    }
+
+    pub(super) fn of_answer(error: Error) -> Self {
+        match error.status() {
+            // A server that is busy or starting.
+            Some(429 | 503) => Self::Interrupted(error),
+            _ => Self::Rejected(error),
+        }
+    }
+}
+
+/// The next step of a watch that ended.
+pub(super) enum Next {
+    /// Resume, without a failure that anybody need know of.
+    AtOnce(Option<Error>),
+    Later(Error, Duration),
+    /// List; if the history is lost, take nothing that was seen for known.
+    List {
+        error: Error,
+        delay: Duration,
+        is_lost: bool,
+    },
+}
+
+/// The progress of a watch since it was opened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    Nothing,
+    /// An event or a bookmark, of no later version.
+    Word,
+    /// A later version.
+    Version,
+}
+
+/// The point from which a collection resumes, and how well it does.
+pub(super) struct Resume {
+    /// The highest version seen.
+    pub(super) version: String,
+    /// Set once there was a bookmark.
+    pub(super) bookmarks: bool,
+    /// When the server last said something about the collection: an event, a bookmark or a list.
+    heard: Instant,
+    /// What has come since the watch was opened.
+    progress: Progress,
+    /// Set by a watch that was silent to its end, though bookmarks came before.
+    is_silent: bool,
+    /// Resumes in a row that were rejected at this version.
+    rejections: u32,
+    /// How long an interruption may last before it is time for a list.
+    patience: Duration,
+    /// The tries of watches, since one held.
+    pub(super) tries: Tries,
+    /// The lists that had to be begun anew.
+    lists: Tries,
+    /// The lists because a resume was given up.
+    given_up: Tries,
+    pub(super) doubt: Option<Doubt>,
+    /// Since when no connection could be had.
+    outage: Option<Instant>,
+}
+
+impl Resume {
+    pub(super) fn new(backoff: Backoff) -> Self {
+        Self {
+            version: String::new(),
+            bookmarks: false,
+            heard: Instant::now(),
+            progress: Progress::Nothing,
+            is_silent: false,
+            rejections: 0,
+            patience: LONGEST.mul_f64(1.0 + random() / 4.0),
+            tries: Tries::new(backoff),
+            lists: Tries::new(backoff),
+            given_up: Tries::growing(backoff),
+            doubt: None,
+            outage: None,
+        }
+    }
+
+    /// A list is complete.
+    pub(super) fn begin_at(&mut self, version: String) {
+        self.version = version;
+        self.heard = Instant::now();
+        self.rejections = 0;
+        self.tries.reset();
+        self.doubt = None;
+        self.outage = None;
+    }
+
+    pub(super) fn opens(&mut self) {
+        self.progress = Progress::Nothing;
+    }
+
+    /// An event came.
+    pub(super) fn reached(&mut self, version: String) {
+        self.hear();
+        // The same or an older one again moves nothing.
+        if version != self.version && !is_before(&version, &self.version) {
+            self.progress = Progress::Version;
+            self.version = version;
+        }
+    }
+
+    /// A bookmark came, which is not before the resume point.
+    pub(super) fn bookmarked(&mut self, version: String) {
+        self.hear();
+        self.bookmarks = true;
+        if version != self.version {
+            self.progress = Progress::Version;
+        }
+        self.version = version;
+    }
+
+    fn hear(&mut self) {
+        self.heard = Instant::now();
+        self.is_silent = false;
+        if self.progress == Progress::Nothing {
+            self.progress = Progress::Word;
+            self.recovers();
+        }
+    }
+
+    /// The version is one from which a watch can go on.
+    fn recovers(&mut self) {
+        self.rejections = 0;
+        self.tries.reset();
+        self.lists.reset();
+        self.given_up.reset();
+    }
+
+    /// Returns whether a watch that ends now never held.
+    pub(super) fn is_at_once(&self, begun: Instant) -> bool {
+        self.progress != Progress::Version && begun.elapsed() < SUSPECT
+    }
+
+    pub(super) fn fails(&self) -> bool {
+        self.tries.last() > Duration::ZERO
+    }
+
+    /// Returns whether the server must show that its history is the one that was seen: after an outage,
+    /// or where bookmarks came before and now nothing does.
+    pub(super) fn must_compare(&self, timeout: Duration) -> bool {
+        self.is_silent
+            || self.outage.is_some_and(|since| since.elapsed() >= OUTAGE)
+            || (self.bookmarks && self.heard.elapsed() >= timeout)
+    }
+
+    /// Takes note of a comparison, and returns whether the history is lost.
+    pub(super) fn compared(&mut self, verdict: Verdict) -> bool {
+        self.heard = Instant::now();
+        self.is_silent = false;
+        self.outage = None;
+        match verdict {
+            Verdict::Same => false,
+            Verdict::Lost => true,
+            Verdict::Doubtful(doubt) => {
+                self.doubt = Some(doubt);
+                false
+            }
+        }
+    }
+
+    pub(super) fn sees<K: Lookup>(&mut self, event: &WatchEvent<K>) {
+        let WatchEvent::Deleted(object) = event else { return };
+        let (namespace, name) = identity(object);
+        self.doubt.take_if(|doubt| doubt.is_settled_by(&namespace, &name));
+    }
+
+    /// Returns whether the watch is past a deletion that did not come.
+    pub(super) fn is_doubt_confirmed(&self) -> bool {
+        self.doubt.as_ref().is_some_and(|doubt| doubt.is_over_at(&self.version))
+    }
+
+    /// Decides how to go on after a watch that began then and ended; it has a timeout if it was open.
+    pub(super) fn after(
+        &mut self,
+        failure: Option<Failure>,
+        begun: Instant,
+        timeout: Option<Duration>,
+    ) -> Next {
+        // An answer that comes late is none that held.
+        let held = timeout.is_some() && begun.elapsed() >= SUSPECT.max(self.tries.last());
+        let progress = self.progress == Progress::Version || held;
+        if progress {
+            self.tries.reset();
+        }
+        let is_over = timeout.is_some_and(|timeout| begun.elapsed() + SUSPECT >= timeout);
+        self.is_silent |= is_over && self.bookmarks && self.progress == Progress::Nothing;
+        match failure {
+            None => {
+                self.recovers();
+                Next::AtOnce(None)
+            }
+            Some(Failure::Interrupted(error)) if progress && error.is_connection() => {
+                Next::AtOnce(Some(error))
+            }
+            Some(Failure::Lost(error)) => {
+                let (error, delay) = self.loses(error);
+                Next::List { error, delay, is_lost: true }
+            }
+            // A resource that comes back after it was gone has another history.
+            Some(Failure::Rejected(error)) if error.is_desynced() || error.is_not_installed() => {
+                let (error, delay) = self.lists_after(error);
+                Next::List { error, delay, is_lost: false }
+            }
+            Some(Failure::Rejected(error)) => {
+                self.rejections += 1;
+                self.later(error)
+            }
+            Some(Failure::Unreachable(error)) => {
+                self.outage.get_or_insert_with(Instant::now);
+                self.later(error)
+            }
+            Some(Failure::Interrupted(error)) => self.later(error),
+        }
+    }
+
+    /// Returns the error with the delay of a list that is begun anew because of it.
+    pub(super) fn lists_after(&mut self, error: Error) -> (Error, Duration) {
+        let delay = self.lists.after(&error);
+        (error, delay)
+    }
+
+    /// Forgets the version, which is of another history.
+    pub(super) fn loses(&mut self, error: Error) -> (Error, Duration) {
+        self.version.clear();
+        self.lists_after(error)
+    }
+
+    fn later(&mut self, error: Error) -> Next {
+        if self.rejections >= REJECTIONS || self.heard.elapsed() > self.patience {
+            self.rejections = 0;
+            let delay = self.given_up.after(&error);
+            return Next::List { error, delay, is_lost: false };
+        }
+        let delay = self.tries.after(&error);
+        Next::Later(error, delay)
+    }
+}

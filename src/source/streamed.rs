@@ -1,0 +1,105 @@
+//! A streaming list: a watch that sends the whole state first.
+
+use std::sync::Arc;
+
+use async_stream::stream;
+use futures::Stream;
+use kube::runtime::reflector::Lookup;
+use tokio::time::Instant;
+
+use super::{
+    list::{Listing, Start},
+    query::Query,
+    read::Read,
+    request::Verb,
+    resolve::Resolved,
+    target::Target,
+};
+use crate::{clock::after, error::Reason, event::WatchEvent};
+
+/// Lists a collection over one connection, which goes on as the watch.
+///
+/// Nothing shows which part of such a list was cut off, so whatever breaks it off, it begins anew.
+pub(super) fn streamed<K>(
+    query: Arc<Query<K>>,
+    target: Arc<Target>,
+    resolved: Arc<Resolved>,
+) -> impl Stream<Item = Listing<K>> + Send
+where
+    K: Lookup + Send + 'static,
+{
+    stream! {
+        let begun = Instant::now();
+        let mut objects = 0_usize;
+        query.list_begins(&target, true);
+        let timeout = query.next_timeout();
+        let mut body = match query.watch(&target, &resolved, "", timeout, true).await {
+            Ok(body) => body,
+            // Servers without streaming lists answer so.
+            Err(error) if error.is_rejected() => {
+                query.lists_in_pages(&error);
+                query.stop_streaming();
+                yield Listing::Unsupported;
+                return;
+            }
+            Err(error) => {
+                yield Listing::Broken(error);
+                return;
+            }
+        };
+        // The end must come while the server would let the watch be open.
+        let end = Query::<K>::end_of_watch(begun, timeout);
+        // Only objects are progress: bookmarks may go on for ever.
+        let mut progressed = Instant::now();
+        let mut counted = 0;
+        loop {
+            if counted != objects {
+                counted = objects;
+                progressed = Instant::now();
+            }
+            let until = after(progressed, query.list_patience).min(end);
+            let line = match body.line(until).await {
+                Ok(Some(line)) => line,
+                Ok(None) => {
+                    query.stop_streaming();
+                    let why = "the streaming list ended before it was complete";
+                    let error = query.error(Verb::Watch, &target, Reason::Connection, why);
+                    yield Listing::Broken(error);
+                    return;
+                }
+                Err(error) => {
+                    // A server that ignores the parameter never ends such a list.
+                    if error.is_timeout() {
+                        query.stop_streaming();
+                    }
+                    yield Listing::Broken(error);
+                    return;
+                }
+            };
+            match query.read(line, true, &target) {
+                Read::Event(event, _) => {
+                    objects += 1;
+                    yield Listing::Event(event);
+                }
+                Read::Known { namespace, name } => {
+                    objects += 1;
+                    yield Listing::Event(WatchEvent::Unchanged { namespace, name });
+                }
+                Read::Gone { namespace, name, version } => {
+                    yield Listing::Event(WatchEvent::Gone { namespace, name, version });
+                }
+                Read::Undecodable { error, .. } => yield Listing::Failed(error),
+                Read::Bookmark { version: Some(version), ends_list: true } => {
+                    query.list_is_complete(&target, objects, &version, begun);
+                    yield Listing::Complete(Start { version: Some(version), open: Some(body) });
+                    return;
+                }
+                Read::Bookmark { .. } => {}
+                Read::Failed(error) => {
+                    yield Listing::Broken(error);
+                    return;
+                }
+            }
+        }
+    }
+}
