@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     clock::after,
+    document::ObjectMetaRef,
     error::{Error, Reason},
     event::WatchEvent,
 };
@@ -74,8 +75,15 @@ where
             };
             // The end must come while the server would let the watch be open.
             let end = Query::<K>::end_of_watch(begun, timeout);
+            // Only objects are progress: bookmarks may go on for ever.
+            let mut progressed = Instant::now();
+            let mut counted = 0;
             while let Some(body) = &mut incoming {
-                let until = after(Instant::now(), query.list_patience).min(end);
+                if counted != objects {
+                    counted = objects;
+                    progressed = Instant::now();
+                }
+                let until = after(progressed, query.list_patience).min(end);
                 // Nothing shows which part of a list was cut off: whatever breaks it off, it begins
                 // anew.
                 let line = match body.line(until).await {
@@ -130,12 +138,24 @@ where
         let mut pages = Pages::default();
         loop {
             let mut came = false;
+            let mut is_new = false;
             let failure = match query.page(&target, &resolved, Part::Page(next.as_deref())).await {
                 Ok(mut page) => loop {
-                    match page.item(|bytes, types| query.item(bytes, types)).await {
-                        Ok(Some(item)) => {
-                            if !came && !pages.is_new(&item) {
-                                break Some(Error::new(Reason::Other, pages.repeats(&query, &target)));
+                    let read = |bytes: &[u8], types: &_| {
+                        let (item, end) = query.item(bytes, types)?;
+                        let identity = (!is_new).then(|| Pages::identity(&item, &bytes[..end]));
+                        Ok(((item, identity.flatten()), end))
+                    };
+                    match page.item(read).await {
+                        Ok(Some((item, identity))) => {
+                            if let Some(identity) = identity {
+                                if !pages.is_new(identity) {
+                                    break Some(Error::new(
+                                        Reason::Other,
+                                        pages.repeats(&query, &target),
+                                    ));
+                                }
+                                is_new = true;
                             }
                             came = true;
                             objects += 1;
@@ -160,7 +180,7 @@ where
                                 yield Listing::Complete(Start { version, open: None });
                                 return;
                             }
-                            if token == next || !pages.go_on(came) {
+                            if token == next || !pages.go_on(is_new) {
                                 yield Listing::Broken(
                                     Error::new(Reason::Other, pages.repeats(&query, &target)),
                                 );
@@ -210,18 +230,25 @@ struct Pages {
 }
 
 impl Pages {
-    /// Returns whether no other page began with this item.
-    fn is_new<K: Lookup>(&mut self, item: &Item<K>) -> bool {
+    /// Returns the identity of an item, if it has one.
+    fn identity<K: Lookup>(item: &Item<K>, bytes: &[u8]) -> Option<(String, String)> {
         let own = |namespace: &str, name: &str| (namespace.to_owned(), name.to_owned());
-        let identity = match item {
+        match item {
             Item::Object(object) => Some(crate::namespaced_name::owned_identity(object)),
             Item::Known { namespace, name } => Some(own(namespace, name)),
             Item::Undecodable(error) => {
                 error.object().map(|(namespace, name)| own(namespace, name))
             }
-            Item::LeftOut => None,
-        };
-        let Some(identity) = identity else { return true };
+            Item::LeftOut => {
+                let json = String::from_utf8_lossy(bytes);
+                let meta = ObjectMetaRef::of(&json).ok()?;
+                Some(own(meta.namespace.unwrap_or_default(), meta.name))
+            }
+        }
+    }
+
+    /// Returns whether no other page began with the object of this identity.
+    fn is_new(&mut self, identity: (String, String)) -> bool {
         if self.last.as_ref() == Some(&identity) {
             return true;
         }
@@ -230,10 +257,11 @@ impl Pages {
         !self.repeated
     }
 
-    /// Counts a page that is complete, and returns whether another one may come.
-    fn go_on(&mut self, came: bool) -> bool {
+    /// Counts a page that is complete, and returns whether another one may come. One without an
+    /// object that has a name is empty.
+    fn go_on(&mut self, is_new: bool) -> bool {
         self.last = None;
-        self.empty = if came { 0 } else { self.empty + 1 };
+        self.empty = if is_new { 0 } else { self.empty + 1 };
         self.empty < EMPTY_PAGES
     }
 

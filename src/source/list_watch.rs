@@ -72,12 +72,14 @@ where
             // In another version the same objects are others.
             anew |= !served.is_empty() && served != resolved.version;
             served.clone_from(&resolved.version);
-            yield Ok(WatchEvent::Restarted { collection: target.collection.clone(), anew });
+            yield Ok(query.restarted(&target, anew));
 
             let streaming = query.streams() && !in_pages;
             in_pages = false;
-            let (query_, target_) = (Arc::clone(&query), Arc::clone(&target));
-            let mut steps = Box::pin(list(query_, target_, Arc::clone(&resolved), streaming));
+            // In another history the version of an object says nothing about its content.
+            let lister = if anew { Arc::new(query.knowing_nothing()) } else { Arc::clone(&query) };
+            let (target_, resolved_) = (Arc::clone(&target), Arc::clone(&resolved));
+            let mut steps = Box::pin(list(lister, target_, resolved_, streaming));
             let mut start = None;
             while let Some(step) = steps.next().await {
                 match step {
@@ -102,9 +104,17 @@ where
             let Some(Start { version, mut open }) = start else { return };
             lists.complete(begun);
             if let Some(version) = version.as_deref().filter(|own| is_before(own, &resume.version)) {
+                // It took objects for known by the versions of the other history.
                 let error = query.lost(&target, version, &resume.version);
-                query.lists_again(&error, Duration::ZERO);
+                anew = true;
+                resume.version.clear();
+                let delay = resume.lists.after(&error);
+                reason = error.reason();
+                query.lists_again(&error, delay);
+                yield Ok(query.restarted(&target, anew));
                 yield Err(of_target(error));
+                sleep(delay).await;
+                continue 'list;
             }
             yield Ok(WatchEvent::ListComplete {
                 collection: target.collection.clone(),
@@ -129,6 +139,7 @@ where
                     }
                 };
                 let mut failure = None;
+                let is_open = connected.is_ok();
                 resume.opens();
                 match connected {
                     Err(error) => failure = Some(Failure::of_request(error)),
@@ -161,7 +172,7 @@ where
                                 // The server ends every watch at its timeout.
                                 Ok(None) => break,
                                 Err(error) if proof.take().is_some() && error.is_timeout() => {
-                                    resume.holds();
+                                    resume.tries.reset();
                                     yield Ok(query.bookmark(&target, &resume.version));
                                     continue;
                                 }
@@ -210,7 +221,7 @@ where
                         }
                     }
                 }
-                match resume.after(failure, begun) {
+                match resume.after(failure, begun, is_open.then_some(timeout)) {
                     Next::AtOnce(error) => query.resumes(&target, &resume.version, error.as_ref()),
                     Next::Later(error, delay) => {
                         query.tries_again(&error, delay);
@@ -220,6 +231,8 @@ where
                     Next::List(error, delay) => break (error, delay),
                     Next::ListAnew(error, delay) => {
                         anew = true;
+                        // Before the delay, so that nobody is answered from the old history.
+                        yield Ok(query.restarted(&target, anew));
                         break (error, delay);
                     }
                 }
@@ -247,6 +260,10 @@ impl<K> Query<K> {
             return Err(self.error(Verb::Watch, target, Reason::NotWatchable, why));
         }
         Ok(())
+    }
+
+    fn restarted(&self, target: &Target, anew: bool) -> WatchEvent<K> {
+        WatchEvent::Restarted { collection: target.collection.clone(), anew }
     }
 
     fn bookmark(&self, target: &Target, version: &str) -> WatchEvent<K> {
@@ -309,6 +326,8 @@ struct Resume {
     heard: Instant,
     /// Whether something was heard since the watch was opened.
     hears: bool,
+    /// Whether the last watch was silent to its end, though bookmarks came before.
+    is_silent: bool,
     /// Whether the version moved since the watch was opened.
     moved: bool,
     /// Resumes in a row that were rejected at this version.
@@ -323,6 +342,8 @@ struct Resume {
     doubt: Option<Doubt>,
     /// Since when no connection could be had.
     outage: Option<Instant>,
+    /// Whether the server was to show its history, and could not.
+    is_unproven: bool,
 }
 
 impl Resume {
@@ -332,6 +353,7 @@ impl Resume {
             bookmarks: false,
             heard: Instant::now(),
             hears: false,
+            is_silent: false,
             moved: false,
             rejections: 0,
             patience: LONGEST.mul_f64(1.0 + random() / 4.0),
@@ -340,6 +362,7 @@ impl Resume {
             given_up: Tries::growing(query.backoff),
             doubt: None,
             outage: None,
+            is_unproven: false,
         }
     }
 
@@ -351,6 +374,7 @@ impl Resume {
         self.tries.reset();
         self.doubt = None;
         self.outage = None;
+        self.is_unproven = false;
     }
 
     fn opens(&mut self) {
@@ -361,8 +385,9 @@ impl Resume {
     /// An event came.
     fn reached(&mut self, version: String) {
         self.hear();
-        self.moved = true;
-        if !is_before(&version, &self.version) {
+        // The same or an older one again moves nothing.
+        if version != self.version && !is_before(&version, &self.version) {
+            self.moved = true;
             self.version = version;
         }
     }
@@ -377,13 +402,15 @@ impl Resume {
 
     fn hear(&mut self) {
         self.heard = Instant::now();
+        self.is_silent = false;
         if !self.hears {
             self.hears = true;
-            self.holds();
+            self.recovers();
         }
     }
 
-    fn holds(&mut self) {
+    /// The version is one from which a watch can go on.
+    fn recovers(&mut self) {
         self.rejections = 0;
         self.tries.reset();
         self.lists.reset();
@@ -402,16 +429,20 @@ impl Resume {
     /// Returns whether the server must show that its history is the one that was seen: after an outage,
     /// or where bookmarks came before and now nothing does.
     fn must_compare(&self, timeout: Duration) -> bool {
-        self.outage.is_some_and(|since| since.elapsed() >= OUTAGE)
+        self.is_silent
+            || self.is_unproven
+            || self.outage.is_some_and(|since| since.elapsed() >= OUTAGE)
             || (self.bookmarks && self.heard.elapsed() >= timeout)
     }
 
     /// Takes note of a comparison, and returns whether the history is lost.
     fn compared(&mut self, verdict: Verdict) -> bool {
         self.heard = Instant::now();
+        self.is_silent = false;
         self.outage = None;
+        self.is_unproven = matches!(verdict, Verdict::Unknown);
         match verdict {
-            Verdict::Same => false,
+            Verdict::Same | Verdict::Unknown => false,
             Verdict::Lost => true,
             Verdict::Doubtful(doubt) => {
                 self.doubt = Some(doubt);
@@ -431,16 +462,26 @@ impl Resume {
         self.doubt.as_ref().is_some_and(|doubt| doubt.is_over_at(&self.version))
     }
 
-    /// Decides how to go on after a watch that began then and ended.
-    fn after(&mut self, failure: Option<Failure>, begun: Instant) -> Next {
-        let held = begun.elapsed() >= SUSPECT.max(self.tries.last());
+    /// Decides how to go on after a watch that began then and ended; it has a timeout if it was open.
+    fn after(
+        &mut self,
+        failure: Option<Failure>,
+        begun: Instant,
+        timeout: Option<Duration>,
+    ) -> Next {
+        // An answer that comes late is none that held.
+        let held = timeout.is_some() && begun.elapsed() >= SUSPECT.max(self.tries.last());
         let progress = self.moved || held;
         if progress {
-            self.rejections = 0;
             self.tries.reset();
         }
+        let is_over = timeout.is_some_and(|timeout| begun.elapsed() + SUSPECT >= timeout);
+        self.is_silent |= is_over && self.bookmarks && !self.hears;
         match failure {
-            None => Next::AtOnce(None),
+            None => {
+                self.recovers();
+                Next::AtOnce(None)
+            }
             Some(Failure::Interrupted(error)) if progress && error.is_connection() => {
                 Next::AtOnce(Some(error))
             }

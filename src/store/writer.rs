@@ -328,9 +328,12 @@ impl<K: Lookup> Writer<K> {
         let now = Instant::now();
         let failing = match at {
             Some(at) => {
-                let status = &mut self.parts.at(at).status;
-                status.connected = None;
-                &mut status.failing
+                let part = self.parts.at(at);
+                if !error.is_interruption() {
+                    part.missing_since = None;
+                }
+                part.status.connected = None;
+                &mut part.status.failing
             }
             None => &mut self.outside,
         };
@@ -346,8 +349,10 @@ impl<K: Lookup> Writer<K> {
     fn forgive(&mut self, at: usize, error: Error) -> Failed<K> {
         let now = Instant::now();
         let part = self.parts.at(at);
-        let since = *part.missing_since.get_or_insert(now);
-        let is_gone = error.is_not_installed() && now.duration_since(since) >= GRACE;
+        // Only what is missing all the time is removed.
+        let since = error.is_not_installed().then(|| part.missing_since.unwrap_or(now));
+        part.missing_since = since;
+        let is_gone = since.is_some_and(|since| now.duration_since(since) >= GRACE);
         let namespace = part.collection.namespace().map(str::to_owned);
         let silent = error.is_not_installed();
         self.last_error = Some(error.clone());
