@@ -21,6 +21,8 @@ pub(super) enum Verdict {
     /// The object that the store has as its newest is not there. It was deleted since, which the watch
     /// must report before it is past this version; or it never was in this history.
     Doubtful(Doubt),
+    /// The server gave no answer that shows anything.
+    Unknown,
 }
 
 /// An object whose deletion must come.
@@ -44,7 +46,7 @@ impl Doubt {
 /// Asks for one object: the newest that the store has, if there is one, or any.
 ///
 /// A version below that of the watch shows a lost history. So does the newest object if it is there in
-/// an older version, or in none. A failure shows nothing.
+/// an older version, or in none. A failure shows nothing, so it is to be asked again.
 pub(super) async fn compare<K>(
     query: &Query<K>,
     target: &Target,
@@ -61,7 +63,7 @@ pub(super) async fn compare<K>(
         None => target.clone(),
     };
     let part = Part::One(witness.as_ref().map(|own| own.name.as_str()));
-    let Ok(mut page) = query.page(&place, resolved, part).await else { return Verdict::Same };
+    let Ok(mut page) = query.page(&place, resolved, part).await else { return Verdict::Unknown };
     let mut found: Option<String> = None;
     loop {
         let read = |bytes: &[u8], _: &_| {
@@ -75,10 +77,10 @@ pub(super) async fn compare<K>(
         match page.item(read).await {
             Ok(Some(own)) => found = own,
             Ok(None) => break,
-            Err(_) => return Verdict::Same,
+            Err(_) => return Verdict::Unknown,
         }
     }
-    let Some(at) = page.version() else { return Verdict::Same };
+    let Some(at) = page.version() else { return Verdict::Unknown };
     if is_before(&at, version) {
         return Verdict::Lost;
     }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::request::in_time;
 use crate::{
     error::{Error, Reason, from_client},
+    json::{Fault, Scanner},
     measure,
 };
 
@@ -160,10 +161,14 @@ impl Incoming {
                 None => {
                     searched = self.bytes().len();
                     if !self.more(until).await? {
-                        // What is left, if anything, was torn off: a line has an end.
                         return match searched {
                             0 => Ok(None),
-                            _ => Err(self.broken("the connection ended within an event")),
+                            // A line has an end, so this was torn off.
+                            _ if is_torn(self.bytes()) => {
+                                Err(self.broken("the connection ended within an event"))
+                            }
+                            // An answer of others than API servers, or of one that says no.
+                            _ => Ok(Some(self.take(searched))),
                         };
                     }
                 }
@@ -186,4 +191,14 @@ impl Incoming {
     pub(super) fn broken(&self, why: &str) -> Error {
         Error::new(Reason::Connection, format!("{}: {why}", self.what))
     }
+}
+
+/// Returns whether the bytes at the end of a body are the beginning of an event.
+fn is_torn(bytes: &[u8]) -> bool {
+    let mut scanner = Scanner::new(bytes, 0);
+    scanner.space();
+    let begins = scanner.eat(b'{').is_ok();
+    let mut scanner = Scanner::new(bytes, 0);
+    scanner.space();
+    begins && matches!(scanner.skip_value(), Err(Fault::Incomplete))
 }

@@ -25,7 +25,8 @@ use crate::{
     resource_version::is_before,
 };
 
-/// Everything that one collection yields, for ever.
+/// Lists and watches one collection, for ever.
+#[expect(clippy::too_many_lines, reason = "a life reads from top to bottom")]
 pub(super) fn list_watch<K>(
     query: Arc<Query<K>>,
     target: Arc<Target>,
@@ -56,17 +57,19 @@ where
                 // In another version the same objects are others.
                 anew |= !served.is_empty() && served != resolved.version;
                 served.clone_from(&resolved.version);
-                yield Ok(WatchEvent::Restarted { collection: target.collection.clone(), anew });
+                yield Ok(query.restarted(&target, anew));
 
                 let streaming = query.streams() && !mem::take(&mut in_pages);
-                let mut steps = steps(&query, &target, &resolved, streaming);
+                // In another history the version of an object says nothing about its content.
+                let lister = if anew { Arc::new(query.knowing_nothing()) } else { Arc::clone(&query) };
+                let mut steps = steps(&lister, &target, &resolved, streaming);
                 let mut start = None;
                 while let Some(step) = steps.next().await {
                     match step {
                         Listing::Event(event) => yield Ok(event),
                         Listing::Failed(error) => yield Err(of_target(error)),
                         Listing::Complete(complete) => start = Some(complete),
-                        Listing::Unsupported => steps = self::steps(&query, &target, &resolved, false),
+                        Listing::Unsupported => steps = self::steps(&lister, &target, &resolved, false),
                         Listing::Broken(error) => {
                             in_pages = streaming;
                             break 'cycle resume.lists_after(error);
@@ -137,6 +140,10 @@ where
             }
             reason = error.reason();
             query.lists_again(&error, delay);
+            if anew {
+                // Before the delay, so that nobody is answered from the old history.
+                yield Ok(query.restarted(&target, anew));
+            }
             yield Err(of_target(error));
             sleep(delay).await;
         }
@@ -171,6 +178,10 @@ impl<K> Query<K> {
             self.resolver.forget().await;
         }
         found
+    }
+
+    fn restarted(&self, target: &Target, anew: bool) -> WatchEvent<K> {
+        WatchEvent::Restarted { collection: target.collection.clone(), anew }
     }
 
     /// Checks that a resource, as it is served, can be watched as it is asked for.

@@ -125,8 +125,9 @@ impl Page {
                         Some("metadata") => self.meta = self.value().await?.unwrap_or_default(),
                         Some("apiVersion") => self.api_version = self.value().await?,
                         Some("kind") => self.kind = self.value().await?,
+                        // The fields of a `Status`, whose kind may come after them.
                         Some(name @ ("code" | "reason" | "message" | "details"))
-                            if self.is_status() =>
+                            if self.kind.is_none() || self.is_status() =>
                         {
                             let value = self.value().await?;
                             self.status.insert(name.to_owned(), value.unwrap_or_default());

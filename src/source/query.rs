@@ -149,6 +149,11 @@ impl<K> Query<K> {
         query
     }
 
+    /// Returns the same query without the store, so that every object is decoded.
+    pub(super) fn knowing_nothing(&self) -> Self {
+        Self { stored: None, ..self.clone() }
+    }
+
     /// Returns what discovery says of the resource, or said before.
     pub(super) async fn resolved(&self) -> Result<Arc<Resolved>, Error> {
         self.resolver.resolved(&self.endpoint).await

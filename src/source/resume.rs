@@ -97,6 +97,8 @@ pub(super) struct Resume {
     pub(super) doubt: Option<Doubt>,
     /// Since when no connection could be had.
     outage: Option<Instant>,
+    /// Set by a server that was to show its history, and could not.
+    is_unproven: bool,
 }
 
 impl Resume {
@@ -114,6 +116,7 @@ impl Resume {
             given_up: Tries::growing(backoff),
             doubt: None,
             outage: None,
+            is_unproven: false,
         }
     }
 
@@ -125,6 +128,7 @@ impl Resume {
         self.tries.reset();
         self.doubt = None;
         self.outage = None;
+        self.is_unproven = false;
     }
 
     pub(super) fn opens(&mut self) {
@@ -181,6 +185,7 @@ impl Resume {
     /// or where bookmarks came before and now nothing does.
     pub(super) fn must_compare(&self, timeout: Duration) -> bool {
         self.is_silent
+            || self.is_unproven
             || self.outage.is_some_and(|since| since.elapsed() >= OUTAGE)
             || (self.bookmarks && self.heard.elapsed() >= timeout)
     }
@@ -190,8 +195,9 @@ impl Resume {
         self.heard = Instant::now();
         self.is_silent = false;
         self.outage = None;
+        self.is_unproven = matches!(verdict, Verdict::Unknown);
         match verdict {
-            Verdict::Same => false,
+            Verdict::Same | Verdict::Unknown => false,
             Verdict::Lost => true,
             Verdict::Doubtful(doubt) => {
                 self.doubt = Some(doubt);

@@ -1,6 +1,7 @@
 //! The integration tests: one binary, so that it is linked once.
 
 mod admission;
+mod answers;
 mod apiserver;
 mod architecture;
 mod browser;
@@ -28,6 +29,7 @@ mod programs;
 mod public_types;
 mod random;
 mod recipes;
+mod resume;
 mod schedules;
 // Not a part of the harness, which other binaries use too.
 #[path = "apiserver/selftest.rs"]
