@@ -57,7 +57,7 @@ where
                 // In another version the same objects are others.
                 anew |= !served.is_empty() && served != resolved.version;
                 served.clone_from(&resolved.version);
-                yield Ok(query.restarted(&target, anew));
+                yield Ok(restarted(&target, anew));
 
                 let streaming = query.streams() && !mem::take(&mut in_pages);
                 // In another history the version of an object says nothing about its content.
@@ -142,12 +142,16 @@ where
             query.lists_again(&error, delay);
             if anew {
                 // Before the delay, so that nobody is answered from the old history.
-                yield Ok(query.restarted(&target, anew));
+                yield Ok(restarted(&target, anew));
             }
             yield Err(of_target(error));
             sleep(delay).await;
         }
     }
+}
+
+fn restarted<K>(target: &Target, anew: bool) -> WatchEvent<K> {
+    WatchEvent::Restarted { collection: target.collection.clone(), anew }
 }
 
 /// Lists a collection, streamed or in pages.
@@ -178,10 +182,6 @@ impl<K> Query<K> {
             self.resolver.forget().await;
         }
         found
-    }
-
-    fn restarted(&self, target: &Target, anew: bool) -> WatchEvent<K> {
-        WatchEvent::Restarted { collection: target.collection.clone(), anew }
     }
 
     /// Checks that a resource, as it is served, can be watched as it is asked for.
