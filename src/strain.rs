@@ -23,7 +23,7 @@ enum Stage<K> {
     Drop(FieldFilter, Decode<K>),
 }
 
-/// One of the namespaces that are watched, with the selectors that it has beside those of the watch.
+/// A namespace that is watched, with the selectors that it has beside those of the watch.
 #[derive(Clone, Debug)]
 pub(crate) struct NamespaceSelection {
     pub(crate) name: Arc<str>,

@@ -83,7 +83,7 @@ struct Labelled {
     listed: Option<Vec<Collection>>,
     names: Vec<Collection>,
     is_known: bool,
-    /// Whether the last that came was a failure.
+    /// Set while the last item was a failure.
     fails: bool,
 }
 

@@ -22,7 +22,7 @@ use crate::{
     resource_version::is_before,
 };
 
-/// One connection of a watch, from its answer to its end.
+/// A connection of a watch, from its answer to its end.
 pub(super) struct Connection<'w, K> {
     query: &'w Query<K>,
     target: &'w Target,

@@ -14,7 +14,7 @@ use crate::{
 
 /// The history of the server, compared with what a watch has seen.
 pub(super) enum Verdict {
-    /// The same, as far as one request can show.
+    /// Not another one, as far as a single request can show.
     Same,
     /// It is another one: etcd was restored from a backup.
     Lost,

@@ -26,7 +26,7 @@ pub(super) struct Resolved {
     pub(super) version: String,
     pub(super) kind: Option<String>,
     pub(super) is_namespaced: Option<bool>,
-    /// Whether `watch` is among its verbs.
+    /// True if `watch` is among its verbs.
     pub(super) is_watchable: Option<bool>,
 }
 
@@ -41,7 +41,7 @@ impl Resolved {
 /// The one answer of discovery that all collections of a watch share.
 #[derive(Clone)]
 pub(super) struct Resolver {
-    /// Whether the server is asked at all.
+    /// True if the server is asked at all.
     asks: bool,
     found: Arc<Mutex<Option<Arc<Resolved>>>>,
 }

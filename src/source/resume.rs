@@ -80,7 +80,7 @@ pub(super) struct Resume {
     pub(super) bookmarks: bool,
     /// When the server last said something about the collection: an event, a bookmark or a list.
     heard: Instant,
-    /// What has come since the watch was opened.
+    /// The progress since the watch was opened.
     progress: Progress,
     /// Set by a watch that was silent to its end, though bookmarks came before.
     is_silent: bool,
@@ -138,7 +138,7 @@ impl Resume {
     /// An event came.
     pub(super) fn reached(&mut self, version: String) {
         self.hear();
-        // The same or an older one again moves nothing.
+        // A version that repeats, or is older, moves nothing.
         if version != self.version && !is_before(&version, &self.version) {
             self.progress = Progress::Version;
             self.version = version;

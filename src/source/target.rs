@@ -1,4 +1,4 @@
-//! One collection as it is asked for.
+//! A collection as it is asked for.
 
 use std::fmt::Display;
 

@@ -251,7 +251,7 @@ impl<K> Watch<K> {
     /// [`SyncPolicy`](crate::SyncPolicy) without those that can't be. A [`Namespaces`] can change
     /// while the watch runs.
     ///
-    /// Of no namespace there is nothing to see: an empty list never means all of them. A name that
+    /// An empty list is no namespace, and never all of them: there is nothing to see. A name that
     /// no namespace can have gives an [`is_namespace`](Error::is_namespace) item, and nothing else.
     ///
     /// ```

@@ -14,7 +14,7 @@ pub(super) struct Part<K> {
     pub(super) status: CollectionStatus,
     /// Since when the API server has said that the kind is not installed.
     pub(super) missing_since: Option<Instant>,
-    /// Whether something came since the stores were last informed.
+    /// Set if something came since the stores were last informed.
     pub(super) is_heard: bool,
     is_changed: bool,
 }
@@ -45,11 +45,11 @@ impl<K> Part<K> {
 /// All collections, by namespace.
 pub(super) struct Parts<K> {
     all: Vec<Part<K>>,
-    /// Whether the stream says which collections it has. One that doesn't has those that it names.
+    /// Set once the stream says which collections it has. Until then it has those that it names.
     is_scoped: bool,
-    /// Whether all collections are known.
+    /// True if all collections are known.
     pub(super) is_settled: bool,
-    /// Those that changed since the stores were last informed.
+    /// The collections that changed since the stores were last informed.
     changed: Vec<usize>,
 }
 

@@ -97,7 +97,7 @@ impl Default for SyncPolicy {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct StoreStatus {
-    /// Whether everything that existed is in.
+    /// True once everything that existed is in.
     pub is_synced: bool,
     /// Since when the API server sends what happens, in all collections; `None` while one of them
     /// fails, or was never listed.

@@ -628,7 +628,7 @@ impl<K: Lookup> Writer<K> {
         self.news.other = true;
         let left = self.parts.follow(scope.collections(), scope.is_settled());
         for collection in left.collections {
-            // What was not scoped before may still be: its objects are listed by their own collection.
+            // Objects of the whole cluster may be in the namespaces that take its place.
             if collection.namespace().is_some() {
                 self.empty(collection.namespace());
             }

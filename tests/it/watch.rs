@@ -369,7 +369,7 @@ async fn a_watch_that_ends_resumes_without_a_relist() {
 #[tokio::test(start_paused = true)]
 async fn server_failures_resume_without_a_relist() {
     for (fault, times, reason) in [
-        // One more, and it is time for a list.
+        // A third rejection would lead to a list.
         (Fault::status(500), 2, "Other"),
         (Fault::status(503), 3, "Other"),
         (Fault::Refused, 2, "Connection"),
@@ -793,7 +793,7 @@ async fn a_streaming_list_without_an_end_is_given_up_for_pages() {
     assert_eq!(errors.len(), 1, "{errors:?}");
     assert!(start.elapsed() < Duration::from_secs(70), "{:?}", start.elapsed());
     assert_eq!(asked(&server).0, 1);
-    // That is remembered.
+    // The server is remembered.
     server.take_requests();
     server.fault(Verb::Watch, 1, Fault::status(410));
     server.disconnect();
