@@ -94,10 +94,17 @@ impl Running {
     }
 
     /// Ends it by ctrl-c, and looks at how that goes.
-    async fn stop(mut self) {
+    async fn stop(self) {
+        assert_eq!(self.stop_and_read().await, "");
+    }
+
+    /// The same of one that has logged something, which is returned.
+    async fn stop_and_read(mut self) -> String {
         self.interrupt().await;
         while self.lines.next_line().await.expect("text").is_some() {}
-        assert_eq!(self.exit().await, (0, String::new()));
+        let (code, logged) = self.exit().await;
+        assert_eq!(code, 0, "{logged}");
+        logged
     }
 }
 
@@ -112,13 +119,11 @@ async fn failures_are_logged_and_are_not_the_end() {
     command.env("KUBECONFIG", kubeconfig).arg("--cluster");
     let mut example = Running::start(command);
     let mut log = BufReader::new(example.child.stderr.take().expect("a pipe")).lines();
-    let told = async {
-        for _ in 0..2 {
-            // Kube's client has its own say in between.
-            while !log.next_line().await.unwrap().expect("a line").contains("stream degraded") {}
-        }
+    let logged = async {
+        // Kube's client has its own say in between.
+        while !log.next_line().await.unwrap().expect("a line").contains("stream degraded") {}
     };
-    timeout(SOON, told).await.expect("two failures in time");
+    timeout(SOON, logged).await.expect("a failure in time");
     example.stop().await;
 }
 
@@ -204,7 +209,8 @@ async fn crd_dynamic() {
     let undecodable = format!("+ odd: @daily, object {}/odd can't be decoded: ", user.namespace);
     let line = example.line().await;
     assert!(line.starts_with(&undecodable), "{line}");
-    example.stop().await;
+    let logged = example.stop_and_read().await;
+    assert!(logged.contains("reason=\"NotInstalled\"") && logged.lines().count() == 1, "{logged}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
