@@ -32,6 +32,8 @@ pub(crate) struct Contents<K> {
     sorted: Arc<Sorted<K>>,
     /// The newest resourceVersion that is taken account of; 0 for none.
     pub(crate) version: u64,
+    /// Goes up with each history of the server: versions of different ones say nothing of each other.
+    pub(super) era: u64,
 }
 
 /// What has an order. Most new versions leave it as it is, so it is shared as one.
@@ -52,7 +54,7 @@ impl<K> Contents<K> {
         let entries = indexes.iter().map(|_| Entries::default()).collect();
         let sorted = Arc::new(Sorted { order: Tree::default(), indexes, entries, context, bytes });
         let (heap, identities, seed) = (Heap::default(), Trie::default(), Seed::default());
-        Self { heap, identities, seed, sorted, version: 0 }
+        Self { heap, identities, seed, sorted, version: 0, era: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -246,7 +248,14 @@ impl<K: Lookup> Contents<K> {
         true
     }
 
+    /// Takes versions from here on for those of another history.
+    pub(crate) fn begin_era(&mut self) {
+        self.era += 1;
+    }
+
     /// Puts an object in the place of its predecessor, even if that is the same version.
+    ///
+    /// After [`begin_era`](Self::begin_era) that is a difference.
     pub(crate) fn put_anew(&mut self, object: &Arc<K>) {
         self.take(object);
         self.put(object);
@@ -312,6 +321,7 @@ impl<K> Clone for Contents<K> {
             seed: self.seed.clone(),
             sorted: Arc::clone(&self.sorted),
             version: self.version,
+            era: self.era,
         }
     }
 }

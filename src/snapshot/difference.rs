@@ -17,7 +17,7 @@ impl<K: Lookup> Contents<K> {
     pub(crate) fn differs(&self, earlier: &Self) -> bool {
         let told = self.heap.since(&earlier.heap, Arc::ptr_eq, |old, new| match (old, new) {
             (Some(old), Some(new)) if order(&**old, &**new).is_eq() => {
-                if is_same_version(&**old, &**new) {
+                if self.era == earlier.era && is_same_version(&**old, &**new) {
                     ControlFlow::Continue(())
                 } else {
                     ControlFlow::Break(true)
@@ -33,7 +33,8 @@ impl<K: Lookup> Contents<K> {
         }
     }
 
-    /// What differs from an `earlier` state, in order. The same version again is no difference.
+    /// What differs from an `earlier` state, in order. The same version again is no difference,
+    /// unless it is of another history.
     pub(crate) fn since<'a>(&'a self, earlier: &'a Self) -> Vec<Pair<'a, K>> {
         let mut pairs: Vec<Pair<'a, K>> = Vec::new();
         let _: ControlFlow<()> = self.heap.since(&earlier.heap, Arc::ptr_eq, |old, new| {
@@ -61,7 +62,8 @@ impl<K: Lookup> Contents<K> {
         });
         pairs.retain(|(old, new)| {
             !matches!((old, new), (Some(old), Some(new))
-            if Arc::ptr_eq(old, new) || is_same_version(&***old, &***new))
+            if Arc::ptr_eq(old, new)
+                || (self.era == earlier.era && is_same_version(&***old, &***new)))
         });
         pairs
     }

@@ -554,6 +554,9 @@ impl<K: Lookup> Writer<K> {
             }
         }
         let mut suspects = BTreeSet::new();
+        if anew {
+            self.working.begin_era();
+        }
         if self.working.is_empty() {
             self.changes += objects.len();
             self.working.load(objects);

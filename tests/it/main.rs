@@ -1,5 +1,6 @@
 //! The integration tests: one binary, so that it is linked once.
 
+mod adaptors;
 mod admission;
 mod answers;
 mod apiserver;
@@ -13,6 +14,7 @@ mod debounce;
 mod examples;
 mod fetching;
 mod haproxy;
+mod health;
 mod http;
 mod index;
 mod into_events;
@@ -31,12 +33,15 @@ mod random;
 mod recipes;
 mod resume;
 mod schedules;
+mod served;
 // Not a part of the harness, which other binaries use too.
 #[path = "apiserver/selftest.rs"]
 mod selftest;
+mod streaming;
 mod support;
 mod sync;
 mod testing;
+mod throttled;
 mod wakes;
 mod watch;
 mod wire;

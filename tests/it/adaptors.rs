@@ -1,0 +1,169 @@
+//! Adaptors between a watch and its index: they change nothing of what is seen, waited for or overlaid.
+
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube_weir::{
+    Error, EventStreamExt, FieldFilter, FieldSelector, Store, Watch, WatchEvent,
+    testing::{ApiServer, End, Fault, On, Verb},
+};
+use serde_json::Value;
+use tokio::time::sleep;
+
+use crate::{
+    logs,
+    support::{by_identity, line, state},
+    wire::{HOUR, MINUTE, SECOND, config, configs, server_with},
+};
+
+type Item = Result<WatchEvent<ConfigMap>, Error>;
+
+/// The watch that all variants begin with.
+fn begun(server: &ApiServer) -> Watch<ConfigMap> {
+    let selector = FieldSelector::parse("data.key!=hidden").unwrap();
+    configs(server)
+        .named("settings")
+        .namespaces(["a", "b"])
+        .matching(selector)
+        .filter_fields(FieldFilter::new(["metadata.managedFields"]).unwrap())
+        .watch_timeout(MINUTE)
+}
+
+/// What a pipeline showed while a server went through some trouble.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    items: Vec<String>,
+    waited: Vec<String>,
+    overlaid: Vec<String>,
+    explained: Value,
+    collections: Vec<String>,
+    logged: usize,
+}
+
+async fn story<S>(server: &ApiServer, changes: S, store: Store<ConfigMap>) -> Seen
+where
+    S: Stream<Item = Result<kube_weir::Change<ConfigMap>, Error>> + Send + 'static,
+{
+    let logs = logs::capture();
+    let items = tokio::spawn(async move {
+        let mut items = Vec::new();
+        let mut changes = Box::pin(changes);
+        let end = sleep(HOUR);
+        tokio::pin!(end);
+        loop {
+            tokio::select! {
+                item = changes.next() => match item {
+                    Some(item) => items.push(line(&item)),
+                    None => return items,
+                },
+                () = &mut end => return items,
+            }
+        }
+    });
+    store.synced().await.unwrap();
+    sleep(2 * SECOND).await;
+    server.apply(&config("a/x", "second")).unwrap();
+    server.apply(&config("b/y", "hidden")).unwrap();
+    let written = server.apply(&config("b/z", "new")).unwrap();
+    let version = written["metadata"]["resourceVersion"].as_str().unwrap();
+    let waited = store.wait_for_version("b", "z", version).await.unwrap();
+    // A deletion is seen by the bookmark after it.
+    server.delete("configmaps", "b", "z").unwrap();
+    let gone = server.resource_version().to_string();
+    server.bookmark();
+    store.wait_for_version("b", "z", &gone).await.unwrap();
+
+    server.fault(On::verb(Verb::Watch).namespace("a"), 1, Fault::status(410));
+    server.fault(On::verb(Verb::Watch).namespace("b"), 2, Fault::status(500));
+    server.end_watches(On::any(), End::Fin);
+    sleep(SECOND / 2).await;
+    server.delete("configmaps", "a", "x").unwrap();
+    server.apply(&config("a/w", "third")).unwrap();
+    sleep(10 * MINUTE).await;
+
+    let snapshot = store.snapshot();
+    let mut overlay = snapshot.overlay();
+    for (identity, data) in [("a/new", "one"), ("a/not", "hidden"), ("c/not", "one")] {
+        overlay = overlay.apply(serde_json::from_value(config(identity, data)).unwrap()).unwrap();
+    }
+    let overlaid = state(&overlay.delete("a", "w").build());
+    let mut explained = serde_json::to_value(store.explain()).unwrap();
+    explained["silent_ms"] = Value::Null;
+    let collections = store.collections();
+    let collections = collections
+        .iter()
+        .map(|own| {
+            let (connected, failing) = (own.connected.is_some(), own.failing.is_some());
+            format!("{} {} {connected} {failing}", own.collection, own.is_complete)
+        })
+        .collect();
+    let text = logs.text();
+    let logged = text.matches("stream degraded").count() + text.matches("name=\"settings\"").count();
+    sleep(HOUR).await;
+    let mut items = items.await.unwrap();
+    // Failures of namespaces come in any order.
+    let errors = items.iter().filter(|item| item.starts_with("error")).count();
+    items.retain(|item| !item.starts_with("error"));
+    items.push(format!("{errors} errors"));
+    Seen { items, waited: state(&waited), overlaid, explained, collections, logged }
+}
+
+async fn with<S>(index: impl FnOnce(Watch<ConfigMap>) -> S) -> Seen
+where
+    S: Stream<Item = Item> + Send + Unpin + 'static,
+{
+    let server = server_with(&["a/x", "b/x", "c/x"]);
+    let changes = index(begun(&server)).index(by_identity());
+    let store = changes.store();
+    story(&server, changes, store).await
+}
+
+/// SEMANTICS: W28
+#[tokio::test(start_paused = true)]
+async fn any_adaptor_may_stand_before_the_index() {
+    let server = server_with(&["a/x", "b/x", "c/x"]);
+    let changes = begun(&server).index(by_identity());
+    let store = changes.store();
+    let direct = story(&server, changes, store).await;
+    assert_eq!(direct.explained["resource"], "v1/configmaps");
+    assert_eq!(direct.explained["name"], "settings");
+    assert_eq!(direct.collections, ["namespace `a` true true false", "namespace `b` true true false"]);
+    assert_eq!(direct.overlaid, ["a/new@-", "b/x@3"]);
+    assert!(direct.items.len() > 4 && direct.logged > 0, "{direct:?}");
+
+    assert_eq!(with(|watch| watch.inspect(|_| ())).await, direct, "inspect");
+    assert_eq!(with(|watch| watch.take_until(sleep(10 * HOUR).boxed())).await, direct, "take_until");
+    assert_eq!(with(StreamExt::boxed).await, direct, "boxed");
+    assert_eq!(with(|watch| watch.map_err(|error| error)).await, direct, "map_err");
+    assert_eq!(with(|watch| watch.inspect_err(|_| ())).await, direct, "inspect_err");
+    assert_eq!(with(|watch| watch.map_ok(|event| event.map(|own| own))).await.items, direct.items);
+    assert_eq!(with(|watch| watch.filter(|_| std::future::ready(true))).await, direct, "filter");
+    assert_eq!(with(|watch| watch.boxed().fuse().inspect(|_| ())).await, direct, "several");
+}
+
+/// Stages of this crate that come after such an adaptor still count for hypothetical objects.
+///
+/// SEMANTICS: W28
+#[tokio::test(start_paused = true)]
+async fn stages_behind_an_adaptor_select_hypothetical_objects() {
+    let server = server_with(&["a/x", "b/x", "c/x"]);
+    let selector = || FieldSelector::parse("metadata.name!=no").unwrap();
+    let filter = || FieldFilter::new(["data"]).unwrap();
+    let direct = configs(&server).namespaces(["a"]).matching(selector()).filter_fields(filter());
+    let behind = configs(&server).namespaces(["a"]).inspect(|_| ());
+    let behind = behind.matching(selector()).boxed().filter_fields(filter()).inspect(|_| ());
+    let mut direct = direct.index(by_identity());
+    let mut behind = behind.index(by_identity());
+    let mut seen = Vec::new();
+    for snapshot in [direct.first_synced().await.unwrap(), behind.first_synced().await.unwrap()] {
+        let mut overlay = snapshot.overlay();
+        for identity in ["a/new", "a/no", "b/new"] {
+            let object = serde_json::from_value(config(identity, "data")).unwrap();
+            overlay = overlay.apply(object).unwrap();
+        }
+        let built = overlay.build();
+        assert!(built.iter().all(|object| object.data.is_none()));
+        seen.push(state(&built));
+    }
+    assert_eq!(seen[0], ["a/new@-", "a/x@2"]);
+    assert_eq!(seen[0], seen[1]);
+}
