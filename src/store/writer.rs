@@ -346,7 +346,11 @@ impl<K: Lookup> Writer<K> {
     /// while where it had some.
     fn forgive(&mut self, at: usize, error: Error) -> Failed<K> {
         let now = Instant::now();
+        self.news.heard = true;
         let part = self.parts.at(at);
+        // The answer ends an outage, and is the last word on the kind.
+        part.is_heard = true;
+        part.status.failing = None;
         // Only what is missing all the time is removed.
         let since = error.is_not_installed().then(|| part.missing_since.unwrap_or(now));
         part.missing_since = since;
