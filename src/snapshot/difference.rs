@@ -15,9 +15,10 @@ pub(crate) type Pair<'a, K> = (Option<&'a Arc<K>>, Option<&'a Arc<K>>);
 impl<K: Lookup> Contents<K> {
     /// Whether anything differs from an `earlier` state. Mostly a look at one difference tells.
     pub(crate) fn differs(&self, earlier: &Self) -> bool {
+        let is_same = self.is_same_after(earlier);
         let told = self.heap.since(&earlier.heap, Arc::ptr_eq, |old, new| match (old, new) {
             (Some(old), Some(new)) if order(&**old, &**new).is_eq() => {
-                if is_same_version(&**old, &**new) {
+                if is_same(old, new) {
                     ControlFlow::Continue(())
                 } else {
                     ControlFlow::Break(true)
@@ -31,6 +32,13 @@ impl<K: Lookup> Contents<K> {
                 told || self.len() != earlier.len() || !self.since(earlier).is_empty()
             }
         }
+    }
+
+    /// Returns how to compare two objects of one identity, the first from an `earlier` state. Where a
+    /// version came with other content since, only the same object is the same.
+    fn is_same_after(&self, earlier: &Self) -> impl Fn(&Arc<K>, &Arc<K>) -> bool + use<K> {
+        let by_version = self.histories == earlier.histories;
+        move |old, new| Arc::ptr_eq(old, new) || (by_version && is_same_version(&**old, &**new))
     }
 
     /// What differs from an `earlier` state, in order. The same version again is no difference.
@@ -59,10 +67,10 @@ impl<K: Lookup> Contents<K> {
             }
             same
         });
-        pairs.retain(|(old, new)| {
-            !matches!((old, new), (Some(old), Some(new))
-            if Arc::ptr_eq(old, new) || is_same_version(&***old, &***new))
-        });
+        let is_same = self.is_same_after(earlier);
+        pairs.retain(
+            |(old, new)| !matches!((old, new), (Some(old), Some(new)) if is_same(old, new)),
+        );
         pairs
     }
 

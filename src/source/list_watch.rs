@@ -1,9 +1,12 @@
 //! The life of one collection, from top to bottom: list, watch, resume, list again.
 
-use std::{sync::Arc, time::Duration};
+use std::{mem, pin::pin, sync::Arc, time::Duration};
 
 use async_stream::stream;
-use futures::{Stream, StreamExt};
+use futures::{
+    Stream, StreamExt,
+    future::{Either, select},
+};
 use kube::runtime::reflector::Lookup;
 use tokio::time::{Instant, sleep};
 
@@ -53,8 +56,13 @@ where
         let mut anew = false;
         let mut served = String::new();
         let mut in_pages = false;
+        let mut is_doubtful = false;
+        let restarted = |anew| {
+            Ok(WatchEvent::Restarted { collection: target.collection.clone(), anew })
+        };
         'list: loop {
             let begun = Instant::now();
+            let history = query.histories.current();
             lists.begin(reason);
             let resolved = loop {
                 let found = query.resolved().await;
@@ -71,12 +79,18 @@ where
             };
             // In another version the same objects are others.
             anew |= !served.is_empty() && served != resolved.version;
+            if mem::take(&mut is_doubtful) && !anew {
+                // A list of another history may have the versions that are stored, with other content.
+                let verdict = history::compare(&query, &target, &resolved, &resume.version).await;
+                anew = !matches!(verdict, Verdict::Same);
+            }
             served.clone_from(&resolved.version);
-            yield Ok(WatchEvent::Restarted { collection: target.collection.clone(), anew });
+            yield restarted(anew);
 
             let streaming = query.streams() && !in_pages;
             in_pages = false;
-            let (query_, target_) = (Arc::clone(&query), Arc::clone(&target));
+            let query_ = if anew { Arc::new(query.knowing_nothing()) } else { Arc::clone(&query) };
+            let target_ = Arc::clone(&target);
             let mut steps = Box::pin(list(query_, target_, Arc::clone(&resolved), streaming));
             let mut start = None;
             while let Some(step) = steps.next().await {
@@ -104,8 +118,10 @@ where
             if let Some(version) = version.as_deref().filter(|own| is_before(own, &resume.version)) {
                 // It took objects for known by the versions of the other history.
                 let error = query.lost(&target, version, &resume.version);
-                anew = true;
+                query.histories.lost(history);
                 resume.version.clear();
+                anew = true;
+                yield restarted(anew);
                 let delay = resume.lists.after(&error);
                 reason = error.reason();
                 query.lists_again(&error, delay);
@@ -129,20 +145,36 @@ where
             let (error, delay) = loop {
                 let timeout = query.next_timeout();
                 let begun = Instant::now();
-                let connected = match open.take() {
-                    Some(body) => Ok(body),
-                    None => {
-                        query.watch(&target, &resolved, &resume.version, timeout, false).await
+                let connected = if let Some(body) = open.take() {
+                    Ok(body)
+                } else {
+                    // An answer that takes long may be that of another server.
+                    resume.outage.get_or_insert(begun);
+                    let watch = query.watch(&target, &resolved, &resume.version, timeout, false);
+                    let lost = pin!(query.histories.until_lost(history));
+                    match select(lost, pin!(watch)).await {
+                        // Another collection has noticed.
+                        Either::Left(_) => Err(None),
+                        Either::Right((connected, _)) => connected.map_err(Some),
                     }
                 };
                 let mut failure = None;
                 let is_open = connected.is_ok();
-                resume.opens();
                 match connected {
-                    Err(error) => failure = Some(Failure::of_request(error)),
+                    Err(None) => {
+                        let error = query.lost(&target, "another history", &resume.version);
+                        failure = Some(Failure::Lost(error));
+                    }
+                    Err(Some(error)) => {
+                        resume.opens();
+                        failure = Some(Failure::of_request(error));
+                    }
                     Ok(mut body) => {
+                        let must_compare = resume.must_compare(timeout);
+                        resume.opens();
+                        resume.outage = None;
                         query.watches(&target, &resume.version);
-                        if resume.must_compare(timeout) {
+                        if must_compare {
                             let verdict = history::compare(&query, &target, &resolved, &resume.version).await;
                             failure = resume.compared(verdict).then(|| {
                                 Failure::Lost(query.lost(&target, "another history", &resume.version))
@@ -158,7 +190,17 @@ where
                                 Some(silence) => after(Instant::now(), silence).min(end),
                                 None => end,
                             };
-                            let line = match body.line(until).await {
+                            let lost = pin!(query.histories.until_lost(history));
+                            let line = match select(pin!(body.line(until)), lost).await {
+                                Either::Left((line, _)) => line,
+                                // Another collection has noticed.
+                                Either::Right(_) => {
+                                    let error = query.lost(&target, "another history", &resume.version);
+                                    failure = Some(Failure::Lost(error));
+                                    break;
+                                }
+                            };
+                            let line = match line {
                                 Ok(Some(line)) => line,
                                 Ok(None) if resume.is_at_once(begun) => {
                                     let why = "the server ended it at once";
@@ -223,11 +265,17 @@ where
                     Next::Later(error, delay) => {
                         query.tries_again(&error, delay);
                         yield Err(of_target(error));
-                        sleep(delay).await;
+                        select(pin!(sleep(delay)), pin!(query.histories.until_lost(history))).await;
                     }
-                    Next::List(error, delay) => break (error, delay),
+                    Next::List(error, delay) => {
+                        is_doubtful = resume.must_compare(timeout);
+                        break (error, delay);
+                    }
                     Next::ListAnew(error, delay) => {
+                        query.histories.lost(history);
                         anew = true;
+                        // Before the error: from then on nobody is answered from the lost history.
+                        yield restarted(anew);
                         break (error, delay);
                     }
                 }
@@ -331,7 +379,7 @@ struct Resume {
     lists: Tries,
     given_up: Tries,
     doubt: Option<Doubt>,
-    /// Since when no connection could be had.
+    /// Since when there has been no connection that is known to have lived.
     outage: Option<Instant>,
 }
 
@@ -425,7 +473,6 @@ impl Resume {
     fn compared(&mut self, verdict: Verdict) -> bool {
         self.heard = Instant::now();
         self.is_silent = false;
-        self.outage = None;
         match verdict {
             Verdict::Same => false,
             Verdict::Lost => true,
@@ -462,6 +509,18 @@ impl Resume {
         }
         let is_over = timeout.is_some_and(|timeout| begun.elapsed() + SUSPECT >= timeout);
         self.is_silent |= is_over && self.bookmarks && !self.hears;
+        match &failure {
+            None | Some(Failure::Lost(_)) => {}
+            // A server that is busy is there.
+            Some(Failure::Interrupted(error)) if error.status() == Some(429) => {}
+            // A connection that is silent may have been dead since the last word.
+            Some(Failure::Interrupted(error)) if error.is_timeout() => {
+                self.outage.get_or_insert(self.heard);
+            }
+            Some(_) => {
+                self.outage.get_or_insert_with(Instant::now);
+            }
+        }
         match failure {
             None => {
                 self.recovers();
@@ -484,11 +543,7 @@ impl Resume {
                 self.rejections += 1;
                 self.later(error)
             }
-            Some(Failure::Unreachable(error)) => {
-                self.outage.get_or_insert_with(Instant::now);
-                self.later(error)
-            }
-            Some(Failure::Interrupted(error)) => self.later(error),
+            Some(Failure::Unreachable(error) | Failure::Interrupted(error)) => self.later(error),
         }
     }
 

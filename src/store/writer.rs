@@ -520,8 +520,12 @@ impl<K: Lookup> Writer<K> {
         self.hear(at);
         // Keeping the stored object where nothing changed is what makes a relist cheap: the new
         // copy is freed at once.
+        let is_outdated = self.parts.at(at).status.is_outdated;
         let object = match self.working.same_version(&object) {
-            Some(stored) if !self.parts.at(at).status.is_outdated => Arc::clone(stored),
+            // In another history a version may have another content.
+            Some(stored) if !is_outdated || self.working.is_equal(stored, &object) => {
+                Arc::clone(stored)
+            }
             _ => object,
         };
         if self.phase == (Phase::Loading { progress: true }) {
