@@ -342,6 +342,12 @@ pub(crate) fn matches<K: Serialize + 'static>(selector: &FieldSelector, object: 
     }
 }
 
+/// Returns whether two objects have the same content.
+pub(crate) fn is_equal<K: Serialize>(one: &K, other: &K) -> bool {
+    let content = |object| serde_json::to_value(object).ok();
+    content(one).is_some_and(|own| Some(own) == content(other))
+}
+
 /// How to tell how much memory an object takes, if it is a [`Document`].
 pub(crate) fn bytes_of<K: 'static>() -> Option<fn(&K) -> usize> {
     let is_document = TypeId::of::<K>() == TypeId::of::<Document>();

@@ -49,10 +49,14 @@ pub struct IndexBy<K> {
     main: Index<K>,
     named: Vec<(Arc<str>, Index<K>)>,
     bytes: Option<Bytes<K>>,
+    equal: Option<Equal<K>>,
 }
 
 /// Returns how much memory an object takes.
 pub(crate) type Bytes<K> = fn(&K) -> usize;
+
+/// Returns whether two objects have the same content.
+pub(crate) type Equal<K> = fn(&K, &K) -> bool;
 
 impl<K: Serialize + 'static> IndexBy<K> {
     /// A composite index: one key part for each path.
@@ -99,7 +103,8 @@ impl<K: Serialize + 'static> IndexBy<K> {
             1 | 2 if identity => Keys::Identity,
             _ => Keys::Paths(paths, document::keys_of::<K>),
         };
-        Ok(Self { bytes: document::bytes_of(), ..Index { width, keys }.into() })
+        let (bytes, equal) = (document::bytes_of(), Some(document::is_equal as Equal<K>));
+        Ok(Self { bytes, equal, ..Index { width, keys }.into() })
     }
 
     /// An index by one path; what a path may look like, [`FieldPath`](crate::FieldPath) says.
@@ -179,6 +184,7 @@ impl<K> IndexBy<K> {
     pub fn and(mut self, name: impl Into<Arc<str>>, index: Self) -> Self {
         let name = name.into();
         self.bytes = self.bytes.or(index.bytes);
+        self.equal = self.equal.or(index.equal);
         if *name == *Self::MAIN {
             return Self { main: index.main, ..self };
         }
@@ -195,6 +201,11 @@ impl<K> IndexBy<K> {
     /// Returns how the memory that objects take can be found out, if it can.
     pub(crate) fn bytes(&self) -> Option<Bytes<K>> {
         self.bytes
+    }
+
+    /// Returns how to compare two objects, if they can be serialized.
+    pub(crate) fn equal(&self) -> Option<Equal<K>> {
+        self.equal
     }
 
     /// The paths that all the keys come from; `None` if a closure gives some of them.
@@ -286,7 +297,7 @@ impl<K> Index<K> {
 
 impl<K> From<Index<K>> for IndexBy<K> {
     fn from(main: Index<K>) -> Self {
-        Self { main, named: Vec::new(), bytes: None }
+        Self { main, named: Vec::new(), bytes: None, equal: None }
     }
 }
 

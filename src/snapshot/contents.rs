@@ -16,7 +16,7 @@ use super::{
 use crate::{
     document::ObjectMetaRef,
     event::Context,
-    index::{Bytes, ExplainIndex, Index, IndexBy},
+    index::{Bytes, Equal, ExplainIndex, Index, IndexBy},
     namespaced_name::identity,
 };
 
@@ -32,8 +32,8 @@ pub(crate) struct Contents<K> {
     sorted: Arc<Sorted<K>>,
     /// The newest resourceVersion that is taken account of; 0 for none.
     pub(crate) version: u64,
-    /// Goes up with each history of the server: versions of different ones say nothing of each other.
-    pub(super) era: u64,
+    /// How often an object took the place of another one of the same version.
+    pub(super) histories: u64,
 }
 
 /// What has an order. Most new versions leave it as it is, so it is shared as one.
@@ -45,16 +45,18 @@ struct Sorted<K> {
     entries: Vec<Entries>,
     context: Arc<Context<K>>,
     bytes: Option<Bytes<K>>,
+    equal: Option<Equal<K>>,
 }
 
 impl<K> Contents<K> {
     pub(crate) fn new(by: IndexBy<K>, context: Arc<Context<K>>) -> Self {
-        let bytes = by.bytes();
+        let (bytes, equal) = (by.bytes(), by.equal());
         let indexes = by.into_indexes();
         let entries = indexes.iter().map(|_| Entries::default()).collect();
-        let sorted = Arc::new(Sorted { order: Tree::default(), indexes, entries, context, bytes });
+        let sorted =
+            Arc::new(Sorted { order: Tree::default(), indexes, entries, context, bytes, equal });
         let (heap, identities, seed) = (Heap::default(), Trie::default(), Seed::default());
-        Self { heap, identities, seed, sorted, version: 0, era: 0 }
+        Self { heap, identities, seed, sorted, version: 0, histories: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -248,15 +250,14 @@ impl<K: Lookup> Contents<K> {
         true
     }
 
-    /// Takes versions from here on for those of another history.
-    pub(crate) fn begin_era(&mut self) {
-        self.era += 1;
+    /// Returns whether two objects are known to have the same content.
+    pub(crate) fn is_equal(&self, one: &K, other: &K) -> bool {
+        self.sorted.equal.is_some_and(|equal| equal(one, other))
     }
 
     /// Puts an object in the place of its predecessor, even if that is the same version.
-    ///
-    /// After [`begin_era`](Self::begin_era) that is a difference.
     pub(crate) fn put_anew(&mut self, object: &Arc<K>) {
+        self.histories += u64::from(self.same_version(object).is_some());
         self.take(object);
         self.put(object);
     }
@@ -291,9 +292,15 @@ impl<K: Lookup> Contents<K> {
         let entries = indexes.iter().map(|(_, index)| Entries::of(index, &self.heap, &slots));
         let entries = entries.collect();
         let context = Arc::clone(&self.sorted.context);
-        let bytes = self.sorted.bytes;
-        self.sorted =
-            Arc::new(Sorted { order: Tree::from_sorted(slots), indexes, entries, context, bytes });
+        let (bytes, equal) = (self.sorted.bytes, self.sorted.equal);
+        self.sorted = Arc::new(Sorted {
+            order: Tree::from_sorted(slots),
+            indexes,
+            entries,
+            context,
+            bytes,
+            equal,
+        });
     }
 }
 
@@ -309,6 +316,7 @@ impl<K> Clone for Sorted<K> {
             entries: self.entries.clone(),
             context: Arc::clone(&self.context),
             bytes: self.bytes,
+            equal: self.equal,
         }
     }
 }
@@ -321,7 +329,7 @@ impl<K> Clone for Contents<K> {
             seed: self.seed.clone(),
             sorted: Arc::clone(&self.sorted),
             version: self.version,
-            era: self.era,
+            histories: self.histories,
         }
     }
 }

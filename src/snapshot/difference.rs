@@ -15,9 +15,10 @@ pub(crate) type Pair<'a, K> = (Option<&'a Arc<K>>, Option<&'a Arc<K>>);
 impl<K: Lookup> Contents<K> {
     /// Whether anything differs from an `earlier` state. Mostly a look at one difference tells.
     pub(crate) fn differs(&self, earlier: &Self) -> bool {
+        let is_same = self.is_same_after(earlier);
         let told = self.heap.since(&earlier.heap, Arc::ptr_eq, |old, new| match (old, new) {
             (Some(old), Some(new)) if order(&**old, &**new).is_eq() => {
-                if self.era == earlier.era && is_same_version(&**old, &**new) {
+                if is_same(old, new) {
                     ControlFlow::Continue(())
                 } else {
                     ControlFlow::Break(true)
@@ -33,8 +34,14 @@ impl<K: Lookup> Contents<K> {
         }
     }
 
-    /// What differs from an `earlier` state, in order. The same version again is no difference,
-    /// unless it is of another history.
+    /// Returns how to compare two objects of one identity, the first from an `earlier` state. Where a
+    /// version came with other content since, only the same object is the same.
+    fn is_same_after(&self, earlier: &Self) -> impl Fn(&Arc<K>, &Arc<K>) -> bool + use<K> {
+        let by_version = self.histories == earlier.histories;
+        move |old, new| Arc::ptr_eq(old, new) || (by_version && is_same_version(&**old, &**new))
+    }
+
+    /// What differs from an `earlier` state, in order. The same version again is no difference.
     pub(crate) fn since<'a>(&'a self, earlier: &'a Self) -> Vec<Pair<'a, K>> {
         let mut pairs: Vec<Pair<'a, K>> = Vec::new();
         let _: ControlFlow<()> = self.heap.since(&earlier.heap, Arc::ptr_eq, |old, new| {
@@ -60,11 +67,10 @@ impl<K: Lookup> Contents<K> {
             }
             same
         });
-        pairs.retain(|(old, new)| {
-            !matches!((old, new), (Some(old), Some(new))
-            if Arc::ptr_eq(old, new)
-                || (self.era == earlier.era && is_same_version(&***old, &***new)))
-        });
+        let is_same = self.is_same_after(earlier);
+        pairs.retain(
+            |(old, new)| !matches!((old, new), (Some(old), Some(new)) if is_same(old, new)),
+        );
         pairs
     }
 

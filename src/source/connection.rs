@@ -1,7 +1,8 @@
 //! A watch that is open.
 
-use std::mem;
+use std::{mem, pin::pin};
 
+use futures::future::{Either, select};
 use kube::runtime::reflector::Lookup;
 use tokio::time::{Duration, Instant};
 
@@ -29,6 +30,8 @@ pub(super) struct Connection<'w, K> {
     resume: &'w mut Resume,
     body: Incoming,
     begun: Instant,
+    /// The history that the list showed.
+    history: u64,
     /// When the server should have ended it.
     end: Instant,
     /// When it has held for long enough to inform the store, after a failure: an idle kind may not
@@ -36,6 +39,14 @@ pub(super) struct Connection<'w, K> {
     proof: Option<Instant>,
     /// Set if the store lacks an object up to the resume point, and is informed of that next.
     owes_bookmark: bool,
+}
+
+/// When a connection began, how long it may last, and the history that it goes on from.
+#[derive(Clone, Copy)]
+pub(super) struct Times {
+    pub(super) begun: Instant,
+    pub(super) timeout: Duration,
+    pub(super) history: u64,
 }
 
 /// A step of a watch.
@@ -51,22 +62,22 @@ impl<'w, K> Connection<'w, K> {
         target: &'w Target,
         resume: &'w mut Resume,
         body: Incoming,
-        begun: Instant,
-        timeout: Duration,
+        times: Times,
     ) -> Self {
+        let Times { begun, timeout, history } = times;
         query.watches(target, &resume.version);
         let end = Query::<K>::end_of_watch(begun, timeout);
         let proof = resume.fails().then(|| begun + SUSPECT);
-        Self { query, target, resume, body, begun, end, proof, owes_bookmark: false }
+        Self { query, target, resume, body, begun, history, end, proof, owes_bookmark: false }
     }
 
     /// Asks whether the server has lost its history, where that may be.
     pub(super) async fn check_history(
         &mut self,
+        must_compare: bool,
         resolved: &Resolved,
-        timeout: Duration,
     ) -> Option<Failure> {
-        if !self.resume.must_compare(timeout) {
+        if !must_compare {
             return None;
         }
         let (query, target) = (self.query, self.target);
@@ -86,7 +97,19 @@ impl<'w, K> Connection<'w, K> {
             if self.resume.is_doubt_confirmed() {
                 return Step::Over(Some(self.lost("another history")));
             }
-            let line = match self.body.line(self.until()).await {
+            let until = self.until();
+            // Not polled while there are lines.
+            let lost = self.query.histories.until_lost(self.history);
+            let line = match select(pin!(self.body.line(until)), pin!(lost)).await {
+                Either::Left((line, _)) => line,
+                // Another collection has noticed.
+                Either::Right(_) => {
+                    let version = &self.resume.version;
+                    let error = self.query.lost(self.target, "another history", version);
+                    return Step::Over(Some(Failure::Lost(error)));
+                }
+            };
+            let line = match line {
                 Ok(Some(line)) => line,
                 Ok(None) if self.resume.is_at_once(self.begun) => {
                     let why = "the server ended it at once";

@@ -134,7 +134,7 @@ impl Stored for Others {
         !self.0.contains(meta.name)
     }
 
-    fn newest(&self, _: Option<&str>) -> Option<Witness> {
-        None
+    fn newest(&self, _: Option<&str>, _: usize) -> Vec<Witness> {
+        Vec::new()
     }
 }

@@ -1,5 +1,7 @@
 //! Finding out whether the server still has the history that a watch has seen.
 
+use tokio::sync::watch;
+
 use super::{
     query::{Part, Query, Witness},
     resolve::Resolved,
@@ -12,17 +14,57 @@ use crate::{
     strain::NamespaceSelection,
 };
 
+/// The number of the server's history, counted as the collections of a watch notice that one is lost.
+///
+/// They share it: once one of them has noticed, the objects and versions of the others are worth no
+/// more, even where nothing that they could ask for shows it.
+#[derive(Debug)]
+pub(super) struct Histories(watch::Sender<u64>);
+
+impl Histories {
+    pub(super) fn new() -> Self {
+        Self(watch::Sender::new(0))
+    }
+
+    /// Returns the number of the history that a list shows which begins now.
+    pub(super) fn current(&self) -> u64 {
+        *self.0.borrow()
+    }
+
+    /// Takes note that a history is lost, unless another collection was first.
+    pub(super) fn lost(&self, number: u64) {
+        self.0.send_if_modified(|current| {
+            let is_first = *current == number;
+            *current += u64::from(is_first);
+            is_first
+        });
+    }
+
+    /// Waits until a history is lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub(super) async fn until_lost(&self, number: u64) {
+        // The sender lives as long as this.
+        let _ = self.0.subscribe().wait_for(|current| *current > number).await;
+    }
+}
+
+/// How many objects are asked for until one was not written since.
+const WITNESSES: usize = 4;
+
 /// The history of the server, compared with what a watch has seen.
 pub(super) enum Verdict {
     /// Not another one, as far as a single request can show.
     Same,
+    /// The server gave no answer that shows anything.
+    Unknown,
     /// It is another one: etcd was restored from a backup.
     Lost,
     /// The object that the store has as its newest is not there. It was deleted since, which the watch
     /// must report before it is past this version; or it never was in this history.
     Doubtful(Doubt),
-    /// The server gave no answer that shows anything.
-    Unknown,
 }
 
 /// An object whose deletion must come.
@@ -46,14 +88,36 @@ impl Doubt {
 /// Asks for one object: the newest that the store has, if there is one, or any.
 ///
 /// A version below that of the watch shows a lost history. So does the newest object if it is there in
-/// an older version, or in none. A failure shows nothing, so it is to be asked again.
+/// an older version, or in none. One that was written since shows nothing, so the next newest is asked
+/// for; nor does a failure, after which it is to be asked again.
 pub(super) async fn compare<K>(
     query: &Query<K>,
     target: &Target,
     resolved: &Resolved,
     version: &str,
 ) -> Verdict {
-    let witness = query.stored.as_ref().and_then(|own| own.newest(target.collection.namespace()));
+    let namespace = target.collection.namespace();
+    let newest = query.stored.as_ref().map(|own| own.newest(namespace, WITNESSES));
+    let newest = newest.unwrap_or_default();
+    if newest.is_empty() {
+        return ask(query, target, resolved, version, None).await.unwrap_or(Verdict::Same);
+    }
+    for witness in newest {
+        if let Some(verdict) = ask(query, target, resolved, version, Some(witness)).await {
+            return verdict;
+        }
+    }
+    Verdict::Same
+}
+
+/// Asks for the witness, or for any object. Returns `None` if the answer shows nothing.
+async fn ask<K>(
+    query: &Query<K>,
+    target: &Target,
+    resolved: &Resolved,
+    version: &str,
+    witness: Option<Witness>,
+) -> Option<Verdict> {
     let place = match &witness {
         Some(witness) if !witness.namespace.is_empty() => {
             let name = witness.namespace.as_str().into();
@@ -63,7 +127,9 @@ pub(super) async fn compare<K>(
         None => target.clone(),
     };
     let part = Part::One(witness.as_ref().map(|own| own.name.as_str()));
-    let Ok(mut page) = query.page(&place, resolved, part).await else { return Verdict::Unknown };
+    let Ok(mut page) = query.page(&place, resolved, part).await else {
+        return Some(Verdict::Unknown);
+    };
     let mut found: Option<String> = None;
     loop {
         let read = |bytes: &[u8], _: &_| {
@@ -77,19 +143,18 @@ pub(super) async fn compare<K>(
         match page.item(read).await {
             Ok(Some(own)) => found = own,
             Ok(None) => break,
-            Err(_) => return Verdict::Unknown,
+            Err(_) => return Some(Verdict::Unknown),
         }
     }
-    let Some(at) = page.version() else { return Verdict::Unknown };
+    let Some(at) = page.version() else { return Some(Verdict::Unknown) };
     if is_before(&at, version) {
-        return Verdict::Lost;
+        return Some(Verdict::Lost);
     }
-    match (witness, found) {
+    Some(match (witness, found) {
         (None, _) => Verdict::Same,
-        (Some(witness), Some(own)) if own == witness.version || is_before(version, &own) => {
-            Verdict::Same
-        }
+        (Some(witness), Some(own)) if own == witness.version => Verdict::Same,
+        (Some(_), Some(own)) if is_before(version, &own) => return None,
         (Some(_), Some(_)) => Verdict::Lost,
         (Some(witness), None) => Verdict::Doubtful(Doubt { witness, version: at }),
-    }
+    })
 }

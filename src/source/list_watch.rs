@@ -1,20 +1,21 @@
 //! The life of one collection, from top to bottom: list, watch, resume, list again.
 
-use std::{mem, sync::Arc};
+use std::{mem, pin::pin, sync::Arc};
 
 use async_stream::stream;
-use futures::{Stream, StreamExt, stream::BoxStream};
+use futures::{Stream, StreamExt, future::select, stream::BoxStream};
 use kube::runtime::reflector::Lookup;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    connection::{Connection, Step},
+    connection::{Connection, Step, Times},
+    history::{self, Verdict},
     list::{Listing, Start},
     paged::paged,
     query::Query,
     request::Verb,
     resolve::Resolved,
-    resume::{Failure, Next, Resume},
+    resume::{Next, Resume},
     streamed::streamed,
     target::Target,
 };
@@ -45,9 +46,11 @@ where
         let mut anew = false;
         let mut served = String::new();
         let mut in_pages = false;
+        let mut is_doubtful = false;
         'life: loop {
             // Each cycle ends with the reason for the next one, and how long that has to wait.
             let (error, delay) = 'cycle: {
+                let history = query.histories.current();
                 let resolved = match query.suitable(&target).await {
                     Ok(resolved) => resolved,
                     Err(error) => break 'cycle resume.lists_after(error),
@@ -56,6 +59,13 @@ where
                 lists.begin(reason);
                 // In another version the same objects are others.
                 anew |= !served.is_empty() && served != resolved.version;
+                if mem::take(&mut is_doubtful) && !anew {
+                    // A list of another history may have the versions that are stored, with other
+                    // content.
+                    let verdict =
+                        history::compare(&query, &target, &resolved, &resume.version).await;
+                    anew = !matches!(verdict, Verdict::Same);
+                }
                 served.clone_from(&resolved.version);
                 yield Ok(restarted(&target, anew));
 
@@ -81,6 +91,7 @@ where
                 if let Some(at) = version.as_deref().filter(|at| is_before(at, &resume.version)) {
                     // Objects were taken for known by the versions of the other history.
                     anew = true;
+                    query.histories.lost(history);
                     break 'cycle resume.loses(query.lost(&target, at, &resume.version));
                 }
                 let collection = target.collection.clone();
@@ -96,19 +107,19 @@ where
                 loop {
                     let timeout = query.next_timeout();
                     let begun = Instant::now();
-                    let version = &resume.version;
                     let connected = match open.take() {
                         Some(body) => Ok(body),
-                        None => query.watch(&target, &resolved, version, timeout, false).await,
+                        None => resume.connect(&query, &target, &resolved, timeout, history).await,
                     };
                     let is_open = connected.is_ok();
-                    resume.opens();
+                    let must_compare = resume.opens(is_open, timeout);
                     let failure = match connected {
-                        Err(error) => Some(Failure::of_request(error)),
+                        Err(failure) => Some(failure),
                         Ok(body) => {
+                            let times = Times { begun, timeout, history };
                             let mut connection =
-                                Connection::new(&query, &target, &mut resume, body, begun, timeout);
-                            match connection.check_history(&resolved, timeout).await {
+                                Connection::new(&query, &target, &mut resume, body, times);
+                            match connection.check_history(must_compare, &resolved).await {
                                 Some(lost) => Some(lost),
                                 None => loop {
                                     match connection.step().await {
@@ -126,10 +137,16 @@ where
                         Next::Later(error, delay) => {
                             query.tries_again(&error, delay);
                             yield Err(of_target(error));
-                            sleep(delay).await;
+                            // Another collection may notice that the history is lost.
+                            let lost = query.histories.until_lost(history);
+                            select(pin!(sleep(delay)), pin!(lost)).await;
                         }
                         Next::List { error, delay, is_lost } => {
                             anew = is_lost;
+                            is_doubtful = resume.must_compare(timeout);
+                            if is_lost {
+                                query.histories.lost(history);
+                            }
                             break 'cycle (error, delay);
                         }
                     }

@@ -16,6 +16,7 @@ use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
     backoff::Backoff,
+    history::Histories,
     incoming::Incoming,
     namespaces::Namespaces,
     page::{Expected, Page},
@@ -47,8 +48,9 @@ pub(crate) trait Stored: Send + Sync {
     /// Returns whether this very version of an object is stored. It need not be decoded again.
     fn has(&self, meta: &ObjectMetaRef<'_>) -> bool;
 
-    /// Returns the object of a namespace, or of all, that was written last.
-    fn newest(&self, namespace: Option<&str>) -> Option<Witness>;
+    /// Returns the objects of a namespace, or of all, that were written last; the last one first, and at
+    /// most `count`.
+    fn newest(&self, namespace: Option<&str>, count: usize) -> Vec<Witness>;
 }
 
 /// An object that a store has, in its version: a check whether the server has the same history.
@@ -81,6 +83,8 @@ pub(super) struct Query<K> {
     /// Set once this server was found to have no streaming lists. All collections share it.
     no_streaming: Arc<AtomicBool>,
     budget: Arc<Semaphore>,
+    /// The histories that the server had. All collections share it.
+    pub(super) histories: Arc<Histories>,
 }
 
 /// The selection of a list that [`Query::page`] asks for.
@@ -114,6 +118,7 @@ impl<K> Query<K> {
             stored: None,
             no_streaming: Arc::default(),
             budget: Arc::new(Semaphore::new(BUDGET)),
+            histories: Arc::new(Histories::new()),
         }
     }
 
@@ -139,7 +144,13 @@ impl<K> Query<K> {
             stored: None,
             no_streaming: self.no_streaming,
             budget: self.budget,
+            histories: self.histories,
         }
+    }
+
+    /// Returns the same query for a list whose objects are all decoded, whatever versions are stored.
+    pub(super) fn knowing_nothing(&self) -> Self {
+        Self { stored: None, ..self.clone() }
     }
 
     /// Returns the same query with its requests measured.
@@ -147,11 +158,6 @@ impl<K> Query<K> {
         let mut query = self.clone();
         query.endpoint.requests = measure::Requests::of_watch(&query.origin);
         query
-    }
-
-    /// Returns the same query without the store, so that every object is decoded.
-    pub(super) fn knowing_nothing(&self) -> Self {
-        Self { stored: None, ..self.clone() }
     }
 
     /// Returns what discovery says of the resource, or said before.
@@ -287,6 +293,7 @@ impl<K> Clone for Query<K> {
             stored: self.stored.clone(),
             no_streaming: Arc::clone(&self.no_streaming),
             budget: Arc::clone(&self.budget),
+            histories: Arc::clone(&self.histories),
             ..*self
         }
     }

@@ -1,13 +1,18 @@
 //! How a watch goes on after it ended: at once, later, or with a list.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
+use futures::future::{Either, select};
 use kube::runtime::reflector::Lookup;
 use tokio::time::Instant;
 
 use super::{
     backoff::{Backoff, LONGEST, Tries},
     history::{Doubt, Verdict},
+    incoming::Incoming,
+    query::Query,
+    resolve::Resolved,
+    target::Target,
 };
 use crate::{
     clock::random, error::Error, event::WatchEvent, namespaced_name::identity,
@@ -25,9 +30,8 @@ const REJECTIONS: u32 = 3;
 
 /// A watch that ended other than at its timeout.
 pub(super) enum Failure {
-    /// There was no connection, or no answer.
-    Unreachable(Error),
-    /// The connection broke, or the server is busy: it says nothing about the version.
+    /// There was no connection or no answer, the connection broke, or the server is busy: it says
+    /// nothing about the version.
     Interrupted(Error),
     /// The server answered that, or what came was no answer of an API server.
     Rejected(Error),
@@ -37,7 +41,7 @@ pub(super) enum Failure {
 
 impl Failure {
     pub(super) fn of_request(error: Error) -> Self {
-        if error.is_interruption() { Self::Unreachable(error) } else { Self::of_answer(error) }
+        if error.is_interruption() { Self::Interrupted(error) } else { Self::of_answer(error) }
     }
 
     pub(super) fn of_answer(error: Error) -> Self {
@@ -95,7 +99,7 @@ pub(super) struct Resume {
     /// The lists because a resume was given up.
     given_up: Tries,
     pub(super) doubt: Option<Doubt>,
-    /// Since when no connection could be had.
+    /// Since when there has been no connection that is known to have lived.
     outage: Option<Instant>,
     /// Set by a server that was to show its history, and could not.
     is_unproven: bool,
@@ -131,8 +135,36 @@ impl Resume {
         self.is_unproven = false;
     }
 
-    pub(super) fn opens(&mut self) {
+    /// Opens a watch from here on, unless another collection notices meanwhile that the history is
+    /// lost.
+    pub(super) async fn connect<K>(
+        &mut self,
+        query: &Query<K>,
+        target: &Target,
+        resolved: &Resolved,
+        timeout: Duration,
+        history: u64,
+    ) -> Result<Incoming, Failure> {
+        // An answer that takes long may be that of another server.
+        self.outage.get_or_insert_with(Instant::now);
+        let watch = query.watch(target, resolved, &self.version, timeout, false);
+        let lost = query.histories.until_lost(history);
+        match select(pin!(lost), pin!(watch)).await {
+            Either::Left(_) => {
+                Err(Failure::Lost(query.lost(target, "another history", &self.version)))
+            }
+            Either::Right((connected, _)) => connected.map_err(Failure::of_request),
+        }
+    }
+
+    /// Takes note of a new try; returns whether the history is to be compared, if it is a connection.
+    pub(super) fn opens(&mut self, is_open: bool, timeout: Duration) -> bool {
+        let must_compare = self.must_compare(timeout);
         self.progress = Progress::Nothing;
+        if is_open {
+            self.outage = None;
+        }
+        must_compare
     }
 
     /// An event came.
@@ -194,7 +226,6 @@ impl Resume {
     pub(super) fn compared(&mut self, verdict: Verdict) -> bool {
         self.heard = Instant::now();
         self.is_silent = false;
-        self.outage = None;
         self.is_unproven = matches!(verdict, Verdict::Unknown);
         match verdict {
             Verdict::Same | Verdict::Unknown => false,
@@ -232,6 +263,18 @@ impl Resume {
         }
         let is_over = timeout.is_some_and(|timeout| begun.elapsed() + SUSPECT >= timeout);
         self.is_silent |= is_over && self.bookmarks && self.progress == Progress::Nothing;
+        match &failure {
+            None | Some(Failure::Lost(_)) => {}
+            // A server that is busy is there.
+            Some(Failure::Interrupted(error)) if error.status() == Some(429) => {}
+            // A connection that is silent may have been dead since the last word.
+            Some(Failure::Interrupted(error)) if error.is_timeout() => {
+                self.outage.get_or_insert(self.heard);
+            }
+            Some(_) => {
+                self.outage.get_or_insert_with(Instant::now);
+            }
+        }
         match failure {
             None => {
                 self.recovers();
@@ -251,10 +294,6 @@ impl Resume {
             }
             Some(Failure::Rejected(error)) => {
                 self.rejections += 1;
-                self.later(error)
-            }
-            Some(Failure::Unreachable(error)) => {
-                self.outage.get_or_insert_with(Instant::now);
                 self.later(error)
             }
             Some(Failure::Interrupted(error)) => self.later(error),

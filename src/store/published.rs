@@ -25,17 +25,21 @@ impl<K: Lookup + Send + Sync> Stored for Published<K> {
         self.0.load().at_version(meta).is_some()
     }
 
-    fn newest(&self, namespace: Option<&str>) -> Option<Witness> {
+    fn newest(&self, namespace: Option<&str>, count: usize) -> Vec<Witness> {
         let contents = self.0.load();
-        let mut newest: Option<(&Arc<K>, String)> = None;
+        let mut newest: Vec<(&Arc<K>, String)> = Vec::new();
         for object in contents.objects_in(namespace) {
             let Some(version) = object.resource_version() else { continue };
-            if newest.as_ref().is_none_or(|(_, own)| is_before(own, &version)) {
-                newest = Some((object, version.into_owned()));
+            let at = newest.partition_point(|(_, own)| !is_before(own, &version));
+            if at < count {
+                newest.truncate(count - 1);
+                newest.insert(at, (object, version.into_owned()));
             }
         }
-        let (object, version) = newest?;
-        let (namespace, name) = owned_identity(&**object);
-        Some(Witness { namespace, name, version })
+        let witness = |(object, version): (&Arc<K>, String)| {
+            let (namespace, name) = owned_identity(&**object);
+            Witness { namespace, name, version }
+        };
+        newest.into_iter().map(witness).collect()
     }
 }

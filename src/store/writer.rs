@@ -346,7 +346,11 @@ impl<K: Lookup> Writer<K> {
     /// while where it had some.
     fn forgive(&mut self, at: usize, error: Error) -> Failed<K> {
         let now = Instant::now();
+        self.news.heard = true;
         let part = self.parts.at(at);
+        // The answer ends an outage, and is the last word on the kind.
+        part.is_heard = true;
+        part.status.failing = None;
         // Only what is missing all the time is removed.
         let since = error.is_not_installed().then(|| part.missing_since.unwrap_or(now));
         part.missing_since = since;
@@ -516,8 +520,12 @@ impl<K: Lookup> Writer<K> {
         self.hear(at);
         // Keeping the stored object where nothing changed is what makes a relist cheap: the new
         // copy is freed at once.
+        let is_outdated = self.parts.at(at).status.is_outdated;
         let object = match self.working.same_version(&object) {
-            Some(stored) if !self.parts.at(at).status.is_outdated => Arc::clone(stored),
+            // In another history a version may have another content.
+            Some(stored) if !is_outdated || self.working.is_equal(stored, &object) => {
+                Arc::clone(stored)
+            }
             _ => object,
         };
         if self.phase == (Phase::Loading { progress: true }) {
@@ -554,9 +562,6 @@ impl<K: Lookup> Writer<K> {
             }
         }
         let mut suspects = BTreeSet::new();
-        if anew {
-            self.working.begin_era();
-        }
         if self.working.is_empty() {
             self.changes += objects.len();
             self.working.load(objects);

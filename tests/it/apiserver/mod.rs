@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use kube_weir::testing::cluster::Error;
+use kube_weir::testing::cluster::{Backup, Error};
 use tokio::runtime::Handle;
 use tokio::sync::{OnceCell, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use tokio::task::{block_in_place, spawn_blocking};
@@ -125,6 +125,21 @@ impl Exclusive {
 
     pub(crate) async fn compact_etcd(&self) -> u64 {
         self.common.cluster.compact().await.unwrap()
+    }
+
+    /// Copies the data of etcd; both programs are restarted.
+    pub(crate) async fn backup(&mut self) -> Backup {
+        *self.whole = false;
+        let backup = self.common.cluster.real().backup().await.unwrap();
+        *self.whole = true;
+        backup
+    }
+
+    /// Takes etcd back to a backup; both programs are restarted.
+    pub(crate) async fn restore(&mut self, backup: &Backup) {
+        *self.whole = false;
+        self.common.started(self.common.cluster.real().restore(backup).await);
+        *self.whole = true;
     }
 
     async fn start_all(&mut self) {

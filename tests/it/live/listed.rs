@@ -24,7 +24,17 @@ pub(super) async fn assert_equal_to_list<K>(
 where
     K: Lookup + Serialize + Send + Sync + 'static,
 {
-    let listed = list(client, path).await;
+    assert_equal(list(client, path).await, store).await
+}
+
+/// Waits until a store has these objects in these versions, and checks their content.
+pub(super) async fn assert_equal<K>(
+    listed: BTreeMap<Identity, Value>,
+    store: &Store<K>,
+) -> Snapshot<K>
+where
+    K: Lookup + Serialize + Send + Sync + 'static,
+{
     let versions: BTreeMap<_, _> =
         listed.iter().map(|(identity, object)| (identity.clone(), version_of(object))).collect();
     let mut changes = store.changes();

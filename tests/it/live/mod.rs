@@ -11,15 +11,20 @@ mod wire;
 
 mod churn;
 pub(crate) mod custom;
+mod granted;
+mod gzip;
 mod idle;
 mod keys;
 mod leader;
 mod one;
 mod outage;
+mod restores;
+mod retries;
 mod rights;
 mod selectors;
 mod streaming;
 mod sync;
+mod versions;
 
 use std::time::Duration;
 

@@ -276,7 +276,7 @@ async fn a_restart_of_etcd_is_survived() {
     say(&format!("outage: failures told, with etcd restarted: {}", tell(&watched.errors())));
 }
 
-/// SEMANTICS: W8, W5, S7
+/// SEMANTICS: W8, W26, W5, S7
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_server_is_noticed_and_the_watch_resumed() {
     let Some(mut cluster) = exclusive().await else {
@@ -288,7 +288,8 @@ async fn a_frozen_server_is_noticed_and_the_watch_resumed() {
     let begun = Instant::now();
     watched.until_failed().await;
     let took = begun.elapsed();
-    assert!(took <= timeout + Duration::from_secs(6), "{took:?}"); // and one for the test
+    // A watch lasts up to twice its timeout; and one second for the test.
+    assert!(took <= 2 * timeout + Duration::from_secs(6), "{took:?}");
     let error = watched.typed.seen().errors[0].clone();
     assert!(error.is_timeout(), "{error:?}");
     cluster.thaw_apiserver();
@@ -332,7 +333,7 @@ async fn a_cut_connection_is_resumed_without_a_list() {
 
 /// No byte and no end: only time can tell.
 ///
-/// SEMANTICS: W8, W5, S7
+/// SEMANTICS: W8, W26, W5, S7
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_connection_is_noticed_and_the_watch_resumed() {
     let Some(cluster) = server().await else {
@@ -347,7 +348,8 @@ async fn a_dead_connection_is_noticed_and_the_watch_resumed() {
     watched.change().await;
     watched.until_failed().await;
     let noticed = begun.elapsed();
-    assert!(noticed <= timeout + Duration::from_secs(6), "{noticed:?}"); // and one for the test
+    // A watch lasts up to twice its timeout; and one second for the test.
+    assert!(noticed <= 2 * timeout + Duration::from_secs(6), "{noticed:?}");
     watched.until_changed().await;
     let took = begun.elapsed();
     watched.until_live_again().await;

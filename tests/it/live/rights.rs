@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::apiserver::{Scope, server};
 
-/// SEMANTICS: S6, W5
+/// SEMANTICS: S6, W5, W10
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forbidden_kind_says_so_and_begins_once_it_is_granted() {
     let Some(cluster) = server().await else {
@@ -38,7 +38,8 @@ async fn a_forbidden_kind_says_so_and_begins_once_it_is_granted() {
     // From its beginning, and from the first failure at the latest.
     assert!((deadline..2 * deadline).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     for message in [error.to_string(), typed.seen().errors[0].to_string()] {
-        assert!(message.starts_with("list v1/configmaps: "), "{message}");
+        let asked = format!("list v1/configmaps in `{namespace}`: ");
+        assert!(message.starts_with(&asked), "{message}");
         assert!(message.contains(&user) && message.contains("403"), "{message}");
     }
     assert!(store.explain().last_error.is_some_and(|error| error.contains("configmaps")));
@@ -61,7 +62,7 @@ async fn a_forbidden_kind_says_so_and_begins_once_it_is_granted() {
     assert!(u128::try_from(typed.seen().errors.len()).unwrap() <= most, "{:?}", typed.seen());
 }
 
-/// SEMANTICS: S6, W5
+/// SEMANTICS: S6, W5, W10
 #[tokio::test(flavor = "multi_thread")]
 async fn the_right_to_watch_may_come_later_and_go_again() {
     let Some(cluster) = server().await else {
@@ -86,7 +87,8 @@ async fn the_right_to_watch_may_come_later_and_go_again() {
     };
     consumer.until("a refused watch", |seen| refusals(seen) == 1).await;
     let message = consumer.seen().errors[0].to_string();
-    assert!(message.starts_with("watch v1/configmaps: "), "{message}");
+    let asked = format!("watch v1/configmaps in `{namespace}`: ");
+    assert!(message.starts_with(&asked), "{message}");
 
     create(&own, "b").await;
     let watch = cluster.grant(&user, scope, &["watch"], &["configmaps"]).await;
