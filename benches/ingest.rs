@@ -127,7 +127,7 @@ impl World {
             };
 
             let start = process_cpu();
-            let mut seen = open(way, client, options).await;
+            let mut seen = open(way, client, options);
             let Some(Seen::Synced { objects }) = seen.next().await else { panic!("no sync") };
             let synced = process_cpu();
             assert_eq!(objects, self.objects);

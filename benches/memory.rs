@@ -112,7 +112,7 @@ fn run(way: Way, kind: Kind, objects: usize, page: usize) -> Value {
     runtime.expect("a runtime").block_on(async {
         let client = canned::client(kind.url(), pages, Box::new(watches));
         let (_ballast, before) = level();
-        let mut seen = open(way, client, options).await;
+        let mut seen = open(way, client, options);
         let Some(Seen::Synced { objects: found }) = seen.next().await else { panic!("no sync") };
         assert_eq!(found, objects);
         let (synced, peak) = (ALLOCATOR.allocated(), ALLOCATOR.max_allocated());

@@ -184,7 +184,7 @@ fn follow(orders: &[String]) {
                     relists: false,
                     last: String::new(),
                 };
-                let mut seen = open(Way::named(name), client, options).await;
+                let mut seen = open(Way::named(name), client, options);
                 let Some(Seen::Synced { objects }) = seen.next().await else { panic!("no sync") };
                 meter.synced(objects)
             }

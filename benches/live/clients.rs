@@ -126,7 +126,7 @@ pub(crate) fn follow(orders: &[String]) {
             last: last.clone(),
         };
         meter.begin();
-        let mut seen = open(Way::named(name), client, options).await;
+        let mut seen = open(Way::named(name), client, options);
         let Some(Seen::Synced { objects }) = seen.next().await else { panic!("no sync") };
         meter.synced(objects);
         while !matches!(seen.next().await, Some(Seen::Live { last: true })) {}

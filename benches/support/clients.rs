@@ -89,7 +89,7 @@ pub(crate) struct Options {
 }
 
 /// Starts a client.
-pub(crate) async fn open(way: Way, client: Client, options: Options) -> BoxStream<'static, Seen> {
+pub(crate) fn open(way: Way, client: Client, options: Options) -> BoxStream<'static, Seen> {
     match (way, options.kind) {
         (Way::WeirDocument, kind) => {
             let (group, version) = kind.group_and_version();
