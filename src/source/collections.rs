@@ -97,7 +97,13 @@ impl<K: Lookup + Send + 'static> Collections<K> {
             watch.query.backoff = query.backoff;
             let watch = watch.keys_only(&[]);
             let (listed, names) = (None, Vec::new());
-            Members::Labelled(Box::new(Labelled { watch, listed, names, is_known: false, fails: false }))
+            Members::Labelled(Box::new(Labelled {
+                watch,
+                listed,
+                names,
+                is_known: false,
+                fails: false,
+            }))
         } else if let Some(changes) = query.namespaces.changes() {
             Members::Set(WatchStream::from_changes(changes).map(drop).boxed())
         } else {
@@ -194,9 +200,9 @@ impl<K: Lookup + Send + 'static> Collections<K> {
                 changed
             }
             Members::Labelled(own) => {
-                let (changed, failure) = own.poll(cx);
+                let (is_new, failure) = own.poll(cx);
                 self.first.extend(failure.map(Err));
-                changed
+                is_new
             }
         }
     }

@@ -72,7 +72,7 @@ where
             // In another version the same objects are others.
             anew |= !served.is_empty() && served != resolved.version;
             served.clone_from(&resolved.version);
-            yield Ok(query.restarted(&target, anew));
+            yield Ok(restarted(&target, anew));
 
             let streaming = query.streams() && !in_pages;
             in_pages = false;
@@ -111,7 +111,7 @@ where
                 let delay = resume.lists.after(&error);
                 reason = error.reason();
                 query.lists_again(&error, delay);
-                yield Ok(query.restarted(&target, anew));
+                yield Ok(restarted(&target, anew));
                 yield Err(of_target(error));
                 sleep(delay).await;
                 continue 'list;
@@ -232,7 +232,7 @@ where
                     Next::ListAnew(error, delay) => {
                         anew = true;
                         // Before the delay, so that nobody is answered from the old history.
-                        yield Ok(query.restarted(&target, anew));
+                        yield Ok(restarted(&target, anew));
                         break (error, delay);
                     }
                 }
@@ -248,6 +248,10 @@ where
     }
 }
 
+fn restarted<K>(target: &Target, anew: bool) -> WatchEvent<K> {
+    WatchEvent::Restarted { collection: target.collection.clone(), anew }
+}
+
 impl<K> Query<K> {
     /// Checks that a resource, as it is served, can be watched as it is asked for.
     pub(super) fn suits(&self, target: &Target, resolved: &Resolved) -> Result<(), Error> {
@@ -260,10 +264,6 @@ impl<K> Query<K> {
             return Err(self.error(Verb::Watch, target, Reason::NotWatchable, why));
         }
         Ok(())
-    }
-
-    fn restarted(&self, target: &Target, anew: bool) -> WatchEvent<K> {
-        WatchEvent::Restarted { collection: target.collection.clone(), anew }
     }
 
     fn bookmark(&self, target: &Target, version: &str) -> WatchEvent<K> {
@@ -326,8 +326,7 @@ struct Resume {
     heard: Instant,
     /// Whether something was heard since the watch was opened.
     hears: bool,
-    /// Whether the last watch was silent to its end, though bookmarks came before.
-    is_silent: bool,
+    proof: Proof,
     /// Whether the version moved since the watch was opened.
     moved: bool,
     /// Resumes in a row that were rejected at this version.
@@ -342,8 +341,16 @@ struct Resume {
     doubt: Option<Doubt>,
     /// Since when no connection could be had.
     outage: Option<Instant>,
-    /// Whether the server was to show its history, and could not.
-    is_unproven: bool,
+}
+
+/// Whether the server must show that its history is the one that was seen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    NotNeeded,
+    /// The last watch was silent to its end, though bookmarks came before. An event settles it.
+    Silent,
+    /// The server was asked, and could not show it.
+    Missing,
 }
 
 impl Resume {
@@ -353,7 +360,7 @@ impl Resume {
             bookmarks: false,
             heard: Instant::now(),
             hears: false,
-            is_silent: false,
+            proof: Proof::NotNeeded,
             moved: false,
             rejections: 0,
             patience: LONGEST.mul_f64(1.0 + random() / 4.0),
@@ -362,7 +369,6 @@ impl Resume {
             given_up: Tries::growing(query.backoff),
             doubt: None,
             outage: None,
-            is_unproven: false,
         }
     }
 
@@ -374,7 +380,7 @@ impl Resume {
         self.tries.reset();
         self.doubt = None;
         self.outage = None;
-        self.is_unproven = false;
+        self.proof = Proof::NotNeeded;
     }
 
     fn opens(&mut self) {
@@ -402,7 +408,9 @@ impl Resume {
 
     fn hear(&mut self) {
         self.heard = Instant::now();
-        self.is_silent = false;
+        if self.proof == Proof::Silent {
+            self.proof = Proof::NotNeeded;
+        }
         if !self.hears {
             self.hears = true;
             self.recovers();
@@ -423,14 +431,13 @@ impl Resume {
     }
 
     fn fails(&self) -> bool {
-        self.tries.last() > Duration::ZERO
+        self.tries.last().max(self.given_up.last()) > Duration::ZERO
     }
 
     /// Returns whether the server must show that its history is the one that was seen: after an outage,
     /// or where bookmarks came before and now nothing does.
     fn must_compare(&self, timeout: Duration) -> bool {
-        self.is_silent
-            || self.is_unproven
+        self.proof != Proof::NotNeeded
             || self.outage.is_some_and(|since| since.elapsed() >= OUTAGE)
             || (self.bookmarks && self.heard.elapsed() >= timeout)
     }
@@ -438,9 +445,9 @@ impl Resume {
     /// Takes note of a comparison, and returns whether the history is lost.
     fn compared(&mut self, verdict: Verdict) -> bool {
         self.heard = Instant::now();
-        self.is_silent = false;
         self.outage = None;
-        self.is_unproven = matches!(verdict, Verdict::Unknown);
+        let is_missing = matches!(verdict, Verdict::Unknown);
+        self.proof = if is_missing { Proof::Missing } else { Proof::NotNeeded };
         match verdict {
             Verdict::Same | Verdict::Unknown => false,
             Verdict::Lost => true,
@@ -476,7 +483,9 @@ impl Resume {
             self.tries.reset();
         }
         let is_over = timeout.is_some_and(|timeout| begun.elapsed() + SUSPECT >= timeout);
-        self.is_silent |= is_over && self.bookmarks && !self.hears;
+        if is_over && self.bookmarks && !self.hears && self.proof == Proof::NotNeeded {
+            self.proof = Proof::Silent;
+        }
         match failure {
             None => {
                 self.recovers();
@@ -508,6 +517,8 @@ impl Resume {
     }
 
     fn later(&mut self, error: Error) -> Next {
+        // Only a watch that holds shows that watches do again.
+        let error = error.outliving_lists();
         if self.rejections >= REJECTIONS || self.heard.elapsed() > self.patience {
             self.rejections = 0;
             let delay = self.given_up.after(&error);

@@ -11,9 +11,7 @@ use tokio::time::sleep;
 
 use crate::{
     support::by_identity,
-    wire::{
-        DAY, Driven, HOUR, MINUTE, SECOND, config, configs, drive_changes, names, server_with,
-    },
+    wire::{DAY, Driven, HOUR, MINUTE, SECOND, config, configs, drive_changes, names, server_with},
 };
 
 /// A CRD of `widgets.example.com` that is served in these versions, the first of which is stored.

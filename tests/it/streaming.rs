@@ -223,7 +223,8 @@ async fn gzip_with_several_members_is_no_obstacle() {
     server.set_gzip(true);
     let driven = drive(configs(&server).streaming_list(true));
     assert_eq!(driven.store.synced().await.unwrap(), 600);
-    server.apply(&json!({ "apiVersion": "v1", "kind": "ConfigMap",
+    server
+        .apply(&json!({ "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": { "namespace": "a", "name": "new" } }))
         .unwrap();
     sleep(SECOND).await;
