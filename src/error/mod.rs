@@ -50,6 +50,8 @@ struct Inner {
     namespace: Option<Arc<str>>,
     /// Set by the store that has logged it.
     is_logged: bool,
+    /// Whether a watch failed where lists may work, so that a list ends nothing.
+    outlives_lists: bool,
     path: Option<PathError>,
     /// Which kind of a world it is about, and what it says without the name.
     of_kind: Option<(Arc<str>, Error)>,
@@ -491,6 +493,7 @@ impl Error {
             object: None,
             namespace: None,
             is_logged: false,
+            outlives_lists: false,
             path: None,
             of_kind: None,
         }))
@@ -535,6 +538,7 @@ impl Error {
             inner.object.clone_from(&self.0.object);
             inner.namespace.clone_from(&self.0.namespace);
             inner.is_logged = self.0.is_logged;
+            inner.outlives_lists = self.0.outlives_lists;
             inner.path.clone_from(&self.0.path);
             inner.of_kind = Some((Arc::clone(name), self));
         })
@@ -583,6 +587,15 @@ impl Error {
     /// Returns the error as one that is logged already.
     pub(crate) fn logged(self) -> Self {
         self.modify(|inner| inner.is_logged = true)
+    }
+
+    /// Returns the failure of a watch that goes on until a watch holds.
+    pub(crate) fn outliving_lists(self) -> Self {
+        self.modify(|inner| inner.outlives_lists = true)
+    }
+
+    pub(crate) fn outlives_lists(&self) -> bool {
+        self.0.outlives_lists
     }
 
     pub(crate) fn is_logged(&self) -> bool {

@@ -200,9 +200,9 @@ impl<K: Lookup + Send + 'static> Collections<K> {
                 changed
             }
             Members::Labelled(own) => {
-                let (changed, failure) = own.poll(cx);
+                let (is_new, failure) = own.poll(cx);
                 self.first.extend(failure.map(Err));
-                changed
+                is_new
             }
         }
     }

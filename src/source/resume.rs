@@ -210,7 +210,7 @@ impl Resume {
     }
 
     pub(super) fn fails(&self) -> bool {
-        self.tries.last() > Duration::ZERO
+        self.tries.last().max(self.given_up.last()) > Duration::ZERO
     }
 
     /// Returns whether the server must show that its history is the one that was seen: after an outage,
@@ -313,6 +313,8 @@ impl Resume {
     }
 
     fn later(&mut self, error: Error) -> Next {
+        // Only a watch that holds shows that watches do again.
+        let error = error.outliving_lists();
         if self.rejections >= REJECTIONS || self.heard.elapsed() > self.patience {
             self.rejections = 0;
             let delay = self.given_up.after(&error);

@@ -102,8 +102,9 @@ pub struct StoreStatus {
     /// Since when the API server sends what happens, in all collections; `None` while one of them
     /// fails, or was never listed.
     pub connected: Option<Instant>,
-    /// The failure that goes on for the longest time, and since when. An event, a bookmark or a
-    /// complete list of its collection clears it.
+    /// The failure that goes on for the longest time, and since when. An event or a bookmark of its
+    /// collection clears it, or a watch that holds; so does a complete list, unless it is the watch that
+    /// fails.
     pub failing: Option<(Error, Instant)>,
     /// When something last came in, a bookmark included.
     pub last_word: Option<Instant>,

@@ -354,6 +354,10 @@ impl<K: Lookup> Writer<K> {
         // Only what is missing all the time is removed.
         let since = error.is_not_installed().then(|| part.missing_since.unwrap_or(now));
         part.missing_since = since;
+        part.status.connected = None;
+        // That it is missing is a word of the server, too.
+        part.is_heard = true;
+        self.news.heard = true;
         let is_gone = since.is_some_and(|since| now.duration_since(since) >= GRACE);
         let namespace = part.collection.namespace().map(str::to_owned);
         let silent = error.is_not_installed();
@@ -543,8 +547,10 @@ impl<K: Lookup> Writer<K> {
         let Part { collection, status, .. } = part;
         let anew = mem::take(&mut status.is_outdated);
         status.is_complete = true;
-        status.failing = None;
-        status.connected.get_or_insert(now);
+        status.failing.take_if(|(error, _)| !error.outlives_lists());
+        if status.failing.is_none() {
+            status.connected.get_or_insert(now);
+        }
         let namespace = collection.namespace().map(str::to_owned);
         part.missing_since = None;
         part.is_heard = true;
