@@ -25,6 +25,7 @@ use crate::{
     error::{Error, Reason},
     event::WatchEvent,
     measure,
+    namespaced_name::identity,
     resource_version::is_before,
 };
 
@@ -141,6 +142,8 @@ where
             }
             // Without a version there is no watch, and so such a list is not complete.
             resume.begin_at(version.unwrap_or_default());
+            // Events that may be those of another history, until it is known which one it is.
+            let mut held = Vec::new();
 
             let (error, delay) = loop {
                 let timeout = query.next_timeout();
@@ -212,7 +215,9 @@ where
                                 Ok(None) => break,
                                 Err(error) if proof.take().is_some() && error.is_timeout() => {
                                     resume.tries.reset();
-                                    yield Ok(query.bookmark(&target, &resume.version));
+                                    if resume.doubt.is_none() {
+                                        yield Ok(query.bookmark(&target, &resume.version));
+                                    }
                                     continue;
                                 }
                                 Err(error) => {
@@ -223,11 +228,12 @@ where
                             match query.read(line, false, &target) {
                                 Read::Event(event, at) => {
                                     resume.reached(at);
-                                    if resume.doubt.is_some() {
-                                        resume.sees(&event);
+                                    if let WatchEvent::Deleted(object) = &event {
+                                        let (namespace, name) = identity(object);
+                                        resume.sees(&namespace, &name);
                                     }
                                     query.has_event(&event, &resume.version);
-                                    yield Ok(event);
+                                    held.push(event);
                                 }
                                 Read::Bookmark { version: Some(at), .. } => {
                                     if is_before(&at, &resume.version) {
@@ -236,26 +242,31 @@ where
                                         break;
                                     }
                                     resume.bookmarked(at);
-                                    yield Ok(query.bookmark(&target, &resume.version));
+                                    held.push(query.bookmark(&target, &resume.version));
                                 }
                                 Read::Bookmark { version: None, .. } | Read::Known { .. } => {}
                                 Read::Undecodable { error, version } => {
                                     resume.reached(version);
                                     yield Err(of_target(error));
                                     // Once the store knows what it lacks.
-                                    yield Ok(query.bookmark(&target, &resume.version));
+                                    held.push(query.bookmark(&target, &resume.version));
                                 }
                                 Read::Gone { namespace, name, version } => {
                                     if let Some(at) = &version {
                                         resume.reached(at.clone());
                                     }
-                                    yield Ok(WatchEvent::Gone { namespace, name, version });
+                                    resume.sees(&namespace, &name);
+                                    held.push(WatchEvent::Gone { namespace, name, version });
                                 }
                                 Read::Failed(error) => failure = Some(Failure::of_answer(error)),
                             }
                             if resume.is_doubt_confirmed() {
                                 let error = query.lost(&target, "another history", &resume.version);
                                 failure = Some(Failure::Lost(error));
+                            } else if resume.doubt.is_none() {
+                                for event in held.drain(..) {
+                                    yield Ok(event);
+                                }
                             }
                         }
                     }
@@ -483,10 +494,9 @@ impl Resume {
         }
     }
 
-    fn sees<K: Lookup>(&mut self, event: &WatchEvent<K>) {
-        let WatchEvent::Deleted(object) = event else { return };
-        let (namespace, name) = crate::namespaced_name::identity(object);
-        self.doubt.take_if(|doubt| doubt.is_settled_by(&namespace, &name));
+    /// Takes note of the deletion of an object.
+    fn sees(&mut self, namespace: &str, name: &str) {
+        self.doubt.take_if(|doubt| doubt.is_settled_by(namespace, name));
     }
 
     /// Returns whether the watch is past a deletion that did not come.
