@@ -12,6 +12,7 @@ mod debounce;
 mod examples;
 mod fetching;
 mod haproxy;
+mod histories;
 mod http;
 mod index;
 mod into_events;
