@@ -25,6 +25,10 @@ quickstart:
 test-live *ARGS:
     KUBE_WEIR_REQUIRE_APISERVER=1 cargo test --test it live {{ARGS}}
 
+# Those that read compressed answers where kube's client has its feature `gzip`: with that.
+test-gzip *ARGS:
+    cargo test --features kube/gzip --test it -- live::gzip live::streaming live::sync live::outage::a_cut {{ARGS}}
+
 # All faults on the way to a real API server, for hours, until memory or equality fails.
 soak SECONDS='14400':
     KUBE_WEIR_REQUIRE_APISERVER=1 WEIR_CHAOS_SECONDS={{SECONDS}} cargo test --test chaos -- --nocapture

@@ -1,6 +1,6 @@
 //! A watch that is open.
 
-use std::{mem, pin::pin};
+use std::{collections::VecDeque, mem, pin::pin};
 
 use futures::future::{Either, select};
 use kube::runtime::reflector::Lookup;
@@ -20,6 +20,7 @@ use crate::{
     clock::after,
     error::{Error, Reason},
     event::WatchEvent,
+    namespaced_name::identity,
     resource_version::is_before,
 };
 
@@ -39,6 +40,8 @@ pub(super) struct Connection<'w, K> {
     proof: Option<Instant>,
     /// Set if the store lacks an object up to the resume point, and is informed of that next.
     owes_bookmark: bool,
+    /// Events that may be those of another history, until it is known which one it is.
+    held: &'w mut VecDeque<WatchEvent<K>>,
 }
 
 /// When a connection began, how long it may last, and the history that it goes on from.
@@ -63,12 +66,13 @@ impl<'w, K> Connection<'w, K> {
         resume: &'w mut Resume,
         body: Incoming,
         times: Times,
+        held: &'w mut VecDeque<WatchEvent<K>>,
     ) -> Self {
         let Times { begun, timeout, history } = times;
         query.watches(target, &resume.version);
         let end = Query::<K>::end_of_watch(begun, timeout);
         let proof = resume.fails().then(|| begun + SUSPECT);
-        Self { query, target, resume, body, begun, history, end, proof, owes_bookmark: false }
+        Self { query, target, resume, body, begun, history, end, proof, owes_bookmark: false, held }
     }
 
     /// Asks whether the server has lost its history, where that may be.
@@ -90,12 +94,17 @@ impl<'w, K> Connection<'w, K> {
     where
         K: Lookup,
     {
-        if mem::take(&mut self.owes_bookmark) {
-            return self.bookmark();
-        }
         loop {
             if self.resume.is_doubt_confirmed() {
                 return Step::Over(Some(self.lost("another history")));
+            }
+            if mem::take(&mut self.owes_bookmark) {
+                self.held.push_back(self.bookmark());
+            }
+            if self.resume.doubt.is_none()
+                && let Some(event) = self.held.pop_front()
+            {
+                return Step::Item(Ok(event));
             }
             let until = self.until();
             // Not polled while there are lines.
@@ -120,27 +129,29 @@ impl<'w, K> Connection<'w, K> {
                 Ok(None) => return Step::Over(None),
                 Err(error) if self.proof.take().is_some() && error.is_timeout() => {
                     self.resume.tries.reset();
-                    return self.bookmark();
+                    self.owes_bookmark = true;
+                    continue;
                 }
                 Err(error) => return Step::Over(Some(Failure::Interrupted(error))),
             };
-            match self.query.read(line, false, self.target) {
+            let event = match self.query.read(line, false, self.target) {
                 Read::Event(event, at) => {
                     self.resume.reached(at);
-                    if self.resume.doubt.is_some() {
-                        self.resume.sees(&event);
+                    if let WatchEvent::Deleted(object) = &event {
+                        let (namespace, name) = identity(object);
+                        self.resume.sees(&namespace, &name);
                     }
                     self.query.has_event(&event, &self.resume.version);
-                    return Step::Item(Ok(event));
+                    event
                 }
                 Read::Bookmark { version: Some(at), .. } => {
                     if is_before(&at, &self.resume.version) {
                         return Step::Over(Some(self.lost(&at)));
                     }
                     self.resume.bookmarked(at);
-                    return self.bookmark();
+                    self.bookmark()
                 }
-                Read::Bookmark { version: None, .. } | Read::Known { .. } => {}
+                Read::Bookmark { version: None, .. } | Read::Known { .. } => continue,
                 Read::Undecodable { error, version } => {
                     self.resume.reached(version);
                     self.owes_bookmark = true;
@@ -150,10 +161,15 @@ impl<'w, K> Connection<'w, K> {
                     if let Some(at) = &version {
                         self.resume.reached(at.clone());
                     }
-                    return Step::Item(Ok(WatchEvent::Gone { namespace, name, version }));
+                    self.resume.sees(&namespace, &name);
+                    WatchEvent::Gone { namespace, name, version }
                 }
                 Read::Failed(error) => return Step::Over(Some(Failure::of_answer(error))),
+            };
+            if self.resume.doubt.is_none() && self.held.is_empty() {
+                return Step::Item(Ok(event));
             }
+            self.held.push_back(event);
         }
     }
 
@@ -166,9 +182,9 @@ impl<'w, K> Connection<'w, K> {
         }
     }
 
-    fn bookmark(&self) -> Step<K> {
+    fn bookmark(&self) -> WatchEvent<K> {
         let collection = self.target.collection.clone();
-        Step::Item(Ok(WatchEvent::Bookmark { collection, version: self.resume.version.clone() }))
+        WatchEvent::Bookmark { collection, version: self.resume.version.clone() }
     }
 
     fn lost(&self, found: &str) -> Failure {

@@ -88,8 +88,8 @@ impl Doubt {
 /// Asks for one object: the newest that the store has, if there is one, or any.
 ///
 /// A version below that of the watch shows a lost history. So does the newest object if it is there in
-/// an older version, or in none. One that was written since shows nothing, so the next newest is asked
-/// for; nor does a failure, after which it is to be asked again.
+/// an older version. One that is not there, or was written since, does not show it, so the next newest
+/// is asked for; nor does a failure, after which it is to be asked again.
 pub(super) async fn compare<K>(
     query: &Query<K>,
     target: &Target,
@@ -102,12 +102,17 @@ pub(super) async fn compare<K>(
     if newest.is_empty() {
         return ask(query, target, resolved, version, None).await.unwrap_or(Verdict::Same);
     }
+    let mut doubtful = None;
     for witness in newest {
-        if let Some(verdict) = ask(query, target, resolved, version, Some(witness)).await {
-            return verdict;
+        match ask(query, target, resolved, version, Some(witness)).await {
+            None => {}
+            // An older one may be there in an older version still.
+            Some(doubt @ Verdict::Doubtful(_)) => doubtful = doubtful.or(Some(doubt)),
+            Some(Verdict::Same) => break,
+            Some(verdict @ (Verdict::Lost | Verdict::Unknown)) => return verdict,
         }
     }
-    Verdict::Same
+    doubtful.unwrap_or(Verdict::Same)
 }
 
 /// Asks for the witness, or for any object. Returns `None` if the answer shows nothing.

@@ -1,6 +1,6 @@
 //! The life of one collection, from top to bottom: list, watch, resume, list again.
 
-use std::{mem, pin::pin, sync::Arc};
+use std::{collections::VecDeque, mem, pin::pin, sync::Arc};
 
 use async_stream::stream;
 use futures::{Stream, StreamExt, future::select, stream::BoxStream};
@@ -104,6 +104,7 @@ where
                 }
                 // Only a list that is polled may have no version.
                 resume.begin_at(version.unwrap_or_default());
+                let mut held = VecDeque::new();
                 loop {
                     let timeout = query.next_timeout();
                     let begun = Instant::now();
@@ -118,7 +119,7 @@ where
                         Ok(body) => {
                             let times = Times { begun, timeout, history };
                             let mut connection =
-                                Connection::new(&query, &target, &mut resume, body, times);
+                                Connection::new(&query, &target, &mut resume, body, times, &mut held);
                             match connection.check_history(must_compare, &resolved).await {
                                 Some(lost) => Some(lost),
                                 None => loop {

@@ -3,7 +3,6 @@
 use std::{pin::pin, time::Duration};
 
 use futures::future::{Either, select};
-use kube::runtime::reflector::Lookup;
 use tokio::time::Instant;
 
 use super::{
@@ -14,10 +13,7 @@ use super::{
     resolve::Resolved,
     target::Target,
 };
-use crate::{
-    clock::random, error::Error, event::WatchEvent, namespaced_name::identity,
-    resource_version::is_before,
-};
+use crate::{clock::random, error::Error, resource_version::is_before};
 
 /// A watch that the server ends without a word within this time is a failure, as in client-go.
 pub(super) const SUSPECT: Duration = Duration::from_secs(1);
@@ -237,10 +233,9 @@ impl Resume {
         }
     }
 
-    pub(super) fn sees<K: Lookup>(&mut self, event: &WatchEvent<K>) {
-        let WatchEvent::Deleted(object) = event else { return };
-        let (namespace, name) = identity(object);
-        self.doubt.take_if(|doubt| doubt.is_settled_by(&namespace, &name));
+    /// Takes note of the deletion of an object.
+    pub(super) fn sees(&mut self, namespace: &str, name: &str) {
+        self.doubt.take_if(|doubt| doubt.is_settled_by(namespace, name));
     }
 
     /// Returns whether the watch is past a deletion that did not come.

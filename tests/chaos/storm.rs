@@ -5,6 +5,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 use tokio::time::{Instant, sleep};
 
 use super::{
+    consumer::IS_RESTORED,
     proxy::{Fault, On},
     random::Random,
     soon,
@@ -26,21 +27,57 @@ enum Blow {
     Frozen,
     EtcdKilled,
     Stopped,
+    Restored,
 }
 
-const BLOWS: [Blow; 5] =
-    [Blow::Killed, Blow::Forgotten, Blow::Frozen, Blow::EtcdKilled, Blow::Stopped];
+const BLOWS: [Blow; 6] =
+    [Blow::Killed, Blow::Restored, Blow::Forgotten, Blow::Frozen, Blow::EtcdKilled, Blow::Stopped];
 
 impl World {
     /// Lets writers write and everything go wrong, until it is time.
     pub(crate) async fn storm(&mut self, random: &mut Random, round: usize, until: Instant) {
         let half = Instant::now() + until.saturating_duration_since(Instant::now()) / 2;
-        let writers = Writers::start(self.straight.clone(), &self.namespaces, random, &self.writes);
+        let mut writers = self.writers(random);
         self.faults(random, half).await;
         self.join_late();
-        self.blow(BLOWS[round % BLOWS.len()], random).await;
+        match BLOWS[round % BLOWS.len()] {
+            Blow::Restored => {
+                self.restore(writers).await;
+                writers = self.writers(random);
+            }
+            blow => self.blow(blow, random).await,
+        }
         self.faults(random, until).await;
         writers.stop().await;
+    }
+
+    fn writers(&self, random: &mut Random) -> Writers {
+        Writers::start(self.straight.clone(), &self.namespaces, random, &self.writes)
+    }
+
+    /// Takes etcd back to before what everybody has seen. Nobody writes until that is noticed: where
+    /// all that was lost is written again, nothing shows the loss.
+    async fn restore(&mut self, writers: Writers) {
+        *self.blows.entry(format!("{:?}", Blow::Restored)).or_default() += 1;
+        let backup = self.cluster.backup().await;
+        self.until_written(50).await;
+        writers.stop().await;
+        self.quiet().await;
+        self.proxy.set(Fault::Cut, On::All);
+        IS_RESTORED.store(true, Ordering::SeqCst);
+        self.cluster.restore(&backup).await;
+        self.quiet().await;
+        IS_RESTORED.store(false, Ordering::SeqCst);
+    }
+
+    async fn until_written(&self, more: usize) {
+        let enough = self.writes.load(Ordering::Relaxed) + more;
+        let written = async {
+            while self.writes.load(Ordering::Relaxed) < enough {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        soon("writes", written).await;
     }
 
     async fn faults(&self, random: &mut Random, until: Instant) {
@@ -77,16 +114,11 @@ impl World {
                 sleep(random.up_to(GONE)).await;
                 self.cluster.start_etcd().await;
             }
+            Blow::Restored => unreachable!("nobody may write meanwhile"),
             // What happened while nobody could see it can't be told any more.
             Blow::Forgotten => {
                 self.proxy.set(Fault::Cut, On::All);
-                let enough = self.writes.load(Ordering::Relaxed) + 50;
-                let written = async {
-                    while self.writes.load(Ordering::Relaxed) < enough {
-                        sleep(Duration::from_millis(20)).await;
-                    }
-                };
-                soon("writes", written).await;
+                self.until_written(50).await;
                 self.cluster.compact_etcd().await;
                 self.cluster.stop_apiserver().await;
                 self.cluster.start_apiserver().await;

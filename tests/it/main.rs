@@ -15,6 +15,7 @@ mod examples;
 mod fetching;
 mod haproxy;
 mod health;
+mod histories;
 mod http;
 mod index;
 mod into_events;

@@ -108,6 +108,31 @@ impl<K: Lookup> Conformance<K> {
         Ok(())
     }
 
+    /// Takes note that the server was taken back to a backup: objects that were deleted since may come
+    /// again in the version that they had.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, prelude::*, testing::{Events, conformance::Conformance}};
+    /// # use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let metadata = json!({ "name": "a", "uid": "1", "resourceVersion": "2" });
+    /// # let config: ConfigMap = serde_json::from_value(json!({ "metadata": metadata }))?;
+    /// let events = Events::listed([config.clone()]).delete(config.clone()).apply(config);
+    /// let mut changes = events.index(IndexBy::path("metadata.name")?);
+    /// let mut conformance = Conformance::new();
+    /// conformance.check(&changes.next().await.unwrap())?;
+    /// conformance.check(&changes.next().await.unwrap())?;
+    /// conformance.restored();
+    /// conformance.check(&changes.next().await.unwrap())?;
+    /// # Ok(()) }
+    /// ```
+    pub fn restored(&mut self) {
+        self.buried.clear();
+    }
+
     /// Checks that what must have come has come. For the end of a stream, or of its test.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use kube_weir::{
     testing::{ApiServer, Fault, On, Verb},
 };
 use proptest::{prelude::*, test_runner::RngAlgorithm};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     task::{JoinHandle, yield_now},
     time::{Instant, sleep, timeout},
@@ -26,7 +26,7 @@ use tokio::{
 use self::{
     oracle::{Identity, Oracle, check_state, keys, state},
     pipeline::{Consumer, Watched, filter, paced, pipeline},
-    script::{Content, Pace, Schedule, Setup, Step, Trouble, name, namespace, schedule},
+    script::{Content, Pace, Schedule, Setup, Stages, Step, Trouble, name, namespace, schedule},
 };
 
 /// How many schedules are tried, of both kinds of objects together. `PROPTEST_CASES` overrides it,
@@ -177,6 +177,9 @@ impl<K: Watched> Scene<K> {
                         Instant::now() + Duration::from_millis(ms);
                 }
             }
+            Step::Restore(writes, seconds, new) => self.restore(writes, seconds, new).await,
+            Step::Forbid(place) => self.server.forbid(place.on()),
+            Step::Allow(place) => self.server.allow(place.on()),
             Step::Flush => {
                 self.flushed = true;
                 self.flusher.iter().for_each(Flusher::flush);
@@ -188,6 +191,56 @@ impl<K: Watched> Scene<K> {
             }
             Step::Wait(ms) => sleep(Duration::from_millis(ms)).await,
         }
+    }
+
+    /// Takes the server back, which nobody can reach meanwhile. What is lost was seen in each of the
+    /// namespaces, since nothing else shows a loss for sure.
+    async fn restore(&mut self, writes: u64, seconds: u64, new: u8) {
+        if self.oracle.is_disordered {
+            return;
+        }
+        self.server.clear_faults();
+        self.server.allow(On::any());
+        for id in script::WITNESSES {
+            self.put(id, Content::On(2));
+            self.put(id, Content::On(3));
+        }
+        self.until_seen(script::WITNESSES.into_iter()).await;
+        self.server.fault(On::any(), usize::MAX, Fault::Refused);
+        let now = self.server.resource_version();
+        let backup = now.saturating_sub(writes + 2).max(1);
+        if (backup..now - 2).any(|version| self.server.restore(version).is_ok()) {
+            self.oracle.restored(self.server.objects("configmaps").unwrap());
+        }
+        self.server.disconnect();
+        // Without a store to ask nothing shows a loss but a lower version.
+        let new = if self.setup.stages == Stages::Any { 0 } else { new };
+        for id in 0..new {
+            self.put(id % script::OBJECTS, Content::On((id + 1) % 4));
+        }
+        sleep(Duration::from_secs(seconds)).await;
+        self.server.clear_faults();
+        // Else the next writes might go beyond it.
+        self.until_seen((0..script::OBJECTS).chain(script::WITNESSES)).await;
+    }
+
+    /// Waits until the store has these objects as the server has them, as far as they are watched.
+    async fn until_seen(&self, ids: impl Iterator<Item = u8> + Clone) {
+        let version = |object: &Value| object["metadata"]["resourceVersion"].clone();
+        let is_seen = |id: u8| {
+            let identity = identity(id);
+            let wanted = self.oracle.objects.get(&identity).map(version);
+            let found = self.store.object(&identity.0, &identity.1);
+            let found = found.and_then(|found| found.resource_version().map(|own| json!(own)));
+            found == wanted
+        };
+        let seen = async {
+            while !ids.clone().all(is_seen) {
+                sleep(Duration::from_secs(1)).await;
+            }
+        };
+        let longest = Duration::from_secs(2 * self.setup.watch_timeout) + PATIENCE;
+        timeout(longest, seen).await.expect("what was written is seen");
     }
 
     fn put(&mut self, id: u8, content: Content) {
@@ -221,6 +274,7 @@ impl<K: Watched> Scene<K> {
     /// Lets all failures end, and all that was to be done be done.
     async fn settle(&self) {
         self.server.clear_faults();
+        self.server.allow(On::any());
         if self.oracle.is_disordered {
             // Else nobody asks again for what was believed.
             for namespace in ["a", "b"] {

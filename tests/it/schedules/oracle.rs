@@ -29,6 +29,8 @@ pub(super) struct Oracle {
     doubtful: BTreeSet<Identity>,
     /// Whether anything may be told in a wrong order.
     pub(super) is_disordered: bool,
+    /// Whether the server was taken back to an earlier state.
+    is_restored: bool,
     /// The states so far of all that one list and watch is about, oldest first.
     histories: Vec<(Option<&'static str>, Vec<State>)>,
 }
@@ -41,19 +43,33 @@ impl Oracle {
             Namespaces::Both => &[Some("a"), Some("b")],
         };
         let histories = about.iter().map(|about| (*about, vec![State::new()])).collect();
-        Self { setup, objects: BTreeMap::new(), doubtful, is_disordered, histories }
+        Self {
+            setup,
+            objects: BTreeMap::new(),
+            doubtful,
+            is_disordered,
+            is_restored: false,
+            histories,
+        }
     }
 
     /// The server has written, or deleted, an object.
     pub(super) fn wrote(&mut self, identity: &Identity, object: Option<&Value>) {
-        let selected = |object: &&Value| {
-            let watched = self.setup.namespaces != Namespaces::One || identity.0 == "a";
-            watched && (self.setup.select == Select::All || object["data"]["on"] == "yes")
-        };
-        match object.filter(selected) {
+        match object.filter(|object| self.selects((&identity.0, object))) {
             Some(object) => self.objects.insert(identity.clone(), object.clone()),
             None => self.objects.remove(identity),
         };
+        self.note();
+    }
+
+    /// Returns whether an object of a namespace is watched.
+    fn selects(&self, (namespace, object): (&str, &Value)) -> bool {
+        let watched = self.setup.namespaces != Namespaces::One || namespace == "a";
+        watched && (self.setup.select == Select::All || object["data"]["on"] == "yes")
+    }
+
+    /// Adds the state as it is to the histories.
+    fn note(&mut self) {
         let versions = self.objects.iter().map(|(identity, object)| {
             let version = object["metadata"]["resourceVersion"].as_str().unwrap();
             (identity.clone(), version.parse().unwrap())
@@ -65,6 +81,20 @@ impl Oracle {
                 history.push(state);
             }
         }
+    }
+
+    /// The server was taken back to these objects. What was told of the lost history may be told of
+    /// again, in lower versions.
+    pub(super) fn restored(&mut self, objects: Vec<Value>) {
+        self.is_restored = true;
+        self.objects.clear();
+        for object in objects {
+            let text = |field: &str| object["metadata"][field].as_str().unwrap().to_owned();
+            if self.selects((&text("namespace"), &object)) {
+                self.objects.insert((text("namespace"), text("name")), object);
+            }
+        }
+        self.note();
     }
 
     pub(super) fn is_doubtful(&self, identity: &Identity) -> bool {
@@ -162,7 +192,8 @@ impl Story<'_> {
             if delta.new().is_some() {
                 let before = self.newest.insert(identity.clone(), version);
                 let is_later = before < Some(version);
-                assert!(is_later || self.oracle.is_disordered, "{item} takes {identity:?} back");
+                let may_go_back = self.oracle.is_disordered || self.oracle.is_restored;
+                assert!(is_later || may_go_back, "{item} takes {identity:?} back");
             }
         }
         assert_eq!(batch.stats(), counted, "{item}");

@@ -4,9 +4,10 @@ use std::{fmt, time::Duration};
 
 use kube_weir::{
     Debounce,
-    testing::{Fault, On, Verb},
+    testing::{Answer, End, Fault, On, Verb},
 };
 use proptest::{prelude::*, sample::select};
+use serde_json::json;
 
 use super::Kind;
 
@@ -97,11 +98,51 @@ pub(super) enum Step {
     Leave(usize),
     /// A consumer is busy for so long.
     Stall(usize, u64),
+    /// The server is away for so many seconds, and comes back from a backup that is so many writes
+    /// old, with so many new ones.
+    Restore(u64, u64, u8),
+    /// Rights in one namespace are taken away, and given back.
+    Forbid(Place),
+    Allow(Place),
     /// What the pipeline holds back goes out.
     Flush,
     /// Everybody gets so many turns, and no time passes.
     Turn(u8),
     Wait(u64),
+}
+
+/// A namespace, or all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Anywhere,
+    InA,
+    InB,
+}
+
+/// An answer in the name of the server that is not one of an API server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Odd {
+    /// The page on which one logs in, as a success.
+    Page,
+    /// The page of a proxy, as a failure.
+    Gateway(u16),
+    /// A `Status` with this code, as a success.
+    Status(u16),
+    /// Nothing at all, or an empty object.
+    Nothing,
+    Empty,
+    /// The kinds that there are.
+    Discovery,
+    /// A list that says neither its kind nor its version.
+    Nameless,
+    /// Bytes that are no text, in lines.
+    Noise,
+    /// Events of an unknown type, without an object, and with half of one.
+    Unknown,
+    Bare,
+    Half,
+    /// A bookmark without a version, and silence.
+    Unversioned,
 }
 
 /// What is in an object.
@@ -140,6 +181,22 @@ pub(super) enum Trouble {
     LateBookmarks(u64),
     /// In chunks of so many bytes, with a pause before each.
     Trickles(usize, u64),
+    /// The whole answer is held back for so long.
+    Held(u64),
+    /// It ends in order after so many events.
+    Ends(usize),
+    /// It ends after so much silence: in order, by a reset, or for those who send only.
+    Idles(u64, Ending),
+    /// Somebody else answers.
+    Odd(Odd),
+}
+
+/// How a body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    InOrder,
+    Reset,
+    Unseen,
 }
 
 impl Schedule {
@@ -173,6 +230,60 @@ impl Trouble {
             Self::NoBookmarks => Fault::NoBookmarks,
             Self::LateBookmarks(ms) => Fault::LateBookmarks(Duration::from_millis(ms)),
             Self::Trickles(chunk, ms) => Fault::Trickle { chunk, pause: Duration::from_millis(ms) },
+            Self::Held(ms) => Fault::LateHead(Duration::from_millis(ms)),
+            Self::Ends(after_events) => Fault::End { after_events },
+            Self::Idles(ms, ending) => {
+                let end = match ending {
+                    Ending::InOrder => End::Fin,
+                    Ending::Reset => End::Reset,
+                    Ending::Unseen => End::Never,
+                };
+                Fault::Idle { after: Duration::from_millis(ms), end }
+            }
+            Self::Odd(odd) => Fault::Answer(odd.answer()),
+        }
+    }
+}
+
+impl Odd {
+    fn answer(self) -> Answer {
+        let page = |code| {
+            let page = "<!doctype html>\n<html><body>Please log in</body></html>\n";
+            Answer::new(code).header("content-type", "text/html").chunk(page)
+        };
+        let json = |body| Answer::json(200, &body);
+        match self {
+            Self::Page => page(200),
+            Self::Gateway(code) => page(code),
+            Self::Status(code) => json(json!({
+                "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code,
+                "reason": "Odd", "message": "an odd failure",
+            })),
+            Self::Nothing => Answer::new(200),
+            Self::Empty => json(json!({})),
+            Self::Discovery => json(json!({
+                "kind": "APIResourceList", "groupVersion": "v1", "resources": [],
+            })),
+            Self::Nameless => json(json!({ "metadata": {}, "items": [] })),
+            Self::Noise => Answer::new(200).chunk(&b"\xff\xfe{\n\n}}\"\n"[..]),
+            Self::Unknown => Answer::lines([json!({ "type": "MOVED", "object": {} })]),
+            Self::Bare => Answer::lines([json!({ "type": "ADDED" })]),
+            Self::Half => Answer::new(200).chunk("{\"type\":\"ADDED\",\"object\":{\"meta"),
+            Self::Unversioned => {
+                let object = json!({ "kind": "ConfigMap", "metadata": { "resourceVersion": "" } });
+                let bookmark = json!({ "type": "BOOKMARK", "object": object });
+                Answer::lines([bookmark]).end(End::Never)
+            }
+        }
+    }
+}
+
+impl Place {
+    pub(super) fn on(self) -> On {
+        match self {
+            Self::Anywhere => On::any(),
+            Self::InA => On::any().namespace("a"),
+            Self::InB => On::any().namespace("b"),
         }
     }
 }
@@ -215,6 +326,9 @@ pub(super) fn name(id: u8) -> String {
 
 /// How many objects there may be.
 pub(super) const OBJECTS: u8 = 9;
+
+/// Objects that only a loss is about, one in each namespace.
+pub(super) const WITNESSES: [u8; 2] = [10, 11];
 
 pub(super) fn schedule(kind: Kind) -> impl Strategy<Value = Schedule> {
     // What is there from the start makes the first list one that can go wrong.
@@ -294,13 +408,31 @@ fn step(kind: Kind) -> impl Strategy<Value = Step> {
         2 => pace().prop_map(Step::Join),
         1 => (1..4_usize).prop_map(Step::Leave),
         2 => (0..3_usize, select(&[100, 1500, 30_000][..])).prop_map(|(who, ms)| Step::Stall(who, ms)),
+        2 => (1..20_u64, select(&[4, 12, 60][..]), 0..12_u8)
+            .prop_map(|(writes, seconds, new)| Step::Restore(writes, seconds, new)),
+        2 => place().prop_map(Step::Forbid),
+        2 => place().prop_map(Step::Allow),
         1 => Just(Step::Flush),
         8 => (1..24_u8).prop_map(Step::Turn),
         16 => select(&[1, 40, 250, 1200, 8000, 65_000][..]).prop_map(Step::Wait),
     ]
 }
 
+fn place() -> impl Strategy<Value = Place> {
+    select(&[Place::Anywhere, Place::InA, Place::InB][..])
+}
+
+fn odd() -> impl Strategy<Value = Odd> {
+    prop_oneof![
+        select(&[400, 502, 503, 504][..]).prop_map(Odd::Gateway),
+        select(&[401, 410, 429, 500, 504][..]).prop_map(Odd::Status),
+        select(&[Odd::Page, Odd::Nothing, Odd::Empty, Odd::Discovery, Odd::Nameless][..]),
+        select(&[Odd::Noise, Odd::Unknown, Odd::Bare, Odd::Half, Odd::Unversioned][..]),
+    ]
+}
+
 fn trouble(kind: Kind) -> impl Strategy<Value = Trouble> {
+    const ENDINGS: [Ending; 3] = [Ending::InOrder, Ending::Reset, Ending::Unseen];
     const CODES: [u16; 9] = [400, 401, 403, 404, 410, 422, 500, 503, 504];
     let events = || 0..4_usize;
     let (often, of_kind) = match kind {
@@ -330,6 +462,11 @@ fn trouble(kind: Kind) -> impl Strategy<Value = Trouble> {
         1 => Just(Trouble::NoBookmarks),
         1 => select(&[100, 20_000, 90_000][..]).prop_map(Trouble::LateBookmarks),
         1 => (7..300_usize, 0..3_u64).prop_map(|(chunk, ms)| Trouble::Trickles(chunk, ms)),
+        1 => select(&[2000, 20_000, 90_000][..]).prop_map(Trouble::Held),
+        2 => events().prop_map(Trouble::Ends),
+        2 => (select(&[1000, 45_000][..]), select(&ENDINGS[..]))
+            .prop_map(|(ms, ending)| Trouble::Idles(ms, ending)),
+        4 => odd().prop_map(Trouble::Odd),
     ]
 }
 

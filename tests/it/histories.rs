@@ -1,0 +1,209 @@
+//! Servers that were taken back to a backup, in virtual time: what shows it, to whom, and which
+//! difference follows.
+
+use std::pin::pin;
+
+use futures::{FutureExt, Stream, StreamExt};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube_weir::{
+    Change, Error, EventStreamExt, Gvr, IndexBy, Watch,
+    testing::{ApiServer, Fault, On},
+    watch, watch_resource,
+};
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+
+use crate::wire::{MINUTE, SECOND, config};
+
+fn configs(server: &ApiServer) -> Watch<ConfigMap> {
+    watch(Api::all(server.client()))
+}
+
+fn by_name<K: serde::Serialize + 'static>() -> IndexBy<K> {
+    IndexBy::path("metadata.name").unwrap()
+}
+
+/// Takes the server back to a version while nobody reaches it, and lets it be written to.
+async fn restore(server: &ApiServer, version: u64, write: impl FnOnce(&ApiServer)) {
+    server.fault(On::any(), usize::MAX, Fault::Refused);
+    server.restore(version).unwrap();
+    server.disconnect();
+    write(server);
+}
+
+async fn back(server: &ApiServer) {
+    sleep(5 * SECOND).await;
+    server.clear_faults();
+}
+
+/// Returns the changes up to a moment after which nothing more comes soon, as `+a`, `~a=value`, `-a`.
+async fn deltas<K, S>(changes: &mut S) -> Vec<String>
+where
+    K: kube::runtime::reflector::Lookup + serde::Serialize,
+    S: Stream<Item = Result<Change<K>, Error>> + Unpin,
+{
+    let mut log = Vec::new();
+    while let Ok(Some(item)) = timeout(MINUTE, changes.next()).await {
+        let Ok(Change::Live(batch)) = item else { continue };
+        log.extend(batch.deltas().iter().map(|delta| {
+            let object = serde_json::to_value(&**delta.object()).unwrap();
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let sign = match (delta.old(), delta.new()) {
+                (None, _) => '+',
+                (_, None) => '-',
+                _ => '~',
+            };
+            let (name, value) = (&object["metadata"]["name"], &object["data"]["key"]);
+            format!("{sign}{}={}", text(name), text(value))
+        }));
+    }
+    log
+}
+
+/// An object may be written at the same version in both histories.
+///
+/// SEMANTICS: W14
+#[tokio::test(start_paused = true)]
+async fn other_content_in_the_same_version_is_a_change() {
+    let server = ApiServer::new();
+    let write = |identity: &str, value: &str| drop(server.apply(&config(identity, value)).unwrap());
+    write("a/one", "first");
+    write("a/two", "first");
+    let backup = server.resource_version();
+    let typed = configs(&server).index(by_name());
+    let documents = watch_resource(server.client(), Gvr::parse("v1/configmaps").unwrap());
+    let (mut typed, mut documents) = (typed, documents.index(by_name()));
+    let (store, document_store) = (typed.store(), documents.store());
+    typed.next().await.unwrap().unwrap();
+    documents.next().await.unwrap().unwrap();
+    for (identity, value) in [("a/one", "lost"), ("a/two", "lost"), ("a/three", "lost")] {
+        write(identity, value);
+    }
+    sleep(SECOND).await;
+    let lost = ["~one=lost", "+three=lost", "~two=lost"];
+    assert_eq!(deltas(&mut typed).await, lost);
+    assert_eq!(deltas(&mut documents).await, lost);
+
+    // `one` is written again first, and gets the same version.
+    restore(&server, backup, |server| {
+        for identity in ["a/one", "a/four", "a/five", "a/six"] {
+            server.apply(&config(identity, "new")).unwrap();
+        }
+    })
+    .await;
+    let (_, typed, documents) =
+        futures::join!(back(&server), deltas(&mut typed), deltas(&mut documents));
+    for log in [typed, documents] {
+        let mut log = log;
+        log.sort();
+        let wanted =
+            ["+five=new", "+four=new", "+six=new", "-three=lost", "~one=new", "~two=first"];
+        assert_eq!(log, wanted);
+    }
+    for value in [
+        json!(store.object("a", "one").unwrap().data),
+        document_store.object("a", "one").unwrap().to_value()["data"].clone(),
+    ] {
+        assert_eq!(value["key"], "new");
+    }
+}
+
+/// Of the own namespace nothing was lost, but what was written to it since lies before the resume point.
+///
+/// SEMANTICS: W14, W10
+#[tokio::test(start_paused = true)]
+async fn all_namespaces_hear_of_a_loss_that_one_notices() {
+    let server = ApiServer::new();
+    for identity in ["a/kept", "b/kept"] {
+        server.apply(&config(identity, "first")).unwrap();
+    }
+    let backup = server.resource_version();
+    let watch = configs(&server).namespaces(["a", "b"]);
+    let mut changes = watch.index(by_name());
+    changes.next().await.unwrap().unwrap();
+    for i in 0..5 {
+        server.apply(&config(&format!("a/lost-{i}"), "lost")).unwrap();
+    }
+    assert_eq!(deltas(&mut changes).await.len(), 5);
+    server.bookmark();
+    assert!(deltas(&mut changes).await.is_empty());
+
+    restore(&server, backup, |server| {
+        server.apply(&config("b/new", "new")).unwrap();
+        for i in 0..8 {
+            server.apply(&config(&format!("a/new-{i}"), "new")).unwrap();
+        }
+    })
+    .await;
+    let (_, log) = futures::join!(back(&server), deltas(&mut changes));
+    assert!(log.contains(&"+new=new".to_owned()), "{log:?}");
+    assert_eq!(log.len(), 5 + 1 + 8, "{log:?}");
+}
+
+/// The newest objects were written in both histories, so those before them are asked for.
+///
+/// SEMANTICS: W14
+#[tokio::test(start_paused = true)]
+async fn objects_that_are_written_all_the_time_hide_no_loss() {
+    let server = ApiServer::new();
+    for identity in ["a/busy", "a/idle"] {
+        server.apply(&config(identity, "first")).unwrap();
+    }
+    let backup = server.resource_version();
+    let mut changes = configs(&server).index(by_name());
+    changes.next().await.unwrap().unwrap();
+    server.apply(&config("a/idle", "lost")).unwrap();
+    for i in 0..5 {
+        server.apply(&config("a/busy", &i.to_string())).unwrap();
+    }
+    deltas(&mut changes).await;
+    restore(&server, backup, |server| {
+        for i in 0..50 {
+            server.apply(&config("a/busy", &format!("again-{i}"))).unwrap();
+        }
+    })
+    .await;
+    let (_, mut log) = futures::join!(back(&server), deltas(&mut changes));
+    log.sort();
+    assert_eq!(log, ["~busy=again-49", "~idle=first"]);
+}
+
+/// From the error on that says so, before the next list.
+///
+/// SEMANTICS: W14
+#[tokio::test(start_paused = true)]
+async fn nobody_is_answered_from_a_history_that_is_known_to_be_lost() {
+    let server = ApiServer::new();
+    server.apply(&config("a/kept", "first")).unwrap();
+    let backup = server.resource_version();
+    let mut changes = pin!(configs(&server).index(by_name()));
+    let store = changes.store();
+    changes.next().await.unwrap().unwrap();
+    for i in 0..5 {
+        server.apply(&config("a/kept", &i.to_string())).unwrap();
+    }
+    deltas(&mut changes).await;
+    restore(&server, backup, |server| {
+        server.apply(&config("a/kept", "new")).unwrap();
+    })
+    .await;
+    let written = server.get("configmaps", "a", "kept").unwrap();
+    let version = written["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+    let back = back(&server);
+    let lost = async {
+        loop {
+            match changes.next().await.unwrap() {
+                Err(error) if error.is_desynced() => break,
+                _ => {}
+            }
+        }
+    };
+    let (_, ()) = futures::join!(back, lost);
+    let mut waiting = pin!(store.wait_for_version("a", "kept", &version));
+    assert!(waiting.as_mut().now_or_never().is_none(), "answered from the lost history");
+    let (snapshot, log) = futures::join!(waiting, deltas(&mut changes));
+    assert_eq!(log, ["~kept=new"]);
+    let kept = snapshot.unwrap().object("a", "kept").cloned().unwrap();
+    assert_eq!(kept.data.as_ref().unwrap()["key"], "new");
+}
