@@ -80,6 +80,8 @@ pub(super) struct Resume {
     pub(super) bookmarks: bool,
     /// When the server last said something about the collection: an event, a bookmark or a list.
     heard: Instant,
+    /// When the history was last compared.
+    compared: Instant,
     /// The progress since the watch was opened.
     progress: Progress,
     /// Set by a watch that was silent to its end, though bookmarks came before.
@@ -107,6 +109,7 @@ impl Resume {
             version: String::new(),
             bookmarks: false,
             heard: Instant::now(),
+            compared: Instant::now(),
             progress: Progress::Nothing,
             is_silent: false,
             rejections: 0,
@@ -215,12 +218,12 @@ impl Resume {
         self.is_silent
             || self.is_unproven
             || self.outage.is_some_and(|since| since.elapsed() >= OUTAGE)
-            || (self.bookmarks && self.heard.elapsed() >= timeout)
+            || (self.bookmarks && self.heard.max(self.compared).elapsed() >= timeout)
     }
 
     /// Takes note of a comparison, and returns whether the history is lost.
     pub(super) fn compared(&mut self, verdict: Verdict) -> bool {
-        self.heard = Instant::now();
+        self.compared = Instant::now();
         self.is_silent = false;
         self.is_unproven = matches!(verdict, Verdict::Unknown);
         match verdict {
