@@ -10,6 +10,7 @@ mod requests;
 mod wire;
 
 mod churn;
+mod conversion;
 pub(crate) mod custom;
 mod granted;
 mod gzip;
