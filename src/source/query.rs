@@ -210,7 +210,7 @@ impl<K> Query<K> {
         let url = self.url(resolved, target.collection.namespace());
         let request = Request::new(url).list(&params);
         let asked = self.asked(Verb::List, target);
-        let opening = self.endpoint.open(asked, request, self.list_patience);
+        let opening = Box::pin(self.endpoint.open(asked, request, self.list_patience));
         let incoming = self.within_budget(opening).await?;
         let expected = Expected {
             kind: resolved.kind.clone().filter(|_| !self.endpoint.metadata_only),

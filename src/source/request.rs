@@ -101,10 +101,11 @@ impl Endpoint {
         let request = request.map(|_| ());
         let until = after(Instant::now(), patience);
         let mut measured = self.requests.begin(verb.as_str());
-        let response = async {
+        // A request is rare, and its future is large.
+        let response = Box::pin(async {
             let body = unrepeatable().await;
             self.client.send(request.map(|()| body)).await
-        };
+        });
         let response = in_time(&what, until, response)
             .await
             .and_then(|response| response.map_err(|cause| from_client(&what, cause)));

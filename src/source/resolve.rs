@@ -70,8 +70,8 @@ impl Resolver {
         }
         let resolved = match endpoint.resource.version() {
             Some(version) if !self.asks => Resolved::unknown(version),
-            Some(version) => endpoint.of_version(version).await?,
-            None => endpoint.best_version().await?,
+            Some(version) => Box::pin(endpoint.of_version(version)).await?,
+            None => Box::pin(endpoint.best_version()).await?,
         };
         Ok(Arc::clone(found.insert(Arc::new(resolved))))
     }

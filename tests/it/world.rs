@@ -359,7 +359,7 @@ async fn a_world_starts_and_goes_on_through_what_its_server_refuses() {
 
 const GATEWAYS: &str = "example.com/v1/gateways";
 
-async fn gateways(server: &ApiServer) -> Indexed<kube_weir::Watch<Document>, Document> {
+fn gateways(server: &ApiServer) -> Indexed<kube_weir::Watch<Document>, Document> {
     let watch = watch_resource(server.client(), Gvr::parse(GATEWAYS).unwrap());
     watch.index(by_name())
 }
@@ -384,7 +384,7 @@ fn install(server: &ApiServer) {
 #[tokio::test(start_paused = true)]
 async fn optional_kinds_do_not_hold_up_the_start_and_wake_up_when_they_appear() {
     let server = ApiServer::new();
-    let gateways = gateways(&server).await.optional();
+    let gateways = gateways(&server).optional();
     let own = gateways.store();
     let services = watch(Api::<Service>::all(server.client())).index(by_name());
     let worlds = world((services, ("gateways", gateways)));
