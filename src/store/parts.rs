@@ -14,9 +14,24 @@ pub(super) struct Part<K> {
     pub(super) status: CollectionStatus,
     /// Since when the API server has said that the kind is not installed.
     pub(super) missing_since: Option<Instant>,
+    /// How many objects the longest of the lists so far had.
+    furthest: usize,
     /// Whether something came since the stores were last informed.
     pub(super) is_heard: bool,
     is_changed: bool,
+}
+
+impl<K: Lookup> Part<K> {
+    /// Takes note that one more object of the initial list came, and returns whether that is progress:
+    /// a list may fail again and again after so many objects.
+    pub(super) fn advances(&mut self) -> bool {
+        let before = self.list.as_ref().map_or(0, List::len);
+        let is_progress = !self.status.is_complete && before >= self.furthest;
+        if is_progress {
+            self.furthest = before + 1;
+        }
+        is_progress
+    }
 }
 
 impl<K> Part<K> {
@@ -27,6 +42,7 @@ impl<K> Part<K> {
             list: None,
             status,
             missing_since: None,
+            furthest: 0,
             is_heard: false,
             is_changed: false,
         }

@@ -490,8 +490,8 @@ impl<K: Lookup> Writer<K> {
         self.news.heard = true;
         let part = self.parts.at(at);
         part.is_heard = true;
+        self.news.progress |= part.advances();
         let status = &mut part.status;
-        self.news.progress |= !status.is_complete;
         // Parts of a list prove nothing: it may fail again and again.
         if part.list.is_none() {
             part.missing_since = None;

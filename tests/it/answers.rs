@@ -2,17 +2,17 @@
 
 use kube_weir::{
     EventStreamExt, FieldSelector, Gvr, IndexBy, SyncPolicy,
-    testing::{Answer, ApiServer, End, Fault, On, Verb},
+    testing::{Answer, ApiServer, End, Fault, Verb},
     watch_resource,
 };
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::{
     support::by_identity,
     wire::{
-        DAY, Driven, HOUR, MINUTE, SECOND, asked, bookmark, config, configs, drive, drive_changes,
-        event, is_list, list, sent, server_with, status, timed_requests,
+        Driven, HOUR, MINUTE, SECOND, asked, bookmark, configs, drive, drive_changes, event, list,
+        sent, server_with, status,
     },
 };
 
@@ -263,4 +263,25 @@ async fn a_bookmark_without_a_version_is_skipped() {
     let last = requests.last().unwrap();
     assert!(last.ends_with(&format!("resourceVersion={}", version + 2)), "{requests:?}");
     assert_eq!(asked(&server), (1, 2));
+}
+
+/// Each list has objects and is none at its end: however often they come, a wait ends with the cause.
+///
+/// SEMANTICS: W11, S6
+#[tokio::test(start_paused = true)]
+async fn a_list_that_fails_at_its_end_is_no_progress() {
+    let mut without_version = list(9, vec![sent("a/x", 7), sent("a/y", 8)]);
+    without_version["metadata"] = json!({});
+    let torn = without_version.to_string();
+    for answer in [
+        Answer::json(200, &without_version),
+        Answer::new(200).chunk(torn[..torn.len() - 1].to_owned()).end(End::Reset),
+    ] {
+        let server = ApiServer::new();
+        server.fault(Verb::List, usize::MAX, Fault::Answer(answer));
+        let driven = drive(configs(&server));
+        let waiting = tokio::time::timeout(MINUTE, driven.store.synced());
+        let error = waiting.await.expect("the deadline").unwrap_err();
+        assert!(error.is_timeout() && std::error::Error::source(&error).is_some(), "{error:?}");
+    }
 }

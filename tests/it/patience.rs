@@ -2,18 +2,15 @@
 
 use kube_weir::{
     EventStreamExt, FieldSelector, Gvr, IndexBy, SyncPolicy,
-    testing::{Answer, ApiServer, End, Fault, On, Verb},
+    testing::{Answer, ApiServer, Fault, On, Verb},
     watch_resource,
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::{
-    support::by_identity,
-    wire::{
-        DAY, Driven, HOUR, MINUTE, SECOND, asked, bookmark, config, configs, drive, drive_changes,
-        event, is_list, list, sent, server_with, status, timed_requests,
-    },
+use crate::wire::{
+    DAY, HOUR, MINUTE, SECOND, config, configs, drive, event, is_list, list, sent, server_with,
+    status, timed_requests,
 };
 
 /// SEMANTICS: W18

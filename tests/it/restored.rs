@@ -1,17 +1,13 @@
 //! Histories that are lost: etcd restored from a backup under a running watch.
 
-use std::time::Duration;
-
 use kube_weir::{
     Error,
     testing::{Answer, End, Fault, On, Verb},
 };
-use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::wire::{
-    DAY, HOUR, MINUTE, SECOND, asked, bookmark, config, configs, drive, event, failure, in_store,
-    is_list, on_server, sent, server_with, status, timed_requests,
+    MINUTE, SECOND, bookmark, config, configs, drive, in_store, on_server, server_with,
 };
 
 /// Writes, and takes the server back to before some of the writes.

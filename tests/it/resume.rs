@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use kube_weir::{
-    Error,
-    testing::{Answer, End, Fault, On, Verb},
-};
+use kube_weir::testing::{Answer, End, Fault, On, Verb};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::wire::{
-    DAY, HOUR, MINUTE, SECOND, asked, bookmark, config, configs, drive, event, failure, in_store,
-    is_list, on_server, sent, server_with, status, timed_requests,
+    DAY, HOUR, MINUTE, SECOND, asked, bookmark, config, configs, drive, event, failure, is_list,
+    sent, server_with, status, timed_requests,
 };
 
 /// Answers to a resume that are no interruption.

@@ -139,7 +139,9 @@ async fn a_streaming_list_equals_a_paged_one() {
         assert_eq!(in_store(&streamed.store), in_store(&paged.store), "{name}, again");
         assert_eq!(streamed.store.explain().stale, paged.store.explain().stale, "{name}, again");
         let mut deltas = [streamed.deltas(), paged.deltas()];
-        deltas.iter_mut().for_each(|deltas| deltas.sort());
+        for deltas in &mut deltas {
+            deltas.sort();
+        }
         assert_eq!(deltas[0], deltas[1], "{name}, again");
         assert_eq!(streamed.synced(), 1, "{name}, again");
     }

@@ -8,7 +8,7 @@ use std::{
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, Client, Config};
-use kube_weir::{EventStreamExt, SyncPolicy, watch};
+use kube_weir::{SyncPolicy, watch};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,

@@ -93,10 +93,12 @@ pub(crate) fn configs(server: &ApiServer) -> Watch<ConfigMap> {
     watch(Api::all(server.client()))
 }
 
+type Item = Result<Change<ConfigMap>, Error>;
+
 /// A pipeline that a task drives, and the items that it yielded.
 pub(crate) struct Driven {
     pub(crate) store: Store<ConfigMap>,
-    items: Arc<Mutex<Vec<(Instant, Result<Change<ConfigMap>, Error>)>>>,
+    items: Arc<Mutex<Vec<(Instant, Item)>>>,
     task: JoinHandle<()>,
 }
 
