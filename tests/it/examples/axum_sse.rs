@@ -41,7 +41,8 @@ async fn stop(mut running: Running) -> String {
 
 /// The script lets the watch of Pods fail now and then, and nothing else does.
 fn is_of_the_script(logged: &str) -> bool {
-    logged.lines().all(|line| line.contains("WARN") && line.contains("watch v1/pods: the script"))
+    let of_the_script = "watch v1/pods in `default`: the script";
+    logged.lines().all(|line| line.contains("WARN") && line.contains(of_the_script))
 }
 
 /// The first messages that a visitor is sent, with their names, up to one with this name.

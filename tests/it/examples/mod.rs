@@ -72,6 +72,15 @@ impl Running {
     }
 }
 
+/// Returns whether one warning was logged, that a kind is not installed. The tries that follow are logged
+/// at a lower level.
+fn is_of_missing_kind(logged: &str) -> bool {
+    logged.lines().count() == 1
+        && ["WARN", "stream degraded, retrying", "NotInstalled"]
+            .iter()
+            .all(|own| logged.contains(own))
+}
+
 /// A command for an example, with nothing of this environment that would lead elsewhere.
 pub(crate) fn example(name: &str) -> Command {
     // target/debug/deps/it-... -> target/debug/examples/...
