@@ -239,7 +239,8 @@ impl<K: Watched> Scene<K> {
                 sleep(Duration::from_secs(1)).await;
             }
         };
-        let longest = Duration::from_secs(2 * self.setup.watch_timeout) + PATIENCE;
+        // A list may be begun 5 minutes after one that led nowhere.
+        let longest = Duration::from_secs(2 * self.setup.watch_timeout + 600) + PATIENCE;
         timeout(longest, seen).await.expect("what was written is seen");
     }
 
