@@ -7,7 +7,7 @@ use futures::{FutureExt, Stream, StreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube_weir::{
-    Change, Error, EventStreamExt, Gvr, IndexBy, Watch,
+    Change, Error, Gvr, IndexBy, Watch,
     testing::{ApiServer, Fault, On},
     watch, watch_resource,
 };
@@ -25,7 +25,7 @@ fn by_name<K: serde::Serialize + 'static>() -> IndexBy<K> {
 }
 
 /// Takes the server back to a version while nobody reaches it, and lets it be written to.
-async fn restore(server: &ApiServer, version: u64, write: impl FnOnce(&ApiServer)) {
+fn restore(server: &ApiServer, version: u64, write: impl FnOnce(&ApiServer)) {
     server.fault(On::any(), usize::MAX, Fault::Refused);
     server.restore(version).unwrap();
     server.disconnect();
@@ -90,9 +90,8 @@ async fn other_content_in_the_same_version_is_a_change() {
         for identity in ["a/one", "a/four", "a/five", "a/six"] {
             server.apply(&config(identity, "new")).unwrap();
         }
-    })
-    .await;
-    let (_, typed, documents) =
+    });
+    let ((), typed, documents) =
         futures::join!(back(&server), deltas(&mut typed), deltas(&mut documents));
     for log in [typed, documents] {
         let mut log = log;
@@ -134,9 +133,8 @@ async fn all_namespaces_hear_of_a_loss_that_one_notices() {
         for i in 0..8 {
             server.apply(&config(&format!("a/new-{i}"), "new")).unwrap();
         }
-    })
-    .await;
-    let (_, log) = futures::join!(back(&server), deltas(&mut changes));
+    });
+    let ((), log) = futures::join!(back(&server), deltas(&mut changes));
     assert!(log.contains(&"+new=new".to_owned()), "{log:?}");
     assert_eq!(log.len(), 5 + 1 + 8, "{log:?}");
 }
@@ -162,9 +160,8 @@ async fn objects_that_are_written_all_the_time_hide_no_loss() {
         for i in 0..50 {
             server.apply(&config("a/busy", &format!("again-{i}"))).unwrap();
         }
-    })
-    .await;
-    let (_, mut log) = futures::join!(back(&server), deltas(&mut changes));
+    });
+    let ((), mut log) = futures::join!(back(&server), deltas(&mut changes));
     log.sort();
     assert_eq!(log, ["~busy=again-49", "~idle=first"]);
 }
@@ -186,8 +183,7 @@ async fn nobody_is_answered_from_a_history_that_is_known_to_be_lost() {
     deltas(&mut changes).await;
     restore(&server, backup, |server| {
         server.apply(&config("a/kept", "new")).unwrap();
-    })
-    .await;
+    });
     let written = server.get("configmaps", "a", "kept").unwrap();
     let version = written["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
     let back = back(&server);
@@ -199,7 +195,7 @@ async fn nobody_is_answered_from_a_history_that_is_known_to_be_lost() {
             }
         }
     };
-    let (_, ()) = futures::join!(back, lost);
+    let ((), ()) = futures::join!(back, lost);
     let mut waiting = pin!(store.wait_for_version("a", "kept", &version));
     assert!(waiting.as_mut().now_or_never().is_none(), "answered from the lost history");
     let (snapshot, log) = futures::join!(waiting, deltas(&mut changes));
