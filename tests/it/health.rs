@@ -31,6 +31,7 @@ struct Counted {
 
 fn count() -> Counted {
     let lines = Arc::default();
+    crate::logs::ask_always();
     let guard = tracing::subscriber::set_default(Counting(Arc::clone(&lines)));
     Counted { lines, _guard: guard }
 }

@@ -2,18 +2,28 @@
 
 use std::{
     fmt::{Debug, Write},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Once},
 };
 
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
     span,
-    subscriber::DefaultGuard,
+    subscriber::{DefaultGuard, Interest},
 };
+
+/// Makes every log line ask the subscriber of its thread.
+///
+/// Else a line that another thread reaches for the first time, while a subscriber is set here, may be
+/// taken for one that nobody wants.
+pub(crate) fn ask_always() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| tracing::subscriber::set_global_default(Asked).expect("no other is set"));
+}
 
 /// Captures what this thread logs until it is dropped.
 pub(crate) fn capture() -> Logs {
+    ask_always();
     let text = Arc::default();
     let guard = tracing::subscriber::set_default(Capture(Arc::clone(&text)));
     Logs { text, _guard: guard }
@@ -59,6 +69,33 @@ impl Subscriber for Capture {
     fn event(&self, event: &Event<'_>) {
         event.record(&mut Line(&mut self.0.lock().expect("no panic while logging")));
     }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+/// A subscriber that wants nothing, but wants to be asked.
+struct Asked;
+
+impl Subscriber for Asked {
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        false
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, _: &Event<'_>) {}
 
     fn enter(&self, _: &span::Id) {}
 

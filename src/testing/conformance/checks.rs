@@ -116,11 +116,12 @@ impl<K: Lookup> Conformance<K> {
     /// use kube_weir::{IndexBy, prelude::*, testing::{Events, conformance::Conformance}};
     /// # use serde_json::json;
     ///
-    /// # #[tokio::main(flavor = "current_thread")]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let metadata = json!({ "name": "a", "uid": "1", "resourceVersion": "2" });
     /// # let config: ConfigMap = serde_json::from_value(json!({ "metadata": metadata }))?;
-    /// let events = Events::listed([config.clone()]).delete(config.clone()).apply(config);
+    /// let lost = Events::listed([config.clone()]).delete(config.clone());
+    /// let events = lost.wait(Duration::from_secs(1)).apply(config);
     /// let mut changes = events.index(IndexBy::path("metadata.name")?);
     /// let mut conformance = Conformance::new();
     /// conformance.check(&changes.next().await.unwrap())?;

@@ -83,6 +83,7 @@ fn documented() -> Lines {
 
 #[tokio::test(start_paused = true)]
 async fn the_table_is_what_is_logged() {
+    crate::logs::ask_always();
     let logged = Logged::default();
     let _guard = tracing::subscriber::set_default(logged.clone());
     let server = server_with(&["x", "y"]);
