@@ -19,7 +19,7 @@ use crate::{
     support::by_identity,
     wire::{
         DAY, HOUR, MINUTE, SECOND, bookmark, config, configs, drive, drive_changes, failure,
-        server_with,
+        server_with, warm_up_logs,
     },
 };
 
@@ -29,7 +29,8 @@ struct Counted {
     _guard: DefaultGuard,
 }
 
-fn count() -> Counted {
+async fn count() -> Counted {
+    warm_up_logs().await;
     let lines = Arc::default();
     let guard = tracing::subscriber::set_default(Counting(Arc::clone(&lines)));
     Counted { lines, _guard: guard }
@@ -95,7 +96,7 @@ async fn an_outage_is_one_warning_and_its_end_one_line() {
         ("reset", Fault::Answer(Answer::new(200).end(End::Reset)), None),
         ("nothing", Fault::Answer(Answer::new(200)), None),
     ] {
-        let logs = count();
+        let logs = count().await;
         let server = server_with(&["a/x"]);
         let changes = configs(&server).index(by_identity());
         let store = changes.store();
@@ -137,7 +138,7 @@ async fn an_outage_is_one_warning_and_its_end_one_line() {
 /// SEMANTICS: W29
 #[tokio::test(start_paused = true)]
 async fn a_list_between_is_no_recovery_of_the_watch() {
-    let logs = count();
+    let logs = count().await;
     let server = server_with(&["a/x"]);
     let driven = drive(configs(&server));
     driven.store.synced().await.unwrap();
@@ -153,7 +154,7 @@ async fn a_list_between_is_no_recovery_of_the_watch() {
 /// SEMANTICS: W29
 #[tokio::test(start_paused = true)]
 async fn a_bookmark_ends_a_failure() {
-    let logs = count();
+    let logs = count().await;
     let server = server_with(&["a/x"]);
     let version = server.resource_version();
     let driven = drive(configs(&server));
@@ -177,7 +178,7 @@ async fn a_bookmark_ends_a_failure() {
 /// SEMANTICS: W29
 #[tokio::test(start_paused = true)]
 async fn the_outages_of_namespaces_are_one() {
-    let logs = count();
+    let logs = count().await;
     let server = server_with(&["a/x", "b/x"]);
     let driven = drive(configs(&server).namespaces(["a", "b"]));
     driven.store.synced().await.unwrap();
@@ -209,7 +210,7 @@ async fn the_outages_of_namespaces_are_one() {
 /// SEMANTICS: W29
 #[tokio::test(start_paused = true)]
 async fn an_outage_at_the_start_is_one_warning() {
-    let logs = count();
+    let logs = count().await;
     let server = server_with(&["a/x"]);
     server.fault(Verb::List, 20, Fault::status(500));
     let driven = drive(configs(&server));

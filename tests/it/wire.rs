@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, runtime::reflector::Lookup};
 use kube_weir::{
     Change, Error, Snapshot, Store, Watch,
-    testing::{Answer, ApiServer},
+    testing::{Answer, ApiServer, Fault, Verb},
     watch,
 };
 use serde_json::{Value, json};
@@ -94,6 +94,18 @@ pub(crate) fn configs(server: &ApiServer) -> Watch<ConfigMap> {
 }
 
 type Item = Result<Change<ConfigMap>, Error>;
+
+/// Lets a store log each of its lines about an outage once.
+///
+/// A line that is logged for the first time while another thread sets a subscriber may be off for good,
+/// so a test that counts lines begins with this.
+pub(crate) async fn warm_up_logs() {
+    let server = server_with(&["a/x"]);
+    server.fault(Verb::List, 3, Fault::status(503));
+    let driven = drive(configs(&server));
+    driven.store.synced().await.unwrap();
+    sleep(SECOND).await;
+}
 
 /// A pipeline that a task drives, and the items that it yielded.
 pub(crate) struct Driven {
