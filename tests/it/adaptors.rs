@@ -121,7 +121,7 @@ where
 /// SEMANTICS: W28
 #[tokio::test(start_paused = true)]
 async fn any_adaptor_may_stand_before_the_index() {
-    warm_up_logs().await;
+    let _spare = warm_up_logs().await;
     let server = server_with(&["a/x", "b/x", "c/x"]);
     let changes = begun(&server).index(by_identity());
     let store = changes.store();

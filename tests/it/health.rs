@@ -16,6 +16,7 @@ use tracing::{
 };
 
 use crate::{
+    logs::Logs,
     support::by_identity,
     wire::{
         DAY, HOUR, MINUTE, SECOND, bookmark, config, configs, drive, drive_changes, failure,
@@ -26,14 +27,16 @@ use crate::{
 /// Counts what is logged, by level and message.
 struct Counted {
     lines: Arc<Mutex<Vec<(Level, String)>>>,
+    // Dropped in this order: each guard sets the subscriber from before.
     _guard: DefaultGuard,
+    _spare: Logs,
 }
 
 async fn count() -> Counted {
-    warm_up_logs().await;
+    let spare = warm_up_logs().await;
     let lines = Arc::default();
     let guard = tracing::subscriber::set_default(Counting(Arc::clone(&lines)));
-    Counted { lines, _guard: guard }
+    Counted { lines, _guard: guard, _spare: spare }
 }
 
 impl Counted {
