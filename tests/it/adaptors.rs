@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use crate::{
     logs,
     support::{by_identity, line, state},
-    wire::{HOUR, MINUTE, SECOND, config, configs, server_with},
+    wire::{HOUR, MINUTE, SECOND, config, configs, server_with, warm_up_logs},
 };
 
 type Item = Result<WatchEvent<ConfigMap>, Error>;
@@ -121,6 +121,7 @@ where
 /// SEMANTICS: W28
 #[tokio::test(start_paused = true)]
 async fn any_adaptor_may_stand_before_the_index() {
+    let _spare = warm_up_logs().await;
     let server = server_with(&["a/x", "b/x", "c/x"]);
     let changes = begun(&server).index(by_identity());
     let store = changes.store();

@@ -16,24 +16,28 @@ use tracing::{
 };
 
 use crate::{
+    logs::Logs,
     support::by_identity,
     wire::{
         DAY, HOUR, MINUTE, SECOND, bookmark, config, configs, drive, drive_changes, failure,
-        server_with,
+        server_with, warm_up_logs,
     },
 };
 
 /// Counts what is logged, by level and message.
 struct Counted {
     lines: Arc<Mutex<Vec<(Level, String)>>>,
+    // Dropped in this order: each guard sets the subscriber from before.
     _guard: DefaultGuard,
+    _spare: Logs,
 }
 
-fn count() -> Counted {
+async fn count() -> Counted {
+    let spare = warm_up_logs().await;
     let lines = Arc::default();
     crate::logs::ask_always();
     let guard = tracing::subscriber::set_default(Counting(Arc::clone(&lines)));
-    Counted { lines, _guard: guard }
+    Counted { lines, _guard: guard, _spare: spare }
 }
 
 impl Counted {
@@ -96,7 +100,7 @@ async fn an_outage_is_one_warning_and_its_end_one_line() {
         ("reset", Fault::Answer(Answer::new(200).end(End::Reset)), None),
         ("nothing", Fault::Answer(Answer::new(200)), None),
     ] {
-        let logs = count();
+        let logs = count().await;
         let server = server_with(&["a/x"]);
         let changes = configs(&server).index(by_identity());
         let store = changes.store();
@@ -138,7 +142,7 @@ async fn an_outage_is_one_warning_and_its_end_one_line() {
 /// SEMANTICS: W29
 #[tokio::test(start_paused = true)]
 async fn a_list_between_is_no_recovery_of_the_watch() {
-    let logs = count();
+    let logs = count().await;
     let server = server_with(&["a/x"]);
     let driven = drive(configs(&server));
     driven.store.synced().await.unwrap();
@@ -154,7 +158,7 @@ async fn a_list_between_is_no_recovery_of_the_watch() {
 /// SEMANTICS: W29
 #[tokio::test(start_paused = true)]
 async fn a_bookmark_ends_a_failure() {
-    let logs = count();
+    let logs = count().await;
     let server = server_with(&["a/x"]);
     let version = server.resource_version();
     let driven = drive(configs(&server));
@@ -178,7 +182,7 @@ async fn a_bookmark_ends_a_failure() {
 /// SEMANTICS: W29
 #[tokio::test(start_paused = true)]
 async fn the_outages_of_namespaces_are_one() {
-    let logs = count();
+    let logs = count().await;
     let server = server_with(&["a/x", "b/x"]);
     let driven = drive(configs(&server).namespaces(["a", "b"]));
     driven.store.synced().await.unwrap();
@@ -210,7 +214,7 @@ async fn the_outages_of_namespaces_are_one() {
 /// SEMANTICS: W29
 #[tokio::test(start_paused = true)]
 async fn an_outage_at_the_start_is_one_warning() {
-    let logs = count();
+    let logs = count().await;
     let server = server_with(&["a/x"]);
     server.fault(Verb::List, 20, Fault::status(500));
     let driven = drive(configs(&server));

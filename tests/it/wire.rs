@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, runtime::reflector::Lookup};
 use kube_weir::{
     Change, Error, Snapshot, Store, Watch,
-    testing::{Answer, ApiServer},
+    testing::{Answer, ApiServer, Fault, Verb},
     watch,
 };
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::support::by_identity;
+use crate::{logs::Logs, support::by_identity};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
@@ -94,6 +94,20 @@ pub(crate) fn configs(server: &ApiServer) -> Watch<ConfigMap> {
 }
 
 type Item = Result<Change<ConfigMap>, Error>;
+
+/// Lets a store log each of its lines about an outage once, and returns a subscriber to hold.
+///
+/// While there is one subscriber alone, a line that another thread logs for the first time is off for
+/// good. So a test that counts lines begins with this, and its own subscriber is the second.
+pub(crate) async fn warm_up_logs() -> Logs {
+    let spare = crate::logs::capture();
+    let server = server_with(&["a/x"]);
+    server.fault(Verb::List, 3, Fault::status(503));
+    let driven = drive(configs(&server));
+    driven.store.synced().await.unwrap();
+    sleep(SECOND).await;
+    spare
+}
 
 /// A pipeline that a task drives, and the items that it yielded.
 pub(crate) struct Driven {
