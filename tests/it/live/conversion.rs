@@ -122,6 +122,7 @@ async fn a_webhook_that_breaks_is_an_item_at_once_and_one_warning() {
     let watch = watch_resource(Client::try_from(config).unwrap(), gvr).namespace(&namespace);
     let watch = watch.watch_timeout(WATCH).index(by_name());
     let store = watch.store();
+    crate::logs::ask_always();
     let lines = Lines::default();
     let (sender, receiver) = futures::channel::mpsc::unbounded();
     let polled = watch.map(Ok).forward(sender).with_subscriber(lines.clone());
