@@ -50,7 +50,7 @@ struct Inner {
     namespace: Option<Arc<str>>,
     /// Set by the store that has logged it.
     is_logged: bool,
-    /// Whether a watch failed where lists may work, so that a list ends nothing.
+    /// Set if a watch failed where lists may work, so that a list ends nothing.
     outlives_lists: bool,
     path: Option<PathError>,
     /// Which kind of a world it is about, and what it says without the name.

@@ -13,10 +13,7 @@ use super::{
     request::{ANSWER, Verb},
     target::Target,
 };
-use crate::{
-    clock::after, document::ObjectMetaRef, error::Error, measure, origin::Origin,
-    strain::NamespaceSelection,
-};
+use crate::{clock::after, document::ObjectMetaRef, error::Error, measure, origin::Origin};
 
 /// As many as client-go puts into a page.
 const PAGE: usize = 500;
@@ -53,7 +50,7 @@ impl<K: Lookup> Fetcher<K> {
         not_before: Option<&str>,
     ) -> Result<Fetched<K>, Error> {
         let params = GetParams { resource_version: not_before.map(str::to_owned) };
-        let target = target(namespace);
+        let target = Target::of_objects_in(namespace);
         let resolved = self.0.resolved().await?;
         let url = self.0.url(&resolved, target.collection.namespace());
         let request = Request::new(url).get(name, &params);
@@ -92,7 +89,7 @@ impl<K: Lookup> Fetcher<K> {
         let mut query = self.0.clone();
         query.page_size = page_size;
         query.stored = Some(Arc::new(Others(names)));
-        let target = target(namespace);
+        let target = Target::of_objects_in(namespace);
         let resolved = query.resolved().await?;
         let mut next: Option<String> = None;
         loop {
@@ -112,14 +109,6 @@ impl<K: Lookup> Fetcher<K> {
             }
         }
     }
-}
-
-/// Returns the namespace, or the cluster for `""`.
-fn target(namespace: &str) -> Target {
-    if namespace.is_empty() {
-        return Target::cluster();
-    }
-    Target::of(&NamespaceSelection { name: namespace.into(), labels: None, fields: None })
 }
 
 /// All but these names, which therefore need not be decoded.

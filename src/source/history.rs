@@ -11,7 +11,6 @@ use crate::{
     document::ObjectMetaRef,
     json::{Fault, Scanner},
     resource_version::is_before,
-    strain::NamespaceSelection,
 };
 
 /// The number of the server's history, counted as the collections of a watch notice that one is lost.
@@ -124,11 +123,7 @@ async fn ask<K>(
     witness: Option<Witness>,
 ) -> Option<Verdict> {
     let place = match &witness {
-        Some(witness) if !witness.namespace.is_empty() => {
-            let name = witness.namespace.as_str().into();
-            Target::of(&NamespaceSelection { name, labels: None, fields: None })
-        }
-        Some(_) => Target::cluster(),
+        Some(witness) => Target::of_objects_in(&witness.namespace),
         None => target.clone(),
     };
     let part = Part::One(witness.as_ref().map(|own| own.name.as_str()));

@@ -26,6 +26,14 @@ impl Target {
         Self { collection, selection: Some(selection.clone()) }
     }
 
+    /// Returns the collection of all objects of a namespace; `""` is that of the cluster-scoped.
+    pub(super) fn of_objects_in(namespace: &str) -> Self {
+        if namespace.is_empty() {
+            return Self::cluster();
+        }
+        Self::of(&NamespaceSelection { name: namespace.into(), labels: None, fields: None })
+    }
+
     /// Returns whether both are asked for in the same way.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         match (&self.selection, &other.selection) {

@@ -355,9 +355,6 @@ impl<K: Lookup> Writer<K> {
         let since = error.is_not_installed().then(|| part.missing_since.unwrap_or(now));
         part.missing_since = since;
         part.status.connected = None;
-        // That it is missing is a word of the server, too.
-        part.is_heard = true;
-        self.news.heard = true;
         let is_gone = since.is_some_and(|since| now.duration_since(since) >= GRACE);
         let namespace = part.collection.namespace().map(str::to_owned);
         let silent = error.is_not_installed();
