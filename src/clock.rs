@@ -1,4 +1,4 @@
-//! Times that can't overflow, and chance to spread them.
+//! The time, times that can't overflow, and chance to spread them.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -6,6 +6,11 @@ use std::{
 };
 
 use tokio::time::Instant;
+
+/// The time by the runtime's clock, which tests pause, as a type that the public API may show.
+pub(crate) fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
 
 /// For a user's "never", a time that is far enough away.
 pub(crate) fn after(start: Instant, wait: Duration) -> Instant {

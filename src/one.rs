@@ -52,7 +52,7 @@ use crate::{
 /// ```
 pub fn watch_one<K>(api: Api<K>, name: impl AsRef<str>) -> WatchOne<K>
 where
-    K: Resource + Lookup + DeserializeOwned + Send + Sync + 'static,
+    K: Resource<DynamicType: Default> + Lookup + DeserializeOwned + Send + Sync + 'static,
 {
     watch(api).one(name)
 }

@@ -93,7 +93,7 @@ impl<L: Lookup + Send + Sync + 'static> Store<L> {
     /// requested before an object is read. [`Fetching`] has an example.
     pub fn fetching<K>(&self, api: Api<K>, config: FetchConfig) -> Fetching<K, L>
     where
-        K: Resource + Lookup + DeserializeOwned + Send + Sync + 'static,
+        K: Resource<DynamicType: Default> + Lookup + DeserializeOwned + Send + Sync + 'static,
     {
         Fetching::new(self.clone(), watch(api), config)
     }

@@ -14,6 +14,7 @@ use futures::{
     future::BoxFuture,
     stream::{BoxStream, FuturesUnordered, StreamFuture},
 };
+use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::reflector::Lookup;
 use tokio_stream::wrappers::WatchStream;
 
@@ -92,7 +93,7 @@ impl<K: Lookup + Send + 'static> Collections<K> {
         let members = if let Some(selector) = query.namespaces.selector() {
             let namespaces = Gvr::known("", "v1", "namespaces");
             let mut watch = Watch::of_resource(query.endpoint.client.clone(), namespaces);
-            watch.query.resolver = Resolver::of_type();
+            watch.query.resolver = Resolver::of_type::<Namespace>();
             watch.query.labels = Some(selector.clone());
             watch.query.backoff = query.backoff;
             let watch = watch.keys_only(&[]);

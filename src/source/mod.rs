@@ -68,7 +68,7 @@ use crate::document::Document;
 /// ```
 pub fn watch<K>(api: Api<K>) -> Watch<K>
 where
-    K: Resource + DeserializeOwned,
+    K: Resource<DynamicType: Default> + DeserializeOwned,
 {
     let (resource, namespace) = request::resource_of(api.resource_url());
     let endpoint = Endpoint::new(api.into_client(), resource);
@@ -79,7 +79,7 @@ where
         // More than most objects have.
         enough: 16 << 10,
     };
-    let watch = Watch::new(Query::new(endpoint, Resolver::of_type(), decode));
+    let watch = Watch::new(Query::new(endpoint, Resolver::of_type::<K>(), decode));
     match namespace {
         Some(namespace) => watch.namespace(namespace),
         None => watch,

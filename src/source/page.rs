@@ -38,9 +38,22 @@ pub(super) struct Page {
 pub(super) struct Expected {
     /// The kind of the objects, if it is known.
     pub(super) kind: Option<String>,
+    /// True if only their metadata was asked for, which has a kind of its own.
+    pub(super) metadata_only: bool,
     /// True if the list must have a resourceVersion.
     pub(super) is_versioned: bool,
 }
+
+impl Expected {
+    /// Returns whether a list of this kind of objects will do. A list of mixed kinds has none.
+    fn fits(&self, kind: &str) -> bool {
+        kind.is_empty()
+            || self.kind.as_ref().is_none_or(|expected| kind == expected)
+            || self.metadata_only && kind == "PartialObjectMetadata"
+    }
+}
+
+const ANOTHER_KIND: &str = "the answer is a list of another kind";
 
 /// Before what in the body.
 enum Place {
@@ -113,6 +126,9 @@ impl Page {
                         None => return self.check().map(|()| None),
                         Some("items") => {
                             self.has_items = true;
+                            if self.item_kind().is_some_and(|kind| !self.expected.fits(kind)) {
+                                return Err(self.incoming.broken(ANOTHER_KIND));
+                            }
                             if self.incoming.bytes().first() == Some(&b'[') {
                                 self.incoming.take(1);
                                 self.types =
@@ -162,12 +178,9 @@ impl Page {
             let status = Status::of(&Value::Object(std::mem::take(&mut self.status)));
             return Err(status.into_error(self.incoming.what(), None));
         }
-        let why = match (self.item_kind(), &self.expected.kind) {
-            (None, _) => "the answer is no list",
-            // A list of mixed kinds is just a `List`.
-            (Some(kind), Some(expected)) if !kind.is_empty() && kind != expected => {
-                "the answer is a list of another kind"
-            }
+        let why = match self.item_kind() {
+            None => "the answer is no list",
+            Some(kind) if !self.expected.fits(kind) => ANOTHER_KIND,
             _ if !self.has_items => "the answer is a list without `items`",
             _ if self.expected.is_versioned && self.meta.resource_version.is_empty() => {
                 "the list has no resourceVersion"
@@ -324,7 +337,11 @@ mod tests {
         let client = Client::new(tower::service_fn(answer), "default");
         let answer = client.send(Request::new(Body::empty())).await.unwrap();
         let incoming = Incoming::new("list".into(), answer.into_body());
-        let expected = Expected { kind: Some("Thing".to_owned()), is_versioned: true };
+        let expected = Expected {
+            kind: Some("Thing".to_owned()),
+            metadata_only: false,
+            is_versioned: true,
+        };
         let mut page = Page::new(incoming, Duration::from_secs(1), expected);
         let mut items = Vec::new();
         let read = |bytes: &[u8], types: &Types| {
@@ -435,7 +452,7 @@ mod tests {
         let client = Client::new(tower::service_fn(answer), "default");
         let answer = client.send(Request::new(Body::empty())).await.unwrap();
         let incoming = Incoming::new("list".into(), answer.into_body());
-        let expected = Expected { kind: None, is_versioned: true };
+        let expected = Expected { kind: None, metadata_only: false, is_versioned: true };
         let mut page = Page::new(incoming, Duration::from_secs(1), expected);
         let error = page.item(|_, _| Ok(((), 0))).await.unwrap_err();
         assert!(error.is_timeout(), "{error}");

@@ -213,7 +213,8 @@ impl<K> Query<K> {
         let opening = Box::pin(self.endpoint.open(asked, request, self.list_patience));
         let incoming = self.within_budget(opening).await?;
         let expected = Expected {
-            kind: resolved.kind.clone().filter(|_| !self.endpoint.metadata_only),
+            kind: resolved.kind.clone(),
+            metadata_only: self.endpoint.metadata_only,
             is_versioned: self.poll.is_none(),
         };
         Ok(Page::new(incoming, self.list_patience, expected))

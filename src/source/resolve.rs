@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kube::Resource;
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::{
     sync::Mutex,
@@ -41,20 +42,21 @@ impl Resolved {
 /// The one answer of discovery that all collections of a watch share.
 #[derive(Clone)]
 pub(super) struct Resolver {
-    /// True if the server is asked at all.
-    asks: bool,
+    /// The kind of a Rust type, about whose resource the server is not asked.
+    typed: Option<String>,
     found: Arc<Mutex<Option<Arc<Resolved>>>>,
 }
 
 impl Resolver {
     /// Returns a resolver that asks the API server.
     pub(super) fn asking() -> Self {
-        Self { asks: true, found: Arc::default() }
+        Self { typed: None, found: Arc::default() }
     }
 
-    /// Returns a resolver for a Rust type, which is of one version.
-    pub(super) fn of_type() -> Self {
-        Self { asks: false, found: Arc::default() }
+    /// Returns a resolver for a Rust type, which is of one kind and version.
+    pub(super) fn of_type<K: Resource<DynamicType: Default>>() -> Self {
+        let kind = K::kind(&K::DynamicType::default()).into_owned();
+        Self { typed: Some(kind), found: Arc::default() }
     }
 
     /// Returns what was found before, else asks. Whoever comes meanwhile waits for the same answer.
@@ -69,7 +71,9 @@ impl Resolver {
             return Ok(Arc::clone(found));
         }
         let resolved = match endpoint.resource.version() {
-            Some(version) if !self.asks => Resolved::unknown(version),
+            Some(version) if self.typed.is_some() => {
+                Resolved { kind: self.typed.clone(), ..Resolved::unknown(version) }
+            }
             Some(version) => Box::pin(endpoint.of_version(version)).await?,
             None => Box::pin(endpoint.best_version()).await?,
         };

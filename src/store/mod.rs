@@ -28,7 +28,7 @@ pub(crate) use self::{
     writer::{Applied, Failed, Writer},
 };
 use crate::{
-    clock::after,
+    clock::{self, after},
     error::{Error, Reason},
     namespaced_name::{NamespacedName, owned_identity},
     resource_version::has_reached,
@@ -156,6 +156,7 @@ impl<K> Store<K> {
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube_weir::{IndexBy, prelude::*, watch, testing::{ApiServer, Fault, Verb}};
+    /// use tokio::time::Instant;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
@@ -170,7 +171,7 @@ impl<K> Store<K> {
     /// server.disconnect();
     /// assert!(changes.next().await.unwrap().is_err());
     /// let (error, since) = store.status().failing.unwrap();
-    /// assert_eq!((error.status(), since.elapsed().as_secs()), (Some(503), 0));
+    /// assert_eq!((error.status(), Instant::from(since).elapsed().as_secs()), (Some(503), 0));
     /// # Ok(()) }
     /// ```
     pub fn status(&self) -> StoreStatus {
@@ -224,7 +225,8 @@ impl<K> Store<K> {
         if self.state.has_changed().is_err() {
             return Err(ended(&state, "it was asked"));
         }
-        let is_over = |since: Instant| since.elapsed() > max_silence;
+        let now = clock::now();
+        let is_over = |since| now.duration_since(since) > max_silence;
         if let Some((error, _)) = state
             .status
             .failing

@@ -1,7 +1,8 @@
 //! The collections of a watch, as the writer of its store sees them.
 
+use std::time::Instant;
+
 use kube::runtime::reflector::Lookup;
-use tokio::time::Instant;
 
 use super::{CollectionStatus, list::List};
 use crate::{error::Error, event::Collection, resource_version::is_before};

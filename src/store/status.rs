@@ -3,10 +3,8 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
-
-use tokio::time::Instant;
 
 use crate::{error::Error, event::Collection, resource_version::has_reached};
 
@@ -93,7 +91,8 @@ impl Default for SyncPolicy {
 }
 
 /// How the stream that fills a store is doing; from [`Store::status`](crate::Store::status), which has
-/// an example.
+/// an example. Times are of the runtime's clock: a test with paused time reads them as
+/// `tokio::time::Instant::from(since).elapsed()`.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct StoreStatus {
@@ -159,7 +158,7 @@ pub(crate) struct SyncState {
     pub(crate) stale: Arc<BTreeSet<(String, String)>>,
     pub(crate) policy: SyncPolicy,
     /// When the store will be synced without the collections that are missing, if it will.
-    pub(crate) sync_due: Option<Instant>,
+    pub(crate) sync_due: Option<tokio::time::Instant>,
 }
 
 impl SyncState {

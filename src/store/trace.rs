@@ -1,6 +1,6 @@
 //! The log lines of a store: one when it degrades, one when it recovers.
 
-use tokio::time::Instant;
+use std::time::Instant;
 
 use crate::{error::Error, origin::Origin};
 

@@ -1,10 +1,10 @@
 //! Filling a store: the one place where events become state.
 
-use std::{collections::BTreeSet, mem, sync::Arc};
+use std::{collections::BTreeSet, mem, sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
 use kube::runtime::reflector::Lookup;
-use tokio::{sync::watch, time::Instant};
+use tokio::{sync::watch, time};
 
 use super::{
     Store, SyncPolicy, SyncState,
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     change::Batch,
-    clock::after,
+    clock::{self, after},
     error::{Error, Reason},
     event::{Collection, Context, Scope, WatchEvent},
     index::IndexBy,
@@ -125,7 +125,7 @@ impl<K: Lookup> Writer<K> {
             listing: false,
             last_error: None,
             progress: 0,
-            progressed: Instant::now(),
+            progressed: clock::now(),
             last_word: None,
             current,
             state: watch::Sender::default(),
@@ -178,11 +178,11 @@ impl<K: Lookup> Writer<K> {
     }
 
     /// Returns when the store is to be synced without the collections that are missing.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<time::Instant> {
         let is_partial = self.policy.partial || self.optional.is_some();
         let waits = is_partial && !self.is_synced() && self.parts.is_settled;
         let some = waits && self.parts.iter().any(|part| part.status.is_complete);
-        some.then(|| after(self.progressed, self.policy.deadline))
+        some.then(|| after(self.progressed.into(), self.policy.deadline))
     }
 
     /// Ends the load without the collections that are missing.
@@ -323,7 +323,7 @@ impl<K: Lookup> Writer<K> {
             return self.forgive(at, error);
         }
         self.meter.failed(error.reason());
-        let now = Instant::now();
+        let now = clock::now();
         let failing = match at {
             Some(at) => {
                 let part = self.parts.at(at);
@@ -345,7 +345,7 @@ impl<K: Lookup> Writer<K> {
     /// Counts a kind that need not be there as one without objects: at once in the load, and after a
     /// while where it had some.
     fn forgive(&mut self, at: usize, error: Error) -> Failed<K> {
-        let now = Instant::now();
+        let now = clock::now();
         self.news.heard = true;
         let part = self.parts.at(at);
         // The answer ends an outage, and is the last word on the kind.
@@ -420,7 +420,7 @@ impl<K: Lookup> Writer<K> {
             return;
         }
         let synced = self.is_synced();
-        let now = Instant::now();
+        let now = clock::now();
         if news.progress {
             self.progress += 1;
             self.progressed = now;
@@ -496,7 +496,7 @@ impl<K: Lookup> Writer<K> {
             part.missing_since = None;
             if status.failing.take().is_some() || status.connected.is_none() {
                 self.news.other = true;
-                status.connected.get_or_insert_with(Instant::now);
+                status.connected.get_or_insert_with(clock::now);
             }
         }
     }
@@ -537,7 +537,7 @@ impl<K: Lookup> Writer<K> {
 
     /// The list of a collection is complete: it becomes the state, by way of what differs.
     fn complete(&mut self, at: usize, version: Option<&str>) -> Applied<K> {
-        let now = Instant::now();
+        let now = clock::now();
         let part = self.parts.at(at);
         let Listed { objects, undecodable, is_all_named } =
             part.list.take().unwrap_or_else(List::new).complete();

@@ -1,5 +1,6 @@
 //! Answers: lists, objects and pages as others than a healthy API server send them.
 
+use futures::StreamExt;
 use kube_weir::{
     EventStreamExt, FieldSelector, Gvr, IndexBy, SyncPolicy,
     testing::{Answer, ApiServer, End, Fault, Verb},
@@ -34,6 +35,8 @@ fn impostors() -> Vec<(&'static str, Answer)> {
         json!({ "kind": "ConfigMapList", "metadata": { "resourceVersion": "" }, "items": null });
     let mut of_objects = list(9, json!([]));
     of_objects["items"] = json!({});
+    let mut of_secrets = list(9, json!([sent("a/y", 2)]));
+    of_secrets["kind"] = "SecretList".into();
     let login = Answer::new(200).header("content-type", "text/html").chunk("<html>log in</html>");
     vec![
         ("{}", json(json!({}))),
@@ -42,6 +45,7 @@ fn impostors() -> Vec<(&'static str, Answer)> {
         ("a Status of success", json(json!({ "kind": "Status", "status": "Success" }))),
         ("a Table", json(table)),
         ("one object", json(sent("a/x", 9))),
+        ("a list of Secrets", json(of_secrets)),
         ("an APIResourceList", json(resources)),
         ("without items", json(without("items"))),
         ("without a kind", json(without("kind"))),
@@ -105,8 +109,6 @@ async fn a_status_with_the_code_200_is_that_status() {
     assert!(error.to_string().contains("configmaps is forbidden"), "{error}");
 }
 
-/// A list of another kind, where the kind is known: of a resource without a Rust type.
-///
 /// SEMANTICS: W11
 #[tokio::test(start_paused = true)]
 async fn a_list_of_another_kind_is_no_answer() {
@@ -118,6 +120,16 @@ async fn a_list_of_another_kind_is_no_answer() {
     let mut changes = watch.index(IndexBy::path("metadata.name").unwrap()).log_errors();
     assert_eq!(changes.first_synced().await.unwrap().len(), 1);
     assert_eq!(asked(&server).0, 4);
+
+    // Not one of its objects is shown, though they would decode.
+    let secrets = r#"{"kind":"SecretList","items":[{"metadata":{"namespace":"a","name":"s"}}]}"#;
+    server.fault(Verb::List, 1, Fault::Answer(Answer::new(200).chunk(secrets)));
+    let mut events = configs(&server);
+    for wanted in ["scope", "restarted"] {
+        assert!(events.next().await.unwrap().is_ok(), "{wanted}");
+    }
+    let error = events.next().await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("a list of another kind"), "{error}");
 
     // A list whose items are null is an empty one.
     let server = ApiServer::new();
