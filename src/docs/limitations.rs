@@ -37,7 +37,7 @@
 //!   [`wait_for`](crate::Store::wait_for) and [`Fetching`](crate::Fetching) know only whether two are
 //!   the same.
 //! * **A restored backup of etcd** is another history with the same numbers. It is found by versions
-//!   that go back, by silence, and by the newest object after an outage: see
+//!   that go back, by silence, and by what was written last after an outage: see
 //!   [`Watch`](crate::Watch#restored-backups), also for the case that nothing shows.
 //! * **Rights that are taken away** from a running watch show at its next request, which is after
 //!   [`watch_timeout`](crate::Watch::watch_timeout) at the latest.

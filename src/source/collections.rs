@@ -122,7 +122,8 @@ impl<K: Lookup + Send + 'static> Collections<K> {
             query,
         };
         let targets = collections.targets();
-        let wrong = targets.iter().flatten().find_map(|target| namespaces::check(target).err());
+        let names = targets.iter().flatten().filter_map(|target| target.collection.namespace());
+        let wrong = names.map(namespaces::check).find_map(Result::err);
         collections.phase = match wrong {
             Some(error) => {
                 collections.first.push(Err(error));
@@ -157,8 +158,7 @@ impl<K: Lookup + Send + 'static> Collections<K> {
     fn scope(&self) -> Scope<K> {
         let targets = self.targets();
         let is_known = targets.is_some();
-        let collections = targets.into_iter().flatten().map(|target| target.collection);
-        let collections = collections.filter(namespaces::is_valid).collect();
+        let collections = targets.into_iter().flatten().map(|target| target.collection).collect();
         // A watch that ends at once is never complete.
         let is_known = is_known && !matches!(self.phase, Phase::Ended);
         Scope::of(collections, is_known, self.query.context())
@@ -167,13 +167,8 @@ impl<K: Lookup + Send + 'static> Collections<K> {
     /// Starts the collections that are not running, and stops those that should not.
     fn follow(&mut self) {
         let Some(targets) = self.targets() else { return };
-        let mut wanted = BTreeMap::new();
-        for target in targets {
-            match namespaces::check(&target) {
-                Ok(()) => drop(wanted.insert(target.collection.clone(), target)),
-                Err(error) => self.first.push(Err(error)),
-            }
-        }
+        let wanted: BTreeMap<_, _> =
+            targets.into_iter().map(|target| (target.collection.clone(), target)).collect();
         self.running.retain(|collection, own| {
             wanted.get(collection).is_some_and(|target| own.target.is_same(target))
         });

@@ -85,7 +85,7 @@ impl<'w, K> Connection<'w, K> {
             return None;
         }
         let (query, target) = (self.query, self.target);
-        let verdict = history::compare(query, target, resolved, &self.resume.version).await;
+        let verdict = history::compare(query, target, resolved, &self.resume).await;
         self.resume.compared(verdict).then(|| self.lost("another history"))
     }
 
@@ -110,14 +110,11 @@ impl<'w, K> Connection<'w, K> {
             // Not polled while there are lines.
             let lost = self.query.histories.until_lost(self.history);
             let line = match select(pin!(self.body.line(until)), pin!(lost)).await {
-                Either::Left((line, _)) => line,
-                // Another collection has noticed.
-                Either::Right(_) => {
-                    let version = &self.resume.version;
-                    let error = self.query.lost(self.target, "another history", version);
-                    return Step::Over(Some(Failure::Lost(error)));
-                }
+                Either::Left((line, _)) => Some(line),
+                Either::Right(_) => None,
             };
+            // Another collection has noticed.
+            let Some(line) = line else { return Step::Over(Some(self.lost("another history"))) };
             let line = match line {
                 Ok(Some(line)) => line,
                 Ok(None) if self.resume.is_at_once(self.begun) => {
@@ -136,11 +133,17 @@ impl<'w, K> Connection<'w, K> {
             };
             let event = match self.query.read(line, false, self.target) {
                 Read::Event(event, at) => {
-                    self.resume.reached(at);
-                    if let WatchEvent::Deleted(object) = &event {
-                        let (namespace, name) = identity(object);
-                        self.resume.sees(&namespace, &name);
+                    match &event {
+                        WatchEvent::Deleted(object) => {
+                            let (namespace, name) = identity(object);
+                            self.resume.deleted(&namespace, &name, &at);
+                        }
+                        WatchEvent::Applied(object) if self.query.stored.is_none() => {
+                            self.resume.seen.written(object);
+                        }
+                        _ => {}
                     }
+                    self.resume.reached(at);
                     self.query.has_event(&event, &self.resume.version);
                     event
                 }
@@ -158,10 +161,9 @@ impl<'w, K> Connection<'w, K> {
                     return Step::Item(Err(error));
                 }
                 Read::Gone { namespace, name, version } => {
-                    if let Some(at) = &version {
-                        self.resume.reached(at.clone());
-                    }
-                    self.resume.sees(&namespace, &name);
+                    let at = version.as_ref().unwrap_or(&self.resume.version).clone();
+                    self.resume.deleted(&namespace, &name, &at);
+                    self.resume.reached(at);
                     WatchEvent::Gone { namespace, name, version }
                 }
                 Read::Failed(error) => return Step::Over(Some(Failure::of_answer(error))),

@@ -1,15 +1,18 @@
 //! Finding out whether the server still has the history that a watch has seen.
 
+use kube::runtime::reflector::Lookup;
 use tokio::sync::watch;
 
 use super::{
-    query::{Part, Query, Witness},
+    query::{Part, Query, Stored, Witness},
     resolve::Resolved,
+    resume::Resume,
     target::Target,
 };
 use crate::{
     document::ObjectMetaRef,
     json::{Fault, Scanner},
+    namespaced_name::owned_identity,
     resource_version::is_before,
 };
 
@@ -50,7 +53,52 @@ impl Histories {
     }
 }
 
-/// How many objects are asked for until one was not written since.
+/// The objects by which one collection can tell its history, beside those of a store.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// The object that was written last, where there is no store that knows it.
+    written: Option<Witness>,
+    /// The object that was deleted last.
+    deleted: Option<Witness>,
+}
+
+impl Seen {
+    /// A list begins, of another history or of the same.
+    pub(super) fn list_begins(&mut self, anew: bool) {
+        self.written = None;
+        self.deleted.take_if(|_| anew);
+    }
+
+    pub(super) fn written<K: Lookup>(&mut self, object: &K) {
+        let Some(version) = object.resource_version() else { return };
+        if self.written.as_ref().is_none_or(|last| is_before(&last.version, &version)) {
+            let (namespace, name) = owned_identity(object);
+            let version = version.into_owned();
+            self.written = Some(Witness { namespace, name, version, is_deleted: false });
+        }
+    }
+
+    pub(super) fn deleted(&mut self, namespace: &str, name: &str, version: &str) {
+        let (namespace, name) = (namespace.to_owned(), name.to_owned());
+        let version = version.to_owned();
+        self.deleted = Some(Witness { namespace, name, version, is_deleted: true });
+    }
+
+    /// Returns what to ask the server about, the newest first.
+    fn witnesses(&self, stored: Option<&dyn Stored>, namespace: Option<&str>) -> Vec<Witness> {
+        let mut newest = match stored {
+            Some(stored) => stored.newest(namespace, WITNESSES),
+            None => self.written.iter().cloned().collect(),
+        };
+        if let Some(deleted) = &self.deleted {
+            let at = newest.partition_point(|own| !is_before(&own.version, &deleted.version));
+            newest.insert(at, deleted.clone());
+        }
+        newest
+    }
+}
+
+/// How many objects of a store are asked for until one was not written since.
 const WITNESSES: usize = 4;
 
 /// The history of the server, compared with what a watch has seen.
@@ -84,20 +132,19 @@ impl Doubt {
     }
 }
 
-/// Asks for one object: the newest that the store has, if there is one, or any.
+/// Asks for one object: the one that was written or deleted last, if that is known, or any.
 ///
-/// A version below that of the watch shows a lost history. So does the newest object if it is there in
-/// an older version. One that is not there, or was written since, does not show it, so the next newest
-/// is asked for; nor does a failure, after which it is to be asked again.
+/// A version below that of the watch shows a lost history. So does an object that is there in an older
+/// version. One that is not there, or was written since, does not show it, so the next newest is asked
+/// for; nor does a failure, after which it is to be asked again.
 pub(super) async fn compare<K>(
     query: &Query<K>,
     target: &Target,
     resolved: &Resolved,
-    version: &str,
+    resume: &Resume,
 ) -> Verdict {
-    let namespace = target.collection.namespace();
-    let newest = query.stored.as_ref().map(|own| own.newest(namespace, WITNESSES));
-    let newest = newest.unwrap_or_default();
+    let Resume { version, seen, .. } = resume;
+    let newest = seen.witnesses(query.stored.as_deref(), target.collection.namespace());
     if newest.is_empty() {
         return ask(query, target, resolved, version, None).await.unwrap_or(Verdict::Same);
     }
@@ -152,6 +199,11 @@ async fn ask<K>(
     }
     Some(match (witness, found) {
         (None, _) => Verdict::Same,
+        // Deleted it stays, or it was created since.
+        (Some(witness), None) if witness.is_deleted => return None,
+        (Some(witness), Some(own)) if witness.is_deleted => {
+            return is_before(&own, &witness.version).then_some(Verdict::Lost);
+        }
         (Some(witness), Some(own)) if own == witness.version => Verdict::Same,
         (Some(_), Some(own)) if is_before(version, &own) => return None,
         (Some(_), Some(_)) => Verdict::Lost,

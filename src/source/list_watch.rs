@@ -63,11 +63,12 @@ where
                     // A list of another history may have the versions that are stored, with other
                     // content.
                     let verdict =
-                        history::compare(&query, &target, &resolved, &resume.version).await;
+                        history::compare(&query, &target, &resolved, &resume).await;
                     anew = !matches!(verdict, Verdict::Same);
                 }
                 served.clone_from(&resolved.version);
                 yield Ok(restarted(&target, anew));
+                resume.seen.list_begins(anew);
 
                 let streaming = query.streams() && !mem::take(&mut in_pages);
                 // In another history the version of an object says nothing about its content.
@@ -76,7 +77,14 @@ where
                 let mut start = None;
                 while let Some(step) = steps.next().await {
                     match step {
-                        Listing::Event(event) => yield Ok(event),
+                        Listing::Event(event) => {
+                            if query.stored.is_none()
+                                && let WatchEvent::Listed(object) = &event
+                            {
+                                resume.seen.written(object);
+                            }
+                            yield Ok(event);
+                        }
                         Listing::Failed(error) => yield Err(of_target(error)),
                         Listing::Complete(complete) => start = Some(complete),
                         Listing::Unsupported => steps = self::steps(&lister, &target, &resolved, false),

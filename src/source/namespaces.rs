@@ -7,7 +7,6 @@ use tokio::sync::watch;
 use super::target::Target;
 use crate::{
     error::{Error, Reason},
-    event::Collection,
     filter::{FieldSelector, LabelSelector},
     rfc1123::is_label,
     strain::NamespaceSelection,
@@ -37,7 +36,7 @@ use crate::{
 /// let mut changes = configs.index(IndexBy::path("metadata.name")?).log_errors();
 /// assert_eq!(changes.first_synced().await?.len(), 1);
 ///
-/// handle.add("b");
+/// handle.add("b")?;
 /// assert_eq!(changes.next().await.unwrap().batch().unwrap().stats().created, 1);
 /// handle.remove("a");
 /// assert_eq!(changes.next().await.unwrap().batch().unwrap().stats().deleted, 1);
@@ -91,7 +90,7 @@ impl Namespaces {
         labels: Option<LabelSelector>,
         fields: Option<FieldSelector>,
     ) -> Self {
-        self.handle().add_selecting(namespace, labels, fields);
+        self.handle().insert(namespace, labels, fields);
         self
     }
 
@@ -160,20 +159,38 @@ impl<I: IntoIterator<Item: Into<String>>> From<I> for Namespaces {
 
 /// Changes the [`Namespaces`] of a watch that runs.
 ///
-/// A change of what is the same already does nothing. A name that no namespace can have is never
-/// asked for: it is an [`is_namespace`](crate::Error::is_namespace) item of the watch.
+/// A change of what is the same already does nothing.
 #[derive(Clone, Debug)]
 pub struct NamespacesHandle(Arc<watch::Sender<Set>>);
 
 impl NamespacesHandle {
     /// Adds a namespace. [Example](Namespaces).
-    pub fn add(&self, namespace: &str) {
-        self.add_selecting(namespace, None, None);
+    ///
+    /// # Errors
+    ///
+    /// [`is_namespace`](Error::is_namespace) if no namespace can have this name.
+    pub fn add(&self, namespace: &str) -> Result<(), Error> {
+        self.add_selecting(namespace, None, None)
     }
 
     /// Adds a namespace with selectors of its own, beside those of the watch; one that is there
     /// already is listed again with these. See [`Namespaces::with`].
+    ///
+    /// # Errors
+    ///
+    /// [`is_namespace`](Error::is_namespace) if no namespace can have this name.
     pub fn add_selecting(
+        &self,
+        namespace: &str,
+        labels: Option<LabelSelector>,
+        fields: Option<FieldSelector>,
+    ) -> Result<(), Error> {
+        check(namespace)?;
+        self.insert(namespace, labels, fields);
+        Ok(())
+    }
+
+    fn insert(
         &self,
         namespace: &str,
         labels: Option<LabelSelector>,
@@ -217,18 +234,11 @@ fn selection(
     (Arc::clone(&name), NamespaceSelection { name, labels, fields })
 }
 
-/// Returns whether the collection can be asked for.
-pub(super) fn is_valid(collection: &Collection) -> bool {
-    collection.namespace().is_none_or(is_label)
-}
-
 /// Finds out what is wrong with the name of a namespace before it becomes part of a path.
-pub(super) fn check(target: &Target) -> Result<(), Error> {
-    match target.collection.namespace() {
-        Some(name) if !is_label(name) => {
-            let why = format!("`{name}` can't be the name of a namespace");
-            Err(Error::new(Reason::Namespace, why))
-        }
-        _ => Ok(()),
+pub(super) fn check(name: &str) -> Result<(), Error> {
+    if is_label(name) {
+        return Ok(());
     }
+    let why = format!("`{name}` can't be the name of a namespace");
+    Err(Error::new(Reason::Namespace, why))
 }

@@ -337,11 +337,8 @@ mod tests {
         let client = Client::new(tower::service_fn(answer), "default");
         let answer = client.send(Request::new(Body::empty())).await.unwrap();
         let incoming = Incoming::new("list".into(), answer.into_body());
-        let expected = Expected {
-            kind: Some("Thing".to_owned()),
-            metadata_only: false,
-            is_versioned: true,
-        };
+        let expected =
+            Expected { kind: Some("Thing".to_owned()), metadata_only: false, is_versioned: true };
         let mut page = Page::new(incoming, Duration::from_secs(1), expected);
         let mut items = Vec::new();
         let read = |bytes: &[u8], types: &Types| {

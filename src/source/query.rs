@@ -53,12 +53,14 @@ pub(crate) trait Stored: Send + Sync {
     fn newest(&self, namespace: Option<&str>, count: usize) -> Vec<Witness>;
 }
 
-/// An object that a store has, in its version: a check whether the server has the same history.
+/// The last that was seen of an object: a check whether the server has the same history.
 #[derive(Clone, Debug)]
 pub(crate) struct Witness {
     pub(crate) namespace: String,
     pub(crate) name: String,
+    /// The version of the object, or of its deletion.
     pub(crate) version: String,
+    pub(crate) is_deleted: bool,
 }
 
 /// All that a watch needs to know.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     backoff::{Backoff, LONGEST, Tries},
-    history::{Doubt, Verdict},
+    history::{Doubt, Seen, Verdict},
     incoming::Incoming,
     query::Query,
     resolve::Resolved,
@@ -97,6 +97,8 @@ pub(super) struct Resume {
     /// The lists because a resume was given up.
     given_up: Tries,
     pub(super) doubt: Option<Doubt>,
+    /// The objects by which the history can be told.
+    pub(super) seen: Seen,
     /// Since when there has been no connection that is known to have lived.
     outage: Option<Instant>,
     /// Set by a server that was to show its history, and could not.
@@ -118,6 +120,7 @@ impl Resume {
             lists: Tries::new(backoff),
             given_up: Tries::growing(backoff),
             doubt: None,
+            seen: Seen::default(),
             outage: None,
             is_unproven: false,
         }
@@ -237,7 +240,8 @@ impl Resume {
     }
 
     /// Takes note of the deletion of an object.
-    pub(super) fn sees(&mut self, namespace: &str, name: &str) {
+    pub(super) fn deleted(&mut self, namespace: &str, name: &str, version: &str) {
+        self.seen.deleted(namespace, name, version);
         self.doubt.take_if(|doubt| doubt.is_settled_by(namespace, name));
     }
 

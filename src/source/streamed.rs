@@ -61,7 +61,10 @@ where
             let line = match body.line(until).await {
                 Ok(Some(line)) => line,
                 Ok(None) => {
-                    query.stop_streaming();
+                    // At its timeout ends a watch that a server took for one as usual.
+                    if begun.elapsed() >= timeout {
+                        query.stop_streaming();
+                    }
                     let why = "the streaming list ended before it was complete";
                     let error = query.error(Verb::Watch, &target, Reason::Connection, why);
                     yield Listing::Broken(error);

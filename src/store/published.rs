@@ -38,7 +38,7 @@ impl<K: Lookup + Send + Sync> Stored for Published<K> {
         }
         let witness = |(object, version): (&Arc<K>, String)| {
             let (namespace, name) = owned_identity(&**object);
-            Witness { namespace, name, version }
+            Witness { namespace, name, version, is_deleted: false }
         };
         newest.into_iter().map(witness).collect()
     }

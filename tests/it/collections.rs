@@ -183,12 +183,15 @@ async fn namespaces_come_and_go_by_a_handle() {
     let driven = drive(configs(&server).namespaces(namespaces));
     assert_eq!(driven.store.synced().await.unwrap(), 1);
 
-    handle.add("b");
-    handle.add("c");
+    handle.add("b").unwrap();
+    handle.add("c").unwrap();
     handle.remove("c");
+    for name in ["", "B", "../b"] {
+        assert!(handle.add(name).unwrap_err().is_namespace(), "{name}");
+    }
     sleep(SECOND).await;
     handle.remove("a");
-    handle.add("b");
+    handle.add("b").unwrap();
     sleep(SECOND).await;
     assert_eq!(driven.deltas(), ["+b/x@3", "-a/x@2"]);
     server.apply(&config("a/y", "unseen")).unwrap();
@@ -199,7 +202,7 @@ async fn namespaces_come_and_go_by_a_handle() {
     handle.remove("b");
     sleep(SECOND).await;
     assert!(driven.names().is_empty() && driven.store.is_synced());
-    handle.add("a");
+    handle.add("a").unwrap();
     sleep(SECOND).await;
     assert_eq!(driven.names(), ["a/x", "a/y"]);
     assert_eq!(driven.synced(), 1);
@@ -245,10 +248,10 @@ async fn a_namespace_may_have_selectors_of_its_own() {
 
     server.take_requests();
     let y = FieldSelector::parse("metadata.name=y").unwrap();
-    handle.add_selecting("b", None, Some(y.clone()));
+    handle.add_selecting("b", None, Some(y.clone())).unwrap();
     sleep(SECOND).await;
     assert_eq!(driven.names(), ["a/x", "a/y", "b/y"]);
-    handle.add_selecting("b", None, Some(y));
+    handle.add_selecting("b", None, Some(y)).unwrap();
     sleep(SECOND).await;
     assert_eq!(asked(&server), (1, 1), "of b, once: the same again is no change");
     let mut object = config("b/z", "first");

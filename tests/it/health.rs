@@ -200,7 +200,10 @@ async fn the_outages_of_namespaces_are_one() {
     assert_eq!(logs.of_message(Level::WARN, "stream degraded"), 1);
     assert_eq!(logs.of_message(Level::INFO, "stream recovered"), 0);
     let (error, since) = driven.store.status().failing.unwrap();
-    assert!(error.namespace() == Some("a") && Instant::from(since).elapsed() > 10 * MINUTE, "{error:?}");
+    assert!(
+        error.namespace() == Some("a") && Instant::from(since).elapsed() > 10 * MINUTE,
+        "{error:?}"
+    );
     let collections = driven.store.collections();
     assert!(collections[0].failing.is_some() && collections[1].failing.is_none());
     assert!(collections[1].connected.is_some());

@@ -7,7 +7,7 @@ use futures::{FutureExt, Stream, StreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube_weir::{
-    Change, Error, Gvr, IndexBy, Watch,
+    Change, Error, EventStreamExt, Gvr, IndexBy, Watch,
     testing::{ApiServer, Fault, On},
     watch, watch_resource,
 };
@@ -164,6 +164,45 @@ async fn objects_that_are_written_all_the_time_hide_no_loss() {
     let ((), mut log) = futures::join!(back(&server), deltas(&mut changes));
     log.sort();
     assert_eq!(log, ["~busy=again-49", "~idle=first"]);
+}
+
+/// The one write that was lost, to objects of other kinds it is unknown: a deletion, and for a stage in
+/// between an update.
+///
+/// SEMANTICS: W14, W28
+#[tokio::test(start_paused = true)]
+async fn the_only_write_that_was_lost_is_enough() {
+    for deletes in [true, false] {
+        for is_between in [false, true] {
+            let server = ApiServer::new();
+            for identity in ["a/kept", "a/other"] {
+                server.apply(&config(identity, "first")).unwrap();
+            }
+            let backup = server.resource_version();
+            let events = configs(&server);
+            let mut changes = match is_between {
+                true => events.inspect(|_| {}).boxed().index(by_name()).boxed(),
+                false => events.index(by_name()).boxed(),
+            };
+            changes.next().await.unwrap().unwrap();
+            if deletes {
+                server.delete("configmaps", "a", "kept").unwrap();
+            } else {
+                server.apply(&config("a/kept", "lost")).unwrap();
+            }
+            assert_eq!(deltas(&mut changes).await.len(), 1);
+            restore(&server, backup, |server| {
+                for i in 0..8 {
+                    let mut secret = serde_json::to_value(config("b/s", &i.to_string())).unwrap();
+                    secret["kind"] = "Secret".into();
+                    server.apply(&secret).unwrap();
+                }
+            });
+            let ((), log) = futures::join!(back(&server), deltas(&mut changes));
+            let wanted = if deletes { "+kept=first" } else { "~kept=first" };
+            assert_eq!(log, [wanted], "between: {is_between}");
+        }
+    }
 }
 
 /// From the error on that says so, before the next list.
