@@ -96,8 +96,8 @@ pub struct Watch<K> {
 }
 
 impl<K> Watch<K> {
-    /// What logs, [`explain`](crate::Store::explain) and metrics call it, beside its resource: to tell
-    /// apart several watches of one resource. Default: nothing.
+    /// Sets the name that logs, [`explain`](crate::Store::explain) and metrics show beside the resource, for
+    /// several watches of one resource. Default: nothing.
     pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
         self.query.origin.name = Some(name.into());
         self

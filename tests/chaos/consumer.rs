@@ -17,7 +17,7 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use super::TIERS;
 
-/// Whether the server was taken back to a backup, and not all have noticed yet.
+/// Set from a restored backup on until all consumers have noticed it.
 pub(crate) static IS_RESTORED: AtomicBool = AtomicBool::new(false);
 
 /// Namespace and name.

@@ -28,7 +28,7 @@ fn begun(server: &ApiServer) -> Watch<ConfigMap> {
         .watch_timeout(MINUTE)
 }
 
-/// What a pipeline showed while a server went through some trouble.
+/// The log of a pipeline while a server went through some trouble.
 #[derive(Debug, PartialEq)]
 struct Seen {
     items: Vec<String>,

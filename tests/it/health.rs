@@ -104,7 +104,7 @@ async fn an_outage_is_one_warning_and_its_end_one_line() {
         let server = server_with(&["a/x"]);
         let changes = configs(&server).index(by_identity());
         let store = changes.store();
-        // Which logs nothing again.
+        // The next failures log nothing again.
         let driven = drive_changes(changes.log_errors().map(Ok), store);
         driven.store.synced().await.unwrap();
         sleep(2 * SECOND).await;
@@ -177,7 +177,7 @@ async fn a_bookmark_ends_a_failure() {
     assert_eq!(logs.of_message(Level::INFO, "stream recovered"), 1);
 }
 
-/// One namespace fails for long, and another one comes and goes meanwhile.
+/// A namespace fails for long, and another one comes and goes meanwhile.
 ///
 /// SEMANTICS: W29
 #[tokio::test(start_paused = true)]

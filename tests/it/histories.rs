@@ -108,7 +108,7 @@ async fn other_content_in_the_same_version_is_a_change() {
     }
 }
 
-/// Of the own namespace nothing was lost, but what was written to it since lies before the resume point.
+/// Nothing was lost of the own namespace, but what was written to it since lies before the resume point.
 ///
 /// SEMANTICS: W14, W10
 #[tokio::test(start_paused = true)]

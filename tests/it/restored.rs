@@ -16,7 +16,7 @@ use crate::wire::{
 #[tokio::test(start_paused = true)]
 async fn after_a_restore_the_store_equals_a_list_within_a_watch_timeout() {
     for (name, later) in [("silence", 0), ("another present", 1), ("beyond the old one", 6)] {
-        // What nobody writes to shows nothing, but etcd is not restored in no time.
+        // Objects that nobody writes to show nothing, but etcd is not restored in no time.
         let is_outage = later > 3;
         let server = server_with(&["a/kept", "a/modified"]);
         let backup = server.resource_version();

@@ -51,7 +51,7 @@ fn rejections() -> Vec<(&'static str, Fault)> {
     ]
 }
 
-/// One version can't be resumed at, for ever; any other can.
+/// A single version can't be resumed at, for ever; any other can.
 ///
 /// SEMANTICS: W13
 #[tokio::test(start_paused = true)]
@@ -130,7 +130,7 @@ async fn an_outage_keeps_the_version_for_five_minutes() {
         // A list then shows what can be seen.
         sleep(5 * MINUTE).await;
         assert_eq!(driven.names(), ["a/x", "a/y"], "{fault:?}");
-        // As long as it lasts, they stay rare.
+        // They stay rare for as long as it lasts.
         let lists = timed_requests(&server, DAY, 5 * SECOND, is_list).await;
         assert!(lists.len() < 290, "{fault:?}: {} lists in a day", lists.len());
     }

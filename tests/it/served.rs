@@ -11,28 +11,11 @@ use tokio::time::sleep;
 
 use crate::{
     support::by_identity,
-    wire::{DAY, Driven, HOUR, MINUTE, SECOND, config, configs, drive_changes, names, server_with},
+    wire::{
+        DAY, Driven, HOUR, MINUTE, SECOND, config, configs, drive_changes, names, server_with,
+        widgets,
+    },
 };
-
-/// A CRD of `widgets.example.com` that is served in these versions, the first of which is stored.
-fn widgets(versions: &[&str]) -> Value {
-    let version = |own: &&str| {
-        json!({
-            "name": own, "served": true, "storage": *own == versions[0],
-            "schema": { "openAPIV3Schema": { "type": "object",
-                "x-kubernetes-preserve-unknown-fields": true } },
-        })
-    };
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": { "name": "widgets.example.com" },
-        "spec": {
-            "group": "example.com", "scope": "Namespaced",
-            "names": { "plural": "widgets", "singular": "widget", "kind": "Widget" },
-            "versions": versions.iter().map(version).collect::<Vec<_>>(),
-        },
-    })
-}
 
 fn widget(version: &str, name: &str) -> Value {
     json!({
@@ -133,7 +116,7 @@ fn optional(server: &ApiServer, namespaces: &[&str]) -> Driven {
     drive_changes(changes, store)
 }
 
-/// One namespace is forbidden, whichever comes first in the alphabet.
+/// A namespace is forbidden, the first or the second in the alphabet.
 ///
 /// SEMANTICS: W27
 #[tokio::test(start_paused = true)]

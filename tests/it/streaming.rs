@@ -166,7 +166,7 @@ async fn bookmarks_do_not_prolong_the_wait_for_the_end() {
     }
     assert!(begun.elapsed() < 65 * SECOND, "{:?}", begun.elapsed());
     assert_eq!(driven.errors().len(), 1, "{:?}", driven.errors());
-    // That is remembered.
+    // The refusal is remembered.
     sleep(2 * SECOND).await;
     server.take_requests();
     server.fault(Verb::Watch, 1, Fault::status(410));
@@ -190,7 +190,7 @@ async fn an_end_that_comes_late_is_awaited_with_the_patience_for_lists() {
     }
 }
 
-/// What a server without streaming lists answers, in each of its words.
+/// The answers of servers without streaming lists, in each of their words.
 ///
 /// SEMANTICS: W22
 #[tokio::test(start_paused = true)]

@@ -17,7 +17,10 @@ use kube_weir::{
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::support::{by_identity, deltas, name};
+use crate::{
+    support::{by_identity, deltas, name},
+    wire::widgets,
+};
 
 fn config(identity: &str, data: &str) -> Value {
     let (namespace, name) = identity.split_once('/').expect("namespace/name");
@@ -198,18 +201,6 @@ async fn discovery_is_not_waited_for_for_ever() {
     assert!(changes.first_synced().await.unwrap().is_empty());
 }
 
-fn widgets() -> Value {
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": { "name": "widgets.example.com" },
-        "spec": {
-            "group": "example.com", "scope": "Namespaced",
-            "names": { "plural": "widgets", "singular": "widget", "kind": "Widget" },
-            "versions": [{ "name": "v1", "served": true, "storage": true }],
-        },
-    })
-}
-
 /// SEMANTICS: W3, S6
 #[tokio::test(start_paused = true)]
 async fn a_resource_that_is_not_installed_begins_once_it_is() {
@@ -226,7 +217,7 @@ async fn a_resource_that_is_not_installed_begins_once_it_is() {
         error = waiting => assert!(error.unwrap_err().is_not_installed()),
         () = changes.by_ref().for_each(|_| async {}) => unreachable!("the stream goes on"),
     }
-    server.apply(&widgets()).unwrap();
+    server.apply(&widgets(&["v1"])).unwrap();
     let widget = json!({
         "apiVersion": "example.com/v1", "kind": "Widget",
         "metadata": { "namespace": "a", "name": "x" },
@@ -240,7 +231,7 @@ async fn a_resource_that_is_not_installed_begins_once_it_is() {
     server.delete("customresourcedefinitions", "", "widgets.example.com").unwrap();
     server.disconnect();
     sleep(Duration::from_secs(1)).await;
-    server.apply(&widgets()).unwrap();
+    server.apply(&widgets(&["v1"])).unwrap();
     loop {
         match next(&mut changes).await {
             Ok(Change::Live(batch)) => {

@@ -248,3 +248,23 @@ pub(crate) fn in_store(store: &Store<ConfigMap>) -> Vec<String> {
     };
     store.snapshot().iter().map(line).collect()
 }
+
+/// A CRD of `widgets.example.com` that is served in these versions, the first of which is stored.
+pub(crate) fn widgets(versions: &[&str]) -> Value {
+    let version = |own: &&str| {
+        json!({
+            "name": own, "served": true, "storage": *own == versions[0],
+            "schema": { "openAPIV3Schema": { "type": "object",
+                "x-kubernetes-preserve-unknown-fields": true } },
+        })
+    };
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": { "name": "widgets.example.com" },
+        "spec": {
+            "group": "example.com", "scope": "Namespaced",
+            "names": { "plural": "widgets", "singular": "widget", "kind": "Widget" },
+            "versions": versions.iter().map(version).collect::<Vec<_>>(),
+        },
+    })
+}

@@ -37,7 +37,7 @@ async fn a_page_tells_what_happened() {
     is("store_index_entries", ",index=\"by-level\"", 20.);
     is("errors_total", ",reason=\"Desynced\"", 1.);
     is("lists_total", ",reason=\"Desynced\"", 1.);
-    // Of 50 writes 48 change something; far fewer batches went out.
+    // 48 of 50 writes change something; far fewer batches went out.
     let (events, batches) =
         (of("events_total", ",type=\"apply\""), of("debounce_delivered_total", ""));
     assert!((25. ..=50.).contains(&events) && (2. ..15.).contains(&batches), "{events} {batches}");

@@ -15,7 +15,7 @@ use crate::apiserver::{Scope, exclusive};
 /// Time until the server ends a watch, so that missing rights are noticed.
 const WATCH: Duration = Duration::from_secs(2);
 
-/// One pipeline of all three namespaces.
+/// A pipeline of all three namespaces.
 struct Pipeline<K> {
     consumer: Consumer<K>,
     store: Store<K>,

@@ -22,14 +22,14 @@ impl Requests {
         ClientBuilder::try_from(config).unwrap().with_layer(&note).build()
     }
 
-    /// Those for a page. A list of a single object is none: it shows only how far the server is.
+    /// Requests for a page. A list of a single object is none: it shows only how far the server is.
     pub(super) fn lists(&self) -> Vec<String> {
         let mut lists = self.with("limit");
         lists.retain(|uri| param(uri, "limit") != Some("1"));
         lists
     }
 
-    /// Those for a page of one namespace.
+    /// Requests for a page of one namespace.
     pub(super) fn lists_in(&self, namespace: &str) -> usize {
         let of_namespace = format!("/namespaces/{namespace}/");
         self.lists().iter().filter(|uri| uri.contains(&of_namespace)).count()

@@ -19,7 +19,7 @@ const WATCH: Duration = Duration::from_secs(5);
 /// How much is written between the backup and its restore.
 const LOST: usize = 20;
 
-/// One pipeline, of the whole cluster or of both namespaces.
+/// A pipeline of the whole cluster, or of both namespaces.
 struct Pipeline<K> {
     name: &'static str,
     consumer: Consumer<K>,
@@ -53,7 +53,7 @@ async fn a_restored_backup_is_noticed_whatever_is_written_afterwards() {
         return;
     };
     let mut scene = Restored::begin(cluster).await;
-    // As many writes come again as were lost, or fewer, or more.
+    // The writes that come again are as many as were lost, or fewer, or more.
     let [first, second] = scene.namespaces.clone();
     for namespace in [&first, &second] {
         create(&scene.api(namespace), "deleted-later").await;

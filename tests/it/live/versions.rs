@@ -190,7 +190,7 @@ async fn a_kind_that_is_deleted_while_nobody_watches_may_come_back_with_another_
     assert!(optional.seen().errors.iter().all(Error::is_connection), "{:?}", optional.seen());
     assert!(store.status().failing.is_none(), "{:?}", store.status());
     assert!(store.healthy(Duration::from_secs(60)).is_ok(), "{:?}", store.collections());
-    // One that must be there keeps what it has, and says what is the matter.
+    // A kind that must be there keeps what it has, and says what is the matter.
     assert_eq!(required_store.snapshot().len(), 2);
     assert!(required_store.status().failing.is_some_and(|(error, _)| error.is_not_installed()));
 

@@ -29,7 +29,7 @@ pub(super) struct Oracle {
     doubtful: BTreeSet<Identity>,
     /// Whether anything may be told in a wrong order.
     pub(super) is_disordered: bool,
-    /// Whether the server was taken back to an earlier state.
+    /// Set once the server was taken back to an earlier state.
     is_restored: bool,
     /// The states so far of all that one list and watch is about, oldest first.
     histories: Vec<(Option<&'static str>, Vec<State>)>,

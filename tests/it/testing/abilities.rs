@@ -202,7 +202,7 @@ async fn a_version_that_is_no_longer_served_is_gone() -> Tested {
     let mut next = crd();
     next["spec"]["versions"][1]["served"] = false.into();
     server.apply(&next)?;
-    // As on a real server, which makes new storage for the other versions as well.
+    // The other versions are read from the new storage too, as on a real server.
     assert_eq!(kinds(&mut old).await, ["end"]);
     assert_eq!(kinds(&mut new).await, ["added", "end"]);
     let everything = ListParams::default();
