@@ -85,7 +85,7 @@ impl<'w, K> Connection<'w, K> {
             return None;
         }
         let (query, target) = (self.query, self.target);
-        let verdict = history::compare(query, target, resolved, &self.resume).await;
+        let verdict = history::compare(query, target, resolved, self.resume).await;
         self.resume.compared(verdict).then(|| self.lost("another history"))
     }
 

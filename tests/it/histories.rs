@@ -180,9 +180,10 @@ async fn the_only_write_that_was_lost_is_enough() {
             }
             let backup = server.resource_version();
             let events = configs(&server);
-            let mut changes = match is_between {
-                true => events.inspect(|_| {}).boxed().index(by_name()).boxed(),
-                false => events.index(by_name()).boxed(),
+            let mut changes = if is_between {
+                events.inspect(|_| {}).boxed().index(by_name()).boxed()
+            } else {
+                events.index(by_name()).boxed()
             };
             changes.next().await.unwrap().unwrap();
             if deletes {
