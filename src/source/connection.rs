@@ -59,7 +59,7 @@ pub(super) enum Step<K> {
     Over(Option<Failure>),
 }
 
-impl<'w, K> Connection<'w, K> {
+impl<'w, K: Lookup> Connection<'w, K> {
     pub(super) fn new(
         query: &'w Query<K>,
         target: &'w Target,
@@ -90,10 +90,7 @@ impl<'w, K> Connection<'w, K> {
     }
 
     /// Waits for the next item, or for the end.
-    pub(super) async fn step(&mut self) -> Step<K>
-    where
-        K: Lookup,
-    {
+    pub(super) async fn step(&mut self) -> Step<K> {
         loop {
             if self.resume.is_doubt_confirmed() {
                 return Step::Over(Some(self.lost("another history")));

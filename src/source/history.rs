@@ -5,15 +5,13 @@ use tokio::sync::watch;
 
 use super::{
     query::{Part, Query, Stored, Witness},
+    read::Item,
     resolve::Resolved,
     resume::Resume,
     target::Target,
 };
 use crate::{
-    document::ObjectMetaRef,
-    json::{Fault, Scanner},
-    namespaced_name::owned_identity,
-    resource_version::is_before,
+    document::ObjectMetaRef, namespaced_name::owned_identity, resource_version::is_before,
 };
 
 /// The number of the server's history, counted as the collections of a watch notice that one is lost.
@@ -79,6 +77,7 @@ impl Seen {
     }
 
     pub(super) fn deleted(&mut self, namespace: &str, name: &str, version: &str) {
+        self.written.take_if(|last| last.namespace == namespace && last.name == name);
         let (namespace, name) = (namespace.to_owned(), name.to_owned());
         let version = version.to_owned();
         self.deleted = Some(Witness { namespace, name, version, is_deleted: true });
@@ -137,7 +136,7 @@ impl Doubt {
 /// A version below that of the watch shows a lost history. So does an object that is there in an older
 /// version. One that is not there, or was written since, does not show it, so the next newest is asked
 /// for; nor does a failure, after which it is to be asked again.
-pub(super) async fn compare<K>(
+pub(super) async fn compare<K: Lookup>(
     query: &Query<K>,
     target: &Target,
     resolved: &Resolved,
@@ -162,7 +161,7 @@ pub(super) async fn compare<K>(
 }
 
 /// Asks for the witness, or for any object. Returns `None` if the answer shows nothing.
-async fn ask<K>(
+async fn ask<K: Lookup>(
     query: &Query<K>,
     target: &Target,
     resolved: &Resolved,
@@ -178,17 +177,17 @@ async fn ask<K>(
         return Some(Verdict::Unknown);
     };
     let mut found: Option<String> = None;
+    let mut is_readable = true;
     loop {
-        let read = |bytes: &[u8], _: &_| {
-            let mut scanner = Scanner::new(bytes, 0);
-            scanner.skip_value()?;
-            let json = str::from_utf8(scanner.since(0)).map_err(|_| Fault::Malformed)?;
-            let own = ObjectMetaRef::of(json).ok();
+        let read = |bytes: &[u8], types: &_| {
+            let (item, end) = query.item(bytes, types)?;
+            let json = String::from_utf8_lossy(&bytes[..end]);
+            let own = ObjectMetaRef::of(&json).ok();
             let own = own.and_then(|own| own.resource_version).map(str::to_owned);
-            Ok((own, scanner.position()))
+            Ok(((own, !matches!(item, Item::Undecodable(_))), end))
         };
         match page.item(read).await {
-            Ok(Some(own)) => found = own,
+            Ok(Some(item)) => (found, is_readable) = item,
             Ok(None) => break,
             Err(_) => return Some(Verdict::Unknown),
         }
@@ -206,6 +205,10 @@ async fn ask<K>(
         }
         (Some(witness), Some(own)) if own == witness.version => Verdict::Same,
         (Some(_), Some(own)) if is_before(version, &own) => return None,
+        // Of an object that can't be decoded the version before stays.
+        (Some(witness), Some(own)) if !is_readable && is_before(&witness.version, &own) => {
+            return None;
+        }
         (Some(_), Some(_)) => Verdict::Lost,
         (Some(witness), None) => Verdict::Doubtful(Doubt { witness, version: at }),
     })

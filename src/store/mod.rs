@@ -541,7 +541,7 @@ impl<K> Store<K> {
         // The writer waits for whoever borrows it.
         let state = self.state.borrow().clone();
         let origin = &snapshot.context().origin;
-        let silent = state.status.last_word.map(|last_word| last_word.elapsed().as_millis());
+        let silent = state.status.last_word.map(|last| (clock::now() - last).as_millis());
         Explain {
             resource: Arc::clone(&origin.resource),
             name: origin.name.clone(),

@@ -206,6 +206,56 @@ async fn the_only_write_that_was_lost_is_enough() {
     }
 }
 
+/// Objects that are not as they were last seen, each for a reason that is no loss.
+///
+/// SEMANTICS: W14
+#[tokio::test(start_paused = true)]
+async fn an_outage_alone_is_no_loss() {
+    let undecodable = |server: &ApiServer| {
+        let mut odd = config("a/kept", "odd");
+        odd["data"]["key"] = 7.into();
+        server.apply(&odd).unwrap();
+    };
+    let deleted = |server: &ApiServer| {
+        server.apply(&config("a/kept", "last")).unwrap();
+        server.delete("configmaps", "a", "kept").unwrap();
+    };
+    let created = |server: &ApiServer| {
+        deleted(server);
+        server.apply(&config("a/kept", "again")).unwrap();
+    };
+    let stories: [&dyn Fn(&ApiServer); 3] = [&undecodable, &deleted, &created];
+    for (number, write) in stories.into_iter().enumerate() {
+        for (is_between, meanwhile) in [(false, false), (false, true), (true, false), (true, true)]
+        {
+            let server = ApiServer::new();
+            server.apply(&config("a/kept", "first")).unwrap();
+            let events = configs(&server);
+            let mut changes = if is_between {
+                events.boxed().index(by_name()).boxed()
+            } else {
+                events.index(by_name()).boxed()
+            };
+            changes.next().await.unwrap().unwrap();
+            if !meanwhile {
+                write(&server);
+                deltas(&mut changes).await;
+            }
+            server.fault(On::any(), usize::MAX, Fault::Refused);
+            server.disconnect();
+            if meanwhile {
+                write(&server);
+            }
+            sleep(5 * SECOND).await;
+            server.clear_faults();
+            let items = changes.take_until(sleep(10 * MINUTE)).collect::<Vec<_>>().await;
+            let lost: Vec<_> = items.iter().filter_map(|item| item.as_ref().err()).collect();
+            let at = format!("story {number}, between: {is_between}, meanwhile: {meanwhile}");
+            assert!(!lost.iter().any(|error| error.is_desynced()), "{at}: {lost:?}");
+        }
+    }
+}
+
 /// From the error on that says so, before the next list.
 ///
 /// SEMANTICS: W14
