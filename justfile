@@ -106,7 +106,7 @@ figures FOLDER='docs/figures':
     cargo bench --bench ratios
     cargo bench --bench figures -- {{FOLDER}}
 
-# One of the benchmarks: cached, ingest, memory, store, path, live, world, ratios, snapshot.
+# One of the benchmarks: bounds, cached, ingest, memory, store, path, live, world, ratios, snapshot.
 bench NAME *ARGS:
     cargo bench --bench {{NAME}} -- {{ARGS}}
 

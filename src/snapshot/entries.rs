@@ -1,6 +1,6 @@
 //! What an index holds: the objects under their keys.
 
-use std::{cmp::Ordering, sync::Arc};
+use std::{cmp::Ordering, collections::HashMap, sync::Arc};
 
 use kube::runtime::reflector::Lookup;
 use triomphe::ThinArc;
@@ -33,7 +33,7 @@ pub(super) struct Entry {
     pub(super) slot: Slot,
 }
 
-/// The keys that an object has in an index, as they were when it was put in.
+/// The keys that an object has in an index, in order, as they were when it was put in.
 #[derive(Clone)]
 enum Keys {
     None,
@@ -64,8 +64,18 @@ impl Entries {
             }
         }
         let mut keys = vec![Keys::None; slots.len()];
-        for entry in &entries {
-            keys[entry.slot.index()].add(entry.key.clone());
+        let mut several: HashMap<usize, Vec<Key>> = HashMap::new();
+        for Entry { key, slot } in &entries {
+            match &mut keys[slot.index()] {
+                none @ Keys::None => *none = Keys::One(key.clone()),
+                first => {
+                    let first = || first.as_slice().to_vec();
+                    several.entry(slot.index()).or_insert_with(first).push(key.clone());
+                }
+            }
+        }
+        for (slot, several) in several {
+            keys[slot] = several.into();
         }
         own.keys = keys.into_iter().collect();
         own.tree = Tree::from_sorted(entries);
@@ -97,12 +107,13 @@ impl Entries {
         slot: Slot,
         mut come: Vec<Key>,
     ) {
+        // Both lists are sorted.
         let object = heap.at(slot);
         let gone = self.keys.at(slot).clone();
-        for key in gone.as_slice().iter().filter(|key| !come.contains(key)) {
+        for key in gone.as_slice().iter().filter(|key| come.binary_search(key).is_err()) {
             self.tree.remove(by_entry(heap, key, &**object));
         }
-        for key in come.iter_mut().filter(|key| !gone.as_slice().contains(key)) {
+        for key in come.iter_mut().filter(|key| gone.as_slice().binary_search(key).is_err()) {
             // Those who share a key share its text.
             if let Some(entry) = self.tree.get(|entry| entry.key.cmp(key)) {
                 *key = entry.key.clone();
@@ -143,10 +154,6 @@ impl Keys {
             Self::One(key) => std::slice::from_ref(key),
             Self::Several(keys) => &keys.slice,
         }
-    }
-
-    fn add(&mut self, key: Key) {
-        *self = [self.as_slice(), &[key]].concat().into();
     }
 }
 

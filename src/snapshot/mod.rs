@@ -21,6 +21,7 @@ use kube::runtime::reflector::Lookup;
 pub(crate) use self::{
     contents::Contents,
     identity::{against, order},
+    tree::Tree,
 };
 pub use self::{
     lookup::{Hits, IndexView, Iter},

@@ -5,6 +5,7 @@ mod explain;
 mod list;
 mod parts;
 mod published;
+mod stale;
 mod status;
 mod trace;
 mod writer;
@@ -457,7 +458,7 @@ impl<K> Store<K> {
                 let own = state.collection_of(namespace);
                 let reached = own.and_then(|own| own.resource_version.as_deref());
                 let is_past = reached.is_some_and(|own| has_reached(own, version));
-                let is_stale = state.stale.contains(&(namespace.to_owned(), name.to_owned()));
+                let is_stale = state.stale.contains(namespace, name);
                 (is_past && !is_stale, own.is_some_and(|own| own.is_outdated))
             };
             // Not earlier than the state that was just looked at.

@@ -1,11 +1,12 @@
 //! How a store and its collections are doing, and how long to wait for them.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use super::stale::Stale;
 use crate::{error::Error, event::Collection, resource_version::has_reached};
 
 /// When [`Store::synced`](crate::Store::synced) and [`Store::wait_for`](crate::Store::wait_for) give up waiting, and
@@ -155,7 +156,7 @@ pub(crate) struct SyncState {
     /// How many objects are in lists that are not complete.
     pub(crate) pending: usize,
     pub(crate) collections: Arc<BTreeMap<Collection, CollectionStatus>>,
-    pub(crate) stale: Arc<BTreeSet<(String, String)>>,
+    pub(crate) stale: Stale,
     pub(crate) policy: SyncPolicy,
     /// When the store will be synced without the collections that are missing, if it will.
     pub(crate) sync_due: Option<tokio::time::Instant>,

@@ -11,6 +11,7 @@ use super::{
     list::{List, Listed},
     parts::{Part, Parts},
     published::Published,
+    stale::Stale,
     trace,
 };
 use crate::{
@@ -44,7 +45,7 @@ pub(crate) struct Writer<K> {
     policy: SyncPolicy,
     /// Objects whose newest version would not decode. Removals from this set are published together
     /// with the snapshot that contains the repaired object.
-    stale: Arc<BTreeSet<(String, String)>>,
+    stale: Stale,
     /// The changes in the sync state since it was last published.
     news: News,
     /// A failure of no collection, such as that of the watch of `Namespaces`.
@@ -118,7 +119,7 @@ impl<K: Lookup> Writer<K> {
             phase: Phase::Loading { progress: false },
             optional: None,
             policy: SyncPolicy::default(),
-            stale: Arc::default(),
+            stale: Stale::default(),
             news: News::default(),
             outside: None,
             failing: None,
@@ -309,7 +310,7 @@ impl<K: Lookup> Writer<K> {
             }
             let is_first = self.stale.is_empty();
             if let Some(object) = object {
-                Arc::make_mut(&mut self.stale).insert(object);
+                self.stale.insert(object);
             }
             self.meter.stale(self.stale.len());
             self.meter.failed(error.reason());
@@ -448,7 +449,7 @@ impl<K: Lookup> Writer<K> {
         self.listing = lists.is_some_and(|(_, listing)| listing);
         let failing = self.failing.as_ref().map(|(error, _)| error);
         let last_error = self.last_error.as_ref().or(failing).cloned();
-        let stale = Arc::clone(&self.stale);
+        let stale = self.stale.clone();
         let (progress, last_word) = (self.progress, self.last_word);
         let sync_due = self.deadline();
         let all = self.parts.len();
@@ -605,9 +606,7 @@ impl<K: Lookup> Writer<K> {
         if self.stale.is_empty() && stale.peek().is_none() {
             return;
         }
-        let all = Arc::make_mut(&mut self.stale);
-        all.retain(|(own, _)| namespace.is_some_and(|namespace| own != namespace));
-        all.extend(stale);
+        self.stale.replace(namespace, stale);
         if self.stale.is_empty() {
             trace::repaired(&self.working.context().origin);
         }
@@ -671,8 +670,8 @@ impl<K: Lookup> Writer<K> {
         if self.stale.is_empty() {
             return;
         }
-        let is_last = Arc::make_mut(&mut self.stale).remove(&object()) && self.stale.is_empty();
-        if is_last {
+        let (namespace, name) = object();
+        if self.stale.remove(&namespace, &name) && self.stale.is_empty() {
             trace::repaired(&self.working.context().origin);
         }
     }
