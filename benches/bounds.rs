@@ -172,7 +172,7 @@ fn list(field: &str, items: &str) -> String {
 }
 
 fn fields(n: usize) -> String {
-    (0..n).map(|at| format!(r#""unknown-{at}":"value","#)).collect()
+    (0..n).map(|at| [r#""unknown-"#, &at.to_string(), r#"":"value","#].concat()).collect()
 }
 
 fn nested(n: usize) -> String {
