@@ -205,7 +205,7 @@ async fn ask<K: Lookup>(
         }
         (Some(witness), Some(own)) if own == witness.version => Verdict::Same,
         (Some(_), Some(own)) if is_before(version, &own) => return None,
-        // Of an object that can't be decoded the version before stays.
+        // The store keeps the version before of an object that can't be decoded.
         (Some(witness), Some(own)) if !is_readable && is_before(&witness.version, &own) => {
             return None;
         }
