@@ -1,5 +1,9 @@
 //! Steps of a list.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::incoming::Incoming;
 use crate::{error::Error, event::WatchEvent};
 
@@ -20,5 +24,12 @@ pub(super) enum Listing<K> {
 pub(super) struct Start {
     pub(super) version: Option<String>,
     /// The connection of a streaming list, which goes on as a watch.
-    pub(super) open: Option<Incoming>,
+    pub(super) open: Option<Open>,
+}
+
+/// A connection that is open, with the moment of its request and the timeout that was asked for.
+pub(super) struct Open {
+    pub(super) body: Incoming,
+    pub(super) begun: Instant,
+    pub(super) timeout: Duration,
 }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     connection::{Connection, Step, Times},
     history::{self, Verdict},
-    list::{Listing, Start},
+    list::{Listing, Open, Start},
     paged::paged,
     query::Query,
     request::Verb,
@@ -114,11 +114,14 @@ where
                 resume.begin_at(version.unwrap_or_default());
                 let mut held = VecDeque::new();
                 loop {
-                    let timeout = query.next_timeout();
-                    let begun = Instant::now();
-                    let connected = match open.take() {
-                        Some(body) => Ok(body),
-                        None => resume.connect(&query, &target, &resolved, timeout, history).await,
+                    let (begun, timeout, connected) = match open.take() {
+                        Some(Open { body, begun, timeout }) => (begun, timeout, Ok(body)),
+                        None => {
+                            let (begun, timeout) = (Instant::now(), query.next_timeout());
+                            let connecting =
+                                resume.connect(&query, &target, &resolved, timeout, history);
+                            (begun, timeout, connecting.await)
+                        }
                     };
                     let is_open = connected.is_ok();
                     let must_compare = resume.opens(is_open, timeout);

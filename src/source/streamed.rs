@@ -8,7 +8,7 @@ use kube::runtime::reflector::Lookup;
 use tokio::time::Instant;
 
 use super::{
-    list::{Listing, Start},
+    list::{Listing, Open, Start},
     query::Query,
     read::Read,
     request::Verb,
@@ -94,7 +94,7 @@ where
                 Read::Undecodable { error, .. } => yield Listing::Failed(error),
                 Read::Bookmark { version: Some(version), ends_list: true } => {
                     query.list_is_complete(&target, objects, &version, begun);
-                    yield Listing::Complete(Start { version: Some(version), open: Some(body) });
+                    yield Listing::Complete(Start { version: Some(version), open: Some(Open { body, begun, timeout }) });
                     return;
                 }
                 Read::Bookmark { .. } => {}

@@ -107,6 +107,20 @@ fn pipeline(server: &ApiServer, streaming: bool) -> Driven {
     drive(watch.streaming_list(streaming))
 }
 
+/// Timeouts are spread, and that of the list is the one that its watch has.
+///
+/// SEMANTICS: W22, W26
+#[tokio::test(start_paused = true)]
+async fn a_streaming_list_goes_on_until_its_own_timeout() {
+    for _ in 0..40 {
+        let server = server_with(&["a/x"]);
+        let driven = drive(configs(&server).watch_timeout(10 * SECOND).streaming_list(true));
+        sleep(MINUTE).await;
+        assert!(driven.errors().is_empty(), "{:?}", driven.errors());
+        assert_eq!(asked(&server).0, 0, "not in pages");
+    }
+}
+
 /// SEMANTICS: W22
 #[tokio::test(start_paused = true)]
 async fn a_streaming_list_equals_a_paged_one() {
