@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     connection::{Connection, Step, Times},
     history::{self, Verdict},
-    list::{Listing, Open, Start},
+    list::{Listing, Start},
     paged::paged,
     query::Query,
     request::Verb,
@@ -114,15 +114,15 @@ where
                 resume.begin_at(version.unwrap_or_default());
                 let mut held = VecDeque::new();
                 loop {
-                    let (begun, timeout, connected) = match open.take() {
-                        Some(Open { body, begun, timeout }) => (begun, timeout, Ok(body)),
-                        None => {
-                            let (begun, timeout) = (Instant::now(), query.next_timeout());
-                            let connecting =
-                                resume.connect(&query, &target, &resolved, timeout, history);
-                            (begun, timeout, connecting.await)
-                        }
-                    };
+                    let (begun, timeout, connected);
+                    if let Some(opened) = open.take() {
+                        (begun, timeout) = (opened.begun, opened.timeout);
+                        connected = Ok(opened.body);
+                    } else {
+                        (begun, timeout) = (Instant::now(), query.next_timeout());
+                        connected =
+                            resume.connect(&query, &target, &resolved, timeout, history).await;
+                    }
                     let is_open = connected.is_ok();
                     let must_compare = resume.opens(is_open, timeout);
                     let failure = match connected {
