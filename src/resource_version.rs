@@ -18,7 +18,8 @@ pub(crate) fn is_before(version: &str, other: &str) -> bool {
     is_number(version) && is_number(other) && !has_reached(version, other)
 }
 
-fn is_number(version: &str) -> bool {
+/// Returns whether a version can be compared with others.
+pub(crate) fn is_number(version: &str) -> bool {
     !version.is_empty() && !version.starts_with('0') && version.bytes().all(|b| b.is_ascii_digit())
 }
 

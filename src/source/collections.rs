@@ -81,11 +81,19 @@ enum Members {
 struct Labelled {
     watch: Watch<Document>,
     /// A list on its way in.
-    listed: Option<Vec<Collection>>,
+    listed: Option<Listed>,
     names: Vec<Collection>,
     is_known: bool,
     /// Set while the last item was a failure.
     fails: bool,
+}
+
+/// The names of a list.
+#[derive(Default)]
+struct Listed {
+    names: Vec<Collection>,
+    /// Set by an item that can't be decoded and has no name. It may be any of those before.
+    is_vague: bool,
 }
 
 impl<K: Lookup + Send + 'static> Collections<K> {
@@ -335,6 +343,10 @@ impl Labelled {
                 Poll::Ready(None) | Poll::Pending => return (changed, None),
             };
             match item {
+                Err(error) if error.is_undecodable() => {
+                    changed |= self.is_there(error.object().map(|(_, name)| name));
+                    return (changed, Some(error));
+                }
                 Err(error) => {
                     self.fails = true;
                     return (changed, Some(error));
@@ -353,28 +365,44 @@ impl Labelled {
     }
 
     fn take(&mut self, event: WatchEvent<Document>) -> bool {
-        let known = |name: &str| Collection::of_namespace(name);
         match event {
-            WatchEvent::Restarted { .. } => self.listed = Some(Vec::new()),
-            WatchEvent::Listed(object) => self.listed.iter_mut().for_each(|listed| {
-                listed.push(known(object.name()));
-            }),
-            WatchEvent::ListComplete { .. } => {
-                let mut listed = self.listed.take().unwrap_or_default();
-                listed.sort_unstable();
-                let changed = !self.is_known || listed != self.names;
-                self.is_known = true;
-                self.names = listed;
-                return changed;
+            WatchEvent::Restarted { .. } => {
+                self.listed = Some(Listed::default());
+                false
             }
-            WatchEvent::Applied(object) => {
-                let Err(at) = self.names.binary_search(&known(object.name())) else { return false };
-                self.names.insert(at, known(object.name()));
+            WatchEvent::Listed(object) | WatchEvent::Applied(object) => {
+                self.is_there(Some(object.name()))
+            }
+            WatchEvent::ListComplete { .. } => {
+                let Listed { mut names, is_vague } = self.listed.take().unwrap_or_default();
+                if is_vague {
+                    names.extend_from_slice(&self.names);
+                }
+                names.sort_unstable();
+                names.dedup();
+                let changed = !self.is_known || names != self.names;
+                self.is_known = true;
+                self.names = names;
+                changed
+            }
+            WatchEvent::Deleted(object) => self.remove(object.name()),
+            WatchEvent::Gone { name, .. } => self.remove(&name),
+            _ => false,
+        }
+    }
+
+    /// A namespace of this name, or of one that can't be read, is there; returns whether it is new.
+    fn is_there(&mut self, name: Option<&str>) -> bool {
+        let collection = name.map(Collection::of_namespace);
+        match (&mut self.listed, collection) {
+            (Some(listed), Some(collection)) => listed.names.push(collection),
+            (Some(listed), None) => listed.is_vague = true,
+            (None, Some(collection)) => {
+                let Err(at) = self.names.binary_search(&collection) else { return false };
+                self.names.insert(at, collection);
                 return true;
             }
-            WatchEvent::Deleted(object) => return self.remove(object.name()),
-            WatchEvent::Gone { name, .. } => return self.remove(&name),
-            _ => {}
+            (None, None) => {}
         }
         false
     }

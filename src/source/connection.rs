@@ -4,16 +4,17 @@ use std::{collections::VecDeque, mem, pin::pin};
 
 use futures::future::{Either, select};
 use kube::runtime::reflector::Lookup;
-use tokio::time::{Duration, Instant};
+use tokio::time::Instant;
 
 use super::{
     history,
     incoming::Incoming,
+    list::Open,
     query::Query,
     read::Read,
     request::Verb,
     resolve::Resolved,
-    resume::{Failure, Resume, SUSPECT},
+    resume::{Failure, Resume, SUSPECT, Span},
     target::Target,
 };
 use crate::{
@@ -30,7 +31,7 @@ pub(super) struct Connection<'w, K> {
     target: &'w Target,
     resume: &'w mut Resume,
     body: Incoming,
-    begun: Instant,
+    span: Span,
     /// The history that the list showed.
     history: u64,
     /// When the server should have ended it.
@@ -40,17 +41,15 @@ pub(super) struct Connection<'w, K> {
     proof: Option<Instant>,
     /// Set if the store lacks an object up to the resume point, and is informed of that next.
     owes_bookmark: bool,
-    /// Events that may be those of another history, until it is known which one it is.
-    held: &'w mut VecDeque<WatchEvent<K>>,
+    /// Items that may be those of another history, until it is known which one it is.
+    held: &'w mut Held<K>,
 }
 
-/// When a connection began, how long it may last, and the history that it goes on from.
-#[derive(Clone, Copy)]
-pub(super) struct Times {
-    pub(super) begun: Instant,
-    pub(super) timeout: Duration,
-    pub(super) history: u64,
-}
+/// What a watch yielded that waits for the deletion which shows the history.
+pub(super) type Held<K> = VecDeque<Result<WatchEvent<K>, Error>>;
+
+/// A watch that is so far behind is given up for a list.
+const MOST_HELD: usize = 10_000;
 
 /// A step of a watch.
 pub(super) enum Step<K> {
@@ -64,15 +63,16 @@ impl<'w, K: Lookup> Connection<'w, K> {
         query: &'w Query<K>,
         target: &'w Target,
         resume: &'w mut Resume,
-        body: Incoming,
-        times: Times,
-        held: &'w mut VecDeque<WatchEvent<K>>,
+        open: Open,
+        history: u64,
+        held: &'w mut Held<K>,
     ) -> Self {
-        let Times { begun, timeout, history } = times;
+        let Open { body, span } = open;
         query.watches(target, &resume.version);
-        let end = Query::<K>::end_of_watch(begun, timeout);
-        let proof = resume.fails().then(|| begun + SUSPECT);
-        Self { query, target, resume, body, begun, history, end, proof, owes_bookmark: false, held }
+        let end = Query::<K>::end_of_watch(span.begun, span.timeout);
+        let proof = resume.fails().then(|| span.answered + SUSPECT);
+        let owes_bookmark = false;
+        Self { query, target, resume, body, span, history, end, proof, owes_bookmark, held }
     }
 
     /// Asks whether the server has lost its history, where that may be.
@@ -84,8 +84,15 @@ impl<'w, K: Lookup> Connection<'w, K> {
         if !must_compare {
             return None;
         }
+        if self.resume.doubt.is_some() {
+            // The store lacks what is held.
+            self.resume.stays_unproven();
+            return None;
+        }
         let (query, target) = (self.query, self.target);
-        let verdict = history::compare(query, target, resolved, self.resume).await;
+        let verdict =
+            history::compare(query, target, resolved, &self.resume.version, &self.resume.seen)
+                .await;
         self.resume.compared(verdict).then(|| self.lost("another history"))
     }
 
@@ -96,25 +103,29 @@ impl<'w, K: Lookup> Connection<'w, K> {
                 return Step::Over(Some(self.lost("another history")));
             }
             if mem::take(&mut self.owes_bookmark) {
-                self.held.push_back(self.bookmark());
+                self.held.push_back(Ok(self.bookmark()));
             }
             if self.resume.doubt.is_none()
-                && let Some(event) = self.held.pop_front()
+                && let Some(item) = self.held.pop_front()
             {
-                return Step::Item(Ok(event));
+                return Step::Item(item);
+            }
+            if self.held.len() > MOST_HELD {
+                let why = "too much came before the deletion that shows the history";
+                let error = self.query.error(Verb::Watch, self.target, Reason::Desynced, why);
+                return Step::Over(Some(Failure::Rejected(error)));
             }
             let until = self.until();
             // Not polled while there are lines.
             let lost = self.query.histories.until_lost(self.history);
-            let line = match select(pin!(self.body.line(until)), pin!(lost)).await {
-                Either::Left((line, _)) => Some(line),
-                Either::Right(_) => None,
+            let Either::Left((line, _)) = select(pin!(self.body.line(until)), pin!(lost)).await
+            else {
+                // Another collection has noticed.
+                return Step::Over(Some(self.lost("another history")));
             };
-            // Another collection has noticed.
-            let Some(line) = line else { return Step::Over(Some(self.lost("another history"))) };
             let line = match line {
                 Ok(Some(line)) => line,
-                Ok(None) if self.resume.is_at_once(self.begun) => {
+                Ok(None) if self.resume.is_at_once(self.span) => {
                     let why = "the server ended it at once";
                     let error = self.query.error(Verb::Watch, self.target, Reason::Connection, why);
                     return Step::Over(Some(Failure::Rejected(error)));
@@ -128,47 +139,42 @@ impl<'w, K: Lookup> Connection<'w, K> {
                 }
                 Err(error) => return Step::Over(Some(Failure::Interrupted(error))),
             };
-            let event = match self.query.read(line, false, self.target) {
+            let item = match self.query.read(line, false, self.target) {
                 Read::Event(event, at) => {
-                    match &event {
-                        WatchEvent::Deleted(object) => {
-                            let (namespace, name) = identity(object);
-                            self.resume.deleted(&namespace, &name, &at);
-                        }
-                        WatchEvent::Applied(object) if self.query.stored.is_none() => {
-                            self.resume.seen.written(object);
-                        }
-                        _ => {}
+                    if let WatchEvent::Deleted(object) = &event {
+                        let (namespace, name) = identity(object);
+                        self.resume.deleted(&namespace, &name, &at);
                     }
+                    self.resume.seen.note(self.query, &event);
                     self.resume.reached(at);
                     self.query.has_event(&event, &self.resume.version);
-                    event
+                    Ok(event)
                 }
                 Read::Bookmark { version: Some(at), .. } => {
                     if is_before(&at, &self.resume.version) {
                         return Step::Over(Some(self.lost(&at)));
                     }
                     self.resume.bookmarked(at);
-                    self.bookmark()
+                    Ok(self.bookmark())
                 }
                 Read::Bookmark { version: None, .. } | Read::Known { .. } => continue,
                 Read::Undecodable { error, version } => {
                     self.resume.reached(version);
                     self.owes_bookmark = true;
-                    return Step::Item(Err(error));
+                    Err(error)
                 }
                 Read::Gone { namespace, name, version } => {
                     let at = version.as_ref().unwrap_or(&self.resume.version).clone();
                     self.resume.deleted(&namespace, &name, &at);
                     self.resume.reached(at);
-                    WatchEvent::Gone { namespace, name, version }
+                    Ok(WatchEvent::Gone { namespace, name, version })
                 }
                 Read::Failed(error) => return Step::Over(Some(Failure::of_answer(error))),
             };
             if self.resume.doubt.is_none() && self.held.is_empty() {
-                return Step::Item(Ok(event));
+                return Step::Item(item);
             }
-            self.held.push_back(event);
+            self.held.push_back(item);
         }
     }
 

@@ -104,7 +104,7 @@ fn read(frames: Vec<Bytes>) -> Option<Told> {
             *world.frames.lock().unwrap_or_else(PoisonError::into_inner) = frames;
             let request = Request::new(Body::empty());
             let answer = world.query.endpoint.client.send(request).await.unwrap();
-            let expected = Expected { kind: None, metadata_only: false, is_versioned: true };
+            let expected = Expected { is_versioned: true, ..Expected::default() };
             let incoming = Incoming::new("list".into(), answer.into_body());
             let mut page = Page::new(incoming, ANSWER, expected);
             let mut items = Vec::new();

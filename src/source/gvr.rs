@@ -124,6 +124,12 @@ impl Gvr {
         &self.plural
     }
 
+    /// Returns whether this may be a custom resource, whose definition names the kind of its lists.
+    /// The groups of Kubernetes itself, and those that it approves, follow its conventions.
+    pub(crate) fn is_custom(&self) -> bool {
+        self.group.contains('.') && !self.group.ends_with(".k8s.io")
+    }
+
     /// Returns an object's `apiVersion` in one of the versions: `group/version`, or `version` for
     /// the core group.
     pub(crate) fn api_version(&self, version: &str) -> String {

@@ -7,11 +7,13 @@ use super::{
     query::{Part, Query, Stored, Witness},
     read::Item,
     resolve::Resolved,
-    resume::Resume,
     target::Target,
 };
 use crate::{
-    document::ObjectMetaRef, namespaced_name::owned_identity, resource_version::is_before,
+    document::ObjectMetaRef,
+    event::WatchEvent,
+    namespaced_name::owned_identity,
+    resource_version::{has_reached, is_before, is_number},
 };
 
 /// The number of the server's history, counted as the collections of a watch notice that one is lost.
@@ -67,7 +69,16 @@ impl Seen {
         self.deleted.take_if(|_| anew);
     }
 
-    pub(super) fn written<K: Lookup>(&mut self, object: &K) {
+    /// Takes note of an object that was written, unless a store knows it.
+    pub(super) fn note<K: Lookup>(&mut self, query: &Query<K>, event: &WatchEvent<K>) {
+        if query.stored.is_none()
+            && let WatchEvent::Listed(object) | WatchEvent::Applied(object) = event
+        {
+            self.written(object);
+        }
+    }
+
+    fn written<K: Lookup>(&mut self, object: &K) {
         let Some(version) = object.resource_version() else { return };
         if self.written.as_ref().is_none_or(|last| is_before(&last.version, &version)) {
             let (namespace, name) = owned_identity(object);
@@ -127,7 +138,7 @@ impl Doubt {
 
     /// Returns whether the watch is past the moment of the deletion.
     pub(super) fn is_over_at(&self, version: &str) -> bool {
-        !is_before(version, &self.version)
+        has_reached(version, &self.version)
     }
 }
 
@@ -140,9 +151,9 @@ pub(super) async fn compare<K: Lookup>(
     query: &Query<K>,
     target: &Target,
     resolved: &Resolved,
-    resume: &Resume,
+    version: &str,
+    seen: &Seen,
 ) -> Verdict {
-    let Resume { version, seen, .. } = resume;
     let newest = seen.witnesses(query.stored.as_deref(), target.collection.namespace());
     if newest.is_empty() {
         return ask(query, target, resolved, version, None).await.unwrap_or(Verdict::Same);
@@ -176,18 +187,22 @@ async fn ask<K: Lookup>(
     let Ok(mut page) = query.page(&place, resolved, part).await else {
         return Some(Verdict::Unknown);
     };
-    let mut found: Option<String> = None;
-    let mut is_readable = true;
+    let mut found = None;
     loop {
         let read = |bytes: &[u8], types: &_| {
             let (item, end) = query.item(bytes, types)?;
-            let json = String::from_utf8_lossy(&bytes[..end]);
-            let own = ObjectMetaRef::of(&json).ok();
-            let own = own.and_then(|own| own.resource_version).map(str::to_owned);
-            Ok(((own, !matches!(item, Item::Undecodable(_))), end))
+            Ok((Found::new(&bytes[..end], !matches!(item, Item::Undecodable(_))), end))
         };
         match page.item(read).await {
-            Ok(Some(item)) => (found, is_readable) = item,
+            Ok(Some(item)) => {
+                // The server may not know the field selector.
+                let is_other =
+                    |own: &Witness| item.namespace != own.namespace || item.name != own.name;
+                if witness.as_ref().is_some_and(is_other) {
+                    return Some(Verdict::Unknown);
+                }
+                found = Some(item);
+            }
             Ok(None) => break,
             Err(_) => return Some(Verdict::Unknown),
         }
@@ -196,20 +211,44 @@ async fn ask<K: Lookup>(
     if is_before(&at, version) {
         return Some(Verdict::Lost);
     }
-    Some(match (witness, found) {
-        (None, _) => Verdict::Same,
-        // Deleted it stays, or it was created since.
-        (Some(witness), None) if witness.is_deleted => return None,
-        (Some(witness), Some(own)) if witness.is_deleted => {
-            return is_before(&own, &witness.version).then_some(Verdict::Lost);
+    let Some(witness) = witness else { return Some(Verdict::Same) };
+    let Some(found) = found else {
+        // Deleted it stays. Nobody knows when the watch is past a version that is no number.
+        let is_doubtful = !witness.is_deleted && is_number(&at) && is_number(version);
+        return is_doubtful.then_some(Verdict::Doubtful(Doubt { witness, version: at }));
+    };
+    if witness.is_deleted {
+        // It may have been created since.
+        return is_before(&found.version, &witness.version).then_some(Verdict::Lost);
+    }
+    if found.version == witness.version {
+        return Some(Verdict::Same);
+    }
+    let is_ordered = is_number(&found.version) && is_number(version);
+    // The store keeps the version before of an object that can't be decoded.
+    let is_newer = !found.is_readable && is_before(&witness.version, &found.version);
+    let is_explained = !is_ordered || is_before(version, &found.version) || is_newer;
+    (!is_explained).then_some(Verdict::Lost)
+}
+
+/// An object that the server showed.
+#[derive(Default)]
+struct Found {
+    namespace: String,
+    name: String,
+    version: String,
+    is_readable: bool,
+}
+
+impl Found {
+    fn new(json: &[u8], is_readable: bool) -> Self {
+        let json = String::from_utf8_lossy(json);
+        let Ok(own) = ObjectMetaRef::of(&json) else { return Self::default() };
+        Self {
+            namespace: own.namespace.unwrap_or_default().to_owned(),
+            name: own.name.to_owned(),
+            version: own.resource_version.unwrap_or_default().to_owned(),
+            is_readable,
         }
-        (Some(witness), Some(own)) if own == witness.version => Verdict::Same,
-        (Some(_), Some(own)) if is_before(version, &own) => return None,
-        // The store keeps the version before of an object that can't be decoded.
-        (Some(witness), Some(own)) if !is_readable && is_before(&witness.version, &own) => {
-            return None;
-        }
-        (Some(_), Some(_)) => Verdict::Lost,
-        (Some(witness), None) => Verdict::Doubtful(Doubt { witness, version: at }),
-    })
+    }
 }

@@ -1,10 +1,6 @@
 //! Steps of a list.
 
-use std::time::Duration;
-
-use tokio::time::Instant;
-
-use super::incoming::Incoming;
+use super::{incoming::Incoming, resume::Span};
 use crate::{error::Error, event::WatchEvent};
 
 /// A step of a list, [streamed](super::streamed) or in [pages](super::paged).
@@ -27,9 +23,8 @@ pub(super) struct Start {
     pub(super) open: Option<Open>,
 }
 
-/// A connection that is open, with the moment of its request and the timeout that was asked for.
+/// A connection that is open.
 pub(super) struct Open {
     pub(super) body: Incoming,
-    pub(super) begun: Instant,
-    pub(super) timeout: Duration,
+    pub(super) span: Span,
 }

@@ -1,6 +1,6 @@
 //! The life of one collection, from top to bottom: list, watch, resume, list again.
 
-use std::{collections::VecDeque, mem, pin::pin, sync::Arc};
+use std::{mem, pin::pin, sync::Arc};
 
 use async_stream::stream;
 use futures::{Stream, StreamExt, future::select, stream::BoxStream};
@@ -8,7 +8,7 @@ use kube::runtime::reflector::Lookup;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    connection::{Connection, Step, Times},
+    connection::{Connection, Held, Step},
     history::{self, Verdict},
     list::{Listing, Start},
     paged::paged,
@@ -41,12 +41,11 @@ where
     };
     stream! {
         let lists = measure::Lists::new(&query.origin);
-        let mut resume = Resume::new(query.backoff);
+        let mut resume = Resume::new(query.backoff, query.watch_timeout);
         let mut reason = "Initial";
         let mut anew = false;
         let mut served = String::new();
         let mut in_pages = false;
-        let mut is_doubtful = false;
         'life: loop {
             // Each cycle ends with the reason for the next one, and how long that has to wait.
             let (error, delay) = 'cycle: {
@@ -59,12 +58,15 @@ where
                 lists.begin(reason);
                 // In another version the same objects are others.
                 anew |= !served.is_empty() && served != resolved.version;
-                if mem::take(&mut is_doubtful) && !anew {
+                if !anew && resume.is_doubtful() {
                     // A list of another history may have the versions that are stored, with other
-                    // content.
-                    let verdict =
-                        history::compare(&query, &target, &resolved, &resume).await;
-                    anew = !matches!(verdict, Verdict::Same);
+                    // content; and a store that lacks what was held shows nothing.
+                    let Resume { version, seen, .. } = &resume;
+                    anew = resume.doubt.is_some()
+                        || !matches!(
+                            history::compare(&query, &target, &resolved, version, seen).await,
+                            Verdict::Same
+                        );
                 }
                 served.clone_from(&resolved.version);
                 yield Ok(restarted(&target, anew));
@@ -78,11 +80,7 @@ where
                 while let Some(step) = steps.next().await {
                     match step {
                         Listing::Event(event) => {
-                            if query.stored.is_none()
-                                && let WatchEvent::Listed(object) = &event
-                            {
-                                resume.seen.written(object);
-                            }
+                            resume.seen.note(&query, &event);
                             yield Ok(event);
                         }
                         Listing::Failed(error) => yield Err(of_target(error)),
@@ -112,25 +110,19 @@ where
                 }
                 // Only a list that is polled may have no version.
                 resume.begin_at(version.unwrap_or_default());
-                let mut held = VecDeque::new();
+                let mut held = Held::new();
                 loop {
-                    let (begun, timeout, connected);
-                    if let Some(opened) = open.take() {
-                        (begun, timeout) = (opened.begun, opened.timeout);
-                        connected = Ok(opened.body);
-                    } else {
-                        (begun, timeout) = (Instant::now(), query.next_timeout());
-                        connected =
-                            resume.connect(&query, &target, &resolved, timeout, history).await;
-                    }
-                    let is_open = connected.is_ok();
-                    let must_compare = resume.opens(is_open, timeout);
-                    let failure = match connected {
+                    let opened = match open.take() {
+                        Some(open) => Ok(open),
+                        None => resume.connect(&query, &target, &resolved, history).await,
+                    };
+                    let span = opened.as_ref().ok().map(|open| open.span);
+                    let failure = match opened {
                         Err(failure) => Some(failure),
-                        Ok(body) => {
-                            let times = Times { begun, timeout, history };
+                        Ok(open) => {
+                            let must_compare = resume.opens();
                             let mut connection =
-                                Connection::new(&query, &target, &mut resume, body, times, &mut held);
+                                Connection::new(&query, &target, &mut resume, open, history, &mut held);
                             match connection.check_history(must_compare, &resolved).await {
                                 Some(lost) => Some(lost),
                                 None => loop {
@@ -142,7 +134,7 @@ where
                             }
                         }
                     };
-                    match resume.after(failure, begun, is_open.then_some(timeout)) {
+                    match resume.after(failure, span) {
                         Next::AtOnce(error) => {
                             query.resumes(&target, &resume.version, error.as_ref());
                         }
@@ -155,7 +147,6 @@ where
                         }
                         Next::List { error, delay, is_lost } => {
                             anew = is_lost;
-                            is_doubtful = resume.must_compare(timeout);
                             if is_lost {
                                 query.histories.lost(history);
                             }

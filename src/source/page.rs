@@ -1,6 +1,6 @@
 //! A page of a list, read while it arrives.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -27,6 +27,7 @@ pub(super) struct Page {
     api_version: Option<String>,
     kind: Option<String>,
     has_items: bool,
+    is_misfit: bool,
     /// The fields of a `Status`, if the answer is one.
     status: Map<String, Value>,
     /// What the fields say that came before the items.
@@ -35,25 +36,41 @@ pub(super) struct Page {
 }
 
 /// The list that was asked for.
+#[derive(Default)]
 pub(super) struct Expected {
     /// The kind of the objects, if it is known.
     pub(super) kind: Option<String>,
+    /// The resource, if it is one whose list may be of any kind.
+    pub(super) custom: Option<Custom>,
     /// True if only their metadata was asked for, which has a kind of its own.
     pub(super) metadata_only: bool,
     /// True if the list must have a resourceVersion.
     pub(super) is_versioned: bool,
 }
 
-impl Expected {
-    /// Returns whether a list of this kind of objects will do. A list of mixed kinds has none.
-    fn fits(&self, kind: &str) -> bool {
-        kind.is_empty()
-            || self.kind.as_ref().is_none_or(|expected| kind == expected)
-            || self.metadata_only && kind == "PartialObjectMetadata"
-    }
+/// A custom resource. Whoever defines one also names the kind of its lists, as `listKind`.
+pub(super) struct Custom {
+    pub(super) api_version: String,
+    /// The kinds of the other resources beside it, as far as they are known.
+    pub(super) others: Arc<[String]>,
 }
 
-const ANOTHER_KIND: &str = "the answer is a list of another kind";
+impl Expected {
+    /// Returns whether objects of this kind are those that were asked for.
+    fn is_of(&self, kind: &str) -> bool {
+        self.kind.as_ref().is_none_or(|expected| kind == expected)
+            || self.metadata_only && kind == "PartialObjectMetadata"
+    }
+
+    /// Returns whether a list of this kind of objects will do. A list of mixed kinds has none.
+    fn fits(&self, kind: &str, api_version: Option<&str>) -> bool {
+        let is_custom = |own: &Custom| {
+            api_version.is_none_or(|version| version == own.api_version)
+                && !own.others.iter().any(|other| other == kind)
+        };
+        kind.is_empty() || self.is_of(kind) || self.custom.as_ref().is_some_and(is_custom)
+    }
+}
 
 /// Before what in the body.
 enum Place {
@@ -79,6 +96,12 @@ struct Meta {
     next: String,
 }
 
+/// The kind that an object says it is of.
+#[derive(Deserialize)]
+struct Kind {
+    kind: Option<String>,
+}
+
 impl Page {
     /// Reads a body of which each item must come within `patience`.
     pub(super) fn new(incoming: Incoming, patience: Duration, expected: Expected) -> Self {
@@ -91,6 +114,7 @@ impl Page {
             api_version: None,
             kind: None,
             has_items: false,
+            is_misfit: false,
             status: Map::new(),
             types: Types::default(),
             meta: Meta::default(),
@@ -126,13 +150,10 @@ impl Page {
                         None => return self.check().map(|()| None),
                         Some("items") => {
                             self.has_items = true;
-                            if self.item_kind().is_some_and(|kind| !self.expected.fits(kind)) {
-                                return Err(self.incoming.broken(ANOTHER_KIND));
-                            }
+                            self.check_kind()?;
                             if self.incoming.bytes().first() == Some(&b'[') {
                                 self.incoming.take(1);
-                                self.types =
-                                    Types::new(self.api_version.as_deref(), self.item_kind());
+                                self.types = self.types();
                                 self.place = Place::Item(Nth::First);
                             } else {
                                 self.parse(null).await?;
@@ -171,6 +192,30 @@ impl Page {
         self.kind.as_deref().and_then(|kind| kind.strip_suffix("List"))
     }
 
+    /// Returns the types of the items, where they don't say their own.
+    fn types(&self) -> Types {
+        let kind = self.item_kind().filter(|kind| !kind.is_empty() && self.expected.is_of(kind));
+        Types::new(self.api_version.as_deref(), kind.or(self.expected.kind.as_deref()))
+    }
+
+    /// Checks the kind of the list, if it is there already.
+    fn check_kind(&mut self) -> Result<(), Error> {
+        let version = self.api_version.as_deref();
+        let fits = self.item_kind().is_none_or(|kind| self.expected.fits(kind, version));
+        if fits { Ok(()) } else { Err(self.misfit()) }
+    }
+
+    /// Returns the error of an answer that is of another kind.
+    fn misfit(&mut self) -> Error {
+        self.is_misfit = true;
+        self.incoming.broken("the answer is a list of another kind")
+    }
+
+    /// Returns whether the server answered with objects of another kind. Another try gets the same.
+    pub(super) fn is_misfit(&self) -> bool {
+        self.is_misfit
+    }
+
     /// Checks that the answer was a list, and the one that was asked for. Anything else would empty
     /// a store.
     fn check(&mut self) -> Result<(), Error> {
@@ -178,9 +223,9 @@ impl Page {
             let status = Status::of(&Value::Object(std::mem::take(&mut self.status)));
             return Err(status.into_error(self.incoming.what(), None));
         }
+        self.check_kind()?;
         let why = match self.item_kind() {
             None => "the answer is no list",
-            Some(kind) if !self.expected.fits(kind) => ANOTHER_KIND,
             _ if !self.has_items => "the answer is a list without `items`",
             _ if self.expected.is_versioned && self.meta.resource_version.is_empty() => {
                 "the list has no resourceVersion"
@@ -206,9 +251,19 @@ impl Page {
             found = read(&self.incoming.bytes()[..end], &self.types);
         }
         let (item, end) = found.map_err(|_| self.malformed())?;
+        let is_usual = self.item_kind().is_some_and(|kind| self.expected.is_of(kind));
+        if !is_usual && !self.is_expected(&self.incoming.bytes()[..end]) {
+            return Err(self.misfit());
+        }
         self.incoming.take(end);
         self.until = after(Instant::now(), self.patience);
         Ok(item)
+    }
+
+    /// Returns whether an object, if it says its kind, is of the one that was asked for.
+    fn is_expected(&self, object: &[u8]) -> bool {
+        let own = serde_json::from_slice(object).ok();
+        own.and_then(|own: Kind| own.kind).is_none_or(|kind| self.expected.is_of(&kind))
     }
 
     /// Where the object ends that comes now, all of which has arrived then.
@@ -322,11 +377,15 @@ mod tests {
     use super::*;
     use crate::tape::{Tape, Writer};
 
+    type Listed = (Vec<String>, Option<String>, Option<String>);
+
     /// The items of a body that comes in pieces of a size, and what is known at the end.
-    async fn read(
-        text: &str,
-        piece: usize,
-    ) -> Result<(Vec<String>, Option<String>, Option<String>), Error> {
+    async fn read(text: &str, piece: usize) -> Result<Listed, Error> {
+        read_of(None, text, piece).await
+    }
+
+    /// As [`read`], but of a custom resource where an `apiVersion` is given.
+    async fn read_of(api_version: Option<&str>, text: &str, piece: usize) -> Result<Listed, Error> {
         let pieces: Vec<_> = text.as_bytes().chunks(piece).map(Bytes::copy_from_slice).collect();
         // Only a client makes a body of kube's.
         let answer = move |_: Request<Body>| {
@@ -337,8 +396,10 @@ mod tests {
         let client = Client::new(tower::service_fn(answer), "default");
         let answer = client.send(Request::new(Body::empty())).await.unwrap();
         let incoming = Incoming::new("list".into(), answer.into_body());
-        let expected =
-            Expected { kind: Some("Thing".to_owned()), metadata_only: false, is_versioned: true };
+        let custom = api_version
+            .map(|own| Custom { api_version: own.to_owned(), others: ["Other".to_owned()].into() });
+        let kind = Some("Thing".to_owned());
+        let expected = Expected { kind, custom, is_versioned: true, ..Expected::default() };
         let mut page = Page::new(incoming, Duration::from_secs(1), expected);
         let mut items = Vec::new();
         let read = |bytes: &[u8], types: &Types| {
@@ -422,6 +483,36 @@ mod tests {
         assert!(read(status, 6).await.unwrap_err().is_forbidden());
     }
 
+    /// SEMANTICS: W11, W24, B6
+    #[tokio::test(start_paused = true)]
+    async fn the_list_of_a_custom_resource_may_be_of_any_kind_but_not_its_objects() {
+        let list = |kind: &str, version: &str, items: &str| {
+            let meta = r#""metadata":{"resourceVersion":"7"}"#;
+            format!(r#"{{"kind":"{kind}","apiVersion":"{version}",{meta},"items":[{items}]}}"#)
+        };
+        let (thing, other) = (r#"{"kind":"Thing","a":1}"#, r#"{"kind":"Other"}"#);
+        for (kind, items, wanted) in [
+            ("HeapOfThingsList", "", 0),
+            ("HeapOfThingsList", thing, 1),
+            ("HeapOfThingsList", r#"{"a":1}"#, 1),
+            ("List", thing, 1),
+        ] {
+            let found = read_of(Some("x.io/v1"), &list(kind, "x.io/v1", items), 9).await;
+            assert_eq!(found.unwrap().0.len(), wanted, "{kind} {items}");
+        }
+        for (custom, kind, version, items) in [
+            // Nothing of what the definition could mean.
+            (Some("x.io/v1"), "HeapOfThingsList", "x.io/v2", ""),
+            (Some("x.io/v1"), "OtherList", "x.io/v1", ""),
+            (Some("x.io/v1"), "HeapOfThingsList", "x.io/v1", other),
+            (Some("x.io/v1"), "List", "x.io/v1", other),
+            (None, "HeapOfThingsList", "v1", thing),
+        ] {
+            let error = read_of(custom, &list(kind, version, items), 9).await.unwrap_err();
+            assert!(error.to_string().contains("another kind"), "{kind} {items}: {error}");
+        }
+    }
+
     /// SEMANTICS: W12
     #[tokio::test(start_paused = true)]
     async fn whatever_stands_among_the_items_is_one() {
@@ -449,7 +540,7 @@ mod tests {
         let client = Client::new(tower::service_fn(answer), "default");
         let answer = client.send(Request::new(Body::empty())).await.unwrap();
         let incoming = Incoming::new("list".into(), answer.into_body());
-        let expected = Expected { kind: None, metadata_only: false, is_versioned: true };
+        let expected = Expected { is_versioned: true, ..Expected::default() };
         let mut page = Page::new(incoming, Duration::from_secs(1), expected);
         let error = page.item(|_, _| Ok(((), 0))).await.unwrap_err();
         assert!(error.is_timeout(), "{error}");

@@ -91,6 +91,11 @@ where
                             next = token;
                             break None;
                         }
+                        Err(error) if page.is_misfit() => {
+                            query.resolver.forget().await;
+                            yield Listing::Broken(error);
+                            return;
+                        }
                         Err(error) => break Some(error),
                     }
                 },

@@ -19,7 +19,7 @@ use super::{
     history::Histories,
     incoming::Incoming,
     namespaces::Namespaces,
-    page::{Expected, Page},
+    page::{Custom, Expected, Page},
     read::Decode,
     request::{ANSWER, Asked, Endpoint, Verb},
     resolve::{Resolved, Resolver},
@@ -214,8 +214,13 @@ impl<K> Query<K> {
         let asked = self.asked(Verb::List, target);
         let opening = Box::pin(self.endpoint.open(asked, request, self.list_patience));
         let incoming = self.within_budget(opening).await?;
+        let resource = &self.endpoint.resource;
         let expected = Expected {
             kind: resolved.kind.clone(),
+            custom: resource.is_custom().then(|| Custom {
+                api_version: resource.api_version(&resolved.version),
+                others: Arc::clone(&resolved.others),
+            }),
             metadata_only: self.endpoint.metadata_only,
             is_versioned: self.poll.is_none(),
         };

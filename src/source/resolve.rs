@@ -26,6 +26,8 @@ const LONGEST: usize = 8 << 20;
 pub(super) struct Resolved {
     pub(super) version: String,
     pub(super) kind: Option<String>,
+    /// The kinds of the other resources of its version.
+    pub(super) others: Arc<[String]>,
     pub(super) is_namespaced: Option<bool>,
     /// True if `watch` is among its verbs.
     pub(super) is_watchable: Option<bool>,
@@ -35,7 +37,13 @@ impl Resolved {
     /// Returns a resource of which nothing but its version is known.
     fn unknown(version: &str) -> Self {
         let version = version.to_owned();
-        Self { version, kind: None, is_namespaced: None, is_watchable: None }
+        Self {
+            version,
+            kind: None,
+            others: Arc::default(),
+            is_namespaced: None,
+            is_watchable: None,
+        }
     }
 }
 
@@ -139,6 +147,11 @@ impl Endpoint {
             return Ok(Some(Resolved {
                 version: version.to_owned(),
                 kind: Some(found.kind.clone()).filter(|kind| !kind.is_empty()),
+                others: served
+                    .kinds()
+                    .filter(|kind| *kind != found.kind)
+                    .map(str::to_owned)
+                    .collect(),
                 is_namespaced: Some(found.namespaced),
                 is_watchable: Some(&found.verbs)
                     .filter(|verbs| !verbs.is_empty())
@@ -178,6 +191,12 @@ impl Endpoint {
 #[derive(Deserialize)]
 struct Resources {
     resources: Vec<Served>,
+}
+
+impl Resources {
+    fn kinds(&self) -> impl Iterator<Item = &str> {
+        self.resources.iter().map(|own| &*own.kind)
+    }
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,6 @@
 //! How a watch goes on after it ended: at once, later, or with a list.
 
-use std::{pin::pin, time::Duration};
+use std::{mem, pin::pin, time::Duration};
 
 use futures::future::{Either, select};
 use tokio::time::Instant;
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{
     backoff::{Backoff, LONGEST, Tries},
     history::{Doubt, Seen, Verdict},
-    incoming::Incoming,
+    list::Open,
     query::Query,
     resolve::Resolved,
     target::Target,
@@ -23,6 +23,30 @@ const OUTAGE: Duration = Duration::from_secs(3);
 
 /// How often in a row a resume may be rejected at one version before that is given up for a list.
 const REJECTIONS: u32 = 3;
+
+/// The time of a watch that is open.
+#[derive(Clone, Copy)]
+pub(super) struct Span {
+    /// When it was asked for.
+    pub(super) begun: Instant,
+    /// When the answer came.
+    pub(super) answered: Instant,
+    /// How long the server was asked to let it be open.
+    pub(super) timeout: Duration,
+}
+
+impl Span {
+    /// Returns whether the server may end it.
+    fn is_over(&self) -> bool {
+        self.begun.elapsed() + SUSPECT >= self.timeout
+    }
+
+    /// Returns whether it has been open for this long, or to its end: a proxy may hold the head of an
+    /// answer back until there is an event.
+    fn has_held(&self, long: Duration) -> bool {
+        self.answered.elapsed() >= long || self.is_over()
+    }
+}
 
 /// A watch that ended other than at its timeout.
 pub(super) enum Failure {
@@ -80,12 +104,10 @@ pub(super) struct Resume {
     pub(super) bookmarks: bool,
     /// When the server last said something about the collection: an event, a bookmark or a list.
     heard: Instant,
-    /// When the history was last compared.
-    compared: Instant,
     /// The progress since the watch was opened.
     progress: Progress,
-    /// Set by a watch that was silent to its end, though bookmarks came before.
-    is_silent: bool,
+    /// The shortest watch.
+    watch_timeout: Duration,
     /// Resumes in a row that were rejected at this version.
     rejections: u32,
     /// How long an interruption may last before it is time for a list.
@@ -106,14 +128,13 @@ pub(super) struct Resume {
 }
 
 impl Resume {
-    pub(super) fn new(backoff: Backoff) -> Self {
+    pub(super) fn new(backoff: Backoff, watch_timeout: Duration) -> Self {
         Self {
             version: String::new(),
             bookmarks: false,
             heard: Instant::now(),
-            compared: Instant::now(),
             progress: Progress::Nothing,
-            is_silent: false,
+            watch_timeout,
             rejections: 0,
             patience: LONGEST.mul_f64(1.0 + random() / 4.0),
             tries: Tries::new(backoff),
@@ -144,28 +165,28 @@ impl Resume {
         query: &Query<K>,
         target: &Target,
         resolved: &Resolved,
-        timeout: Duration,
         history: u64,
-    ) -> Result<Incoming, Failure> {
+    ) -> Result<Open, Failure> {
         // An answer that takes long may be that of another server.
-        self.outage.get_or_insert_with(Instant::now);
+        let (begun, timeout) = (Instant::now(), query.next_timeout());
+        self.outage.get_or_insert(begun);
         let watch = query.watch(target, resolved, &self.version, timeout, false);
         let lost = query.histories.until_lost(history);
         match select(pin!(lost), pin!(watch)).await {
             Either::Left(_) => {
                 Err(Failure::Lost(query.lost(target, "another history", &self.version)))
             }
-            Either::Right((connected, _)) => connected.map_err(Failure::of_request),
+            Either::Right((connected, _)) => {
+                let body = connected.map_err(Failure::of_request)?;
+                Ok(Open { body, span: Span { begun, answered: Instant::now(), timeout } })
+            }
         }
     }
 
-    /// Takes note of a new try; returns whether the history is to be compared, if it is a connection.
-    pub(super) fn opens(&mut self, is_open: bool, timeout: Duration) -> bool {
-        let must_compare = self.must_compare(timeout);
-        self.progress = Progress::Nothing;
-        if is_open {
-            self.outage = None;
-        }
+    /// A watch is open; returns whether the history is to be compared.
+    pub(super) fn opens(&mut self) -> bool {
+        let must_compare = self.must_compare();
+        self.outage = None;
         must_compare
     }
 
@@ -191,7 +212,6 @@ impl Resume {
 
     fn hear(&mut self) {
         self.heard = Instant::now();
-        self.is_silent = false;
         if self.progress == Progress::Nothing {
             self.progress = Progress::Word;
             self.recovers();
@@ -207,8 +227,8 @@ impl Resume {
     }
 
     /// Returns whether a watch that ends now never held.
-    pub(super) fn is_at_once(&self, begun: Instant) -> bool {
-        self.progress != Progress::Version && begun.elapsed() < SUSPECT
+    pub(super) fn is_at_once(&self, span: Span) -> bool {
+        self.progress != Progress::Version && !span.has_held(SUSPECT)
     }
 
     pub(super) fn fails(&self) -> bool {
@@ -217,17 +237,19 @@ impl Resume {
 
     /// Returns whether the server must show that its history is the one that was seen: after an outage,
     /// or where bookmarks came before and now nothing does.
-    pub(super) fn must_compare(&self, timeout: Duration) -> bool {
-        self.is_silent
-            || self.is_unproven
-            || self.outage.is_some_and(|since| since.elapsed() >= OUTAGE)
-            || (self.bookmarks && self.heard.max(self.compared).elapsed() >= timeout)
+    pub(super) fn must_compare(&self) -> bool {
+        let is_silent = self.bookmarks && self.heard.elapsed() + SUSPECT >= self.watch_timeout;
+        let was_out = self.outage.is_some_and(|since| since.elapsed() >= OUTAGE);
+        self.is_unproven || is_silent || was_out
+    }
+
+    /// Returns whether a list may be of another history than the one that was seen.
+    pub(super) fn is_doubtful(&self) -> bool {
+        !self.version.is_empty() && (self.doubt.is_some() || self.must_compare())
     }
 
     /// Takes note of a comparison, and returns whether the history is lost.
     pub(super) fn compared(&mut self, verdict: Verdict) -> bool {
-        self.compared = Instant::now();
-        self.is_silent = false;
         self.is_unproven = matches!(verdict, Verdict::Unknown);
         match verdict {
             Verdict::Same | Verdict::Unknown => false,
@@ -237,6 +259,11 @@ impl Resume {
                 false
             }
         }
+    }
+
+    /// Puts a comparison off to the next watch.
+    pub(super) fn stays_unproven(&mut self) {
+        self.is_unproven = true;
     }
 
     /// Takes note of the deletion of an object.
@@ -250,21 +277,15 @@ impl Resume {
         self.doubt.as_ref().is_some_and(|doubt| doubt.is_over_at(&self.version))
     }
 
-    /// Decides how to go on after a watch that began then and ended; it has a timeout if it was open.
-    pub(super) fn after(
-        &mut self,
-        failure: Option<Failure>,
-        begun: Instant,
-        timeout: Option<Duration>,
-    ) -> Next {
-        // An answer that comes late is none that held.
-        let held = timeout.is_some() && begun.elapsed() >= SUSPECT.max(self.tries.last());
-        let progress = self.progress == Progress::Version || held;
+    /// Decides how to go on after a watch that could not be opened, or was open for a time.
+    pub(super) fn after(&mut self, failure: Option<Failure>, span: Option<Span>) -> Next {
+        let long = SUSPECT.max(self.tries.last());
+        let has_held = span.is_some_and(|span| span.has_held(long));
+        let progress = mem::replace(&mut self.progress, Progress::Nothing) == Progress::Version;
+        let progress = progress || has_held;
         if progress {
             self.tries.reset();
         }
-        let is_over = timeout.is_some_and(|timeout| begun.elapsed() + SUSPECT >= timeout);
-        self.is_silent |= is_over && self.bookmarks && self.progress == Progress::Nothing;
         match &failure {
             None | Some(Failure::Lost(_)) => {}
             // A server that is busy is there.
@@ -304,6 +325,7 @@ impl Resume {
 
     /// Returns the error with the delay of a list that is begun anew because of it.
     pub(super) fn lists_after(&mut self, error: Error) -> (Error, Duration) {
+        self.outage.get_or_insert_with(Instant::now);
         let delay = self.lists.after(&error);
         (error, delay)
     }

@@ -13,6 +13,7 @@ use super::{
     read::Read,
     request::Verb,
     resolve::Resolved,
+    resume::Span,
     target::Target,
 };
 use crate::{clock::after, error::Reason, event::WatchEvent};
@@ -47,6 +48,7 @@ where
                 return;
             }
         };
+        let span = Span { begun, answered: Instant::now(), timeout };
         // The end must come while the server would let the watch be open.
         let end = Query::<K>::end_of_watch(begun, timeout);
         // Only objects are progress: bookmarks may go on for ever.
@@ -94,7 +96,8 @@ where
                 Read::Undecodable { error, .. } => yield Listing::Failed(error),
                 Read::Bookmark { version: Some(version), ends_list: true } => {
                     query.list_is_complete(&target, objects, &version, begun);
-                    yield Listing::Complete(Start { version: Some(version), open: Some(Open { body, begun, timeout }) });
+                    let open = Some(Open { body, span });
+                    yield Listing::Complete(Start { version: Some(version), open });
                     return;
                 }
                 Read::Bookmark { .. } => {}

@@ -65,10 +65,10 @@ const DAY: u64 = 86_400;
 /// A version that goes back shows a lost history. After an outage of 3 seconds, and when a watch stays
 /// silent to its end where bookmarks came before, the object that was written or deleted last is asked
 /// for (a list with `limit=1`): its version and that of the list show whether the history is another
-/// one. Of what was written since, the next newest is asked for, where the watch is
-/// [indexed](Watch::index) directly. Nothing shows it if all of these are in the same state in both
-/// histories, and the server is past the last bookmark when the watch comes back; `etcdutl snapshot
-/// restore --bump-revision --mark-compacted` avoids that.
+/// one. A watch that is [indexed](Watch::index) directly goes on to the next newest object if that one
+/// was written since. Nothing shows it if all of these are in the same state in both histories, and the
+/// server is past the last bookmark when the watch comes back; `etcdutl snapshot restore
+/// --bump-revision --mark-compacted` avoids that.
 ///
 /// Most go on with [`index`](Watch::index). As it is, it is what any stage takes:
 ///

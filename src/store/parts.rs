@@ -68,6 +68,15 @@ pub(super) struct Parts<K> {
     pub(super) is_settled: bool,
     /// The collections that changed since the stores were last informed.
     changed: Vec<usize>,
+    /// Set if other collections than before were there since then.
+    are_others: bool,
+}
+
+/// The collections that changed.
+pub(super) struct Changed<'p, K> {
+    pub(super) parts: Vec<&'p Part<K>>,
+    /// True if these are all that there are, and others may be gone.
+    pub(super) are_all: bool,
 }
 
 /// The difference that a new scope makes.
@@ -78,11 +87,13 @@ pub(super) struct Left {
 
 impl<K: Lookup> Parts<K> {
     pub(super) fn new() -> Self {
-        Self { all: Vec::new(), is_scoped: false, is_settled: true, changed: Vec::new() }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.all.len()
+        Self {
+            all: Vec::new(),
+            is_scoped: false,
+            is_settled: true,
+            changed: Vec::new(),
+            are_others: false,
+        }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Part<K>> {
@@ -157,12 +168,13 @@ impl<K: Lookup> Parts<K> {
     }
 
     fn all_changed(&mut self) {
+        self.are_others = true;
         self.changed = (0..self.all.len()).collect();
         self.all.iter_mut().for_each(|part| part.is_changed = true);
     }
 
     /// Returns the collections that changed since this was last asked.
-    pub(super) fn take_changed(&mut self, now: Instant) -> Vec<&Part<K>> {
+    pub(super) fn take_changed(&mut self, now: Instant) -> Changed<'_, K> {
         let changed = std::mem::take(&mut self.changed);
         for at in &changed {
             let part = &mut self.all[*at];
@@ -171,7 +183,8 @@ impl<K: Lookup> Parts<K> {
                 part.status.last_word = Some(now);
             }
         }
-        changed.into_iter().map(|at| &self.all[at]).collect()
+        let parts = changed.into_iter().map(|at| &self.all[at]).collect();
+        Changed { parts, are_all: std::mem::take(&mut self.are_others) }
     }
 
     pub(super) fn is_complete(&self) -> bool {

@@ -309,7 +309,8 @@ impl<K: Lookup> Writer<K> {
                 list.failed(object.clone());
             }
             let is_first = self.stale.is_empty();
-            if let Some(object) = object {
+            // One of no collection, such as a `Namespace`, is none that a reader asks for.
+            if let Some(object) = object.filter(|_| at.is_some()) {
                 self.stale.insert(object);
             }
             self.meter.stale(self.stale.len());
@@ -452,7 +453,6 @@ impl<K: Lookup> Writer<K> {
         let stale = self.stale.clone();
         let (progress, last_word) = (self.progress, self.last_word);
         let sync_due = self.deadline();
-        let all = self.parts.len();
         let changed = self.parts.take_changed(now);
         self.state.send_modify(|state| {
             state.status.is_synced = synced;
@@ -470,10 +470,10 @@ impl<K: Lookup> Writer<K> {
             state.progress = progress;
             state.sync_due = sync_due;
             let collections = Arc::make_mut(&mut state.collections);
-            if collections.len() > all {
+            if changed.are_all {
                 collections.clear();
             }
-            for part in changed {
+            for part in changed.parts {
                 collections.insert(part.collection.clone(), part.status.clone());
             }
         });

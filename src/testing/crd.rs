@@ -43,6 +43,9 @@ pub(super) fn served(crd: &Value) -> Outcome<Vec<Resource>> {
             if let Some(singular) = crd.pointer("/spec/names/singular").and_then(Value::as_str) {
                 singular.clone_into(&mut resource.singular);
             }
+            if let Some(kind) = crd.pointer("/spec/names/listKind").and_then(Value::as_str) {
+                kind.clone_into(&mut resource.list_kind);
+            }
             let short = crd.pointer("/spec/names/shortNames").and_then(Value::as_array);
             resource.short_names = short
                 .into_iter()

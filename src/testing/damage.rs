@@ -1,9 +1,13 @@
 //! Bodies of lists and watches, and the damage that faults do to them.
 
-use std::{io, time::Duration};
+use std::{collections::VecDeque, io, time::Duration};
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt, stream::BoxStream};
+use futures::{
+    Stream, StreamExt,
+    future::{Either, select},
+    stream::BoxStream,
+};
 use kube::core::Status;
 
 use crate::testing::{
@@ -59,7 +63,9 @@ fn damaged(
         // An event that lets another one pass.
         let mut passed = None;
         let mut pieces = std::pin::pin!(pieces);
-        let end = loop {
+        // What follows a bookmark that is late.
+        let mut behind = VecDeque::new();
+        let end = 'body: loop {
             match &fault {
                 Some(Fault::Disconnect { after_events }) if sent == *after_events => {
                     break End::Reset;
@@ -72,7 +78,10 @@ fn damaged(
                 }
                 _ => {}
             }
-            let piece = pieces.next().await;
+            let piece = match behind.pop_front() {
+                Some(piece) => Some(piece),
+                None => pieces.next().await,
+            };
             if !matches!(piece, Some(Piece::Object(_))) && let Some(bytes) = passed.take() {
                 yield Ok(bytes);
             }
@@ -93,7 +102,15 @@ fn damaged(
                 }
                 (Some(Piece::Bookmark(_)), Some(Fault::NoBookmarks)) => {}
                 (Some(Piece::Bookmark(bytes)), Some(Fault::LateBookmarks(late))) => {
-                    tokio::time::sleep(*late).await;
+                    let mut until = std::pin::pin!(tokio::time::sleep(*late));
+                    loop {
+                        match select(&mut until, pieces.next()).await {
+                            Either::Left(_) => break,
+                            Either::Right((Some(Piece::End(end)), _)) => break 'body end,
+                            Either::Right((None, _)) => break 'body End::Fin,
+                            Either::Right((Some(piece), _)) => behind.push_back(piece),
+                        }
+                    }
                     yield Ok(bytes);
                 }
                 (

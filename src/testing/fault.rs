@@ -254,7 +254,8 @@ pub enum Fault {
     /// list](crate::Watch::streaming_list) waits for that one, until the watch ends.
     NoBookmarks,
     /// Every bookmark of a watch, also the one that ends the initial events, comes so much later,
-    /// and what follows it, too: a cache that is behind its storage.
+    /// and what follows it, too: a cache that is behind its storage. An end of the connection is not
+    /// late.
     LateBookmarks(Duration),
     /// The body arrives in chunks of so many bytes, whatever the boundaries of events, with a pause
     /// before each: a slow network. A client should see no difference but the time that it takes.

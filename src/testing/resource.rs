@@ -16,6 +16,8 @@ pub(super) struct Resource {
     pub(super) group: String,
     pub(super) version: String,
     pub(super) kind: String,
+    /// The kind of its lists.
+    pub(super) list_kind: String,
     pub(super) plural: String,
     pub(super) singular: String,
     pub(super) short_names: Vec<String>,
@@ -42,6 +44,7 @@ impl Resource {
             group: group.to_owned(),
             version: version.to_owned(),
             kind: kind.to_owned(),
+            list_kind: format!("{kind}List"),
             plural: plural.to_owned(),
             singular: kind.to_lowercase(),
             short_names: Vec::new(),

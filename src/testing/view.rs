@@ -24,6 +24,7 @@ pub(super) struct View {
     form: Form,
     api_version: String,
     kind: String,
+    list_kind: String,
     custom: bool,
     /// The name of an object that is to be sent broken.
     garbled: Option<String>,
@@ -45,6 +46,7 @@ impl View {
             })?,
             api_version: resource.api_version(),
             kind: resource.kind.clone(),
+            list_kind: resource.list_kind.clone(),
             custom: resource.custom,
             garbled: None,
             versioned: true,
@@ -86,8 +88,8 @@ impl View {
     /// Returns the text of a list before its first item.
     pub(super) fn list_head(&self, metadata: &Value) -> Vec<u8> {
         let (kind, api_version) = match self.form {
-            Form::Whole => (format!("{}List", self.kind), self.api_version.as_str()),
-            Form::Metadata => ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1"),
+            Form::Whole => (&*self.list_kind, self.api_version.as_str()),
+            Form::Metadata => ("PartialObjectMetadataList", "meta.k8s.io/v1"),
         };
         format!(r#"{{"kind":"{kind}","apiVersion":"{api_version}","metadata":{metadata},"items":["#)
             .into_bytes()

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use kube_weir::{
     EventStreamExt, FieldSelector, Gvr, IndexBy, LabelSelector, Namespaces, SyncPolicy,
-    testing::{ApiServer, End, Fault, On, Verb},
+    testing::{Answer, ApiServer, End, Fault, On, Verb},
     watch_resource,
 };
 use serde_json::json;
@@ -211,6 +211,28 @@ async fn namespaces_come_and_go_by_a_handle() {
     assert_eq!(lists.len(), 3, "a, b, and a again: {lists:?}");
 }
 
+/// As many namespaces leave as come, before anybody has heard of either.
+///
+/// SEMANTICS: W10, W23
+#[tokio::test(start_paused = true)]
+async fn namespaces_that_take_the_place_of_others_are_all_that_there_are() {
+    let server = server_with(&["a/x", "b/x", "c/x"]);
+    let namespaces = Namespaces::new(["a", "c"]);
+    let handle = namespaces.handle();
+    let driven = drive(configs(&server).namespaces(namespaces));
+    driven.store.synced().await.unwrap();
+    handle.remove("a");
+    handle.add("b").unwrap();
+    for _ in 0..2 {
+        sleep(SECOND).await;
+        let all = driven.store.collections();
+        let names: Vec<_> = all.iter().filter_map(|own| own.collection.namespace()).collect();
+        assert_eq!(names, ["b", "c"]);
+        assert!(all.iter().all(|own| own.is_complete && own.connected.is_some()), "{all:?}");
+        server.apply(&config("b/x", "second")).unwrap();
+    }
+}
+
 /// A namespace that leaves while it fails, or before it was ever listed, holds up nobody.
 ///
 /// SEMANTICS: W23
@@ -305,6 +327,47 @@ async fn namespaces_come_and_go_by_their_labels() {
     assert_eq!(driven.names(), ["a/x"]);
     assert_eq!(driven.synced(), 1);
     assert_eq!(in_store(&driven.store), ["a/x@2 first"]);
+}
+
+/// A `Namespace` that can't be decoded, with or without its name, is there nevertheless.
+///
+/// SEMANTICS: W12, W23
+#[tokio::test(start_paused = true)]
+async fn a_namespace_that_can_not_be_decoded_keeps_its_objects() {
+    let server = server_with(&["a/x", "b/x", "c/x"]);
+    for name in ["a", "b"] {
+        namespace(&server, name, "web");
+    }
+    let driven = drive(configs(&server).namespaces_labelled("team=web").unwrap());
+    driven.store.synced().await.unwrap();
+    sleep(SECOND).await;
+    let odd = |metadata: &str| {
+        format!(r#"{{"apiVersion":"v1","kind":"Namespace","metadata":{{{metadata}}}}}"#)
+    };
+    let (named, nameless) = (odd(r#""name":"b","resourceVersion":7"#), odd(""));
+    let of_namespaces = |verb| On::verb(verb).resource("namespaces");
+    for (number, item) in [&named, &nameless].into_iter().enumerate() {
+        let head = r#"{"kind":"NamespaceList","apiVersion":"v1","metadata":{"resourceVersion":"9"},"items":[{"metadata":{"name":"a","resourceVersion":"1"}},"#;
+        let list = [head, item, "]}"].concat();
+        server.fault(of_namespaces(Verb::List), 1, Fault::Answer(Answer::new(200).chunk(list)));
+        server.fault(of_namespaces(Verb::Watch), 1, Fault::status(410));
+        server.end_watches(On::any().resource("namespaces"), End::Fin);
+        sleep(10 * SECOND).await;
+        let errors = driven.errors();
+        let undecodable = errors.iter().filter(|error| error.is_undecodable()).count();
+        assert_eq!(undecodable, number + 1, "{errors:?}");
+        assert_eq!(driven.names(), ["a/x", "b/x"]);
+        assert_eq!(driven.deltas(), [""; 0]);
+        assert_eq!(driven.store.explain().stale, [""; 0]);
+        assert!(driven.store.status().failing.is_none(), "{:?}", driven.store.status());
+    }
+    let event = odd(r#""name":"c","resourceVersion":"8","annotations":7"#);
+    let event = format!("{{\"type\":\"ADDED\",\"object\":{event}}}\n");
+    let event = Answer::new(200).chunk(event).pause(MINUTE);
+    server.fault(of_namespaces(Verb::Watch), 1, Fault::Answer(event));
+    server.end_watches(On::any().resource("namespaces"), End::Fin);
+    sleep(10 * SECOND).await;
+    assert_eq!(driven.names(), ["a/x", "b/x", "c/x"]);
 }
 
 /// The watch of the namespaces fails for a while, and afterwards the names are the same.

@@ -3,18 +3,18 @@
 
 use std::pin::pin;
 
-use futures::{FutureExt, Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt, stream::BoxStream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube_weir::{
     Change, Error, EventStreamExt, Gvr, IndexBy, Watch,
-    testing::{ApiServer, Fault, On},
+    testing::{Answer, ApiServer, End, Fault, On, Verb},
     watch, watch_resource,
 };
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use crate::wire::{MINUTE, SECOND, config};
+use crate::wire::{HOUR, MINUTE, SECOND, asked, config, data, drive, event, is_list, list, sent};
 
 fn configs(server: &ApiServer) -> Watch<ConfigMap> {
     watch(Api::all(server.client()))
@@ -22,6 +22,19 @@ fn configs(server: &ApiServer) -> Watch<ConfigMap> {
 
 fn by_name<K: serde::Serialize + 'static>() -> IndexBy<K> {
     IndexBy::path("metadata.name").unwrap()
+}
+
+/// Returns a pipeline, with a stage between the watch and the index or not.
+fn pipeline(
+    server: &ApiServer,
+    is_between: bool,
+) -> BoxStream<'static, Result<Change<ConfigMap>, Error>> {
+    let events = configs(server);
+    if is_between {
+        events.inspect(|_| {}).boxed().index(by_name()).boxed()
+    } else {
+        events.index(by_name()).boxed()
+    }
 }
 
 /// Takes the server back to a version while nobody reaches it, and lets it be written to.
@@ -166,8 +179,7 @@ async fn objects_that_are_written_all_the_time_hide_no_loss() {
     assert_eq!(log, ["~busy=again-49", "~idle=first"]);
 }
 
-/// The one write that was lost, to objects of other kinds it is unknown: a deletion, and for a stage in
-/// between an update.
+/// A single write is lost, a deletion or an update, and only other kinds are written to since.
 ///
 /// SEMANTICS: W14, W28
 #[tokio::test(start_paused = true)]
@@ -179,12 +191,7 @@ async fn the_only_write_that_was_lost_is_enough() {
                 server.apply(&config(identity, "first")).unwrap();
             }
             let backup = server.resource_version();
-            let events = configs(&server);
-            let mut changes = if is_between {
-                events.inspect(|_| {}).boxed().index(by_name()).boxed()
-            } else {
-                events.index(by_name()).boxed()
-            };
+            let mut changes = pipeline(&server, is_between);
             changes.next().await.unwrap().unwrap();
             if deletes {
                 server.delete("configmaps", "a", "kept").unwrap();
@@ -194,7 +201,7 @@ async fn the_only_write_that_was_lost_is_enough() {
             assert_eq!(deltas(&mut changes).await.len(), 1);
             restore(&server, backup, |server| {
                 for i in 0..8 {
-                    let mut secret = serde_json::to_value(config("b/s", &i.to_string())).unwrap();
+                    let mut secret = config("b/s", &i.to_string());
                     secret["kind"] = "Secret".into();
                     server.apply(&secret).unwrap();
                 }
@@ -230,12 +237,7 @@ async fn an_outage_alone_is_no_loss() {
         {
             let server = ApiServer::new();
             server.apply(&config("a/kept", "first")).unwrap();
-            let events = configs(&server);
-            let mut changes = if is_between {
-                events.boxed().index(by_name()).boxed()
-            } else {
-                events.index(by_name()).boxed()
-            };
+            let mut changes = pipeline(&server, is_between);
             changes.next().await.unwrap().unwrap();
             if !meanwhile {
                 write(&server);
@@ -253,6 +255,95 @@ async fn an_outage_alone_is_no_loss() {
             let at = format!("story {number}, between: {is_between}, meanwhile: {meanwhile}");
             assert!(!lost.iter().any(|error| error.is_desynced()), "{at}: {lost:?}");
         }
+    }
+}
+
+/// The deletion by which the history is known is slow to come, and the server goes away before it
+/// does.
+///
+/// SEMANTICS: W14, W12
+#[tokio::test(start_paused = true)]
+async fn an_outage_while_a_deletion_is_due_is_no_loss() {
+    let server = ApiServer::new();
+    for identity in ["a/other", "a/odd", "a/kept"] {
+        server.apply(&config(identity, "first")).unwrap();
+    }
+    let mut changes = configs(&server).index(by_name());
+    let store = changes.store();
+    changes.next().await.unwrap().unwrap();
+    server.fault(On::any(), usize::MAX, Fault::Refused);
+    server.disconnect();
+    server.apply(&config("a/other", "second")).unwrap();
+    server.apply(&config("a/odd", "second")).unwrap();
+    let mut odd = config("a/odd", "");
+    odd["data"]["key"] = 7.into();
+    server.apply(&odd).unwrap();
+    server.delete("configmaps", "a", "kept").unwrap();
+    let meanwhile = async {
+        sleep(5 * SECOND).await;
+        server.clear_faults();
+        server.fault(Verb::Watch, 1, Fault::Disconnect { after_events: 3 });
+        server.fault(Verb::Watch, 5, Fault::Refused);
+    };
+    let seen = async {
+        let items = changes.by_ref().take_until(sleep(2 * MINUTE)).collect::<Vec<_>>().await;
+        let errors = items.iter().filter_map(|item| item.as_ref().err()).cloned();
+        let (undecodable, others): (Vec<_>, Vec<_>) =
+            errors.partition(|error| error.is_undecodable());
+        assert_eq!(undecodable.len(), 1, "{undecodable:?}");
+        assert!(!others.iter().any(|error| error.is_desynced()), "{others:?}");
+        items.iter().filter(|item| matches!(item, Ok(Change::Live(_)))).count()
+    };
+    let ((), batches) = futures::join!(meanwhile, seen);
+    assert!(batches > 0);
+    let value = |name: &str| data(&store, "a", name);
+    assert_eq!((value("other").as_deref(), value("kept")), (Some("second"), None));
+    assert_eq!(value("odd").as_deref(), Some("second"));
+    assert_eq!(store.explain().stale, ["a/odd"], "the error came after the version before");
+    let lists = server.requests().into_iter().filter(|request| is_list(request)).count();
+    assert_eq!(lists, 1);
+}
+
+/// A server that knows no field selector, or whose versions are no numbers, shows nothing.
+///
+/// SEMANTICS: W14, B6
+#[tokio::test(start_paused = true)]
+async fn an_answer_about_another_object_is_no_loss() {
+    let with = |version: &str, identity: &str, own: &str| {
+        let mut list = list(0, vec![sent(identity, 0)]);
+        list["metadata"]["resourceVersion"] = version.into();
+        list["items"][0]["metadata"]["resourceVersion"] = own.into();
+        list
+    };
+    let mut none = with("r8", "a/x", "r8");
+    none["items"] = json!([]);
+    for (first, answer) in [
+        (with("7", "a/x", "7"), with("9", "a/other", "3")),
+        (with("7", "a/x", "7"), with("9", "b/x", "7")),
+        (with("r7", "a/x", "r7"), with("r8", "a/x", "r8")),
+        (with("r7", "a/x", "r7"), none),
+    ] {
+        let server = ApiServer::new();
+        let json = |body: &Value| Fault::Answer(Answer::json(200, body));
+        let watch = |lines: &[Value]| Answer::lines(lines).pause(10 * SECOND);
+        server.fault(Verb::List, 1, json(&first));
+        server.fault(Verb::Watch, 1, Fault::Answer(watch(&[]).end(End::Reset)));
+        server.fault(Verb::Watch, 5, Fault::Refused);
+        server.fault(Verb::List, usize::MAX, json(&answer));
+        let mut last = sent("a/x", 0);
+        last["data"]["key"] = "last".into();
+        last["metadata"]["resourceVersion"] =
+            if first["metadata"]["resourceVersion"] == "7" { "10".into() } else { "r9".into() };
+        let lines = [event("MODIFIED", last)];
+        server.fault(Verb::Watch, 1, Fault::Answer(watch(&lines).pause(HOUR)));
+        let driven = drive(configs(&server));
+        driven.store.synced().await.unwrap();
+        sleep(2 * MINUTE).await;
+        let errors = driven.errors();
+        assert!(!errors.is_empty(), "there was an outage");
+        assert!(!errors.iter().any(|error| error.is_desynced()), "{answer}: {errors:?}");
+        assert_eq!(driven.data("a", "x").as_deref(), Some("last"), "{answer}");
+        assert_eq!(asked(&server).0, 1, "{answer}: {:?}", server.requests());
     }
 }
 

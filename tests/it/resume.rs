@@ -220,6 +220,50 @@ async fn a_connection_that_is_cut_when_idle_makes_nothing_late() {
     }
 }
 
+/// A server that takes its time to say nothing at all.
+///
+/// SEMANTICS: W13, W16, W29
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_late_and_empty_is_no_watch_that_held() {
+    for end in [End::Fin, End::Reset] {
+        for late in [SECOND, 5 * SECOND, 30 * SECOND] {
+            let server = server_with(&["a/x"]);
+            let answer = Answer::new(200).late_head(late).end(end);
+            server.fault(Verb::Watch, usize::MAX, Fault::Answer(answer));
+            let driven = drive(configs(&server));
+            driven.store.synced().await.unwrap();
+            sleep(HOUR).await;
+            let at = format!("{end:?} after {late:?}");
+            assert!(driven.store.status().failing.is_some(), "{at}");
+            let errors = driven.errors().len();
+            let (lists, watches) = asked(&server);
+            assert!(errors > 10 && lists > 5, "{at}: {errors} errors, {lists} lists");
+            // A connection that is reset says nothing about the version.
+            let most = if end == End::Fin { 4 * lists } else { 240 };
+            assert!(watches <= most && lists < 40, "{at}: {watches} watches, {lists} lists");
+            server.apply(&config("a/x", "listed")).unwrap();
+            sleep(10 * MINUTE).await;
+            assert_eq!(driven.data("a", "x").as_deref(), Some("listed"), "{at}");
+        }
+    }
+}
+
+/// A proxy holds the head back until there is an event, and there is none to the end.
+///
+/// SEMANTICS: W16, W25
+#[tokio::test(start_paused = true)]
+async fn a_head_that_comes_with_the_end_is_that_of_a_watch_that_held() {
+    let server = server_with(&["a/x"]);
+    let answer = Answer::new(200).late_head(10 * SECOND).end(End::Fin);
+    server.fault(Verb::Watch, usize::MAX, Fault::Answer(answer));
+    // Up to 10 seconds.
+    let driven = drive(configs(&server).watch_timeout(5 * SECOND));
+    driven.store.synced().await.unwrap();
+    sleep(MINUTE).await;
+    let all = driven.errors();
+    assert!(all.iter().all(|error| error.is_timeout()), "{all:?}");
+}
+
 /// SEMANTICS: W16
 #[tokio::test(start_paused = true)]
 async fn a_watch_that_held_resets_the_delay() {

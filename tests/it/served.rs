@@ -67,6 +67,56 @@ async fn the_served_version_is_found_and_followed() {
     }
 }
 
+/// SEMANTICS: W24, W11
+#[tokio::test(start_paused = true)]
+async fn lists_of_a_custom_resource_may_be_of_any_kind() {
+    let server = ApiServer::new();
+    let mut definition = widgets(&["v1"]);
+    definition["spec"]["names"]["listKind"] = "HeapOfWidgetsList".into();
+    server.apply(&definition).unwrap();
+    for gvr in ["example.com/widgets", "example.com/v1/widgets"] {
+        let (store, _driving) = watched(&server, gvr);
+        let objects = server.objects("widgets").unwrap();
+        assert_eq!(store.synced().await.unwrap(), objects.len(), "{gvr}");
+        server.apply(&widget("v1", &format!("x{}", objects.len()))).unwrap();
+        sleep(SECOND).await;
+        assert_eq!(store.snapshot().len(), objects.len() + 1, "{gvr}");
+    }
+    let watch = watch_resource(server.client(), Gvr::parse("example.com/widgets").unwrap());
+    let keys = watch.index_keys(IndexBy::path("metadata.name").unwrap()).unwrap();
+    let store = keys.store();
+    let _driving = keys.spawn();
+    assert_eq!(store.synced().await.unwrap(), 2);
+}
+
+/// The definition is replaced while nobody is asked, so that nothing says that it was gone.
+///
+/// SEMANTICS: W24
+#[tokio::test(start_paused = true)]
+async fn a_resource_that_is_of_another_kind_now_is_looked_up_again() {
+    let server = ApiServer::new();
+    server.apply(&widgets(&["v1"])).unwrap();
+    server.apply(&widget("v1", "x")).unwrap();
+    let (store, _driving) = watched(&server, "example.com/v1/widgets");
+    assert_eq!(store.synced().await.unwrap(), 1);
+
+    server.fault(On::any(), usize::MAX, Fault::Refused);
+    server.delete("customresourcedefinitions", "", "widgets.example.com").unwrap();
+    let mut definition = widgets(&["v1"]);
+    definition["spec"]["names"]["kind"] = "Gadget".into();
+    server.apply(&definition).unwrap();
+    let mut gadget = widget("v1", "y");
+    gadget["kind"] = "Gadget".into();
+    server.apply(&gadget).unwrap();
+    server.disconnect();
+    sleep(10 * SECOND).await;
+    server.clear_faults();
+    server.fault(Verb::Watch, 1, Fault::status(410));
+    sleep(MINUTE).await;
+    assert_eq!(names(&store.snapshot()), ["a/y"]);
+    assert!(store.status().failing.is_none(), "{:?}", store.status());
+}
+
 /// SEMANTICS: W24
 #[tokio::test(start_paused = true)]
 async fn the_first_acceptable_version_is_taken_and_no_other() {

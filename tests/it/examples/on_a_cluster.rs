@@ -98,7 +98,7 @@ impl Running {
         assert_eq!(self.stop_and_read().await, "");
     }
 
-    /// The same of an example that has logged something, which is returned.
+    /// Does the same with an example that has logged something, and returns the lines.
     async fn stop_and_read(mut self) -> String {
         self.interrupt().await;
         while self.lines.next_line().await.expect("text").is_some() {}

@@ -11,7 +11,7 @@ async fn prints_what_is_shown(name: &str) {
     logs_and_prints_what_is_shown(name, &[]).await;
 }
 
-/// The same of an example that logs lines with these texts meanwhile.
+/// Does the same with an example that logs lines with these texts meanwhile.
 async fn logs_and_prints_what_is_shown(name: &str, logged: &[&str]) {
     let section = README.split("\n## ").find_map(|section| section.strip_prefix(name));
     let shown = section.and_then(|section| section.split_once("```text\n")?.1.split_once("```"));

@@ -13,7 +13,7 @@ use crate::apiserver::{Cluster, server};
 
 const GROUP: &str = "live.example.com";
 
-/// SEMANTICS: W3, S6, S7, W5
+/// SEMANTICS: W3, S6, S7, W5, W11
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kind_that_is_installed_later_begins_by_itself_and_may_go_and_come_back() {
     let Some(cluster) = server().await else {
@@ -86,6 +86,8 @@ async fn install_widgets(cluster: &Cluster, namespace: &str) -> Api<DynamicObjec
     let client = cluster.client().await;
     let names = json!({
         "kind": "Widget", "plural": "widgets", "singular": "widget", "shortNames": ["wdg"],
+        // The usual one would be `WidgetList`.
+        "listKind": "HeapOfWidgetsList",
     });
     install(&client, GROUP, names).await;
     let kind = GroupVersionKind::gvk(GROUP, "v1", "Widget");

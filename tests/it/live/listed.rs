@@ -62,9 +62,11 @@ pub(super) async fn list(client: &Client, path: &str) -> BTreeMap<Identity, Valu
     let kind = list["kind"].as_str().and_then(|kind| kind.strip_suffix("List")).unwrap().to_owned();
     let Value::Array(items) = list["items"].take() else { panic!("a list without items") };
     let objects = items.into_iter().map(|mut object| {
-        // They are left out of the items.
-        object["apiVersion"] = list["apiVersion"].clone();
-        object["kind"] = kind.clone().into();
+        // The items of the usual kinds lack them.
+        if object["kind"].is_null() {
+            object["apiVersion"] = list["apiVersion"].clone();
+            object["kind"] = kind.clone().into();
+        }
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let metadata = &object["metadata"];
         ((text(&metadata["namespace"]), text(&metadata["name"])), object)

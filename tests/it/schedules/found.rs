@@ -126,3 +126,18 @@ fn a_history_may_be_lost_after_rights_were() {
         ],
     });
 }
+
+/// A bookmark is on its way when the server is taken back, and the connection ends before it comes.
+#[test]
+#[rustfmt::skip]
+fn a_history_may_be_lost_while_a_bookmark_is_late() {
+    run::<Document>(&Schedule {
+        setup: Setup { streaming_list: false, page_size: 1, namespaces: Every, select: All, stages: Own, progress: false, pace: AtOnce, watch_timeout: 290 },
+        steps: vec![
+            Watch(0, 1, LateBookmarks(90000)),
+            Put(0, On(0)),
+            Wait(65000),
+            Restore(1, 4, 3),
+        ],
+    });
+}

@@ -67,7 +67,7 @@ async fn watches_end_at_a_restore_and_the_future_is_silent() -> Tested {
     assert_eq!(seen(&mut open).await, ["+c1@3"]);
     server.apply(&config("unsent", "web"))?;
     server.restore(2)?;
-    // The same number of writes as were lost, so that the old place in the history is another one.
+    // This makes up for the writes that were lost, so the old place in the history is another one.
     server.apply(&config("x", "web"))?;
     assert_eq!(seen(&mut open).await, ["end"]);
 
