@@ -288,10 +288,9 @@ async fn an_outage_while_a_deletion_is_due_is_no_loss() {
     let seen = async {
         let items = changes.by_ref().take_until(sleep(2 * MINUTE)).collect::<Vec<_>>().await;
         let errors = items.iter().filter_map(|item| item.as_ref().err()).cloned();
-        let (undecodable, others): (Vec<_>, Vec<_>) =
-            errors.partition(|error| error.is_undecodable());
+        let (undecodable, others): (Vec<_>, Vec<_>) = errors.partition(Error::is_undecodable);
         assert_eq!(undecodable.len(), 1, "{undecodable:?}");
-        assert!(!others.iter().any(|error| error.is_desynced()), "{others:?}");
+        assert!(!others.iter().any(Error::is_desynced), "{others:?}");
         items.iter().filter(|item| matches!(item, Ok(Change::Live(_)))).count()
     };
     let ((), batches) = futures::join!(meanwhile, seen);
@@ -341,7 +340,7 @@ async fn an_answer_about_another_object_is_no_loss() {
         sleep(2 * MINUTE).await;
         let errors = driven.errors();
         assert!(!errors.is_empty(), "there was an outage");
-        assert!(!errors.iter().any(|error| error.is_desynced()), "{answer}: {errors:?}");
+        assert!(!errors.iter().any(Error::is_desynced), "{answer}: {errors:?}");
         assert_eq!(driven.data("a", "x").as_deref(), Some("last"), "{answer}");
         assert_eq!(asked(&server).0, 1, "{answer}: {:?}", server.requests());
     }

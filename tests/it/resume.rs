@@ -261,7 +261,7 @@ async fn a_head_that_comes_with_the_end_is_that_of_a_watch_that_held() {
     driven.store.synced().await.unwrap();
     sleep(MINUTE).await;
     let all = driven.errors();
-    assert!(all.iter().all(|error| error.is_timeout()), "{all:?}");
+    assert!(all.iter().all(kube_weir::Error::is_timeout), "{all:?}");
 }
 
 /// SEMANTICS: W16
