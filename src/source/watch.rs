@@ -68,7 +68,8 @@ const DAY: u64 = 86_400;
 /// one. A watch that is [indexed](Watch::index) directly goes on to the next newest object if that one
 /// was written since. Nothing shows it if all of these are in the same state in both histories, and the
 /// server is past the last bookmark when the watch comes back; `etcdutl snapshot restore
-/// --bump-revision --mark-compacted` avoids that.
+/// --bump-revision --mark-compacted` avoids that. Nor does anything show it if a proxy hides the whole
+/// outage.
 ///
 /// Most go on with [`index`](Watch::index). As it is, it is what any stage takes:
 ///
