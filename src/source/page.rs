@@ -194,8 +194,11 @@ impl Page {
 
     /// Returns the types of the items, where they don't say their own.
     fn types(&self) -> Types {
-        let kind = self.item_kind().filter(|kind| !kind.is_empty() && self.expected.is_of(kind));
-        Types::new(self.api_version.as_deref(), kind.or(self.expected.kind.as_deref()))
+        let kind = self.item_kind().map(|kind| match &self.expected.kind {
+            Some(expected) if !self.expected.is_of(kind) => expected,
+            _ => kind,
+        });
+        Types::new(self.api_version.as_deref(), kind)
     }
 
     /// Checks the kind of the list, if it is there already.
