@@ -92,7 +92,7 @@ struct Labelled {
 #[derive(Default)]
 struct Listed {
     names: Vec<Collection>,
-    /// Set by an item that can't be decoded and has no name. It may be any of those before.
+    /// Set by an item that can't be decoded and has no name. It may be any namespace of the list before.
     is_vague: bool,
 }
 
@@ -391,7 +391,7 @@ impl Labelled {
         }
     }
 
-    /// A namespace of this name, or of one that can't be read, is there; returns whether it is new.
+    /// Takes note of a namespace, whose name may be unknown; returns whether it is new.
     fn is_there(&mut self, name: Option<&str>) -> bool {
         let collection = name.map(Collection::of_namespace);
         match (&mut self.listed, collection) {

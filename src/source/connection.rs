@@ -45,10 +45,10 @@ pub(super) struct Connection<'w, K> {
     held: &'w mut Held<K>,
 }
 
-/// What a watch yielded that waits for the deletion which shows the history.
+/// Items that wait for the deletion by which the history is known.
 pub(super) type Held<K> = VecDeque<Result<WatchEvent<K>, Error>>;
 
-/// A watch that is so far behind is given up for a list.
+/// How many items may wait for one deletion before the watch is given up for a list.
 const MOST_HELD: usize = 10_000;
 
 /// A step of a watch.
@@ -84,8 +84,8 @@ impl<'w, K: Lookup> Connection<'w, K> {
         if !must_compare {
             return None;
         }
-        if self.resume.doubt.is_some() {
-            // The store lacks what is held.
+        if self.resume.doubt.is_some() && self.query.stored.is_some() {
+            // The store has the objects as they were before what is held.
             self.resume.stays_unproven();
             return None;
         }

@@ -188,6 +188,7 @@ async fn ask<K: Lookup>(
         return Some(Verdict::Unknown);
     };
     let mut found = None;
+    let mut is_foreign = false;
     loop {
         let read = |bytes: &[u8], types: &_| {
             let (item, end) = query.item(bytes, types)?;
@@ -195,12 +196,9 @@ async fn ask<K: Lookup>(
         };
         match page.item(read).await {
             Ok(Some(item)) => {
-                // The server may not know the field selector.
-                let is_other =
-                    |own: &Witness| item.namespace != own.namespace || item.name != own.name;
-                if witness.as_ref().is_some_and(is_other) {
-                    return Some(Verdict::Unknown);
-                }
+                is_foreign |= witness.as_ref().is_some_and(|own| {
+                    item.namespace != own.namespace || item.name != own.name
+                });
                 found = Some(item);
             }
             Ok(None) => break,
@@ -211,9 +209,13 @@ async fn ask<K: Lookup>(
     if is_before(&at, version) {
         return Some(Verdict::Lost);
     }
+    // The server may not know the field selector.
+    if is_foreign {
+        return Some(Verdict::Unknown);
+    }
     let Some(witness) = witness else { return Some(Verdict::Same) };
     let Some(found) = found else {
-        // Deleted it stays. Nobody knows when the watch is past a version that is no number.
+        // An object that was deleted stays so, and only numbers say when the watch is past a version.
         let is_doubtful = !witness.is_deleted && is_number(&at) && is_number(version);
         return is_doubtful.then_some(Verdict::Doubtful(Doubt { witness, version: at }));
     };

@@ -49,7 +49,7 @@ where
         'life: loop {
             // Each cycle ends with the reason for the next one, and how long that has to wait.
             let (error, delay) = 'cycle: {
-                let history = query.histories.current();
+                let mut history = query.histories.current();
                 let resolved = match query.suitable(&target).await {
                     Ok(resolved) => resolved,
                     Err(error) => break 'cycle resume.lists_after(error),
@@ -59,14 +59,19 @@ where
                 // In another version the same objects are others.
                 anew |= !served.is_empty() && served != resolved.version;
                 if !anew && resume.is_doubtful() {
+                    let Resume { version, seen, doubt, .. } = &resume;
+                    let verdict = match doubt {
+                        // The store has the objects as they were before what is held.
+                        Some(_) => Verdict::Unknown,
+                        None => history::compare(&query, &target, &resolved, version, seen).await,
+                    };
+                    if matches!(verdict, Verdict::Lost) {
+                        query.histories.lost(history);
+                        history = query.histories.current();
+                    }
                     // A list of another history may have the versions that are stored, with other
-                    // content; and a store that lacks what was held shows nothing.
-                    let Resume { version, seen, .. } = &resume;
-                    anew = resume.doubt.is_some()
-                        || !matches!(
-                            history::compare(&query, &target, &resolved, version, seen).await,
-                            Verdict::Same
-                        );
+                    // content.
+                    anew = !matches!(verdict, Verdict::Same);
                 }
                 served.clone_from(&resolved.version);
                 yield Ok(restarted(&target, anew));
@@ -77,13 +82,17 @@ where
                 let lister = if anew { Arc::new(query.knowing_nothing()) } else { Arc::clone(&query) };
                 let mut steps = steps(&lister, &target, &resolved, streaming);
                 let mut start = None;
+                let mut is_broken = false;
                 while let Some(step) = steps.next().await {
                     match step {
                         Listing::Event(event) => {
                             resume.seen.note(&query, &event);
                             yield Ok(event);
                         }
-                        Listing::Failed(error) => yield Err(of_target(error)),
+                        Listing::Failed(error) => {
+                            is_broken |= !error.is_undecodable();
+                            yield Err(of_target(error));
+                        }
                         Listing::Complete(complete) => start = Some(complete),
                         Listing::Unsupported => steps = self::steps(&lister, &target, &resolved, false),
                         Listing::Broken(error) => {
@@ -110,6 +119,10 @@ where
                 }
                 // Only a list that is polled may have no version.
                 resume.begin_at(version.unwrap_or_default());
+                if is_broken {
+                    // Its pages may be of two histories.
+                    resume.stays_unproven();
+                }
                 let mut held = Held::new();
                 loop {
                     let opened = match open.take() {

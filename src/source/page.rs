@@ -175,7 +175,7 @@ impl Page {
                 Place::Item(nth) => {
                     self.place = Place::Item(Nth::Later);
                     if self.parse(|scanner| one_more(scanner, nth, b']')).await? {
-                        return self.object(read).await.map(Some);
+                        return self.object(nth, read).await.map(Some);
                     }
                     self.place = Place::Field(Nth::Later);
                 }
@@ -241,6 +241,7 @@ impl Page {
     /// Returns the object that comes now, or whatever is in its place.
     async fn object<T>(
         &mut self,
+        nth: Nth,
         read: impl Fn(&[u8], &Types) -> Result<(T, usize), Fault>,
     ) -> Result<T, Error> {
         if self.incoming.bytes().first() != Some(&b'{') {
@@ -254,8 +255,12 @@ impl Page {
             found = read(&self.incoming.bytes()[..end], &self.types);
         }
         let (item, end) = found.map_err(|_| self.malformed())?;
-        let is_usual = self.item_kind().is_some_and(|kind| self.expected.is_of(kind));
-        if !is_usual && !self.is_expected(&self.incoming.bytes()[..end]) {
+        let is_suspect = match self.item_kind() {
+            Some(kind) => !self.expected.is_of(kind),
+            // The kind of custom resources comes behind their list, and one object stands for all.
+            None => nth == Nth::First,
+        };
+        if is_suspect && !self.is_expected(&self.incoming.bytes()[..end]) {
             return Err(self.misfit());
         }
         self.incoming.take(end);

@@ -38,7 +38,7 @@ pub(super) struct Span {
 impl Span {
     /// Returns whether the server may end it.
     fn is_over(&self) -> bool {
-        self.begun.elapsed() + SUSPECT >= self.timeout
+        is_long_enough(self.begun, self.timeout)
     }
 
     /// Returns whether it has been open for this long, or to its end: a proxy may hold the head of an
@@ -46,6 +46,11 @@ impl Span {
     fn has_held(&self, long: Duration) -> bool {
         self.answered.elapsed() >= long || self.is_over()
     }
+}
+
+/// Returns whether a watch of this length that began then is at its end, or close to it.
+fn is_long_enough(begun: Instant, timeout: Duration) -> bool {
+    begun.elapsed() + SUSPECT.min(timeout / 2) >= timeout
 }
 
 /// A watch that ended other than at its timeout.
@@ -106,7 +111,7 @@ pub(super) struct Resume {
     heard: Instant,
     /// The progress since the watch was opened.
     progress: Progress,
-    /// The shortest watch.
+    /// How long a watch lasts at least.
     watch_timeout: Duration,
     /// Resumes in a row that were rejected at this version.
     rejections: u32,
@@ -238,7 +243,7 @@ impl Resume {
     /// Returns whether the server must show that its history is the one that was seen: after an outage,
     /// or where bookmarks came before and now nothing does.
     pub(super) fn must_compare(&self) -> bool {
-        let is_silent = self.bookmarks && self.heard.elapsed() + SUSPECT >= self.watch_timeout;
+        let is_silent = self.bookmarks && is_long_enough(self.heard, self.watch_timeout);
         let was_out = self.outage.is_some_and(|since| since.elapsed() >= OUTAGE);
         self.is_unproven || is_silent || was_out
     }
@@ -261,7 +266,7 @@ impl Resume {
         }
     }
 
-    /// Puts a comparison off to the next watch.
+    /// Has the next watch begin with a comparison.
     pub(super) fn stays_unproven(&mut self) {
         self.is_unproven = true;
     }

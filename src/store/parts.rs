@@ -68,7 +68,7 @@ pub(super) struct Parts<K> {
     pub(super) is_settled: bool,
     /// The collections that changed since the stores were last informed.
     changed: Vec<usize>,
-    /// Set if other collections than before were there since then.
+    /// Set if collections came or went since then.
     are_others: bool,
 }
 

@@ -50,6 +50,8 @@ pub(crate) struct Writer<K> {
     news: News,
     /// A failure of no collection, such as that of the watch of `Namespaces`.
     outside: Option<(Error, Instant)>,
+    /// Set by an object of no collection that can't be decoded, until the collections are others.
+    lacks_outside: bool,
     /// The failure that goes on for the longest time.
     failing: Option<(Error, Instant)>,
     /// True if a list was coming in when the stores were last informed.
@@ -122,6 +124,7 @@ impl<K: Lookup> Writer<K> {
             stale: Stale::default(),
             news: News::default(),
             outside: None,
+            lacks_outside: false,
             failing: None,
             listing: false,
             last_error: None,
@@ -308,11 +311,15 @@ impl<K: Lookup> Writer<K> {
             if let Some(list) = at.and_then(|at| self.parts.at(at).list.as_mut()) {
                 list.failed(object.clone());
             }
-            let is_first = self.stale.is_empty();
-            // One of no collection, such as a `Namespace`, is none that a reader asks for.
-            if let Some(object) = object.filter(|_| at.is_some()) {
-                self.stale.insert(object);
-            }
+            let is_first = match (at, object) {
+                // An object of no collection, such as a `Namespace`, is not one of the store's.
+                (None, _) => !mem::replace(&mut self.lacks_outside, true),
+                (Some(_), object) => {
+                    let is_first = self.stale.is_empty();
+                    object.into_iter().for_each(|object| self.stale.insert(object));
+                    is_first
+                }
+            };
             self.meter.stale(self.stale.len());
             self.meter.failed(error.reason());
             trace::undecodable(&self.working.context().origin, &error, is_first);
@@ -635,6 +642,7 @@ impl<K: Lookup> Writer<K> {
     fn follow(&mut self, scope: &Scope<K>) -> Applied<K> {
         self.set_context(scope.context());
         self.outside = None;
+        self.lacks_outside = false;
         self.news.other = true;
         let left = self.parts.follow(scope.collections(), scope.is_settled());
         for collection in left.collections {

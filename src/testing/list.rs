@@ -64,14 +64,14 @@ impl Page {
 
     /// Returns the body, written while it is read.
     pub(super) fn pieces(self, view: View) -> impl Stream<Item = Piece> + Send {
-        let head = view.list_head(&self.metadata);
+        let (head, tail) = view.list(&self.metadata);
         let items = self.items.into_iter().enumerate().map(move |(at, object)| {
             let mut item = if at == 0 { Vec::new() } else { vec![b','] };
             item.append(&mut view.item(&object));
             Piece::Object(item.into())
         });
-        let tail = Piece::Other("]}\n".into());
-        stream::iter([Piece::Other(head.into())].into_iter().chain(items).chain([tail]))
+        let [head, tail] = [head, tail].map(|text| Piece::Other(text.into()));
+        stream::iter([head].into_iter().chain(items).chain([tail]))
     }
 
     /// Returns all of these objects as one page.

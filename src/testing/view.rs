@@ -85,14 +85,23 @@ impl View {
         out
     }
 
-    /// Returns the text of a list before its first item.
-    pub(super) fn list_head(&self, metadata: &Value) -> Vec<u8> {
+    /// Returns the text of a list before its first item, and behind the last one.
+    pub(super) fn list(&self, metadata: &Value) -> (Vec<u8>, Vec<u8>) {
         let (kind, api_version) = match self.form {
             Form::Whole => (&*self.list_kind, self.api_version.as_str()),
             Form::Metadata => ("PartialObjectMetadataList", "meta.k8s.io/v1"),
         };
-        format!(r#"{{"kind":"{kind}","apiVersion":"{api_version}","metadata":{metadata},"items":["#)
-            .into_bytes()
+        let (head, tail) = if self.custom && self.form == Form::Whole {
+            // The fields of lists of custom resources come in the order of their names.
+            let head = format!(r#"{{"apiVersion":"{api_version}","items":["#);
+            (head, format!("],\"kind\":\"{kind}\",\"metadata\":{metadata}}}\n"))
+        } else {
+            let head = format!(
+                r#"{{"kind":"{kind}","apiVersion":"{api_version}","metadata":{metadata},"items":["#
+            );
+            (head, "]}\n".to_owned())
+        };
+        (head.into_bytes(), tail.into_bytes())
     }
 
     /// Returns a watch event about an object.

@@ -14,7 +14,10 @@ use kube_weir::{
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use crate::wire::{HOUR, MINUTE, SECOND, asked, config, data, drive, event, is_list, list, sent};
+use crate::wire::{
+    HOUR, MINUTE, SECOND, asked, config, data, drive, event, in_store, is_list, list, on_server,
+    sent,
+};
 
 fn configs(server: &ApiServer) -> Watch<ConfigMap> {
     watch(Api::all(server.client()))
@@ -344,6 +347,81 @@ async fn an_answer_about_another_object_is_no_loss() {
         assert_eq!(driven.data("a", "x").as_deref(), Some("last"), "{answer}");
         assert_eq!(asked(&server).0, 1, "{answer}: {:?}", server.requests());
     }
+
+    // The version of the list shows a loss, whatever is in it.
+    let server = ApiServer::new();
+    let json = |body: &Value| Fault::Answer(Answer::json(200, body));
+    server.fault(Verb::List, 1, json(&with("7", "a/x", "7")));
+    server.fault(
+        Verb::Watch,
+        1,
+        Fault::Answer(Answer::new(200).pause(10 * SECOND).end(End::Reset)),
+    );
+    server.fault(Verb::Watch, 5, Fault::Refused);
+    server.fault(Verb::List, usize::MAX, json(&with("6", "a/other", "3")));
+    let driven = drive(configs(&server));
+    driven.store.synced().await.unwrap();
+    sleep(2 * MINUTE).await;
+    assert!(driven.errors().iter().any(Error::is_desynced), "{:?}", driven.errors());
+    assert_eq!(driven.names(), ["a/other"]);
+}
+
+/// The server is taken back between two pages of a list, which then come of two histories.
+///
+/// SEMANTICS: W14
+#[tokio::test(start_paused = true)]
+async fn pages_of_two_histories_are_no_list() {
+    let server = ApiServer::new();
+    for identity in ["a/y", "a/z"] {
+        server.apply(&config(identity, "first")).unwrap();
+    }
+    let backup = server.resource_version();
+    server.apply(&config("a/x", "lost")).unwrap();
+    server.fault(Verb::List, 1, Fault::Delay(SECOND));
+    let driven = drive(configs(&server).page_size(1));
+    sleep(SECOND / 2).await;
+    server.fault(Verb::List, usize::MAX, Fault::Refused);
+    sleep(SECOND).await;
+    restore(&server, backup, |server| {
+        for _ in 0..4 {
+            server.apply(&config("a/new", "new")).unwrap();
+        }
+    });
+    sleep(MINUTE).await;
+    server.clear_faults();
+    sleep(10 * MINUTE).await;
+    assert_eq!(in_store(&driven.store), on_server(&server));
+}
+
+/// One namespace finds the loss when it must list, and the other one's newest object was written since.
+///
+/// SEMANTICS: W14, W10
+#[tokio::test(start_paused = true)]
+async fn a_loss_that_is_found_before_a_list_is_one_for_all() {
+    let server = ApiServer::new();
+    for identity in ["a/kept", "b/kept"] {
+        server.apply(&config(identity, "first")).unwrap();
+    }
+    let backup = server.resource_version();
+    let events = configs(&server).namespaces(["a", "b"]).inspect(|_| {}).boxed();
+    let changes = events.index(by_name());
+    let store = changes.store();
+    let _driving = changes.spawn();
+    store.synced().await.unwrap();
+    for identity in ["b/ghost", "b/busy", "a/kept"] {
+        server.apply(&config(identity, "lost")).unwrap();
+    }
+    sleep(SECOND).await;
+    restore(&server, backup, |server| {
+        for i in 0..8 {
+            server.apply(&config("b/busy", &i.to_string())).unwrap();
+        }
+    });
+    sleep(5 * SECOND).await;
+    server.clear_faults();
+    server.fault(On::verb(Verb::Watch).namespace("a"), 1, Fault::status(410));
+    sleep(5 * MINUTE).await;
+    assert_eq!(in_store(&store), on_server(&server));
 }
 
 /// From the error on that says so, before the next list.

@@ -248,6 +248,23 @@ async fn an_answer_that_is_late_and_empty_is_no_watch_that_held() {
     }
 }
 
+/// Even the shortest watch is not over when it has just begun.
+///
+/// SEMANTICS: W13, W16
+#[tokio::test(start_paused = true)]
+async fn the_shortest_watch_that_ends_at_once_is_no_watch_that_held() {
+    for end in [End::Fin, End::Reset] {
+        let server = server_with(&["a/x"]);
+        let answer = Answer::new(200).end(end);
+        server.fault(Verb::Watch, usize::MAX, Fault::Answer(answer));
+        let driven = drive(configs(&server).watch_timeout(SECOND));
+        driven.store.synced().await.unwrap();
+        sleep(MINUTE).await;
+        let (lists, watches) = asked(&server);
+        assert!(watches < 30 && driven.errors().len() > 3, "{end:?}: {watches}, {lists} lists");
+    }
+}
+
 /// A proxy holds the head back until there is an event, and there is none to the end.
 ///
 /// SEMANTICS: W16, W25
