@@ -196,9 +196,9 @@ async fn ask<K: Lookup>(
         };
         match page.item(read).await {
             Ok(Some(item)) => {
-                is_foreign |= witness.as_ref().is_some_and(|own| {
-                    item.namespace != own.namespace || item.name != own.name
-                });
+                is_foreign |= witness
+                    .as_ref()
+                    .is_some_and(|own| item.namespace != own.namespace || item.name != own.name);
                 found = Some(item);
             }
             Ok(None) => break,

@@ -82,15 +82,21 @@ where
                 let lister = if anew { Arc::new(query.knowing_nothing()) } else { Arc::clone(&query) };
                 let mut steps = steps(&lister, &target, &resolved, streaming);
                 let mut start = None;
-                let mut is_broken = false;
+                let (mut came, mut is_broken) = (false, false);
                 while let Some(step) = steps.next().await {
                     match step {
                         Listing::Event(event) => {
+                            came = true;
                             resume.seen.note(&query, &event);
                             yield Ok(event);
                         }
+                        Listing::Failed(error) if error.is_undecodable() => yield Err(of_target(error)),
+                        // The answer to the next try may be of another history.
+                        Listing::Failed(error) if !came && !resume.version.is_empty() => {
+                            break 'cycle resume.lists_after(error);
+                        }
                         Listing::Failed(error) => {
-                            is_broken |= !error.is_undecodable();
+                            is_broken = true;
                             yield Err(of_target(error));
                         }
                         Listing::Complete(complete) => start = Some(complete),

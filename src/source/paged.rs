@@ -26,8 +26,8 @@ use crate::{
 /// How many pages in a row may be empty. A selector may leave one empty, but not all of them.
 const EMPTY_PAGES: usize = 100;
 
-/// Lists a collection page by page. A first page that fails is for a new list, since another try shows
-/// another moment; later ones show the moment of the first, and are asked for again.
+/// Lists a collection page by page. A first page that breaks off is begun anew, since another try
+/// shows another moment; later ones show the moment of the first, and are asked for again.
 pub(super) fn paged<K>(
     query: Arc<Query<K>>,
     target: Arc<Target>,
@@ -44,6 +44,7 @@ where
         let mut next: Option<String> = None;
         let mut pages = Pages::default();
         loop {
+            let mut came = false;
             let mut is_new = false;
             let failure = match query.page(&target, &resolved, Part::Page(next.as_deref())).await {
                 Ok(mut page) => loop {
@@ -60,6 +61,7 @@ where
                                 }
                                 is_new = true;
                             }
+                            came = true;
                             objects += usize::from(!matches!(item, Item::LeftOut));
                             match item {
                                 Item::Object(object) => {
@@ -104,7 +106,7 @@ where
             // would be of another moment.
             if error.is_desynced()
                 || error.is_not_installed()
-                || next.is_none()
+                || (came && next.is_none())
                 || pages.repeated
             {
                 yield Listing::Broken(error);

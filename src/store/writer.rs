@@ -316,7 +316,9 @@ impl<K: Lookup> Writer<K> {
                 (None, _) => !mem::replace(&mut self.lacks_outside, true),
                 (Some(_), object) => {
                     let is_first = self.stale.is_empty();
-                    object.into_iter().for_each(|object| self.stale.insert(object));
+                    if let Some(object) = object {
+                        self.stale.insert(object);
+                    }
                     is_first
                 }
             };
