@@ -255,10 +255,14 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
     }
 }
 
-/// Publishes what has come in. The change is in the variant of the phase the stream is in.
-fn publish<K: Lookup>(writer: &mut Writer<K>) -> Option<Result<Change<K>, Error>> {
+/// Publishes what has come in. The change is in the variant of the phase the stream is in; behind it come
+/// the objects in it that have too many keys.
+fn publish<K: Lookup>(writer: &mut Writer<K>, items: &mut VecDeque<Result<Change<K>, Error>>) {
     let phase = if writer.is_synced() { Change::Live } else { Change::InitialSync };
-    writer.publish().map(|batch| Ok(phase(batch)))
+    items.extend(writer.publish().map(|batch| Ok(phase(batch))));
+    if writer.is_synced() {
+        items.extend(writer.take_overflows().into_iter().map(Err));
+    }
 }
 
 impl<S, K> Stream for Indexed<S, K>
@@ -269,16 +273,18 @@ where
     type Item = Result<Change<K>, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
-        let mut this = self.project();
-        if let Some(item) = this.next.pop_front() {
-            return Poll::Ready(Some(item));
-        }
+        let this = self.project();
+        let (mut events, next) = (this.events, this.next);
         for _ in 0..*this.run {
+            if let Some(item) = next.pop_front() {
+                return Poll::Ready(Some(item));
+            }
             let Some(writer) = this.writer else { return Poll::Ready(None) };
-            let applied = match this.events.as_mut().poll_next(cx) {
+            let applied = match events.as_mut().poll_next(cx) {
                 Poll::Pending => {
-                    if let Some(change) = publish(writer) {
-                        return Poll::Ready(Some(change));
+                    publish(writer, next);
+                    if !next.is_empty() {
+                        continue;
                     }
                     if !is_over(this.deadline, writer.deadline(), cx) {
                         return Poll::Pending;
@@ -286,30 +292,33 @@ where
                     Ok(writer.give_up_missing())
                 }
                 Poll::Ready(None) => {
-                    let last = publish(writer);
+                    publish(writer, next);
                     *this.writer = None;
-                    return Poll::Ready(last);
+                    continue;
                 }
                 Poll::Ready(Some(item)) => item.into_event().and_then(|event| writer.apply(event)),
             };
             // A failure goes out behind the changes that came before it.
-            let (first, Failed { item, applied }) = match applied {
-                Ok(applied) => (None, Failed { item: None, applied }),
-                Err(error) => (publish(writer), writer.failed(error)),
+            let Failed { item, applied } = match applied {
+                Ok(applied) => Failed { item: None, applied },
+                Err(error) => {
+                    publish(writer, next);
+                    writer.failed(error)
+                }
             };
-            let mut items = [first, item.map(Err), None, None];
+            next.extend(item.map(Err));
             if let Applied::Synced(last) = applied {
-                items[2] = last.map(|batch| Ok(Change::InitialSync(batch)));
-                items[3] = Some(Ok(Change::Synced(writer.snapshot().clone())));
-            }
-            let mut items = items.into_iter().flatten();
-            if let Some(item) = items.next() {
-                this.next.extend(items);
-                return Poll::Ready(Some(item));
+                next.extend(last.map(|batch| Ok(Change::InitialSync(batch))));
+                next.push_back(Ok(Change::Synced(writer.snapshot().clone())));
+                next.extend(writer.take_overflows().into_iter().map(Err));
             }
         }
-        if let Some(change) = this.writer.as_mut().and_then(publish) {
-            return Poll::Ready(Some(change));
+        if let Some(writer) = this.writer {
+            publish(writer, next);
+        }
+        let item = next.pop_front();
+        if item.is_some() || this.writer.is_none() {
+            return Poll::Ready(item);
         }
         cx.waker().wake_by_ref();
         Poll::Pending

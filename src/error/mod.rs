@@ -26,7 +26,7 @@ use crate::namespaced_name::NamespacedName;
 /// | a wrong question to a store | [`is_index`](Error::is_index), [`is_ambiguous`](Error::is_ambiguous) | no | you |
 /// | a [refusal](Error::is_refusal) | [`is_forbidden`](Error::is_forbidden), [`is_unauthorized`](Error::is_unauthorized), [`is_not_installed`](Error::is_not_installed) | by itself, slowly | who runs the cluster: report it |
 /// | an interruption | [`is_connection`](Error::is_connection), [`is_timeout`](Error::is_timeout), [`is_throttled`](Error::is_throttled), [`is_desynced`](Error::is_desynced) | by itself | nobody: log it |
-/// | about one object | [`is_undecodable`](Error::is_undecodable), [`is_not_found`](Error::is_not_found) | with its next version | who wrote the object, or maintains its Rust type |
+/// | about one object | [`is_undecodable`](Error::is_undecodable), [`is_too_many_keys`](Error::is_too_many_keys), [`is_not_found`](Error::is_not_found) | with its next version | who wrote the object, or maintains its Rust type |
 /// | an end | [`is_ended`](Error::is_ended), [`is_not_leading`](Error::is_not_leading), [`is_panic`](Error::is_panic) | no | you: stop the work that needs it |
 ///
 /// ```
@@ -74,6 +74,7 @@ pub(crate) enum Reason {
     Desynced,
     Throttled,
     Undecodable,
+    TooManyKeys,
     Connection,
     Ended,
     Election,
@@ -295,6 +296,14 @@ impl Error {
     /// ```
     pub fn is_undecodable(&self) -> bool {
         self.0.reason == Reason::Undecodable
+    }
+
+    /// One object has more keys in an index than [`IndexBy::max_keys`](crate::IndexBy::max_keys) lets it
+    /// have, so it has none there; it is named by [`object`](Error::object). It is stored, and in all
+    /// other indexes. Somebody must make the object smaller, or the limit larger. There is an example at
+    /// [`max_keys`](crate::IndexBy::max_keys).
+    pub fn is_too_many_keys(&self) -> bool {
+        self.0.reason == Reason::TooManyKeys
     }
 
     /// No connection to the API server, or it broke, or what came over it is no answer of an API
@@ -644,6 +653,7 @@ impl Reason {
             Self::Election => "InvalidElection",
             Self::NotLeading => "NotLeading",
             Self::Panic => "Panic",
+            Self::TooManyKeys => "TooManyKeys",
             Self::Other => "Other",
         }
     }

@@ -18,7 +18,8 @@ use crate::{
 ///
 /// An object may have several keys in an index (a path with several results gives several keys,
 /// several such paths every combination) or none: an object without a value for an index is
-/// absent from that index alone, and counted in [`Store::explain`](crate::Store::explain).
+/// absent from that index alone, and counted in [`Store::explain`](crate::Store::explain). So is one
+/// that has too many keys: [`max_keys`](Self::max_keys).
 ///
 /// An index by `metadata.namespace`, or by that and `metadata.name`, is the order of the objects
 /// itself, and costs nothing. Any other costs memory for each (key, object) pair.
@@ -104,7 +105,7 @@ impl<K: Serialize + 'static> IndexBy<K> {
             _ => Keys::Paths(paths, document::keys_of::<K>),
         };
         let (bytes, equal) = (document::bytes_of(), Some(document::is_equal as Equal<K>));
-        Ok(Self { bytes, equal, ..Index { width, keys }.into() })
+        Ok(Self { bytes, equal, ..Index::new(width, keys).into() })
     }
 
     /// An index by one path; what a path may look like, [`FieldPath`](crate::FieldPath) says.
@@ -137,7 +138,8 @@ impl<K> IndexBy<K> {
     ///
     /// The closure must depend on the object alone: [`Batch::touched`](crate::Batch::touched) calls
     /// it again for the versions before and after a change. It is called in the task that polls the
-    /// pipeline.
+    /// pipeline. No more of what it gives is taken than [`max_keys`](Self::max_keys) and one, however
+    /// often a key repeats.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -160,8 +162,8 @@ impl<K> IndexBy<K> {
         I: IntoIterator<Item = [S; N]>,
         S: AsRef<str>,
     {
-        let keys = move |object: &K| keys(object).into_iter().map(Key::new).collect();
-        Index { width: N, keys: Keys::With(Arc::new(keys)) }.into()
+        let keys = move |object: &K, most| keys(object).into_iter().take(most).map(Key::new).collect();
+        Index::new(N, Keys::With(Arc::new(keys))).into()
     }
 
     /// Adds an index under a name, for [`Snapshot::by`](crate::Snapshot::by): the main index of
@@ -193,9 +195,43 @@ impl<K> IndexBy<K> {
         self
     }
 
+    /// Sets how many keys an object may have in each of these indexes. Default: 10,000.
+    ///
+    /// Whoever may write one object could fill the memory of all who index it: two lists of a few
+    /// hundred values each give ten thousands of combinations. An object with more keys has none in that
+    /// index. It is counted in [`ExplainIndex::overflowing`], and an item of the stream
+    /// [names it](Error::is_too_many_keys), with each version that is so.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Service;
+    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    /// # use serde_json::{from_value, json};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let service: Service = from_value(json!({
+    ///     "metadata": { "name": "web" },
+    ///     "spec": { "ports": [{ "port": 80 }, { "port": 443 }, { "port": 8443 }] },
+    /// }))?;
+    /// let by = IndexBy::path("spec.ports[*].port")?.max_keys(2);
+    /// let mut changes = Events::listed([service]).index(by);
+    /// let store = changes.store();
+    /// assert_eq!(changes.next().await.unwrap()?.snapshot().len(), 1);
+    /// let error = changes.next().await.unwrap().unwrap_err();
+    /// assert!(error.is_too_many_keys() && error.object() == Some(("", "web")));
+    /// assert_eq!(store.get(["80"])?.count(), 0);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn max_keys(mut self, most: usize) -> Self {
+        let named = self.named.iter_mut().map(|(_, index)| index);
+        std::iter::once(&mut self.main).chain(named).for_each(|index| index.most = most);
+        self
+    }
+
     /// The order of the objects themselves, which costs nothing.
     pub(crate) fn identity() -> Self {
-        Index { width: IDENTITY.len(), keys: Keys::Identity }.into()
+        Index::new(IDENTITY.len(), Keys::Identity).into()
     }
 
     /// Returns how the memory that objects take can be found out, if it can.
@@ -248,6 +284,8 @@ pub struct ExplainIndex {
     pub entries: usize,
     /// How many objects have no key in it.
     pub absent: usize,
+    /// How many of these have [too many](IndexBy::max_keys).
+    pub overflowing: usize,
 }
 
 /// One index.
@@ -255,7 +293,15 @@ pub(crate) struct Index<K> {
     /// How many parts its keys have.
     pub(crate) width: usize,
     keys: Keys<K>,
+    /// How many keys an object may have.
+    pub(crate) most: usize,
 }
+
+/// How many keys an object may have by default.
+const MOST_KEYS: usize = 10_000;
+
+/// An object has more keys than it may have.
+pub(crate) struct TooManyKeys;
 
 enum Keys<K> {
     /// The paths of [`IDENTITY`], or the first of them. The order of the objects themselves
@@ -265,33 +311,52 @@ enum Keys<K> {
     With(Arc<Closure<K>>),
 }
 
-type Closure<K> = dyn Fn(&K) -> Vec<Key> + Send + Sync;
+/// Returns the keys of an object, up to a number.
+type Closure<K> = dyn Fn(&K, usize) -> Vec<Key> + Send + Sync;
 
 const IDENTITY: [&str; 2] = ["metadata.namespace", "metadata.name"];
 
 impl<K> Index<K> {
+    fn new(width: usize, keys: Keys<K>) -> Self {
+        Self { width, keys, most: MOST_KEYS }
+    }
+
     pub(crate) fn is_identity(&self) -> bool {
         matches!(self.keys, Keys::Identity)
     }
 
-    /// An object's keys; none for an identity index, which has no keys of its own.
-    pub(crate) fn keys(&self, object: &K) -> Vec<Key> {
+    /// An object's keys, in order; none for an identity index, which has no keys of its own.
+    pub(crate) fn keys(&self, object: &K) -> Result<Vec<Key>, TooManyKeys> {
         let mut keys = match &self.keys {
-            Keys::Identity => Vec::new(),
-            Keys::Paths(paths, read) => match &paths[..] {
-                [path] => read(path, object).into_iter().map(|part| Key::new([part])).collect(),
-                paths => {
-                    let parts: Vec<_> = paths.iter().map(|path| read(path, object)).collect();
-                    combinations(&parts)
+            Keys::Identity => return Ok(Vec::new()),
+            Keys::Paths(paths, read) => {
+                let values = paths.iter().map(|path| {
+                    let mut values = read(path, object);
+                    sort(&mut values);
+                    values
+                });
+                let values: Vec<_> = values.collect();
+                let count = values.iter().try_fold(1, |all: usize, own| all.checked_mul(own.len()));
+                if count.is_none_or(|count| count > self.most) {
+                    return Err(TooManyKeys);
                 }
-            },
-            Keys::With(keys) => keys(object),
+                combinations(&values)
+            }
+            Keys::With(keys) => keys(object, self.most.saturating_add(1)),
         };
-        if keys.len() > 1 {
-            keys.sort_unstable();
-            keys.dedup();
+        if keys.len() > self.most {
+            return Err(TooManyKeys);
         }
-        keys
+        sort(&mut keys);
+        Ok(keys)
+    }
+}
+
+/// Puts values in order, each once.
+fn sort<T: Ord>(values: &mut Vec<T>) {
+    if values.len() > 1 {
+        values.sort_unstable();
+        values.dedup();
     }
 }
 
@@ -303,6 +368,9 @@ impl<K> From<Index<K>> for IndexBy<K> {
 
 /// Every way to take one part from each list.
 fn combinations(parts: &[Vec<String>]) -> Vec<Key> {
+    if let [values] = parts {
+        return values.iter().map(|part| Key::new([part])).collect();
+    }
     let mut keys: Vec<Vec<&str>> = vec![Vec::new()];
     for values in parts {
         keys = keys

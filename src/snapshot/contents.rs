@@ -204,8 +204,25 @@ impl<K: Lookup> Contents<K> {
                     _ => entries,
                 },
                 absent: own.absent,
+                overflowing: own.overflowing,
             },
         )
+    }
+
+    /// Returns whether any object has more keys than it may have in an index.
+    pub(crate) fn overflows(&self) -> bool {
+        self.sorted.entries.iter().any(|own| own.overflowing > 0)
+    }
+
+    /// Returns the indexes in which an object has more keys than it may have, with how many it may
+    /// have.
+    pub(crate) fn overflowing(&self, object: &K) -> impl Iterator<Item = (&str, usize)> {
+        let (namespace, name) = identity(object);
+        let slot = self.slot(self.seed.hash(&namespace, &name), &namespace, &name);
+        let Sorted { indexes, entries, .. } = &*self.sorted;
+        let own = indexes.iter().zip(entries);
+        let own = own.filter(move |(_, own)| slot.is_some_and(|slot| own.overflows(slot)));
+        own.map(|((name, index), _)| (&**name, index.most))
     }
 
     /// The stored object, if it is the same version of the same object.

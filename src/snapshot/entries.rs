@@ -11,7 +11,7 @@ use super::{
     tree::Tree,
 };
 use crate::{
-    index::{Index, Key},
+    index::{Index, Key, TooManyKeys},
     namespaced_name::identity,
 };
 
@@ -24,6 +24,8 @@ pub(super) struct Entries {
     keys: Heap<Keys>,
     /// How many objects have no key here.
     pub(super) absent: usize,
+    /// How many of these have too many.
+    pub(super) overflowing: usize,
 }
 
 /// An object under one of its keys.
@@ -37,6 +39,8 @@ pub(super) struct Entry {
 #[derive(Clone)]
 enum Keys {
     None,
+    /// There are too many of them.
+    TooMany,
     One(Key),
     Several(ThinArc<(), Key>),
 }
@@ -50,10 +54,16 @@ impl Entries {
             return own;
         }
         let mut entries = Vec::with_capacity(slots.len());
+        let mut keys = vec![Keys::None; slots.len()];
         for slot in slots {
-            let keys = index.keys(heap.at(*slot));
-            own.absent += usize::from(keys.is_empty());
-            entries.extend(keys.into_iter().map(|key| Entry { key, slot: *slot }));
+            let Ok(come) = index.keys(heap.at(*slot)) else {
+                keys[slot.index()] = Keys::TooMany;
+                own.overflowing += 1;
+                own.absent += 1;
+                continue;
+            };
+            own.absent += usize::from(come.is_empty());
+            entries.extend(come.into_iter().map(|key| Entry { key, slot: *slot }));
         }
         // Stable: the objects come in order already.
         entries.sort_by(|a, b| a.key.cmp(&b.key));
@@ -63,7 +73,6 @@ impl Entries {
                 entries[at].key = entries[at - 1].key.clone();
             }
         }
-        let mut keys = vec![Keys::None; slots.len()];
         let mut several: HashMap<usize, Vec<Key>> = HashMap::new();
         for Entry { key, slot } in &entries {
             match &mut keys[slot.index()] {
@@ -95,9 +104,21 @@ impl Entries {
     }
 
     /// Whether these are the keys of an object.
-    pub(super) fn are(&self, slot: Slot, keys: &[Key]) -> bool {
+    pub(super) fn are(&self, slot: Slot, keys: &Result<Vec<Key>, TooManyKeys>) -> bool {
         // Those of an identity index are never asked for.
-        self.keys.len() == 0 || self.keys.at(slot).as_slice() == keys
+        if self.keys.len() == 0 {
+            return true;
+        }
+        match (self.keys.at(slot), keys) {
+            (Keys::TooMany, Err(_)) => true,
+            (Keys::TooMany, Ok(_)) | (_, Err(_)) => false,
+            (own, Ok(keys)) => own.as_slice() == keys,
+        }
+    }
+
+    /// Returns whether an object has more keys than it may have.
+    pub(super) fn overflows(&self, slot: Slot) -> bool {
+        self.overflowing > 0 && matches!(self.keys.at(slot), Keys::TooMany)
     }
 
     /// Brings the entries of an object to those of a new version.
@@ -105,9 +126,11 @@ impl Entries {
         &mut self,
         heap: &Heap<Arc<K>>,
         slot: Slot,
-        mut come: Vec<Key>,
+        come: Result<Vec<Key>, TooManyKeys>,
     ) {
+        let overflows = come.is_err();
         // Both lists are sorted.
+        let mut come = come.unwrap_or_default();
         let object = heap.at(slot);
         let gone = self.keys.at(slot).clone();
         for key in gone.as_slice().iter().filter(|key| come.binary_search(key).is_err()) {
@@ -121,8 +144,9 @@ impl Entries {
             self.tree.insert(Entry { key: key.clone(), slot }, by_entry(heap, key, &**object));
         }
         self.absent += usize::from(come.is_empty());
-        self.absent -= usize::from(gone.as_slice().is_empty());
-        self.keys.replace(slot, come.into());
+        self.uncount(&gone);
+        self.overflowing += usize::from(overflows);
+        self.keys.replace(slot, if overflows { Keys::TooMany } else { come.into() });
     }
 
     /// Takes an object out, and moves the last one into its slot.
@@ -143,14 +167,20 @@ impl Entries {
             }
         }
         self.keys.take(slot);
+        self.uncount(&gone);
+    }
+
+    /// An object has these keys no more.
+    fn uncount(&mut self, gone: &Keys) {
         self.absent -= usize::from(gone.as_slice().is_empty());
+        self.overflowing -= usize::from(matches!(gone, Keys::TooMany));
     }
 }
 
 impl Keys {
     fn as_slice(&self) -> &[Key] {
         match self {
-            Self::None => &[],
+            Self::None | Self::TooMany => &[],
             Self::One(key) => std::slice::from_ref(key),
             Self::Several(keys) => &keys.slice,
         }

@@ -183,7 +183,7 @@ impl<'a, K: Lookup> IndexView<'a, K> {
     pub fn keys_of(&self, object: &K) -> Result<Vec<Key>, Error> {
         let index = self.contents.index_at(self.position()?);
         if !index.is_identity() {
-            return Ok(index.keys(object));
+            return Ok(index.keys(object).unwrap_or_default());
         }
         let parts = [object.namespace(), object.name()];
         let parts: Option<Vec<_>> = parts.into_iter().take(index.width).collect();

@@ -34,7 +34,15 @@ fn identity(object: &ConfigMap) -> (String, String) {
 
 fn empty() -> Contents<ConfigMap> {
     let by = IndexBy::paths(["metadata.namespace", "metadata.name"]).unwrap();
-    Contents::new(by.and("app", IndexBy::path("metadata.labels.app").unwrap()), Arc::default())
+    let by = by.and("app", IndexBy::path("metadata.labels.app").unwrap());
+    // As many keys as the label says, of which two are kept.
+    let many = IndexBy::with(|object| (0..number(object)).map(|key| [key.to_string()]));
+    Contents::new(by.and("many", many.max_keys(2)), Arc::default())
+}
+
+fn number(object: &ConfigMap) -> usize {
+    let label = object.metadata.labels.as_ref().and_then(|labels| labels.get("app"));
+    label.map_or(0, |label| label[1..].parse().unwrap())
 }
 
 fn check(contents: &Contents<ConfigMap>, model: &Model, ids: u16) {
@@ -59,6 +67,15 @@ fn check(contents: &Contents<ConfigMap>, model: &Model, ids: u16) {
     assert!(entries.map(|(key, object)| (key.clone(), object)).eq(wanted));
     let absent = model.len() - labels.values().map(Vec::len).sum::<usize>();
     assert_eq!(contents.indexes().nth(1).unwrap().absent, absent);
+    let many = contents.indexes().nth(2).unwrap();
+    let numbers = || model.values().map(|object| number(object));
+    assert_eq!(many.overflowing, numbers().filter(|number| *number > 2).count());
+    assert_eq!(many.absent, numbers().filter(|number| *number == 0 || *number > 2).count());
+    assert_eq!(many.entries, numbers().filter(|number| *number <= 2).sum());
+    for object in model.values() {
+        let names: Vec<_> = contents.overflowing(object).collect();
+        assert_eq!(names.is_empty(), number(object) <= 2, "{names:?}");
+    }
 }
 
 fn differences(old: &Model, new: &Model) -> Vec<Delta> {

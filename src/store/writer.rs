@@ -46,6 +46,8 @@ pub(crate) struct Writer<K> {
     /// Objects whose newest version would not decode. Removals from this set are published together
     /// with the snapshot that contains the repaired object.
     stale: Stale,
+    /// The objects that came and have too many keys.
+    overflows: Vec<Error>,
     /// The changes in the sync state since it was last published.
     news: News,
     /// A failure of no collection, such as that of the watch of `Namespaces`.
@@ -122,6 +124,7 @@ impl<K: Lookup> Writer<K> {
             optional: None,
             policy: SyncPolicy::default(),
             stale: Stale::default(),
+            overflows: Vec::new(),
             news: News::default(),
             outside: None,
             lacks_outside: false,
@@ -577,15 +580,17 @@ impl<K: Lookup> Writer<K> {
         let mut suspects = BTreeSet::new();
         if self.working.is_empty() {
             self.changes += objects.len();
-            self.working.load(objects);
+            self.working.load(objects.clone());
+            objects.iter().for_each(|object| self.check_keys(object));
         } else {
             let (come, mut gone) = self.working.until(namespace.as_deref(), &objects);
             for object in come {
                 if anew {
                     self.changes += 1;
                     self.working.put_anew(object);
+                    self.check_keys(object);
                 } else {
-                    self.changes += usize::from(self.working.put(object));
+                    self.keep(object);
                 }
             }
             gone.retain(|object| !undecodable.contains(&owned_identity(&**object)));
@@ -667,7 +672,33 @@ impl<K: Lookup> Writer<K> {
 
     fn put(&mut self, object: &Arc<K>) {
         self.repaired(|| owned_identity(&**object));
-        self.changes += usize::from(self.working.put(object));
+        self.keep(object);
+    }
+
+    fn keep(&mut self, object: &Arc<K>) {
+        if self.working.put(object) {
+            self.changes += 1;
+            self.check_keys(object);
+        }
+    }
+
+    /// Takes note of the indexes in which an object has more keys than it may have.
+    fn check_keys(&mut self, object: &K) {
+        if !self.working.overflows() {
+            return;
+        }
+        let (namespace, name) = identity(object);
+        for (index, most) in self.working.overflowing(object) {
+            let what = format!("has more than {most} keys in index `{index}`, and so none");
+            let object = (&*namespace, &*name);
+            self.overflows.push(Error::of_object(Reason::TooManyKeys, object, &what, None));
+            self.meter.failed(Reason::TooManyKeys.as_str());
+        }
+    }
+
+    /// Returns the objects that came since this was last asked and have too many keys.
+    pub(crate) fn take_overflows(&mut self) -> Vec<Error> {
+        mem::take(&mut self.overflows)
     }
 
     fn take(&mut self, object: &K) {

@@ -157,6 +157,59 @@ async fn an_object_without_a_key_is_kept_and_counted() {
     assert_eq!(counted(&store), [(2, 0), (2, 0)]);
 }
 
+/// SEMANTICS: B1
+#[tokio::test]
+async fn an_object_with_too_many_keys_is_kept_without_and_named() {
+    let with = |version: u32, count: usize| {
+        let mut config = object("a/x", version);
+        config.data = Some((0..count).map(|key| (key.to_string(), key.to_string())).collect());
+        config
+    };
+    let pairs = IndexBy::paths(["data.*", "data.*"]).unwrap();
+    let by = IndexBy::path("metadata.name").unwrap().and("pairs", pairs);
+    let counted = |store: &kube_weir::Store<ConfigMap>| {
+        let pairs = &store.explain().indexes[1];
+        (pairs.entries, pairs.absent, pairs.overflowing)
+    };
+    let (feed, events) = feed();
+    let mut poller = Poller::new(events.index(by));
+    let store = poller.stream.store();
+    // 100 x 100 combinations are as many as there may be by default.
+    feed.list([with(1, 101)]);
+    for (version, count, wanted) in
+        [(1, 101, (0, 1, 1)), (2, 100, (10_000, 0, 0)), (3, 20_000, (0, 1, 1)), (4, 0, (0, 1, 0))]
+    {
+        if version > 1 {
+            feed.send(Event::Apply(with(version, count)));
+        }
+        let items = poller.drain();
+        assert_eq!(counted(&store), wanted, "{count}");
+        assert_eq!(store.get(["x"]).unwrap().count(), 1, "it is in the other index");
+        let (changes, errors): (Vec<_>, Vec<_>) = items.into_iter().partition(Result::is_ok);
+        assert_eq!((changes.len(), errors.len()), (1, wanted.2), "{count}");
+        for error in errors.into_iter().filter_map(Result::err) {
+            assert!(error.is_too_many_keys() && error.object() == Some(("a", "x")), "{error}");
+            let text = "object a/x has more than 10000 keys in index `pairs`, and so none";
+            assert_eq!(error.to_string(), text);
+        }
+        let Some(Ok(change)) = changes.last() else { panic!() };
+        let touched = change.batch().map(|batch| batch.touched("pairs").unwrap().len());
+        // Those of the version before that are gone, and those that came.
+        assert_eq!(touched, [None, Some(10_000), Some(10_000), Some(0)][version as usize - 1]);
+    }
+    assert!(store.explain().last_error.is_none());
+}
+
+/// An index by a closure takes no more than is kept of what never ends.
+///
+/// SEMANTICS: B1
+#[test]
+fn keys_without_end_are_too_many() {
+    let by = IndexBy::with(|_: &ConfigMap| (0_u64..).map(|key| [key.to_string()]));
+    let snapshot = Snapshot::from_objects(by, [object("a/x", 1)]).unwrap();
+    assert_eq!((snapshot.len(), snapshot.get([""; 0]).unwrap().count()), (1, 0));
+}
+
 /// SEMANTICS: I8
 #[tokio::test]
 async fn a_snapshot_never_changes() {
