@@ -162,7 +162,8 @@ impl<K> IndexBy<K> {
         I: IntoIterator<Item = [S; N]>,
         S: AsRef<str>,
     {
-        let keys = move |object: &K, most| keys(object).into_iter().take(most).map(Key::new).collect();
+        let keys =
+            move |object: &K, most| keys(object).into_iter().take(most).map(Key::new).collect();
         Index::new(N, Keys::With(Arc::new(keys))).into()
     }
 
@@ -219,7 +220,7 @@ impl<K> IndexBy<K> {
     /// assert_eq!(changes.next().await.unwrap()?.snapshot().len(), 1);
     /// let error = changes.next().await.unwrap().unwrap_err();
     /// assert!(error.is_too_many_keys() && error.object() == Some(("", "web")));
-    /// assert_eq!(store.get(["80"])?.count(), 0);
+    /// assert_eq!(store.snapshot().get(["80"])?.count(), 0);
     /// # Ok(()) }
     /// ```
     #[must_use]

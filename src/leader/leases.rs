@@ -2,20 +2,21 @@
 
 use futures::stream::{self, BoxStream, StreamExt};
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::{Api, Client, api::PostParams};
+use kube::{Api, Client};
 use tokio::time::{Instant, timeout_at};
 
-use super::election::LeaseRef;
+use super::{election::LeaseRef, record::says_the_same};
 use crate::{
-    error::{Error, Reason, from_client},
+    error::{Error, Reason},
     event::WatchEvent,
-    source::watch,
+    source::{Exchange, Gvr, watch},
 };
 
 /// The Lease that is competed for.
 pub(super) struct Leases {
-    api: Api<Lease>,
-    name: String,
+    client: Client,
+    exchange: Exchange,
+    lease: LeaseRef,
 }
 
 /// Why a write was not done.
@@ -28,50 +29,77 @@ pub(super) enum Refused {
 
 impl Leases {
     pub(super) fn new(client: Client, lease: LeaseRef) -> Self {
-        Self { api: Api::namespaced(client, &lease.namespace), name: lease.name }
+        let resource = Gvr::known("coordination.k8s.io", "v1", "leases");
+        let exchange = Exchange::new(client.clone(), resource, "v1", &lease.namespace);
+        Self { client, exchange, lease }
     }
 
     /// What happens to the Lease, for ever.
     pub(super) fn news(&self) -> BoxStream<'static, Result<WatchEvent<Lease>, Error>> {
-        watch(self.api.clone()).only(&self.name).chain(stream::pending()).boxed()
+        let api = Api::namespaced(self.client.clone(), &self.lease.namespace);
+        watch(api).only(self.name()).chain(stream::pending()).boxed()
     }
 
     pub(super) async fn get(&self, until: Instant) -> Result<Option<Lease>, Error> {
-        let answer = timeout_at(until, self.api.get_opt(&self.name)).await;
-        let answer = answer.map_err(|_| self.overdue("get"))?;
-        answer.map_err(|cause| from_client(&self.what("get"), cause))
+        let what = self.what("get");
+        let answer = self.in_time(until, &what, self.exchange.get(&what, self.name())).await;
+        match answer {
+            Ok(lease) if self.is_own(&lease) => Ok(Some(lease)),
+            Ok(_) => Err(another(&what)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Replaces the Lease if it still has the resourceVersion that is given with it; without one
-    /// creates it if there is none.
+    /// creates it if there is none. It is done only if the answer says so: it must be this Lease, and
+    /// hold what was written about the holder.
     pub(super) async fn write(&self, lease: &Lease, until: Instant) -> Result<Lease, Refused> {
-        let params = PostParams::default();
-        let (verb, answer) = if lease.metadata.resource_version.is_some() {
-            ("update", timeout_at(until, self.api.replace(&self.name, &params, lease)).await)
+        let is_update = lease.metadata.resource_version.is_some();
+        let what = self.what(if is_update { "update" } else { "create" });
+        let answer = if is_update {
+            let asked = self.exchange.replace(&what, self.name(), lease);
+            self.in_time(until, &what, asked).await
         } else {
-            ("create", timeout_at(until, self.api.create(&params, lease)).await)
+            self.in_time(until, &what, self.exchange.create(&what, lease)).await
         };
         match answer {
-            Ok(Ok(lease)) => Ok(lease),
-            Ok(Err(kube::Error::Api(status)))
-                if status.code == 409 || (status.code == 404 && verb == "update") =>
-            {
-                Err(Refused::Outdated)
-            }
-            Ok(Err(cause)) => Err(Refused::Failed(from_client(&self.what(verb), cause))),
-            Err(_) => Err(Refused::Failed(self.overdue(verb))),
+            Ok(written) if self.is_own(&written) && says_the_same(&written, lease) => Ok(written),
+            Ok(_) => Err(Refused::Failed(another(&what))),
+            Err(error) => Err(match error.status() {
+                Some(409) => Refused::Outdated,
+                Some(404) if is_update => Refused::Outdated,
+                _ => Refused::Failed(error),
+            }),
         }
     }
 
     pub(super) fn name(&self) -> &str {
-        &self.name
+        &self.lease.name
+    }
+
+    fn is_own(&self, lease: &Lease) -> bool {
+        let metadata = &lease.metadata;
+        metadata.name.as_ref() == Some(&self.lease.name)
+            && metadata.namespace.as_ref() == Some(&self.lease.namespace)
+            && metadata.resource_version.is_some()
+    }
+
+    async fn in_time(
+        &self,
+        until: Instant,
+        what: &str,
+        answer: impl Future<Output = Result<Lease, Error>>,
+    ) -> Result<Lease, Error> {
+        let overdue = |_| Error::new(Reason::Timeout, format!("{what}: no answer in time"));
+        timeout_at(until, answer).await.map_err(overdue)?
     }
 
     fn what(&self, verb: &str) -> String {
-        format!("{verb} lease {}", self.name)
+        format!("{verb} lease {}", self.name())
     }
+}
 
-    fn overdue(&self, verb: &str) -> Error {
-        Error::new(Reason::Timeout, format!("{}: no answer in time", self.what(verb)))
-    }
+fn another(what: &str) -> Error {
+    Error::new(Reason::Connection, format!("{what}: the answer is not about what was asked"))
 }

@@ -75,6 +75,16 @@ fn rewrite(known: Option<&Lease>, name: &str, change: impl FnOnce(&mut LeaseSpec
     lease
 }
 
+/// Returns whether both say the same about the holder.
+pub(super) fn says_the_same(one: &Lease, other: &Lease) -> bool {
+    let about = |lease: &Lease| {
+        let spec = lease.spec.as_ref();
+        let acquired = spec.and_then(|spec| spec.acquire_time.clone());
+        (holder(lease).map(str::to_owned), acquired, spec.and_then(number))
+    };
+    about(one) == about(other)
+}
+
 /// Whom the Lease names, if anybody.
 pub(super) fn holder(lease: &Lease) -> Option<&str> {
     lease.spec.as_ref()?.holder_identity.as_deref().filter(|holder| !holder.is_empty())

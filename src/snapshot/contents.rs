@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     document::ObjectMetaRef,
+    error::{Error, Reason},
     event::Context,
     index::{Bytes, Equal, ExplainIndex, Index, IndexBy},
     namespaced_name::identity,
@@ -214,15 +215,17 @@ impl<K: Lookup> Contents<K> {
         self.sorted.entries.iter().any(|own| own.overflowing > 0)
     }
 
-    /// Returns the indexes in which an object has more keys than it may have, with how many it may
-    /// have.
-    pub(crate) fn overflowing(&self, object: &K) -> impl Iterator<Item = (&str, usize)> {
+    /// Returns an error for each index in which an object has more keys than it may have.
+    pub(crate) fn overflowing(&self, object: &K) -> impl Iterator<Item = Error> {
         let (namespace, name) = identity(object);
         let slot = self.slot(self.seed.hash(&namespace, &name), &namespace, &name);
         let Sorted { indexes, entries, .. } = &*self.sorted;
         let own = indexes.iter().zip(entries);
         let own = own.filter(move |(_, own)| slot.is_some_and(|slot| own.overflows(slot)));
-        own.map(|((name, index), _)| (&**name, index.most))
+        own.map(move |((index, Index { most, .. }), _)| {
+            let what = format!("has more than {most} keys in index `{index}`, and so none");
+            Error::of_object(Reason::TooManyKeys, (&namespace, &name), &what, None)
+        })
     }
 
     /// The stored object, if it is the same version of the same object.

@@ -71,7 +71,7 @@ fn check(contents: &Contents<ConfigMap>, model: &Model, ids: u16) {
     let numbers = || model.values().map(|object| number(object));
     assert_eq!(many.overflowing, numbers().filter(|number| *number > 2).count());
     assert_eq!(many.absent, numbers().filter(|number| *number == 0 || *number > 2).count());
-    assert_eq!(many.entries, numbers().filter(|number| *number <= 2).sum());
+    assert_eq!(many.entries, numbers().filter(|number| *number <= 2).sum::<usize>());
     for object in model.values() {
         let names: Vec<_> = contents.overflowing(object).collect();
         assert_eq!(names.is_empty(), number(object) <= 2, "{names:?}");

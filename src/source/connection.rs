@@ -10,6 +10,7 @@ use super::{
     history,
     incoming::Incoming,
     list::Open,
+    page::Expected,
     query::Query,
     read::Read,
     request::Verb,
@@ -29,6 +30,8 @@ use crate::{
 pub(super) struct Connection<'w, K> {
     query: &'w Query<K>,
     target: &'w Target,
+    resolved: &'w Resolved,
+    expected: Expected,
     resume: &'w mut Resume,
     body: Incoming,
     span: Span,
@@ -62,6 +65,7 @@ impl<'w, K: Lookup> Connection<'w, K> {
     pub(super) fn new(
         query: &'w Query<K>,
         target: &'w Target,
+        resolved: &'w Resolved,
         resume: &'w mut Resume,
         open: Open,
         history: u64,
@@ -71,16 +75,24 @@ impl<'w, K: Lookup> Connection<'w, K> {
         query.watches(target, &resume.version);
         let end = Query::<K>::end_of_watch(span.begun, span.timeout);
         let proof = resume.fails().then(|| span.answered + SUSPECT);
-        let owes_bookmark = false;
-        Self { query, target, resume, body, span, history, end, proof, owes_bookmark, held }
+        Self {
+            query,
+            target,
+            resolved,
+            expected: query.expected(resolved),
+            resume,
+            body,
+            span,
+            history,
+            end,
+            proof,
+            owes_bookmark: false,
+            held,
+        }
     }
 
     /// Asks whether the server has lost its history, where that may be.
-    pub(super) async fn check_history(
-        &mut self,
-        must_compare: bool,
-        resolved: &Resolved,
-    ) -> Option<Failure> {
+    pub(super) async fn check_history(&mut self, must_compare: bool) -> Option<Failure> {
         if !must_compare {
             return None;
         }
@@ -89,7 +101,7 @@ impl<'w, K: Lookup> Connection<'w, K> {
             self.resume.stays_unproven();
             return None;
         }
-        let (query, target) = (self.query, self.target);
+        let (query, target, resolved) = (self.query, self.target, self.resolved);
         let verdict =
             history::compare(query, target, resolved, &self.resume.version, &self.resume.seen)
                 .await;
@@ -139,7 +151,7 @@ impl<'w, K: Lookup> Connection<'w, K> {
                 }
                 Err(error) => return Step::Over(Some(Failure::Interrupted(error))),
             };
-            let item = match self.query.read(line, false, self.target) {
+            let item = match self.query.read(line, false, self.target, &self.expected) {
                 Read::Event(event, at) => {
                     if let WatchEvent::Deleted(object) = &event {
                         let (namespace, name) = identity(object);

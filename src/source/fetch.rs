@@ -95,12 +95,14 @@ impl<K: Lookup> Fetcher<K> {
         loop {
             let mut page = query.page(&target, &resolved, Part::Page(next.as_deref())).await?;
             let read = |bytes: &[u8], types: &_| {
-                query.item(bytes, types).map(|(item, end)| ((item, end), end))
+                query.item(bytes, types, &target).map(|(item, end)| ((item, end), end))
             };
             while let Some((item, bytes)) = page.item(read).await? {
                 left = left.saturating_sub(1);
-                if let Item::Object(object) = item {
-                    found(Fetched { object: Arc::new(object), bytes });
+                match item {
+                    Item::Object(object) => found(Fetched { object: Arc::new(object), bytes }),
+                    Item::Foreign => return Err(query.foreign(&target)),
+                    Item::Known { .. } | Item::LeftOut | Item::Undecodable(_) => {}
                 }
             }
             next = page.next().filter(|_| left > 0);

@@ -107,14 +107,16 @@ fn read(frames: Vec<Bytes>) -> Option<Told> {
             let expected = Expected { is_versioned: true, ..Expected::default() };
             let incoming = Incoming::new("list".into(), answer.into_body());
             let mut page = Page::new(incoming, ANSWER, expected);
-            let mut items = Vec::new();
+            let (mut items, cluster) = (Vec::new(), Target::cluster());
             while let Some(item) =
-                page.item(|bytes, types| world.query.item(bytes, types)).await.ok()?
+                page.item(|bytes, types| world.query.item(bytes, types, &cluster)).await.ok()?
             {
                 items.push(match item {
                     Item::Object(object) => Some(object.to_value()),
                     Item::Undecodable(_) => None,
-                    Item::Known { .. } | Item::LeftOut => panic!("nothing is known, nor left out"),
+                    Item::Known { .. } | Item::LeftOut | Item::Foreign => {
+                        panic!("nothing is known, nor left out, and all are asked for")
+                    }
                 });
             }
             Some((items, page.version(), page.next()))
@@ -129,8 +131,9 @@ pub fn line(data: &[u8]) {
     if line.contains(&b'\n') {
         return;
     }
-    let read =
-        WORLD.with_borrow(|world| world.query.read(line, choice % 2 == 0, &Target::cluster()));
+    let read = WORLD.with_borrow(|world| {
+        world.query.read(line, choice % 2 == 0, &Target::cluster(), &Expected::default())
+    });
     // In what it ignores, `serde_json` takes bytes that are not UTF-8.
     let text = str::from_utf8(line).ok();
     let said = text.and_then(|text| serde_json::from_str::<Line<'_>>(text).ok());

@@ -191,7 +191,7 @@ async fn ask<K: Lookup>(
     let mut is_foreign = false;
     loop {
         let read = |bytes: &[u8], types: &_| {
-            let (item, end) = query.item(bytes, types)?;
+            let (item, end) = query.item(bytes, types, &place)?;
             Ok((Found::new(&bytes[..end], !matches!(item, Item::Undecodable(_))), end))
         };
         match page.item(read).await {

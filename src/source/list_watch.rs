@@ -141,8 +141,8 @@ where
                         Ok(open) => {
                             let must_compare = resume.opens();
                             let mut connection =
-                                Connection::new(&query, &target, &mut resume, open, history, &mut held);
-                            match connection.check_history(must_compare, &resolved).await {
+                                Connection::new(&query, &target, &resolved, &mut resume, open, history, &mut held);
+                            match connection.check_history(must_compare).await {
                                 Some(lost) => Some(lost),
                                 None => loop {
                                     match connection.step().await {

@@ -3,6 +3,7 @@
 mod backoff;
 mod collections;
 mod connection;
+mod exchange;
 mod fetch;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
@@ -37,6 +38,7 @@ pub use self::{
 };
 pub(crate) use self::{
     backoff::Tries,
+    exchange::Exchange,
     fetch::{Fetched, Fetcher},
     namespace::own as own_namespace,
     query::{Stored, Witness},

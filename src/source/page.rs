@@ -57,7 +57,7 @@ pub(super) struct Custom {
 
 impl Expected {
     /// Returns whether objects of this kind are those that were asked for.
-    fn is_of(&self, kind: &str) -> bool {
+    pub(super) fn is_of(&self, kind: &str) -> bool {
         self.kind.as_ref().is_none_or(|expected| kind == expected)
             || self.metadata_only && kind == "PartialObjectMetadata"
     }

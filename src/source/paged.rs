@@ -20,7 +20,6 @@ use crate::{
     document::ObjectMetaRef,
     error::{Error, Reason},
     event::WatchEvent,
-    namespaced_name::owned_identity,
 };
 
 /// How many pages in a row may be empty. A selector may leave one empty, but not all of them.
@@ -49,7 +48,7 @@ where
             let failure = match query.page(&target, &resolved, Part::Page(next.as_deref())).await {
                 Ok(mut page) => loop {
                     let read = |bytes: &[u8], types: &_| {
-                        let (item, end) = query.item(bytes, types)?;
+                        let (item, end) = query.item(bytes, types, &target)?;
                         let identity = (!is_new).then(|| identity_of(&item, &bytes[..end]));
                         Ok(((item, identity.flatten()), end))
                     };
@@ -72,6 +71,10 @@ where
                                 }
                                 Item::Undecodable(error) => yield Listing::Failed(error),
                                 Item::LeftOut => {}
+                                Item::Foreign => {
+                                    yield Listing::Broken(query.foreign(&target));
+                                    return;
+                                }
                             }
                         }
                         Ok(None) => {
@@ -120,6 +123,14 @@ where
     }
 }
 
+impl<K> Query<K> {
+    /// Returns the error of a list that has an object which was not asked for.
+    pub(super) fn foreign(&self, target: &Target) -> Error {
+        let why = "the list has an object that was not asked for";
+        self.error(Verb::List, target, Reason::Connection, why)
+    }
+}
+
 fn repeats<K>(query: &Query<K>, target: &Target) -> Error {
     let why = "the server sends the same pages again and again";
     query.error(Verb::List, target, Reason::Other, why)
@@ -127,17 +138,12 @@ fn repeats<K>(query: &Query<K>, target: &Target) -> Error {
 
 /// Returns the identity of an item, if it has one.
 fn identity_of<K: Lookup>(item: &Item<K>, bytes: &[u8]) -> Option<(String, String)> {
-    let owned = |namespace: &str, name: &str| (namespace.to_owned(), name.to_owned());
-    match item {
-        Item::Object(object) => Some(owned_identity(object)),
-        Item::Known { namespace, name } => Some(owned(namespace, name)),
-        Item::Undecodable(error) => error.object().map(|(namespace, name)| owned(namespace, name)),
-        Item::LeftOut => {
-            let json = String::from_utf8_lossy(bytes);
-            let meta = ObjectMetaRef::of(&json).ok()?;
-            Some(owned(meta.namespace.unwrap_or_default(), meta.name))
-        }
+    if let Item::LeftOut = item {
+        let json = String::from_utf8_lossy(bytes);
+        let meta = ObjectMetaRef::of(&json).ok()?;
+        return Some((meta.namespace.unwrap_or_default().to_owned(), meta.name.to_owned()));
     }
+    item.identity().map(|(namespace, name)| (namespace.into_owned(), name.into_owned()))
 }
 
 /// The pages so far, to notice a server that sends the same ones for ever.

@@ -71,6 +71,8 @@ pub(super) struct Query<K> {
     pub(super) namespaces: Namespaces,
     pub(super) labels: Option<LabelSelector>,
     pub(super) field_selector: Option<FieldSelector>,
+    /// The one object that is watched, if it is one.
+    pub(super) name: Option<Arc<str>>,
     pub(super) filter: FieldFilter,
     pub(super) matching: Vec<FieldSelector>,
     pub(super) page_size: u32,
@@ -107,6 +109,7 @@ impl<K> Query<K> {
             namespaces: Namespaces::cluster(),
             labels: None,
             field_selector: None,
+            name: None,
             filter: FieldFilter::default(),
             matching: Vec::new(),
             page_size: 500,
@@ -133,6 +136,7 @@ impl<K> Query<K> {
             namespaces: self.namespaces,
             labels: self.labels,
             field_selector: self.field_selector,
+            name: self.name,
             filter: self.filter,
             matching: self.matching,
             page_size: self.page_size,
@@ -214,8 +218,14 @@ impl<K> Query<K> {
         let asked = self.asked(Verb::List, target);
         let opening = Box::pin(self.endpoint.open(asked, request, self.list_patience));
         let incoming = self.within_budget(opening).await?;
+        let expected = self.expected(resolved);
+        Ok(Page::new(incoming, self.list_patience, expected))
+    }
+
+    /// Returns what the answers are checked against.
+    pub(super) fn expected(&self, resolved: &Resolved) -> Expected {
         let resource = &self.endpoint.resource;
-        let expected = Expected {
+        Expected {
             kind: resolved.kind.clone(),
             custom: resource.is_custom().then(|| Custom {
                 api_version: resource.api_version(&resolved.version),
@@ -223,8 +233,12 @@ impl<K> Query<K> {
             }),
             metadata_only: self.endpoint.metadata_only,
             is_versioned: self.poll.is_none(),
-        };
-        Ok(Page::new(incoming, self.list_patience, expected))
+        }
+    }
+
+    /// Returns whether the answer about a collection may be about this object.
+    pub(super) fn asks_for(&self, target: &Target, namespace: &str, name: &str) -> bool {
+        target.collection.has(namespace) && self.name.as_deref().is_none_or(|own| own == name)
     }
 
     /// Lets few lists begin at once. One that is not answered within a second makes room for others.
@@ -296,6 +310,7 @@ impl<K> Clone for Query<K> {
             namespaces: self.namespaces.clone(),
             labels: self.labels.clone(),
             field_selector: self.field_selector.clone(),
+            name: self.name.clone(),
             filter: self.filter.clone(),
             matching: self.matching.clone(),
             stored: self.stored.clone(),

@@ -6,6 +6,7 @@ use kube::runtime::reflector::Lookup;
 use serde::{Deserialize, de};
 
 use super::{
+    page::Expected,
     query::{Query, Stored},
     request::Verb,
     status::Status,
@@ -17,6 +18,7 @@ use crate::{
     event::WatchEvent,
     filter::FieldFilter,
     json::{Cursor, Fault, Malformed, Scanner},
+    namespaced_name::identity,
 };
 
 /// The types of events about objects.
@@ -68,6 +70,8 @@ pub(super) enum Item<K> {
     /// It is not selected.
     LeftOut,
     Undecodable(Error),
+    /// It is not one that was asked for.
+    Foreign,
 }
 
 /// A line of a watch.
@@ -86,10 +90,79 @@ pub(super) enum Read<K> {
     Failed(Error),
 }
 
-impl<K> Query<K> {
+impl<K: Lookup> Item<K> {
+    /// Returns the namespace and name of the object, if it has them.
+    pub(super) fn identity(&self) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
+        match self {
+            Self::Object(object) => Some(identity(object)),
+            Self::Known { namespace, name } => Some((namespace.into(), name.into())),
+            Self::Undecodable(error) => {
+                error.object().map(|(namespace, name)| (namespace.into(), name.into()))
+            }
+            Self::LeftOut | Self::Foreign => None,
+        }
+    }
+}
+
+impl<K: Lookup> Read<K> {
+    /// Returns the namespace and name of the object that it is about, if it is about one.
+    fn identity(&self) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
+        match self {
+            Self::Event(event, _) => match event {
+                WatchEvent::Listed(object)
+                | WatchEvent::Applied(object)
+                | WatchEvent::Deleted(object) => Some(identity(object)),
+                _ => None,
+            },
+            Self::Known { namespace, name } | Self::Gone { namespace, name, .. } => {
+                Some((namespace.into(), name.into()))
+            }
+            Self::Undecodable { error, .. } => {
+                error.object().map(|(namespace, name)| (namespace.into(), name.into()))
+            }
+            Self::Bookmark { .. } | Self::Failed(_) => None,
+        }
+    }
+}
+
+impl<K: Lookup> Query<K> {
     /// Understands the item at the start of the bytes, with the types of all items, and returns
     /// where it ends.
-    pub(super) fn item(&self, bytes: &[u8], types: &Types) -> Result<(Item<K>, usize), Fault> {
+    pub(super) fn item(
+        &self,
+        bytes: &[u8],
+        types: &Types,
+        target: &Target,
+    ) -> Result<(Item<K>, usize), Fault> {
+        let (item, end) = self.any_item(bytes, types)?;
+        let is_foreign = item
+            .identity()
+            .is_some_and(|(namespace, name)| !self.asks_for(target, &namespace, &name));
+        Ok((if is_foreign { Item::Foreign } else { item }, end))
+    }
+
+    /// Understands one line of a watch, or, where `listing`, of a streaming list.
+    pub(super) fn read(
+        &self,
+        line: &[u8],
+        listing: bool,
+        target: &Target,
+        expected: &Expected,
+    ) -> Read<K> {
+        let first = self.read_first(line, listing, expected);
+        let read = first.unwrap_or_else(|| self.read_any(line, listing, target, expected));
+        match read.identity() {
+            Some((namespace, name)) if !self.asks_for(target, &namespace, &name) => {
+                let why = "an event is about an object that was not asked for";
+                Read::Failed(self.error(Verb::Watch, target, Reason::Connection, why))
+            }
+            _ => read,
+        }
+    }
+}
+
+impl<K> Query<K> {
+    fn any_item(&self, bytes: &[u8], types: &Types) -> Result<(Item<K>, usize), Fault> {
         let enough = bytes.len() >= self.decode.enough;
         match enough.then(|| self.first(bytes, Some(types), true)).flatten() {
             Some(Ok((object, end))) => return Ok((Item::Object(object), end)),
@@ -154,14 +227,10 @@ impl<K> Query<K> {
         })
     }
 
-    /// Understands one line of a watch, or, where `listing`, of a streaming list.
-    pub(super) fn read(&self, line: &[u8], listing: bool, target: &Target) -> Read<K>
+    fn read_any(&self, line: &[u8], listing: bool, target: &Target, expected: &Expected) -> Read<K>
     where
         K: Lookup,
     {
-        if let Some(read) = self.read_first(line, listing) {
-            return read;
-        }
         let failed = |why| Read::Failed(self.error(Verb::Watch, target, Reason::Connection, why));
         let line = text(line);
         let Ok((kind, json)) = split(&line) else { return failed("an event is not valid JSON") };
@@ -179,6 +248,9 @@ impl<K> Query<K> {
             "ERROR" => {
                 let what = self.asked(Verb::Watch, target).what;
                 Read::Failed(Status::read(json.as_bytes()).into_error(&what, None))
+            }
+            ADDED | MODIFIED | DELETED if !may_be_of(json.as_bytes(), expected) => {
+                failed("an event is about an object of another kind")
             }
             kind @ (ADDED | MODIFIED | DELETED) => {
                 let is_utf8 = matches!(line, Cow::Borrowed(_));
@@ -228,7 +300,7 @@ impl<K> Query<K> {
 
     /// Understands a line in one pass, if it is as the API server writes them. What is wrong with
     /// any other is for the longer way to find out.
-    fn read_first(&self, line: &[u8], listing: bool) -> Option<Read<K>>
+    fn read_first(&self, line: &[u8], listing: bool, expected: &Expected) -> Option<Read<K>>
     where
         K: Lookup,
     {
@@ -236,10 +308,48 @@ impl<K> Query<K> {
         let (kind, object) = line.split_at_checked(memchr::memchr(b'"', line)?)?;
         let object = object.strip_prefix(br#"","object":"#)?;
         let kind = str::from_utf8(kind).ok().filter(|kind| is_about_object(kind))?;
+        if !may_be_of(object, expected) {
+            return None;
+        }
         let (found, end) = self.first(object, None, listing)?.ok()?;
         let whole = object[end..].trim_ascii_end() == b"}";
         whole.then(|| event(kind, found, listing).ok()).flatten()
     }
+}
+
+/// Returns whether the object at the start of the bytes is of the kind that was asked for, as far as it
+/// says so before its metadata. The API server does.
+fn may_be_of(object: &[u8], expected: &Expected) -> bool {
+    if expected.kind.is_none() {
+        return true;
+    }
+    kind_of(object).ok().flatten().is_none_or(|kind| expected.is_of(&kind))
+}
+
+/// Returns the kind of the object at the start of the bytes, if it is its first or second field.
+fn kind_of(object: &[u8]) -> Result<Option<Cow<'_, str>>, Fault> {
+    let mut scanner = Scanner::new(object, 0);
+    scanner.space();
+    scanner.eat(b'{')?;
+    for _ in 0..2 {
+        scanner.space();
+        let name = scanner.string()?;
+        let name = scanner.unescape(name)?;
+        scanner.space();
+        scanner.eat(b':')?;
+        scanner.space();
+        if name == "kind" {
+            let kind = scanner.string()?;
+            return scanner.unescape(kind).map(Some);
+        }
+        if name != "apiVersion" {
+            break;
+        }
+        scanner.skip_value()?;
+        scanner.space();
+        scanner.eat(b',')?;
+    }
+    Ok(None)
 }
 
 const NO_VERSION: &str = "an event has no resourceVersion";
@@ -329,7 +439,7 @@ mod tests {
         let read = |kind: &str| {
             let object = r#"{"metadata":{"name":"n","resourceVersion":"1"}}"#;
             let line = format!(r#"{{"type":"{kind}","object":{object}}}"#);
-            match query.read(line.as_bytes(), false, &Target::cluster()) {
+            match query.read(line.as_bytes(), false, &Target::cluster(), &Expected::default()) {
                 Read::Event(WatchEvent::Applied(_), _) => "there",
                 Read::Event(WatchEvent::Deleted(_), _) => "gone",
                 Read::Failed(_) => "failed",
@@ -359,7 +469,7 @@ mod tests {
                 r#"{{"type":"{kind}","object":{{"metadata":{{"name":"n","resourceVersion":"7"}},"spec":"#
             );
             let line = [head.as_bytes(), spec, b"}}\n"].concat();
-            match query.read(&line, false, &Target::cluster()) {
+            match query.read(&line, false, &Target::cluster(), &Expected::default()) {
                 Read::Undecodable { error, version } => {
                     assert_eq!(error.object(), Some(("", "n")));
                     format!("undecodable at {version}")
@@ -377,11 +487,56 @@ mod tests {
         assert_eq!(read("MODIFIED", deep(100).as_bytes()), "decoded");
     }
 
+    /// SEMANTICS: B6
+    #[tokio::test]
+    async fn an_event_about_another_object_is_no_news() {
+        let mut query = query();
+        query.name = Some("n".into());
+        let target = Target::of_objects_in("a");
+        let expected = Expected { kind: Some("Thing".to_owned()), ..Expected::default() };
+        let read = |types: &str, namespace: &str, name: &str| {
+            let object = format!(
+                r#"{{{types}"metadata":{{"namespace":"{namespace}","name":"{name}","resourceVersion":"1"}}}}"#
+            );
+            ["ADDED", "MODIFIED", "DELETED"].map(|kind| {
+                let lines = [
+                    format!(r#"{{"type":"{kind}","object":{object}}}"#),
+                    format!(r#"{{"object":{object},"type":"{kind}"}}"#),
+                ];
+                let all = lines.map(|line| {
+                    matches!(
+                        query.read(line.as_bytes(), false, &target, &expected),
+                        Read::Event(..)
+                    )
+                });
+                assert_eq!(all[0], all[1], "{types} {namespace}/{name}");
+                all[0]
+            })
+        };
+        for types in [
+            r#""kind":"Thing","apiVersion":"v1","#,
+            r#""apiVersion":"v1", "kind" : "Thing","#,
+            r#""apiVersion":"v1","#,
+            "",
+        ] {
+            assert_eq!(read(types, "a", "n"), [true; 3], "{types}");
+            assert_eq!(read(types, "b", "n"), [false; 3], "{types}");
+            assert_eq!(read(types, "a", "m"), [false; 3], "{types}");
+        }
+        for types in
+            [r#""kind":"Other","apiVersion":"v1","#, r#""apiVersion":"v1","k\u0069nd":"Other","#]
+        {
+            assert_eq!(read(types, "a", "n"), [false; 3], "{types}");
+        }
+    }
+
     /// SEMANTICS: W15
     #[tokio::test]
     async fn an_empty_version_is_none() {
         let query = query();
-        let read = |line: &str| query.read(line.as_bytes(), false, &Target::cluster());
+        let read = |line: &str| {
+            query.read(line.as_bytes(), false, &Target::cluster(), &Expected::default())
+        };
         for metadata in ["{}", r#"{"resourceVersion":""}"#, "null"] {
             let line = format!(r#"{{"type":"BOOKMARK","object":{{"metadata":{metadata}}}}}"#);
             assert!(matches!(read(&line), Read::Bookmark { version: None, .. }), "{line}");
@@ -401,7 +556,7 @@ mod tests {
             let line = format!(
                 r#"{{"type":"BOOKMARK","object":{{"metadata":{{"resourceVersion":"7","annotations":{{"k8s.io/initial-events-end":{value}}}}}}}}}"#
             );
-            match query.read(line.as_bytes(), true, &Target::cluster()) {
+            match query.read(line.as_bytes(), true, &Target::cluster(), &Expected::default()) {
                 Read::Bookmark { ends_list, .. } => assert_eq!(ends_list, wanted, "{value}"),
                 _ => panic!("{value}"),
             }

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
-use http_body_util::Empty;
+use http_body_util::Full;
 use kube::{Client, client::Body};
 use tokio::time::{Instant, timeout_at};
 
@@ -49,6 +49,8 @@ pub(super) enum Verb {
     Get,
     List,
     Watch,
+    Create,
+    Update,
     Discover,
 }
 
@@ -58,6 +60,8 @@ impl Verb {
             Self::Get => "get",
             Self::List => "list",
             Self::Watch => "watch",
+            Self::Create => "create",
+            Self::Update => "update",
             Self::Discover => "discover",
         }
     }
@@ -98,13 +102,16 @@ impl Endpoint {
             // kube's client decodes the first only.
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
-        let request = request.map(|_| ());
+        if !request.body().is_empty() {
+            let json = HeaderValue::from_static("application/json");
+            request.headers_mut().insert(header::CONTENT_TYPE, json);
+        }
         let until = after(Instant::now(), patience);
         let mut measured = self.requests.begin(verb.as_str());
         // A request is rare, and its future is large.
         let response = Box::pin(async {
-            let body = unrepeatable().await;
-            self.client.send(request.map(|()| body)).await
+            let (head, body) = request.into_parts();
+            self.client.send(Request::from_parts(head, unrepeatable(body).await)).await
         });
         let response = in_time(&what, until, response)
             .await
@@ -126,23 +133,23 @@ impl Endpoint {
     }
 }
 
-/// Returns an empty body that cannot be cloned.
+/// Returns a body that cannot be cloned.
 ///
 /// A client as `Client::try_default` makes it answers 429, 503 and 504 itself, by up to 15 requests
 /// more, and so hides outages from the watch, which has a backoff of its own. That layer repeats only
 /// requests whose body can be cloned, and the body of an answer can't be.
-async fn unrepeatable() -> Body {
-    let local = Client::new(Nothing, "default");
+async fn unrepeatable(bytes: Vec<u8>) -> Body {
+    let local = Client::new(Local(bytes.into()), "default");
     let answer = local.send(Request::new(Body::empty())).await;
     answer.map_or_else(|_| Body::empty(), Response::into_body)
 }
 
-/// A service that answers with an empty body.
-#[derive(Clone, Copy)]
-struct Nothing;
+/// A service that answers with a body.
+#[derive(Clone)]
+struct Local(Bytes);
 
-impl tower_service::Service<Request<Body>> for Nothing {
-    type Response = Response<Empty<Bytes>>;
+impl tower_service::Service<Request<Body>> for Local {
+    type Response = Response<Full<Bytes>>;
     type Error = Infallible;
     type Future = Ready<Result<Self::Response, Infallible>>;
 
@@ -151,7 +158,7 @@ impl tower_service::Service<Request<Body>> for Nothing {
     }
 
     fn call(&mut self, _: Request<Body>) -> Self::Future {
-        ready(Ok(Response::new(Empty::new())))
+        ready(Ok(Response::new(Full::new(self.0.clone()))))
     }
 }
 
@@ -212,9 +219,12 @@ mod tests {
 
     /// SEMANTICS: W17
     #[tokio::test]
-    async fn a_request_is_empty_and_can_not_be_repeated() {
-        let body = unrepeatable().await;
-        assert!(body.try_clone().is_none());
-        assert!(http_body::Body::is_end_stream(&body), "so no chunk is announced");
+    async fn a_request_can_not_be_repeated() {
+        for bytes in [&b""[..], b"{}"] {
+            let body = unrepeatable(bytes.to_vec()).await;
+            assert!(body.try_clone().is_none());
+            let length = http_body::Body::size_hint(&body).exact();
+            assert_eq!(length, u64::try_from(bytes.len()).ok(), "so no chunk is announced");
+        }
     }
 }

@@ -32,6 +32,7 @@ where
     stream! {
         let begun = Instant::now();
         let mut objects = 0_usize;
+        let expected = query.expected(&resolved);
         query.list_begins(&target, true);
         let timeout = query.next_timeout();
         let mut body = match query.watch(&target, &resolved, "", timeout, true).await {
@@ -81,7 +82,7 @@ where
                     return;
                 }
             };
-            match query.read(line, true, &target) {
+            match query.read(line, true, &target, &expected) {
                 Read::Event(event, _) => {
                     objects += 1;
                     yield Listing::Event(event);

@@ -515,7 +515,9 @@ impl<K> Watch<K> {
 
     /// Returns the watch of the objects of this name only, selected by the API server.
     pub(crate) fn only(self, name: &str) -> Self {
-        self.selecting(&FieldSelector::of_name(name))
+        let mut only = self.selecting(&FieldSelector::of_name(name));
+        only.query.name = Some(name.into());
+        only
     }
 
     /// Returns the watch of the same objects, of each of which it keeps only what tells which one it is,

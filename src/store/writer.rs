@@ -580,8 +580,11 @@ impl<K: Lookup> Writer<K> {
         let mut suspects = BTreeSet::new();
         if self.working.is_empty() {
             self.changes += objects.len();
-            self.working.load(objects.clone());
-            objects.iter().for_each(|object| self.check_keys(object));
+            self.working.load(objects);
+            if self.working.overflows() {
+                let all = self.working.iter();
+                self.overflows.extend(all.flat_map(|object| self.working.overflowing(object)));
+            }
         } else {
             let (come, mut gone) = self.working.until(namespace.as_deref(), &objects);
             for object in come {
@@ -684,21 +687,18 @@ impl<K: Lookup> Writer<K> {
 
     /// Takes note of the indexes in which an object has more keys than it may have.
     fn check_keys(&mut self, object: &K) {
-        if !self.working.overflows() {
-            return;
-        }
-        let (namespace, name) = identity(object);
-        for (index, most) in self.working.overflowing(object) {
-            let what = format!("has more than {most} keys in index `{index}`, and so none");
-            let object = (&*namespace, &*name);
-            self.overflows.push(Error::of_object(Reason::TooManyKeys, object, &what, None));
-            self.meter.failed(Reason::TooManyKeys.as_str());
+        if self.working.overflows() {
+            self.overflows.extend(self.working.overflowing(object));
         }
     }
 
     /// Returns the objects that came since this was last asked and have too many keys.
     pub(crate) fn take_overflows(&mut self) -> Vec<Error> {
-        mem::take(&mut self.overflows)
+        let overflows = mem::take(&mut self.overflows);
+        for error in &overflows {
+            self.meter.failed(error.reason());
+        }
+        overflows
     }
 
     fn take(&mut self, object: &K) {

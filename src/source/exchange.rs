@@ -1,0 +1,81 @@
+//! Requests about one object, whose answers are read with a bound.
+
+use kube::{
+    Client,
+    api::{GetParams, PostParams},
+    core::request::{self, Request},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::Instant;
+
+use super::{
+    Gvr,
+    request::{ANSWER, Asked, Endpoint, Verb},
+};
+use crate::{
+    clock::after,
+    error::{Error, Reason},
+};
+
+/// No object is longer that is read or written whole: etcd takes 1.5 MiB by default.
+const LONGEST: usize = 4 << 20;
+
+/// One namespace of a resource, of which single objects are read and written.
+pub(crate) struct Exchange {
+    endpoint: Endpoint,
+    url: String,
+}
+
+impl Exchange {
+    /// Returns the objects of a resource in a version and a namespace.
+    pub(crate) fn new(client: Client, resource: Gvr, version: &str, namespace: &str) -> Self {
+        let url = resource.url(version, Some(namespace));
+        Self { endpoint: Endpoint::new(client, resource), url }
+    }
+
+    /// Reads an object. Errors begin with `what`, here and below.
+    pub(crate) async fn get<T>(&self, what: &str, name: &str) -> Result<T, Error>
+    where
+        T: DeserializeOwned,
+    {
+        let request = Request::new(&*self.url).get(name, &GetParams::default());
+        self.ask(Verb::Get, what, request).await
+    }
+
+    /// Creates an object, and returns it as the server has it.
+    pub(crate) async fn create<T>(&self, what: &str, object: &T) -> Result<T, Error>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let bytes = bytes(what, object)?;
+        let request = Request::new(&*self.url).create(&PostParams::default(), bytes);
+        self.ask(Verb::Create, what, request).await
+    }
+
+    /// Replaces an object, and returns it as the server has it.
+    pub(crate) async fn replace<T>(&self, what: &str, name: &str, object: &T) -> Result<T, Error>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let bytes = bytes(what, object)?;
+        let request = Request::new(&*self.url).replace(name, &PostParams::default(), bytes);
+        self.ask(Verb::Update, what, request).await
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        verb: Verb,
+        what: &str,
+        request: Result<http::Request<Vec<u8>>, request::Error>,
+    ) -> Result<T, Error> {
+        let asked = Asked { verb, what: what.to_owned() };
+        let mut incoming = self.endpoint.open(asked, request, ANSWER).await?;
+        let bytes = incoming.up_to(LONGEST, after(Instant::now(), ANSWER)).await?;
+        let found = serde_json::from_slice(bytes);
+        found.map_err(|_| incoming.broken("the answer is not such an object"))
+    }
+}
+
+fn bytes<T: Serialize>(what: &str, object: &T) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(object).map_err(|cause| Error::with_source(Reason::Other, what, cause))
+}
