@@ -17,7 +17,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::EventItem;
 use crate::{
     change::Change,
-    error::Error,
+    error::{Error, caught},
     event::Context,
     filter::FieldFilter,
     index::IndexBy,
@@ -35,6 +35,9 @@ pin_project! {
     ///
     /// What is ready is taken in as one run, published as one snapshot and delivered as one net
     /// change.
+    ///
+    /// If the code of an index or a selection panics, or that which decodes, compares or drops an object,
+    /// the last item is an [error](Error::is_panic), and the store keeps the snapshot before.
     ///
     /// ```
     /// use kube_weir::{Change, IndexBy, prelude::*, testing::Events};
@@ -265,14 +268,16 @@ fn publish<K: Lookup>(writer: &mut Writer<K>, items: &mut VecDeque<Result<Change
     }
 }
 
-impl<S, K> Stream for Indexed<S, K>
+impl<S, K> Indexed<S, K>
 where
     S: Stream<Item: EventItem<Object = K>>,
     K: Lookup,
 {
-    type Item = Result<Change<K>, Error>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
+    /// Takes in what is ready, as one run.
+    fn poll_run(
+        self: Pin<&mut Self>,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Change<K>, Error>>> {
         let this = self.project();
         let (mut events, next) = (this.events, this.next);
         for _ in 0..*this.run {
@@ -322,6 +327,28 @@ where
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+impl<S, K> Stream for Indexed<S, K>
+where
+    S: Stream<Item: EventItem<Object = K>>,
+    K: Lookup,
+{
+    type Item = Result<Change<K>, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
+        let polled = caught(|| self.as_mut().poll_run(cx));
+        polled.unwrap_or_else(|error| {
+            let this = self.project();
+            if let Some(mut writer) = this.writer.take() {
+                writer.ends_with(&error);
+                // Objects may panic once more as they are dropped.
+                drop(caught(|| drop(writer)));
+            }
+            this.next.clear();
+            Poll::Ready(Some(Err(error)))
+        })
     }
 }
 

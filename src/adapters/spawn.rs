@@ -49,7 +49,7 @@ use crate::error::{Error, Reason};
 /// # Ok(()) }
 /// ```
 #[must_use = "dropping it stops the stream"]
-pub struct Spawned(JoinHandle<()>);
+pub struct Spawned(JoinHandle<Result<(), Error>>);
 
 impl Spawned {
     pub(crate) fn new<S, T>(stream: S) -> Self
@@ -57,11 +57,22 @@ impl Spawned {
         S: Stream<Item = Result<T, Error>> + Send + 'static,
     {
         Self(tokio::spawn(async {
-            let mut items = pin!(LogErrors::new(stream));
-            while items.next().await.is_some() {
-                // A stream that is always ready must let others run.
-                consume_budget().await;
+            let mut ended = Ok(());
+            let noted = stream.inspect(|item| {
+                if let Err(error) = item
+                    && error.is_panic()
+                {
+                    ended = Err(error.clone());
+                }
+            });
+            {
+                let mut items = pin!(LogErrors::new(noted));
+                while items.next().await.is_some() {
+                    // A stream that is always ready must let others run.
+                    consume_budget().await;
+                }
             }
+            ended
         }))
     }
 
@@ -76,13 +87,14 @@ impl Future for Spawned {
     type Output = Result<(), Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(ready!(Pin::new(&mut self.0).poll(cx)).map_err(|cause| {
-            // What a panic says may be anything, so it is left to the panic hook.
-            if cause.is_panic() {
+        let ended = ready!(Pin::new(&mut self.0).poll(cx));
+        Poll::Ready(ended.unwrap_or_else(|cause| {
+            // The message of a panic may be anything, so it is left to the panic hook.
+            Err(if cause.is_panic() {
                 Error::new(Reason::Panic, "the stream panicked")
             } else {
                 Error::new(Reason::Ended, "the runtime shut down")
-            }
+            })
         }))
     }
 }

@@ -1,11 +1,13 @@
 //! The one error type.
 
+mod caught;
 mod classify;
 mod path;
 mod trouble;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+pub(crate) use self::caught::caught;
 use self::classify::describe_json;
 pub(crate) use self::classify::from_client;
 pub use self::path::PathError;
@@ -365,9 +367,11 @@ impl Error {
         self.0.reason == Reason::NotLeading
     }
 
-    /// A [spawned](crate::EventStreamExt::spawn) stream panicked, in a closure of yours or by a
-    /// defect: what it was is with the panic hook. It is not begun again; mostly the program should
-    /// end, too.
+    /// Code that a stream runs has panicked: a closure of yours, the code that decodes, compares or drops
+    /// your types, or this library by a defect. The panic hook has the message. The item is the last of a
+    /// [`Watch`](crate::Watch) or an [`Indexed`](crate::adapters::Indexed), whose store keeps the
+    /// snapshot before, and the end of a [spawned](crate::EventStreamExt::spawn) stream. Mostly the
+    /// program should end, too.
     pub fn is_panic(&self) -> bool {
         self.0.reason == Reason::Panic
     }

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     document::Document,
-    error::Error,
+    error::{Error, caught},
     event::{Context, WatchEvent},
     filter::{FieldFilter, FieldSelector, LabelSelector},
     path::FieldPath,
@@ -59,6 +59,8 @@ const DAY: u64 = 86_400;
 ///
 /// kube's client, as `Client::try_default` makes it, repeats requests that are answered 429, 503 and
 /// 504 by itself. Those of a watch it sends once, so the answers are items here.
+///
+/// If the code that decodes an object panics, the last item is an [error](Error::is_panic) that says so.
 ///
 /// # Restored backups
 ///
@@ -564,8 +566,12 @@ impl<K: Lookup + Send + 'static> Stream for Watch<K> {
         }
         let running =
             running.get_or_insert_with(|| Box::new(Collections::new(Arc::new(query.measured()))));
-        let item = ready!(running.poll_next_unpin(cx));
-        *ended = item.is_none();
+        let polled = caught(|| running.poll_next_unpin(cx));
+        let item = ready!(polled.unwrap_or_else(|error| {
+            *ended = true;
+            Poll::Ready(Some(Err(error)))
+        }));
+        *ended |= item.is_none();
         Poll::Ready(item)
     }
 }

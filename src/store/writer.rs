@@ -305,6 +305,13 @@ impl<K: Lookup> Writer<K> {
         failed
     }
 
+    /// Takes note that this was the last failure of the stream, which is about to end.
+    pub(crate) fn ends_with(&mut self, error: &Error) {
+        self.last_error = Some(error.clone());
+        self.news.other = true;
+        self.inform();
+    }
+
     fn take_failure(&mut self, error: Error) -> Failed<K> {
         let at = self.parts.of_failure(&error);
         self.news.other = true;

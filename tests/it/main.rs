@@ -27,6 +27,7 @@ mod model;
 mod observability;
 mod one;
 mod overlay;
+mod panics;
 mod patience;
 mod pictures;
 mod programs;

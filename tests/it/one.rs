@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{Api, Resource};
 use kube_weir::{
     Error, EventStreamExt, FieldFilter, FieldPath, Gvr, One,
-    testing::{ApiServer, Fault, Verb},
+    testing::{Answer, ApiServer, Fault, Verb},
     watch, watch_one, watch_resource,
 };
 use serde_json::{Value, json};
@@ -161,6 +161,40 @@ async fn other_names_are_never_seen() {
 }
 
 /// SEMANTICS: O1, O2, O3
+/// A server that takes no notice of the selector, or a cache that gives the answer to somebody else.
+///
+/// SEMANTICS: B6
+#[tokio::test(start_paused = true)]
+async fn an_answer_about_another_object_is_an_error() {
+    let sent = |namespace: &str, name: &str| {
+        let mut object = config(name, "other");
+        object["metadata"]["namespace"] = namespace.into();
+        object["metadata"]["resourceVersion"] = "9".into();
+        object
+    };
+    for other in [sent("a", "other"), sent("b", "settings")] {
+        let server = ApiServer::new();
+        server.apply(&config("settings", "own")).unwrap();
+        let list = json!({
+            "kind": "ConfigMapList", "apiVersion": "v1", "metadata": { "resourceVersion": "9" },
+            "items": [other],
+        });
+        let event = json!({ "type": "MODIFIED", "object": other });
+        server.fault(Verb::List, 1, Fault::Answer(Answer::json(200, &list)));
+        let answer = Answer::lines([&event]).pause(SECOND);
+        server.fault(Verb::Watch, 1, Fault::Answer(answer));
+        let mut one = watch_one(configs(&server), "settings");
+        let error = one.next().await.unwrap().unwrap_err();
+        assert!(error.is_connection() && error.to_string().contains("asked for"), "{error}");
+        let Some(Ok(One::Present(own))) = one.next().await else { panic!() };
+        assert_eq!(own.data.as_ref().unwrap()["value"], "own");
+        let error = one.next().await.unwrap().unwrap_err();
+        assert!(error.is_connection() && error.to_string().contains("asked for"), "{error}");
+        let more = timeout(SECOND * 30, one.next()).await;
+        assert!(more.is_err(), "it is as it was: {more:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn cluster_scoped_kinds_work() {
     let server = ApiServer::new();

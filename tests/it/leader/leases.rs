@@ -4,7 +4,7 @@ use futures::{FutureExt, StreamExt};
 use http::Method;
 use kube_weir::{
     Leadership, LeaseTiming,
-    testing::{ApiServer, Fault, On, Verb},
+    testing::{Answer, ApiServer, Fault, On, Verb},
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
@@ -71,6 +71,65 @@ async fn a_write_without_an_answer_is_known_again() {
     let begun = Instant::now();
     replica.leading().await;
     assert!(begun.elapsed() <= RENEW / 2 + NEXT, "{:?}", begun.elapsed());
+}
+
+/// A server, or what stands before it, answers each write with success and another Lease than was
+/// written: nobody leads by that.
+///
+/// SEMANTICS: B6, L1
+#[tokio::test(start_paused = true)]
+async fn a_write_that_is_answered_with_something_else_is_not_done() {
+    let own = |name: &str, holder: &str| {
+        json!({
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": { "namespace": "default", "name": name, "resourceVersion": "7" },
+            "spec": { "holderIdentity": holder, "leaseDurationSeconds": 15, "leaseTransitions": 0 },
+        })
+    };
+    let huge = json!({ "metadata": { "name": "x".repeat(5 << 20) } });
+    for answer in [
+        own("lease", "z"),
+        own("lease", "a"), // not acquired when it was written
+        own("another", "a"),
+        json!({}),
+        json!({ "kind": "Status", "status": "Success" }),
+        huge,
+    ] {
+        let server = ApiServer::new();
+        for verb in [Verb::Create, Verb::Update] {
+            let answer = Fault::Answer(Answer::json(201, &answer));
+            server.fault(On::verb(verb).resource("leases"), usize::MAX, answer);
+        }
+        let replicas = ["a", "b"].map(|name| Replica::start(link(&server), name));
+        sleep(SECOND * 60).await;
+        for replica in &replicas {
+            let short = answer.to_string().chars().take(100).collect::<String>();
+            assert!(!replica.leadership.is_leading(), "{short}");
+        }
+        server.clear_faults();
+        sleep(SECOND * 60).await;
+        let leading = replicas.iter().filter(|replica| replica.leadership.is_leading()).count();
+        assert_eq!(leading, 1);
+    }
+}
+
+/// SEMANTICS: B6
+#[tokio::test(start_paused = true)]
+async fn what_is_read_must_be_the_lease() {
+    let server = ApiServer::new();
+    let a = Replica::start(link(&server), "a");
+    a.leading().await;
+    let mut another = lease(&server);
+    another["metadata"]["name"] = "another".into();
+    another["spec"]["holderIdentity"] = "z".into();
+    let answer = Fault::Answer(Answer::json(200, &another));
+    server.fault(On::verb(Verb::Get).resource("leases"), usize::MAX, answer);
+    let event = json!({ "type": "MODIFIED", "object": another });
+    let answer = Answer::lines([event]).pause(SECOND * 30);
+    server.fault(On::verb(Verb::Watch).resource("leases"), usize::MAX, Fault::Answer(answer));
+    server.disconnect();
+    sleep(SECOND * 120).await;
+    assert!(a.leadership.is_leading(), "the Lease still names it");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,172 @@
+//! Code of the user that panics while a pipeline runs it.
+
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
+
+use futures::StreamExt;
+use k8s_openapi::NamespaceResourceScope;
+use kube::{Api, Resource, api::ObjectMeta};
+use kube_weir::{Change, Error, EventStreamExt, IndexBy, Store, testing::ApiServer, watch};
+use serde::{Deserialize, Serialize, ser::Error as _};
+use tokio::time::sleep;
+
+use crate::wire::{MINUTE, config, configs, server_with};
+
+/// A `ConfigMap` whose code panics where its content says so.
+#[derive(Clone, Default, Deserialize)]
+struct Bomb {
+    metadata: ObjectMeta,
+    #[serde(default)]
+    data: Data,
+}
+
+#[derive(Clone, Default)]
+struct Data(BTreeMap<String, String>);
+
+impl Data {
+    fn explode(&self, place: &str) {
+        let armed = self.0.get("key").is_some_and(|key| key == place);
+        assert!(!armed || std::thread::panicking(), "{place}");
+    }
+}
+
+impl<'de> Deserialize<'de> for Data {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let data = Self(BTreeMap::deserialize(deserializer)?);
+        data.explode("deserialize");
+        Ok(data)
+    }
+}
+
+impl Serialize for Bomb {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.data.explode("serialize");
+        let value = serde_json::json!({ "metadata": self.metadata, "data": self.data.0 });
+        value.serialize(serializer).map_err(S::Error::custom)
+    }
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        self.data.explode("drop");
+    }
+}
+
+impl Resource for Bomb {
+    type DynamicType = ();
+    type Scope = NamespaceResourceScope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        "ConfigMap".into()
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        "".into()
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        "v1".into()
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        "configmaps".into()
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+fn by_key() -> IndexBy<Bomb> {
+    let closure = IndexBy::with(|bomb: &Bomb| {
+        bomb.data.explode("index");
+        [["one"]]
+    });
+    IndexBy::path("data.key").unwrap().and("closure", closure)
+}
+
+/// SEMANTICS: B5
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_one_error_and_the_end_and_the_snapshot_before_stays() {
+    for place in ["deserialize", "serialize", "index", "drop"] {
+        for is_between in [false, true] {
+            let server = server_with(&["a/x"]);
+            let bombs = watch(Api::<Bomb>::all(server.client()));
+            let (store, mut changes) = if is_between {
+                let changes = bombs.inspect(|_| {}).index(by_key());
+                (changes.store(), changes.boxed())
+            } else {
+                let changes = bombs.index(by_key());
+                (changes.store(), changes.boxed())
+            };
+            assert!(matches!(changes.next().await, Some(Ok(Change::Synced(_)))), "{place}");
+            let late = store.changes();
+            let before = store.snapshot();
+            server.apply(&config("a/y", place)).unwrap();
+            if place == "drop" {
+                // Both are taken in as one run, so nobody but the pipeline has the first.
+                server.apply(&config("a/y", "harmless")).unwrap();
+            }
+            let items: Vec<_> = changes.by_ref().take_until(sleep(MINUTE)).collect().await;
+            let errors: Vec<_> = items.iter().filter_map(|item| item.as_ref().err()).collect();
+            assert_eq!(errors.len(), 1, "{place} {is_between}: {errors:?}");
+            assert!(errors[0].is_panic() && !errors[0].to_string().contains(place), "{place}");
+            assert!(items.last().is_some_and(Result::is_err), "{place}: it is the last");
+            assert!(changes.next().await.is_none(), "{place}");
+            ends(&store, place).await;
+            assert_eq!(store.snapshot().len(), before.len(), "{place}");
+            assert_eq!(
+                store.snapshot().by("closure").get(["one"]).unwrap().count(),
+                store.snapshot().len()
+            );
+            let late: Vec<_> = late.collect().await;
+            assert!(late.iter().flatten().all(|change| change.snapshot().len() < 3), "{place}");
+        }
+    }
+}
+
+async fn ends(store: &Store<Bomb>, place: &str) {
+    let waiting = store.wait_for_version("a", "z", "1000").await;
+    let error = waiting.map(drop).unwrap_err();
+    assert!(error.is_ended(), "{place}: {error}");
+    let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<Error>());
+    assert!(cause.is_some_and(Error::is_panic), "{place}: {cause:?}");
+    assert_eq!(store.explain().state, "ended", "{place}");
+}
+
+/// SEMANTICS: B5
+#[tokio::test(start_paused = true)]
+async fn a_watch_and_a_task_say_that_they_panicked() {
+    let server = server_with(&["a/x"]);
+    server.apply(&config("a/y", "deserialize")).unwrap();
+    let items: Vec<_> = watch(Api::<Bomb>::all(server.client())).collect().await;
+    let panics = items.iter().filter(|item| item.as_ref().is_err_and(Error::is_panic)).count();
+    assert!(panics == 1 && items.last().is_some_and(Result::is_err));
+
+    let task = watch(Api::<Bomb>::all(server.client())).index(by_key()).spawn();
+    assert!(task.await.unwrap_err().is_panic());
+}
+
+/// SEMANTICS: B5
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_the_first_list_ends_all_waiting() {
+    let server = ApiServer::new();
+    server.apply(&config("a/x", "index")).unwrap();
+    let changes = watch(Api::<Bomb>::all(server.client())).index(by_key());
+    let store = changes.store();
+    let task = changes.spawn();
+    let waiting = [store.clone(), store.clone()]
+        .map(|store| tokio::spawn(async move { store.synced().await.map(drop) }));
+    for waiting in waiting {
+        let ended = tokio::time::timeout(Duration::from_secs(5), waiting).await.unwrap();
+        assert!(ended.unwrap().unwrap_err().is_ended());
+    }
+    assert!(task.await.unwrap_err().is_panic());
+    assert!(store.snapshot().is_empty());
+    // Others are as they were.
+    let driven = crate::wire::drive(configs(&server));
+    assert_eq!(driven.store.synced().await.unwrap(), 1);
+}
