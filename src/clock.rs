@@ -1,11 +1,14 @@
 //! The time, times that can't overflow, and chance to spread them.
 
 use std::{
+    future::Future,
     hash::{BuildHasher, RandomState},
+    pin::Pin,
+    task::Context,
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// The time by the runtime's clock, which tests pause, as a type that the public API may show.
 pub(crate) fn now() -> std::time::Instant {
@@ -21,4 +24,22 @@ pub(crate) fn after(start: Instant, wait: Duration) -> Instant {
 pub(crate) fn random() -> f64 {
     let bits = RandomState::new().hash_one(0) >> 32;
     f64::from(u32::try_from(bits).unwrap_or_default()) / f64::from(u32::MAX)
+}
+
+/// Polls a timer that ends at a moment, which may have moved; returns whether it is over. There is none
+/// before it is polled, so what has one is made outside of a runtime as well.
+pub(crate) fn is_over(
+    timer: &mut Option<Pin<Box<Sleep>>>,
+    moment: Option<Instant>,
+    cx: &mut Context<'_>,
+) -> bool {
+    let Some(moment) = moment else {
+        *timer = None;
+        return false;
+    };
+    let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(moment)));
+    if timer.deadline() != moment {
+        timer.as_mut().reset(moment);
+    }
+    timer.as_mut().poll(cx).is_ready()
 }

@@ -13,13 +13,17 @@ use std::{
 
 use futures::{Stream, stream::FusedStream, task::AtomicWaker};
 use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep};
 
 use super::{
     ChangeItem,
     subject::{Phase, Subject},
 };
-use crate::{clock::after, error::Error, measure};
+use crate::{
+    clock::{after, is_over},
+    error::Error,
+    measure,
+};
 
 /// How many items are taken in at the most before the executor gets its turn.
 const RUN: usize = 64;
@@ -204,7 +208,7 @@ pin_project! {
         next: Option<K::Change>,
         // When the last item went out, and the change before it came in.
         sent: Option<Sent>,
-        timer: Pin<Box<Sleep>>,
+        timer: Option<Pin<Box<Sleep>>>,
         flush: Arc<Flush>,
         // Asked for, and not done yet.
         flushed: bool,
@@ -259,7 +263,7 @@ impl<S, K: Subject> Debounced<S, K> {
             held: None,
             next: None,
             sent: None,
-            timer: Box::pin(sleep_until(Instant::now())),
+            timer: None,
             flush: Arc::default(),
             flushed: false,
             ended: false,
@@ -348,13 +352,10 @@ where
         if let Some(held) = this.held {
             let due = this.debounce.0.due(held, *this.sent);
             let last = held.last;
-            if this.timer.deadline() != due {
-                this.timer.as_mut().reset(due);
-            }
             let now = *this.ended
                 || flushed
                 || due <= Instant::now()
-                || this.timer.as_mut().poll(cx).is_ready();
+                || is_over(this.timer, Some(due), cx);
             if now && let Some(change) = let_out::<K>(this.held, this.meter.as_ref()) {
                 *this.sent = Some(Sent { at: Instant::now(), last });
                 return Poll::Ready(Some(Ok(change)));

@@ -12,11 +12,12 @@ use std::{
 use futures::{Stream, stream::FusedStream};
 use kube::runtime::reflector::Lookup;
 use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Sleep;
 
 use super::EventItem;
 use crate::{
     change::Change,
+    clock::is_over,
     error::{Error, caught},
     event::Context,
     filter::FieldFilter,
@@ -350,23 +351,6 @@ where
             Poll::Ready(Some(Err(error)))
         })
     }
-}
-
-/// Polls a timer that ends at a moment, which may have moved; returns whether it is over.
-fn is_over(
-    timer: &mut Option<Pin<Box<Sleep>>>,
-    moment: Option<Instant>,
-    cx: &mut task::Context<'_>,
-) -> bool {
-    let Some(moment) = moment else {
-        *timer = None;
-        return false;
-    };
-    let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(moment)));
-    if timer.deadline() != moment {
-        timer.as_mut().reset(moment);
-    }
-    timer.as_mut().poll(cx).is_ready()
 }
 
 impl<S, K> FusedStream for Indexed<S, K>

@@ -40,10 +40,11 @@ where
             }
         }
         let listed = &listed;
-        let each = wanted.iter().map(|ticket| async move {
+        // By value: a closure over borrowed tickets would make a future that no task takes.
+        let each = wanted.into_iter().map(|ticket| async move {
             match listed.get(&ticket.key) {
                 Some(object) => Ok(Some(Arc::clone(object))),
-                None => self.one(ticket, deadline).await,
+                None => self.one(&ticket, deadline).await,
             }
         });
         // No more of them than may have a turn; in the order that was asked for.

@@ -481,7 +481,7 @@ impl<K> Watch<K> {
 
     /// Lists at intervals instead of watching: for a kind that the API server can't watch, such as
     /// `metrics.k8s.io/v1beta1/pods`. The lists of such a kind need no `resourceVersion`. Only the
-    /// difference between two lists is a change.
+    /// difference between two lists is a change. The interval is a second at least.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -501,7 +501,7 @@ impl<K> Watch<K> {
     /// # Ok(()) }
     /// ```
     pub fn poll(mut self, interval: Duration) -> Self {
-        self.query.poll = Some(interval);
+        self.query.poll = Some(interval.max(Duration::from_secs(1)));
         self
     }
 

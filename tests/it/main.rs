@@ -12,6 +12,7 @@ mod conformance;
 mod consumers;
 mod debounce;
 mod examples;
+mod extremes;
 mod fetching;
 mod haproxy;
 mod health;

@@ -1,0 +1,177 @@
+//! Settings at their limits, and futures in tasks of their own.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube_weir::{
+    Backoff, Debounce, Document, EventStreamExt, FetchConfig, FieldFilter, FieldPath,
+    FieldSelector, Gvr, IndexBy, Key, LabelSelector, Namespaces, SyncPolicy, Watch,
+    testing::{End, Events, On},
+    watch, watch_one, watch_resource,
+};
+use tokio::time::sleep;
+
+use crate::{
+    support::by_identity,
+    wire::{MINUTE, SECOND, config, configs, drive, drive_changes, server_with},
+};
+
+const EXTREMES: [Duration; 4] =
+    [Duration::ZERO, Duration::from_nanos(1), Duration::from_secs(u64::MAX / 1000), Duration::MAX];
+
+type Set = fn(Watch<ConfigMap>, Duration) -> Watch<ConfigMap>;
+
+/// Whatever the time, a watch lists, sees a change, and goes on after its connection broke.
+///
+/// SEMANTICS: B5
+#[tokio::test(start_paused = true)]
+async fn a_watch_lives_with_any_time() {
+    let settings: [(&str, Set); 7] = [
+        ("watch_timeout", Watch::watch_timeout),
+        ("max_silence", Watch::max_silence),
+        ("list_patience", Watch::list_patience),
+        ("first", |watch, time| watch.backoff(Backoff::default().first(time))),
+        ("refused", |watch, time| watch.backoff(Backoff::default().refused(time))),
+        ("longest", |watch, time| watch.backoff(Backoff::default().longest(time))),
+        ("page_size", |watch, time| {
+            watch.page_size(u32::try_from(time.as_secs()).unwrap_or(u32::MAX))
+        }),
+    ];
+    for (name, set) in settings {
+        for time in EXTREMES {
+            let server = server_with(&["a/x"]);
+            let driven = drive(set(configs(&server), time));
+            // Nothing is listed within no time at all.
+            if name == "list_patience" && time < SECOND {
+                sleep(SECOND).await;
+                assert!(
+                    driven.errors().iter().all(kube_weir::Error::is_timeout),
+                    "{name} {time:?}"
+                );
+                continue;
+            }
+            sleep(SECOND).await;
+            assert_eq!(driven.names(), ["a/x"], "{name} {time:?}");
+            server.end_watches(On::any(), End::Fin);
+            server.apply(&config("a/y", "new")).unwrap();
+            sleep(MINUTE).await;
+            assert_eq!(driven.names(), ["a/x", "a/y"], "{name} {time:?}");
+        }
+    }
+}
+
+/// SEMANTICS: B5
+#[tokio::test(start_paused = true)]
+async fn a_store_and_a_poll_live_with_any_time() {
+    for time in EXTREMES {
+        let server = server_with(&["a/x"]);
+        let policy = SyncPolicy::default().deadline(time).partial(true);
+        let changes = configs(&server).poll(time).index(by_identity()).sync_policy(policy);
+        let store = changes.store();
+        let driven = drive_changes(changes, store);
+        sleep(SECOND).await;
+        assert_eq!(driven.names(), ["a/x"], "{time:?}");
+        assert_eq!(driven.store.healthy(time).is_ok(), time > SECOND, "{time:?}");
+    }
+}
+
+/// All that can be made is made before there is a runtime.
+///
+/// SEMANTICS: B5
+#[test]
+fn nothing_needs_a_runtime_to_be_made() {
+    let server = server_with(&["a/x"]);
+    // kube's client needs one.
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let client = {
+        let _entered = runtime.enter();
+        server.client()
+    };
+    let api = || Api::<ConfigMap>::all(client.clone());
+    let gvr = || Gvr::parse("v1/configmaps").unwrap();
+    let by = || IndexBy::path("metadata.name").unwrap();
+    let mut all: Vec<Box<dyn std::any::Any>> = Vec::new();
+    for time in EXTREMES {
+        for debounce in [
+            Debounce::interval(time),
+            Debounce::quiet(time),
+            Debounce::quiet(SECOND).max_wait(time),
+        ] {
+            let changes = watch(api()).index(by());
+            let store = changes.store();
+            all.push(Box::new(changes.debounce(debounce)));
+            all.push(Box::new(store.changes().debounce(debounce)));
+            let changes = Events::<ConfigMap>::new().index(by());
+            all.push(Box::new(changes.debounce(debounce)));
+        }
+        let config = FetchConfig::default().ttl(time).deadline(time);
+        let keys = watch(api()).index_keys(IndexBy::path("metadata.name").unwrap()).unwrap();
+        let store = keys.store();
+        all.push(Box::new(keys));
+        all.push(Box::new(store.fetching(api(), config)));
+    }
+    all.push(Box::new(watch_resource(client.clone(), gvr()).one("x")));
+    all.push(Box::new(watch_one(Api::<ConfigMap>::namespaced(client.clone(), "a"), "x")));
+    drop(all);
+}
+
+/// SEMANTICS: B5, B1
+#[test]
+fn a_million_is_much_and_empty_is_little() {
+    let many = 1_000_000;
+    let long = "a".repeat(many);
+    let all: Vec<String> = (0..many).map(|number| format!("n{number}")).collect();
+    assert_eq!(Key::new(&all).parts().count(), many);
+    assert_eq!(Key::new([""; 0]).parts().count(), 0);
+    drop(Namespaces::new(all.iter().map(String::as_str)));
+    let _ = FieldFilter::new(all.iter().map(|name| format!("data.{name}"))).unwrap();
+    assert!(IndexBy::<ConfigMap>::paths([""; 0]).is_err());
+    let _ = LabelSelector::parse(&format!("app in ({})", all.join(",")));
+    for text in ["", ".", "[", "]", "$", "=", "!", ",", "/", "//", "\\0", "\\u{202e}", &long] {
+        let _ = FieldPath::parse(text);
+        let _ = FieldFilter::new([text]);
+        let _ = FieldSelector::parse(text);
+        let _ = LabelSelector::parse(text);
+        let _ = Gvr::parse(text);
+        let _ = IndexBy::<Document>::path(text);
+        let _ = Namespaces::new([text]);
+        let _ = Document::from_json(text);
+    }
+    let deep = "[".repeat(many);
+    let _ = FieldPath::parse(&deep);
+    let _ = FieldPath::parse(&format!("$[?{}]", "(".repeat(many)));
+    let _ = Document::from_json(&format!(r#"{{"metadata":{{"name":"x"}},"spec":{deep}}}"#));
+}
+
+/// SEMANTICS: B7
+#[tokio::test(start_paused = true)]
+async fn all_futures_and_streams_run_in_tasks() {
+    let server = server_with(&["a/x"]);
+    let api = Api::<ConfigMap>::all(server.client());
+    let changes = configs(&server).index(by_identity());
+    let store = changes.store();
+    let mut tasks = tokio::task::JoinSet::new();
+    let own = store.clone();
+    tasks.spawn(async move { drop(own.synced().await) });
+    let own = store.clone();
+    tasks.spawn(async move { drop(own.wait_for_version("a", "x", "1").await) });
+    let own = store.clone();
+    tasks.spawn(async move { drop(own.changes().next().await) });
+    let own = store.clone();
+    tasks.spawn(async move { drop(own.changes().debounce(Debounce::quiet(SECOND)).next().await) });
+    let mut one = watch_one(Api::<ConfigMap>::namespaced(server.client(), "a"), "x");
+    tasks.spawn(async move { drop(one.next().await) });
+    let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.namespace").unwrap()).unwrap();
+    let fetching = keys.store().fetching(api.clone(), FetchConfig::default());
+    let _keys = keys.spawn();
+    let own = fetching.clone();
+    tasks.spawn(async move { drop(own.get(["a"]).await) });
+    let own = fetching.clone();
+    tasks.spawn(async move { drop(own.object("a", "x").await) });
+    let _driving = changes.spawn();
+    while let Some(ended) = tasks.join_next().await {
+        ended.unwrap();
+    }
+}
