@@ -191,6 +191,7 @@ mod namespaced_name;
 mod one;
 mod origin;
 mod path;
+mod printed;
 mod resource_version;
 mod rfc1123;
 mod snapshot;

@@ -4,12 +4,17 @@ use std::{borrow::Cow, fmt};
 
 use kube::runtime::reflector::Lookup;
 
+use crate::printed::printed;
+
+/// No name of an object is longer.
+const LONGEST: usize = 253;
+
 /// As it is written for people: `namespace/name`, or just `name`.
 pub(crate) struct NamespacedName<'a>(pub(crate) &'a str, pub(crate) &'a str);
 
 impl fmt::Display for NamespacedName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(namespace, name) = self;
+        let [namespace, name] = [self.0, self.1].map(|part| printed(part, LONGEST));
         let slash = if namespace.is_empty() { "" } else { "/" };
         write!(f, "{namespace}{slash}{name}")
     }

@@ -3,6 +3,7 @@
 use kube::{core::Status, runtime::watcher};
 
 use super::{Error, PathError, Reason};
+use crate::printed::printed;
 
 impl Error {
     /// The failure that the API server reported with this HTTP status.
@@ -18,7 +19,8 @@ impl Error {
             (504, _) => Reason::Timeout,
             _ => Reason::Other,
         };
-        let said = match (text(message), text(reason)) {
+        let reason = if REASONS.contains(&reason) { reason } else { "" };
+        let said = match (printed(message.trim(), LONGEST), reason) {
             (message, reason) if message.is_empty() && reason.is_empty() => {
                 format!("HTTP status {code}")
             }
@@ -36,7 +38,10 @@ impl Error {
             // What kube's client makes of an object that it can't decode, and of a `message` in it.
             return Self::new(Reason::Undecodable, format!("{what}: an object can't be decoded"));
         }
-        let error = Self::from_status(what, code, &status.reason, &status.message);
+        // If the body is no `Status`, kube makes a message of it.
+        let is_body = status.reason == "Failed to parse error data";
+        let message = if is_body { "" } else { &*status.message };
+        let error = Self::from_status(what, code, &status.reason, message);
         // Of a resource that it doesn't serve it names no object.
         let is_named = status.details.as_ref().is_some_and(|details| !details.name.is_empty());
         match code {
@@ -97,22 +102,33 @@ pub(crate) fn from_client(what: &str, error: kube::Error) -> Error {
     }
 }
 
-/// Returns the text of a server as an error may hold it: at most 512 characters, without control
-/// characters.
-fn text(said: &str) -> String {
-    const LONGEST: usize = 512;
-    let mut text: String = said.trim().chars().take(LONGEST).flat_map(printed).collect();
-    if said.trim().chars().nth(LONGEST).is_some() {
-        text.push('…');
-    }
-    text
-}
+/// How many characters of a message an error may hold.
+const LONGEST: usize = 512;
 
-fn printed(c: char) -> impl Iterator<Item = char> {
-    let escaped = c.is_control().then(|| c.escape_default());
-    let own = escaped.is_none().then_some(c);
-    escaped.into_iter().flatten().chain(own)
-}
+/// The [reasons](https://pkg.go.dev/k8s.io/apimachinery/pkg/apis/meta/v1#StatusReason) that an API server
+/// gives. Any other word may be anything.
+const REASONS: [&str; 20] = [
+    "Unauthorized",
+    "Forbidden",
+    "NotFound",
+    "AlreadyExists",
+    "Conflict",
+    "Gone",
+    "Invalid",
+    "ServerTimeout",
+    "StoreReadError",
+    "Timeout",
+    "TooManyRequests",
+    "BadRequest",
+    "MethodNotAllowed",
+    "NotAcceptable",
+    "RequestEntityTooLarge",
+    "UnsupportedMediaType",
+    "InternalError",
+    "Expired",
+    "ServiceUnavailable",
+    "ResourceVersionTooLarge",
+];
 
 /// What is wrong with some JSON and where, without quoting any of it.
 pub(super) fn describe_json(error: &serde_json::Error) -> String {

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     Gvr,
+    gvr::segment,
     request::{ANSWER, Asked, Endpoint, Verb},
 };
 use crate::{
@@ -38,7 +39,7 @@ impl Exchange {
     where
         T: DeserializeOwned,
     {
-        let request = Request::new(&*self.url).get(name, &GetParams::default());
+        let request = Request::new(&*self.url).get(&segment(name), &GetParams::default());
         self.ask(Verb::Get, what, request).await
     }
 
@@ -58,7 +59,8 @@ impl Exchange {
         T: Serialize + DeserializeOwned,
     {
         let bytes = bytes(what, object)?;
-        let request = Request::new(&*self.url).replace(name, &PostParams::default(), bytes);
+        let request =
+            Request::new(&*self.url).replace(&segment(name), &PostParams::default(), bytes);
         self.ask(Verb::Update, what, request).await
     }
 

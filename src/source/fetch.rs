@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::{
     Watch,
+    gvr::segment,
     query::{Part, Query, Stored, Witness},
     read::Item,
     request::{ANSWER, Verb},
@@ -53,7 +54,7 @@ impl<K: Lookup> Fetcher<K> {
         let target = Target::of_objects_in(namespace);
         let resolved = self.0.resolved().await?;
         let url = self.0.url(&resolved, target.collection.namespace());
-        let request = Request::new(url).get(name, &params);
+        let request = Request::new(url).get(&segment(name), &params);
         let asked = self.0.asked(Verb::Get, &target);
         let mut incoming = self.0.endpoint.open(asked, request, ANSWER).await?;
         let bytes = incoming.up_to(usize::MAX, after(Instant::now(), ANSWER)).await?;

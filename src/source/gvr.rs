@@ -1,6 +1,6 @@
 //! Naming a resource without a Rust type.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, fmt::Write as _, str::FromStr};
 
 use crate::error::{Error, Reason};
 
@@ -149,10 +149,28 @@ impl Gvr {
     pub(crate) fn url(&self, version: &str, namespace: Option<&str>) -> String {
         let (root, plural) = (self.root(version), &self.plural);
         match namespace {
-            Some(namespace) => format!("{root}/namespaces/{namespace}/{plural}"),
+            Some(namespace) => format!("{root}/namespaces/{}/{plural}", segment(namespace)),
             None => format!("{root}/{plural}"),
         }
     }
+}
+
+/// Returns a name as one segment of a path, whatever is in it: objects and servers give names, too.
+pub(super) fn segment(name: &str) -> String {
+    let is_dots = matches!(name, "." | "..");
+    let is_plain = |byte: u8| {
+        byte.is_ascii_alphanumeric() || b"-_~:@".contains(&byte) || (byte == b'.' && !is_dots)
+    };
+    let mut path = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if is_plain(byte) {
+            path.push(byte.into());
+        } else {
+            // Writing to a string never fails.
+            let _ = write!(path, "%{byte:02X}");
+        }
+    }
+    path
 }
 
 fn is_name(c: char) -> bool {
@@ -197,6 +215,28 @@ fn invalid(text: &str, why: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// SEMANTICS: B8
+    #[test]
+    fn a_name_is_one_segment_of_a_path() {
+        for (name, wanted) in [
+            ("web-1.a", "web-1.a"),
+            ("system:node", "system:node"),
+            ("a?watch=1", "a%3Fwatch%3D1"),
+            ("a/b", "a%2Fb"),
+            (".", "%2E"),
+            ("..", "%2E%2E"),
+            ("..a", "..a"),
+            ("%2e", "%252e"),
+            ("#\n ю", "%23%0A%20%D1%8E"),
+        ] {
+            assert_eq!(segment(name), wanted);
+            let gvr = Gvr::parse("v1/pods").unwrap();
+            let url = gvr.url("v1", Some(name));
+            assert_eq!(url, format!("/api/v1/namespaces/{wanted}/pods"));
+            assert!(url.parse::<http::Uri>().is_ok_and(|uri| uri.query().is_none()), "{url}");
+        }
+    }
 
     /// SEMANTICS: W3
     #[test]

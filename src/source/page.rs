@@ -223,7 +223,9 @@ impl Page {
     /// a store.
     fn check(&mut self) -> Result<(), Error> {
         if self.is_status() {
-            let status = Status::of(&Value::Object(std::mem::take(&mut self.status)));
+            let mut status = std::mem::take(&mut self.status);
+            status.insert("kind".to_owned(), "Status".into());
+            let status = Status::of(&Value::Object(status));
             return Err(status.into_error(self.incoming.what(), None));
         }
         self.check_kind()?;

@@ -13,6 +13,7 @@ use super::request::{ANSWER, Asked, Endpoint, Verb};
 use crate::{
     clock::after,
     error::{Error, Reason},
+    rfc1123::is_label,
 };
 
 /// How long a watch of one version waits for discovery before it begins without.
@@ -130,7 +131,8 @@ impl Endpoint {
         };
         let wanted = self.resource.versions();
         Ok(if wanted.is_empty() {
-            served
+            // They go into paths.
+            served.into_iter().filter(|version| is_label(version)).collect()
         } else {
             wanted.iter().filter(|version| served.contains(version)).cloned().collect()
         })
@@ -159,7 +161,7 @@ impl Endpoint {
             }));
         }
         let meant = served.resources.iter().find(|own| {
-            !own.name.contains('/')
+            is_label(&own.name)
                 && (own.kind.eq_ignore_ascii_case(wanted)
                     || own.singular == wanted
                     || own.short_names.iter().flatten().any(|short| short == wanted))

@@ -30,7 +30,12 @@ impl Status {
         Self {
             code: found["code"].as_u64().and_then(|code| u16::try_from(code).ok()),
             reason: text(&found["reason"]),
-            message: text(&found["message"]),
+            // That of anything else may be a secret.
+            message: if found["kind"] == "Status" {
+                text(&found["message"])
+            } else {
+                String::new()
+            },
             retry_after: details["retryAfterSeconds"].as_u64().map(Duration::from_secs),
             names_object: details["name"].as_str().is_some_and(|name| !name.is_empty()),
         }

@@ -25,6 +25,7 @@ mod leader;
 mod live;
 mod logs;
 mod model;
+mod needles;
 mod observability;
 mod one;
 mod overlay;
