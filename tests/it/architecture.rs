@@ -14,6 +14,7 @@ const ORDER: &[&str] = &[
     "measure",
     "logs",
     "resource_version",
+    "printed",
     "rfc1123",
     "namespaced_name",
     "error",
