@@ -3,7 +3,6 @@
 use std::{
     collections::VecDeque,
     fmt,
-    future::Future,
     pin::Pin,
     sync::Arc,
     task::{self, Poll},

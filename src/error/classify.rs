@@ -20,12 +20,10 @@ impl Error {
             _ => Reason::Other,
         };
         let reason = if REASONS.contains(&reason) { reason } else { "" };
-        let said = match (printed(message.trim(), LONGEST), reason) {
-            (message, reason) if message.is_empty() && reason.is_empty() => {
-                format!("HTTP status {code}")
-            }
-            (message, reason) if message.is_empty() => format!("HTTP status {code} {reason}"),
-            (message, reason) if reason.is_empty() => format!("{message} ({code})"),
+        let said = match (&*printed(message.trim(), LONGEST), reason) {
+            ("", "") => format!("HTTP status {code}"),
+            ("", reason) => format!("HTTP status {code} {reason}"),
+            (message, "") => format!("{message} ({code})"),
             (message, reason) => format!("{message} ({code} {reason})"),
         };
         Self::new(own, format!("{what}: {said}"))

@@ -1,6 +1,6 @@
 //! A needle in each place of each answer, looked for in all that is said.
 
-use std::error::Error as _;
+use std::{error::Error as _, fmt::Write as _};
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -117,7 +117,7 @@ fn said(error: &Error) -> String {
     let mut text = format!("{error} {error:?} {} {}", error.reason(), error.trouble());
     let mut cause = error.source();
     while let Some(error) = cause {
-        text += &format!(" {error} {error:?}");
+        let _ = write!(text, " {error} {error:?}");
         cause = error.source();
     }
     text
