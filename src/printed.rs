@@ -10,7 +10,7 @@ pub(crate) fn printed(text: &str, longest: usize) -> String {
 }
 
 fn escaped(c: char) -> impl Iterator<Item = char> {
-    // Those that turn the direction of text hide what comes after them.
+    // Characters that turn the direction of text hide what comes after them.
     let is_hidden = c.is_control()
         || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let escaped = is_hidden.then(|| c.escape_default());

@@ -300,10 +300,9 @@ impl Error {
         self.0.reason == Reason::Undecodable
     }
 
-    /// One object has more keys in an index than [`IndexBy::max_keys`](crate::IndexBy::max_keys) lets it
-    /// have, so it has none there; it is named by [`object`](Error::object). It is stored, and in all
-    /// other indexes. Somebody must make the object smaller, or the limit larger. There is an example at
-    /// [`max_keys`](crate::IndexBy::max_keys).
+    /// An object has more keys in an index than [`IndexBy::max_keys`](crate::IndexBy::max_keys) allows, and
+    /// so none there; [`object`](Error::object) names it. It is stored, and in all other indexes. Somebody
+    /// must make the object smaller, or the limit larger. `max_keys` has an example.
     pub fn is_too_many_keys(&self) -> bool {
         self.0.reason == Reason::TooManyKeys
     }

@@ -198,10 +198,10 @@ impl<K> IndexBy<K> {
 
     /// Sets how many keys an object may have in each of these indexes. Default: 10,000.
     ///
-    /// Whoever may write one object could fill the memory of all who index it: two lists of a few
-    /// hundred values each give ten thousands of combinations. An object with more keys has none in that
-    /// index. It is counted in [`ExplainIndex::overflowing`], and an item of the stream
-    /// [names it](Error::is_too_many_keys), with each version that is so.
+    /// Without a limit, a single object could fill the memory of all who index it: two lists of a few
+    /// hundred values each make tens of thousands of combinations. An object with more keys has none in
+    /// that index. [`ExplainIndex::overflowing`] counts it, and an item of the stream
+    /// [names it](Error::is_too_many_keys), once for each such version.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Service;

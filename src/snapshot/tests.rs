@@ -35,7 +35,7 @@ fn identity(object: &ConfigMap) -> (String, String) {
 fn empty() -> Contents<ConfigMap> {
     let by = IndexBy::paths(["metadata.namespace", "metadata.name"]).unwrap();
     let by = by.and("app", IndexBy::path("metadata.labels.app").unwrap());
-    // As many keys as the label says, of which two are kept.
+    // The label says how many keys there are; two are allowed.
     let many = IndexBy::with(|object| (0..number(object)).map(|key| [key.to_string()]));
     Contents::new(by.and("many", many.max_keys(2)), Arc::default())
 }

@@ -21,7 +21,7 @@ use crate::{
 /// No object is longer that is read or written whole: etcd takes 1.5 MiB by default.
 const LONGEST: usize = 4 << 20;
 
-/// One namespace of a resource, of which single objects are read and written.
+/// Reads and writes single objects of a resource, in one namespace.
 pub(crate) struct Exchange {
     endpoint: Endpoint,
     url: String,

@@ -394,7 +394,7 @@ mod tests {
         read_of(None, text, piece).await
     }
 
-    /// As [`read`], but of a custom resource where an `apiVersion` is given.
+    /// Does the same as [`read`], for a custom resource where an `apiVersion` is given.
     async fn read_of(api_version: Option<&str>, text: &str, piece: usize) -> Result<Listed, Error> {
         let pieces: Vec<_> = text.as_bytes().chunks(piece).map(Bytes::copy_from_slice).collect();
         // Only a client makes a body of kube's.

@@ -30,7 +30,7 @@ impl Status {
         Self {
             code: found["code"].as_u64().and_then(|code| u16::try_from(code).ok()),
             reason: text(&found["reason"]),
-            // That of anything else may be a secret.
+            // The message of anything else may be a secret.
             message: if found["kind"] == "Status" {
                 text(&found["message"])
             } else {

@@ -63,7 +63,7 @@ fn damaged(
         // An event that lets another one pass.
         let mut passed = None;
         let mut pieces = std::pin::pin!(pieces);
-        // What follows a bookmark that is late.
+        // Pieces that follow a bookmark which is late.
         let mut behind = VecDeque::new();
         let end = 'body: loop {
             match &fault {

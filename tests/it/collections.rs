@@ -211,7 +211,7 @@ async fn namespaces_come_and_go_by_a_handle() {
     assert_eq!(lists.len(), 3, "a, b, and a again: {lists:?}");
 }
 
-/// As many namespaces leave as come, before anybody has heard of either.
+/// A namespace leaves and another one comes, before anybody has heard of either.
 ///
 /// SEMANTICS: W10, W23
 #[tokio::test(start_paused = true)]

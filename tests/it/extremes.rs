@@ -23,7 +23,7 @@ const EXTREMES: [Duration; 4] =
 
 type Set = fn(Watch<ConfigMap>, Duration) -> Watch<ConfigMap>;
 
-/// Whatever the time, a watch lists, sees a change, and goes on after its connection broke.
+/// A watch lists, sees a change, and goes on after its connection broke, with each of these times.
 ///
 /// SEMANTICS: B5
 #[tokio::test(start_paused = true)]

@@ -393,7 +393,7 @@ async fn pages_of_two_histories_are_no_list() {
     assert_eq!(in_store(&driven.store), on_server(&server));
 }
 
-/// One namespace finds the loss when it must list, and the other one's newest object was written since.
+/// A namespace finds the loss when it must list, and the other one's newest object was written since.
 ///
 /// SEMANTICS: W14, W10
 #[tokio::test(start_paused = true)]

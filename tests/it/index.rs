@@ -195,7 +195,7 @@ async fn an_object_with_too_many_keys_is_kept_without_and_named() {
         }
         let Some(Ok(change)) = changes.last() else { panic!() };
         let touched = change.batch().map(|batch| batch.touched("pairs").unwrap().len());
-        // Those of the version before that are gone, and those that came.
+        // Keys of the version before that are gone, and keys that came.
         assert_eq!(touched, [None, Some(10_000), Some(10_000), Some(0)][version as usize - 1]);
     }
     assert!(store.explain().last_error.is_none());
