@@ -208,7 +208,12 @@ impl World {
         let sick = leader.filter(|_| self.random.below(3) > 0);
         let sick = sick.unwrap_or_else(|| self.random.below(self.replicas.len()));
         let control = |control| {
-            self.replicas[sick].control.send_replace(control);
+            // A replica that has begun to release does nothing else any more.
+            self.replicas[sick].control.send_if_modified(|now| {
+                let may = *now != Control::Release;
+                *now = if may { control } else { *now };
+                may
+            });
         };
         match self.random.below(16) {
             0..=6 => {
