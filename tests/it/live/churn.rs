@@ -39,7 +39,8 @@ async fn all_consumers_end_where_the_writers_do() {
     let requests = Requests::default();
     let recorded = requests.client(cluster.config(ADMIN).await);
     let documents = watch_resource(recorded, config_maps()).namespace(&namespace);
-    let documents = documents.watch_timeout(Duration::from_secs(2)).page_size(7).index(by_tier());
+    // Each watch lasts up to twice the timeout.
+    let documents = documents.watch_timeout(Duration::from_secs(1)).page_size(7).index(by_tier());
     let document_store = documents.store();
     let mut documents = Consumer::of(documents);
     // Selected by the server, by us, and by both.
