@@ -522,7 +522,8 @@ impl<K> Store<K> {
     ///       "name": "main",
     ///       "keys": 1,
     ///       "entries": 2,
-    ///       "absent": 0
+    ///       "absent": 0,
+    ///       "overflowing": 0
     ///     }
     ///   ],
     ///   "stale": [],
