@@ -57,9 +57,16 @@ pub(super) struct Custom {
 
 impl Expected {
     /// Returns whether objects of this kind are those that were asked for.
-    pub(super) fn is_of(&self, kind: &str) -> bool {
+    fn is_of(&self, kind: &str) -> bool {
         self.kind.as_ref().is_none_or(|expected| kind == expected)
             || self.metadata_only && kind == "PartialObjectMetadata"
+    }
+
+    /// Returns whether the object at the start of the bytes is of the kind that was asked for, if it
+    /// says its kind.
+    pub(super) fn may_be(&self, object: &[u8]) -> bool {
+        let known = || kind_of(object).ok().flatten();
+        self.kind.is_none() || known().is_none_or(|kind| self.is_of(&kind))
     }
 
     /// Returns whether a list of this kind of objects will do. A list of mixed kinds has none.
@@ -94,12 +101,6 @@ struct Meta {
     resource_version: String,
     #[serde(default, rename = "continue")]
     next: String,
-}
-
-/// The kind that an object says it is of.
-#[derive(Deserialize)]
-struct Kind {
-    kind: Option<String>,
 }
 
 impl Page {
@@ -262,18 +263,12 @@ impl Page {
             // The kind of custom resources comes behind their list, and one object stands for all.
             None => nth == Nth::First,
         };
-        if is_suspect && !self.is_expected(&self.incoming.bytes()[..end]) {
+        if is_suspect && !self.expected.may_be(&self.incoming.bytes()[..end]) {
             return Err(self.misfit());
         }
         self.incoming.take(end);
         self.until = after(Instant::now(), self.patience);
         Ok(item)
-    }
-
-    /// Returns whether an object, if it says its kind, is of the one that was asked for.
-    fn is_expected(&self, object: &[u8]) -> bool {
-        let own = serde_json::from_slice(object).ok();
-        own.and_then(|own: Kind| own.kind).is_none_or(|kind| self.expected.is_of(&kind))
     }
 
     /// Where the object ends that comes now, all of which has arrived then.
@@ -343,6 +338,25 @@ fn skip_value(scanner: &mut Scanner<'_>) -> Result<(), Fault> {
 
 fn null(scanner: &mut Scanner<'_>) -> Result<(), Fault> {
     scanner.null()
+}
+
+/// Returns the kind of the object at the start of the bytes. The API server writes it before the metadata.
+fn kind_of(object: &[u8]) -> Result<Option<String>, Fault> {
+    let mut scanner = Scanner::new(object, 0);
+    scanner.space();
+    scanner.eat(b'{')?;
+    scanner.space();
+    let mut nth = Nth::First;
+    while let Some(name) = field(&mut scanner, nth)? {
+        if name == "kind" {
+            let kind = scanner.string()?;
+            return Ok(Some(scanner.unescape(kind)?.into_owned()));
+        }
+        scanner.skip_value()?;
+        scanner.space();
+        nth = Nth::Later;
+    }
+    Ok(None)
 }
 
 /// Steps over the name of a field, up to its value; `None` at the end of the object.

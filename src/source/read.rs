@@ -249,7 +249,7 @@ impl<K> Query<K> {
                 let what = self.asked(Verb::Watch, target).what;
                 Read::Failed(Status::read(json.as_bytes()).into_error(&what, None))
             }
-            ADDED | MODIFIED | DELETED if !may_be_of(json.as_bytes(), expected) => {
+            ADDED | MODIFIED | DELETED if !expected.may_be(json.as_bytes()) => {
                 failed("an event is about an object of another kind")
             }
             kind @ (ADDED | MODIFIED | DELETED) => {
@@ -308,48 +308,13 @@ impl<K> Query<K> {
         let (kind, object) = line.split_at_checked(memchr::memchr(b'"', line)?)?;
         let object = object.strip_prefix(br#"","object":"#)?;
         let kind = str::from_utf8(kind).ok().filter(|kind| is_about_object(kind))?;
-        if !may_be_of(object, expected) {
+        if !expected.may_be(object) {
             return None;
         }
         let (found, end) = self.first(object, None, listing)?.ok()?;
         let whole = object[end..].trim_ascii_end() == b"}";
         whole.then(|| event(kind, found, listing).ok()).flatten()
     }
-}
-
-/// Returns whether the object at the start of the bytes is of the kind that was asked for, as far as it
-/// says so before its metadata. The API server does.
-fn may_be_of(object: &[u8], expected: &Expected) -> bool {
-    if expected.kind.is_none() {
-        return true;
-    }
-    kind_of(object).ok().flatten().is_none_or(|kind| expected.is_of(&kind))
-}
-
-/// Returns the kind of the object at the start of the bytes, if it is its first or second field.
-fn kind_of(object: &[u8]) -> Result<Option<Cow<'_, str>>, Fault> {
-    let mut scanner = Scanner::new(object, 0);
-    scanner.space();
-    scanner.eat(b'{')?;
-    for _ in 0..2 {
-        scanner.space();
-        let name = scanner.string()?;
-        let name = scanner.unescape(name)?;
-        scanner.space();
-        scanner.eat(b':')?;
-        scanner.space();
-        if name == "kind" {
-            let kind = scanner.string()?;
-            return scanner.unescape(kind).map(Some);
-        }
-        if name != "apiVersion" {
-            break;
-        }
-        scanner.skip_value()?;
-        scanner.space();
-        scanner.eat(b',')?;
-    }
-    Ok(None)
 }
 
 const NO_VERSION: &str = "an event has no resourceVersion";
