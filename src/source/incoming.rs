@@ -5,7 +5,10 @@ use std::mem;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use kube::client::Body;
-use tokio::time::Instant;
+use tokio::{
+    task::coop::{consume_budget, has_budget_remaining},
+    time::Instant,
+};
 
 use super::request::in_time;
 use crate::{
@@ -26,6 +29,9 @@ const AHEAD: usize = 16 << 10;
 /// What memory is fetched by, on most processors.
 const LINE: usize = 64;
 
+/// How many bytes cost one unit of tokio's budget, of which a task has 128 before others get their turn.
+const UNIT: usize = 4 << 10;
+
 /// The bytes of an answer that have arrived and that nobody has taken yet.
 ///
 /// They are read where they came in. Only what goes on in the next frame is copied, together with
@@ -43,6 +49,8 @@ pub(super) struct Incoming {
     joined: Option<Joined>,
     /// What an earlier one was joined in.
     spare: Vec<u8>,
+    /// How many bytes were taken or joined that the task has not paid for with its budget.
+    unpaid: usize,
     measured: Option<Box<measure::Request>>,
 }
 
@@ -62,6 +70,7 @@ impl Incoming {
             prefetched: 0,
             joined: None,
             spare: Vec::new(),
+            unpaid: 0,
             measured: None,
         }
     }
@@ -80,6 +89,7 @@ impl Incoming {
     }
 
     pub(super) fn take(&mut self, len: usize) -> &[u8] {
+        self.unpaid += len;
         let Some(mut joined) = self.joined.take() else {
             self.used += len;
             return &self.frame[self.used - len..self.used];
@@ -107,11 +117,25 @@ impl Incoming {
         }
     }
 
+    /// Pays for the bytes of before with the budget of the task: gives other tasks their turn once it is
+    /// used up. Outside a task of tokio nothing is to be paid.
+    pub(super) async fn pay(&mut self) {
+        while let Some(rest) = self.unpaid.checked_sub(UNIT) {
+            self.unpaid = rest;
+            if !has_budget_remaining() {
+                // A turn pays for all of it.
+                self.unpaid = 0;
+            }
+            consume_budget().await;
+        }
+    }
+
     /// Waits for more, but not beyond a moment; returns false at the end of the body.
     pub(super) async fn more(&mut self, until: Instant) -> Result<bool, Error> {
         if self.bytes().len() > LONGEST {
             return Err(self.broken("an object is longer than 64 MiB"));
         }
+        self.pay().await;
         if self.joined.is_some() && self.used < self.frame.len() {
             self.join();
             return Ok(true);
@@ -146,11 +170,13 @@ impl Incoming {
             let piece = &rest[..rest.len().min(PIECE.max(bytes.len() - *taken))];
             bytes.extend_from_slice(piece);
             self.used += piece.len();
+            self.unpaid += piece.len();
         }
     }
 
     /// Returns the next line, with its end, or `None` at the end of the body.
     pub(super) async fn line(&mut self, until: Instant) -> Result<Option<&[u8]>, Error> {
+        self.pay().await;
         let mut searched = 0;
         let len = loop {
             match memchr::memchr(b'\n', &self.bytes()[searched..]) {

@@ -247,6 +247,7 @@ impl Page {
         nth: Nth,
         read: impl Fn(&[u8], &Types) -> Result<(T, usize), Fault>,
     ) -> Result<T, Error> {
+        self.incoming.pay().await;
         if self.incoming.bytes().first() != Some(&b'{') {
             self.whole(skip_value).await?;
         }

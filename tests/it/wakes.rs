@@ -2,6 +2,7 @@
 //! with a waker that will be woken, and no poll goes on for ever. SEMANTICS: D9, for every adaptor.
 
 use std::{
+    future::poll_fn,
     pin::Pin,
     sync::{
         Arc, Mutex,
@@ -18,12 +19,15 @@ use futures::{
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::watcher::Event;
 use kube_weir::{
-    Debounce, Election, Error, EventStreamExt, FieldFilter, FieldSelector, LeaseRef,
-    testing::ApiServer,
+    Debounce, Election, Error, EventStreamExt, FieldFilter, FieldSelector, LeaseRef, WatchEvent,
+    testing::{Answer, ApiServer, End, Fault, Verb},
 };
-use tokio::time::advance;
+use tokio::time::{advance, sleep};
 
-use crate::support::{Feed, Poller, by_identity, feed, forbidden, object};
+use crate::{
+    support::{Feed, Poller, by_identity, feed, forbidden, object},
+    wire::{configs, event, list, sent},
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -458,4 +462,58 @@ fn a_flush_from_another_thread_is_never_lost() {
             }
         });
     });
+}
+
+/// Bytes that a poll of a watch may read: 128 units of a budget, of 4 KiB each.
+const MOST_READ: usize = 512 << 10;
+
+/// A poll of a watch reads half a mebibyte and one more object at the most, however many are there.
+///
+/// SEMANTICS: B3
+#[tokio::test(start_paused = true)]
+async fn a_poll_reads_so_many_bytes_and_one_object() {
+    for (length, count) in [(1 << 10, 3_000), (16 << 10, 200), (1_000 << 10, 4)] {
+        let object = |at: usize| {
+            let mut object = sent(&format!("a/{at}"), 10 + u64::try_from(at).unwrap());
+            object["data"]["key"] = "x".repeat(length).into();
+            object
+        };
+        let server = ApiServer::new();
+        let page = list(10, (0..count).map(object).collect::<Vec<_>>());
+        let events = (0..count).map(|at| format!("{}\n", event("ADDED", object(at))));
+        server.fault(Verb::List, 1, Fault::Answer(Answer::json(200, &page)));
+        let events = Answer::new(200).chunk(events.collect::<String>()).end(End::Never);
+        server.fault(Verb::Watch, 1, Fault::Answer(events));
+
+        let mut watch = configs(&server);
+        let (mut objects, mut most, mut polls) = (0, 0, 0);
+        while objects < 2 * count {
+            let read = poll_fn(|cx| Poll::Ready(read_at_once(&mut watch, cx))).await;
+            objects += read;
+            most = most.max(read);
+            polls += usize::from(read > 0);
+            sleep(Duration::from_millis(1)).await;
+        }
+        assert!((most - 1) * length <= MOST_READ, "{most} objects of {length} bytes in one poll");
+        let few = 2 + 4 * count * length / MOST_READ + 2 * count / (1 + MOST_READ / length);
+        assert!(polls <= few, "{polls} polls for twice {count} objects of {length} bytes");
+    }
+}
+
+/// Returns how many objects a stream yields until it is pending.
+fn read_at_once<K>(
+    mut events: impl Stream<Item = Result<WatchEvent<K>, Error>> + Unpin,
+    cx: &mut Context<'_>,
+) -> usize {
+    let mut objects = 0;
+    loop {
+        match events.poll_next_unpin(cx) {
+            Poll::Pending => return objects,
+            Poll::Ready(item) => {
+                let event = item.unwrap().unwrap();
+                objects +=
+                    usize::from(matches!(event, WatchEvent::Listed(_) | WatchEvent::Applied(_)));
+            }
+        }
+    }
 }
