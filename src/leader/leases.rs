@@ -3,7 +3,7 @@
 use futures::stream::{self, BoxStream, StreamExt};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, Client};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::{election::LeaseRef, record::says_the_same};
 use crate::{
@@ -42,8 +42,7 @@ impl Leases {
 
     pub(super) async fn get(&self, until: Instant) -> Result<Option<Lease>, Error> {
         let what = self.what("get");
-        let answer = self.in_time(until, &what, self.exchange.get(&what, self.name())).await;
-        match answer {
+        match self.exchange.get(until, &what, self.name()).await {
             Ok(lease) if self.is_own(&lease) => Ok(Some(lease)),
             Ok(_) => Err(another(&what)),
             Err(error) if error.is_not_found() => Ok(None),
@@ -58,10 +57,9 @@ impl Leases {
         let is_update = lease.metadata.resource_version.is_some();
         let what = self.what(if is_update { "update" } else { "create" });
         let answer = if is_update {
-            let asked = self.exchange.replace(&what, self.name(), lease);
-            self.in_time(until, &what, asked).await
+            self.exchange.replace(until, &what, self.name(), lease).await
         } else {
-            self.in_time(until, &what, self.exchange.create(&what, lease)).await
+            self.exchange.create(until, &what, lease).await
         };
         match answer {
             Ok(written) if self.is_own(&written) && says_the_same(&written, lease) => Ok(written),
@@ -83,16 +81,6 @@ impl Leases {
         metadata.name.as_ref() == Some(&self.lease.name)
             && metadata.namespace.as_ref() == Some(&self.lease.namespace)
             && metadata.resource_version.is_some()
-    }
-
-    async fn in_time(
-        &self,
-        until: Instant,
-        what: &str,
-        answer: impl Future<Output = Result<Lease, Error>>,
-    ) -> Result<Lease, Error> {
-        let overdue = |_| Error::new(Reason::Timeout, format!("{what}: no answer in time"));
-        timeout_at(until, answer).await.map_err(overdue)?
     }
 
     fn what(&self, verb: &str) -> String {

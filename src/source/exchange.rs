@@ -11,12 +11,9 @@ use tokio::time::Instant;
 use super::{
     Gvr,
     gvr::segment,
-    request::{ANSWER, Asked, Endpoint, Verb},
+    request::{ANSWER, Asked, Endpoint, Verb, in_time},
 };
-use crate::{
-    clock::after,
-    error::{Error, Reason},
-};
+use crate::error::{Error, Reason};
 
 /// No object is longer that is read or written whole: etcd takes 1.5 MiB by default.
 const LONGEST: usize = 4 << 20;
@@ -34,47 +31,57 @@ impl Exchange {
         Self { endpoint: Endpoint::new(client, resource), url }
     }
 
-    /// Reads an object. Errors begin with `what`, here and below.
-    pub(crate) async fn get<T>(&self, what: &str, name: &str) -> Result<T, Error>
+    /// Reads an object, until a moment. Errors begin with `what`, here and below.
+    pub(crate) async fn get<T>(&self, until: Instant, what: &str, name: &str) -> Result<T, Error>
     where
         T: DeserializeOwned,
     {
         let request = Request::new(&*self.url).get(&segment(name), &GetParams::default());
-        self.ask(Verb::Get, what, request).await
+        self.ask(until, Verb::Get, what, request).await
     }
 
     /// Creates an object, and returns it as the server has it.
-    pub(crate) async fn create<T>(&self, what: &str, object: &T) -> Result<T, Error>
+    pub(crate) async fn create<T>(&self, until: Instant, what: &str, object: &T) -> Result<T, Error>
     where
         T: Serialize + DeserializeOwned,
     {
         let bytes = bytes(what, object)?;
         let request = Request::new(&*self.url).create(&PostParams::default(), bytes);
-        self.ask(Verb::Create, what, request).await
+        self.ask(until, Verb::Create, what, request).await
     }
 
     /// Replaces an object, and returns it as the server has it.
-    pub(crate) async fn replace<T>(&self, what: &str, name: &str, object: &T) -> Result<T, Error>
+    pub(crate) async fn replace<T>(
+        &self,
+        until: Instant,
+        what: &str,
+        name: &str,
+        object: &T,
+    ) -> Result<T, Error>
     where
         T: Serialize + DeserializeOwned,
     {
         let bytes = bytes(what, object)?;
         let request =
             Request::new(&*self.url).replace(&segment(name), &PostParams::default(), bytes);
-        self.ask(Verb::Update, what, request).await
+        self.ask(until, Verb::Update, what, request).await
     }
 
     async fn ask<T: DeserializeOwned>(
         &self,
+        until: Instant,
         verb: Verb,
         what: &str,
         request: Result<http::Request<Vec<u8>>, request::Error>,
     ) -> Result<T, Error> {
         let asked = Asked { verb, what: what.to_owned() };
-        let mut incoming = self.endpoint.open(asked, request, ANSWER).await?;
-        let bytes = incoming.up_to(LONGEST, after(Instant::now(), ANSWER)).await?;
-        let found = serde_json::from_slice(bytes);
-        found.map_err(|_| incoming.broken("the answer is not such an object"))
+        let answer = async {
+            let mut incoming = self.endpoint.open(asked, request, ANSWER).await?;
+            let bytes = incoming.up_to(LONGEST, until).await?;
+            let found = serde_json::from_slice(bytes);
+            found.map_err(|_| incoming.broken("the answer is not such an object"))
+        };
+        in_time(what, until, answer).await?
     }
 }
 
