@@ -6,16 +6,18 @@ use futures::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube_weir::{
-    Backoff, Debounce, Document, EventStreamExt, FetchConfig, FieldFilter, FieldPath,
-    FieldSelector, Gvr, IndexBy, Key, LabelSelector, Namespaces, SyncPolicy, Watch,
-    testing::{End, Events, On},
-    watch, watch_one, watch_resource,
+    Backoff, Debounce, Document, Election, EventStreamExt, FetchConfig, FieldFilter, FieldPath,
+    FieldSelector, Gvr, IndexBy, Key, LabelSelector, LeaseRef, LeaseTiming, Namespaces, SyncPolicy,
+    Watch,
+    testing::{Answer, ApiServer, End, Events, Fault, On, Verb},
+    watch, watch_one, watch_resource, world,
 };
-use tokio::time::sleep;
+use serde_json::json;
+use tokio::time::{sleep, timeout};
 
 use crate::{
     support::by_identity,
-    wire::{MINUTE, SECOND, config, configs, drive, drive_changes, server_with},
+    wire::{HOUR, MINUTE, SECOND, config, configs, drive, drive_changes, server_with, status},
 };
 
 const EXTREMES: [Duration; 4] =
@@ -74,6 +76,114 @@ async fn a_store_and_a_poll_live_with_any_time() {
         sleep(SECOND).await;
         assert_eq!(driven.names(), ["a/x"], "{time:?}");
         assert_eq!(driven.store.healthy(time).is_ok(), time > SECOND, "{time:?}");
+    }
+}
+
+/// An election leads with each timing that it takes, and refuses the others.
+///
+/// SEMANTICS: B5
+#[tokio::test(start_paused = true)]
+async fn an_election_lives_with_any_timing_that_it_takes() {
+    let longest = Duration::from_secs(i32::MAX as u64);
+    let durations = EXTREMES.into_iter().chain([longest, longest - SECOND, SECOND, SECOND / 2]);
+    let durations: Vec<_> = durations.collect();
+    let mut taken = 0;
+    for lease in &durations {
+        for renew in &durations {
+            for retry in durations.iter().chain([&Duration::from_millis(10)]) {
+                for jitter in [f64::NAN, f64::INFINITY, f64::MIN, -0.0, 0.0, 1.0, 100.0, f64::MAX] {
+                    let timing = LeaseTiming::default()
+                        .lease_duration(*lease)
+                        .renew_deadline(*renew)
+                        .retry_period(*retry)
+                        .jitter(jitter);
+                    let server = ApiServer::new();
+                    let election =
+                        Election::new(server.client(), LeaseRef::new("a", "web"), "me").unwrap();
+                    let Ok(election) = election.timing(timing) else { continue };
+                    taken += 1;
+                    let mut campaign = election.campaign();
+                    let state = campaign.next().await.unwrap().unwrap();
+                    assert!(state.term().is_some(), "{timing:?}");
+                    campaign.release().await.unwrap();
+                }
+            }
+        }
+    }
+    assert!(taken > 10, "{taken} timings are taken");
+}
+
+/// SEMANTICS: B5
+#[tokio::test(start_paused = true)]
+async fn fetching_lives_with_any_limit() {
+    for time in EXTREMES {
+        for limit in [0, 1, usize::MAX] {
+            let server = server_with(&["a/x"]);
+            let api = Api::<ConfigMap>::all(server.client());
+            let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name").unwrap());
+            let keys = keys.unwrap();
+            let config = FetchConfig::default()
+                .ttl(time)
+                .deadline(time)
+                .max_objects(limit)
+                .max_bytes(limit)
+                .concurrency(limit);
+            let fetching = keys.store().fetching(api, config);
+            let _driven = keys.spawn();
+            fetching.store().synced().await.unwrap();
+            match fetching.object("a", "x").await {
+                Ok(found) => assert!(found.is_some(), "{time:?} {limit}"),
+                Err(error) => assert!(error.is_timeout() && time < SECOND, "{time:?}: {error}"),
+            }
+        }
+    }
+}
+
+/// SEMANTICS: B5
+#[tokio::test(start_paused = true)]
+async fn a_world_lives_with_any_time() {
+    for time in EXTREMES {
+        for debounce in [
+            Debounce::interval(time),
+            Debounce::quiet(time),
+            Debounce::quiet(SECOND).max_wait(time),
+        ] {
+            let server = server_with(&["a/x"]);
+            let policy = SyncPolicy::default().deadline(time).partial(true);
+            let kind = || configs(&server).index(by_identity()).sync_policy(policy);
+            let changes = world((("one", kind()), ("two", kind())));
+            let store = changes.store();
+            let mut changes = changes.debounce(debounce);
+            let polled = async { while changes.next().await.is_some() {} };
+            assert!(timeout(MINUTE, polled).await.is_err(), "it goes on for ever");
+            let is_given_up = time < SECOND;
+            assert!(store.is_synced() || is_given_up, "{debounce:?}, deadline {time:?}");
+        }
+    }
+}
+
+/// A server says how long to wait: any time at all.
+///
+/// SEMANTICS: B5, B6
+#[tokio::test(start_paused = true)]
+async fn a_watch_lives_with_any_time_that_a_server_says() {
+    let numbers = ["0", "-1", "1e9", "18446744073709551615", "18446744073709551616", "Fri, 31 Dec"];
+    for number in numbers {
+        for code in [429, 503] {
+            let server = server_with(&["a/x"]);
+            let details = json!({ "retryAfterSeconds": u32::MAX });
+            let mut said = status(code, "TooManyRequests", "later");
+            said["details"] = details;
+            let answer = Answer::json(code, &said).header("retry-after", number);
+            server.fault(Verb::List, 1, Fault::Answer(answer.clone()));
+            server.fault(Verb::Watch, 1, Fault::Answer(answer));
+            let driven = drive(configs(&server));
+            sleep(2 * HOUR).await;
+            assert_eq!(driven.names(), ["a/x"], "{code} {number}");
+            server.apply(&config("a/y", "new")).unwrap();
+            sleep(2 * HOUR).await;
+            assert_eq!(driven.names(), ["a/x", "a/y"], "{code} {number}");
+        }
     }
 }
 
