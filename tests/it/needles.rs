@@ -16,7 +16,10 @@ use kube_weir::{
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::wire::{SECOND, bookmark, config, end_of_list, event, list, sent, status};
+use crate::{
+    observability::measured::Scrape,
+    wire::{SECOND, bookmark, config, end_of_list, event, list, sent, status},
+};
 
 const NEEDLE: &str = "hunter2";
 
@@ -134,6 +137,7 @@ fn told<K: kube::runtime::reflector::Lookup>(store: &Store<K>) -> String {
 #[tokio::test(start_paused = true)]
 async fn nothing_that_is_said_holds_what_a_server_or_an_object_says() {
     let all = bodies();
+    let scrape = Scrape::begin();
     let mut seen = 0;
     for (number, (verb, code, body)) in all.iter().enumerate() {
         let logs = crate::logs::capture();
@@ -175,6 +179,8 @@ async fn nothing_that_is_said_holds_what_a_server_or_an_object_says() {
         let hidden = hidden.map(|text: String| text.chars().rev().collect::<String>());
         assert!(hidden.is_none() && !logged.is_empty(), "{}\nis logged: {hidden:?}", at());
     }
+    let page = scrape.page();
+    assert!(page.contains("kube_weir_requests_total") && !page.contains(NEEDLE), "{page}");
     println!("needles: {} answers, {seen} texts", all.len());
     assert!(all.len() > 600 && seen > 2 * all.len(), "{} answers, {seen} texts", all.len());
 }

@@ -18,13 +18,13 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use super::stories::{self, SECOND, configs, live, refused, relisted, server_with, undecodable};
 
 /// What this thread measures, until it is dropped.
-struct Scrape {
+pub(crate) struct Scrape {
     handle: PrometheusHandle,
     _guard: metrics::LocalRecorderGuard<'static>,
 }
 
 impl Scrape {
-    fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         let builder = PrometheusBuilder::new();
         let builder = builder.set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS);
         // It must outlive the guard, and a test ends soon.
@@ -32,9 +32,14 @@ impl Scrape {
         Self { handle: recorder.handle(), _guard: metrics::set_default_local_recorder(recorder) }
     }
 
+    /// Returns the page that Prometheus gets.
+    pub(crate) fn page(&self) -> String {
+        self.handle.render()
+    }
+
     /// Each series and its value.
     fn series(&self) -> BTreeMap<String, f64> {
-        let page = self.handle.render();
+        let page = self.page();
         let lines = page.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
         let series = lines.map(|line| {
             let (series, value) = line.rsplit_once(' ').expect("a value");

@@ -3,5 +3,5 @@
 mod dashboards;
 mod explain;
 mod logged;
-mod measured;
+pub(crate) mod measured;
 mod stories;
