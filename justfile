@@ -29,9 +29,11 @@ test-live *ARGS:
 test-gzip *ARGS:
     cargo test --features kube/gzip --test it -- live::gzip live::streaming live::sync live::outage::a_cut {{ARGS}}
 
-# All faults on the way to a real API server, for hours, until memory or equality fails.
-soak SECONDS='14400':
+# All faults on the way to a real API server, for hours, until memory or equality fails; then a figure
+# of the memory.
+soak SECONDS='14400' FOLDER='target/bench':
     KUBE_WEIR_REQUIRE_APISERVER=1 WEIR_CHAOS_SECONDS={{SECONDS}} cargo test --test chaos -- --nocapture
+    cargo bench --bench figures -- {{FOLDER}} soak
 
 # Paths, keys and snapshots under Miri, with the unsafe code of what they are built on; but for tests
 # that it does not finish in minutes.

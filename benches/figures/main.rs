@@ -3,13 +3,15 @@
 //! `cargo bench --bench figures -- FOLDER` reads what `live`, `store` and `snapshot` left in
 //! `target/bench`, writes one picture for each figure to the folder, and prints the README's table
 //! out of what `ratios` found. It measures nothing itself, and draws nothing unless all is there.
-//! Without a folder, as one of all benchmarks, it does nothing.
+//! With `soak` behind the folder it draws the memory of the soak alone. Without a folder, as one of all
+//! benchmarks, it does nothing.
 
 #[allow(dead_code, reason = "each benchmark uses a part")]
 #[path = "../support/mod.rs"]
 mod support;
 
 mod bars;
+mod course;
 mod lines;
 mod svg;
 
@@ -18,9 +20,12 @@ use std::{fs, path::Path, process::ExitCode};
 use serde_json::Value;
 
 use bars::{Bars, Row};
+use course::{Course, Samples};
 use lines::{Lines, Series};
 use support::report::{self, short, table};
 use svg::{Caption, GO, KUBE, OTHER, OURS, grouped};
+
+const MIB: f64 = 1_048_576.0;
 
 /// The clients as `live` calls them, and in the figures.
 const CLIENTS: [(&str, &str, &str); 6] = [
@@ -34,12 +39,18 @@ const CLIENTS: [(&str, &str, &str); 6] = [
 
 fn main() -> ExitCode {
     // Cargo passes `--bench`.
-    let folder = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
-    let Some(folder) = folder else {
-        println!("no folder to draw to: see `just figures`");
-        return ExitCode::SUCCESS;
+    let arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
+    let arguments: Vec<_> = arguments.collect();
+    let drawn = match &arguments[..] {
+        [] => {
+            println!("no folder to draw to: see `just figures`");
+            return ExitCode::SUCCESS;
+        }
+        [folder] => draw(Path::new(folder)),
+        [folder, what] if what == "soak" => draw_soak(Path::new(folder)),
+        _ => Err("the arguments are a folder, and `soak` or nothing".to_owned()),
     };
-    match draw(Path::new(&folder)) {
+    match drawn {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("nothing drawn: {error}");
@@ -49,8 +60,8 @@ fn main() -> ExitCode {
 }
 
 fn draw(folder: &Path) -> Result<(), String> {
-    let read = |name| Measured { name, report: report::read(name) };
-    let (live, store, snapshot) = (read("live"), read("store"), read("snapshot"));
+    let (live, store, snapshot) =
+        (Measured::read("live"), Measured::read("store"), Measured::read("snapshot"));
     let figures = [
         ("memory", memory(&live)?),
         ("cpu", cpu(&live)?),
@@ -58,14 +69,23 @@ fn draw(folder: &Path) -> Result<(), String> {
         ("get", get(&store)?),
         ("publish", publish(&store, &snapshot)?),
     ];
-    let headlines = headlines(&read("ratios"))?;
-    fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+    let headlines = headlines(&Measured::read("ratios"))?;
     for (name, figure) in figures {
-        let path = folder.join(format!("{name}.svg"));
-        fs::write(&path, figure).map_err(|error| format!("{}: {error}", path.display()))?;
-        println!("{}", path.display());
+        write(folder, name, &figure)?;
     }
     table("for the README", &["kube-weir has", "than", "measured"], &headlines);
+    Ok(())
+}
+
+fn draw_soak(folder: &Path) -> Result<(), String> {
+    write(folder, "soak", &soak(&Measured::read("soak"))?)
+}
+
+fn write(folder: &Path, name: &str, figure: &str) -> Result<(), String> {
+    fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+    let path = folder.join(format!("{name}.svg"));
+    fs::write(&path, figure).map_err(|error| format!("{}: {error}", path.display()))?;
+    println!("{}", path.display());
     Ok(())
 }
 
@@ -76,6 +96,10 @@ struct Measured {
 }
 
 impl Measured {
+    fn read(name: &'static str) -> Self {
+        Self { name, report: report::read(name) }
+    }
+
     fn at(&self, path: &[&str]) -> Result<&Value, String> {
         let found = path.iter().try_fold(&self.report, |value, key| value.get(key));
         found.filter(|value| !value.is_null()).ok_or_else(|| {
@@ -88,6 +112,11 @@ impl Measured {
     fn number(&self, path: &[&str]) -> Result<f64, String> {
         let value = self.at(path)?;
         value.as_f64().ok_or_else(|| format!("{value} is no number: {}", path.join(" / ")))
+    }
+
+    fn numbers(&self, path: &[&str]) -> Result<Vec<f64>, String> {
+        let numbers = self.at(path)?.as_array().into_iter().flatten();
+        Ok(numbers.filter_map(Value::as_f64).collect())
     }
 
     /// When, where and how.
@@ -203,6 +232,37 @@ fn publish(store: &Measured, snapshot: &Measured) -> Result<String, String> {
         series: series.into_iter().collect::<Result<_, String>>()?,
     };
     Ok(lines.draw())
+}
+
+/// Memory of a process while its watches meet faults.
+fn soak(soak: &Measured) -> Result<String, String> {
+    let series = [
+        ("resident", "samples", "resident", OTHER),
+        ("allocated", "samples", "allocated", OURS),
+        ("allocated, in each quiet", "quiet", "allocated", KUBE),
+    ];
+    let series = series.map(|(name, part, figure, colour)| {
+        let minutes = soak.numbers(&["measured", part, "seconds"])?.into_iter();
+        let sizes = soak.numbers(&["measured", part, figure])?.into_iter();
+        let points = minutes.map(|seconds| seconds / 60.0).zip(sizes.map(|size| size / MIB));
+        Ok(Samples { name, colour, is_sparse: part == "quiet", points: points.collect() })
+    });
+    let seconds = soak.number(&["run", "of", "seconds"])?;
+    let text = |name| Ok::<_, String>(soak.at(&["run", name])?.as_str().unwrap_or_default());
+    let course = Course {
+        caption: Caption {
+            name: "soak",
+            title: "Memory while everything fails",
+            what:
+                "Five watches and all who test them, on a real API server that is cut off, killed \
+                   and restored"
+                    .to_owned(),
+            sources: vec![format!("{}, {}: just soak {seconds}", text("date")?, text("machine")?)],
+        },
+        minutes: seconds / 60.0,
+        series: series.into_iter().collect::<Result<_, String>>()?,
+    };
+    Ok(course.draw())
 }
 
 /// Of the ratios those that the README shows.

@@ -5,10 +5,12 @@
 //! and no more memory may be held than in the quiet before. A binary of its own, because it counts
 //! all that its process allocates.
 //!
-//! It takes some 20 seconds. `WEIR_CHAOS_SECONDS` says how long instead, and `WEIR_CHAOS_SEED` what
-//! to choose again: which faults, not how they meet what goes on at the same time.
+//! It takes some 20 seconds. `WEIR_CHAOS_SECONDS` says how long instead, and then memory over time is
+//! written to `target/bench/soak.json`. `WEIR_CHAOS_SEED` says what to choose again: which faults, not
+//! how they meet what goes on at the same time.
 
 mod consumer;
+mod memory;
 mod proxy;
 mod requests;
 mod storm;
@@ -23,6 +25,11 @@ mod apiserver;
 mod listed;
 #[path = "../it/random.rs"]
 mod random;
+#[path = "../../benches/support/report.rs"]
+#[expect(dead_code, reason = "benchmarks need more of it")]
+mod report;
+#[path = "../../benches/support/run.rs"]
+mod run;
 
 use std::{
     alloc::System,
@@ -35,6 +42,7 @@ use std::{
 use cap::Cap;
 use tokio::time::{Instant, sleep, timeout};
 
+use memory::Memory;
 use random::Random;
 use world::World;
 
@@ -65,12 +73,14 @@ async fn all_consumers_survive_all_faults() {
     let Some(cluster) = apiserver::exclusive().await else {
         return;
     };
-    let length = number("WEIR_CHAOS_SECONDS").map_or(LENGTH, Duration::from_secs);
+    let asked = number("WEIR_CHAOS_SECONDS").map(Duration::from_secs);
+    let length = asked.unwrap_or(LENGTH);
     let seed =
         number("WEIR_CHAOS_SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish());
     say(&format!("chaos: WEIR_CHAOS_SECONDS={} WEIR_CHAOS_SEED={seed}", length.as_secs()));
     let mut random = Random::new(seed);
     let begun = Instant::now();
+    let mut memory = Memory::record(length);
     let before = ALLOCATOR.allocated();
     let mut world = World::begin(cluster).await;
     let mut first = None;
@@ -81,6 +91,10 @@ async fn all_consumers_survive_all_faults() {
         let took = world.quiet().await;
         world.settle().await;
         rounds += 1;
+        memory.quiet();
+        if asked.is_some() {
+            memory.write(length, seed);
+        }
         let (held, connections) = (ALLOCATOR.allocated() - before, world.proxy.open());
         say(&format!(
             "chaos: round {rounds}: equal after {took:.1?}; {} KiB held, {connections} connections",

@@ -1,0 +1,86 @@
+//! Sizes over time, both on linear axes that begin at zero.
+
+use super::svg::{Caption, Svg, WIDTH};
+
+const HEIGHT: f64 = 230.0;
+const LEFT: f64 = 62.0;
+const END: f64 = WIDTH - 210.0;
+
+/// Lines across the drawing, at the most.
+const GRID: f64 = 6.0;
+
+pub(crate) struct Course {
+    pub(crate) caption: Caption,
+    /// How long it lasted, in minutes.
+    pub(crate) minutes: f64,
+    pub(crate) series: Vec<Samples>,
+}
+
+pub(crate) struct Samples {
+    pub(crate) name: &'static str,
+    pub(crate) colour: &'static str,
+    /// True to draw dots alone.
+    pub(crate) is_sparse: bool,
+    /// Minutes and MiB.
+    pub(crate) points: Vec<(f64, f64)>,
+}
+
+impl Course {
+    pub(crate) fn draw(self) -> String {
+        let Self { caption, minutes, series } = self;
+        let sizes = || series.iter().flat_map(|one| &one.points).map(|(_, size)| *size);
+        let step = step(sizes().fold(0.0, f64::max));
+        let highest = (sizes().fold(0.0, f64::max) / step).ceil() * step;
+        let bottom = Svg::TOP + 14.0 + HEIGHT;
+        let x = |minute: f64| LEFT + minute / minutes * (END - LEFT);
+        let y = |size: f64| bottom - size / highest * HEIGHT;
+
+        let mut svg = Svg::new(caption);
+        let small = r#"font-size="11" fill-opacity=".7""#;
+        let mut size = 0.0;
+        while size <= highest {
+            let opacity = if size > 0.0 { ".15" } else { ".7" };
+            let attributes = format!(r#"stroke="currentColor" stroke-opacity="{opacity}""#);
+            svg.path(&attributes, &format!("M{LEFT} {:.1}H{END}", y(size)));
+            let attributes = format!(r#"{small} text-anchor="end""#);
+            svg.text(LEFT - 6.0, y(size) + 4.0, &attributes, format_args!("{size} MiB"));
+            size += step;
+        }
+        for minute in (0..=4).map(|quarter| minutes * f64::from(quarter) / 4.0) {
+            let attributes = format!(r#"{small} text-anchor="middle""#);
+            svg.text(x(minute), bottom + 15.0, &attributes, format_args!("{minute:.0} min"));
+        }
+        for Samples { name, colour, is_sparse, points } in &series {
+            let drawn =
+                points.iter().map(|(minute, size)| format!("{:.1} {:.1}", x(*minute), y(*size)));
+            let drawn: Vec<_> = drawn.collect();
+            if *is_sparse {
+                let attributes =
+                    format!(r#"stroke="{colour}" stroke-width="5" stroke-linecap="round""#);
+                svg.path(&attributes, &format!("M{}h.1", drawn.join("h.1M")));
+            } else {
+                let attributes = format!(r#"fill="none" stroke="{colour}" stroke-width="1.5""#);
+                svg.path(&attributes, &format!("M{}", drawn.join("L")));
+            }
+            if let [(_, first), .., (_, last)] = points[..] {
+                let label = format!("{name}: {last:.1}");
+                let attributes = format!(r#"fill="{colour}""#);
+                svg.text(END + 8.0, y(last) + 4.0, &attributes, label);
+                svg.say(format_args!("{name}: {first:.1} MiB at first, {last:.1} MiB in the end"));
+            }
+        }
+        svg.finish(bottom + 24.0)
+    }
+}
+
+/// Returns a round distance of lines, of which no more than [`GRID`] are below a size.
+fn step(highest: f64) -> f64 {
+    let mut step = 1.0;
+    for factor in [2.0, 2.5, 2.0].into_iter().cycle() {
+        if highest / step <= GRID {
+            break;
+        }
+        step *= factor;
+    }
+    step
+}
