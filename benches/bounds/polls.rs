@@ -1,0 +1,122 @@
+//! Inputs of 1 MiB, and how long the polls take that meet them.
+
+use std::{future::poll_fn, time::Duration};
+
+use futures::{Stream, StreamExt, stream};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{Api, runtime::watcher::Event};
+use kube_weir::{
+    Document, Error, EventStreamExt, FieldFilter, Gvr, IndexBy, testing::ApiServer, watch,
+    watch_resource,
+};
+use serde::Serialize;
+
+use super::{
+    served::{in_frames, line, list, object, objects, run, with_list, with_watch},
+    support::measure::thread_cpu,
+};
+
+/// CPU time of polls.
+#[derive(Default)]
+pub(crate) struct Times {
+    pub(crate) all: Duration,
+    pub(crate) longest: Duration,
+}
+
+const MIB: usize = 1 << 20;
+
+pub(crate) const CASES: [(&str, fn() -> Times); 10] = [
+    ("watch: one object, typed", || of_typed(&with_watch(in_frames(&event(&one()), MIB)))),
+    ("watch: one object, Document", || of_documents(&with_watch(in_frames(&event(&one()), MIB)))),
+    ("watch: one object in frames of 8 KiB, typed", || {
+        of_typed(&with_watch(in_frames(&event(&one()), 8 << 10)))
+    }),
+    ("watch: one object of small fields, typed", || {
+        of_typed(&with_watch(in_frames(&event(&of_fields()), MIB)))
+    }),
+    ("watch: one object of small fields, Document", || {
+        of_documents(&with_watch(in_frames(&event(&of_fields()), MIB)))
+    }),
+    ("watch: one object of small fields, half of them dropped", || {
+        dropping(&with_watch(in_frames(&event(&of_fields()), MIB)))
+    }),
+    ("list: 8,000 objects, typed", || of_typed(&with_list(in_frames(&small(), MIB)))),
+    ("list: 8,000 objects, Document", || of_documents(&with_list(in_frames(&small(), MIB)))),
+    ("index: one object with 10,000 keys", || keys(1, 10_000)),
+    ("index: one object with 100 x 100 keys", || keys(2, 100)),
+];
+
+fn one() -> String {
+    object(0, &format!(r#","data":{{"key":"{}"}}"#, "x".repeat(MIB)))
+}
+
+fn of_fields() -> String {
+    let fields = (0..MIB / 32).map(|at| format!(r#""key-{at:08}":"value-{at:06}""#));
+    object(0, &format!(r#","data":{{{}}}"#, fields.collect::<Vec<_>>().join(",")))
+}
+
+fn small() -> String {
+    list("", &objects(8_000, r#","data":{"key":"value"}"#))
+}
+
+fn event(object: &str) -> String {
+    line("ADDED", object)
+}
+
+fn of_typed(server: &ApiServer) -> Times {
+    run(async { timed(watch(Api::<ConfigMap>::all(server.client())).index(by())).await })
+}
+
+fn of_documents(server: &ApiServer) -> Times {
+    let configs = Gvr::parse("v1/configmaps").expect("a resource");
+    run(async { timed(watch_resource(server.client(), configs).index(by())).await })
+}
+
+fn dropping(server: &ApiServer) -> Times {
+    let keys = (0..MIB / 64).map(|at| format!("data.key-{:08}", 2 * at));
+    let filter = FieldFilter::new(keys).expect("paths");
+    let configs = watch(Api::<ConfigMap>::all(server.client()));
+    run(async { timed(configs.filter_fields(filter).index(by())).await })
+}
+
+fn by<K: Serialize + 'static>() -> IndexBy<K> {
+    IndexBy::path("metadata.name").expect("a path")
+}
+
+/// Takes in an object that has `values` to the power of `paths` keys.
+fn keys(paths: usize, values: usize) -> Times {
+    let text = "x".repeat(MIB / values / paths - 8);
+    let value = |at: usize| format!(r#""{at:05}{text}""#);
+    let values = (0..values).map(value).collect::<Vec<_>>().join(",");
+    let names = ["one", "two"];
+    let lists = names[..paths].iter().map(|name| format!(r#""{name}":[{values}]"#));
+    let lists = lists.collect::<Vec<_>>().join(",");
+    let object = object(0, &format!(r#","spec":{{{lists}}}"#));
+    let object = Document::from_json(&object).expect("an object");
+    let names = names[..paths].iter().map(|name| format!("spec.{name}[*]"));
+    let by = IndexBy::paths(names).expect("paths");
+    let events = [Event::Init, Event::InitDone, Event::Apply(object)].map(Ok::<_, Error>);
+    run(async { timed(stream::iter(events).index(by)).await })
+}
+
+/// Polls a stream until nothing more comes for a second, and other tasks between.
+async fn timed<T>(stream: impl Stream<Item = T>) -> Times {
+    let mut times = Times::default();
+    let mut stream = std::pin::pin!(stream);
+    let polled = async {
+        while let Some(item) = poll_fn(|cx| {
+            let begun = thread_cpu();
+            let item = stream.poll_next_unpin(cx);
+            let took = thread_cpu().saturating_sub(begun);
+            times.all += took;
+            times.longest = times.longest.max(took);
+            item
+        })
+        .await
+        {
+            drop(item);
+        }
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(1), polled).await;
+    times
+}

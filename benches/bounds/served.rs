@@ -1,0 +1,89 @@
+//! Answers of a server, and what a pipeline does with them.
+
+use futures::{Stream, StreamExt};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube_weir::{
+    Change, Error, Store, Watch,
+    testing::{Answer, ApiServer, End, Fault, Verb},
+    watch,
+};
+
+/// Runs a future on a runtime of its own, in virtual time.
+pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
+    let builder = &mut tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().start_paused(true).build().expect("a runtime").block_on(future)
+}
+
+pub(crate) fn configs(server: &ApiServer) -> Watch<ConfigMap> {
+    watch(Api::all(server.client()))
+}
+
+/// A server that gives this answer to a list, and nothing more.
+pub(crate) fn with_list(answer: Answer) -> ApiServer {
+    let server = ApiServer::new();
+    server.fault(Verb::List, 1, Fault::Answer(answer));
+    server.fault(Verb::Watch, 1, Fault::Answer(Answer::new(200).end(End::Never)));
+    server
+}
+
+/// A server that has nothing, and then gives this answer to a watch.
+pub(crate) fn with_watch(answer: Answer) -> ApiServer {
+    let server = ApiServer::new();
+    server.fault(Verb::List, 1, Fault::Answer(Answer::new(200).chunk(list("", ""))));
+    server.fault(Verb::Watch, 1, Fault::Answer(answer.end(End::Never)));
+    server
+}
+
+/// Polls changes until the store has so many objects, or so many failures came.
+pub(crate) async fn until<K: kube::runtime::reflector::Lookup>(
+    changes: &mut (impl Stream<Item = Result<Change<K>, Error>> + Unpin),
+    store: &Store<K>,
+    kept: usize,
+    failures: usize,
+) {
+    let mut failed = 0;
+    while store.snapshot().len() < kept || failed < failures || !store.is_synced() {
+        failed += usize::from(changes.next().await.expect("an item").is_err());
+    }
+}
+
+/// A `ConfigMap` with something in it.
+pub(crate) fn object(at: usize, more: &str) -> String {
+    format!(
+        r#"{{"metadata":{{"namespace":"a","name":"object-{at:06}","uid":"{at}","resourceVersion":"{}"}}{more}}}"#,
+        at + 2
+    )
+}
+
+/// Returns so many objects with something in each.
+pub(crate) fn objects(n: usize, more: &str) -> String {
+    (0..n).map(|at| object(at, more)).collect::<Vec<_>>().join(",")
+}
+
+/// Returns a list that has this among its fields.
+pub(crate) fn list(field: &str, items: &str) -> String {
+    format!(
+        r#"{{"kind":"ConfigMapList","apiVersion":"v1","metadata":{{"resourceVersion":"1"}},{field}"items":[{items}]}}"#
+    )
+}
+
+/// Returns a line of a watch.
+pub(crate) fn line(kind: &str, object: &str) -> String {
+    format!(r#"{{"type":"{kind}","object":{object}}}"#) + "\n"
+}
+
+/// Returns an answer in frames of this many bytes.
+pub(crate) fn in_frames(body: &str, bytes: usize) -> Answer {
+    let frames = body.as_bytes().chunks(bytes);
+    frames.fold(Answer::new(200), |answer, frame| answer.chunk(frame.to_vec()))
+}
+
+/// Returns so many fields, each followed by a comma.
+pub(crate) fn fields(n: usize) -> String {
+    (0..n).map(|at| [r#""unknown-"#, &at.to_string(), r#"":"value","#].concat()).collect()
+}
+
+pub(crate) fn nested(n: usize) -> String {
+    format!(r#""unknown":{}1{},"#, r#"{"a":"#.repeat(n), "}".repeat(n))
+}
