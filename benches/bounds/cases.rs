@@ -281,7 +281,7 @@ fn touched(n: usize) -> Box<dyn FnOnce()> {
 fn hits(n: usize) -> Box<dyn FnOnce()> {
     let object = |at: usize| document_of("1", &format!("object-{at}"), &json!({ "host": "one" }));
     let by = IndexBy::path("spec.host").expect("a path");
-    let snapshot = Snapshot::from_objects(by, (0..n).map(object));
+    let snapshot = Snapshot::from_objects(by, (0..n).map(object)).expect("objects");
     Box::new(move || assert_eq!(snapshot.get(["one"]).expect("an index").count(), n))
 }
 

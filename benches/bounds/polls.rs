@@ -25,7 +25,10 @@ pub(crate) struct Times {
 
 const MIB: usize = 1 << 20;
 
-pub(crate) const CASES: [(&str, fn() -> Times); 10] = [
+/// Runs a pipeline on an input.
+type Run = fn() -> Times;
+
+pub(crate) const CASES: [(&str, Run); 10] = [
     ("watch: one object, typed", || of_typed(&with_watch(in_frames(&event(&one()), MIB)))),
     ("watch: one object, Document", || of_documents(&with_watch(in_frames(&event(&one()), MIB)))),
     ("watch: one object in frames of 8 KiB, typed", || {
