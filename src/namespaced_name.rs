@@ -6,15 +6,15 @@ use kube::runtime::reflector::Lookup;
 
 use crate::printed::printed;
 
-/// No name of an object is longer.
-const LONGEST: usize = 253;
+/// No name of a namespace or of an object is longer.
+const LONGEST: [usize; 2] = [63, 253];
 
 /// As it is written for people: `namespace/name`, or just `name`.
 pub(crate) struct NamespacedName<'a>(pub(crate) &'a str, pub(crate) &'a str);
 
 impl fmt::Display for NamespacedName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [namespace, name] = [self.0, self.1].map(|part| printed(part, LONGEST));
+        let [namespace, name] = [printed(self.0, LONGEST[0]), printed(self.1, LONGEST[1])];
         let slash = if namespace.is_empty() { "" } else { "/" };
         write!(f, "{namespace}{slash}{name}")
     }

@@ -1,10 +1,18 @@
 //! Foreign text, as an error or a log line may hold it.
 
-/// Returns at most this many characters of a text, with control characters escaped.
+/// Returns a text with control characters escaped, cut so that it has at most this many characters.
 pub(crate) fn printed(text: &str, longest: usize) -> String {
-    let mut out: String = text.chars().take(longest).flat_map(escaped).collect();
-    if text.chars().nth(longest).is_some() {
-        out.push('…');
+    let mut out = String::new();
+    let mut left = longest;
+    for (at, c) in text.char_indices() {
+        let len = escaped(c).count();
+        let is_last = at + c.len_utf8() == text.len();
+        if left < len + usize::from(!is_last) {
+            out.extend((left > 0).then_some('…'));
+            break;
+        }
+        left -= len;
+        out.extend(escaped(c));
     }
     out
 }
@@ -27,6 +35,13 @@ mod tests {
     fn text_is_short_and_harmless() {
         assert_eq!(printed("a b", 3), "a b");
         assert_eq!(printed("a\n\u{1b}[31m\u{202e}b", 99), "a\\n\\u{1b}[31m\\u{202e}b");
-        assert_eq!(printed("ключи", 4), "ключ…");
+        for (longest, cut) in [(0, ""), (1, "…"), (4, "клю…"), (5, "ключи"), (6, "ключи")]
+        {
+            assert_eq!(printed("ключи", longest), cut);
+        }
+        // An escape is not cut.
+        for (longest, cut) in [(2, "a…"), (6, "a…"), (7, "a\\u{1b}"), (8, "a\\u{1b}")] {
+            assert_eq!(printed("a\u{1b}", longest), cut);
+        }
     }
 }

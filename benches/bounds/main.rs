@@ -43,6 +43,7 @@ fn growth() -> Value {
     let mut measured = Map::new();
     let mut rows = Vec::new();
     for (name, n, prepare) in cases::CASES {
+        eprintln!("{name}");
         let mut times = [Vec::new(), Vec::new(), Vec::new()];
         // Sizes take turns.
         for _ in 0..ROUNDS {
@@ -72,6 +73,7 @@ fn longest_polls() -> Value {
     let mut measured = Map::new();
     let mut rows = Vec::new();
     for (name, run) in polls::CASES {
+        eprintln!("{name}");
         let (mut longest, mut all) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             let times = run();

@@ -28,7 +28,7 @@ const MIB: usize = 1 << 20;
 /// Runs a pipeline on an input.
 type Run = fn() -> Times;
 
-pub(crate) const CASES: [(&str, Run); 10] = [
+pub(crate) const CASES: [(&str, Run); 12] = [
     ("watch: one object, typed", || of_typed(&with_watch(in_frames(&event(&one()), MIB)))),
     ("watch: one object, Document", || of_documents(&with_watch(in_frames(&event(&one()), MIB)))),
     ("watch: one object in frames of 8 KiB, typed", || {
@@ -45,6 +45,13 @@ pub(crate) const CASES: [(&str, Run); 10] = [
     }),
     ("list: 8,000 objects, typed", || of_typed(&with_list(in_frames(&small(), MIB)))),
     ("list: 8,000 objects, Document", || of_documents(&with_list(in_frames(&small(), MIB)))),
+    ("list: 15 objects with 10,000 keys each", || {
+        keyed(&with_list(in_frames(&list("", &of_keys().join(",")), MIB)))
+    }),
+    ("watch: 15 objects with 10,000 keys each", || {
+        let lines = of_keys().iter().map(|object| event(object)).collect::<String>();
+        keyed(&with_watch(in_frames(&lines, MIB)))
+    }),
     ("index: one object with 10,000 keys", || keys(1, 10_000)),
     ("index: one object with 100 x 100 keys", || keys(2, 100)),
 ];
@@ -80,6 +87,20 @@ fn dropping(server: &ApiServer) -> Times {
     let filter = FieldFilter::new(keys).expect("paths");
     let configs = watch(Api::<ConfigMap>::all(server.client()));
     run(async { timed(configs.filter_fields(filter).index(by())).await })
+}
+
+/// Returns objects of 70 KB whose elements are different short texts.
+fn of_keys() -> Vec<String> {
+    let keys =
+        |at: usize| (0..10_000).map(move |key| format!(r#""{:x}""#, 150_000 - 10_000 * at + key));
+    let keys = |at| keys(at).collect::<Vec<_>>().join(",");
+    (0..15).map(|at| object(at, &format!(r#","spec":[{}]"#, keys(at)))).collect()
+}
+
+fn keyed(server: &ApiServer) -> Times {
+    let configs = Gvr::parse("v1/configmaps").expect("a resource");
+    let by = IndexBy::path("spec[*]").expect("a path");
+    run(async { timed(watch_resource(server.client(), configs).index(by)).await })
 }
 
 fn by<K: Serialize + 'static>() -> IndexBy<K> {

@@ -1,5 +1,7 @@
 //! Answers of a server, and what a pipeline does with them.
 
+use std::time::Duration;
+
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
@@ -8,6 +10,7 @@ use kube_weir::{
     testing::{Answer, ApiServer, End, Fault, Verb},
     watch,
 };
+use tokio::time::timeout;
 
 /// Runs a future on a runtime of its own, in virtual time.
 pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
@@ -43,9 +46,12 @@ pub(crate) async fn until<K: kube::runtime::reflector::Lookup>(
     failures: usize,
 ) {
     let mut failed = 0;
-    while store.snapshot().len() < kept || failed < failures || !store.is_synced() {
-        failed += usize::from(changes.next().await.expect("an item").is_err());
-    }
+    let all = async {
+        while store.snapshot().len() < kept || failed < failures || !store.is_synced() {
+            failed += usize::from(changes.next().await.expect("an item").is_err());
+        }
+    };
+    timeout(Duration::from_secs(60), all).await.expect("all of it within a minute");
 }
 
 /// A `ConfigMap` with something in it.

@@ -11,8 +11,6 @@ const GRID: f64 = 6.0;
 
 pub(crate) struct Course {
     pub(crate) caption: Caption,
-    /// How long it lasted, in minutes.
-    pub(crate) minutes: f64,
     pub(crate) series: Vec<Samples>,
 }
 
@@ -27,10 +25,12 @@ pub(crate) struct Samples {
 
 impl Course {
     pub(crate) fn draw(self) -> String {
-        let Self { caption, minutes, series } = self;
-        let sizes = || series.iter().flat_map(|one| &one.points).map(|(_, size)| *size);
-        let step = step(sizes().fold(0.0, f64::max));
-        let highest = (sizes().fold(0.0, f64::max) / step).ceil() * step;
+        let Self { caption, series } = self;
+        let points = || series.iter().flat_map(|one| &one.points);
+        let minutes = points().map(|(minute, _)| *minute).fold(0.0, f64::max);
+        let largest = points().map(|(_, size)| *size).fold(0.0, f64::max);
+        let step = step(largest);
+        let highest = (largest / step).ceil() * step;
         let bottom = Svg::TOP + 14.0 + HEIGHT;
         let x = |minute: f64| LEFT + minute / minutes * (END - LEFT);
         let y = |size: f64| bottom - size / highest * HEIGHT;

@@ -259,7 +259,6 @@ fn soak(soak: &Measured) -> Result<String, String> {
                     .to_owned(),
             sources: vec![format!("{}, {}: just soak {seconds}", text("date")?, text("machine")?)],
         },
-        minutes: seconds / 60.0,
         series: series.into_iter().collect::<Result<_, String>>()?,
     };
     Ok(course.draw())

@@ -25,9 +25,12 @@ use crate::{
     store::{Applied, Failed, Store, SyncPolicy, Writer},
 };
 
-/// How many events are taken in at the most before a snapshot is published and the executor gets
-/// its turn, however many more are ready.
+/// How many steps are taken at the most before a snapshot is published and the executor gets its turn,
+/// however much more is ready. An event is a step.
 const RUN: usize = 1024;
+
+/// How many keys that come into an index, or leave it, are a step.
+const KEYS: usize = 16;
 
 pin_project! {
     /// The stream of [`EventStreamExt::index`](crate::EventStreamExt::index): events in, stored
@@ -280,11 +283,13 @@ where
     ) -> Poll<Option<Result<Change<K>, Error>>> {
         let this = self.project();
         let (mut events, next) = (this.events, this.next);
-        for _ in 0..*this.run {
+        let mut steps = 0;
+        while steps < *this.run {
             if let Some(item) = next.pop_front() {
                 return Poll::Ready(Some(item));
             }
             let Some(writer) = this.writer else { return Poll::Ready(None) };
+            let moved = writer.keys_moved();
             let applied = match events.as_mut().poll_next(cx) {
                 Poll::Pending => {
                     publish(writer, next);
@@ -303,6 +308,7 @@ where
                 }
                 Poll::Ready(Some(item)) => item.into_event().and_then(|event| writer.apply(event)),
             };
+            steps += 1 + writer.keys_moved().saturating_sub(moved) / KEYS;
             // A failure goes out behind the changes that came before it.
             let Failed { item, applied } = match applied {
                 Ok(applied) => Failed { item: None, applied },

@@ -69,6 +69,13 @@
 //! | [`overlay`](crate::Snapshot::overlay) | as publishing what is applied | as publishing |
 //! | [`explain`](crate::Store::explain) | O(*n*) | |
 //!
+//! # Turns of other tasks
+//!
+//! A poll of a watch reads 512 KiB and the object that passes it at the most, paid for with the
+//! [budget](tokio::task::coop) that tokio gives each task; then other tasks get their turn. So does a poll
+//! of [`index`](crate::EventStreamExt::index) after 1,024 events, or after some 16,000 keys. One object is
+//! decoded and indexed at once.
+//!
 //! # How to make it fast
 //!
 //! * [`filter_fields`](crate::Watch::filter_fields) with `metadata.managedFields`, always; with

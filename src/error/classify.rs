@@ -20,11 +20,12 @@ impl Error {
             _ => Reason::Other,
         };
         let reason = if REASONS.contains(&reason) { reason } else { "" };
-        let said = match (&*printed(message.trim(), LONGEST), reason) {
-            ("", "") => format!("HTTP status {code}"),
-            ("", reason) => format!("HTTP status {code} {reason}"),
-            (message, "") => format!("{message} ({code})"),
-            (message, reason) => format!("{message} ({code} {reason})"),
+        let answer = format!("{code} {reason}");
+        let answer = answer.trim_end();
+        let room = LONGEST.saturating_sub(what.chars().count() + ":  ()".len() + answer.len());
+        let said = match &*printed(message.trim(), room) {
+            "" => format!("HTTP status {answer}"),
+            message => format!("{message} ({answer})"),
         };
         Self::new(own, format!("{what}: {said}"))
             .modify(|inner| inner.status = Some(code).filter(|code| *code > 0))
@@ -100,7 +101,7 @@ pub(crate) fn from_client(what: &str, error: kube::Error) -> Error {
     }
 }
 
-/// How many characters of a message an error may hold.
+/// How many characters an error has at the most that quotes the message of a server.
 const LONGEST: usize = 512;
 
 /// The [reasons](https://pkg.go.dev/k8s.io/apimachinery/pkg/apis/meta/v1#StatusReason) that an API server

@@ -109,6 +109,12 @@ impl<K> Contents<K> {
         })
     }
 
+    /// Returns how many keys were put into indexes or taken out, of which a load in bulk begins to count
+    /// anew: a measure of work.
+    pub(crate) fn keys_moved(&self) -> usize {
+        self.sorted.entries.iter().map(|own| own.moved).sum()
+    }
+
     /// How much memory the objects take, where that can be told. O(n).
     pub(crate) fn bytes(&self) -> Option<usize> {
         let bytes = self.sorted.bytes?;

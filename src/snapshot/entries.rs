@@ -26,6 +26,8 @@ pub(super) struct Entries {
     pub(super) absent: usize,
     /// How many of these have too many.
     pub(super) overflowing: usize,
+    /// How many keys were put in or taken out since these were made.
+    pub(super) moved: usize,
 }
 
 /// An object under one of its keys.
@@ -133,6 +135,7 @@ impl Entries {
         let mut come = come.unwrap_or_default();
         let object = heap.at(slot);
         let gone = self.keys.at(slot).clone();
+        self.moved += gone.as_slice().len() + come.len();
         for key in gone.as_slice().iter().filter(|key| come.binary_search(key).is_err()) {
             self.tree.remove(by_entry(heap, key, &**object));
         }
@@ -157,10 +160,12 @@ impl Entries {
             return;
         }
         let gone = self.keys.at(slot).clone();
+        self.moved += gone.as_slice().len();
         for key in gone.as_slice() {
             self.tree.remove(by_entry(heap, key, &**object));
         }
         if let Some(last) = self.keys.last().filter(|last| *last != slot) {
+            self.moved += self.keys.at(last).as_slice().len();
             for key in self.keys.at(last).as_slice() {
                 let entry = Entry { key: key.clone(), slot };
                 self.tree.insert(entry, by_entry(heap, key, &**heap.at(last)));

@@ -174,23 +174,24 @@ impl Incoming {
         }
     }
 
-    /// Returns the next line, with its end, or `None` at the end of the body.
+    /// Returns the next line that is not blank, with its end, or `None` at the end of the body.
     pub(super) async fn line(&mut self, until: Instant) -> Result<Option<&[u8]>, Error> {
         self.pay().await;
         let mut searched = 0;
         let len = loop {
             match memchr::memchr(b'\n', &self.bytes()[searched..]) {
-                Some(0) if searched == 0 => {
-                    self.take(1);
+                Some(end) if self.bytes()[..searched + end].trim_ascii().is_empty() => {
+                    self.take(searched + end + 1);
+                    searched = 0;
                 }
                 Some(end) => break searched + end,
                 None => {
                     searched = self.bytes().len();
                     if !self.more(until).await? {
-                        return match searched {
-                            0 => Ok(None),
+                        return match self.bytes() {
+                            rest if rest.trim_ascii().is_empty() => Ok(None),
                             // A line has an end, so this was torn off.
-                            _ if is_torn(self.bytes()) => {
+                            rest if is_torn(rest) => {
                                 Err(self.broken("the connection ended within an event"))
                             }
                             // An answer of others than API servers, or of one that says no.

@@ -415,6 +415,11 @@ impl<K: Lookup> Writer<K> {
         &self.published
     }
 
+    /// Returns how many keys were put into indexes or taken out: a measure of work.
+    pub(crate) fn keys_moved(&self) -> usize {
+        self.working.keys_moved()
+    }
+
     fn show(&mut self) {
         self.published = Snapshot(Arc::new(self.working.clone()));
         self.current.store(Arc::clone(&self.published.0));

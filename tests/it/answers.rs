@@ -297,3 +297,22 @@ async fn a_list_that_fails_at_its_end_is_no_progress() {
         assert!(error.is_timeout() && std::error::Error::source(&error).is_some(), "{error:?}");
     }
 }
+
+/// Blank lines say nothing: a proxy may send some, so that a connection is not idle.
+///
+/// SEMANTICS: W15
+#[tokio::test(start_paused = true)]
+async fn blank_lines_between_events_are_nothing() {
+    for blank in ["\n", " \n", "\r\n\t \r\n", "\n\n   "] {
+        let server = ApiServer::new();
+        server.fault(Verb::List, 1, Fault::Answer(Answer::json(200, &list(10, json!([])))));
+        let lines = [11, 12].map(|version| event("ADDED", sent(&format!("a/{version}"), version)));
+        let answer = Answer::new(200).chunk(blank).chunk(format!("{}\n{blank}", lines[0]));
+        let answer = answer.chunk(format!("{blank}{}\n", lines[1])).chunk(blank);
+        server.fault(Verb::Watch, 1, Fault::Answer(answer.end(End::Never)));
+        let driven = drive(configs(&server));
+        sleep(SECOND).await;
+        assert_eq!(driven.names(), ["a/11", "a/12"], "{blank:?}");
+        assert!(driven.errors().is_empty(), "{blank:?}: {:?}", driven.errors());
+    }
+}

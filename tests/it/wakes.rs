@@ -19,7 +19,8 @@ use futures::{
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::watcher::Event;
 use kube_weir::{
-    Debounce, Election, Error, EventStreamExt, FieldFilter, FieldSelector, LeaseRef, WatchEvent,
+    Debounce, Election, Error, EventStreamExt, FieldFilter, FieldSelector, IndexBy, LeaseRef,
+    WatchEvent,
     testing::{Answer, ApiServer, End, Fault, Verb},
 };
 use tokio::time::{advance, sleep};
@@ -497,6 +498,42 @@ async fn a_poll_reads_so_many_bytes_and_one_object() {
         assert!((most - 1) * length <= MOST_READ, "{most} objects of {length} bytes in one poll");
         let few = 2 + 4 * count * length / MOST_READ + 2 * count / (1 + MOST_READ / length);
         assert!(polls <= few, "{polls} polls for twice {count} objects of {length} bytes");
+    }
+}
+
+/// A poll ends once 1,024 times 16 keys are put into indexes or taken out.
+///
+/// SEMANTICS: B3
+#[tokio::test(start_paused = true)]
+async fn a_poll_moves_so_many_keys_and_those_of_one_object() {
+    const KEYS: usize = 5_000;
+    let by = || {
+        IndexBy::with(|config: &ConfigMap| {
+            let version = config.metadata.resource_version.clone().unwrap_or_default();
+            (0..KEYS).map(move |at| [format!("{version}-{at}")])
+        })
+    };
+    let events: [fn(u32) -> Item; 3] = [
+        |version| Ok(Event::Apply(object("a/x", version))),
+        |version| Ok(Event::Apply(object(&format!("a/{version}"), version))),
+        |version| {
+            let name = format!("a/{}", version / 2);
+            let make = if version % 2 == 0 { Event::Apply } else { Event::Delete };
+            Ok(make(object(&name, version)))
+        },
+    ];
+    for (case, event) in events.into_iter().enumerate() {
+        let polls = Polls::default();
+        let first = stream::iter([Ok(Event::Init), Ok(Event::InitDone)]);
+        let items = first.chain(stream::iter(1..40).map(event)).boxed();
+        let mut poller = Poller::new(Counted { items, polls: polls.clone() }.index(by()));
+        let mut most = 0;
+        while poller.stream.store().snapshot().resource_version().as_deref() != Some("39") {
+            let _ = poller.poll();
+            most = most.max(polls.take());
+        }
+        assert!(most * KEYS <= 16 * 1024 + KEYS, "case {case}: {most} objects at once");
+        assert!(case == 0 || most > 2, "case {case}: only {most} objects at once");
     }
 }
 
