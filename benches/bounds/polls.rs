@@ -85,8 +85,10 @@ fn of_documents(server: &ApiServer) -> Times {
 fn dropping(server: &ApiServer) -> Times {
     let keys = (0..MIB / 64).map(|at| format!("data.key-{:08}", 2 * at));
     let filter = FieldFilter::new(keys).expect("paths");
-    let configs = watch(Api::<ConfigMap>::all(server.client()));
-    run(async { timed(configs.filter_fields(filter).index(by())).await })
+    run(async {
+        let configs = watch(Api::<ConfigMap>::all(server.client()));
+        timed(configs.filter_fields(filter).index(by())).await
+    })
 }
 
 /// Returns objects of 70 KB whose elements are different short texts.
