@@ -301,7 +301,12 @@ pub(crate) struct Index<K> {
 /// How many keys an object may have by default.
 const MOST_KEYS: usize = 10_000;
 
-/// An object has more keys than it may have.
+/// How many bytes of combined keys an object may have for each key that it may have, and how many in any
+/// case. A name has 253.
+const KEY_BYTES: usize = 256;
+const MOST_BYTES: usize = 1 << 20;
+
+/// An object has more keys than it may have, or longer ones.
 pub(crate) struct TooManyKeys;
 
 enum Keys<K> {
@@ -337,8 +342,7 @@ impl<K> Index<K> {
                     values
                 });
                 let values: Vec<_> = values.collect();
-                let count = values.iter().try_fold(1, |all: usize, own| all.checked_mul(own.len()));
-                if count.is_none_or(|count| count > self.most) {
+                if !self.takes(&values) {
                     return Err(TooManyKeys);
                 }
                 combinations(&values)
@@ -350,6 +354,20 @@ impl<K> Index<K> {
         }
         sort(&mut keys);
         Ok(keys)
+    }
+
+    /// Returns whether an object may have all combinations of these values as keys.
+    fn takes(&self, values: &[Vec<String>]) -> bool {
+        let count = values.iter().fold(1, |all: usize, own| all.saturating_mul(own.len()));
+        if count > self.most {
+            return false;
+        }
+        // Each value is in the keys once for each combination of the others.
+        let bytes = values.iter().fold(0, |all: usize, own| {
+            let length = own.iter().map(String::len).sum::<usize>();
+            all.saturating_add(length.saturating_mul(count / own.len().max(1)))
+        });
+        values.len() == 1 || bytes <= self.most.saturating_mul(KEY_BYTES).max(MOST_BYTES)
     }
 }
 

@@ -229,7 +229,9 @@ impl<K: Lookup> Contents<K> {
         let own = indexes.iter().zip(entries);
         let own = own.filter(move |(_, own)| slot.is_some_and(|slot| own.overflows(slot)));
         own.map(move |((index, Index { most, .. }), _)| {
-            let what = format!("has more than {most} keys in index `{index}`, and so none");
+            let what = format!(
+                "has more than {most} keys in index `{index}`, or too long ones, and so none"
+            );
             Error::of_object(Reason::TooManyKeys, (&namespace, &name), &what, None)
         })
     }

@@ -190,7 +190,7 @@ async fn an_object_with_too_many_keys_is_kept_without_and_named() {
         assert_eq!((changes.len(), errors.len()), (1, wanted.2), "{count}");
         for error in errors.into_iter().filter_map(Result::err) {
             assert!(error.is_too_many_keys() && error.object() == Some(("a", "x")), "{error}");
-            let text = "object a/x has more than 10000 keys in index `pairs`, and so none";
+            let text = "object a/x has more than 10000 keys in index `pairs`, or too long ones, and so none";
             assert_eq!(error.to_string(), text);
         }
         let Some(Ok(change)) = changes.last() else { panic!() };
@@ -199,6 +199,42 @@ async fn an_object_with_too_many_keys_is_kept_without_and_named() {
         assert_eq!(touched, [None, Some(10_000), Some(10_000), Some(0)][version as usize - 1]);
     }
     assert!(store.explain().last_error.is_none());
+}
+
+/// A long value is in the key of each combination. An object of 1 MiB could have keys of 5 GB.
+///
+/// SEMANTICS: B1
+#[test]
+fn a_long_value_is_combined_with_few() {
+    let with = |long: usize, count: usize| {
+        let value = json!({
+            "metadata": { "name": "x", "resourceVersion": "1" },
+            "data": "x".repeat(long), "list": (0..count).collect::<Vec<_>>(),
+        });
+        Document::from_json(&value.to_string()).unwrap()
+    };
+    let by = || IndexBy::paths(["data", "list[*]"]).unwrap();
+    for (long, count, is_indexed) in [
+        (500_000, 10_000, false),
+        (500_000, 1, true),
+        (250, 10_000, true),
+        (260, 10_000, false),
+        (1, 10_001, false),
+    ] {
+        let snapshot = Snapshot::from_objects(by(), [with(long, count)]).unwrap();
+        let found = snapshot.get([""; 0]).unwrap().count();
+        assert_eq!(found, usize::from(is_indexed), "{long} bytes with {count}");
+    }
+    // A few long ones are no harm, however few there may be.
+    for (most, is_indexed) in [(2, true), (1, false)] {
+        let by = by().max_keys(most);
+        let snapshot = Snapshot::from_objects(by, [with(400_000, 2)]).unwrap();
+        assert_eq!(snapshot.get([""; 0]).unwrap().count(), usize::from(is_indexed), "{most}");
+    }
+    // Values of one path weigh no more than the object.
+    let one = IndexBy::path("data").unwrap().max_keys(1);
+    let snapshot = Snapshot::from_objects(one, [with(3_000_000, 0)]).unwrap();
+    assert_eq!(snapshot.get([""; 0]).unwrap().count(), 1);
 }
 
 /// An index by a closure takes no more than is kept of what never ends.
