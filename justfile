@@ -42,7 +42,8 @@ miri:
         --skip behaves_like --skip _size --skip deleting_everything --skip maps_would_be \
         --skip cost_of_a_difference --skip ascending_insertion
 
-# One of the fuzz targets, with a nightly toolchain: document, line, list, path, removal.
+# One of the fuzz targets, with a nightly toolchain: conversation, discovery, document, lease, line, list,
+# path, removal, resource, selector, status.
 fuzz NAME *ARGS: (_tool "cargo-fuzz" "0.13.2")
     cargo +nightly fuzz run {{NAME}} -- {{ARGS}}
 

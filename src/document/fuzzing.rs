@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::Document;
+use super::{Document, ObjectMetaRef};
 use crate::{filter::FieldFilter, json::Fault, path::FieldPath};
 
 static FILTERS: LazyLock<Vec<FieldFilter>> = LazyLock::new(|| {
@@ -56,6 +56,20 @@ fn agrees(document: &Document, filter: &FieldFilter, bytes: &[u8]) {
         }
         // Something is wrong with what was left out.
         Err(_) => assert!(!filter.is_empty()),
+    }
+    if filter.is_empty() {
+        // Read without the object, and with its escapes.
+        let own = ObjectMetaRef::of(str::from_utf8(bytes).unwrap()).unwrap();
+        let unescaped = |text| serde_json::from_str::<Value>(&format!("\"{text}\"")).unwrap();
+        let meta = &value["metadata"];
+        assert_eq!(unescaped(own.name), meta["name"]);
+        for (own, name) in [
+            (own.namespace, "namespace"),
+            (own.uid, "uid"),
+            (own.resource_version, "resourceVersion"),
+        ] {
+            assert_eq!(own.map_or(Value::Null, unescaped), meta[name]);
+        }
     }
     assert_eq!(document.name(), value["metadata"]["name"]);
     assert_eq!(document.namespace(), value["metadata"]["namespace"].as_str());

@@ -6,8 +6,11 @@ use std::sync::LazyLock;
 use serde_json::{Value, json};
 use serde_json_path::JsonPath;
 
-use super::{FieldFilter, keep::with_tape};
-use crate::path::{FieldPath, scalar};
+use super::{FieldFilter, FieldSelector, LabelSelector, keep::with_tape};
+use crate::{
+    error::PathError,
+    path::{FieldPath, scalar},
+};
 
 /// Little of everything that a path can tell apart.
 static SAMPLES: LazyLock<[Value; 3]> = LazyLock::new(|| {
@@ -26,11 +29,7 @@ pub fn path(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let path = match FieldPath::parse(text) {
         Ok(path) => path,
-        Err(error) => {
-            assert!(text.is_char_boundary(error.position()), "{error}");
-            assert!(error.caret().lines().count() == 2, "{error}");
-            return;
-        }
+        Err(error) => return shows_where(&error, text),
     };
     assert_eq!(FieldPath::parse(path.as_str()).as_ref(), Ok(&path));
     assert_eq!(FieldPath::parse(&format!(" {path}\n")).as_ref(), Ok(&path));
@@ -75,4 +74,107 @@ pub fn removal(data: &[u8]) {
         filter.remove(&mut again);
         assert_eq!(again, value, "{paths}");
     }
+}
+
+fn shows_where(error: &PathError, text: &str) {
+    assert!(text.is_char_boundary(error.position()), "{error}");
+    assert!(error.caret().lines().count() == 2, "{error}");
+}
+
+/// Checks that a selector that is accepted reads the same again as it is written; that one of labels
+/// selects the objects that a simple reader takes it for, and one of fields the same in each form of an
+/// object.
+pub fn selector(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    match LabelSelector::parse(text) {
+        Ok(selector) => {
+            assert_eq!(selector.to_string(), text);
+            let twice = LabelSelector::parse(&selector.and(&selector).to_string()).unwrap();
+            for (object, labels) in &*LABELLED {
+                let wanted = selects(text, labels);
+                assert_eq!(selector.matches(object), wanted, "{labels:?}");
+                assert_eq!(twice.matches(object), wanted, "{labels:?}");
+            }
+        }
+        Err(error) => shows_where(&error, text),
+    }
+    match FieldSelector::parse(text) {
+        Ok(_) if text.matches("..").count() > 3 => {}
+        Ok(selector) => {
+            let written = selector.to_string();
+            assert!(text.trim_start().starts_with(&written) && written.len() >= text.trim().len());
+            let again = FieldSelector::parse(&written).unwrap();
+            let twice = FieldSelector::parse(&selector.and(&again).to_string()).unwrap();
+            for value in &*SAMPLES {
+                let (wanted, json) = (selector.matches(value), value.to_string());
+                assert_eq!(selector.matches_of(value), wanted);
+                assert_eq!(selector.matches_json(&json), wanted);
+                assert_eq!(with_tape(&json, |tape| selector.matches_on_tape(tape)), Some(wanted));
+                assert_eq!([again.matches(value), twice.matches(value)], [wanted; 2]);
+            }
+        }
+        Err(error) => shows_where(&error, text),
+    }
+    let named = FieldSelector::of_name(text);
+    assert!(named.matches(&json!({ "metadata": { "name": text } })));
+    if !text.contains(char::is_whitespace) {
+        let again = FieldSelector::parse(&named.to_string()).unwrap();
+        assert_eq!(format!("{again:?}"), format!("{named:?}"));
+    }
+}
+
+type Labels = &'static [(&'static str, &'static str)];
+
+static LABELLED: LazyLock<[(Value, Labels); 4]> = LazyLock::new(|| {
+    let all: [Labels; 4] = [
+        &[],
+        &[("app", "web"), ("tier", "b"), ("empty", ""), ("x.io/n", "5")],
+        &[("app", "db"), ("n", "-7")],
+        &[("a", "a"), ("b", ""), ("in", "in")],
+    ];
+    all.map(|labels| {
+        let map: serde_json::Map<_, _> =
+            labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
+        (json!({ "metadata": { "labels": map } }), labels)
+    })
+});
+
+/// Returns whether a selector of labels that is known to be valid selects an object.
+fn selects(selector: &str, labels: Labels) -> bool {
+    let space = [' ', '\t', '\r', '\n'];
+    let mut depth = 0;
+    let requirements = selector.split(|c| {
+        depth += i32::from(c == '(') - i32::from(c == ')');
+        c == ',' && depth == 0
+    });
+    let value_of = |key: &str| {
+        let key = key.trim_matches(space);
+        labels.iter().find(|(own, _)| *own == key).map(|(_, value)| *value)
+    };
+    let number = |text: &str| text.trim_matches(space).parse::<i64>().ok();
+    requirements.map(|own| own.trim_matches(space)).all(|own| {
+        if let Some((head, set)) = own.split_once('(') {
+            let (key, word) = head.trim_matches(space).rsplit_once(space).unwrap();
+            let mut set = set.trim_end_matches(')').split(',').map(|own| own.trim_matches(space));
+            let is_in = value_of(key).is_some_and(|value| set.any(|own| own == value));
+            return is_in == (word == "in");
+        }
+        if let Some((key, value)) = own.split_once("!=") {
+            return value_of(key) != Some(value.trim_matches(space));
+        }
+        if let Some((key, value)) = own.split_once('=') {
+            let value = value.trim_start_matches('=').trim_matches(space);
+            return value_of(key) == Some(value);
+        }
+        if let Some((key, bound)) = own.split_once('>') {
+            return value_of(key).and_then(number) > number(bound);
+        }
+        if let Some((key, bound)) = own.split_once('<') {
+            return value_of(key).and_then(number).is_some_and(|own| Some(own) < number(bound));
+        }
+        match own.strip_prefix('!') {
+            Some(key) => value_of(key).is_none(),
+            None => value_of(own).is_some(),
+        }
+    })
 }

@@ -70,7 +70,8 @@ impl FieldSelector {
             }
             at = end + 1;
         }
-        Ok(Self { written: text.trim().into(), terms: terms.into() })
+        let start = text.len() - text.trim_start().len();
+        Ok(Self { written: trimmed_end(&text[start..]).into(), terms: terms.into() })
     }
 
     /// That the object has this name, as the API server wants it written.
@@ -224,13 +225,17 @@ fn value(text: &str, start: usize) -> Result<(String, usize), PathError> {
 fn trimmed(text: &str, from: usize) -> Range<usize> {
     let rest = &text[from..comma(text, from)];
     let start = from + rest.len() - rest.trim_start().len();
-    let own = &text[start..from + rest.len()];
-    let mut end = own.trim_end().len();
-    let backslashes = own[..end].len() - own[..end].trim_end_matches('\\').len();
+    start..start + trimmed_end(&text[start..from + rest.len()]).len()
+}
+
+/// Returns the text without the white space at its end, unless that is escaped.
+fn trimmed_end(text: &str) -> &str {
+    let mut end = text.trim_end().len();
+    let backslashes = end - text[..end].trim_end_matches('\\').len();
     if backslashes % 2 == 1 {
-        end += own[end..].chars().next().map_or(0, char::len_utf8);
+        end += text[end..].chars().next().map_or(0, char::len_utf8);
     }
-    start..start + end
+    &text[..end]
 }
 
 /// Where the next comma stands that is not escaped.

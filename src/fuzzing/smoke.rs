@@ -2,9 +2,11 @@
 //!
 //! The data is the same in every run, so that a failure is one of the change that is tested.
 
-use super::{document, line, list, path, removal};
+use super::{
+    conversation, discovery, document, lease, line, list, path, removal, resource, selector, status,
+};
 
-/// How often each target is run.
+/// How often each target is run, but for those that take long.
 const RUNS: u32 = 20_000;
 
 /// What the format is made of, and what goes wrong in it.
@@ -128,22 +130,126 @@ fn lines() {
     run(line, &seeds, &JSON);
 }
 
+/// SEMANTICS: B4
+#[test]
+fn statuses() {
+    let forbidden = r#"{"kind":"Status","status":"Failure","message":"pods \u001b[31mis (forbidden)","reason":"Forbidden","details":{"name":"n","retryAfterSeconds":7},"code":403}"#;
+    let mut seeds: Vec<_> = ('\0'..'\u{5}').map(|choice| format!("{choice}{forbidden}")).collect();
+    seeds.push("\0{\"message\":\"hunter2\",\"code\":410}".to_owned());
+    seeds.push(format!("\u{4}{{\"kind\":\"Status\",\"message\":\"{}\"}}", "ы\u{202e}".repeat(300)));
+    run(status, &seeds, &JSON);
+}
+
+/// SEMANTICS: W24, B6
+#[test]
+fn discoveries() {
+    let things = r#"{"resources":[{"name":"things","singularName":"thing","kind":"Thing","namespaced":true,"verbs":["list","watch"],"shortNames":["th"]},{"name":"others","kind":"Other","namespaced":false}]}"#;
+    let other = r#"{"resources":[{"name":"others","kind":"Things","namespaced":true,"verbs":[],"shortNames":null}]}"#;
+    let group =
+        r#"{"versions":[{"version":"v1"},{"version":"v2"}],"preferredVersion":{"version":"v2"}}"#;
+    let core = r#"{"versions":["v1","v2"]}"#;
+    let seeds = [
+        format!("\0{things}"),
+        format!("\0{other}"),
+        format!("\u{1}{things}"),
+        format!("\u{2}{group}\n{{\"resources\":[]}}\n{things}"),
+        format!("\u{3}{group}\n{things}"),
+        format!("\u{4}{core}\n{other}"),
+    ];
+    run(discovery, &seeds, &JSON);
+}
+
+/// SEMANTICS: B6, L6
+#[test]
+fn leases() {
+    let found = |spec: &str| {
+        format!(
+            r#"{{"metadata":{{"name":"lease","namespace":"default","resourceVersion":"8"}},"spec":{{{spec}}}}}"#
+        )
+    };
+    let own = found(
+        r#""holderIdentity":"a","leaseTransitions":3,"acquireTime":"2023-11-14T22:13:20.123456Z""#,
+    );
+    let other =
+        found(r#""holderIdentity":"b","leaseTransitions":2147483647,"leaseDurationSeconds":9"#);
+    let mut seeds = Vec::new();
+    for choice in ["\0\0", "\u{1}\0", "\u{2}\u{1}", "\0\u{2}", "\u{1}\u{3}", "\u{1}\u{4}"] {
+        seeds.extend([&own, &other].map(|found| format!("{choice}{found}")));
+    }
+    run(lease, &seeds, &JSON);
+}
+
+#[test]
+fn selectors() {
+    let seeds = [
+        "app=web,tier in (a, b),!legacy",
+        "app!=web , x.io/n>4,n<6",
+        "tier notin (,b),empty=",
+        "app == web",
+        "a.b=x,c.d['$']!=root",
+        r"b[*].a==1,metadata.name=a\,b",
+        r"a.b=\ x\ ",
+    ];
+    let tokens =
+        [&PATH[..], &["=", "!=", ">", "<", " in (", "notin", "app", "empty", "\t"]].concat();
+    run(selector, &seeds, &tokens);
+}
+
+#[test]
+fn resources() {
+    let seeds = ["v1/pods", "networking.k8s.io/v1/ingresses", "apps/v2,v1/deployments", "a?b#c%2F"];
+    run(resource, &seeds, &["/", ".", "..", ",", "v1", "v2beta1", "%", " ", "A", "ж", "\n", "-"]);
+}
+
+/// SEMANTICS: W5, W11, W12, W13, S7
+#[test]
+fn conversations() {
+    let list = b"4\x8e7\x8f\x86\x94\x8b\x92\x88\x93\x8c\x91";
+    let page = b"4\x8e\x95\x90next\x8f\x87\x94\x8b\x91";
+    let lines = b"4\x80\x86\x96\x8b\x85\xa6\x81\x87\x97\x8c\x85\xa8\x82\x88\x95\x8b\x85\x83\x98\x97\x99\x85";
+    let streamed = b"4\x80\x8a\x93\x8b\x85\x83\x98\x94\x9a\x85\x82\x8a\x96\x8b\x85\xac";
+    let gone = b"4\x84\x9b\x85";
+    let seeds: Vec<Vec<u8>> = [
+        [&b"\x08\0"[..], b"0", b"1\x01\x02", b"2\0\x01", b"7"],
+        [b"\x09\x01", list, lines, gone, b"5\x06\x01\x9b"],
+        [b"\x48\0", b"4\x9f", page, list, lines],
+        [b"\x18\0", b"4\xa0", streamed, b"3", b"5\x08\x02\x9d"],
+        [b"\xe9\0", b"5\x09\x00\x9c", b"2\x07\0", b"2\x0a\x01", b"1\x05\x06"],
+        [b"\x0c\x01", b"6\x20", b"0", b"2\x06\x01", b"4\x80\x89\x93\x8d\x85\xab"],
+    ]
+    .iter()
+    .map(|parts| [parts[0], &parts[1..].join(&b'\n')].concat())
+    .collect();
+    let words: Vec<[u8; 1]> = (0x80..0xb0).map(|byte| [byte]).collect();
+    run_times(400, conversation, &seeds, &words);
+}
+
 /// Runs a target on the seeds, and on what becomes of them by a few edits.
 fn run(target: fn(&[u8]), seeds: &[impl AsRef<[u8]>], tokens: &[&str]) {
+    run_times(RUNS, target, seeds, tokens);
+}
+
+fn run_times(
+    times: u32,
+    target: fn(&[u8]),
+    seeds: &[impl AsRef<[u8]>],
+    tokens: &[impl AsRef<[u8]>],
+) {
     for seed in seeds {
         target(seed.as_ref());
     }
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    for _ in 0..RUNS {
+    for _ in 0..times {
+        let token = tokens[random.below(tokens.len())].as_ref();
         let mut data = seeds[random.below(seeds.len())].as_ref().to_vec();
         for _ in 0..=random.below(4) {
             let (from, to) = (random.below(data.len() + 1), random.below(data.len() + 1));
             let short = from.min(to)..from.max(to).min(from.min(to) + 8);
             match random.below(6) {
                 0 => drop(data.drain(short)),
-                1 => drop(data.splice(short, tokens[random.below(tokens.len())].bytes())),
+                1 => drop(data.splice(short, token.iter().copied())),
                 2 | 3 => {
-                    drop(data.splice(from..from, tokens[random.below(tokens.len())].bytes()));
+                    drop(data.splice(from..from, token.iter().copied()));
                 }
                 4 => {
                     let part = data[short].to_vec();
@@ -167,7 +273,7 @@ struct Shown(Vec<u8>);
 impl Drop for Shown {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("on {:?}", String::from_utf8_lossy(&self.0));
+            eprintln!("on {}", self.0.escape_ascii());
         }
     }
 }

@@ -3,6 +3,8 @@
 mod campaign;
 mod candidate;
 mod election;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod identity;
 mod leadership;
 mod leases;

@@ -3,13 +3,14 @@
 
 use std::{
     cell::RefCell,
+    collections::VecDeque,
     convert::Infallible,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode, Uri};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use kube::{Client, client::Body};
@@ -19,16 +20,21 @@ use tokio::runtime::Runtime;
 
 use super::{
     Watch,
+    gvr::segment,
     incoming::Incoming,
     page::{Expected, Page},
     query::Query,
     read::{Item, Read, split},
-    request::ANSWER,
+    request::{ANSWER, Endpoint},
+    resolve::{Resolved, Resolver},
+    status::Status,
     target::Target,
 };
 use crate::{
     document::{Document, fuzzing::is_object},
+    error::Error,
     event::WatchEvent,
+    rfc1123::is_label,
     source::Gvr,
 };
 
@@ -101,7 +107,7 @@ struct Meta {
 fn read(frames: Vec<Bytes>) -> Option<Told> {
     WORLD.with_borrow(|world| {
         world.runtime.block_on(async {
-            *world.frames.lock().unwrap_or_else(PoisonError::into_inner) = frames;
+            world.answers.set([(StatusCode::OK, frames)]);
             let request = Request::new(Body::empty());
             let answer = world.query.endpoint.client.send(request).await.unwrap();
             let expected = Expected { is_versioned: true, ..Expected::default() };
@@ -136,6 +142,8 @@ pub fn line(data: &[u8]) {
     });
     // In what it ignores, `serde_json` takes bytes that are not UTF-8.
     let text = str::from_utf8(line).ok();
+    // It takes a list for a struct, too.
+    let text = text.filter(|text| text.trim_ascii_start().starts_with('{'));
     let said = text.and_then(|text| serde_json::from_str::<Line<'_>>(text).ok());
     if let (Some(said), Some(text)) = (&said, text) {
         let (kind, object) = split(text).unwrap();
@@ -189,6 +197,171 @@ struct Line<'l> {
     object: &'l RawValue,
 }
 
+/// Checks that an error has the message of a `Status`, and nothing else of a body, and the status and
+/// delay that the body names. The first byte chooses the status of the answer, the rest is the body.
+pub fn status(data: &[u8]) {
+    let Some((choice, body)) = data.split_first() else { return };
+    let code = [None, Some(404), Some(410), Some(429), Some(500)][usize::from(choice % 5)];
+    let error = Status::read(body).into_error("list v1/things", code);
+    let found = serde_json::from_slice(body).unwrap_or(Value::Null);
+    let own = found["code"].as_u64().and_then(|code| u16::try_from(code).ok());
+    let code = code.or(own).unwrap_or_default();
+    assert_eq!(error.status(), Some(code).filter(|code| *code > 0));
+    assert_eq!(
+        error.retry_after().map(|wait| wait.as_secs()),
+        found["details"]["retryAfterSeconds"].as_u64()
+    );
+    let is_named = found["details"]["name"].as_str().is_some_and(|name| !name.is_empty());
+    assert_eq!(error.is_not_found(), code == 404 && is_named);
+    assert_eq!(error.is_not_installed(), code == 404 && !is_named);
+    assert_eq!(error.is_throttled(), code == 429 && !error.is_desynced());
+
+    let text = error.to_string();
+    let said = text.strip_prefix("list v1/things: ").expect("the request is named");
+    let message = found["message"].as_str().filter(|_| found["kind"] == "Status");
+    let message = message.unwrap_or_default().trim();
+    let (said, reason) = if message.is_empty() {
+        let rest = said.strip_prefix(&format!("HTTP status {code}")).expect("the status");
+        ("", rest.trim_start())
+    } else {
+        let (said, rest) = said.rsplit_once(" (").expect("the message, and the status");
+        let rest = rest.strip_suffix(')').and_then(|rest| rest.strip_prefix(&code.to_string()));
+        (said, rest.expect("the status").trim_start())
+    };
+    assert!(reason.is_empty() || found["reason"] == reason, "{text}");
+    assert!(reason.bytes().all(|byte| byte.is_ascii_alphabetic()), "{text}");
+    is_harmless(said);
+    let shown = said.strip_suffix('…').unwrap_or(said);
+    let plain = |c: &char| !c.is_control() && !is_direction(*c);
+    let plain: String = message.chars().take_while(plain).take(512).collect();
+    assert!(shown.starts_with(&plain), "{text}");
+    assert!(shown.chars().count() <= 512 * "\\u{202e}".len(), "{text}");
+}
+
+/// Checks that a text can be logged as it is.
+fn is_harmless(text: &str) {
+    assert!(!text.contains(|c: char| c.is_control() || is_direction(c)), "{text:?}");
+}
+
+/// Returns whether the character turns the direction of what comes after it.
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Checks that discovery finds what `serde_json` reads in its answers, and asks for paths of a group only.
+/// The first byte chooses the resource, each line of the rest is an answer.
+pub fn discovery(data: &[u8]) {
+    let Some((choice, answers)) = data.split_first() else { return };
+    let texts = ["v1/things", "x.io/v1/things", "x.io/things", "x.io/v2,v1/things", "v2,v1/things"];
+    let resource = Gvr::parse(texts[usize::from(*choice) % texts.len()]).unwrap();
+    let answers: Vec<_> = answers.split(|byte| *byte == b'\n').take(8).collect();
+    let (found, asked) = WORLD.with_borrow(|world| {
+        let bodies = answers.iter().map(|body| vec![Bytes::copy_from_slice(body)]);
+        world.answers.set(bodies.map(|frames| (StatusCode::OK, frames)));
+        let endpoint = Endpoint::new(world.query.endpoint.client.clone(), resource.clone());
+        let found = world.runtime.block_on(Resolver::asking().resolved(&endpoint));
+        (found, world.answers.asked())
+    });
+    let base = if resource.group().is_empty() { "/api" } else { "/apis/x.io" };
+    for uri in &asked {
+        let rest = uri.path().strip_prefix(base).expect("a path of the group");
+        assert!(rest.is_empty() || rest.strip_prefix('/').is_some_and(is_label), "{uri}");
+        assert_eq!(uri.query(), None);
+    }
+    // The answer to the last request, as far as there was one.
+    let last = answers.get(asked.len() - 1).copied().unwrap_or_default();
+    // In what it ignores, `serde_json` takes anything; and it takes a list for a struct.
+    let Ok(last) = serde_json::from_slice::<Value>(last) else { return };
+    let mut served = last["resources"].as_array().into_iter().flatten();
+    if last.is_array() || served.any(Value::is_array) {
+        return;
+    }
+    match found {
+        Ok(found) => {
+            let version = asked.last().and_then(|uri| uri.path().rsplit('/').next());
+            assert_eq!(version, Some(&*found.version));
+            let allowed = resource.versions();
+            assert!(allowed.is_empty() || allowed.contains(&found.version));
+            is_found(&found, &last, resource.version().is_some());
+        }
+        Err(error) if error.is_resource() => {
+            // It is served by another name.
+            let own = |own: &Value| own["name"] == resource.plural();
+            assert!(!last["resources"].as_array().unwrap().iter().any(own), "{error}");
+            is_short(&error);
+        }
+        Err(error) => {
+            assert_eq!(resource.version(), None, "{error}");
+            is_short(&error);
+        }
+    }
+}
+
+/// Checks a resource against the answer of discovery that it was found in.
+fn is_found(found: &Resolved, answer: &Value, may_be_unknown: bool) {
+    let none = Vec::new();
+    let served = answer["resources"].as_array().unwrap_or(&none);
+    let Some(namespaced) = found.is_namespaced else {
+        assert!(may_be_unknown, "nothing is known of {}", found.version);
+        assert!(found.kind.is_none() && found.is_watchable.is_none() && found.others.is_empty());
+        return;
+    };
+    let own = served.iter().find(|own| own["name"] == "things").expect("the resource");
+    let kind = own["kind"].as_str().unwrap_or_default();
+    assert_eq!(own["namespaced"], namespaced);
+    assert_eq!(found.kind.as_deref().unwrap_or_default(), kind);
+    let verbs = own["verbs"].as_array().filter(|verbs| !verbs.is_empty());
+    let watches = verbs.map(|verbs| verbs.iter().any(|verb| verb == "watch"));
+    assert_eq!(found.is_watchable, watches);
+    let others = served.iter().map(|own| own["kind"].as_str().unwrap_or_default());
+    assert!(found.others.iter().map(|kind| &**kind).eq(others.filter(|own| *own != kind)));
+}
+
+fn is_short(error: &Error) {
+    let text = error.to_string();
+    assert!(text.chars().count() <= 512, "{text}");
+    is_harmless(&text);
+}
+
+/// Checks that a resource that is accepted reads the same again as it is written, and that any text is
+/// one segment of a path, which decodes to it.
+pub fn resource(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let part = segment(text);
+    assert!(!part.contains(['/', '?', '#', ' ']) && !matches!(&*part, "." | ".."), "{part}");
+    assert_eq!(decoded(&part), data, "{part}");
+    let resource = match Gvr::parse(text) {
+        Ok(resource) => resource,
+        Err(error) => {
+            assert!(error.is_resource());
+            return;
+        }
+    };
+    assert_eq!(resource.to_string(), text.trim());
+    assert_eq!(Gvr::parse(&resource.to_string()).unwrap(), resource);
+    let version = resource.versions().first().map_or("v1", |version| version);
+    let url = resource.url(version, Some(text));
+    let uri: Uri = url.parse().unwrap();
+    assert_eq!((uri.path(), uri.query()), (&*url, None));
+    assert_eq!(url.rsplit('/').next(), Some(resource.plural()));
+}
+
+/// Returns the bytes that a segment of a path stands for.
+fn decoded(segment: &str) -> Vec<u8> {
+    let mut bytes = segment.bytes();
+    let mut all = Vec::new();
+    while let Some(byte) = bytes.next() {
+        all.push(match byte {
+            b'%' => {
+                let digits = [bytes.next().unwrap(), bytes.next().unwrap()];
+                u8::from_str_radix(str::from_utf8(&digits).unwrap(), 16).unwrap()
+            }
+            byte => byte,
+        });
+    }
+    all
+}
+
 thread_local! {
     static WORLD: RefCell<World> = RefCell::new(World::new());
 }
@@ -197,27 +370,63 @@ thread_local! {
 struct World {
     runtime: Runtime,
     query: Query<Document>,
-    /// The next answer.
-    frames: Arc<Mutex<Vec<Bytes>>>,
+    answers: Answers,
 }
 
 impl World {
     fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let frames = Arc::new(Mutex::new(Vec::<Bytes>::new()));
-        let answer = Arc::clone(&frames);
-        // Only a client makes a body of kube's.
-        let answer = move |_: Request<Body>| {
-            let frames =
-                std::mem::take(&mut *answer.lock().unwrap_or_else(PoisonError::into_inner));
-            let frames = stream::iter(frames).map(|bytes| Ok::<_, Infallible>(Frame::data(bytes)));
-            async { Ok::<_, Infallible>(Response::new(StreamBody::new(frames))) }
-        };
+        let answers = Answers::default();
         let client = {
             let _in_runtime = runtime.enter();
-            Client::new(tower::service_fn(answer), "default")
+            answers.client()
         };
         let things = Gvr::known("", "v1", "things");
-        Self { runtime, query: Watch::of_resource(client, things).query, frames }
+        Self { runtime, query: Watch::of_resource(client, things).query, answers }
+    }
+}
+
+/// Answers that wait for their requests, and the paths that were asked for.
+#[derive(Clone, Default)]
+pub(crate) struct Answers(Arc<Mutex<Exchanged>>);
+
+#[derive(Default)]
+struct Exchanged {
+    next: VecDeque<(StatusCode, Vec<Bytes>)>,
+    asked: Vec<Uri>,
+}
+
+impl Answers {
+    /// Returns a client that gets these answers, and 503 where there are no more.
+    ///
+    /// Only a client makes a body of kube's.
+    pub(crate) fn client(&self) -> Client {
+        let own = self.clone();
+        let answer = move |request: Request<Body>| {
+            let mut own = own.lock();
+            own.asked.push(request.uri().clone());
+            let (code, frames) =
+                own.next.pop_front().unwrap_or((StatusCode::SERVICE_UNAVAILABLE, Vec::new()));
+            let frames = stream::iter(frames).map(|bytes| Ok::<_, Infallible>(Frame::data(bytes)));
+            let mut answer = Response::new(StreamBody::new(frames));
+            *answer.status_mut() = code;
+            async { Ok::<_, Infallible>(answer) }
+        };
+        Client::new(tower::service_fn(answer), "default")
+    }
+
+    /// Leaves these answers, and no others.
+    pub(crate) fn set(&self, answers: impl IntoIterator<Item = (StatusCode, Vec<Bytes>)>) {
+        let next = answers.into_iter().collect();
+        *self.lock() = Exchanged { next, asked: Vec::new() };
+    }
+
+    /// Returns what was asked for since.
+    pub(crate) fn asked(&self) -> Vec<Uri> {
+        self.lock().asked.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Exchanged> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

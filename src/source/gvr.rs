@@ -62,7 +62,9 @@ impl Gvr {
         let (group, versions, plural) = match parts[..] {
             [versions, plural] if versions.split(',').all(is_version) => ("", versions, plural),
             [group, plural] if is_group(group) => (group, "", plural),
-            [group, versions, plural] if !group.is_empty() => (group, versions, plural),
+            [group, versions, plural] if !group.is_empty() && !versions.is_empty() => {
+                (group, versions, plural)
+            }
             _ => {
                 return Err(invalid(
                     text,
@@ -273,6 +275,8 @@ mod tests {
             ("", "group/version/plural"),
             ("pods", "group/version/plural"),
             ("/v1/pods", "group/version/plural"),
+            ("v1//pods", "group/version/plural"),
+            ("apps//deployments", "group/version/plural"),
             ("a/b/c/d", "group/version/plural"),
             ("v1/Pod", "looks like a kind"),
             ("apps/v1,/deployments", "not a version"),

@@ -25,6 +25,10 @@ use crate::{
 /// How many pages in a row may be empty. A selector may leave one empty, but not all of them.
 const EMPTY_PAGES: usize = 100;
 
+/// How often in a row the server may refuse a later page before the list is begun anew: it may not know
+/// the continue token any more, and say so in other ways than by a 410.
+const REFUSALS: u32 = 3;
+
 /// Lists a collection page by page. A first page that breaks off is begun anew, since another try
 /// shows another moment; later ones show the moment of the first, and are asked for again.
 pub(super) fn paged<K>(
@@ -42,6 +46,7 @@ where
         let mut tries = Tries::new(query.backoff);
         let mut next: Option<String> = None;
         let mut pages = Pages::default();
+        let mut refusals = 0;
         loop {
             let mut came = false;
             let mut is_new = false;
@@ -79,6 +84,7 @@ where
                         }
                         Ok(None) => {
                             tries.reset();
+                            refusals = 0;
                             let token = page.next();
                             if token.is_none() {
                                 let version = page.version();
@@ -105,9 +111,13 @@ where
                 Err(error) => Some(error),
             };
             let Some(error) = failure else { continue };
+            // A server that is busy says nothing about the token.
+            let is_refused = error.status().is_some_and(|code| !matches!(code, 429 | 503));
+            refusals = if is_refused && next.is_some() { refusals + 1 } else { 0 };
             // The continue token is too old, the resource must be looked up again, or another try
             // would be of another moment.
-            if error.is_desynced()
+            if refusals == REFUSALS
+                || error.is_desynced()
                 || error.is_not_installed()
                 || (came && next.is_none())
                 || pages.repeated

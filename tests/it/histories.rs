@@ -461,3 +461,24 @@ async fn nobody_is_answered_from_a_history_that_is_known_to_be_lost() {
     let kept = snapshot.unwrap().object("a", "kept").cloned().unwrap();
     assert_eq!(kept.data.as_ref().unwrap()["key"], "new");
 }
+
+/// A version is any text that a server sends, of any length.
+///
+/// SEMANTICS: B4
+#[tokio::test(start_paused = true)]
+async fn a_long_version_makes_no_long_error() {
+    let server = ApiServer::new();
+    let page = json!({
+        "kind": "ConfigMapList", "apiVersion": "v1", "items": [],
+        "metadata": { "resourceVersion": "9".repeat(100_000) },
+    });
+    server.fault(Verb::List, 1, Fault::Answer(Answer::json(200, &page)));
+    server.fault(Verb::Watch, 1, Fault::status(410));
+    let mut changes = configs(&server).index(by_name());
+    let mut errors = Vec::new();
+    while let Ok(Some(item)) = timeout(MINUTE, changes.next()).await {
+        errors.extend(item.err().map(|error| error.to_string()));
+    }
+    assert!(errors.iter().any(|error| error.contains("lost its history")), "{errors:?}");
+    assert!(errors.iter().all(|error| error.len() < 512));
+}

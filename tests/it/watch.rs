@@ -11,7 +11,7 @@ use kube::{
 use kube_weir::{
     Change, Error, EventStreamExt, FieldFilter, FieldSelector, Gvr, IndexBy, Snapshot, Store,
     SyncPolicy, WatchEvent,
-    testing::{ApiServer, Fault, On, Verb},
+    testing::{Answer, ApiServer, Fault, On, Verb},
     watch, watch_resource,
 };
 use serde_json::{Value, json};
@@ -497,6 +497,33 @@ async fn a_page_that_fails_is_asked_for_again_and_no_other() {
     };
     assert_eq!((snapshot.len(), errors), (25, 3));
     assert_eq!(asked_lists(&server), 3 + 3);
+}
+
+/// A token that the server can't read is answered 400, however often it is sent.
+///
+/// SEMANTICS: W5, S8
+#[tokio::test(start_paused = true)]
+async fn a_continue_token_that_is_refused_begins_the_list_anew() {
+    let server = ApiServer::new();
+    server.apply(&config("a/one", "web")).unwrap();
+    let page = json!({
+        "kind": "ConfigMapList", "apiVersion": "v1", "items": [config("a/two", "web")],
+        "metadata": { "resourceVersion": "1", "continue": "of another server" },
+    });
+    server.fault(Verb::List, 1, Fault::Answer(Answer::json(200, &page)));
+    let mut changes = pin!(configs(&server).index(by_identity()));
+    let mut errors = 0;
+    let snapshot = loop {
+        match next(&mut changes).await {
+            Ok(change) => break change.snapshot().clone(),
+            Err(error) => {
+                assert_eq!(error.status(), Some(400));
+                errors += 1;
+            }
+        }
+    };
+    assert_eq!((snapshot.len(), errors), (1, 3));
+    assert!(snapshot.object("a", "one").is_some());
 }
 
 /// SEMANTICS: W5, S8

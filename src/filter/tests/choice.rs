@@ -181,6 +181,10 @@ fn selector_operators() {
         assert_eq!(selector(text).matches_json(&object.to_string()), holds, "{text}");
     }
     assert_eq!(selector(" a=b ").to_string(), "a=b");
+    // White space that is escaped is a part of the value.
+    let spaced = selector("a=b\\   ");
+    assert_eq!(spaced.to_string(), "a=b\\ ");
+    assert!(selector(&spaced.to_string()).matches(&json!({ "a": "b " })));
     assert!("a=b".parse::<FieldSelector>().is_ok());
 }
 

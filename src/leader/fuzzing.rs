@@ -1,0 +1,136 @@
+//! What must hold of what is read of a Lease, for the fuzzer.
+#![expect(clippy::missing_panics_doc, reason = "a panic is how the fuzzer is told")]
+
+use std::{cell::RefCell, time::Duration};
+
+use bytes::Bytes;
+use http::StatusCode;
+use k8s_openapi::{
+    api::coordination::v1::Lease, apimachinery::pkg::apis::meta::v1::MicroTime, jiff::Timestamp,
+};
+use serde_json::Value;
+use tokio::{runtime::Runtime, time::Instant};
+
+use super::{
+    election::LeaseRef,
+    leases::{Leases, Refused},
+    record::{Claim, Sight, holder, released},
+};
+use crate::source::fuzzing::Answers;
+
+/// How long a Lease is held that doesn't say so.
+const OWN: Duration = Duration::from_secs(15);
+
+/// Checks that a write counts as done only if the answer is the Lease with the own claim, and that
+/// nothing but the Lease that was asked for is read. The first byte chooses the request, the second the status of the answer,
+/// the rest is its body.
+pub fn lease(data: &[u8]) {
+    let Some(([choice, code], body)) = data.split_first_chunk::<2>() else { return };
+    let code = [200, 201, 404, 409, 500][usize::from(code % 5)];
+    let code = StatusCode::from_u16(code).unwrap();
+    let found = serde_json::from_slice::<Value>(body);
+    let decodes = serde_json::from_slice::<Lease>(body).is_ok();
+    // In what it ignores, `serde_json` takes anything.
+    if decodes && found.is_err() {
+        return;
+    }
+    let found = found.unwrap_or_default();
+    let meta = &found["metadata"];
+    let is_own = code.is_success()
+        && meta["name"] == "lease"
+        && meta["namespace"] == "default"
+        && meta["resourceVersion"].is_string();
+    WORLD.with_borrow(|world| {
+        world.answers.set([(code, vec![Bytes::copy_from_slice(body)])]);
+        let until = Instant::now() + OWN;
+        if choice % 3 == 0 {
+            match world.runtime.block_on(world.leases.get(until)) {
+                Ok(Some(lease)) => {
+                    assert!(is_own);
+                    is_read(&lease, &found["spec"]);
+                }
+                Ok(None) => assert_eq!(code, 404),
+                Err(_) => assert!(!is_own || !decodes),
+            }
+            return;
+        }
+        let claim = claim();
+        let mut known = Lease::default();
+        let is_update = choice % 3 == 1;
+        known.metadata.resource_version = is_update.then(|| "7".to_owned());
+        let lease = claim.renewed(claim.acquired.clone(), Some(&known), "lease", OWN);
+        let spec = &found["spec"];
+        let acquired = spec["acquireTime"].as_str().and_then(|text| text.parse::<Timestamp>().ok());
+        let is_claimed = is_own
+            && spec["holderIdentity"] == claim.holder
+            && spec["leaseTransitions"] == claim.number
+            && acquired == Some(claim.acquired.0);
+        match world.runtime.block_on(world.leases.write(&lease, until)) {
+            Ok(written) => {
+                assert!(is_claimed);
+                assert!(claim.matches(&written));
+            }
+            Err(Refused::Outdated) => assert!(code == 409 || (code == 404 && is_update)),
+            Err(Refused::Failed(error)) => {
+                assert!(!is_claimed || !decodes, "{error}");
+                assert!(!error.to_string().contains(char::is_control), "{error}");
+            }
+        }
+    });
+}
+
+/// Checks what is made of a Lease that was read.
+fn is_read(lease: &Lease, spec: &Value) {
+    let named = spec["holderIdentity"].as_str().filter(|holder| !holder.is_empty());
+    assert_eq!(holder(lease), named);
+    let number = if spec.is_null() { -1 } else { spec["leaseTransitions"].as_i64().unwrap_or(0) };
+    let mut sight = Sight::default();
+    sight.see(Some(lease.clone()), OWN);
+    assert_eq!(sight.holder(), named);
+    let seconds = spec["leaseDurationSeconds"].as_u64().filter(|seconds| *seconds > 0);
+    let held = seconds.map_or(OWN, Duration::from_secs);
+    match sight.held_until() {
+        Some(until) => {
+            assert!(named.is_some());
+            let left = until - Instant::now();
+            assert!(left <= held && left + Duration::from_secs(1) > held, "{left:?} of {held:?}");
+        }
+        None => assert!(named.is_none()),
+    }
+    let claim = sight.claim("me");
+    assert!(i64::from(claim.number) > number || number == i64::from(i32::MAX));
+    let renewed = claim.renewed(claim.acquired.clone(), Some(lease), "", OWN);
+    assert!(claim.matches(&renewed) && !claim.matches(lease));
+    assert_eq!(renewed.metadata, lease.metadata);
+    assert_eq!(holder(&released(lease)), None);
+    // The same again is no news.
+    assert_eq!(sight.hear(lease.clone(), OWN), Some(false));
+}
+
+fn claim() -> Claim {
+    let acquired = MicroTime(Timestamp::from_microsecond(1_700_000_000_123_456).unwrap());
+    Claim { holder: "a".to_owned(), acquired, number: 3 }
+}
+
+thread_local! {
+    static WORLD: RefCell<World> = RefCell::new(World::new());
+}
+
+/// What it takes to read an answer.
+struct World {
+    runtime: Runtime,
+    leases: Leases,
+    answers: Answers,
+}
+
+impl World {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let answers = Answers::default();
+        let leases = {
+            let _in_runtime = runtime.enter();
+            Leases::new(answers.client(), LeaseRef::new("default", "lease"))
+        };
+        Self { runtime, leases, answers }
+    }
+}
