@@ -45,8 +45,8 @@ const RECOVERY: Duration = Duration::from_secs(20 * 60);
 /// How long nothing may happen once the store has what the server has. A watch is resumed meanwhile.
 const QUIET: Duration = Duration::from_secs(6 * 60);
 
-/// No message of an error is longer: the request, 512 characters of the server's, and escapes.
-const LONGEST: usize = 1024;
+/// No message of an error is longer.
+const LONGEST: usize = 512;
 
 /// Checks that the store of a watch is what the server has, soon after the server answers as it should,
 /// whatever was answered before; and that the deltas lead there. The first two bytes choose the watch, the
