@@ -165,11 +165,11 @@ impl Talk {
             // A watch behind another stage knows nothing of the store.
             let changes = EventStreamExt::index(watch.boxed(), by);
             let store = changes.store();
-            self.recovers(changes, &store).await;
+            let _ = self.recovers(changes, &store).await;
         } else {
             let changes = watch.index(by);
             let store = changes.store();
-            self.recovers(changes, &store).await;
+            let _ = self.recovers(changes, &store).await;
         }
     }
 
@@ -177,18 +177,18 @@ impl Talk {
         &self,
         changes: impl Stream<Item = Result<Change<K>, Error>>,
         store: &Store<K>,
-    ) {
+    ) -> Result<(), Refused> {
         let mut consumer = Consumer::new(changes);
         let is_over = || self.script.lock().unwrap_or_else(PoisonError::into_inner).is_over();
         let until = Instant::now() + SCRIPT;
         // Requests are no items, so the script is looked at now and then.
         while !is_over() {
-            consumer.next((Instant::now() + Duration::from_secs(60)).min(until)).await;
+            consumer.next((Instant::now() + Duration::from_secs(60)).min(until)).await?;
             assert!(Instant::now() < until, "the script takes too long");
         }
         let until = Instant::now() + RECOVERY;
         while !store.is_synced() || shown(store) != self.there() {
-            assert!(consumer.next(until).await, "{:?} is not {:?}", shown(store), self.there());
+            assert!(consumer.next(until).await?, "{:?} is not {:?}", shown(store), self.there());
         }
         // What is written now comes as it should, and nothing else.
         for choice in [1, 9, 4, 0, 7] {
@@ -196,7 +196,7 @@ impl Talk {
         }
         let until = Instant::now() + QUIET;
         let mut items = 0;
-        while consumer.next(until).await {
+        while consumer.next(until).await? {
             items += 1;
         }
         let there = self.there();
@@ -211,6 +211,7 @@ impl Talk {
             assert_eq!(snapshot.get([on]).unwrap().count(), of);
         }
         assert_eq!(consumer.objects.len(), there.len());
+        Ok(())
     }
 
     /// Returns what the server has of the objects that are watched.
@@ -236,10 +237,14 @@ fn by_identity(objects: impl Iterator<Item = Value>) -> BTreeMap<String, Value> 
     objects.map(own).collect()
 }
 
+/// The end of a watch whose first answer of discovery says that the resource can't be what is meant.
+struct Refused;
+
 /// A consumer that follows the changes, and has what they lead to.
 struct Consumer<S, K> {
     changes: Pin<Box<S>>,
     is_synced: bool,
+    is_refused: bool,
     objects: BTreeMap<(String, String), Arc<K>>,
 }
 
@@ -249,17 +254,31 @@ where
     K: Lookup,
 {
     fn new(changes: S) -> Self {
-        Self { changes: Box::pin(changes), is_synced: false, objects: BTreeMap::new() }
+        Self {
+            changes: Box::pin(changes),
+            is_synced: false,
+            is_refused: false,
+            objects: BTreeMap::new(),
+        }
     }
 
     /// Takes in the next item, if one comes in time.
-    async fn next(&mut self, until: Instant) -> bool {
-        let Ok(item) = timeout_at(until, self.changes.next()).await else { return false };
-        match item.expect("the stream goes on") {
-            Ok(change) => self.follow(&change),
-            Err(error) => check(&error),
+    async fn next(&mut self, until: Instant) -> Result<bool, Refused> {
+        let Ok(item) = timeout_at(until, self.changes.next()).await else {
+            return Ok(false);
+        };
+        match item {
+            Some(Ok(change)) => self.follow(&change),
+            Some(Err(error)) => {
+                check(&error);
+                self.is_refused = error.is_namespace() || error.is_resource();
+            }
+            None => {
+                assert!(self.is_refused && !self.is_synced, "the stream goes on");
+                return Err(Refused);
+            }
         }
-        true
+        Ok(true)
     }
 
     fn follow(&mut self, change: &Change<K>) {

@@ -215,6 +215,8 @@ fn conversations() {
         [b"\x48\0", b"4\x9f", page, list, lines],
         [b"\x18\0", b"4\xa0", streamed, b"3", b"5\x08\x02\x9d"],
         [b"\xe9\0", b"5\x09\x00\x9c", b"2\x07\0", b"2\x0a\x01", b"1\x05\x06"],
+        [b"\x80\0", b"4\xa1", b"0", b"0", b"0"],
+        [b"\0\0", b"4\xa2", b"0", b"0", b"0"],
         [b"\x0c\x01", b"6\x20", b"0", b"2\x06\x01", b"4\x80\x89\x93\x8d\x85\xab"],
     ]
     .iter()
