@@ -1,4 +1,4 @@
-//! Whatever a watch is answered, its store is soon what the server has.
+//! The store of a watch is soon what the server has, whatever was answered.
 //!
 //! Run with `cargo +nightly fuzz run conversation`.
 

@@ -190,7 +190,7 @@ impl Talk {
         while !store.is_synced() || shown(store) != self.there() {
             assert!(consumer.next(until).await?, "{:?} is not {:?}", shown(store), self.there());
         }
-        // What is written now comes as it should, and nothing else.
+        // Writes from now on come as they should, and nothing else does.
         for choice in [1, 9, 4, 0, 7] {
             self.write(choice);
         }

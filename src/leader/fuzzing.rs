@@ -1,4 +1,4 @@
-//! What must hold of what is read of a Lease, for the fuzzer.
+//! Checks of the reader of Leases, for the fuzzer.
 #![expect(clippy::missing_panics_doc, reason = "a panic is how the fuzzer is told")]
 
 use std::{cell::RefCell, time::Duration};
@@ -103,7 +103,7 @@ fn is_read(lease: &Lease, spec: &Value) {
     assert!(claim.matches(&renewed) && !claim.matches(lease));
     assert_eq!(renewed.metadata, lease.metadata);
     assert_eq!(holder(&released(lease)), None);
-    // The same again is no news.
+    // A Lease that comes again is no news.
     assert_eq!(sight.hear(lease.clone(), OWN), Some(false));
 }
 
@@ -116,7 +116,7 @@ thread_local! {
     static WORLD: RefCell<World> = RefCell::new(World::new());
 }
 
-/// What it takes to read an answer.
+/// A reader of Leases, and the answers that it gets.
 struct World {
     runtime: Runtime,
     leases: Leases,
