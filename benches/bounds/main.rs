@@ -85,7 +85,7 @@ fn longest_polls() -> Value {
         rows.push(vec![name.to_owned(), short(all), short(longest), verdict.to_owned()]);
         measured.insert(name.to_owned(), json!({ "all_ms": all, "longest_ms": longest }));
     }
-    let head = ["input of 1 MiB", "all polls", "longest", "within 10"];
+    let head = ["input, of 1 MiB if not said", "all polls", "longest", "within 10"];
     table("bounds: CPU ms of the polls of a pipeline, from the bytes to a snapshot", &head, &rows);
     measured.into()
 }

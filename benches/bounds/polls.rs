@@ -28,7 +28,7 @@ const MIB: usize = 1 << 20;
 /// Runs a pipeline on an input.
 type Run = fn() -> Times;
 
-pub(crate) const CASES: [(&str, Run); 12] = [
+pub(crate) const CASES: [(&str, Run); 13] = [
     ("watch: one object, typed", || of_typed(&with_watch(in_frames(&event(&one()), MIB)))),
     ("watch: one object, Document", || of_documents(&with_watch(in_frames(&event(&one()), MIB)))),
     ("watch: one object in frames of 8 KiB, typed", || {
@@ -43,8 +43,11 @@ pub(crate) const CASES: [(&str, Run); 12] = [
     ("watch: one object of small fields, half of them dropped", || {
         dropping(&with_watch(in_frames(&event(&of_fields()), MIB)))
     }),
-    ("list: 8,000 objects, typed", || of_typed(&with_list(in_frames(&small(), MIB)))),
-    ("list: 8,000 objects, Document", || of_documents(&with_list(in_frames(&small(), MIB)))),
+    ("list: 8,000 objects, typed", || of_typed(&with_list(in_frames(&many(8_000), MIB)))),
+    ("list: 8,000 objects, Document", || of_documents(&with_list(in_frames(&many(8_000), MIB)))),
+    ("list: 100,000 objects of 12 MiB, Document", || {
+        of_documents(&with_list(in_frames(&many(100_000), MIB)))
+    }),
     ("list: 15 objects with 10,000 keys each", || {
         keyed(&with_list(in_frames(&list("", &of_keys().join(",")), MIB)))
     }),
@@ -65,8 +68,8 @@ fn of_fields() -> String {
     object(0, &format!(r#","data":{{{}}}"#, fields.collect::<Vec<_>>().join(",")))
 }
 
-fn small() -> String {
-    list("", &objects(8_000, r#","data":{"key":"value"}"#))
+fn many(n: usize) -> String {
+    list("", &objects(n, r#","data":{"key":"value"}"#))
 }
 
 fn event(object: &str) -> String {

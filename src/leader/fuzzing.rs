@@ -22,8 +22,8 @@ use crate::source::fuzzing::Answers;
 const OWN: Duration = Duration::from_secs(15);
 
 /// Checks that a write counts as done only if the answer is the Lease with the own claim, and that
-/// nothing but the Lease that was asked for is read. The first byte chooses the request, the second the status of the answer,
-/// the rest is its body.
+/// nothing but the Lease that was asked for is read. The first byte chooses the request, the second the
+/// status of the answer, the rest is its body.
 pub fn lease(data: &[u8]) {
     let Some(([choice, code], body)) = data.split_first_chunk::<2>() else { return };
     let code = [200, 201, 404, 409, 500][usize::from(code % 5)];

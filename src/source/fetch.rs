@@ -61,6 +61,9 @@ impl<K: Lookup> Fetcher<K> {
         let Ok(json) = str::from_utf8(bytes).map(str::to_owned) else {
             return Err(incoming.broken("the answer is not UTF-8"));
         };
+        if !self.0.expected(&resolved).may_be(json.as_bytes()) {
+            return Err(incoming.broken("the answer is an object of another kind"));
+        }
         let object = match (self.0.decode.whole)(&self.0.filter, &json, None) {
             Ok(object) => object,
             // It says which one it is, so it has come whole.

@@ -17,7 +17,7 @@ use kube_weir::{
     Document, Error, EventStreamExt, FetchConfig, Fetching, FieldFilter, Gvr, IndexBy, Store,
     SyncPolicy,
     adapters::Spawned,
-    testing::{ApiServer, Fault, On, Verb},
+    testing::{Answer, ApiServer, Fault, On, Verb},
     watch,
 };
 use serde_json::{Value, json};
@@ -463,6 +463,39 @@ async fn what_is_listed_is_judged_as_well() {
     }
     let explain = world.configs.explain();
     assert_eq!((explain.lists, explain.objects, explain.failures), (1, 8, 1));
+}
+
+/// An object of another kind may have the name that was asked for.
+///
+/// SEMANTICS: B6
+#[tokio::test(start_paused = true)]
+async fn an_object_of_another_kind_is_none() {
+    let server = ApiServer::new();
+    let config = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "namespace": "a", "name": "x" },
+    });
+    server.apply(&config).expect("a ConfigMap");
+    let (api, gvr) = (Api::<ConfigMap>::all(server.client()), Gvr::parse("v1/configmaps").unwrap());
+    let keys = watch(api.clone()).index_keys(by()).expect("paths");
+    let config = FetchConfig::default().deadline(2 * SECOND);
+    let typed = keys.store().fetching(api, config.clone());
+    let untyped = keys.store().fetching_resource(server.client(), gvr, config);
+    let _driving = keys.spawn();
+    let mut other = secret("a/x", "shop", "");
+    other["metadata"]["resourceVersion"] = "1000".into();
+    for is_other in [true, false] {
+        if is_other {
+            server.fault(Verb::Get, usize::MAX, Fault::Answer(Answer::json(200, &other)));
+        } else {
+            server.clear_faults();
+        }
+        let typed = typed.object("a", "x").await.map(|found| found.is_some());
+        let untyped = untyped.object("a", "x").await.map(|found| found.is_some());
+        for found in [typed, untyped] {
+            assert_eq!(found.is_err(), is_other, "{found:?}");
+            assert!(found.unwrap_or(true));
+        }
+    }
 }
 
 /// Whoever answers: nothing is taken for the object that it isn't.
