@@ -4,17 +4,14 @@ use std::{borrow::Cow, fmt};
 
 use kube::runtime::reflector::Lookup;
 
-use crate::printed::printed;
-
-/// No name of a namespace or of an object is longer.
-const LONGEST: [usize; 2] = [63, 253];
+use crate::printed::{LONGEST_NAME, LONGEST_NAMESPACE, printed};
 
 /// As it is written for people: `namespace/name`, or just `name`.
 pub(crate) struct NamespacedName<'a>(pub(crate) &'a str, pub(crate) &'a str);
 
 impl fmt::Display for NamespacedName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [namespace, name] = [printed(self.0, LONGEST[0]), printed(self.1, LONGEST[1])];
+        let (namespace, name) = (printed(self.0, LONGEST_NAMESPACE), printed(self.1, LONGEST_NAME));
         let slash = if namespace.is_empty() { "" } else { "/" };
         write!(f, "{namespace}{slash}{name}")
     }

@@ -1,5 +1,9 @@
 //! Foreign text, as an error or a log line may hold it.
 
+/// No name of an object is longer, nor is one of a namespace.
+pub(crate) const LONGEST_NAME: usize = 253;
+pub(crate) const LONGEST_NAMESPACE: usize = 63;
+
 /// Returns a text with control characters escaped, cut so that it has at most this many characters.
 pub(crate) fn printed(text: &str, longest: usize) -> String {
     let mut out = String::new();

@@ -1,5 +1,14 @@
 //! How far a store is: comparing resourceVersions.
 
+/// Returns whether a server may call a version so. Any other text is none: versions go into URLs, logs and
+/// errors.
+pub(crate) fn is_valid(version: &str) -> bool {
+    (1..=LONGEST).contains(&version.len()) && version.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Numbers of 128 bits have 39 digits.
+const LONGEST: usize = 128;
+
 /// Whether what is at `version` is at `wanted`, or beyond it.
 ///
 /// resourceVersions of one resource are unsigned integers of any size
@@ -26,6 +35,17 @@ pub(crate) fn is_number(version: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// SEMANTICS: B4
+    #[test]
+    fn versions_are_short_and_visible() {
+        for version in ["1", "a-b", &"9".repeat(128)] {
+            assert!(is_valid(version), "{version}");
+        }
+        for version in ["", "a b", "1\n", "\u{1b}", "ы", &"9".repeat(129)] {
+            assert!(!is_valid(version), "{version}");
+        }
+    }
 
     #[test]
     fn versions_are_numbers_of_any_size_or_the_same() {

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, runtime::watcher::Event};
 use kube_weir::{
     Change, Debounce, Document, Error, EventStreamExt, FetchConfig, FieldFilter, FieldPath,
-    FieldSelector, Gvr, IndexBy, LabelSelector, Snapshot,
+    FieldSelector, Gvr, IndexBy, LabelSelector, Snapshot, WatchEvent,
     testing::{Answer, ApiServer, Fault, Verb},
     watch_resource,
 };
@@ -21,7 +21,7 @@ use super::served::{
 /// Prepares an input of a size, and returns what is measured.
 type Prepare = fn(usize) -> Box<dyn FnOnce()>;
 
-pub(crate) const CASES: [(&str, usize, Prepare); 31] = [
+pub(crate) const CASES: [(&str, usize, Prepare); 32] = [
     ("list: objects", 2_000, |n| listed(&list("", &objects(n, "")), n)),
     ("list: white space", 1_000_000, |n| listed(&list(&" ".repeat(n), &objects(1, "")), 1)),
     ("list: unknown fields", 50_000, |n| listed(&list(&fields(n), &objects(1, "")), 1)),
@@ -32,6 +32,7 @@ pub(crate) const CASES: [(&str, usize, Prepare); 31] = [
     ("list: objects that can't be decoded", 4_000, |n| {
         failing_list(&list("", &objects(n, r#","data":7"#)), n)
     }),
+    ("list: deletions while it comes in", 2_000, deleted),
     ("list again: objects that are known", 2_000, relist),
     ("watch: events", 2_000, |n| watched(in_frames(&events(n, ""), usize::MAX), n, 0)),
     ("watch: white space", 1_000_000, |n| {
@@ -126,6 +127,19 @@ fn relist(n: usize) -> Box<dyn FnOnce()> {
     server.fault(Verb::List, 1, page());
     server.fault(Verb::Watch, 1, Fault::Answer(in_frames(&line("ADDED", &object(n, "")), 1 << 20)));
     served(server, n + 1, 0)
+}
+
+fn deleted(n: usize) -> Box<dyn FnOnce()> {
+    let object = |at: usize| document_of("1", &format!("object-{at}"), &Value::Null);
+    let gone = |at: usize| {
+        let (namespace, name) = (String::new(), format!("object-{at}"));
+        Ok(WatchEvent::Gone { namespace, name, version: Some("2".to_owned()) })
+    };
+    let mut events = synced((0..n).map(object)).into_iter().map(|own| own.map(Into::into));
+    let complete = events.next_back();
+    let events: Vec<Result<WatchEvent<Document>, Error>> =
+        events.chain((0..n).map(gone)).chain(complete).collect();
+    Box::new(move || assert_eq!(run(stream::iter(events).index(by()).count()), 1))
 }
 
 fn bookmark(n: usize) -> Box<dyn FnOnce()> {

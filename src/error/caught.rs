@@ -1,6 +1,11 @@
 //! Panics of the user's code.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    task::Poll,
+};
 
 use super::{Error, Reason};
 
@@ -10,4 +15,15 @@ pub(crate) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, Error> {
     // The message may be anything, so it is left to the panic hook.
     let panicked = |_| Error::new(Reason::Panic, "code that the stream runs has panicked");
     catch_unwind(AssertUnwindSafe(run)).map_err(panicked)
+}
+
+/// Returns an error if a future panics. It is not polled any more then.
+pub(crate) async fn caught_in<T>(
+    future: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        caught(|| future.as_mut().poll(cx)).unwrap_or_else(|error| Poll::Ready(Err(error)))
+    })
+    .await
 }

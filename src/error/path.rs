@@ -47,7 +47,7 @@ impl PathError {
     pub fn caret(&self) -> String {
         let line = self.path.replace(char::is_control, " ");
         let before = self.path.char_indices().take_while(|(at, _)| *at < self.position).count();
-        format!("{line}\n{:before$}^", "")
+        format!("{line}\n{}^", " ".repeat(before))
     }
 
     pub(crate) fn new(path: &str, position: usize, hint: impl Into<Cow<'static, str>>) -> Self {
@@ -71,6 +71,8 @@ mod tests {
     fn caret_stands_under_the_character() {
         let error = PathError::new("spec.ключ[", 13, "unclosed");
         assert_eq!(error.caret(), "spec.ключ[\n         ^");
+        let long = PathError::new(&"a".repeat(70_000), 69_999, "too long");
+        assert_eq!(long.caret().len(), 70_000 + 1 + 69_999 + 1);
         let error = PathError::new("a\n\tb c", 4, "no");
         assert_eq!(error.caret(), "a  b c\n    ^");
     }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     clock::after,
-    error::{Error, Reason},
+    error::{Error, Reason, caught_in},
     index::Key,
     source::{Fetched, Tries},
 };
@@ -88,7 +88,7 @@ where
         let flight = async move {
             let _landing = landing;
             let begun = Instant::now();
-            let outcome = inner.fly(&ticket, deadline).await;
+            let outcome = caught_in(inner.fly(&ticket, deadline)).await;
             inner.ended(&ticket, begun, outcome.as_ref().err());
             outcome
         };

@@ -13,7 +13,10 @@ use super::{
     flight::Judged,
     inner::{Inner, Ticket},
 };
-use crate::{error::Error, index::Key};
+use crate::{
+    error::{Error, caught_in},
+    index::Key,
+};
 
 /// From how many missing objects of a namespace on it may be listed.
 const WORTH_A_LIST: usize = 8;
@@ -93,6 +96,6 @@ where
                 listed.insert(ticket.key.clone(), Arc::clone(&fetched.object));
             }
         };
-        let _ = self.fetcher.list(namespace, names, found).await;
+        let _ = caught_in(self.fetcher.list(namespace, names, found)).await;
     }
 }

@@ -168,7 +168,7 @@ fn leases() {
         )
     };
     let own = found(
-        r#""holderIdentity":"a","leaseTransitions":3,"acquireTime":"2023-11-14T22:13:20.123456Z""#,
+        r#""holderIdentity":"a","leaseTransitions":3,"leaseDurationSeconds":15,"acquireTime":"2023-11-14T22:13:20.123456Z","renewTime":"2023-11-14T22:13:20.123456Z""#,
     );
     let other =
         found(r#""holderIdentity":"b","leaseTransitions":2147483647,"leaseDurationSeconds":9"#);

@@ -74,7 +74,7 @@ impl Key {
     }
 
     /// In the order of the keys.
-    fn as_bytes(&self) -> &[u8] {
+    pub(super) fn as_bytes(&self) -> &[u8] {
         &self.0.slice
     }
 

@@ -139,7 +139,7 @@ impl<K> IndexBy<K> {
     /// The closure must depend on the object alone: [`Batch::touched`](crate::Batch::touched) calls
     /// it again for the versions before and after a change. It is called in the task that polls the
     /// pipeline. No more of what it gives is taken than [`max_keys`](Self::max_keys) and one, however
-    /// often a key repeats.
+    /// often a key repeats, nor more text than keys may have.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -162,8 +162,19 @@ impl<K> IndexBy<K> {
         I: IntoIterator<Item = [S; N]>,
         S: AsRef<str>,
     {
-        let keys =
-            move |object: &K, most| keys(object).into_iter().take(most).map(Key::new).collect();
+        let keys = move |object: &K, most: usize| {
+            let mut bytes = 0;
+            let mut all = Vec::new();
+            for key in keys(object) {
+                let key = Key::new(key);
+                bytes += key.as_bytes().len();
+                if all.len() == most || bytes > most_bytes(most) {
+                    return Err(TooManyKeys);
+                }
+                all.push(key);
+            }
+            Ok(all)
+        };
         Index::new(N, Keys::With(Arc::new(keys))).into()
     }
 
@@ -199,8 +210,10 @@ impl<K> IndexBy<K> {
     /// Sets how many keys an object may have in each of these indexes. Default: 10,000.
     ///
     /// Without a limit, a single object could fill the memory of all who index it: two lists of a few
-    /// hundred values each make tens of thousands of combinations. An object with more keys has none in
-    /// that index. [`ExplainIndex::overflowing`] counts it, and an item of the stream
+    /// hundred values each make tens of thousands of combinations, and so does a long value that is combined
+    /// with many. An object with more keys has none in that index; nor has one whose keys of several paths,
+    /// or of a closure, have more than 256 bytes each on average and 1 MiB altogether.
+    /// [`ExplainIndex::overflowing`] counts it, and an item of the stream
     /// [names it](Error::is_too_many_keys), once for each such version.
     ///
     /// ```
@@ -306,6 +319,11 @@ const MOST_KEYS: usize = 10_000;
 const KEY_BYTES: usize = 256;
 const MOST_BYTES: usize = 1 << 20;
 
+/// Returns how many bytes the keys of an object may have that may have so many of them.
+fn most_bytes(most: usize) -> usize {
+    most.saturating_mul(KEY_BYTES).max(MOST_BYTES)
+}
+
 /// An object has more keys than it may have, or longer ones.
 pub(crate) struct TooManyKeys;
 
@@ -317,8 +335,8 @@ enum Keys<K> {
     With(Arc<Closure<K>>),
 }
 
-/// Returns the keys of an object, up to a number.
-type Closure<K> = dyn Fn(&K, usize) -> Vec<Key> + Send + Sync;
+/// Returns the keys of an object, of which there may be so many.
+type Closure<K> = dyn Fn(&K, usize) -> Result<Vec<Key>, TooManyKeys> + Send + Sync;
 
 const IDENTITY: [&str; 2] = ["metadata.namespace", "metadata.name"];
 
@@ -347,11 +365,8 @@ impl<K> Index<K> {
                 }
                 combinations(&values)
             }
-            Keys::With(keys) => keys(object, self.most.saturating_add(1)),
+            Keys::With(keys) => keys(object, self.most)?,
         };
-        if keys.len() > self.most {
-            return Err(TooManyKeys);
-        }
         sort(&mut keys);
         Ok(keys)
     }
@@ -367,7 +382,7 @@ impl<K> Index<K> {
             let length = own.iter().map(String::len).sum::<usize>();
             all.saturating_add(length.saturating_mul(count / own.len().max(1)))
         });
-        values.len() == 1 || bytes <= self.most.saturating_mul(KEY_BYTES).max(MOST_BYTES)
+        values.len() == 1 || bytes <= most_bytes(self.most)
     }
 }
 

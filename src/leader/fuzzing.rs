@@ -58,13 +58,17 @@ pub fn lease(data: &[u8]) {
         let mut known = Lease::default();
         let is_update = choice % 3 == 1;
         known.metadata.resource_version = is_update.then(|| "7".to_owned());
-        let lease = claim.renewed(claim.acquired.clone(), Some(&known), "lease", OWN);
+        let mut lease = claim.renewed(claim.acquired.clone(), Some(&known), "lease", OWN);
+        lease.spec.get_or_insert_default().renew_time = Some(claim.acquired.clone());
         let spec = &found["spec"];
-        let acquired = spec["acquireTime"].as_str().and_then(|text| text.parse::<Timestamp>().ok());
+        let time =
+            |field: &str| spec[field].as_str().and_then(|text| text.parse::<Timestamp>().ok());
         let is_claimed = is_own
+            && (!is_update || meta["resourceVersion"] != "7")
             && spec["holderIdentity"] == claim.holder
             && spec["leaseTransitions"] == claim.number
-            && acquired == Some(claim.acquired.0);
+            && spec["leaseDurationSeconds"] == OWN.as_secs()
+            && [time("acquireTime"), time("renewTime")] == [Some(claim.acquired.0); 2];
         match world.runtime.block_on(world.leases.write(&lease, until)) {
             Ok(written) => {
                 assert!(is_claimed);

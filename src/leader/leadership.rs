@@ -5,7 +5,10 @@ use std::fmt;
 use tokio::sync::watch;
 
 use super::term::Term;
-use crate::error::{Error, Reason};
+use crate::{
+    error::{Error, Reason},
+    printed::{LONGEST_NAME, printed},
+};
 
 /// Who leads: what a [`Campaign`](crate::Campaign) delivers.
 ///
@@ -158,7 +161,7 @@ impl LeadershipWatch {
         let remaining = term.as_ref().map(|term| term.remaining().as_millis());
         ExplainLeadership {
             leading: term.is_some(),
-            leader: self.leader(),
+            leader: self.leader().map(|leader| printed(&leader, LONGEST_NAME)),
             number: term.as_ref().map(Term::number),
             remaining_ms: remaining.map(|left| u64::try_from(left).unwrap_or(u64::MAX)),
         }

@@ -5,7 +5,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, Client};
 use tokio::time::Instant;
 
-use super::{election::LeaseRef, record::says_the_same};
+use super::{election::LeaseRef, record::is_written};
 use crate::{
     error::{Error, Reason},
     event::WatchEvent,
@@ -51,8 +51,8 @@ impl Leases {
     }
 
     /// Replaces the Lease if it still has the resourceVersion that is given with it; without one
-    /// creates it if there is none. It is done only if the answer says so: it must be this Lease, and
-    /// hold what was written about the holder.
+    /// creates it if there is none. It is done only if the answer says so: it must be this Lease in a new
+    /// version, and hold what was written about the holder and the time.
     pub(super) async fn write(&self, lease: &Lease, until: Instant) -> Result<Lease, Refused> {
         let is_update = lease.metadata.resource_version.is_some();
         let what = self.what(if is_update { "update" } else { "create" });
@@ -62,7 +62,7 @@ impl Leases {
             self.exchange.create(until, &what, lease).await
         };
         match answer {
-            Ok(written) if self.is_own(&written) && says_the_same(&written, lease) => Ok(written),
+            Ok(written) if self.is_own(&written) && is_written(&written, lease) => Ok(written),
             Ok(_) => Err(Refused::Failed(another(&what))),
             Err(error) => Err(match error.status() {
                 Some(409) => Refused::Outdated,

@@ -75,14 +75,16 @@ fn rewrite(known: Option<&Lease>, name: &str, change: impl FnOnce(&mut LeaseSpec
     lease
 }
 
-/// Returns whether both say the same about the holder.
-pub(super) fn says_the_same(one: &Lease, other: &Lease) -> bool {
+/// Returns whether the answer to a write shows that it was done: it has a version that the Lease did not
+/// have before, and says the same about the holder and the time.
+pub(super) fn is_written(answer: &Lease, written: &Lease) -> bool {
     let about = |lease: &Lease| {
-        let spec = lease.spec.as_ref();
-        let acquired = spec.and_then(|spec| spec.acquire_time.clone());
-        (holder(lease).map(str::to_owned), acquired, spec.and_then(number))
+        let spec = lease.spec.clone().unwrap_or_default();
+        let times = (spec.acquire_time.clone(), spec.renew_time.clone());
+        (spec.holder_identity.clone(), number(&spec), times, spec.lease_duration_seconds)
     };
-    about(one) == about(other)
+    let version = |lease: &Lease| lease.metadata.resource_version.clone();
+    about(answer) == about(written) && version(answer) != version(written)
 }
 
 /// Whom the Lease names, if anybody.

@@ -3,7 +3,11 @@
 use tokio::time::Instant;
 
 use super::term::Term;
-use crate::{error::Error, measure};
+use crate::{
+    error::Error,
+    measure,
+    printed::{LONGEST_NAME, printed},
+};
 
 /// An event with what all of them say: who competes for which Lease.
 macro_rules! log {
@@ -30,7 +34,8 @@ impl Report {
     }
 
     pub(super) fn follows(&self, leader: Option<&str>) {
-        log!(info, self, leader, "following");
+        let leader = leader.map(|leader| printed(leader, LONGEST_NAME));
+        log!(info, self, leader = leader.as_deref(), "following");
     }
 
     pub(super) fn lost(&mut self, term: &Term) {

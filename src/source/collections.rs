@@ -12,7 +12,7 @@ use std::{
 use futures::{
     FutureExt, Stream, StreamExt,
     future::BoxFuture,
-    stream::{BoxStream, FuturesUnordered, StreamFuture},
+    stream::{AbortHandle, Abortable, BoxStream, FuturesUnordered, StreamFuture, abortable},
 };
 use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::reflector::Lookup;
@@ -25,6 +25,7 @@ use crate::{
     document::Document,
     error::Error,
     event::{self, Collection, Scope, WatchEvent},
+    rfc1123::is_label,
     strain::Strainer,
 };
 
@@ -46,20 +47,21 @@ pub(super) struct Collections<K> {
     waiting: FuturesUnordered<StreamFuture<Own<K>>>,
     /// Items to yield before all else, the last first.
     first: Vec<Item<K>>,
-    next_id: u64,
 }
 
-/// A collection that runs. Its stream yields nothing once another number has taken its place.
+/// The stream of one collection.
+type Own<K> = Abortable<BoxStream<'static, Item<K>>>;
+
+/// A collection that runs. Its stream ends with this.
 struct Running {
-    id: u64,
     target: Arc<Target>,
+    stream: AbortHandle,
 }
 
-/// The stream of one collection, under its number.
-struct Own<K> {
-    id: u64,
-    collection: Collection,
-    events: BoxStream<'static, Item<K>>,
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stream.abort();
+    }
 }
 
 enum Phase {
@@ -126,7 +128,6 @@ impl<K: Lookup + Send + 'static> Collections<K> {
             turn: 0,
             waiting: FuturesUnordered::new(),
             first: Vec::new(),
-            next_id: 0,
             query,
         };
         let targets = collections.targets();
@@ -184,11 +185,11 @@ impl<K: Lookup + Send + 'static> Collections<K> {
             if self.running.contains_key(&collection) {
                 continue;
             }
-            let (id, target) = (self.next_id, Arc::new(target));
-            self.next_id += 1;
+            let target = Arc::new(target);
             let events = list_watch(Arc::clone(&self.query), Arc::clone(&target)).boxed();
-            self.running.insert(collection.clone(), Running { id, target });
-            self.waiting.push(Own { id, collection, events }.into_future());
+            let (events, stream) = abortable(events);
+            self.running.insert(collection, Running { target, stream });
+            self.waiting.push(events.into_future());
         }
     }
 
@@ -211,23 +212,17 @@ impl<K: Lookup + Send + 'static> Collections<K> {
         }
     }
 
-    fn is_running(&self, own: &Own<K>) -> bool {
-        self.running.get(&own.collection).is_some_and(|running| running.id == own.id)
-    }
-
     /// Polls the collections, the one that yielded last first.
     fn poll_own(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item<K>>> {
         loop {
             if let Some(mut own) = self.current.take_if(|_| self.turn < TURN) {
-                if !self.is_running(&own) {
-                    continue;
-                }
-                match own.events.poll_next_unpin(cx) {
+                match own.poll_next_unpin(cx) {
                     Poll::Ready(Some(item)) => {
                         self.turn += 1;
                         self.current = Some(own);
                         return Poll::Ready(Some(item));
                     }
+                    // It was stopped.
                     Poll::Ready(None) => continue,
                     // It is polled once more among the others, which then wake it.
                     Poll::Pending => self.waiting.push(own.into_future()),
@@ -237,12 +232,12 @@ impl<K: Lookup + Send + 'static> Collections<K> {
                 self.waiting.push(own.into_future());
             }
             match self.waiting.poll_next_unpin(cx) {
-                Poll::Ready(Some((Some(item), own))) if self.is_running(&own) => {
+                Poll::Ready(Some((Some(item), own))) => {
                     self.turn = 1;
                     self.current = Some(own);
                     return Poll::Ready(Some(item));
                 }
-                Poll::Ready(Some(_)) => {}
+                Poll::Ready(Some((None, _))) => {}
                 // Another namespace may come.
                 Poll::Ready(None) | Poll::Pending => return Poll::Pending,
             }
@@ -289,14 +284,6 @@ impl<K: Lookup + Send + 'static> Stream for Collections<K> {
 }
 
 impl<K> Unpin for Collections<K> {}
-
-impl<K> Stream for Own<K> {
-    type Item = Item<K>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.events.poll_next_unpin(cx)
-    }
-}
 
 impl<K> Query<K> {
     /// Asks discovery, and returns an error if the resource can't be what is meant. That it, or the
@@ -393,6 +380,10 @@ impl Labelled {
 
     /// Takes note of a namespace, whose name may be unknown; returns whether it is new.
     fn is_there(&mut self, name: Option<&str>) -> bool {
+        // No namespace has another name, whatever a server says.
+        if name.is_some_and(|name| !is_label(name)) {
+            return false;
+        }
         let collection = name.map(Collection::of_namespace);
         match (&mut self.listed, collection) {
             (Some(listed), Some(collection)) => listed.names.push(collection),
@@ -413,5 +404,34 @@ impl Labelled {
             self.names.remove(at);
             true
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::{source::Namespaces, testing::ApiServer};
+
+    /// SEMANTICS: W10
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_of_a_namespace_that_leaves_is_dropped() {
+        let server = ApiServer::new();
+        let namespaces = Namespaces::new(["a"]);
+        let handle = namespaces.handle();
+        let configs = Gvr::known("", "v1", "configmaps");
+        let watch = Watch::of_resource(server.client(), configs).namespaces(namespaces);
+        let mut collections = Collections::new(Arc::new(watch.query));
+        for _ in 0..50 {
+            handle.add("b").unwrap();
+            while timeout(Duration::from_secs(1), collections.next()).await.is_ok() {}
+            assert_eq!(collections.waiting.len(), 2);
+            handle.remove("b");
+            while timeout(Duration::from_secs(1), collections.next()).await.is_ok() {}
+            assert_eq!(collections.waiting.len(), 1);
+        }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{fmt, fmt::Write as _, str::FromStr};
 
-use crate::error::{Error, Reason};
+use crate::{
+    error::{Error, Reason},
+    rfc1123::{is_label, is_subdomain},
+};
 
 /// A resource by group, version and plural name, such as `networking.k8s.io/v1/ingresses`.
 ///
@@ -61,7 +64,7 @@ impl Gvr {
         let parts: Vec<&str> = text.split('/').collect();
         let (group, versions, plural) = match parts[..] {
             [versions, plural] if versions.split(',').all(is_version) => ("", versions, plural),
-            [group, plural] if is_group(group) => (group, "", plural),
+            [group, plural] if is_subdomain(group) => (group, "", plural),
             [group, versions, plural] if !group.is_empty() && !versions.is_empty() => {
                 (group, versions, plural)
             }
@@ -87,10 +90,10 @@ impl Gvr {
                 ),
             ));
         }
-        if plural.is_empty() || !plural.chars().all(is_name) {
+        if !is_label(plural) {
             return Err(invalid(text, &format!("`{plural}` is not a plural resource name")));
         }
-        if !group.chars().all(is_name) {
+        if !group.is_empty() && !is_subdomain(group) {
             return Err(invalid(text, &format!("`{group}` is not an API group")));
         }
         let versions = versions.into_iter().map(str::to_owned).collect();
@@ -175,20 +178,10 @@ pub(super) fn segment(name: &str) -> String {
     path
 }
 
-fn is_name(c: char) -> bool {
-    c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.'
-}
-
-fn is_group(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(is_name)
-}
-
 /// Returns whether the text is a version: `v`, a digit, and no dot, which only groups have.
 fn is_version(text: &str) -> bool {
-    text.strip_prefix('v').is_some_and(|rest| {
-        rest.starts_with(|c: char| c.is_ascii_digit())
-            && rest.chars().all(|c| is_name(c) && c != '.')
-    })
+    let number = text.strip_prefix('v').unwrap_or_default();
+    is_label(text) && number.starts_with(|c: char| c.is_ascii_digit())
 }
 
 impl fmt::Display for Gvr {
@@ -282,6 +275,11 @@ mod tests {
             ("apps/v1,/deployments", "not a version"),
             ("Apps/deployments", "group/version/plural"),
             ("v1/", "not a plural"),
+            ("v1/..", "not a plural"),
+            ("v1/a.b", "not a plural"),
+            ("../v1/pods", "not an API group"),
+            ("../pods", "group/version/plural"),
+            ("v1-/pods", "group/version/plural"),
         ] {
             let error = Gvr::parse(text).unwrap_err();
             assert!(error.is_resource());

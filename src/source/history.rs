@@ -1,7 +1,10 @@
 //! Finding out whether the server still has the history that a watch has seen.
 
 use kube::runtime::reflector::Lookup;
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 
 use super::{
     query::{Part, Query, Stored, Witness},
@@ -10,11 +13,15 @@ use super::{
     target::Target,
 };
 use crate::{
+    clock::after,
     document::ObjectMetaRef,
     event::WatchEvent,
     namespaced_name::owned_identity,
     resource_version::{has_reached, is_before, is_number},
 };
+
+/// How many objects an answer may have that should have one. A server may know no limit.
+const MOST_ITEMS: usize = 1_000;
 
 /// The number of the server's history, counted as the collections of a watch notice that one is lost.
 ///
@@ -184,18 +191,25 @@ async fn ask<K: Lookup>(
         None => target.clone(),
     };
     let part = Part::One(witness.as_ref().map(|own| own.name.as_str()));
+    let until = after(Instant::now(), query.list_patience.saturating_mul(2));
     let Ok(mut page) = query.page(&place, resolved, part).await else {
         return Some(Verdict::Unknown);
     };
     let mut found = None;
     let mut is_foreign = false;
+    let mut count = 0;
     loop {
         let read = |bytes: &[u8], types: &_| {
             let (item, end) = query.item(bytes, types, &place)?;
             Ok((Found::new(&bytes[..end], !matches!(item, Item::Undecodable(_))), end))
         };
-        match page.item(read).await {
+        let Ok(item) = timeout_at(until, page.item(read)).await else {
+            return Some(Verdict::Unknown);
+        };
+        match item {
+            Ok(Some(_)) if count == MOST_ITEMS => return Some(Verdict::Unknown),
             Ok(Some(item)) => {
+                count += 1;
                 is_foreign |= witness
                     .as_ref()
                     .is_some_and(|own| item.namespace != own.namespace || item.name != own.name);

@@ -12,6 +12,7 @@ use crate::{
     document::Types,
     error::Error,
     json::{Fault, Scanner, Skip},
+    resource_version::is_valid,
 };
 
 /// The body of a list. Its items are read one by one where they came in: there is never more of a
@@ -124,7 +125,7 @@ impl Page {
 
     /// Returns the version of the list, if it has one; once there are no more items.
     pub(super) fn version(&self) -> Option<String> {
-        Some(self.meta.resource_version.clone()).filter(|version| !version.is_empty())
+        Some(self.meta.resource_version.clone()).filter(|version| is_valid(version))
     }
 
     /// What to ask for the next page with, if there is one; once there are no more items.
@@ -233,7 +234,7 @@ impl Page {
         let why = match self.item_kind() {
             None => "the answer is no list",
             _ if !self.has_items => "the answer is a list without `items`",
-            _ if self.expected.is_versioned && self.meta.resource_version.is_empty() => {
+            _ if self.expected.is_versioned && !is_valid(&self.meta.resource_version) => {
                 "the list has no resourceVersion"
             }
             _ => return Ok(()),

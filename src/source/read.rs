@@ -19,6 +19,7 @@ use crate::{
     filter::FieldFilter,
     json::{Cursor, Fault, Malformed, Scanner},
     namespaced_name::identity,
+    resource_version::is_valid,
 };
 
 /// The types of events about objects.
@@ -238,7 +239,7 @@ impl<K> Query<K> {
             "BOOKMARK" => match serde_json::from_str(json) {
                 Ok(Bookmark { metadata: Some(metadata) }) => Read::Bookmark {
                     ends_list: metadata.annotations.is_some_and(|own| own.ends_list()),
-                    version: metadata.resource_version.filter(|version| !version.is_empty()),
+                    version: metadata.resource_version.filter(|version| is_valid(version)),
                 },
                 Ok(Bookmark { metadata: None }) => {
                     Read::Bookmark { version: None, ends_list: false }
@@ -286,7 +287,7 @@ impl<K> Query<K> {
         };
         let own =
             ObjectMetaRef::of(json).map_err(|_| "an event is about an object without a name")?;
-        let version = own.resource_version.filter(|version| !version.is_empty());
+        let version = own.resource_version.filter(|version| is_valid(version));
         if kind == DELETED {
             return Ok(Read::Gone {
                 namespace: own.namespace.unwrap_or_default().to_owned(),
@@ -324,7 +325,7 @@ fn is_about_object(kind: &str) -> bool {
 }
 
 fn event<K: Lookup>(kind: &str, object: K, listing: bool) -> Result<Read<K>, &'static str> {
-    let version = object.resource_version().filter(|version| !version.is_empty());
+    let version = object.resource_version().filter(|version| is_valid(version));
     let version = version.map(Cow::into_owned).ok_or(NO_VERSION)?;
     let event = match kind {
         DELETED => WatchEvent::Deleted,

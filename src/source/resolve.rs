@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// More than any server says of one version of a group.
 const LONGEST: usize = 8 << 20;
 
+/// How many versions of a group are asked for the resource. Few have more than four.
+const MOST_VERSIONS: usize = 16;
+
 /// A resource as the server has it; of what is `None` nothing is known.
 #[derive(Clone, Debug)]
 pub(super) struct Resolved {
@@ -130,12 +133,18 @@ impl Endpoint {
             }
         };
         let wanted = self.resource.versions();
-        Ok(if wanted.is_empty() {
+        let mut candidates = Vec::new();
+        if wanted.is_empty() {
             // They go into paths.
-            served.into_iter().filter(|version| is_label(version)).collect()
+            for version in served.into_iter().filter(|version| is_label(version)) {
+                if candidates.len() < MOST_VERSIONS && !candidates.contains(&version) {
+                    candidates.push(version);
+                }
+            }
         } else {
-            wanted.iter().filter(|version| served.contains(version)).cloned().collect()
-        })
+            candidates.extend(wanted.iter().filter(|own| served.contains(own)).cloned());
+        }
+        Ok(candidates)
     }
 
     /// Returns the resource, if it is among those of a version.

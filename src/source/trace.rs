@@ -6,7 +6,11 @@ use kube::runtime::reflector::Lookup;
 use tokio::time::Instant;
 
 use super::{query::Query, target::Target};
-use crate::{error::Error, event::WatchEvent};
+use crate::{
+    error::Error,
+    event::WatchEvent,
+    printed::{LONGEST_NAME, LONGEST_NAMESPACE, printed},
+};
 
 /// Logs with what all lines say: which watch it is.
 macro_rules! log {
@@ -92,8 +96,9 @@ impl<K> Query<K> {
             trace,
             self,
             change = what,
-            object.namespace = object.namespace().as_deref(),
-            object.name = object.name().as_deref(),
+            object.namespace =
+                object.namespace().map(|name| printed(&name, LONGEST_NAMESPACE)).as_deref(),
+            object.name = object.name().map(|name| printed(&name, LONGEST_NAME)).as_deref(),
             resource_version = version,
             "event"
         );

@@ -1,6 +1,6 @@
 //! A list on its way in.
 
-use std::{collections::BTreeSet, mem, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeSet, mem, sync::Arc};
 
 use kube::runtime::reflector::Lookup;
 
@@ -15,15 +15,19 @@ const FIRST_LIMIT: usize = 1024;
 /// A list that is set aside until it is complete, so that one that is cut, or begun again, leaves
 /// nothing behind.
 pub(super) struct List<K> {
-    /// The objects that came, and whether they are there. Of several with one identity the last
-    /// counts.
-    objects: Vec<(Arc<K>, bool)>,
-    /// How long `objects` may become before it is settled.
+    /// What came, in the order of time. Of several with one identity the last counts.
+    entries: Vec<Entry<K>>,
+    /// How long `entries` may become before it is settled.
     limit: usize,
     /// Objects that are listed, but in a version that would not decode.
     undecodable: BTreeSet<(String, String)>,
     /// How many items are none that has a name.
     nameless: usize,
+}
+
+enum Entry<K> {
+    There(Arc<K>),
+    Gone { namespace: String, name: String },
 }
 
 /// The objects of a list that is complete.
@@ -36,35 +40,43 @@ pub(super) struct Listed<K> {
 
 impl<K: Lookup> List<K> {
     pub(super) fn new() -> Self {
-        let (objects, undecodable) = (Vec::new(), BTreeSet::new());
-        Self { objects, limit: FIRST_LIMIT, undecodable, nameless: 0 }
+        let (entries, undecodable) = (Vec::new(), BTreeSet::new());
+        Self { entries, limit: FIRST_LIMIT, undecodable, nameless: 0 }
     }
 
+    /// Returns how much came, since the list was last settled.
     pub(super) fn len(&self) -> usize {
-        self.objects.len()
+        self.entries.len()
     }
 
-    /// Adds an object in the place of those of its identity, or takes it away.
-    pub(super) fn note(&mut self, object: Arc<K>, is_there: bool) {
+    /// Returns whether no object came.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.iter().all(|entry| matches!(entry, Entry::Gone { .. }))
+    }
+
+    /// Adds an object in the place of those of its identity.
+    pub(super) fn put(&mut self, object: Arc<K>) {
         if !self.undecodable.is_empty() {
             self.undecodable.remove(&owned_identity(&*object));
         }
-        if self.objects.len() == self.limit {
-            // It must not grow with the number of events.
-            self.settle();
-            self.limit = self.limit.max(2 * self.objects.len());
-        }
-        self.objects.push((object, is_there));
+        self.push(Entry::There(object));
     }
 
-    /// Takes an object away of which only the identity is known.
-    pub(super) fn remove(&mut self, namespace: &str, name: &str) {
-        self.undecodable.remove(&(namespace.to_owned(), name.to_owned()));
-        self.settle();
-        let found = self.objects.binary_search_by(|(own, _)| against(&**own, namespace, name));
-        if let Ok(at) = found {
-            self.objects.remove(at);
+    /// Takes the objects of an identity away.
+    pub(super) fn remove(&mut self, namespace: String, name: String) {
+        let identity = (namespace, name);
+        self.undecodable.remove(&identity);
+        let (namespace, name) = identity;
+        self.push(Entry::Gone { namespace, name });
+    }
+
+    fn push(&mut self, entry: Entry<K>) {
+        if self.entries.len() == self.limit {
+            // It must not grow with the number of events.
+            self.settle();
+            self.limit = self.limit.max(2 * self.entries.len());
         }
+        self.entries.push(entry);
     }
 
     /// Takes note of an item that can't be decoded.
@@ -78,7 +90,7 @@ impl<K: Lookup> List<K> {
     pub(super) fn complete(mut self) -> Listed<K> {
         self.settle();
         Listed {
-            objects: self.objects.into_iter().map(|(object, _)| object).collect(),
+            objects: self.entries.into_iter().filter_map(Entry::there).collect(),
             undecodable: self.undecodable,
             is_all_named: self.nameless == 0,
         }
@@ -87,14 +99,40 @@ impl<K: Lookup> List<K> {
     /// Leaves the objects that are there, in order, each identity once.
     fn settle(&mut self) {
         // Stable, and fast for what is in order already, as the API server lists it.
-        self.objects.sort_by(|(a, _), (b, _)| order(&**a, &**b));
-        self.objects.dedup_by(|later, earlier| {
-            let same = order(&*later.0, &*earlier.0).is_eq();
+        self.entries.sort_by(Entry::order);
+        self.entries.dedup_by(|later, earlier| {
+            let same = later.order(earlier).is_eq();
             if same {
                 mem::swap(later, earlier);
             }
             same
         });
-        self.objects.retain(|(_, is_there)| *is_there);
+        self.entries.retain(|entry| matches!(entry, Entry::There(_)));
+    }
+}
+
+impl<K: Lookup> Entry<K> {
+    fn there(self) -> Option<Arc<K>> {
+        match self {
+            Self::There(object) => Some(object),
+            Self::Gone { .. } => None,
+        }
+    }
+
+    fn order(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::There(one), Self::There(other)) => order(&**one, &**other),
+            (one, Self::Gone { namespace, name }) => one.against(namespace, name),
+            (Self::Gone { namespace, name }, other) => other.against(namespace, name).reverse(),
+        }
+    }
+
+    fn against(&self, other_namespace: &str, other_name: &str) -> Ordering {
+        match self {
+            Self::There(object) => against(&**object, other_namespace, other_name),
+            Self::Gone { namespace, name } => {
+                (&**namespace, &**name).cmp(&(other_namespace, other_name))
+            }
+        }
     }
 }

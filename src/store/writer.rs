@@ -236,7 +236,7 @@ impl<K: Lookup> Writer<K> {
                 let at = self.of_object(&object)?;
                 self.meter.kept.add(1);
                 self.hear(at);
-                self.list(at).note(object, true);
+                self.list(at).put(object);
             }
             WatchEvent::ListComplete { collection, version } => {
                 let Some(at) = self.parts.named(&collection) else {
@@ -257,7 +257,7 @@ impl<K: Lookup> Writer<K> {
                 self.reached(at, object.resource_version().as_deref());
                 match &mut self.parts.at(at).list {
                     // Shown before the rest of the list, it would be a state that never was.
-                    Some(list) => list.note(object, true),
+                    Some(list) => list.put(object),
                     None => self.put(&object),
                 }
             }
@@ -268,7 +268,10 @@ impl<K: Lookup> Writer<K> {
                 self.hear(at);
                 self.reached(at, object.resource_version().as_deref());
                 match &mut self.parts.at(at).list {
-                    Some(list) => list.note(Arc::clone(&object), false),
+                    Some(list) => {
+                        let (namespace, name) = owned_identity(&*object);
+                        list.remove(namespace, name);
+                    }
                     None => self.take(&object),
                 }
                 if self.phase == (Phase::Loading { progress: true }) {
@@ -282,7 +285,7 @@ impl<K: Lookup> Writer<K> {
                 self.reached(at, version.as_deref());
                 let stored = self.working.object(&namespace, &name).cloned();
                 match (&mut self.parts.at(at).list, stored) {
-                    (Some(list), _) => list.remove(&namespace, &name),
+                    (Some(list), _) => list.remove(namespace, name),
                     (None, Some(object)) => self.take(&object),
                     (None, None) => self.repaired(|| (namespace, name)),
                 }
@@ -381,7 +384,7 @@ impl<K: Lookup> Writer<K> {
         let silent = error.is_not_installed();
         self.last_error = Some(error.clone());
         if !part.status.is_complete {
-            let has_none = part.list.as_ref().is_none_or(|list| list.len() == 0);
+            let has_none = part.list.as_ref().is_none_or(List::is_empty);
             if has_none && self.working.objects_in(namespace.as_deref()).len() == 0 {
                 part.status.is_complete = true;
                 trace::counts_as_empty(&self.working.context().origin, &error);
@@ -557,7 +560,7 @@ impl<K: Lookup> Writer<K> {
         if self.phase == (Phase::Loading { progress: true }) {
             self.put(&object);
         }
-        self.list(at).note(object, true);
+        self.list(at).put(object);
     }
 
     /// The list of a collection is complete: it becomes the state, by way of what differs.

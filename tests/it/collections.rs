@@ -294,6 +294,24 @@ fn namespace(server: &ApiServer, name: &str, team: &str) {
         .unwrap();
 }
 
+/// SEMANTICS: B4, B8, W23
+#[tokio::test(start_paused = true)]
+async fn a_namespace_with_an_impossible_name_is_none() {
+    let server = server_with(&["a/x"]);
+    let names = ["a", "x\n\u{1b}[31m", "..", "A", "a/b", &"a".repeat(64)];
+    let items: Vec<_> = names.map(|name| json!({ "metadata": { "name": name } })).into();
+    let list = json!({
+        "kind": "NamespaceList", "apiVersion": "v1", "items": items,
+        "metadata": { "resourceVersion": "1" },
+    });
+    let answer = Fault::Answer(Answer::json(200, &list));
+    server.fault(On::verb(Verb::List).resource("namespaces"), 1, answer);
+    let driven = drive(configs(&server).namespaces_labelled("team=web").unwrap());
+    assert_eq!(driven.store.synced().await.unwrap(), 1);
+    assert_eq!(driven.store.collections().len(), 1);
+    assert!(driven.errors().is_empty());
+}
+
 /// SEMANTICS: W23
 #[tokio::test(start_paused = true)]
 async fn namespaces_come_and_go_by_their_labels() {

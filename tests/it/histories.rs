@@ -470,7 +470,7 @@ async fn a_long_version_makes_no_long_error() {
     let server = ApiServer::new();
     let page = json!({
         "kind": "ConfigMapList", "apiVersion": "v1", "items": [],
-        "metadata": { "resourceVersion": "9".repeat(100_000) },
+        "metadata": { "resourceVersion": "9".repeat(128) },
     });
     server.fault(Verb::List, 1, Fault::Answer(Answer::json(200, &page)));
     server.fault(Verb::Watch, 1, Fault::status(410));

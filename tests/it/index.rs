@@ -225,6 +225,19 @@ fn a_long_value_is_combined_with_few() {
         let found = snapshot.get([""; 0]).unwrap().count();
         assert_eq!(found, usize::from(is_indexed), "{long} bytes with {count}");
     }
+    let by_closure = || {
+        IndexBy::with(|object: &Document| {
+            let object = object.to_value();
+            let long = object["data"].as_str().unwrap_or_default().to_owned();
+            let list = object["list"].as_array().cloned().unwrap_or_default();
+            list.into_iter().map(move |own| [long.clone(), own.to_string()])
+        })
+    };
+    for (long, count, is_indexed) in [(100_000, 4_000, false), (100_000, 20, true)] {
+        let snapshot = Snapshot::from_objects(by_closure(), [with(long, count)]).unwrap();
+        let found = snapshot.get([""; 0]).unwrap().count();
+        assert_eq!(found, usize::from(is_indexed), "{long} bytes with {count}, by a closure");
+    }
     // A few long ones are no harm, however few there may be.
     for (most, is_indexed) in [(2, true), (1, false)] {
         let by = by().max_keys(most);

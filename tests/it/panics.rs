@@ -5,7 +5,9 @@ use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 use futures::StreamExt;
 use k8s_openapi::NamespaceResourceScope;
 use kube::{Api, Resource, api::ObjectMeta};
-use kube_weir::{Change, Error, EventStreamExt, IndexBy, Store, testing::ApiServer, watch};
+use kube_weir::{
+    Change, Error, EventStreamExt, FetchConfig, IndexBy, Store, testing::ApiServer, watch,
+};
 use serde::{Deserialize, Serialize, ser::Error as _};
 use tokio::time::sleep;
 
@@ -169,4 +171,30 @@ async fn a_panic_in_the_first_list_ends_all_waiting() {
     // Others are as they were.
     let driven = crate::wire::drive(configs(&server));
     assert_eq!(driven.store.synced().await.unwrap(), 1);
+}
+
+/// All who wait for an object are answered with the error, and none of them panics.
+///
+/// SEMANTICS: B5
+#[tokio::test(start_paused = true)]
+async fn an_object_that_panics_when_it_is_fetched_is_an_error_for_all() {
+    let server = ApiServer::new();
+    server.apply(&config("a/x", "deserialize")).unwrap();
+    let keys = configs(&server).index_keys(IndexBy::path("metadata.name").unwrap()).unwrap();
+    let fetching = keys.store().fetching(Api::<Bomb>::all(server.client()), FetchConfig::default());
+    let _driven = keys.spawn();
+    let (one, other) = futures::join!(fetching.object("a", "x"), fetching.object("a", "x"));
+    for found in [one, other] {
+        let error = found.map(drop).unwrap_err();
+        assert!(error.is_panic(), "{error}");
+    }
+    let many = fetching.get(["x"]).await.unwrap();
+    assert!(many.iter().all(|found| found.as_ref().is_err_and(Error::is_panic)));
+    server.apply(&config("a/x", "good")).unwrap();
+    fetching
+        .store()
+        .wait_for_version("a", "x", &server.resource_version().to_string())
+        .await
+        .unwrap();
+    assert!(fetching.object("a", "x").await.unwrap().is_some());
 }

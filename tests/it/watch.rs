@@ -499,6 +499,30 @@ async fn a_page_that_fails_is_asked_for_again_and_no_other() {
     assert_eq!(asked_lists(&server), 3 + 3);
 }
 
+/// A group says the same version again and again.
+///
+/// SEMANTICS: W24
+#[tokio::test(start_paused = true)]
+async fn a_version_is_asked_for_once_in_discovery() {
+    let server = ApiServer::new();
+    let named = |name: &str| json!({ "groupVersion": format!("x.io/{name}"), "version": name });
+    let repeated = vec![named("v1"); 1_000];
+    let many: Vec<_> = (0..1_000).map(|number| named(&format!("v{number}"))).collect();
+    for (versions, most) in [(repeated, 2), (many, 17)] {
+        let group = json!({ "kind": "APIGroup", "name": "x.io", "versions": versions });
+        server.fault(Verb::Discovery, 1, Fault::Answer(Answer::json(200, &group)));
+        server.take_requests();
+        let things = Gvr::parse("x.io/things").unwrap();
+        let by = IndexBy::path("metadata.name").unwrap();
+        let mut changes = watch_resource(server.client(), things).index(by);
+        let error = changes.next().await.unwrap().unwrap_err();
+        assert!(error.is_not_installed(), "{error}");
+        let asked = server.take_requests();
+        assert!(asked.len() <= 2 * most, "{asked:#?}");
+        server.clear_faults();
+    }
+}
+
 /// A token that the server can't read is answered 400, however often it is sent.
 ///
 /// SEMANTICS: W5, S8

@@ -113,6 +113,23 @@ async fn a_write_that_is_answered_with_something_else_is_not_done() {
     }
 }
 
+/// A proxy answers each renewal with the Lease as it was. The others see no renewal, and take over.
+///
+/// SEMANTICS: B6, L1
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_is_answered_with_the_lease_before_is_not_done() {
+    let server = ApiServer::new();
+    let a = Replica::start(link(&server), "a");
+    let term = a.leading().await;
+    sleep(SECOND * 5).await;
+    let before = Fault::Answer(Answer::json(200, &lease(&server)));
+    server.fault(On::verb(Verb::Update).resource("leases"), usize::MAX, before);
+    let begun = Instant::now();
+    term.expired().await;
+    assert!(begun.elapsed() <= RENEW, "{:?}", begun.elapsed());
+    assert!(!a.leadership.is_leading());
+}
+
 /// SEMANTICS: B6
 #[tokio::test(start_paused = true)]
 async fn what_is_read_must_be_the_lease() {
