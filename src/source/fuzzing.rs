@@ -34,6 +34,7 @@ use crate::{
     document::{Document, fuzzing::is_object},
     error::Error,
     event::WatchEvent,
+    resource_version::is_valid,
     rfc1123::is_label,
     source::Gvr,
 };
@@ -61,7 +62,7 @@ pub fn list(data: &[u8]) {
     let is_list = list.kind.as_deref().is_some_and(|kind| kind.ends_with("List"));
     let meta = list.metadata.unwrap_or_default();
     let (version, next) = (meta.resource_version, meta.next);
-    if !is_list || list.items.is_none() || version.is_empty() {
+    if !is_list || list.items.is_none() || !is_valid(&version) {
         return;
     }
     let items = list.items.unwrap_or_default();
@@ -165,7 +166,7 @@ pub fn line(data: &[u8]) {
             assert_eq!(version, Some(&**at));
         }
         (Read::Bookmark { version: at, .. }, Some("BOOKMARK")) => {
-            let version = version.filter(|version| !version.is_empty());
+            let version = version.filter(|version| is_valid(version));
             assert!(object.is_none() || version == at.as_deref());
         }
         (Read::Undecodable { .. }, Some(_)) => {
@@ -177,7 +178,7 @@ pub fn line(data: &[u8]) {
         }
         (Read::Failed(_), Some("ADDED" | "MODIFIED" | "DELETED")) => {
             let name = object.as_ref().and_then(|object| object["metadata"]["name"].as_str());
-            assert!(version.is_none_or(str::is_empty) || name.is_none_or(str::is_empty));
+            assert!(!version.is_some_and(is_valid) || name.is_none_or(str::is_empty));
         }
         // What is in an object, only those who decode it find out.
         (Read::Failed(_), _) | (Read::Undecodable { .. } | Read::Gone { .. }, None) => {}
