@@ -1,6 +1,9 @@
 //! Sizes over time, both on linear axes that begin at zero.
 
-use super::svg::{Caption, Svg, WIDTH};
+use super::{
+    lines::spread,
+    svg::{Caption, Svg, WIDTH},
+};
 
 const HEIGHT: f64 = 230.0;
 const LEFT: f64 = 62.0;
@@ -50,6 +53,7 @@ impl Course {
             let attributes = format!(r#"{small} text-anchor="middle""#);
             svg.text(x(minute), bottom + 15.0, &attributes, format_args!("{minute:.0} min"));
         }
+        let mut labels = Vec::new();
         for Samples { name, colour, is_sparse, points } in &series {
             let drawn =
                 points.iter().map(|(minute, size)| format!("{:.1} {:.1}", x(*minute), y(*size)));
@@ -63,11 +67,14 @@ impl Course {
                 svg.path(&attributes, &format!("M{}", drawn.join("L")));
             }
             if let [(_, first), .., (_, last)] = points[..] {
-                let label = format!("{name}: {last:.1}");
-                let attributes = format!(r#"fill="{colour}""#);
-                svg.text(END + 8.0, y(last) + 4.0, &attributes, label);
+                labels.push((y(last), format!("{name}: {last:.1}"), *colour));
                 svg.say(format_args!("{name}: {first:.1} MiB at first, {last:.1} MiB in the end"));
             }
+        }
+        labels.sort_by(|one, other| one.0.total_cmp(&other.0));
+        let heights: Vec<_> = labels.iter().map(|(height, ..)| *height).collect();
+        for (height, (_, label, colour)) in spread(&heights).into_iter().zip(&labels) {
+            svg.text(END + 8.0, height + 4.0, &format!(r#"fill="{colour}""#), label);
         }
         svg.finish(bottom + 24.0)
     }

@@ -154,7 +154,7 @@ fn beside(heights: &[f64]) -> Vec<(f64, f64, &'static str)> {
 }
 
 /// Heights that are apart, and as near as they can be to these, which ascend.
-fn spread(heights: &[f64]) -> Vec<f64> {
+pub(crate) fn spread(heights: &[f64]) -> Vec<f64> {
     let mut spread = heights.to_vec();
     for at in 1..spread.len() {
         let missing = APART - (spread[at] - spread[at - 1]);

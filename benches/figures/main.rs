@@ -239,7 +239,7 @@ fn soak(soak: &Measured) -> Result<String, String> {
     let series = [
         ("resident", "samples", "resident", OTHER),
         ("allocated", "samples", "allocated", OURS),
-        ("allocated, in each quiet", "quiet", "allocated", KUBE),
+        ("in each quiet", "quiet", "allocated", KUBE),
     ];
     let series = series.map(|(name, part, figure, colour)| {
         let minutes = soak.numbers(&["measured", part, "seconds"])?.into_iter();

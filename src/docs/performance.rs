@@ -76,6 +76,14 @@
 //! of [`index`](crate::EventStreamExt::index) after 1,024 events, or after some 16,000 keys. One object is
 //! decoded and indexed at once.
 //!
+//! # Memory over hours
+//!
+//! `just soak` runs five watches for hours on a real API server that is cut off, stalled, killed and restored
+//! from backups, while others write. After each round every store must be what a fresh list is, and no more
+//! memory may be allocated than before:
+//!
+#![doc = include_str!("../../docs/figures/soak.svg")]
+//!
 //! # How to make it fast
 //!
 //! * [`filter_fields`](crate::Watch::filter_fields) with `metadata.managedFields`, always; with
