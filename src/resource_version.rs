@@ -3,11 +3,12 @@
 /// Returns whether a server may call a version so. Any other text is none: versions go into URLs, logs and
 /// errors.
 pub(crate) fn is_valid(version: &str) -> bool {
-    (1..=LONGEST).contains(&version.len()) && version.bytes().all(|byte| byte.is_ascii_graphic())
+    (1..=LONGEST_VERSION).contains(&version.len())
+        && version.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Numbers of 128 bits have 39 digits.
-const LONGEST: usize = 128;
+pub(crate) const LONGEST_VERSION: usize = 128;
 
 /// Whether what is at `version` is at `wanted`, or beyond it.
 ///

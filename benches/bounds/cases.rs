@@ -14,7 +14,7 @@ use kube_weir::{
 use serde_json::{Map, Value, json};
 
 use super::served::{
-    configs, fields, in_frames, line, list, nested, object, objects, run, until, with_list,
+    by, configs, fields, in_frames, line, list, nested, object, objects, run, until, with_list,
     with_watch,
 };
 
@@ -84,10 +84,6 @@ fn text(n: usize) -> String {
 
 fn events(n: usize, more: &str) -> String {
     (0..n).map(|at| line("ADDED", &object(at, more))).collect()
-}
-
-fn by<K: serde::Serialize + 'static>() -> IndexBy<K> {
-    IndexBy::path("metadata.name").expect("a path")
 }
 
 /// Syncs a watch of `ConfigMap`s with an answer to its list, and goes on until it has what is in the

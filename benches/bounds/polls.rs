@@ -9,10 +9,9 @@ use kube_weir::{
     Document, Error, EventStreamExt, FieldFilter, Gvr, IndexBy, testing::ApiServer, watch,
     watch_resource,
 };
-use serde::Serialize;
 
 use super::{
-    served::{in_frames, line, list, object, objects, run, with_list, with_watch},
+    served::{by, in_frames, line, list, object, objects, run, with_list, with_watch},
     support::measure::thread_cpu,
 };
 
@@ -81,8 +80,12 @@ fn of_typed(server: &ApiServer) -> Times {
 }
 
 fn of_documents(server: &ApiServer) -> Times {
+    documents(server, by())
+}
+
+fn documents(server: &ApiServer, by: IndexBy<Document>) -> Times {
     let configs = Gvr::parse("v1/configmaps").expect("a resource");
-    run(async { timed(watch_resource(server.client(), configs).index(by())).await })
+    run(async { timed(watch_resource(server.client(), configs).index(by)).await })
 }
 
 fn dropping(server: &ApiServer) -> Times {
@@ -103,13 +106,7 @@ fn of_keys() -> Vec<String> {
 }
 
 fn keyed(server: &ApiServer) -> Times {
-    let configs = Gvr::parse("v1/configmaps").expect("a resource");
-    let by = IndexBy::path("spec[*]").expect("a path");
-    run(async { timed(watch_resource(server.client(), configs).index(by)).await })
-}
-
-fn by<K: Serialize + 'static>() -> IndexBy<K> {
-    IndexBy::path("metadata.name").expect("a path")
+    documents(server, IndexBy::path("spec[*]").expect("a path"))
 }
 
 /// Takes in an object that has `values` to the power of `paths` keys.

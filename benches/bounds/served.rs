@@ -6,16 +6,21 @@ use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube_weir::{
-    Change, Error, Store, Watch,
+    Change, Error, IndexBy, Store, Watch,
     testing::{Answer, ApiServer, End, Fault, Verb},
     watch,
 };
+use serde::Serialize;
 use tokio::time::timeout;
 
 /// Runs a future on a runtime of its own, in virtual time.
 pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     let builder = &mut tokio::runtime::Builder::new_current_thread();
     builder.enable_all().start_paused(true).build().expect("a runtime").block_on(future)
+}
+
+pub(crate) fn by<K: Serialize + 'static>() -> IndexBy<K> {
+    IndexBy::path("metadata.name").expect("a path")
 }
 
 pub(crate) fn configs(server: &ApiServer) -> Watch<ConfigMap> {

@@ -23,12 +23,8 @@ use crate::{
     error::{Error, Reason},
     event::WatchEvent,
     measure,
-    printed::printed,
     resource_version::is_before,
 };
-
-/// How many characters of a resourceVersion an error holds. Numbers of 128 bits have 39 digits.
-const LONGEST_VERSION: usize = 64;
 
 /// Lists and watches one collection, for ever.
 #[expect(clippy::too_many_lines, reason = "a life reads from top to bottom")]
@@ -242,7 +238,6 @@ impl<K> Query<K> {
 
     /// Returns the error of a server that went back.
     pub(super) fn lost(&self, target: &Target, found: &str, version: &str) -> Error {
-        let [found, version] = [found, version].map(|own| printed(own, LONGEST_VERSION));
         let why = format!(
             "the server has lost its history: it is at {found}, and the watch at {version}; etcd may have been restored from a backup"
         );

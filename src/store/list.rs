@@ -15,7 +15,7 @@ const FIRST_LIMIT: usize = 1024;
 /// A list that is set aside until it is complete, so that one that is cut, or begun again, leaves
 /// nothing behind.
 pub(super) struct List<K> {
-    /// What came, in the order of time. Of several with one identity the last counts.
+    /// Objects and deletions as they came. The last one of an identity counts.
     entries: Vec<Entry<K>>,
     /// How long `entries` may become before it is settled.
     limit: usize,
@@ -27,7 +27,8 @@ pub(super) struct List<K> {
 
 enum Entry<K> {
     There(Arc<K>),
-    Gone { namespace: String, name: String },
+    /// The namespace and name of an object that is gone.
+    Gone((String, String)),
 }
 
 /// The objects of a list that is complete.
@@ -51,7 +52,7 @@ impl<K: Lookup> List<K> {
 
     /// Returns whether no object came.
     pub(super) fn is_empty(&self) -> bool {
-        self.entries.iter().all(|entry| matches!(entry, Entry::Gone { .. }))
+        self.entries.iter().all(|entry| matches!(entry, Entry::Gone(_)))
     }
 
     /// Adds an object in the place of those of its identity.
@@ -63,11 +64,9 @@ impl<K: Lookup> List<K> {
     }
 
     /// Takes the objects of an identity away.
-    pub(super) fn remove(&mut self, namespace: String, name: String) {
-        let identity = (namespace, name);
+    pub(super) fn remove(&mut self, identity: (String, String)) {
         self.undecodable.remove(&identity);
-        let (namespace, name) = identity;
-        self.push(Entry::Gone { namespace, name });
+        self.push(Entry::Gone(identity));
     }
 
     fn push(&mut self, entry: Entry<K>) {
@@ -115,24 +114,16 @@ impl<K: Lookup> Entry<K> {
     fn there(self) -> Option<Arc<K>> {
         match self {
             Self::There(object) => Some(object),
-            Self::Gone { .. } => None,
+            Self::Gone(_) => None,
         }
     }
 
     fn order(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::There(one), Self::There(other)) => order(&**one, &**other),
-            (one, Self::Gone { namespace, name }) => one.against(namespace, name),
-            (Self::Gone { namespace, name }, other) => other.against(namespace, name).reverse(),
-        }
-    }
-
-    fn against(&self, other_namespace: &str, other_name: &str) -> Ordering {
-        match self {
-            Self::There(object) => against(&**object, other_namespace, other_name),
-            Self::Gone { namespace, name } => {
-                (&**namespace, &**name).cmp(&(other_namespace, other_name))
-            }
+            (Self::There(one), Self::Gone((namespace, name))) => against(&**one, namespace, name),
+            (Self::Gone(_), Self::There(_)) => other.order(self).reverse(),
+            (Self::Gone(one), Self::Gone(other)) => one.cmp(other),
         }
     }
 }

@@ -33,7 +33,7 @@ use crate::{
     error::{Error, Reason},
     namespaced_name::{NamespacedName, owned_identity},
     printed::printed,
-    resource_version::has_reached,
+    resource_version::{LONGEST_VERSION, has_reached},
     snapshot::{Contents, Snapshot},
 };
 
@@ -549,7 +549,7 @@ impl<K> Store<K> {
             resource: Arc::clone(&origin.resource),
             name: origin.name.clone(),
             state: self.state_of(&state),
-            resource_version: state.earliest().map(|version| printed(version, 128)),
+            resource_version: state.earliest().map(|version| printed(version, LONGEST_VERSION)),
             silent_ms: silent.map(|silent| u64::try_from(silent).unwrap_or(u64::MAX)),
             objects: snapshot.len(),
             bytes: snapshot.bytes(),

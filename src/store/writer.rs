@@ -268,10 +268,7 @@ impl<K: Lookup> Writer<K> {
                 self.hear(at);
                 self.reached(at, object.resource_version().as_deref());
                 match &mut self.parts.at(at).list {
-                    Some(list) => {
-                        let (namespace, name) = owned_identity(&*object);
-                        list.remove(namespace, name);
-                    }
+                    Some(list) => list.remove(owned_identity(&*object)),
                     None => self.take(&object),
                 }
                 if self.phase == (Phase::Loading { progress: true }) {
@@ -285,7 +282,7 @@ impl<K: Lookup> Writer<K> {
                 self.reached(at, version.as_deref());
                 let stored = self.working.object(&namespace, &name).cloned();
                 match (&mut self.parts.at(at).list, stored) {
-                    (Some(list), _) => list.remove(namespace, name),
+                    (Some(list), _) => list.remove((namespace, name)),
                     (None, Some(object)) => self.take(&object),
                     (None, None) => self.repaired(|| (namespace, name)),
                 }

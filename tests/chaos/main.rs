@@ -23,6 +23,9 @@ mod apiserver;
 #[path = "../it/live/listed.rs"]
 #[expect(dead_code, reason = "the other tests need more of it")]
 mod listed;
+#[path = "../../benches/support/measure.rs"]
+#[expect(dead_code, reason = "benchmarks need more of it")]
+mod measure;
 #[path = "../it/random.rs"]
 mod random;
 #[path = "../../benches/support/report.rs"]

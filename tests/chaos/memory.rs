@@ -1,7 +1,6 @@
 //! Memory over the time of the test.
 
 use std::{
-    fs,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -12,7 +11,7 @@ use tokio::{
     time::{Instant, interval},
 };
 
-use super::{ALLOCATOR, report};
+use super::{ALLOCATOR, measure, report};
 
 /// Time between two samples, at the least.
 const EVERY: Duration = Duration::from_secs(1);
@@ -27,7 +26,7 @@ struct Sample {
     /// Bytes allocated.
     allocated: usize,
     /// Resident set size in bytes; 0 where `/proc/self/status` can't be read.
-    resident: u64,
+    resident: f64,
 }
 
 /// A recorder of how much memory the process has, by a task that ends with this.
@@ -80,13 +79,10 @@ impl Drop for Memory {
 
 impl Sample {
     fn of(begun: Instant) -> Self {
-        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = resident.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
         Self {
             seconds: begun.elapsed().as_secs_f64(),
             allocated: ALLOCATOR.allocated(),
-            resident: kib.unwrap_or(0_u64) << 10,
+            resident: measure::status("VmRSS"),
         }
     }
 }

@@ -172,9 +172,8 @@ async fn a_watch_lives_with_any_time_that_a_server_says() {
     for number in numbers {
         for code in [429, 503] {
             let server = server_with(&["a/x"]);
-            let details = json!({ "retryAfterSeconds": u32::MAX });
             let mut said = status(code, "TooManyRequests", "later");
-            said["details"] = details;
+            said["details"] = json!({ "retryAfterSeconds": u32::MAX });
             let answer = Answer::json(code, &said).header("retry-after", number);
             server.fault(Verb::List, 1, Fault::Answer(answer.clone()));
             server.fault(Verb::Watch, 1, Fault::Answer(answer));

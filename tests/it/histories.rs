@@ -462,7 +462,7 @@ async fn nobody_is_answered_from_a_history_that_is_known_to_be_lost() {
     assert_eq!(kept.data.as_ref().unwrap()["key"], "new");
 }
 
-/// A version is any text that a server sends, of any length.
+/// A version may be a long text.
 ///
 /// SEMANTICS: B4
 #[tokio::test(start_paused = true)]
