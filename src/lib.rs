@@ -169,6 +169,7 @@
 pub mod adapters;
 mod change;
 mod clock;
+mod coop;
 pub mod docs;
 mod document;
 mod error;

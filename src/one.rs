@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     adapters::{ChangeItem, Debounce, Debounced, Indexed},
-    error::{Error, Reason},
+    error::{Error, Reason, poll_caught},
     filter::FieldFilter,
     index::IndexBy,
     snapshot::Snapshot,
@@ -318,14 +318,12 @@ impl<K: Lookup, S> WatchOne<K, S> {
     }
 }
 
-impl<K, S> Stream for WatchOne<K, S>
+impl<K, S> WatchOne<K, S>
 where
     S: Stream<Item: ChangeItem<Object = K>> + Unpin,
     K: Lookup,
 {
-    type Item = Result<One<K>, Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<One<K>, Error>>> {
         if let Some(object) = self.next.take() {
             return Poll::Ready(Some(Ok(self.tell(One::Present(object)))));
         }
@@ -353,6 +351,22 @@ where
             }
         }
         Poll::Ready(None)
+    }
+}
+
+impl<K, S> Stream for WatchOne<K, S>
+where
+    S: Stream<Item: ChangeItem<Object = K>> + Unpin,
+    K: Lookup,
+{
+    type Item = Result<One<K>, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let poll = |mut stream: Pin<&mut Self>| stream.poll_news(cx);
+        poll_caught(self, poll, |mut stream, _| {
+            stream.ended = true;
+            stream.next = None;
+        })
     }
 }
 

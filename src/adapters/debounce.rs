@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     clock::{after, is_over},
-    error::Error,
+    error::{Error, poll_caught},
     measure,
 };
 
@@ -300,14 +300,15 @@ fn let_out<K: Subject>(
     Some(change)
 }
 
-impl<S, K> Stream for Debounced<S, K>
+impl<S, K> Debounced<S, K>
 where
     S: Stream<Item: ChangeItem<Object = K>>,
     K: Subject,
 {
-    type Item = Result<K::Change, Error>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    fn poll_run(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<K::Change, Error>>> {
         let mut this = self.project();
         if let Some(change) = this.next.take() {
             return Poll::Ready(Some(Ok(change)));
@@ -368,6 +369,26 @@ where
             cx.waker().wake_by_ref();
         }
         Poll::Pending
+    }
+}
+
+impl<S, K> Stream for Debounced<S, K>
+where
+    S: Stream<Item: ChangeItem<Object = K>>,
+    K: Subject,
+{
+    type Item = Result<K::Change, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        poll_caught(
+            self,
+            |stream| stream.poll_run(cx),
+            |stream, _| {
+                let this = stream.project();
+                *this.ended = true;
+                drop((this.held.take(), this.next.take()));
+            },
+        )
     }
 }
 

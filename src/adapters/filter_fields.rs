@@ -12,7 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{EventItem, scoping::Scoping};
 use crate::{
-    error::Error,
+    error::{Error, poll_caught},
     event::WatchEvent,
     filter::FieldFilter,
     strain::{decode, drop_fields},
@@ -48,23 +48,25 @@ pin_project! {
         events: S,
         filter: FieldFilter,
         scoping: Scoping<K>,
+        ended: bool,
     }
 }
 
 impl<S, K> FilterFields<S, K> {
     pub(crate) fn new(events: S, filter: FieldFilter) -> Self {
-        Self { events, filter, scoping: Scoping::new() }
+        Self { events, filter, scoping: Scoping::new(), ended: false }
     }
 }
 
-impl<S, K> Stream for FilterFields<S, K>
+impl<S, K> FilterFields<S, K>
 where
     S: Stream<Item: EventItem<Object = K>>,
     K: Lookup + Serialize + DeserializeOwned,
 {
-    type Item = Result<WatchEvent<K>, Error>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    fn poll_one(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<WatchEvent<K>, Error>>> {
         let this = self.project();
         if let Some(event) = this.scoping.take_held() {
             return Poll::Ready(Some(Ok(event)));
@@ -82,6 +84,21 @@ where
             Ok(this.scoping.pass(event, |strainer| strainer.without(filter.clone(), decode)))
         }))
     }
+}
+
+impl<S, K> Stream for FilterFields<S, K>
+where
+    S: Stream<Item: EventItem<Object = K>>,
+    K: Lookup + Serialize + DeserializeOwned,
+{
+    type Item = Result<WatchEvent<K>, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        poll_caught(self, |stream| stream.poll_one(cx), |stream, _| *stream.project().ended = true)
+    }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.scoping.size_hint(self.events.size_hint())
@@ -94,6 +111,6 @@ where
     K: Lookup + Serialize + DeserializeOwned,
 {
     fn is_terminated(&self) -> bool {
-        self.events.is_terminated()
+        self.ended || self.events.is_terminated()
     }
 }

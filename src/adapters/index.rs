@@ -2,10 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    fmt,
+    fmt, mem,
     pin::Pin,
     sync::Arc,
-    task::{self, Poll},
+    task::{self, Poll, ready},
 };
 
 use futures::{Stream, stream::FusedStream};
@@ -17,7 +17,8 @@ use super::EventItem;
 use crate::{
     change::Change,
     clock::is_over,
-    error::{Error, caught},
+    coop::Work,
+    error::{Error, caught, poll_caught},
     event::Context,
     filter::FieldFilter,
     index::IndexBy,
@@ -28,6 +29,9 @@ use crate::{
 /// How many steps are taken at the most before a snapshot is published and the executor gets its turn,
 /// however much more is ready. An event is a step.
 const RUN: usize = 1024;
+
+/// How many steps cost one unit of a task's budget: a run is a turn.
+const UNIT: usize = RUN / 128;
 
 /// How many keys that come into an index, or leave it, are a step.
 const KEYS: usize = 16;
@@ -74,6 +78,7 @@ pin_project! {
         // Items that must wait for the one before them.
         next: VecDeque<Result<Change<K>, Error>>,
         run: usize,
+        work: Work,
         // The end of the load where collections are missing.
         deadline: Option<Pin<Box<Sleep>>>,
     }
@@ -89,6 +94,7 @@ impl<S, K: Lookup> Indexed<S, K> {
             writer: Some(writer),
             next: VecDeque::new(),
             run: RUN,
+            work: Work::costing(UNIT),
             deadline: None,
         }
     }
@@ -283,6 +289,9 @@ where
     ) -> Poll<Option<Result<Change<K>, Error>>> {
         let this = self.project();
         let (mut events, next) = (this.events, this.next);
+        if next.is_empty() {
+            ready!(this.work.poll_paid(cx));
+        }
         let mut steps = 0;
         while steps < *this.run {
             if let Some(item) = next.pop_front() {
@@ -308,7 +317,9 @@ where
                 }
                 Poll::Ready(Some(item)) => item.into_event().and_then(|event| writer.apply(event)),
             };
-            steps += 1 + writer.keys_moved().saturating_sub(moved) / KEYS;
+            let step = 1 + writer.keys_moved().saturating_sub(moved) / KEYS;
+            steps += step;
+            this.work.add(step);
             // A failure goes out behind the changes that came before it.
             let Failed { item, applied } = match applied {
                 Ok(applied) => Failed { item: None, applied },
@@ -343,18 +354,20 @@ where
 {
     type Item = Result<Change<K>, Error>;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
-        let polled = caught(|| self.as_mut().poll_run(cx));
-        polled.unwrap_or_else(|error| {
-            let this = self.project();
-            if let Some(mut writer) = this.writer.take() {
-                writer.ends_with(&error);
-                // Objects may panic once more as they are dropped.
-                drop(caught(|| drop(writer)));
-            }
-            this.next.clear();
-            Poll::Ready(Some(Err(error)))
-        })
+    fn poll_next(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
+        poll_caught(
+            self,
+            |stream| stream.poll_run(cx),
+            |stream, error| {
+                let this = stream.project();
+                let (writer, next) = (this.writer.take(), mem::take(this.next));
+                if let Some(mut writer) = writer {
+                    writer.ends_with(error);
+                    drop(caught(|| drop(writer)));
+                }
+                drop(next);
+            },
+        )
     }
 }
 

@@ -13,7 +13,10 @@ use kube::runtime::{
 };
 use pin_project_lite::pin_project;
 
-use crate::change::{Batch, Change, Delta};
+use crate::{
+    change::{Batch, Change, Delta},
+    error::{Error, poll_caught},
+};
 
 /// How many changes without an event are passed over before the executor gets its turn.
 const RUN: usize = 64;
@@ -26,23 +29,25 @@ pin_project! {
         changes: S,
         // What is still to be told of the last change.
         left: VecDeque<Event<Arc<K>>>,
+        ended: bool,
     }
 }
 
 impl<S, K> IntoEvents<S, K> {
     pub(crate) fn new(changes: S) -> Self {
-        Self { changes, left: VecDeque::new() }
+        Self { changes, left: VecDeque::new(), ended: false }
     }
 }
 
-impl<S, K> Stream for IntoEvents<S, K>
+impl<S, K> IntoEvents<S, K>
 where
     S: Stream<Item = Change<K>>,
     K: Lookup + Clone,
 {
-    type Item = watcher::Result<Event<K>>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    fn poll_run(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Event<K>, Error>>> {
         let mut this = self.project();
         for _ in 0..RUN {
             if let Some(event) = this.left.pop_front() {
@@ -65,13 +70,39 @@ where
     }
 }
 
+impl<S, K> Stream for IntoEvents<S, K>
+where
+    S: Stream<Item = Change<K>>,
+    K: Lookup + Clone,
+{
+    type Item = watcher::Result<Event<K>>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let polled = poll_caught(
+            self,
+            |stream| stream.poll_run(cx),
+            |stream, _| {
+                let this = stream.project();
+                *this.ended = true;
+                this.left.clear();
+            },
+        );
+        // Of kube's errors it is the one for whatever failed in the client.
+        let failed = |error| watcher::Error::WatchFailed(kube::Error::Service(Box::new(error)));
+        polled.map(|item| item.map(|event| event.map_err(failed)))
+    }
+}
+
 impl<S, K> FusedStream for IntoEvents<S, K>
 where
     S: FusedStream<Item = Change<K>>,
     K: Lookup + Clone,
 {
     fn is_terminated(&self) -> bool {
-        self.left.is_empty() && self.changes.is_terminated()
+        self.ended || self.left.is_empty() && self.changes.is_terminated()
     }
 }
 

@@ -10,7 +10,12 @@ use pin_project_lite::pin_project;
 use serde::Serialize;
 
 use super::{EventItem, scoping::Scoping};
-use crate::{document, error::Error, event::WatchEvent, filter::FieldSelector};
+use crate::{
+    document,
+    error::{Error, poll_caught},
+    event::WatchEvent,
+    filter::FieldSelector,
+};
 
 /// How many objects that don't match are taken in at the most before the executor gets its turn.
 const RUN: usize = 1024;
@@ -48,23 +53,25 @@ pin_project! {
         events: S,
         selector: FieldSelector,
         scoping: Scoping<K>,
+        ended: bool,
     }
 }
 
 impl<S, K> Matching<S, K> {
     pub(crate) fn new(events: S, selector: FieldSelector) -> Self {
-        Self { events, selector, scoping: Scoping::new() }
+        Self { events, selector, scoping: Scoping::new(), ended: false }
     }
 }
 
-impl<S, K> Stream for Matching<S, K>
+impl<S, K> Matching<S, K>
 where
     S: Stream<Item: EventItem<Object = K>>,
     K: Serialize + 'static,
 {
-    type Item = Result<WatchEvent<K>, Error>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    fn poll_run(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<WatchEvent<K>, Error>>> {
         let mut this = self.project();
         if let Some(event) = this.scoping.take_held() {
             return Poll::Ready(Some(Ok(event)));
@@ -91,6 +98,21 @@ where
         cx.waker().wake_by_ref();
         Poll::Pending
     }
+}
+
+impl<S, K> Stream for Matching<S, K>
+where
+    S: Stream<Item: EventItem<Object = K>>,
+    K: Serialize + 'static,
+{
+    type Item = Result<WatchEvent<K>, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        poll_caught(self, |stream| stream.poll_run(cx), |stream, _| *stream.project().ended = true)
+    }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         (0, self.scoping.size_hint(self.events.size_hint()).1)
@@ -103,7 +125,7 @@ where
     K: Serialize + 'static,
 {
     fn is_terminated(&self) -> bool {
-        self.events.is_terminated()
+        self.ended || self.events.is_terminated()
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     subject::{Phase, Subject},
 };
 use crate::{
-    error::Error,
+    error::{Error, poll_caught},
     leader::{Leadership, LeadershipWatch, Term},
 };
 
@@ -77,14 +77,15 @@ impl<S, K: Subject> WhileLeading<S, K> {
     }
 }
 
-impl<S, K> Stream for WhileLeading<S, K>
+impl<S, K> WhileLeading<S, K>
 where
     S: Stream<Item: ChangeItem<Object = K>>,
     K: Subject,
 {
-    type Item = Result<K::Change, Error>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    fn poll_run(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<K::Change, Error>>> {
         let this = self.project();
         let mut changes = this.changes;
         // Who leads is asked below. This is only to be woken; without a campaign it needn't be.
@@ -137,6 +138,18 @@ where
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+impl<S, K> Stream for WhileLeading<S, K>
+where
+    S: Stream<Item: ChangeItem<Object = K>>,
+    K: Subject,
+{
+    type Item = Result<K::Change, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        poll_caught(self, |stream| stream.poll_run(cx), |stream, _| *stream.project().ended = true)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::{Pin, pin},
     task::Poll,
 };
 
@@ -26,4 +26,17 @@ pub(crate) async fn caught_in<T>(
         caught(|| future.as_mut().poll(cx)).unwrap_or_else(|error| Poll::Ready(Err(error)))
     })
     .await
+}
+
+/// Polls a stream; if it panics, the error is its last item, once `end` has made it an ended one. The end
+/// may panic as well: it drops what the stream had.
+pub(crate) fn poll_caught<S: ?Sized, T>(
+    mut stream: Pin<&mut S>,
+    poll: impl FnOnce(Pin<&mut S>) -> Poll<Option<Result<T, Error>>>,
+    end: impl FnOnce(Pin<&mut S>, &Error),
+) -> Poll<Option<Result<T, Error>>> {
+    caught(|| poll(stream.as_mut())).unwrap_or_else(|error| {
+        drop(caught(|| end(stream, &error)));
+        Poll::Ready(Some(Err(error)))
+    })
 }

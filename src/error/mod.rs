@@ -7,7 +7,7 @@ mod trouble;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-pub(crate) use self::caught::{caught, caught_in};
+pub(crate) use self::caught::{caught, caught_in, poll_caught};
 use self::classify::describe_json;
 pub(crate) use self::classify::from_client;
 pub use self::path::PathError;

@@ -5,13 +5,11 @@ use std::mem;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use kube::client::Body;
-use tokio::{
-    task::coop::{consume_budget, has_budget_remaining},
-    time::Instant,
-};
+use tokio::time::Instant;
 
 use super::request::in_time;
 use crate::{
+    coop::Work,
     error::{Error, Reason, from_client},
     json::{Fault, Scanner},
     measure,
@@ -29,7 +27,7 @@ const AHEAD: usize = 16 << 10;
 /// What memory is fetched by, on most processors.
 const LINE: usize = 64;
 
-/// How many bytes cost one unit of tokio's budget, of which a task has 128 before others get their turn.
+/// How many bytes cost one unit of a task's budget: half a mebibyte is a turn.
 const UNIT: usize = 4 << 10;
 
 /// The bytes of an answer that have arrived and that nobody has taken yet.
@@ -49,8 +47,8 @@ pub(super) struct Incoming {
     joined: Option<Joined>,
     /// What an earlier one was joined in.
     spare: Vec<u8>,
-    /// How many bytes were taken or joined that the task has not paid for with its budget.
-    unpaid: usize,
+    /// The bytes that were taken or joined.
+    work: Work,
     measured: Option<Box<measure::Request>>,
 }
 
@@ -70,7 +68,7 @@ impl Incoming {
             prefetched: 0,
             joined: None,
             spare: Vec::new(),
-            unpaid: 0,
+            work: Work::costing(UNIT),
             measured: None,
         }
     }
@@ -89,7 +87,7 @@ impl Incoming {
     }
 
     pub(super) fn take(&mut self, len: usize) -> &[u8] {
-        self.unpaid += len;
+        self.work.add(len);
         let Some(mut joined) = self.joined.take() else {
             self.used += len;
             return &self.frame[self.used - len..self.used];
@@ -117,17 +115,9 @@ impl Incoming {
         }
     }
 
-    /// Pays for the bytes of before with the budget of the task: gives other tasks their turn once it is
-    /// used up. Outside a task of tokio nothing is to be paid.
+    /// Pays for the bytes of before, and waits for the next turn of the task once its budget is used up.
     pub(super) async fn pay(&mut self) {
-        while let Some(rest) = self.unpaid.checked_sub(UNIT) {
-            self.unpaid = rest;
-            if !has_budget_remaining() {
-                // A turn pays for all of it.
-                self.unpaid = 0;
-            }
-            consume_budget().await;
-        }
+        self.work.paid().await;
     }
 
     /// Waits for more, but not beyond a moment; returns false at the end of the body.
@@ -170,7 +160,7 @@ impl Incoming {
             let piece = &rest[..rest.len().min(PIECE.max(bytes.len() - *taken))];
             bytes.extend_from_slice(piece);
             self.used += piece.len();
-            self.unpaid += piece.len();
+            self.work.add(piece.len());
         }
     }
 

@@ -4,7 +4,7 @@ use std::{
     fmt,
     pin::Pin,
     sync::Arc,
-    task::{self, Poll, ready},
+    task::{self, Poll},
     time::Duration,
 };
 
@@ -567,12 +567,12 @@ impl<K: Lookup + Send + 'static> Stream for Watch<K> {
         let running =
             running.get_or_insert_with(|| Box::new(Collections::new(Arc::new(query.measured()))));
         let polled = caught(|| running.poll_next_unpin(cx));
-        let item = ready!(polled.unwrap_or_else(|error| {
+        let is_over = polled.as_ref().map_or(true, |item| matches!(item, Poll::Ready(None)));
+        if is_over {
             *ended = true;
-            Poll::Ready(Some(Err(error)))
-        }));
-        *ended |= item.is_none();
-        Poll::Ready(item)
+            drop(caught(|| self.running = None));
+        }
+        polled.unwrap_or_else(|error| Poll::Ready(Some(Err(error))))
     }
 }
 

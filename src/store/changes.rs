@@ -12,7 +12,7 @@ use tokio_stream::wrappers::WatchStream;
 use super::{Store, SyncState};
 use crate::{
     change::{Batch, Change},
-    error::Error,
+    error::{Error, poll_caught},
     snapshot::Snapshot,
 };
 
@@ -122,12 +122,8 @@ impl<K: Lookup> Changes<K> {
             Some(previous) => Batch::between(&previous, &snapshot).map(Change::Live),
         }
     }
-}
 
-impl<K: Lookup> Stream for Changes<K> {
-    type Item = Result<Change<K>, Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Change<K>, Error>>> {
         while !self.ended {
             self.ended = ready!(Pin::new(&mut self.status).poll_next(cx)).is_none();
             // Also after the end: what was published last may not have been delivered yet.
@@ -136,6 +132,18 @@ impl<K: Lookup> Stream for Changes<K> {
             }
         }
         Poll::Ready(None)
+    }
+}
+
+impl<K: Lookup> Stream for Changes<K> {
+    type Item = Result<Change<K>, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let poll = |mut stream: Pin<&mut Self>| stream.poll_news(cx);
+        poll_caught(self, poll, |mut stream, _| {
+            stream.ended = true;
+            stream.last = None;
+        })
     }
 }
 

@@ -19,7 +19,7 @@ use super::{
     store::{Status, WorldStore},
     view::{Members, View},
 };
-use crate::error::Error;
+use crate::error::{Error, poll_caught};
 
 /// How many items of one kind are taken in at the most before the others get their turn, and then
 /// the executor, however many more are ready.
@@ -276,13 +276,8 @@ impl<V: View> Worlds<V> {
     }
 }
 
-impl<V> Stream for Worlds<V>
-where
-    V: View<Members: Unpin> + Unpin,
-{
-    type Item = Result<WorldChange<V>, Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+impl<V: View> Worlds<V> {
+    fn poll_run(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<WorldChange<V>, Error>>> {
         if let Some(change) = self.next.take() {
             return Poll::Ready(Some(Ok(change)));
         }
@@ -309,6 +304,22 @@ where
             cx.waker().wake_by_ref();
         }
         Poll::Pending
+    }
+}
+
+impl<V> Stream for Worlds<V>
+where
+    V: View<Members: Unpin> + Unpin,
+{
+    type Item = Result<WorldChange<V>, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let poll = |mut stream: Pin<&mut Self>| stream.poll_run(cx);
+        poll_caught(self, poll, |mut stream, _| {
+            stream.ended = true;
+            stream.errors.clear();
+            stream.next = None;
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
 /// From what knows nothing of the others to what knows all: a module may use those before it.
 const ORDER: &[&str] = &[
     "clock",
+    "coop",
     "origin",
     "metrics",
     "measure",

@@ -1,12 +1,15 @@
 //! Code of the user that panics while a pipeline runs it.
 
-use std::{borrow::Cow, collections::BTreeMap, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, pin::pin, time::Duration};
 
-use futures::StreamExt;
+use futures::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
 use k8s_openapi::NamespaceResourceScope;
 use kube::{Api, Resource, api::ObjectMeta};
 use kube_weir::{
-    Change, Error, EventStreamExt, FetchConfig, IndexBy, Store, testing::ApiServer, watch,
+    Change, Debounce, Election, Error, EventStreamExt, FetchConfig, FieldFilter, FieldSelector,
+    IndexBy, LeaseRef, Store,
+    testing::{ApiServer, Events},
+    watch, world,
 };
 use serde::{Deserialize, Serialize, ser::Error as _};
 use tokio::time::sleep;
@@ -21,13 +24,20 @@ struct Bomb {
     data: Data,
 }
 
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Data(BTreeMap<String, String>);
 
 impl Data {
     fn explode(&self, place: &str) {
         let armed = self.0.get("key").is_some_and(|key| key == place);
         assert!(!armed || std::thread::panicking(), "{place}");
+    }
+}
+
+impl Clone for Data {
+    fn clone(&self) -> Self {
+        self.explode("clone");
+        Self(self.0.clone())
     }
 }
 
@@ -197,4 +207,78 @@ async fn an_object_that_panics_when_it_is_fetched_is_an_error_for_all() {
         .await
         .unwrap();
     assert!(fetching.object("a", "x").await.unwrap().is_some());
+}
+
+fn bomb(place: &str, version: u32) -> Bomb {
+    let data = Data([("key".to_owned(), place.to_owned())].into());
+    let metadata = ObjectMeta {
+        name: Some("x".to_owned()),
+        resource_version: Some(version.to_string()),
+        ..ObjectMeta::default()
+    };
+    Bomb { metadata, data }
+}
+
+/// An object that comes, and is replaced once the stages behind the index have seen it.
+fn replaced(place: &str) -> Events<Bomb> {
+    Events::listed([])
+        .wait(Duration::from_secs(1))
+        .apply(bomb(place, 1))
+        .wait(Duration::from_secs(1))
+        .apply(bomb("harmless", 2))
+        .wait(Duration::from_secs(1))
+        .apply(bomb("harmless", 3))
+}
+
+/// Returns how the stream ended: what follows the error is nothing.
+async fn outcome<T, E>(stream: impl Stream<Item = Result<T, E>>) -> Vec<Result<(), E>> {
+    // A panic of the stream itself ends the test. The items are none of its business any more.
+    let mut stream = pin!(stream);
+    let mut items = Vec::new();
+    while let Some(item) = stream.next().await {
+        items.push(item.map(drop));
+    }
+    assert!(stream.next().await.is_none());
+    items
+}
+
+/// SEMANTICS: B5
+#[tokio::test(start_paused = true)]
+async fn each_stage_by_itself_ends_with_one_error() {
+    let by = || IndexBy::path("metadata.name").unwrap();
+    let listed = |place| Events::listed([bomb("harmless", 1)]).apply(bomb(place, 2));
+    let selector = FieldSelector::parse("data.key=harmless").unwrap();
+    let filter = FieldFilter::new(["spec"]).unwrap();
+    let lease = LeaseRef::new("default", "lease");
+    let campaign = Election::new(ApiServer::new().client(), lease, "replica").unwrap().campaign();
+    let never = Events::<Bomb>::new().stay_open();
+    let held = Debounce::quiet(MINUTE);
+    let stages: [(&str, BoxStream<'_, Result<(), Error>>); 6] = [
+        ("matching", listed("serialize").matching(selector).map_ok(drop).boxed()),
+        ("filter_fields", listed("serialize").filter_fields(filter).map_ok(drop).boxed()),
+        ("debounce", replaced("drop").index(by()).debounce(held).map_ok(drop).boxed()),
+        (
+            "while_leading",
+            replaced("drop").index(by()).while_leading(&campaign.watch()).map_ok(drop).boxed(),
+        ),
+        ("world", world((replaced("drop").index(by()),)).debounce(held).map_ok(drop).boxed()),
+        (
+            "world, while another kind loads",
+            world((replaced("drop").index(by()), ("other", never.index(by()))))
+                .map_ok(drop)
+                .boxed(),
+        ),
+    ];
+    for (name, stage) in stages {
+        let items = outcome(stage).await;
+        let errors = items.iter().filter(|item| item.as_ref().is_err_and(Error::is_panic)).count();
+        assert_eq!(
+            (errors, items.last().map(Result::is_err)),
+            (1, Some(true)),
+            "{name}: {items:?}"
+        );
+    }
+    let events = listed("clone").index(by()).log_errors().into_events();
+    let items = outcome(events).await;
+    assert!(items.last().is_some_and(Result::is_err), "{items:?}");
 }

@@ -1,7 +1,8 @@
 //! What the tests of the pipeline share: objects, and streams that a test feeds by hand.
 
 use std::{
-    pin::Pin,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -16,6 +17,7 @@ use futures::{
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::watcher::Event;
 use kube_weir::{Batch, Change, Delta, Error, IndexBy, Snapshot};
+use tokio::task::coop::unconstrained;
 
 /// `namespace/name` at a version, with a uid that follows from the name.
 pub(crate) fn object(identity: &str, version: u32) -> ConfigMap {
@@ -139,9 +141,14 @@ impl<S: Stream + Unpin> Poller<S> {
         Self { stream, wakes: Arc::default() }
     }
 
+    /// Polls the stream, as a task does that has a budget without end.
     pub(crate) fn poll(&mut self) -> Poll<Option<S::Item>> {
         let waker = Waker::from(Arc::clone(&self.wakes));
-        Pin::new(&mut self.stream).poll_next(&mut Context::from_waker(&waker))
+        let poll = poll_fn(|cx| Poll::Ready(Pin::new(&mut self.stream).poll_next(cx)));
+        match pin!(unconstrained(poll)).poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(polled) => polled,
+            Poll::Pending => unreachable!("it is always ready"),
+        }
     }
 
     /// How often the stream asked to be polled again, since the last time this was asked.

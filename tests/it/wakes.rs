@@ -22,8 +22,12 @@ use kube_weir::{
     Debounce, Election, Error, EventStreamExt, FieldFilter, FieldSelector, IndexBy, LeaseRef,
     WatchEvent,
     testing::{Answer, ApiServer, End, Fault, Verb},
+    world,
 };
-use tokio::time::{advance, sleep};
+use tokio::{
+    task::yield_now,
+    time::{advance, sleep},
+};
 
 use crate::{
     support::{Feed, Poller, by_identity, feed, forbidden, object},
@@ -498,6 +502,46 @@ async fn a_poll_reads_so_many_bytes_and_one_object() {
         assert!((most - 1) * length <= MOST_READ, "{most} objects of {length} bytes in one poll");
         let few = 2 + 4 * count * length / MOST_READ + 2 * count / (1 + MOST_READ / length);
         assert!(polls <= few, "{polls} polls for twice {count} objects of {length} bytes");
+    }
+}
+
+/// All stages and kinds that one task polls share the budget that tokio gives it for a turn.
+///
+/// SEMANTICS: B3, D9
+#[tokio::test(start_paused = true)]
+async fn a_turn_of_a_task_takes_in_two_runs_however_many_stages_and_kinds_it_polls() {
+    const TURN: usize = 2 * 1024;
+    let endless = || {
+        let items = stream::iter([Ok(Event::Init), Ok(Event::InitDone)]);
+        items.chain(stream::iter(1..).map(|version| Ok(Event::Apply(object("a/x", version)))))
+    };
+    let many = |polls: &Polls| {
+        let kind = || {
+            let counted = Counted { items: endless().boxed(), polls: polls.clone() };
+            counted.index(by_identity())
+        };
+        let kinds = (("a", kind()), ("b", kind()), ("c", kind()), ("d", kind()), ("e", kind()));
+        world(kinds).map(drop).boxed()
+    };
+    let mut all: Vec<_> = ROWS.iter().map(|row| (row.name, row.of(endless()))).collect();
+    let polls = Polls::default();
+    all.push(("world", (Poller::new(many(&polls)), polls)));
+    for (name, (poller, polls)) in all {
+        let (mut stream, _) = poller.into_parts();
+        for _ in 0..10 {
+            yield_now().await;
+            // Whoever is never pending goes on for ever, as a task would.
+            let turn = poll_fn(|cx| {
+                let mut items = 0;
+                while items < TURN && stream.poll_next_unpin(cx).is_ready() {
+                    items += 1;
+                }
+                Poll::Ready(items)
+            });
+            turn.await;
+            let taken_in = polls.take();
+            assert!(taken_in <= TURN + 1024, "{name}: {taken_in} in a turn");
+        }
     }
 }
 
