@@ -73,8 +73,8 @@
 //!
 //! A poll of a watch reads 512 KiB and the object that passes it at the most, paid for with the
 //! [budget](tokio::task::coop) that tokio gives each task; then other tasks get their turn. So does a poll
-//! of [`index`](crate::EventStreamExt::index) after 1,024 events, or after some 16,000 keys. One object is
-//! decoded and indexed at once.
+//! of [`index`](crate::EventStreamExt::index) after 1,024 events, or after some 16,000 keys. All kinds and
+//! stages that one task polls share its budget. One object is decoded and indexed at once.
 //!
 //! # Memory over hours
 //!

@@ -7,7 +7,10 @@ use std::{
 
 use futures::{StreamExt, stream};
 use kube::runtime::reflector::Lookup;
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    task::coop::consume_budget,
+    time::{Instant, timeout_at},
+};
 
 use super::{
     flight::Judged,
@@ -38,13 +41,15 @@ where
         for (namespace, missing) in self.missing(&wanted) {
             if self.is_worth_a_list(&namespace, missing.len()) {
                 // Whatever it didn't bring is asked for one by one, and what is wrong is told then.
-                let list = self.list(&namespace, &wanted, &mut listed);
+                let list = self.list(&namespace, missing, &mut listed);
                 let _ = timeout_at(deadline, list).await;
             }
         }
         let listed = &listed;
         // By value: a closure over borrowed tickets would make a future that no task takes.
         let each = wanted.into_iter().map(|ticket| async move {
+            // Many that are in the cache must let others run.
+            consume_budget().await;
             match listed.get(&ticket.key) {
                 Some(object) => Ok(Some(Arc::clone(object))),
                 None => self.one(&ticket, deadline).await,
@@ -58,13 +63,14 @@ where
     /// Those that must be fetched, by namespace.
     fn missing<'t>(&self, wanted: &'t [Ticket]) -> BTreeMap<String, Vec<&'t Ticket>> {
         let mut missing = BTreeMap::<_, Vec<_>>::new();
-        for ticket in wanted {
-            let Some(seen) = self.seen(ticket) else { continue };
-            if !self.lock().cache.has(&ticket.key, &seen) {
-                missing.entry(ticket.namespace.clone()).or_default().push(ticket);
-            }
+        for ticket in wanted.iter().filter(|ticket| self.is_missing(ticket)) {
+            missing.entry(ticket.namespace.clone()).or_default().push(ticket);
         }
         missing
+    }
+
+    fn is_missing(&self, ticket: &Ticket) -> bool {
+        self.seen(ticket).is_some_and(|seen| !self.lock().cache.has(&ticket.key, &seen))
     }
 
     /// Whether most of a namespace is missing, which then is listed with less effort.
@@ -72,10 +78,10 @@ where
         missing >= WORTH_A_LIST && 2 * missing > self.store.snapshot().0.count_in(namespace)
     }
 
-    async fn list(&self, namespace: &str, wanted: &[Ticket], listed: &mut Listed<K>) {
+    async fn list(&self, namespace: &str, mut missing: Vec<&Ticket>, listed: &mut Listed<K>) {
         // Of several who want the same, the first one lists for all.
         let _listing = self.listing.lock().await;
-        let Some(missing) = self.missing(wanted).remove(namespace) else { return };
+        missing.retain(|ticket| self.is_missing(ticket));
         if !self.is_worth_a_list(namespace, missing.len()) {
             return;
         }

@@ -1,7 +1,7 @@
 //! Objects fetched when they are wanted, in virtual time.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     pin::pin,
     sync::{
         Arc,
@@ -293,6 +293,24 @@ async fn an_answer_from_after_what_was_watched_is_good() {
 }
 
 /// Whatever happens at the same time, on whatever thread, and whoever leaves.
+/// SEMANTICS: B3
+#[tokio::test(start_paused = true)]
+async fn many_that_are_in_the_cache_let_others_run() {
+    let world = World::of_many(300, FetchConfig::default()).await;
+    world.secrets.get(["a"]).await.unwrap();
+    world.asked();
+    tokio::task::yield_now().await;
+    let mut all = pin!(world.secrets.get(["a"]));
+    let mut turns = 0;
+    let found = poll_fn(|cx| {
+        turns += 1;
+        all.as_mut().poll(cx)
+    });
+    assert_eq!(found.await.unwrap().len(), 300);
+    assert!((3..=4).contains(&turns), "{turns}");
+    assert!(world.asked().is_empty());
+}
+
 /// SEMANTICS: C3, C4
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_is_older_than_what_its_reader_knew() {
