@@ -13,6 +13,9 @@ pub(crate) use self::classify::from_client;
 pub use self::path::PathError;
 use crate::namespaced_name::NamespacedName;
 
+/// How many characters an error has at the most.
+pub(crate) const LONGEST: usize = 512;
+
 /// What can go wrong, at construction or at run time.
 ///
 /// Opaque and cheap to clone: ask it with the `is_*` predicates, match on [`reason`](Error::reason)

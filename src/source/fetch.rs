@@ -11,7 +11,7 @@ use super::{
     gvr::segment,
     query::{Part, Query, Stored, Witness},
     read::Item,
-    request::{ANSWER, Verb},
+    request::{ANSWER, Asked, Verb},
     target::Target,
 };
 use crate::{clock::after, document::ObjectMetaRef, error::Error, measure, origin::Origin};
@@ -55,7 +55,7 @@ impl<K: Lookup> Fetcher<K> {
         let resolved = self.0.resolved().await?;
         let url = self.0.url(&resolved, target.collection.namespace());
         let request = Request::new(url).get(&segment(name), &params);
-        let asked = self.0.asked(Verb::Get, &target);
+        let asked = Asked { name: Some(name.to_owned()), ..self.0.asked(Verb::Get, &target) };
         let mut incoming = self.0.endpoint.open(asked, request, ANSWER).await?;
         let bytes = incoming.up_to(usize::MAX, after(Instant::now(), ANSWER)).await?;
         let Ok(json) = str::from_utf8(bytes).map(str::to_owned) else {

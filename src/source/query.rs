@@ -182,7 +182,7 @@ impl<K> Query<K> {
             Some(namespace) => format!("{name} {resource} in `{namespace}`"),
             None => format!("{name} {resource}"),
         };
-        Asked { verb, what }
+        Asked { verb, what, name: None }
     }
 
     /// Returns a failure of a collection that no answer of the server describes.

@@ -248,7 +248,7 @@ impl<K> Query<K> {
             },
             "ERROR" => {
                 let what = self.asked(Verb::Watch, target).what;
-                Read::Failed(Status::read(json.as_bytes()).into_error(&what, None))
+                Read::Failed(Status::read(json.as_bytes()).into_error(&what, None, None))
             }
             ADDED | MODIFIED | DELETED if !expected.may_be(json.as_bytes()) => {
                 failed("an event is about an object of another kind")

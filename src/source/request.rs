@@ -71,6 +71,8 @@ impl Verb {
 pub(super) struct Asked {
     pub(super) verb: Verb,
     pub(super) what: String,
+    /// The name of the one object that it is about. What is not found may be another.
+    pub(super) name: Option<String>,
 }
 
 impl Endpoint {
@@ -87,7 +89,7 @@ impl Endpoint {
         request: Result<Request<Vec<u8>>, kube::core::request::Error>,
         patience: Duration,
     ) -> Result<Incoming, Error> {
-        let Asked { verb, what } = asked;
+        let Asked { verb, what, name } = asked;
         let mut request =
             request.map_err(|cause| Error::with_source(Reason::Other, &what, cause))?;
         let accept = match verb {
@@ -125,7 +127,8 @@ impl Endpoint {
         let until = after(Instant::now(), ANSWER);
         let text = incoming.up_to(LONGEST_STATUS, until).await.unwrap_or_default();
         let code = head.status.as_u16();
-        let error = Status::read(text).into_error(&what, Some(code)).of_verb(verb == Verb::Watch);
+        let error = Status::read(text).into_error(&what, Some(code), name.as_deref());
+        let error = error.of_verb(verb == Verb::Watch);
         Err(match retry_after(&head.headers) {
             None => error,
             wait => error.with_retry_after(wait),

@@ -190,7 +190,7 @@ impl Endpoint {
         let what = format!("discover {}", self.resource);
         let request = http::Request::get(path).body(Vec::new());
         let request = request.map_err(kube::core::request::Error::BuildRequest);
-        let asked = Asked { verb: Verb::Discover, what };
+        let asked = Asked { verb: Verb::Discover, what, name: None };
         let mut incoming = self.open(asked, request, ANSWER).await?;
         let until = after(Instant::now(), ANSWER);
         let found = serde_json::from_slice(incoming.up_to(LONGEST, until).await?);
