@@ -66,6 +66,15 @@ pub fn list(data: &[u8]) {
         return;
     }
     let items = list.items.unwrap_or_default();
+    let of_list = list.kind.as_deref().and_then(|kind| kind.strip_suffix("List"));
+    let of_item = |item: &RawValue| {
+        let item = serde_json::from_str::<Value>(item.get()).unwrap_or_default();
+        item["kind"].as_str().map(str::to_owned)
+    };
+    let is_other = |item: &RawValue| of_item(item).is_some_and(|kind| of_list != Some(&*kind));
+    if whole.is_none() && of_list != Some("") && items.iter().any(|item| is_other(item)) {
+        return;
+    }
     let next = Some(next).filter(|token| !token.is_empty());
     let (mut told, told_version, told_next) = whole.unwrap();
     assert_eq!((told.len(), told_version, told_next), (items.len(), Some(version), next));
@@ -115,15 +124,17 @@ fn read(frames: Vec<Bytes>) -> Option<Told> {
             let incoming = Incoming::new("list".into(), answer.into_body());
             let mut page = Page::new(incoming, ANSWER, expected);
             let (mut items, cluster) = (Vec::new(), Target::cluster());
-            while let Some(item) =
-                page.item(|bytes, types| world.query.item(bytes, types, &cluster)).await.ok()?
+            while let Some(item) = page
+                .item(|bytes, expected| world.query.item(bytes, expected, &cluster))
+                .await
+                .ok()?
             {
                 items.push(match item {
                     Item::Object(object) => Some(object.to_value()),
                     Item::Undecodable(_) => None,
-                    Item::Known { .. } | Item::LeftOut | Item::Foreign => {
-                        panic!("nothing is known, nor left out, and all are asked for")
-                    }
+                    // Of another kind than the list.
+                    Item::Foreign(_) => return None,
+                    Item::Known { .. } | Item::LeftOut => panic!("nothing is known, nor left out"),
                 });
             }
             Some((items, page.version(), page.next()))

@@ -76,8 +76,8 @@ where
     let endpoint = Endpoint::new(api.into_client(), resource);
     let endpoint = Endpoint { metadata_only: K::metadata_api(), ..endpoint };
     let decode = Decode {
-        whole: |filter, json, _| filter.deserialize(json),
-        first: |filter, bytes, _| filter.deserialize_first(bytes),
+        whole: |filter, json, _| filter.decode(json),
+        first: |filter, bytes, _| filter.decode_first(bytes),
         // More than most objects have.
         enough: 16 << 10,
     };

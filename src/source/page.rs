@@ -36,8 +36,6 @@ pub(super) struct Page {
     is_misfit: bool,
     /// The fields of a `Status`, if the answer is one.
     status: Status,
-    /// What the fields say that came before the items.
-    types: Types,
     meta: Meta,
 }
 
@@ -52,6 +50,8 @@ pub(super) struct Expected {
     pub(super) metadata_only: bool,
     /// True if the list must have a resourceVersion.
     pub(super) is_versioned: bool,
+    /// The types of the items of a list that don't say their own.
+    pub(super) types: Types,
 }
 
 /// A custom resource. Whoever defines one also names the kind of its lists, as `listKind`.
@@ -68,11 +68,14 @@ impl Expected {
             || self.metadata_only && kind == "PartialObjectMetadata"
     }
 
-    /// Returns whether the object at the start of the bytes is of the kind that was asked for, if it
-    /// says its kind.
-    pub(super) fn may_be(&self, object: &[u8]) -> bool {
-        let known = || kind_of(object).ok().flatten();
-        self.kind.is_none() || known().is_none_or(|kind| self.is_of(&kind))
+    /// Returns whether an object is of the kind that was asked for, given where in its JSON the kind
+    /// begins that it says it is of.
+    pub(super) fn may_be(&self, object: &[u8], kind: Option<usize>) -> bool {
+        let Some(at) = kind.filter(|_| self.kind.is_some()) else { return true };
+        let mut scanner = Scanner::new(object, at);
+        let said = scanner.string().and_then(|kind| scanner.unescape(kind));
+        // Anything but a string is no kind.
+        said.map_or(true, |kind| self.is_of(&kind))
     }
 
     /// Returns whether a list of this kind of objects will do. A list of mixed kinds has none.
@@ -82,6 +85,20 @@ impl Expected {
                 && !own.others.iter().any(|other| other == kind)
         };
         kind.is_empty() || self.is_of(kind) || self.custom.as_ref().is_some_and(is_custom)
+    }
+
+    /// Returns what the items of a list must be that says these types before them.
+    fn of_items(mut self, api_version: Option<&str>, kind: Option<&str>) -> Self {
+        let own = kind.map(|kind| match &self.kind {
+            Some(expected) if !self.is_of(kind) => expected,
+            _ => kind,
+        });
+        self.types = Types::new(api_version, own);
+        if self.kind.is_none() && self.custom.is_none() {
+            // Nothing else says of which kind they are.
+            self.kind = kind.filter(|kind| !kind.is_empty()).map(str::to_owned);
+        }
+        self
     }
 }
 
@@ -137,7 +154,6 @@ impl Page {
             has_items: false,
             is_misfit: false,
             status: Status::default(),
-            types: Types::default(),
             meta: Meta::default(),
         }
     }
@@ -152,11 +168,11 @@ impl Page {
         Some(self.meta.next.clone()).filter(|token| !token.is_empty())
     }
 
-    /// The next item, as understood by `read`, which is given bytes that begin with it and the types
-    /// that all of them share, and gives where the item ends; `None` at the end of the page.
+    /// The next item, as understood by `read`, which is given bytes that begin with it and what it
+    /// must be, and gives where the item ends; `None` at the end of the page.
     pub(super) async fn item<T>(
         &mut self,
-        read: impl Fn(&[u8], &Types) -> Result<(T, usize), Fault>,
+        read: impl Fn(&[u8], &Expected) -> Result<(T, usize), Fault>,
     ) -> Result<Option<T>, Error> {
         loop {
             match self.place {
@@ -175,7 +191,9 @@ impl Page {
                             self.check_kind()?;
                             if self.peek().await? == b'[' {
                                 self.incoming.take(1);
-                                self.types = self.types();
+                                let expected = std::mem::take(&mut self.expected);
+                                let version = self.api_version.as_deref();
+                                self.expected = expected.of_items(version, self.item_kind());
                                 self.place = Place::Item(Nth::First);
                             } else {
                                 // An empty list may be `null`.
@@ -201,7 +219,7 @@ impl Page {
                 Place::Item(nth) => {
                     self.place = Place::Item(Nth::Later);
                     if self.one_more(nth, b']').await? {
-                        return self.object(nth, read).await.map(Some);
+                        return self.object(read).await.map(Some);
                     }
                     self.place = Place::Field(Nth::Later);
                 }
@@ -216,15 +234,6 @@ impl Page {
     /// Returns the kind of the objects: a `PodList` is one of `Pod`s.
     fn item_kind(&self) -> Option<&str> {
         self.kind.as_deref().and_then(|kind| kind.strip_suffix("List"))
-    }
-
-    /// Returns the types of the items, where they don't say their own.
-    fn types(&self) -> Types {
-        let kind = self.item_kind().map(|kind| match &self.expected.kind {
-            Some(expected) if !self.expected.is_of(kind) => expected,
-            _ => kind,
-        });
-        Types::new(self.api_version.as_deref(), kind)
     }
 
     /// Checks the kind of the list, if it is there already.
@@ -268,29 +277,20 @@ impl Page {
     /// Returns the object that comes now, or whatever is in its place.
     async fn object<T>(
         &mut self,
-        nth: Nth,
-        read: impl Fn(&[u8], &Types) -> Result<(T, usize), Fault>,
+        read: impl Fn(&[u8], &Expected) -> Result<(T, usize), Fault>,
     ) -> Result<T, Error> {
         self.incoming.pay().await;
         if self.incoming.bytes().first() != Some(&b'{') {
             self.end_of_value().await?;
         }
         self.incoming.prefetch();
-        let mut found = read(self.incoming.bytes(), &self.types);
+        let mut found = read(self.incoming.bytes(), &self.expected);
         if matches!(found, Err(Fault::Incomplete)) {
             // Nothing of it is read again until its end is there.
             let end = self.end_of_value().await?;
-            found = read(&self.incoming.bytes()[..end], &self.types);
+            found = read(&self.incoming.bytes()[..end], &self.expected);
         }
         let (item, end) = found.map_err(|_| self.malformed())?;
-        let is_suspect = match self.item_kind() {
-            Some(kind) => !self.expected.is_of(kind),
-            // The kind of custom resources comes behind their list, and one object stands for all.
-            None => nth == Nth::First,
-        };
-        if is_suspect && !self.expected.may_be(&self.incoming.bytes()[..end]) {
-            return Err(self.misfit());
-        }
         self.incoming.take(end);
         self.until = after(Instant::now(), self.patience);
         Ok(item)
@@ -400,53 +400,6 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
 }
 
-/// Returns the kind of the object at the start of the bytes. The API server writes it before the metadata.
-fn kind_of(object: &[u8]) -> Result<Option<String>, Fault> {
-    let mut scanner = Scanner::new(object, 0);
-    scanner.space();
-    scanner.eat(b'{')?;
-    scanner.space();
-    let mut nth = Nth::First;
-    while let Some(name) = field(&mut scanner, nth)? {
-        if name == "kind" {
-            let kind = scanner.string()?;
-            return Ok(Some(scanner.unescape(kind)?.into_owned()));
-        }
-        scanner.skip_value()?;
-        scanner.space();
-        nth = Nth::Later;
-    }
-    Ok(None)
-}
-
-/// Steps over the name of a field, up to its value; `None` at the end of the object.
-fn field(scanner: &mut Scanner<'_>, nth: Nth) -> Result<Option<String>, Fault> {
-    if !one_more(scanner, nth, b'}')? {
-        return Ok(None);
-    }
-    let name = scanner.string()?;
-    let name = scanner.unescape(name)?.into_owned();
-    scanner.space();
-    scanner.eat(b':')?;
-    scanner.space();
-    scanner.peek()?;
-    Ok(Some(name))
-}
-
-/// Steps up to the next thing of a list, or over its end.
-fn one_more(scanner: &mut Scanner<'_>, nth: Nth, end: u8) -> Result<bool, Fault> {
-    if scanner.peek()? == end {
-        scanner.advance();
-        return Ok(false);
-    }
-    if nth == Nth::Later {
-        scanner.eat(b',')?;
-        scanner.space();
-    }
-    scanner.peek()?;
-    Ok(true)
-}
-
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
@@ -489,13 +442,13 @@ mod tests {
         let expected = Expected { kind, custom, is_versioned: true, ..Expected::default() };
         let mut page = Page::new(incoming, Duration::from_secs(1), expected);
         let mut items = Vec::new();
-        let read = |bytes: &[u8], types: &Types| {
+        let read = |bytes: &[u8], expected: &Expected| {
             let mut scanner = Scanner::new(bytes, 0);
             scanner.skip_value()?;
             let json = str::from_utf8(scanner.since(0)).map_err(|_| Fault::Malformed)?;
             let mut object = Writer::default();
             let open = object.object();
-            object.append(types.as_bytes());
+            object.append(expected.types.as_bytes());
             object.close(open);
             let types = object.finish().unwrap();
             Ok((format!("{} {json}", Tape::new(&types).to_json()), scanner.position()))
@@ -572,12 +525,12 @@ mod tests {
 
     /// SEMANTICS: W11, W24, B6
     #[tokio::test(start_paused = true)]
-    async fn the_list_of_a_custom_resource_may_be_of_any_kind_but_not_its_objects() {
+    async fn the_list_of_a_custom_resource_may_be_of_any_kind() {
         let list = |kind: &str, version: &str, items: &str| {
             let meta = r#""metadata":{"resourceVersion":"7"}"#;
             format!(r#"{{"kind":"{kind}","apiVersion":"{version}",{meta},"items":[{items}]}}"#)
         };
-        let (thing, other) = (r#"{"kind":"Thing","a":1}"#, r#"{"kind":"Other"}"#);
+        let thing = r#"{"kind":"Thing","a":1}"#;
         for (kind, items, wanted) in [
             ("HeapOfThingsList", "", 0),
             ("HeapOfThingsList", thing, 1),
@@ -591,12 +544,27 @@ mod tests {
             // Nothing of what the definition could mean.
             (Some("x.io/v1"), "HeapOfThingsList", "x.io/v2", ""),
             (Some("x.io/v1"), "OtherList", "x.io/v1", ""),
-            (Some("x.io/v1"), "HeapOfThingsList", "x.io/v1", other),
-            (Some("x.io/v1"), "List", "x.io/v1", other),
             (None, "HeapOfThingsList", "v1", thing),
         ] {
             let error = read_of(custom, &list(kind, version, items), 9).await.unwrap_err();
             assert!(error.to_string().contains("another kind"), "{kind} {items}: {error}");
+        }
+    }
+
+    /// SEMANTICS: B6
+    #[test]
+    fn without_discovery_a_list_says_of_which_kind_its_items_are() {
+        for (custom, list, wanted) in [
+            (false, "ThingList", Some("Thing")),
+            (false, "List", None),
+            // Its definition may name any kind.
+            (true, "HeapOfThingsList", None),
+        ] {
+            let custom = custom
+                .then(|| Custom { api_version: "x.io/v1".to_owned(), others: Arc::default() });
+            let expected = Expected { custom, ..Expected::default() };
+            let expected = expected.of_items(Some("v1"), list.strip_suffix("List"));
+            assert_eq!(expected.kind.as_deref(), wanted, "{list}");
         }
     }
 

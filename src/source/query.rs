@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     clock::{after, random},
-    document::ObjectMetaRef,
+    document::{ObjectMetaRef, Types},
     error::{Error, Reason},
     filter::{FieldFilter, FieldSelector, LabelSelector},
     measure,
@@ -233,6 +233,7 @@ impl<K> Query<K> {
             }),
             metadata_only: self.endpoint.metadata_only,
             is_versioned: self.poll.is_none(),
+            types: Types::default(),
         }
     }
 
