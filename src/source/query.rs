@@ -32,6 +32,7 @@ use crate::{
     filter::{FieldFilter, FieldSelector, LabelSelector},
     measure,
     origin::Origin,
+    printed::{LONGEST_NAMESPACE, printed},
 };
 
 /// The time beyond the end of a watch for its last bytes to arrive.
@@ -179,7 +180,9 @@ impl<K> Query<K> {
     pub(super) fn asked(&self, verb: Verb, target: &Target) -> Asked {
         let (name, resource) = (verb.as_str(), &self.endpoint.resource);
         let what = match target.collection.namespace() {
-            Some(namespace) => format!("{name} {resource} in `{namespace}`"),
+            Some(namespace) => {
+                format!("{name} {resource} in `{}`", printed(namespace, LONGEST_NAMESPACE))
+            }
             None => format!("{name} {resource}"),
         };
         Asked { verb, what, name: None }
