@@ -8,7 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     document::{self, Types},
     error::Error,
-    filter::{FieldFilter, FieldSelector, LabelSelector},
+    filter::{Decoded, FieldFilter, FieldSelector, LabelSelector},
     namespaced_name::identity,
 };
 
@@ -32,7 +32,8 @@ pub(crate) struct NamespaceSelection {
 }
 
 /// Makes an object out of its JSON, without the fields to drop.
-pub(crate) type Decode<K> = fn(&FieldFilter, &str, Option<&Types>) -> Result<K, serde_json::Error>;
+pub(crate) type Decode<K> =
+    fn(&FieldFilter, &str, Option<&Types>) -> Result<Decoded<K>, serde_json::Error>;
 
 impl NamespaceSelection {
     /// Returns whether both select the same objects, as far as their text says.
@@ -121,7 +122,7 @@ pub(crate) fn drop_fields<K: Lookup + Serialize>(
     object: &K,
 ) -> Result<K, Error> {
     let dropped = serde_json::to_string(object).and_then(|json| decode(filter, &json, None));
-    dropped.map_err(|cause| undecodable(object, &cause))
+    dropped.map(|decoded| decoded.object).map_err(|cause| undecodable(object, &cause))
 }
 
 /// For objects that have a type.
@@ -129,8 +130,8 @@ pub(crate) fn decode<K: DeserializeOwned>(
     filter: &FieldFilter,
     json: &str,
     _: Option<&Types>,
-) -> Result<K, serde_json::Error> {
-    filter.deserialize(json)
+) -> Result<Decoded<K>, serde_json::Error> {
+    filter.decode(json)
 }
 
 fn undecodable<K: Lookup>(object: &K, cause: &serde_json::Error) -> Error {

@@ -21,13 +21,29 @@ use super::served::{
 /// Prepares an input of a size, and returns what is measured.
 type Prepare = fn(usize) -> Box<dyn FnOnce()>;
 
-pub(crate) const CASES: [(&str, usize, Prepare); 32] = [
+pub(crate) const CASES: [(&str, usize, Prepare); 38] = [
     ("list: objects", 2_000, |n| listed(&list("", &objects(n, "")), n)),
     ("list: white space", 1_000_000, |n| listed(&list(&" ".repeat(n), &objects(1, "")), 1)),
     ("list: unknown fields", 50_000, |n| listed(&list(&fields(n), &objects(1, "")), 1)),
     ("list: levels of nesting", 100_000, |n| listed(&list(&nested(n), &objects(1, "")), 1)),
     ("list: bytes of an object in frames of 1 KiB", 500_000, |n| {
         framed_list(&list("", &objects(1, &text(n))))
+    }),
+    ("list: white space in frames of 1 KiB", 500_000, |n| {
+        framed_list(&list(&" ".repeat(n), &objects(1, "")))
+    }),
+    ("list: unknown fields in frames of 1 KiB", 50_000, |n| {
+        framed_list(&list(&fields(n), &objects(1, "")))
+    }),
+    ("list: bytes of an unknown field in frames of 1 KiB", 500_000, |n| {
+        framed_list(&list(&format!(r#""unknown":["{}"],"#, "x".repeat(n)), &objects(1, "")))
+    }),
+    ("list: bytes of a field's name in frames of 1 KiB", 500_000, |n| {
+        framed_list(&list(&format!(r#""{}":1,"#, "x".repeat(n)), &objects(1, "")))
+    }),
+    ("list: bytes of an item that is no object in frames of 1 KiB", 500_000, |n| {
+        let items = format!(r#"["{}"],{}"#, "x".repeat(n), objects(1, ""));
+        served(with_list(in_frames(&list("", &items), 1 << 10)), 1, 1)
     }),
     ("list: objects that can't be decoded", 4_000, |n| {
         failing_list(&list("", &objects(n, r#","data":7"#)), n)
@@ -50,6 +66,14 @@ pub(crate) const CASES: [(&str, usize, Prepare); 32] = [
         watched(in_frames(&events(n, r#","data":7"#), usize::MAX), 0, n)
     }),
     ("an error: bytes of its message", 1_000_000, refused),
+    ("watch: causes of an error", 10_000, |n| {
+        let causes = vec![r#"{"reason":"FieldValueInvalid","message":"no","field":"spec"}"#; n];
+        let status = format!(
+            r#"{{"kind":"Status","code":500,"message":"no","details":{{"causes":[{}]}}}}"#,
+            causes.join(",")
+        );
+        watched(in_frames(&line("ERROR", &status), usize::MAX), 0, 1)
+    }),
     ("discovery: resources", 10_000, discovered),
     ("fetch: bytes of an object", 500_000, fetched),
     ("path: names of a union", 2_000, |n| {

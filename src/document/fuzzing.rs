@@ -6,7 +6,11 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use super::{Document, ObjectMetaRef};
-use crate::{filter::FieldFilter, json::Fault, path::FieldPath};
+use crate::{
+    filter::{Decoded, FieldFilter},
+    json::Fault,
+    path::FieldPath,
+};
 
 static FILTERS: LazyLock<Vec<FieldFilter>> = LazyLock::new(|| {
     let paths: [&[&str]; 8] = [
@@ -35,8 +39,8 @@ pub fn document(data: &[u8]) {
     let filter = &FILTERS[usize::from(*choice) % FILTERS.len()];
     let decoded = serde_json::from_slice::<Value>(bytes);
     match Document::decode_first(filter, bytes, None) {
-        Ok((document, end)) => {
-            agrees(&document, filter, &bytes[..end]);
+        Ok(Decoded { object, end, .. }) => {
+            agrees(&object, filter, &bytes[..end]);
             let part = usize::from(*choice) * end / 256;
             let part = Document::decode_first(filter, &bytes[..part], None);
             assert!(matches!(part, Err(Fault::Incomplete)));

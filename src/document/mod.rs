@@ -24,7 +24,7 @@ pub(crate) use object_meta::{ObjectMetaRef, Types};
 
 use crate::{
     error::{Error, Reason},
-    filter::{FieldFilter, FieldSelector, Kept},
+    filter::{Decoded, FieldFilter, FieldSelector, Kept},
     json::Fault,
     path::FieldPath,
     tape::Tape,
@@ -87,6 +87,7 @@ impl Document {
     /// ```
     pub fn from_json(json: &str) -> Result<Self, Error> {
         Self::decode(&FieldFilter::default(), json, None)
+            .map(|decoded| decoded.object)
             .map_err(|cause| undecodable("", "", &cause))
     }
 
@@ -216,9 +217,9 @@ impl Document {
         filter: &FieldFilter,
         json: &str,
         types: Option<&Types>,
-    ) -> Result<Self, serde_json::Error> {
+    ) -> Result<Decoded<Self>, serde_json::Error> {
         match Self::decode_first(filter, json.as_bytes(), types) {
-            Ok((document, end)) if json[end..].trim_ascii().is_empty() => Ok(document),
+            Ok(decoded) if json[decoded.end..].trim_ascii().is_empty() => Ok(decoded),
             _ => Err(match serde_json::from_str::<IgnoredAny>(json) {
                 Err(error) => error,
                 Ok(_) => serde_json::Error::custom("not an object with metadata.name"),
@@ -226,16 +227,17 @@ impl Document {
         }
     }
 
-    /// Reads the object at the start of the bytes and gives where it ends, in one pass.
+    /// Reads the object at the start of the bytes, in one pass.
     pub(crate) fn decode_first(
         filter: &FieldFilter,
         bytes: &[u8],
         types: Option<&Types>,
-    ) -> Result<(Self, usize), Fault> {
+    ) -> Result<Decoded<Self>, Fault> {
         let types = types.map(Types::as_bytes).unwrap_or_default();
-        let Kept { tape, identity, end } = filter.keep(bytes, types)?;
+        let Kept { tape, identity, end, kind } = filter.keep(bytes, types)?;
         let [name, namespace, uid, resource_version] = identity;
-        Ok((Self { text: tape, name, namespace, uid, resource_version }, end))
+        let object = Self { text: tape, name, namespace, uid, resource_version };
+        Ok(Decoded { object, end, kind })
     }
 
     #[inline]

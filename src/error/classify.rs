@@ -2,7 +2,7 @@
 
 use kube::{core::Status, runtime::watcher};
 
-use super::{Error, PathError, Reason};
+use super::{Error, LONGEST, PathError, Reason};
 use crate::printed::printed;
 
 impl Error {
@@ -100,9 +100,6 @@ pub(crate) fn from_client(what: &str, error: kube::Error) -> Error {
         other => Error::with_source(Reason::Other, what, other),
     }
 }
-
-/// How many characters an error has at the most that quotes the message of a server.
-const LONGEST: usize = 512;
 
 /// The [reasons](https://pkg.go.dev/k8s.io/apimachinery/pkg/apis/meta/v1#StatusReason) that an API server
 /// gives. Any other word may be anything.

@@ -11,7 +11,13 @@ pub(crate) use self::caught::{caught, caught_in, poll_caught};
 use self::classify::describe_json;
 pub(crate) use self::classify::from_client;
 pub use self::path::PathError;
-use crate::namespaced_name::NamespacedName;
+use crate::{
+    namespaced_name::NamespacedName,
+    printed::{LONGEST_NAME, printed},
+};
+
+/// How many characters an error has at the most.
+pub(crate) const LONGEST: usize = 512;
 
 /// What can go wrong, at construction or at run time.
 ///
@@ -496,9 +502,13 @@ impl Error {
     }
 
     pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        if message.chars().nth(LONGEST).is_some() {
+            message = printed(&message, LONGEST);
+        }
         Self(Arc::new(Inner {
             reason,
-            message: message.into(),
+            message,
             source: None,
             status: None,
             retry_after: None,
@@ -544,7 +554,8 @@ impl Error {
 
     /// The same, said of one kind of a world.
     pub(crate) fn in_kind(self, name: &Arc<str>) -> Self {
-        Self::new(self.0.reason, format!("{name}: {self}")).modify(|inner| {
+        let message = format!("{}: {self}", printed(name, LONGEST_NAME));
+        Self::new(self.0.reason, message).modify(|inner| {
             inner.status = self.0.status;
             inner.retry_after = self.0.retry_after;
             inner.object.clone_from(&self.0.object);
@@ -709,5 +720,24 @@ mod tests {
         let from_kube = Error::from(kube::Error::SerdeError(cause));
         assert!(!format!("{from_kube:?} {from_kube}").contains("hunter2"));
         assert!(from_kube.is_undecodable());
+    }
+
+    /// SEMANTICS: B4
+    #[test]
+    fn no_error_is_longer_than_512_characters() {
+        let status = Error::from_status("list v1/pods", 500, "InternalError", &"ю".repeat(10_000));
+        let name: Arc<str> = "a\n".repeat(1000).into();
+        let errors = [
+            status.clone(),
+            status.clone().in_kind(&"pods".into()),
+            status.clone().in_kind(&name),
+            Error::new(Reason::Resource, "x".repeat(10_000)),
+            Error::caused_by(status, "x\n".repeat(10_000)),
+        ];
+        for error in errors {
+            let text = error.to_string();
+            assert_eq!(text.chars().count(), LONGEST, "{text}");
+            assert!(!text.contains(char::is_control), "{text}");
+        }
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     clock::after,
     error::{Error, Reason, caught_in},
     index::Key,
+    printed::{LONGEST_NAME, LONGEST_NAMESPACE, printed},
     source::{Fetched, Tries},
 };
 
@@ -190,13 +191,13 @@ impl<K: Lookup, L> Inner<K, L> {
     fn ended(&self, ticket: &Ticket, begun: Instant, failure: Option<&Error>) {
         self.lock().counts.ended(begun, failure.map(Error::reason));
         let resource = &*self.fetcher.origin().resource;
-        let (namespace, name) = ticket.identity();
+        let identity = ticket.identity();
         let duration = begun.elapsed();
         match failure {
             None => tracing::trace!(
                 resource,
-                object.namespace = namespace,
-                object.name = name,
+                object.namespace = printed(identity.0, LONGEST_NAMESPACE),
+                object.name = printed(identity.1, LONGEST_NAME),
                 ?duration,
                 "fetched"
             ),
@@ -208,11 +209,11 @@ impl<K: Lookup, L> Inner<K, L> {
 
     fn tries_again(&self, ticket: &Ticket, last: Option<&Error>, delay: Duration) {
         let resource = &*self.fetcher.origin().resource;
-        let (namespace, name) = ticket.identity();
+        let identity = ticket.identity();
         tracing::debug!(
             resource,
-            object.namespace = namespace,
-            object.name = name,
+            object.namespace = printed(identity.0, LONGEST_NAMESPACE),
+            object.name = printed(identity.1, LONGEST_NAME),
             error = last.map(tracing::field::display),
             reason = last.map(Error::reason),
             ?delay,

@@ -17,8 +17,14 @@ use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-pub(crate) use self::keep::Kept;
-use self::{keep::Memory, tree::Tree};
+pub(crate) use self::{
+    decode::{Decoded, kind_in},
+    keep::Kept,
+};
+use self::{
+    keep::Memory,
+    tree::{Place, Tree},
+};
 pub use self::{labels::LabelSelector, selector::FieldSelector};
 use crate::{
     error::PathError,
@@ -234,13 +240,29 @@ impl FieldFilter {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn deserialize<T: DeserializeOwned>(&self, json: &str) -> Result<T, serde_json::Error> {
+        self.decode(json).map(|decoded| decoded.object)
+    }
+
+    /// Does the same as [`deserialize`](Self::deserialize), and returns what else was seen.
+    pub(crate) fn decode<T: DeserializeOwned>(
+        &self,
+        json: &str,
+    ) -> Result<Decoded<T>, serde_json::Error> {
         let tree = self.tree_for(json)?;
         let place = tree.root();
-        if let Some((object, end)) = decode::decode(json.as_bytes(), json, place.as_ref())
-            && is_space(&json[end..])
+        if let Some(decoded) = decode::decode(json.as_bytes(), json, place.as_ref())
+            && is_space(&json[decoded.end..])
         {
-            return Ok(object);
+            return Ok(decoded);
         }
+        let object = Self::decode_by_serde(json, place)?;
+        Ok(Decoded { object, end: json.len(), kind: kind_in(json.as_bytes()) })
+    }
+
+    fn decode_by_serde<T: DeserializeOwned>(
+        json: &str,
+        place: Option<Place<'_>>,
+    ) -> Result<T, serde_json::Error> {
         // Either it is wrong, and serde_json says why, or only serde_json knows that it isn't. Given
         // as text, it would take the rest of a wrong key of `bool` for text too, from within a
         // character.
@@ -254,12 +276,12 @@ impl FieldFilter {
         })
     }
 
-    /// Decodes the object at the start of the bytes and gives where it ends, in one pass. For what
-    /// takes more than that, or is wrong, it is malformed: [`deserialize`](Self::deserialize) knows.
-    pub(crate) fn deserialize_first<T: DeserializeOwned>(
+    /// Decodes the object at the start of the bytes, in one pass. For what takes more than that, or is
+    /// wrong, it is malformed: [`deserialize`](Self::deserialize) knows.
+    pub(crate) fn decode_first<T: DeserializeOwned>(
         &self,
         bytes: &[u8],
-    ) -> Result<(T, usize), Fault> {
+    ) -> Result<Decoded<T>, Fault> {
         if self.queries {
             return Err(Fault::Malformed);
         }

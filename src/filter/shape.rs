@@ -44,8 +44,8 @@ pub(super) enum Role {
     /// The object itself.
     Object,
     Metadata,
-    /// Its `apiVersion` or `kind`.
-    Type,
+    ApiVersion,
+    Kind,
     /// This part of its identity.
     Identity(usize),
     Other,
@@ -198,7 +198,8 @@ impl Role {
     pub(super) fn of(self, name: &str) -> Self {
         match (self, name) {
             (Self::Object, "metadata") => Self::Metadata,
-            (Self::Object, "apiVersion" | "kind") => Self::Type,
+            (Self::Object, "apiVersion") => Self::ApiVersion,
+            (Self::Object, "kind") => Self::Kind,
             (Self::Metadata, "name") => Self::Identity(0),
             (Self::Metadata, "namespace") => Self::Identity(1),
             (Self::Metadata, "uid") => Self::Identity(2),

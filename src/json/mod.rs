@@ -13,6 +13,8 @@ mod skip;
 
 use std::{borrow::Cow, ops::Range};
 
+#[cfg(test)]
+pub(crate) use self::skip::taken_looked_at;
 pub(crate) use self::{
     count::Counts,
     field_name::{Declined, FieldName, RAW},
@@ -208,7 +210,7 @@ impl<'j> Cursor<'j> {
     /// Steps from within a container that is nested so deep to behind its end.
     fn skip_rest(&mut self, outside: usize) -> Result<(), Malformed> {
         let rest = self.text.as_bytes().get(self.at..).ok_or(Malformed)?;
-        self.at += Skip::new().step(rest).ok_or(Malformed)?;
+        self.at += Skip::within().step(rest).ok_or(Malformed)?;
         self.depth = outside;
         Ok(())
     }

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{mask::Block, plain_bytes, skip::Skip};
+use super::{
+    mask::Block,
+    skip::{Skip, end_of_string},
+};
 
 /// Why there is no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,20 +206,15 @@ impl<'s> Scanner<'s> {
         match self.peek()? {
             b'{' | b'[' => {
                 self.advance();
-                let end = Skip::new().step(&self.bytes[self.at..]);
+                let end = Skip::within().step(&self.bytes[self.at..]);
                 self.at += end.ok_or(Fault::Incomplete)?;
                 Ok(())
             }
             b'"' => {
                 self.advance();
-                loop {
-                    self.at += plain_bytes::<false>(&self.bytes[self.at.min(self.bytes.len())..]);
-                    if self.peek()? == b'"' {
-                        self.advance();
-                        return Ok(());
-                    }
-                    self.at += 2;
-                }
+                let end = end_of_string(&self.bytes[self.at..], &mut false);
+                self.at += end.ok_or(Fault::Incomplete)?;
+                Ok(())
             }
             _ => self.literal().map(drop),
         }

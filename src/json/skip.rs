@@ -1,10 +1,24 @@
-//! Steps over containers 64 bytes at a time, without looking at what is in them.
+//! Steps over values, containers 64 bytes at a time, without looking at what is in them.
 
-use super::mask::Block;
+use super::{mask::Block, plain_bytes};
 
-/// Steps to the end of a container, in as many pieces as it comes, however deep it is nested.
+/// Steps to the end of a value, in as many pieces as it comes, however deep it is nested.
 #[derive(Clone, Debug)]
-pub(crate) struct Skip {
+pub(crate) enum Skip {
+    /// Before the value.
+    Start,
+    Container(Container),
+    String {
+        /// True behind a backslash that escapes.
+        escaped: bool,
+    },
+    /// A number, `true`, `false` or `null`.
+    Literal,
+}
+
+/// A container, behind its opening bracket or any item.
+#[derive(Clone, Debug)]
+pub(crate) struct Container {
     /// How many brackets are open, that of the container included.
     open: usize,
     strings: Strings,
@@ -20,16 +34,73 @@ pub(super) struct Strings {
 }
 
 impl Skip {
-    /// Stands in a container, behind its opening bracket or any item.
+    /// Stands before a value.
     pub(crate) fn new() -> Self {
-        Self { open: 1, strings: Strings::default() }
+        Self::Start
     }
 
-    /// Steps on, and returns how many bytes it is to the end of the container, if that is in sight.
+    /// Stands in a container, behind its opening bracket or any item.
+    pub(crate) fn within() -> Self {
+        Self::Container(Container::new())
+    }
+
+    /// Steps on, and returns how many bytes it is to the end of the value, if that is in sight. A
+    /// literal ends before the first byte that can't be one of its own: at once where there is no
+    /// value.
     ///
     /// Brackets are taken for balanced whatever their kind: text between them that is no JSON may
     /// be stepped over, but never beyond where strings and brackets end.
     pub(crate) fn step(&mut self, bytes: &[u8]) -> Option<usize> {
+        let end = match self {
+            Self::Start => return self.begin(bytes),
+            Self::Container(container) => container.step(bytes),
+            Self::String { escaped } => end_of_string(bytes, escaped),
+            Self::Literal => bytes.iter().position(|byte| !is_of_literal(*byte)),
+        };
+        #[cfg(test)]
+        looked_at(end.unwrap_or(bytes.len()));
+        end
+    }
+
+    fn begin(&mut self, bytes: &[u8]) -> Option<usize> {
+        let (begun, from) = match bytes.first()? {
+            b'{' | b'[' => (Self::within(), 1),
+            b'"' => (Self::String { escaped: false }, 1),
+            _ => (Self::Literal, 0),
+        };
+        *self = begun;
+        self.step(&bytes[from..]).map(|end| from + end)
+    }
+}
+
+/// Steps to the end of a string, and returns how many bytes it is there. Its first quote was stepped
+/// over; `escaped` is set behind a backslash.
+#[inline]
+pub(super) fn end_of_string(bytes: &[u8], escaped: &mut bool) -> Option<usize> {
+    let mut at = usize::from(std::mem::take(escaped) && !bytes.is_empty());
+    loop {
+        at += plain_bytes::<false>(&bytes[at..]);
+        match bytes.get(at)? {
+            b'"' => return Some(at + 1),
+            _ if at + 1 == bytes.len() => {
+                *escaped = true;
+                return None;
+            }
+            _ => at += 2,
+        }
+    }
+}
+
+fn is_of_literal(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')
+}
+
+impl Container {
+    fn new() -> Self {
+        Self { open: 1, strings: Strings::default() }
+    }
+
+    fn step(&mut self, bytes: &[u8]) -> Option<usize> {
         let (blocks, rest) = bytes.as_chunks::<64>();
         for (index, block) in blocks.iter().enumerate() {
             if let Some(end) = self.block(block) {
@@ -127,13 +198,48 @@ fn parity(mut bits: u64) -> u64 {
 }
 
 #[cfg(test)]
+thread_local! {
+    static LOOKED_AT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+#[cfg(test)]
+fn looked_at(bytes: usize) {
+    LOOKED_AT.set(LOOKED_AT.get() + bytes);
+}
+
+/// Returns how many bytes this thread has stepped over since it was asked last.
+#[cfg(test)]
+pub(crate) fn taken_looked_at() -> usize {
+    LOOKED_AT.take()
+}
+
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
     fn whole(bytes: &[u8]) -> Option<usize> {
-        Skip::new().step(bytes)
+        Container::new().step(bytes)
+    }
+
+    #[test]
+    fn any_value_is_stepped_over_in_any_pieces() {
+        let values =
+            ["{}", r#"[1,"]"]"#, r#""a\\\"b""#, r#""\\""#, r#""""#, "-1.5e+7", "null", "7"];
+        for value in values {
+            let text = format!("{value},\"\\");
+            for piece in 1..=text.len() {
+                let (mut skip, mut before) = (Skip::new(), 0);
+                let end = text.as_bytes().chunks(piece).find_map(|bytes| {
+                    let end = skip.step(bytes).map(|end| before + end);
+                    before += bytes.len();
+                    end
+                });
+                assert_eq!(end, Some(value.len()), "{value} {piece}");
+            }
+        }
+        assert_eq!(Skip::new().step(b","), Some(0));
     }
 
     #[test]
@@ -160,9 +266,9 @@ mod tests {
 
         #[test]
         fn blocks_and_bytes_agree(text in "[a\"\\\\{}\\[\\]é]{0,300}", pieces in prop::collection::vec(0..200usize, 0..5)) {
-            let bytewise = Skip::new().bytewise(text.as_bytes());
+            let bytewise = Container::new().bytewise(text.as_bytes());
             prop_assert_eq!(whole(text.as_bytes()), bytewise);
-            let (mut skip, mut rest, mut before) = (Skip::new(), text.as_bytes(), 0);
+            let (mut skip, mut rest, mut before) = (Container::new(), text.as_bytes(), 0);
             let mut end = None;
             for piece in pieces.into_iter().chain([usize::MAX]) {
                 let piece = rest.split_off(..piece.min(rest.len())).unwrap();

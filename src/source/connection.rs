@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{
     history,
-    incoming::Incoming,
+    incoming::{Incoming, LONGEST},
     list::Open,
     page::Expected,
     query::Query,
@@ -48,11 +48,40 @@ pub(super) struct Connection<'w, K> {
     held: &'w mut Held<K>,
 }
 
-/// Items that wait for the deletion by which the history is known.
-pub(super) type Held<K> = VecDeque<Result<WatchEvent<K>, Error>>;
+/// Items that wait for the deletion by which the history is known, each with the length of its line.
+pub(super) struct Held<K> {
+    items: VecDeque<(Result<WatchEvent<K>, Error>, usize)>,
+    bytes: usize,
+}
 
 /// How many items may wait for one deletion before the watch is given up for a list.
 const MOST_HELD: usize = 10_000;
+
+/// How long their lines may be together. As long as one may be: so any one of them can wait, and 10,000
+/// of the size that most objects have.
+const MOST_BYTES_HELD: usize = LONGEST;
+
+impl<K> Held<K> {
+    pub(super) fn new() -> Self {
+        Self { items: VecDeque::new(), bytes: 0 }
+    }
+
+    fn push(&mut self, item: Result<WatchEvent<K>, Error>, bytes: usize) {
+        self.bytes += bytes;
+        self.items.push_back((item, bytes));
+    }
+
+    fn pop(&mut self) -> Option<Result<WatchEvent<K>, Error>> {
+        let (item, bytes) = self.items.pop_front()?;
+        self.bytes -= bytes;
+        Some(item)
+    }
+
+    /// Returns whether more came than may wait.
+    fn is_too_much(&self) -> bool {
+        self.items.len() > MOST_HELD || self.bytes > MOST_BYTES_HELD
+    }
+}
 
 /// A step of a watch.
 pub(super) enum Step<K> {
@@ -115,14 +144,14 @@ impl<'w, K: Lookup> Connection<'w, K> {
                 return Step::Over(Some(self.lost("another history")));
             }
             if mem::take(&mut self.owes_bookmark) {
-                self.held.push_back(Ok(self.bookmark()));
+                self.held.push(Ok(self.bookmark()), 0);
             }
             if self.resume.doubt.is_none()
-                && let Some(item) = self.held.pop_front()
+                && let Some(item) = self.held.pop()
             {
                 return Step::Item(item);
             }
-            if self.held.len() > MOST_HELD {
+            if self.held.is_too_much() {
                 let why = "too much came before the deletion that shows the history";
                 let error = self.query.error(Verb::Watch, self.target, Reason::Desynced, why);
                 return Step::Over(Some(Failure::Rejected(error)));
@@ -151,6 +180,7 @@ impl<'w, K: Lookup> Connection<'w, K> {
                 }
                 Err(error) => return Step::Over(Some(Failure::Interrupted(error))),
             };
+            let bytes = line.len();
             let item = match self.query.read(line, false, self.target, &self.expected) {
                 Read::Event(event, at) => {
                     if let WatchEvent::Deleted(object) = &event {
@@ -183,10 +213,10 @@ impl<'w, K: Lookup> Connection<'w, K> {
                 }
                 Read::Failed(error) => return Step::Over(Some(Failure::of_answer(error))),
             };
-            if self.resume.doubt.is_none() && self.held.is_empty() {
+            if self.resume.doubt.is_none() && self.held.items.is_empty() {
                 return Step::Item(item);
             }
-            self.held.push_back(item);
+            self.held.push(item, bytes);
         }
     }
 
@@ -206,5 +236,31 @@ impl<'w, K: Lookup> Connection<'w, K> {
 
     fn lost(&self, found: &str) -> Failure {
         Failure::Lost(self.query.lost(self.target, found, &self.resume.version))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{document::Document, event::Collection};
+
+    /// SEMANTICS: B1
+    #[test]
+    fn what_waits_is_bounded_in_number_and_bytes() {
+        let item = || {
+            let (collection, version) = (Collection::cluster(), "7".to_owned());
+            Ok(WatchEvent::<Document>::Bookmark { collection, version })
+        };
+        for (count, bytes) in [(MOST_HELD, 0), (1, MOST_BYTES_HELD), (2, MOST_BYTES_HELD / 2)] {
+            let mut held = Held::new();
+            for _ in 0..count {
+                held.push(item(), bytes);
+            }
+            assert!(!held.is_too_much(), "{count} of {bytes}");
+            held.push(item(), 1);
+            assert!(held.is_too_much(), "{count} of {bytes}");
+            assert!(held.pop().is_some());
+            assert!(!held.is_too_much(), "{count} of {bytes}");
+        }
     }
 }

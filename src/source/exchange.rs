@@ -37,7 +37,7 @@ impl Exchange {
         T: DeserializeOwned,
     {
         let request = Request::new(&*self.url).get(&segment(name), &GetParams::default());
-        self.ask(until, Verb::Get, what, request).await
+        self.ask(until, Verb::Get, what, Some(name), request).await
     }
 
     /// Creates an object, and returns it as the server has it.
@@ -47,7 +47,7 @@ impl Exchange {
     {
         let bytes = bytes(what, object)?;
         let request = Request::new(&*self.url).create(&PostParams::default(), bytes);
-        self.ask(until, Verb::Create, what, request).await
+        self.ask(until, Verb::Create, what, None, request).await
     }
 
     /// Replaces an object, and returns it as the server has it.
@@ -64,7 +64,7 @@ impl Exchange {
         let bytes = bytes(what, object)?;
         let request =
             Request::new(&*self.url).replace(&segment(name), &PostParams::default(), bytes);
-        self.ask(until, Verb::Update, what, request).await
+        self.ask(until, Verb::Update, what, Some(name), request).await
     }
 
     async fn ask<T: DeserializeOwned>(
@@ -72,9 +72,10 @@ impl Exchange {
         until: Instant,
         verb: Verb,
         what: &str,
+        name: Option<&str>,
         request: Result<http::Request<Vec<u8>>, request::Error>,
     ) -> Result<T, Error> {
-        let asked = Asked { verb, what: what.to_owned() };
+        let asked = Asked { verb, what: what.to_owned(), name: name.map(str::to_owned) };
         let answer = async {
             let mut incoming = self.endpoint.open(asked, request, ANSWER).await?;
             let bytes = incoming.up_to(LONGEST, until).await?;

@@ -10,8 +10,8 @@ use super::{
     Watch,
     gvr::segment,
     query::{Part, Query, Stored, Witness},
-    read::Item,
-    request::{ANSWER, Verb},
+    read::{Item, Unread},
+    request::{ANSWER, Asked, Verb},
     target::Target,
 };
 use crate::{clock::after, document::ObjectMetaRef, error::Error, measure, origin::Origin};
@@ -55,22 +55,26 @@ impl<K: Lookup> Fetcher<K> {
         let resolved = self.0.resolved().await?;
         let url = self.0.url(&resolved, target.collection.namespace());
         let request = Request::new(url).get(&segment(name), &params);
-        let asked = self.0.asked(Verb::Get, &target);
+        let asked = Asked { name: Some(name.to_owned()), ..self.0.asked(Verb::Get, &target) };
         let mut incoming = self.0.endpoint.open(asked, request, ANSWER).await?;
         let bytes = incoming.up_to(usize::MAX, after(Instant::now(), ANSWER)).await?;
         let Ok(json) = str::from_utf8(bytes).map(str::to_owned) else {
             return Err(incoming.broken("the answer is not UTF-8"));
         };
-        if !self.0.expected(&resolved).may_be(json.as_bytes()) {
-            return Err(incoming.broken("the answer is an object of another kind"));
-        }
-        let object = match (self.0.decode.whole)(&self.0.filter, &json, None) {
+        let object = match self.0.decode(&json, true, &self.0.expected(&resolved)) {
             Ok(object) => object,
+            Err(Unread::OtherKind) => {
+                return Err(incoming.broken("the answer is an object of another kind"));
+            }
             // It says which one it is, so it has come whole.
-            Err(cause) if cause.is_data() && ObjectMetaRef::of(&json).is_ok() => {
+            Err(Unread::Undecodable(cause))
+                if cause.is_data() && ObjectMetaRef::of(&json).is_ok() =>
+            {
                 return Err(Error::undecodable(namespace, name, &cause));
             }
-            Err(_) => return Err(incoming.broken("the answer is not an object")),
+            Err(Unread::Undecodable(_)) => {
+                return Err(incoming.broken("the answer is not an object"));
+            }
         };
         let is_it = |own: Option<Cow<'_, str>>, wanted| own.unwrap_or_default() == wanted;
         let is_own = is_it(object.name(), name) && is_it(object.namespace(), namespace);
@@ -98,14 +102,14 @@ impl<K: Lookup> Fetcher<K> {
         let mut next: Option<String> = None;
         loop {
             let mut page = query.page(&target, &resolved, Part::Page(next.as_deref())).await?;
-            let read = |bytes: &[u8], types: &_| {
-                query.item(bytes, types, &target).map(|(item, end)| ((item, end), end))
+            let read = |bytes: &[u8], expected: &_| {
+                query.item(bytes, expected, &target).map(|(item, end)| ((item, end), end))
             };
             while let Some((item, bytes)) = page.item(read).await? {
                 left = left.saturating_sub(1);
                 match item {
                     Item::Object(object) => found(Fetched { object: Arc::new(object), bytes }),
-                    Item::Foreign => return Err(query.foreign(&target)),
+                    Item::Foreign(why) => return Err(query.foreign(&target, why)),
                     Item::Known { .. } | Item::LeftOut | Item::Undecodable(_) => {}
                 }
             }

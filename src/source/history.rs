@@ -199,21 +199,22 @@ async fn ask<K: Lookup>(
     let mut is_foreign = false;
     let mut count = 0;
     loop {
-        let read = |bytes: &[u8], types: &_| {
-            let (item, end) = query.item(bytes, types, &place)?;
-            Ok((Found::new(&bytes[..end], !matches!(item, Item::Undecodable(_))), end))
+        let read = |bytes: &[u8], expected: &_| {
+            let (item, end) = query.item(bytes, expected, &place)?;
+            Ok(((Found::new(&bytes[..end], !matches!(item, Item::Undecodable(_))), item), end))
         };
         let Ok(item) = timeout_at(until, page.item(read)).await else {
             return Some(Verdict::Unknown);
         };
         match item {
             Ok(Some(_)) if count == MOST_ITEMS => return Some(Verdict::Unknown),
-            Ok(Some(item)) => {
+            Ok(Some((own, item))) => {
                 count += 1;
-                is_foreign |= witness
-                    .as_ref()
-                    .is_some_and(|own| item.namespace != own.namespace || item.name != own.name);
-                found = Some(item);
+                is_foreign |= matches!(item, Item::Foreign(_))
+                    || witness.as_ref().is_some_and(|witness| {
+                        own.namespace != witness.namespace || own.name != witness.name
+                    });
+                found = Some(own);
             }
             Ok(None) => break,
             Err(_) => return Some(Verdict::Unknown),

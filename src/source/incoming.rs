@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// No object is larger: etcd takes 1.5 MiB by default, aggregated APIs somewhat more.
-const LONGEST: usize = 64 << 20;
+pub(super) const LONGEST: usize = 64 << 20;
 
 /// How much of a frame is added at first to what began in the one before.
 const PIECE: usize = 4 << 10;

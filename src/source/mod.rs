@@ -72,16 +72,25 @@ pub fn watch<K>(api: Api<K>) -> Watch<K>
 where
     K: Resource<DynamicType: Default> + DeserializeOwned,
 {
-    let (resource, namespace) = request::resource_of(api.resource_url());
+    let resolver = Resolver::of_type::<K>();
+    let found = request::resource_of(api.resource_url());
+    let ((resource, namespace), resolver) = match found {
+        Ok(found) => (found, resolver),
+        Err(error) => {
+            let own = &K::DynamicType::default();
+            let resource = Gvr::known(&K::group(own), &K::version(own), &K::plural(own));
+            ((resource, None), resolver.refusing(error))
+        }
+    };
     let endpoint = Endpoint::new(api.into_client(), resource);
     let endpoint = Endpoint { metadata_only: K::metadata_api(), ..endpoint };
     let decode = Decode {
-        whole: |filter, json, _| filter.deserialize(json),
-        first: |filter, bytes, _| filter.deserialize_first(bytes),
+        whole: |filter, json, _| filter.decode(json),
+        first: |filter, bytes, _| filter.decode_first(bytes),
         // More than most objects have.
         enough: 16 << 10,
     };
-    let watch = Watch::new(Query::new(endpoint, Resolver::of_type::<K>(), decode));
+    let watch = Watch::new(Query::new(endpoint, resolver, decode));
     match namespace {
         Some(namespace) => watch.namespace(namespace),
         None => watch,

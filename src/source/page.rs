@@ -2,11 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Map, Value};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use tokio::time::Instant;
 
-use super::{incoming::Incoming, status::Status};
+use super::{
+    incoming::Incoming,
+    status::{Part, Status},
+};
 use crate::{
     clock::after,
     document::Types,
@@ -30,9 +35,7 @@ pub(super) struct Page {
     has_items: bool,
     is_misfit: bool,
     /// The fields of a `Status`, if the answer is one.
-    status: Map<String, Value>,
-    /// What the fields say that came before the items.
-    types: Types,
+    status: Status,
     meta: Meta,
 }
 
@@ -47,6 +50,8 @@ pub(super) struct Expected {
     pub(super) metadata_only: bool,
     /// True if the list must have a resourceVersion.
     pub(super) is_versioned: bool,
+    /// The types of the items of a list that don't say their own.
+    pub(super) types: Types,
 }
 
 /// A custom resource. Whoever defines one also names the kind of its lists, as `listKind`.
@@ -63,11 +68,14 @@ impl Expected {
             || self.metadata_only && kind == "PartialObjectMetadata"
     }
 
-    /// Returns whether the object at the start of the bytes is of the kind that was asked for, if it
-    /// says its kind.
-    pub(super) fn may_be(&self, object: &[u8]) -> bool {
-        let known = || kind_of(object).ok().flatten();
-        self.kind.is_none() || known().is_none_or(|kind| self.is_of(&kind))
+    /// Returns whether an object is of the kind that was asked for, given where in its JSON the kind
+    /// begins that it says it is of.
+    pub(super) fn may_be(&self, object: &[u8], kind: Option<usize>) -> bool {
+        let Some(at) = kind.filter(|_| self.kind.is_some()) else { return true };
+        let mut scanner = Scanner::new(object, at);
+        let said = scanner.string().and_then(|kind| scanner.unescape(kind));
+        // Anything but a string is no kind.
+        said.map_or(true, |kind| self.is_of(&kind))
     }
 
     /// Returns whether a list of this kind of objects will do. A list of mixed kinds has none.
@@ -77,6 +85,20 @@ impl Expected {
                 && !own.others.iter().any(|other| other == kind)
         };
         kind.is_empty() || self.is_of(kind) || self.custom.as_ref().is_some_and(is_custom)
+    }
+
+    /// Returns what the items of a list must be that says these types before them.
+    fn of_items(mut self, api_version: Option<&str>, kind: Option<&str>) -> Self {
+        let own = kind.map(|kind| match &self.kind {
+            Some(expected) if !self.is_of(kind) => expected,
+            _ => kind,
+        });
+        self.types = Types::new(api_version, own);
+        if self.kind.is_none() && self.custom.is_none() {
+            // Nothing else says of which kind they are.
+            self.kind = kind.filter(|kind| !kind.is_empty()).map(str::to_owned);
+        }
+        self
     }
 }
 
@@ -94,6 +116,20 @@ enum Nth {
     First,
     Later,
 }
+
+/// A field of a list, or of a `Status` in its place.
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "camelCase")]
+enum Field {
+    Items,
+    Metadata,
+    ApiVersion,
+    Kind,
+    Status(Part),
+}
+
+/// No `apiVersion` is longer, nor is a kind: a group, a slash and a version.
+const LONGEST_TYPE: usize = 253 + 1 + 63;
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -117,8 +153,7 @@ impl Page {
             kind: None,
             has_items: false,
             is_misfit: false,
-            status: Map::new(),
-            types: Types::default(),
+            status: Status::default(),
             meta: Meta::default(),
         }
     }
@@ -133,51 +168,58 @@ impl Page {
         Some(self.meta.next.clone()).filter(|token| !token.is_empty())
     }
 
-    /// The next item, as understood by `read`, which is given bytes that begin with it and the types
-    /// that all of them share, and gives where the item ends; `None` at the end of the page.
+    /// The next item, as understood by `read`, which is given bytes that begin with it and what it
+    /// must be, and gives where the item ends; `None` at the end of the page.
     pub(super) async fn item<T>(
         &mut self,
-        read: impl Fn(&[u8], &Types) -> Result<(T, usize), Fault>,
+        read: impl Fn(&[u8], &Expected) -> Result<(T, usize), Fault>,
     ) -> Result<Option<T>, Error> {
         loop {
             match self.place {
                 Place::Start => {
-                    self.parse(|scanner| scanner.eat(b'{')).await?;
+                    self.eat(b'{').await?;
                     self.place = Place::Field(Nth::First);
                 }
                 Place::Field(nth) => {
                     self.place = Place::Field(Nth::Later);
-                    let field = self.parse(|scanner| field(scanner, nth)).await?;
-                    match field.as_deref() {
-                        None => return self.check().map(|()| None),
-                        Some("items") => {
+                    let Some(field) = self.field(nth).await? else {
+                        return self.check().map(|()| None);
+                    };
+                    match field {
+                        Field::Items => {
                             self.has_items = true;
                             self.check_kind()?;
-                            if self.incoming.bytes().first() == Some(&b'[') {
+                            if self.peek().await? == b'[' {
                                 self.incoming.take(1);
-                                self.types = self.types();
+                                let expected = std::mem::take(&mut self.expected);
+                                let version = self.api_version.as_deref();
+                                self.expected = expected.of_items(version, self.item_kind());
                                 self.place = Place::Item(Nth::First);
                             } else {
-                                self.parse(null).await?;
+                                // An empty list may be `null`.
+                                let () = self.value().await?;
                             }
                         }
-                        Some("metadata") => self.meta = self.value().await?.unwrap_or_default(),
-                        Some("apiVersion") => self.api_version = self.value().await?,
-                        Some("kind") => self.kind = self.value().await?,
-                        // The fields of a `Status`, whose kind may come after them.
-                        Some(name @ ("code" | "reason" | "message" | "details"))
-                            if self.kind.is_none() || self.is_status() =>
-                        {
-                            let value = self.value().await?;
-                            self.status.insert(name.to_owned(), value.unwrap_or_default());
+                        Field::Metadata => {
+                            self.meta = self.value::<Option<_>>().await?.unwrap_or_default();
                         }
-                        Some(_) => self.parse(skip_value).await?,
+                        Field::ApiVersion => self.api_version = self.name().await?,
+                        Field::Kind => self.kind = self.name().await?,
+                        // The fields of a `Status`, whose kind may come after them.
+                        Field::Status(part)
+                            if part != Part::Other && (self.kind.is_none() || self.is_status()) =>
+                        {
+                            let len = self.end_of_value().await?;
+                            let read = self.status.read_part(part, self.incoming.take(len));
+                            read.map_err(|_| self.malformed())?;
+                        }
+                        Field::Status(_) => self.skip().await?,
                     }
                 }
                 Place::Item(nth) => {
                     self.place = Place::Item(Nth::Later);
-                    if self.parse(|scanner| one_more(scanner, nth, b']')).await? {
-                        return self.object(nth, read).await.map(Some);
+                    if self.one_more(nth, b']').await? {
+                        return self.object(read).await.map(Some);
                     }
                     self.place = Place::Field(Nth::Later);
                 }
@@ -192,15 +234,6 @@ impl Page {
     /// Returns the kind of the objects: a `PodList` is one of `Pod`s.
     fn item_kind(&self) -> Option<&str> {
         self.kind.as_deref().and_then(|kind| kind.strip_suffix("List"))
-    }
-
-    /// Returns the types of the items, where they don't say their own.
-    fn types(&self) -> Types {
-        let kind = self.item_kind().map(|kind| match &self.expected.kind {
-            Some(expected) if !self.expected.is_of(kind) => expected,
-            _ => kind,
-        });
-        Types::new(self.api_version.as_deref(), kind)
     }
 
     /// Checks the kind of the list, if it is there already.
@@ -226,9 +259,8 @@ impl Page {
     fn check(&mut self) -> Result<(), Error> {
         if self.is_status() {
             let mut status = std::mem::take(&mut self.status);
-            status.insert("kind".to_owned(), "Status".into());
-            let status = Status::of(&Value::Object(status));
-            return Err(status.into_error(self.incoming.what(), None));
+            status.quotable = true;
+            return Err(status.into_error(self.incoming.what(), None, None));
         }
         self.check_kind()?;
         let why = match self.item_kind() {
@@ -245,81 +277,111 @@ impl Page {
     /// Returns the object that comes now, or whatever is in its place.
     async fn object<T>(
         &mut self,
-        nth: Nth,
-        read: impl Fn(&[u8], &Types) -> Result<(T, usize), Fault>,
+        read: impl Fn(&[u8], &Expected) -> Result<(T, usize), Fault>,
     ) -> Result<T, Error> {
         self.incoming.pay().await;
         if self.incoming.bytes().first() != Some(&b'{') {
-            self.whole(skip_value).await?;
+            self.end_of_value().await?;
         }
         self.incoming.prefetch();
-        let mut found = read(self.incoming.bytes(), &self.types);
+        let mut found = read(self.incoming.bytes(), &self.expected);
         if matches!(found, Err(Fault::Incomplete)) {
             // Nothing of it is read again until its end is there.
-            let end = self.end_of_object().await?;
-            found = read(&self.incoming.bytes()[..end], &self.types);
+            let end = self.end_of_value().await?;
+            found = read(&self.incoming.bytes()[..end], &self.expected);
         }
         let (item, end) = found.map_err(|_| self.malformed())?;
-        let is_suspect = match self.item_kind() {
-            Some(kind) => !self.expected.is_of(kind),
-            // The kind of custom resources comes behind their list, and one object stands for all.
-            None => nth == Nth::First,
-        };
-        if is_suspect && !self.expected.may_be(&self.incoming.bytes()[..end]) {
-            return Err(self.misfit());
-        }
         self.incoming.take(end);
         self.until = after(Instant::now(), self.patience);
         Ok(item)
     }
 
-    /// Where the object ends that comes now, all of which has arrived then.
-    async fn end_of_object(&mut self) -> Result<usize, Error> {
+    /// Steps over the name of a field, up to its value; `None` at the end of the object.
+    async fn field(&mut self, nth: Nth) -> Result<Option<Field>, Error> {
+        if !self.one_more(nth, b'}').await? {
+            return Ok(None);
+        }
+        let field = self.value().await?;
+        self.eat(b':').await?;
+        self.peek().await?;
+        Ok(Some(field))
+    }
+
+    /// Steps up to the next thing of a list, or over its end.
+    async fn one_more(&mut self, nth: Nth, end: u8) -> Result<bool, Error> {
+        if self.peek().await? == end {
+            self.incoming.take(1);
+            return Ok(false);
+        }
+        if nth == Nth::Later {
+            self.eat(b',').await?;
+            self.peek().await?;
+        }
+        Ok(true)
+    }
+
+    async fn eat(&mut self, byte: u8) -> Result<(), Error> {
+        if self.peek().await? != byte {
+            return Err(self.malformed());
+        }
+        self.incoming.take(1);
+        Ok(())
+    }
+
+    /// Steps over white space, and returns the byte behind it.
+    async fn peek(&mut self) -> Result<u8, Error> {
+        loop {
+            let bytes = self.incoming.bytes();
+            let space = bytes.iter().take_while(|byte| is_space(**byte)).count();
+            let found = bytes.get(space).copied();
+            self.incoming.take(space);
+            match found {
+                Some(byte) => return Ok(byte),
+                None => self.more().await?,
+            }
+        }
+    }
+
+    /// Waits until all of the value has arrived that comes now, and returns its length. Each byte is
+    /// looked at once, in however many frames they come.
+    async fn end_of_value(&mut self) -> Result<usize, Error> {
         let mut skip = Skip::new();
-        let mut searched = 1;
+        let mut searched = 0;
         loop {
-            if let Some(end) = skip.step(&self.incoming.bytes()[searched..]) {
-                return Ok(searched + end);
-            }
-            searched = self.incoming.bytes().len();
-            self.more().await?;
-        }
-    }
-
-    /// A small value, whole.
-    async fn value<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Error> {
-        let read = |scanner: &mut Scanner<'_>| {
-            let start = scanner.position();
-            scanner.skip_value()?;
-            serde_json::from_slice(scanner.since(start)).map_err(|_| Fault::Malformed)
-        };
-        self.parse(read).await
-    }
-
-    /// Takes what `read` steps over, as soon as all of that has arrived.
-    async fn parse<T>(
-        &mut self,
-        read: impl Fn(&mut Scanner<'_>) -> Result<T, Fault>,
-    ) -> Result<T, Error> {
-        let (found, len) = self.whole(read).await?;
-        self.incoming.take(len);
-        Ok(found)
-    }
-
-    /// Waits until all has arrived that `read` steps over, and returns its length.
-    async fn whole<T>(
-        &mut self,
-        read: impl Fn(&mut Scanner<'_>) -> Result<T, Fault>,
-    ) -> Result<(T, usize), Error> {
-        loop {
-            let mut scanner = Scanner::new(self.incoming.bytes(), 0);
-            scanner.space();
-            match read(&mut scanner) {
-                Ok(found) => return Ok((found, scanner.position())),
-                Err(Fault::Incomplete) => self.more().await?,
-                Err(Fault::Malformed) => return Err(self.malformed()),
+            match skip.step(&self.incoming.bytes()[searched..]) {
+                Some(end) if searched + end == 0 => return Err(self.malformed()),
+                Some(end) => return Ok(searched + end),
+                None => {
+                    searched = self.incoming.bytes().len();
+                    self.more().await?;
+                }
             }
         }
+    }
+
+    /// Returns the value that comes now.
+    async fn value<T: DeserializeOwned>(&mut self) -> Result<T, Error> {
+        let len = self.end_of_value().await?;
+        let value = serde_json::from_slice(self.incoming.take(len));
+        value.map_err(|_| self.malformed())
+    }
+
+    /// Returns the text that comes now, which goes into each object.
+    async fn name(&mut self) -> Result<Option<String>, Error> {
+        let name: Option<String> = self.value().await?;
+        let is_long = name.as_ref().is_some_and(|name| name.len() > LONGEST_TYPE);
+        if is_long { Err(self.malformed()) } else { Ok(name) }
+    }
+
+    /// Steps over a value in which nothing is checked but where strings and containers end.
+    async fn skip(&mut self) -> Result<(), Error> {
+        if matches!(self.peek().await?, b'{' | b'[' | b'"') {
+            let len = self.end_of_value().await?;
+            self.incoming.take(len);
+        } else {
+            let _: IgnoredAny = self.value().await?;
+        }
+        Ok(())
     }
 
     async fn more(&mut self) -> Result<(), Error> {
@@ -334,59 +396,8 @@ impl Page {
     }
 }
 
-fn skip_value(scanner: &mut Scanner<'_>) -> Result<(), Fault> {
-    scanner.skip_value()
-}
-
-fn null(scanner: &mut Scanner<'_>) -> Result<(), Fault> {
-    scanner.null()
-}
-
-/// Returns the kind of the object at the start of the bytes. The API server writes it before the metadata.
-fn kind_of(object: &[u8]) -> Result<Option<String>, Fault> {
-    let mut scanner = Scanner::new(object, 0);
-    scanner.space();
-    scanner.eat(b'{')?;
-    scanner.space();
-    let mut nth = Nth::First;
-    while let Some(name) = field(&mut scanner, nth)? {
-        if name == "kind" {
-            let kind = scanner.string()?;
-            return Ok(Some(scanner.unescape(kind)?.into_owned()));
-        }
-        scanner.skip_value()?;
-        scanner.space();
-        nth = Nth::Later;
-    }
-    Ok(None)
-}
-
-/// Steps over the name of a field, up to its value; `None` at the end of the object.
-fn field(scanner: &mut Scanner<'_>, nth: Nth) -> Result<Option<String>, Fault> {
-    if !one_more(scanner, nth, b'}')? {
-        return Ok(None);
-    }
-    let name = scanner.string()?;
-    let name = scanner.unescape(name)?.into_owned();
-    scanner.space();
-    scanner.eat(b':')?;
-    scanner.space();
-    scanner.peek()?;
-    Ok(Some(name))
-}
-
-/// Steps up to the next thing of a list, or over its end.
-fn one_more(scanner: &mut Scanner<'_>, nth: Nth, end: u8) -> Result<bool, Fault> {
-    if scanner.peek()? == end {
-        scanner.advance();
-        return Ok(false);
-    }
-    if nth == Nth::Later {
-        scanner.eat(b',')?;
-        scanner.space();
-    }
-    scanner.peek()?;
-    Ok(true)
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
 }
 
 #[cfg(test)]
@@ -401,7 +412,10 @@ mod tests {
     use kube::{Client, client::Body};
 
     use super::*;
-    use crate::tape::{Tape, Writer};
+    use crate::{
+        json::taken_looked_at,
+        tape::{Tape, Writer},
+    };
 
     type Listed = (Vec<String>, Option<String>, Option<String>);
 
@@ -428,13 +442,13 @@ mod tests {
         let expected = Expected { kind, custom, is_versioned: true, ..Expected::default() };
         let mut page = Page::new(incoming, Duration::from_secs(1), expected);
         let mut items = Vec::new();
-        let read = |bytes: &[u8], types: &Types| {
+        let read = |bytes: &[u8], expected: &Expected| {
             let mut scanner = Scanner::new(bytes, 0);
             scanner.skip_value()?;
             let json = str::from_utf8(scanner.since(0)).map_err(|_| Fault::Malformed)?;
             let mut object = Writer::default();
             let open = object.object();
-            object.append(types.as_bytes());
+            object.append(expected.types.as_bytes());
             object.close(open);
             let types = object.finish().unwrap();
             Ok((format!("{} {json}", Tape::new(&types).to_json()), scanner.position()))
@@ -511,12 +525,12 @@ mod tests {
 
     /// SEMANTICS: W11, W24, B6
     #[tokio::test(start_paused = true)]
-    async fn the_list_of_a_custom_resource_may_be_of_any_kind_but_not_its_objects() {
+    async fn the_list_of_a_custom_resource_may_be_of_any_kind() {
         let list = |kind: &str, version: &str, items: &str| {
             let meta = r#""metadata":{"resourceVersion":"7"}"#;
             format!(r#"{{"kind":"{kind}","apiVersion":"{version}",{meta},"items":[{items}]}}"#)
         };
-        let (thing, other) = (r#"{"kind":"Thing","a":1}"#, r#"{"kind":"Other"}"#);
+        let thing = r#"{"kind":"Thing","a":1}"#;
         for (kind, items, wanted) in [
             ("HeapOfThingsList", "", 0),
             ("HeapOfThingsList", thing, 1),
@@ -530,12 +544,27 @@ mod tests {
             // Nothing of what the definition could mean.
             (Some("x.io/v1"), "HeapOfThingsList", "x.io/v2", ""),
             (Some("x.io/v1"), "OtherList", "x.io/v1", ""),
-            (Some("x.io/v1"), "HeapOfThingsList", "x.io/v1", other),
-            (Some("x.io/v1"), "List", "x.io/v1", other),
             (None, "HeapOfThingsList", "v1", thing),
         ] {
             let error = read_of(custom, &list(kind, version, items), 9).await.unwrap_err();
             assert!(error.to_string().contains("another kind"), "{kind} {items}: {error}");
+        }
+    }
+
+    /// SEMANTICS: B6
+    #[test]
+    fn without_discovery_a_list_says_of_which_kind_its_items_are() {
+        for (custom, list, wanted) in [
+            (false, "ThingList", Some("Thing")),
+            (false, "List", None),
+            // Its definition may name any kind.
+            (true, "HeapOfThingsList", None),
+        ] {
+            let custom = custom
+                .then(|| Custom { api_version: "x.io/v1".to_owned(), others: Arc::default() });
+            let expected = Expected { custom, ..Expected::default() };
+            let expected = expected.of_items(Some("v1"), list.strip_suffix("List"));
+            assert_eq!(expected.kind.as_deref(), wanted, "{list}");
         }
     }
 
@@ -548,6 +577,57 @@ mod tests {
         );
         for piece in [1, 7, 100, list.len()] {
             assert_eq!(read(&list, piece).await.unwrap().0.len(), 6, "{piece}");
+        }
+    }
+
+    /// SEMANTICS: B1
+    #[tokio::test(start_paused = true)]
+    async fn each_byte_is_stepped_over_once_in_however_many_frames_it_comes() {
+        const PIECE: usize = 100;
+        let list = |field: &str, item: &str| {
+            format!(
+                r#"{{"kind":"ThingList",{field}"metadata":{{"resourceVersion":"7"}},"items":[{item}]}}"#
+            )
+        };
+        let text = format!("\"{}\"", "x".repeat(100_000));
+        let values = [
+            text.clone(),
+            "7".repeat(100_000),
+            format!("[{}1]", "1,".repeat(50_000)),
+            format!(r#"{{"a":{text}}}"#),
+        ];
+        for (value, own) in values.iter().flat_map(|value| [(value, true), (value, false)]) {
+            let body = if own {
+                list(&format!(r#""other":{value},"message":{value},"#), "")
+            } else {
+                list("", value)
+            };
+            taken_looked_at();
+            read(&body, PIECE).await.unwrap();
+            let looked_at = taken_looked_at();
+            // The reader steps over an item too.
+            assert!(looked_at <= 3 * body.len(), "{looked_at} of {}: {}", body.len(), &value[..9]);
+        }
+        for body in [
+            list(&format!(r"{text}:1,"), ""),
+            list(&format!(r#""other"{}:1,"#, " ".repeat(100_000)), ""),
+        ] {
+            taken_looked_at();
+            read(&body, PIECE).await.unwrap();
+            assert!(taken_looked_at() <= 2 * body.len());
+        }
+    }
+
+    /// SEMANTICS: B1, W11
+    #[tokio::test(start_paused = true)]
+    async fn types_that_are_longer_than_any_are_none() {
+        let long = "x".repeat(LONGEST_TYPE + 1);
+        for types in [
+            format!(r#""kind":"ThingList","apiVersion":"{long}""#),
+            format!(r#""kind":"{long}List""#),
+        ] {
+            let list = format!(r#"{{{types},"items":[],"metadata":{{"resourceVersion":"7"}}}}"#);
+            assert!(read(&list, 99).await.unwrap_err().is_connection());
         }
     }
 

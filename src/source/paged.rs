@@ -52,8 +52,8 @@ where
             let mut is_new = false;
             let failure = match query.page(&target, &resolved, Part::Page(next.as_deref())).await {
                 Ok(mut page) => loop {
-                    let read = |bytes: &[u8], types: &_| {
-                        let (item, end) = query.item(bytes, types, &target)?;
+                    let read = |bytes: &[u8], expected: &_| {
+                        let (item, end) = query.item(bytes, expected, &target)?;
                         let identity = (!is_new).then(|| identity_of(&item, &bytes[..end]));
                         Ok(((item, identity.flatten()), end))
                     };
@@ -76,8 +76,9 @@ where
                                 }
                                 Item::Undecodable(error) => yield Listing::Failed(error),
                                 Item::LeftOut => {}
-                                Item::Foreign => {
-                                    yield Listing::Broken(query.foreign(&target));
+                                Item::Foreign(why) => {
+                                    query.resolver.forget().await;
+                                    yield Listing::Broken(query.foreign(&target, why));
                                     return;
                                 }
                             }
@@ -135,8 +136,7 @@ where
 
 impl<K> Query<K> {
     /// Returns the error of a list that has an object which was not asked for.
-    pub(super) fn foreign(&self, target: &Target) -> Error {
-        let why = "the list has an object that was not asked for";
+    pub(super) fn foreign(&self, target: &Target, why: &str) -> Error {
         self.error(Verb::List, target, Reason::Connection, why)
     }
 }

@@ -27,11 +27,12 @@ use super::{
 };
 use crate::{
     clock::{after, random},
-    document::ObjectMetaRef,
+    document::{ObjectMetaRef, Types},
     error::{Error, Reason},
     filter::{FieldFilter, FieldSelector, LabelSelector},
     measure,
     origin::Origin,
+    printed::{LONGEST_NAMESPACE, printed},
 };
 
 /// The time beyond the end of a watch for its last bytes to arrive.
@@ -179,10 +180,12 @@ impl<K> Query<K> {
     pub(super) fn asked(&self, verb: Verb, target: &Target) -> Asked {
         let (name, resource) = (verb.as_str(), &self.endpoint.resource);
         let what = match target.collection.namespace() {
-            Some(namespace) => format!("{name} {resource} in `{namespace}`"),
+            Some(namespace) => {
+                format!("{name} {resource} in `{}`", printed(namespace, LONGEST_NAMESPACE))
+            }
             None => format!("{name} {resource}"),
         };
-        Asked { verb, what }
+        Asked { verb, what, name: None }
     }
 
     /// Returns a failure of a collection that no answer of the server describes.
@@ -233,6 +236,7 @@ impl<K> Query<K> {
             }),
             metadata_only: self.endpoint.metadata_only,
             is_versioned: self.poll.is_none(),
+            types: Types::default(),
         }
     }
 

@@ -16,10 +16,11 @@ use crate::{
     document::{Document, ObjectMetaRef, Types},
     error::{Error, Reason},
     event::WatchEvent,
-    filter::FieldFilter,
+    filter::{Decoded, FieldFilter, kind_in},
     json::{Cursor, Fault, Malformed, Scanner},
     namespaced_name::identity,
     resource_version::is_valid,
+    strain,
 };
 
 /// The types of events about objects.
@@ -30,15 +31,15 @@ const DELETED: &str = "DELETED";
 /// Makes an object out of its JSON, without the fields to drop; with the types that it shares with
 /// the list it is in.
 pub(super) struct Decode<K> {
-    pub(super) whole: fn(&FieldFilter, &str, Option<&Types>) -> Result<K, serde_json::Error>,
-    /// Decodes the object at the start of the bytes, and returns where it ends, in one pass.
+    pub(super) whole: strain::Decode<K>,
+    /// Decodes the object at the start of the bytes, in one pass.
     pub(super) first: First<K>,
     /// How many bytes must be there to begin with an item before it is known to be complete. To
     /// begin anew costs what was decoded.
     pub(super) enough: usize,
 }
 
-type First<K> = fn(&FieldFilter, &[u8], Option<&Types>) -> Result<(K, usize), Fault>;
+type First<K> = fn(&FieldFilter, &[u8], Option<&Types>) -> Result<Decoded<K>, Fault>;
 
 impl Decode<Document> {
     pub(super) const DOCUMENT: Self =
@@ -71,8 +72,14 @@ pub(super) enum Item<K> {
     /// It is not selected.
     LeftOut,
     Undecodable(Error),
-    /// It is not one that was asked for.
-    Foreign,
+    /// It is not one that was asked for, and why.
+    Foreign(&'static str),
+}
+
+/// Why no object came of some JSON.
+pub(super) enum Unread {
+    OtherKind,
+    Undecodable(serde_json::Error),
 }
 
 /// A line of a watch.
@@ -100,7 +107,7 @@ impl<K: Lookup> Item<K> {
             Self::Undecodable(error) => {
                 error.object().map(|(namespace, name)| (namespace.into(), name.into()))
             }
-            Self::LeftOut | Self::Foreign => None,
+            Self::LeftOut | Self::Foreign(_) => None,
         }
     }
 }
@@ -127,19 +134,19 @@ impl<K: Lookup> Read<K> {
 }
 
 impl<K: Lookup> Query<K> {
-    /// Understands the item at the start of the bytes, with the types of all items, and returns
-    /// where it ends.
+    /// Understands the item at the start of the bytes, and returns where it ends.
     pub(super) fn item(
         &self,
         bytes: &[u8],
-        types: &Types,
+        expected: &Expected,
         target: &Target,
     ) -> Result<(Item<K>, usize), Fault> {
-        let (item, end) = self.any_item(bytes, types)?;
+        let (item, end) = self.any_item(bytes, expected)?;
         let is_foreign = item
             .identity()
             .is_some_and(|(namespace, name)| !self.asks_for(target, &namespace, &name));
-        Ok((if is_foreign { Item::Foreign } else { item }, end))
+        let why = "the list has an object that was not asked for";
+        Ok((if is_foreign { Item::Foreign(why) } else { item }, end))
     }
 
     /// Understands one line of a watch, or, where `listing`, of a streaming list.
@@ -163,10 +170,14 @@ impl<K: Lookup> Query<K> {
 }
 
 impl<K> Query<K> {
-    fn any_item(&self, bytes: &[u8], types: &Types) -> Result<(Item<K>, usize), Fault> {
+    fn any_item(&self, bytes: &[u8], expected: &Expected) -> Result<(Item<K>, usize), Fault> {
+        let other_kind = Item::Foreign("the list has an object of another kind");
         let enough = bytes.len() >= self.decode.enough;
-        match enough.then(|| self.first(bytes, Some(types), true)).flatten() {
-            Some(Ok((object, end))) => return Ok((Item::Object(object), end)),
+        match enough.then(|| self.first(bytes, expected, true)).flatten() {
+            Some(Ok(Decoded { object, end, kind })) => {
+                let is_own = expected.may_be(bytes, kind);
+                return Ok((if is_own { Item::Object(object) } else { other_kind }, end));
+            }
             Some(Err(Fault::Incomplete)) => return Err(Fault::Incomplete),
             // Why is for the longer way to find out.
             Some(Err(Fault::Malformed)) | None => {}
@@ -179,24 +190,28 @@ impl<K> Query<K> {
             let namespace = meta.namespace.unwrap_or_default().to_owned();
             Item::Known { namespace, name: meta.name.to_owned() }
         } else if self.selects(&json) {
-            let is_utf8 = matches!(json, Cow::Borrowed(_));
-            self.decode(&json, is_utf8, Some(types)).map_or_else(Item::Undecodable, Item::Object)
+            match self.decode(&json, matches!(json, Cow::Borrowed(_)), expected) {
+                Ok(object) => Item::Object(object),
+                Err(Unread::OtherKind) => other_kind,
+                Err(Unread::Undecodable(cause)) => {
+                    Item::Undecodable(self.undecodable(&json, &cause))
+                }
+            }
         } else {
             Item::LeftOut
         };
         Ok((item, scanner.position()))
     }
 
-    /// Decodes the object at the start of the bytes, and returns where it ends, if nothing else of
-    /// it is to be looked at.
+    /// Decodes the object at the start of the bytes, if nothing else of it is to be looked at.
     fn first(
         &self,
         bytes: &[u8],
-        types: Option<&Types>,
+        expected: &Expected,
         listing: bool,
-    ) -> Option<Result<(K, usize), Fault>> {
+    ) -> Option<Result<Decoded<K>, Fault>> {
         let plain = self.matching.is_empty() && !(listing && self.stored().is_some());
-        plain.then(|| (self.decode.first)(&self.filter, bytes, types))
+        plain.then(|| (self.decode.first)(&self.filter, bytes, Some(&expected.types)))
     }
 
     /// Returns whether an object, as it was received, is one of those that are selected here.
@@ -215,17 +230,33 @@ impl<K> Query<K> {
         ObjectMetaRef::of(json).ok().filter(|meta| store.has(meta))
     }
 
-    /// Decodes an object, unless its text had to be mended to be UTF-8.
-    fn decode(&self, json: &str, is_utf8: bool, types: Option<&Types>) -> Result<K, Error> {
+    /// Decodes an object of the kind that was asked for, unless its text had to be mended to be
+    /// UTF-8.
+    pub(super) fn decode(
+        &self,
+        json: &str,
+        is_utf8: bool,
+        expected: &Expected,
+    ) -> Result<K, Unread> {
         let decoded = if is_utf8 {
-            (self.decode.whole)(&self.filter, json, types)
+            (self.decode.whole)(&self.filter, json, Some(&expected.types))
         } else {
             Err(de::Error::custom("not UTF-8"))
         };
-        decoded.map_err(|cause| match ObjectMetaRef::of(json) {
-            Ok(own) => Error::undecodable(own.namespace.unwrap_or_default(), own.name, &cause),
-            Err(_) => Error::undecodable_nameless(&self.endpoint.resource.to_string(), &cause),
-        })
+        // A Rust type may decode no other kind.
+        let kind = decoded.as_ref().map_or_else(|_| kind_in(json.as_bytes()), |own| own.kind);
+        if !expected.may_be(json.as_bytes(), kind) {
+            return Err(Unread::OtherKind);
+        }
+        decoded.map(|decoded| decoded.object).map_err(Unread::Undecodable)
+    }
+
+    /// Returns the error of an object that can't be decoded.
+    fn undecodable(&self, json: &str, cause: &serde_json::Error) -> Error {
+        match ObjectMetaRef::of(json) {
+            Ok(own) => Error::undecodable(own.namespace.unwrap_or_default(), own.name, cause),
+            Err(_) => Error::undecodable_nameless(&self.endpoint.resource.to_string(), cause),
+        }
     }
 
     fn read_any(&self, line: &[u8], listing: bool, target: &Target, expected: &Expected) -> Read<K>
@@ -248,14 +279,11 @@ impl<K> Query<K> {
             },
             "ERROR" => {
                 let what = self.asked(Verb::Watch, target).what;
-                Read::Failed(Status::read(json.as_bytes()).into_error(&what, None))
-            }
-            ADDED | MODIFIED | DELETED if !expected.may_be(json.as_bytes()) => {
-                failed("an event is about an object of another kind")
+                Read::Failed(Status::read(json.as_bytes()).into_error(&what, None, None))
             }
             kind @ (ADDED | MODIFIED | DELETED) => {
                 let is_utf8 = matches!(line, Cow::Borrowed(_));
-                self.change(kind, json, is_utf8, listing).unwrap_or_else(failed)
+                self.change(kind, json, is_utf8, listing, expected).unwrap_or_else(failed)
             }
             // Taken for any of the others, it would make the store wrong for good.
             _ => failed("an event is of an unknown type"),
@@ -269,6 +297,7 @@ impl<K> Query<K> {
         json: &str,
         is_utf8: bool,
         listing: bool,
+        expected: &Expected,
     ) -> Result<Read<K>, &'static str>
     where
         K: Lookup,
@@ -281,9 +310,10 @@ impl<K> Query<K> {
             return Ok(Read::Known { namespace, name: own.name.to_owned() });
         }
         let kind = if self.selects(json) { kind } else { DELETED };
-        let error = match self.decode(json, is_utf8, None) {
+        let cause = match self.decode(json, is_utf8, expected) {
             Ok(object) => return event(kind, object, listing),
-            Err(error) => error,
+            Err(Unread::OtherKind) => return Err("an event is about an object of another kind"),
+            Err(Unread::Undecodable(cause)) => cause,
         };
         let own =
             ObjectMetaRef::of(json).map_err(|_| "an event is about an object without a name")?;
@@ -296,7 +326,7 @@ impl<K> Query<K> {
             });
         }
         let version = version.ok_or(NO_VERSION)?.to_owned();
-        Ok(Read::Undecodable { error, version })
+        Ok(Read::Undecodable { error: self.undecodable(json, &cause), version })
     }
 
     /// Understands a line in one pass, if it is as the API server writes them. What is wrong with
@@ -309,12 +339,10 @@ impl<K> Query<K> {
         let (kind, object) = line.split_at_checked(memchr::memchr(b'"', line)?)?;
         let object = object.strip_prefix(br#"","object":"#)?;
         let kind = str::from_utf8(kind).ok().filter(|kind| is_about_object(kind))?;
-        if !expected.may_be(object) {
-            return None;
-        }
-        let (found, end) = self.first(object, None, listing)?.ok()?;
-        let whole = object[end..].trim_ascii_end() == b"}";
-        whole.then(|| event(kind, found, listing).ok()).flatten()
+        let found = self.first(object, expected, listing)?.ok()?;
+        let whole = object[found.end..].trim_ascii_end() == b"}";
+        let is_own = whole && expected.may_be(object, found.kind);
+        is_own.then(|| event(kind, found.object, listing).ok()).flatten()
     }
 }
 
@@ -387,10 +415,17 @@ impl BookmarkAnnotations {
 
 #[cfg(test)]
 mod tests {
-    use kube::Client;
+    use k8s_openapi::{
+        NamespaceResourceScope, api::core::v1::ConfigMap,
+        apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    };
+    use kube::{Api, Client, Resource};
 
     use super::*;
-    use crate::source::{Gvr, Watch};
+    use crate::{
+        document::Types,
+        source::{Gvr, Watch, watch},
+    };
 
     fn query() -> Query<Document> {
         let silent = tower::service_fn(|_: http::Request<kube::client::Body>| {
@@ -494,6 +529,113 @@ mod tests {
         {
             assert_eq!(read(types, "a", "n"), [false; 3], "{types}");
         }
+    }
+
+    /// A type that has no fields for its types.
+    #[derive(Clone, Debug, Deserialize)]
+    struct Thing {
+        metadata: ObjectMeta,
+    }
+
+    impl Resource for Thing {
+        type DynamicType = ();
+        type Scope = NamespaceResourceScope;
+
+        fn kind((): &()) -> Cow<'_, str> {
+            "ConfigMap".into()
+        }
+
+        fn group((): &()) -> Cow<'_, str> {
+            "".into()
+        }
+
+        fn version((): &()) -> Cow<'_, str> {
+            "v1".into()
+        }
+
+        fn plural((): &()) -> Cow<'_, str> {
+            "configmaps".into()
+        }
+
+        fn meta(&self) -> &ObjectMeta {
+            &self.metadata
+        }
+
+        fn meta_mut(&mut self) -> &mut ObjectMeta {
+            &mut self.metadata
+        }
+    }
+
+    /// Reads an object as an item and in an event; returns what became of it, which must be the same.
+    fn read<K: Lookup>(query: &Query<K>, object: &str) -> &'static str {
+        let (target, kind) = (Target::cluster(), Some("ConfigMap".to_owned()));
+        let types = Types::new(Some("v1"), Some("ConfigMap"));
+        let in_list = Expected { kind: kind.clone(), types, ..Expected::default() };
+        let alone = Expected { kind, ..Expected::default() };
+        let item = match query.item(object.as_bytes(), &in_list, &target).unwrap().0 {
+            Item::Object(_) => "own",
+            Item::Foreign(why) => {
+                assert!(why.contains("another kind"), "{why}");
+                "other"
+            }
+            Item::Undecodable(_) => "undecodable",
+            Item::Known { .. } | Item::LeftOut => "else",
+        };
+        for kind in ["ADDED", "DELETED"] {
+            for line in [
+                format!(r#"{{"type":"{kind}","object":{object}}}"#),
+                format!(r#"{{"object":{object},"type":"{kind}"}}"#),
+            ] {
+                let event = match query.read(line.as_bytes(), false, &target, &alone) {
+                    Read::Event(..) => "own",
+                    Read::Failed(_) => "other",
+                    Read::Undecodable { .. } | Read::Gone { .. } => "undecodable",
+                    _ => "else",
+                };
+                assert_eq!(event, item, "{line}");
+            }
+        }
+        item
+    }
+
+    /// SEMANTICS: B6
+    #[tokio::test]
+    async fn an_object_of_another_kind_is_no_news_wherever_it_says_so() {
+        let documents = query();
+        let client = documents.endpoint.client.clone();
+        let configs = watch(Api::<ConfigMap>::all(client.clone())).query;
+        let things = watch(Api::<Thing>::all(client.clone())).query;
+        let keys = watch(Api::<Thing>::all(client)).keys_only(&[]).query;
+        let metadata = r#""metadata":{"name":"n","resourceVersion":"1"}"#;
+        // More than must be there to decode a typed item before its end is known.
+        let long = format!(r#""binaryData":{{"a":"{}"}}"#, "A".repeat(20_000));
+        for (object, wanted) in [
+            (format!("{{{metadata}}}"), "own"),
+            (format!(r#"{{"kind":"ConfigMap",{metadata}}}"#), "own"),
+            (format!(r#"{{{metadata},{long},"kind":"ConfigMap"}}"#), "own"),
+            (format!(r#"{{"kind":"Secret",{metadata}}}"#), "other"),
+            (format!(r#"{{{metadata},"kind" : "Secret"}}"#), "other"),
+            (format!(r#"{{{metadata},{long},"k\u0069nd":"Secret"}}"#), "other"),
+            // The last one counts.
+            (format!(r#"{{"kind":"ConfigMap",{metadata},{long},"kind":"Secret"}}"#), "other"),
+            (
+                r#"{"metadata":{"name":"n","resourceVersion":"1","kind":"Secret"}}"#.to_owned(),
+                "own",
+            ),
+        ] {
+            let found = [
+                read(&documents, &object),
+                read(&configs, &object),
+                read(&things, &object),
+                read(&keys, &object),
+            ];
+            assert_eq!(found, [wanted; 4], "{object:.200}");
+        }
+        // Nor if it can't be decoded.
+        let broken = format!(r#"{{{metadata},"data":7,"kind":"Secret"}}"#);
+        assert_eq!(read(&configs, &broken), "other");
+        let broken = format!(r#"{{{metadata},"data":7,"kind":"ConfigMap"}}"#);
+        assert_eq!(read(&configs, &broken), "undecodable");
     }
 
     /// SEMANTICS: W15

@@ -18,6 +18,7 @@ use crate::{
     clock::after,
     error::{Error, Reason, from_client},
     measure,
+    printed::printed,
     source::Gvr,
 };
 
@@ -71,6 +72,8 @@ impl Verb {
 pub(super) struct Asked {
     pub(super) verb: Verb,
     pub(super) what: String,
+    /// The name of the one object that it is about. What is not found may be another.
+    pub(super) name: Option<String>,
 }
 
 impl Endpoint {
@@ -87,7 +90,7 @@ impl Endpoint {
         request: Result<Request<Vec<u8>>, kube::core::request::Error>,
         patience: Duration,
     ) -> Result<Incoming, Error> {
-        let Asked { verb, what } = asked;
+        let Asked { verb, what, name } = asked;
         let mut request =
             request.map_err(|cause| Error::with_source(Reason::Other, &what, cause))?;
         let accept = match verb {
@@ -125,7 +128,8 @@ impl Endpoint {
         let until = after(Instant::now(), ANSWER);
         let text = incoming.up_to(LONGEST_STATUS, until).await.unwrap_or_default();
         let code = head.status.as_u16();
-        let error = Status::read(text).into_error(&what, Some(code)).of_verb(verb == Verb::Watch);
+        let error = Status::read(text).into_error(&what, Some(code), name.as_deref());
+        let error = error.of_verb(verb == Verb::Watch);
         Err(match retry_after(&head.headers) {
             None => error,
             wait => error.with_retry_after(wait),
@@ -162,22 +166,34 @@ impl tower_service::Service<Request<Body>> for Local {
     }
 }
 
-/// Returns the resource and namespace of a collection's path.
-pub(super) fn resource_of(url: &str) -> (Gvr, Option<String>) {
-    let parts: Vec<&str> = url.trim_matches('/').split('/').collect();
-    let (group, version, rest) = match parts[..] {
-        ["api", version, ref rest @ ..] => ("", version, rest),
-        ["apis", group, version, ref rest @ ..] => (group, version, rest),
-        _ => ("", "", &parts[..]),
+/// Returns the resource and namespace of a collection's path. All between `namespaces` and the plural is
+/// the name of a namespace, or was meant to be one.
+///
+/// # Errors
+///
+/// Any other path.
+pub(super) fn resource_of(url: &str) -> Result<(Gvr, Option<String>), Error> {
+    let parts: Vec<&str> = url.split('/').collect();
+    let found = match parts[..] {
+        ["", "api", version, ref rest @ ..] => Some(("", version, rest)),
+        ["", "apis", group, version, ref rest @ ..] => Some((group, version, rest)),
+        _ => None,
     };
-    match *rest {
-        ["namespaces", namespace, plural] => {
-            (Gvr::known(group, version, plural), Some(namespace.to_owned()))
+    let found = found.and_then(|(group, version, rest)| match *rest {
+        [plural] => Some((Gvr::known(group, version, plural), None)),
+        ["namespaces", ref namespace @ .., plural] if !namespace.is_empty() => {
+            Some((Gvr::known(group, version, plural), Some(namespace.join("/"))))
         }
-        [plural, ..] => (Gvr::known(group, version, plural), None),
-        [] => (Gvr::known(group, version, ""), None),
-    }
+        _ => None,
+    });
+    found.ok_or_else(|| {
+        let path = printed(url, LONGEST_PATH);
+        Error::new(Reason::Resource, format!("`{path}` is not the path of a resource"))
+    })
 }
+
+/// How much of a path is shown that is none.
+const LONGEST_PATH: usize = 253;
 
 /// Waits for a part of an answer, but not beyond a moment.
 pub(super) async fn in_time<T>(
@@ -211,9 +227,30 @@ mod tests {
             ("/apis/apps/v1/deployments", "apps/v1/deployments", None),
             ("/apis/apps/v1/namespaces/a/deployments", "apps/v1/deployments", Some("a")),
         ] {
-            let (gvr, own) = resource_of(url);
+            let (gvr, own) = resource_of(url).unwrap();
             assert_eq!((gvr.to_string().as_str(), own.as_deref()), (resource, namespace));
             assert_eq!(gvr.url("v1", namespace), url);
+        }
+    }
+
+    /// SEMANTICS: B8
+    #[test]
+    fn a_path_of_another_shape_is_not_that_of_a_resource() {
+        for (url, namespace) in [
+            ("/api/v1/namespaces/a/b/pods", "a/b"),
+            ("/apis/apps/v1/namespaces/../deployments", ".."),
+            ("/api/v1/namespaces//pods", ""),
+            ("/api/v1/namespaces/a/namespaces/pods", "a/namespaces"),
+            ("/api/v1/namespaces/a?watch=1/pods", "a?watch=1"),
+        ] {
+            let (gvr, own) = resource_of(url).unwrap();
+            assert!(matches!(gvr.plural(), "pods" | "deployments"), "{url}");
+            assert_eq!(own.as_deref(), Some(namespace), "{url}");
+        }
+        for url in
+            ["", "/", "/api/v1", "/apis/apps/v1", "/v1/pods", "/api/v1/pods/a", "x/api/v1/pods"]
+        {
+            assert!(resource_of(url).unwrap_err().is_resource(), "{url}");
         }
     }
 

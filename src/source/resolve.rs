@@ -56,19 +56,26 @@ impl Resolved {
 pub(super) struct Resolver {
     /// The kind of a Rust type, about whose resource the server is not asked.
     typed: Option<String>,
+    /// Why no such resource can be asked for.
+    refused: Option<Error>,
     found: Arc<Mutex<Option<Arc<Resolved>>>>,
 }
 
 impl Resolver {
     /// Returns a resolver that asks the API server.
     pub(super) fn asking() -> Self {
-        Self { typed: None, found: Arc::default() }
+        Self { typed: None, refused: None, found: Arc::default() }
     }
 
     /// Returns a resolver for a Rust type, which is of one kind and version.
     pub(super) fn of_type<K: Resource<DynamicType: Default>>() -> Self {
         let kind = K::kind(&K::DynamicType::default()).into_owned();
-        Self { typed: Some(kind), found: Arc::default() }
+        Self { typed: Some(kind), refused: None, found: Arc::default() }
+    }
+
+    /// Returns a resolver that answers with this error.
+    pub(super) fn refusing(self, error: Error) -> Self {
+        Self { refused: Some(error), ..self }
     }
 
     /// Returns what was found before, else asks. Whoever comes meanwhile waits for the same answer.
@@ -78,6 +85,9 @@ impl Resolver {
     /// A kind or a singular in the place of a plural; a resource that is not served in any of the
     /// versions; a failure to find out where the version is open.
     pub(super) async fn resolved(&self, endpoint: &Endpoint) -> Result<Arc<Resolved>, Error> {
+        if let Some(error) = &self.refused {
+            return Err(error.clone());
+        }
         let mut found = self.found.lock().await;
         if let Some(found) = &*found {
             return Ok(Arc::clone(found));
@@ -190,7 +200,7 @@ impl Endpoint {
         let what = format!("discover {}", self.resource);
         let request = http::Request::get(path).body(Vec::new());
         let request = request.map_err(kube::core::request::Error::BuildRequest);
-        let asked = Asked { verb: Verb::Discover, what };
+        let asked = Asked { verb: Verb::Discover, what, name: None };
         let mut incoming = self.open(asked, request, ANSWER).await?;
         let until = after(Instant::now(), ANSWER);
         let found = serde_json::from_slice(incoming.up_to(LONGEST, until).await?);

@@ -27,6 +27,7 @@ use crate::{
     keys::secret,
     random::Random,
     support::{Feed, feed},
+    wire::status,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -602,6 +603,12 @@ async fn gone_is_what_the_watch_says_is_gone() {
     assert_eq!(took, 5 * SECOND);
     // Nor does it take a resource for an object.
     world.server.fault(Verb::Get, 1, Fault::status(404));
+    let (answer, took) = timed(world.value("y")).await;
+    assert!(answer.unwrap_err().is_not_installed() && took < SECOND);
+    // Nor another object for this one.
+    let mut missing = status(404, "NotFound", "not found");
+    missing["details"] = json!({ "name": "shop", "kind": "namespaces" });
+    world.server.fault(Verb::Get, 1, Fault::Answer(Answer::json(404, &missing)));
     let (answer, took) = timed(world.value("y")).await;
     assert!(answer.unwrap_err().is_not_installed() && took < SECOND);
 }

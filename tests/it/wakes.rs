@@ -545,6 +545,35 @@ async fn a_turn_of_a_task_takes_in_two_runs_however_many_stages_and_kinds_it_pol
     }
 }
 
+/// What a selector leaves out yields nothing, and is paid for all the same.
+///
+/// SEMANTICS: B3
+#[tokio::test(start_paused = true)]
+async fn a_poll_steps_over_so_many_bytes_of_what_is_left_out() {
+    const COUNT: u64 = 20_000;
+    let length = sent("a/0", 10).to_string().len();
+    let objects = (0..COUNT).map(|at| sent(&format!("a/{at}"), 10 + at)).collect::<Vec<_>>();
+    let page = list(10, objects);
+    let all = page.to_string().len();
+    let server = ApiServer::new();
+    server.fault(Verb::List, 1, Fault::Answer(Answer::json(200, &page)));
+    let none = FieldSelector::parse("data.key==none").unwrap();
+    let mut watch = configs(&server).matching(none);
+    let mut polls = 0;
+    loop {
+        let polled = poll_fn(|cx| Poll::Ready(watch.poll_next_unpin(cx))).await;
+        match polled {
+            Poll::Ready(Some(Ok(WatchEvent::ListComplete { .. }))) => break,
+            Poll::Ready(item) => drop(item.unwrap().unwrap()),
+            Poll::Pending => {
+                polls += 1;
+                sleep(Duration::from_millis(1)).await;
+            }
+        }
+    }
+    assert!(polls >= all / (MOST_READ + length), "{polls} polls for {all} bytes");
+}
+
 /// A poll ends once 1,024 times 16 keys are put into indexes or taken out.
 ///
 /// SEMANTICS: B3

@@ -179,6 +179,20 @@ async fn no_namespace_is_nothing_and_never_everything() {
     }
 }
 
+/// An `Api` writes any text into its path.
+///
+/// SEMANTICS: B8
+#[tokio::test(start_paused = true)]
+async fn no_text_in_the_place_of_a_namespace_leads_elsewhere() {
+    let server = server_with(&["a/x"]);
+    for name in ["", "a/b", "a/", "/a", "..", "a?watch=1", "a/configmaps/x#"] {
+        let watch = watch::<ConfigMap>(Api::namespaced(server.client(), name));
+        let items: Vec<_> = watch.index(by_identity()).take(2).collect().await;
+        assert!(matches!(&items[..], [Err(error)] if error.is_namespace()), "{name}: {items:?}");
+    }
+    assert!(server.requests().is_empty());
+}
+
 #[tokio::test(start_paused = true)]
 async fn namespaces_of_what_has_none_are_an_error() {
     let server = ApiServer::new();

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     document::{Document, Types},
-    filter::FieldFilter,
+    filter::{Decoded, FieldFilter, kind_in},
     json::Fault,
     path::FieldPath,
 };
@@ -176,7 +176,9 @@ proptest! {
         let mut want: Value = serde_json::from_str(&text).unwrap();
         filter.remove(&mut want);
         let bytes = format!("{text}{rest}").into_bytes();
-        let (document, end) = Document::decode_first(&filter, &bytes, Some(&types())).unwrap();
+        let Decoded { object: document, end, kind } =
+            Document::decode_first(&filter, &bytes, Some(&types())).unwrap();
+        prop_assert_eq!(kind, kind_in(&bytes));
         prop_assert_eq!(end, text.trim_end().len());
         let typed = want.get("kind").is_some() || want.get("apiVersion").is_some();
         if !typed {
@@ -195,10 +197,10 @@ proptest! {
 
     #[test]
     fn what_came_before_makes_no_difference(texts in vec(text(), 1..4), filter in filter()) {
-        let alone = |text: &str| Document::decode(&filter.clone(), text, None).unwrap();
+        let alone = |text: &str| Document::decode(&filter.clone(), text, None).unwrap().object;
         // Twice, so that all that is learnt is used.
         for text in texts.iter().chain(&texts) {
-            let document = Document::decode(&filter, text, None).unwrap();
+            let document = Document::decode(&filter, text, None).unwrap().object;
             prop_assert_eq!(document.to_json(), alone(text).to_json());
             prop_assert_eq!(document, alone(text));
         }
@@ -231,7 +233,9 @@ proptest! {
         let mut bytes = text.into_bytes();
         let at = at.index(bytes.len());
         bytes.splice(at..=at, with);
-        if let Ok((document, end)) = Document::decode_first(&filter, &bytes, None) {
+        if let Ok(Decoded { object: document, end, .. }) =
+            Document::decode_first(&filter, &bytes, None)
+        {
             prop_assert!(end <= bytes.len());
             prop_assert!(serde_json::from_str::<Value>(&document.to_json()).is_ok(), "{}", document.to_json());
             if filter.is_empty() {

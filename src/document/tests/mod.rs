@@ -5,7 +5,7 @@ mod agreement;
 use serde_json::Value;
 
 use super::{Document, FieldFilter, FieldPath, Types};
-use crate::json::Fault;
+use crate::{filter::Decoded, json::Fault};
 
 #[test]
 fn what_serde_json_would_not_decode_is_rejected_if_kept() {
@@ -58,7 +58,8 @@ fn what_serde_json_would_not_decode_is_rejected_if_kept() {
         Some(Fault::Malformed)
     );
     let filter = FieldFilter::new(["v"]).unwrap();
-    let (document, end) = Document::decode_first(&filter, bytes, None).unwrap();
+    let Decoded { object: document, end, .. } =
+        Document::decode_first(&filter, bytes, None).unwrap();
     assert_eq!(
         (document.to_json().as_str(), end),
         (r#"{"metadata":{"name":"x"},"w":1}"#, bytes.len())
@@ -148,7 +149,7 @@ const POD: &str = r#"{"metadata":{"name":"b","namespace":"a","uid":"u","resource
 fn list_items_get_their_types_back() {
     let types = Types::new(Some("v1"), Some("Pod"));
     let filter = FieldFilter::new(["metadata.managedFields"]).unwrap();
-    let pod = Document::decode(&filter, POD, Some(&types)).unwrap();
+    let pod = Document::decode(&filter, POD, Some(&types)).unwrap().object;
     assert_eq!(
         pod.to_json(),
         r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"b","namespace":"a","uid":"u","resourceVersion":"7"},"n":1.50}"#
@@ -158,7 +159,8 @@ fn list_items_get_their_types_back() {
         (Some("a"), "b", Some("u"), Some("7"))
     );
     // One that has them keeps its own.
-    assert_eq!(Document::decode(&filter, &pod.to_json(), Some(&Types::default())).unwrap(), pod);
+    let again = Document::decode(&filter, &pod.to_json(), Some(&Types::default())).unwrap();
+    assert_eq!(again.object, pod);
 }
 
 #[test]
@@ -194,7 +196,7 @@ fn of_a_key_only_what_it_is_known_by_is_kept() {
         let text = r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"n","namespace":"s",
             "uid":"u","resourceVersion":"7","labels":{"a":"1","b":"2"},"annotations":{"big":"x"}},
             "data":{"p":"x"},"list":[{"a":1,"b":2},{"a":3}],"type":"T"}"#;
-        let document = Document::decode(&filter, text, None).unwrap();
+        let document = Document::decode(&filter, text, None).unwrap().object;
         assert_eq!((document.namespace(), document.name()), (Some("s"), "n"));
         assert_eq!((document.uid(), document.resource_version()), (Some("u"), Some("7")));
         document.to_json()

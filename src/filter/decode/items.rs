@@ -2,7 +2,7 @@
 
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
 
-use super::{Decoder, Here, Text};
+use super::{Decoder, Here, KIND, Text};
 use crate::filter::tree::Place;
 use crate::json::Declined;
 
@@ -94,11 +94,15 @@ pub(super) struct Fields<'d, 'j, 't> {
     /// The place of the value that comes next.
     below: Option<Place<'t>>,
     first: bool,
+    /// True for those of the object itself.
+    is_root: bool,
 }
 
 impl<'d, 'j, 't> Fields<'d, 'j, 't> {
     pub(super) fn new(decoder: &'d mut Decoder<'j>, place: Option<&'d Place<'t>>) -> Self {
-        Self { decoder, place, below: None, first: true }
+        let is_root = decoder.depth == 1;
+        decoder.is_object |= is_root;
+        Self { decoder, place, below: None, first: true, is_root }
     }
 
     /// Steps to the value of the next field and gives its name; `None` before the end.
@@ -112,6 +116,9 @@ impl<'d, 'j, 't> Fields<'d, 'j, 't> {
                 return Ok(None);
             }
             let name = decoder.step(Decoder::name)?;
+            if self.is_root && decoder.key(name).name() == KIND {
+                decoder.kind = Some(decoder.scan.position());
+            }
             let Some(place) = self.place else { return Ok(Some(name)) };
             self.below = place.field(decoder.key(name).name());
             if !self.below.as_ref().is_some_and(Place::ends) {

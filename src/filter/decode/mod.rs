@@ -16,21 +16,63 @@ use self::here::Here;
 use super::tree::Place;
 use crate::json::{Counts, Declined, Fault, FieldName, MAX_DEPTH, Quoted, Scanner};
 
-/// Decodes the value at the start of the bytes, but for what ends at `place` or below, and gives
-/// where it ends. `None` if `serde_json` has to decide.
+/// An object that was decoded.
+pub(crate) struct Decoded<T> {
+    pub(crate) object: T,
+    /// Where it ends in its JSON.
+    pub(crate) end: usize,
+    /// Where the kind begins that it says it is of; of several, the last.
+    pub(crate) kind: Option<usize>,
+}
+
+/// Decodes the value at the start of the bytes, but for what ends at `place` or below. `None` if
+/// `serde_json` has to decide.
 ///
 /// Those with which the bytes begin are known to be `text`.
 pub(super) fn decode<T: DeserializeOwned>(
     bytes: &[u8],
     text: &str,
     place: Option<&Place<'_>>,
-) -> Option<(T, usize)> {
+) -> Option<Decoded<T>> {
     let mut decoder = Decoder::new(bytes);
     decoder.text = (0, text);
     decoder.scan.space();
-    let value = T::deserialize(Here { decoder: &mut decoder, place }).ok()?;
-    (!decoder.lost).then(|| (value, decoder.scan.position()))
+    let object = T::deserialize(Here { decoder: &mut decoder, place }).ok()?;
+    if decoder.lost {
+        return None;
+    }
+    let end = decoder.scan.position();
+    let kind = if decoder.is_object { decoder.kind } else { kind_in(&bytes[..end]) };
+    Some(Decoded { object, end, kind })
 }
+
+/// Returns where the kind begins that the object in the bytes says it is of; of several, the last.
+pub(crate) fn kind_in(bytes: &[u8]) -> Option<usize> {
+    let mut kind = None;
+    // What comes before a mistake counts.
+    let _ = seek_kind(&mut Scanner::new(bytes, 0), &mut kind);
+    kind
+}
+
+fn seek_kind(scan: &mut Scanner<'_>, kind: &mut Option<usize>) -> Result<(), Fault> {
+    scan.space();
+    scan.eat(b'{')?;
+    loop {
+        scan.space();
+        let name = scan.string()?;
+        scan.space();
+        scan.eat(b':')?;
+        scan.space();
+        if scan.unescape(name).is_ok_and(|name| name == KIND) {
+            *kind = Some(scan.position());
+        }
+        scan.skip_value()?;
+        scan.space();
+        scan.eat(b',')?;
+    }
+}
+
+const KIND: &str = "kind";
 
 /// A place in the bytes.
 struct Decoder<'j> {
@@ -40,6 +82,10 @@ struct Decoder<'j> {
     /// A part of the bytes that is text, and where it begins.
     text: (usize, &'j str),
     counts: Counts,
+    /// Set once the fields of the object itself are read.
+    is_object: bool,
+    /// Where the `kind` of the object itself begins, if it has one.
+    kind: Option<usize>,
     /// The last string with escapes, without them.
     unescaped: String,
     /// It is not certain any more that `serde_json` would stand here too. Types may swallow errors
@@ -63,6 +109,8 @@ impl<'j> Decoder<'j> {
             depth: 0,
             text: (0, ""),
             counts: Counts::default(),
+            is_object: false,
+            kind: None,
             unescaped: String::new(),
             lost: false,
         }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Number, Value, json};
 
-use super::decode;
+use super::{Decoded, decode, kind_in};
 use crate::filter::{FieldFilter, keep::with_tape};
 
 #[derive(Serialize, Deserialize, Debug, Default)]
@@ -135,8 +135,15 @@ impl<'de> Deserialize<'de> for Brief {
 
 /// What is decoded of the whole text without `serde_json`'s help.
 fn alone<T: DeserializeOwned>(text: &str) -> Option<T> {
-    let (object, end) = decode(text.as_bytes(), text, None)?;
+    let Decoded { object, end, .. } = decode(text.as_bytes(), text, None)?;
     text[end..].trim_ascii().is_empty().then_some(object)
+}
+
+/// The value at the start of the bytes, and where it ends. Its kind is found as by itself.
+fn first(bytes: &[u8]) -> Option<(Value, usize)> {
+    let Decoded { object, end, kind } = decode(bytes, "", None)?;
+    assert_eq!(kind, kind_in(bytes));
+    Some((object, end))
 }
 
 /// Any type, as what is done with text of it.
@@ -338,14 +345,14 @@ proptest! {
 
     #[test]
     fn the_first_value_of_bytes(text in text(), rest in vec(any::<u8>(), 0..5)) {
-        if let Some((value, end)) = decode::<Value>(text.as_bytes(), "", None) {
+        if let Some((value, end)) = first(text.as_bytes()) {
             let bytes = [text.as_bytes(), &rest].concat();
             // A number may go on.
             if bytes[..end].ends_with(b"}") || bytes[..end].ends_with(b"]") {
-                prop_assert_eq!(decode::<Value>(&bytes, "", None), Some((value, end)));
+                prop_assert_eq!(first(&bytes), Some((value, end)));
             }
             for end in 0..end {
-                prop_assert_eq!(decode::<Value>(&text.as_bytes()[..end], "", None).filter(|_| text.starts_with(['{', '['])), None);
+                prop_assert_eq!(first(&text.as_bytes()[..end]).filter(|_| text.starts_with(['{', '['])), None);
             }
         }
     }
@@ -355,7 +362,7 @@ proptest! {
         let mut bytes = text.into_bytes();
         let at = at.index(bytes.len());
         bytes[at] = byte;
-        if let Some((value, end)) = decode::<Value>(&bytes, "", None) {
+        if let Some((value, end)) = first(&bytes) {
             prop_assert_eq!(value, serde_json::from_slice::<Value>(&bytes[..end]).unwrap());
         }
     }

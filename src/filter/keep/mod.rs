@@ -25,6 +25,8 @@ pub(crate) struct Kept {
     pub(crate) identity: [(u32, u32); 4],
     /// Where the object ends.
     pub(crate) end: usize,
+    /// Where the kind begins that the object says it is of, in its JSON; kept or not.
+    pub(crate) kind: Option<usize>,
 }
 
 /// What is used again for each object that is read with a filter.

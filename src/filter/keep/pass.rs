@@ -22,6 +22,8 @@ pub(super) struct Pass<'s, 'm> {
     identity: [(u32, u32); 4],
     /// Those of the identity that are written with escapes, without them.
     unescaped: [Option<String>; 4],
+    /// Where the value of its `kind` begins.
+    kind: Option<usize>,
     /// The object was given types and may have none of its own.
     given: bool,
     /// There is something in it of which only `serde_json` knows whether it decodes.
@@ -62,6 +64,7 @@ impl<'s, 'm> Pass<'s, 'm> {
             depth: 0,
             identity: Default::default(),
             unescaped: Default::default(),
+            kind: None,
             given: false,
             doubtful: false,
             replaced,
@@ -89,7 +92,8 @@ impl<'s, 'm> Pass<'s, 'm> {
         if self.doubtful && serde_json::from_str::<Value>(&Tape::new(&tape).to_json()).is_err() {
             return Err(Fault::Malformed.into());
         }
-        Ok(Kept { tape, identity: self.identity, end: self.scan.position() })
+        let (identity, kind, end) = (self.identity, self.kind, self.scan.position());
+        Ok(Kept { tape, identity, end, kind })
     }
 
     /// Keeps a value; where it is in the shape, if it is known there.
@@ -205,6 +209,9 @@ impl<'s, 'm> Pass<'s, 'm> {
     ) -> Result<(), Stop> {
         let Field { number, hash, rule, role } = self.means.shape.field(at);
         self.scan.space();
+        if role == Role::Kind {
+            self.kind = Some(self.scan.position());
+        }
         if rule == Rule::All {
             return Ok(self.scan.skip_value()?);
         }
@@ -266,6 +273,10 @@ impl<'s, 'm> Pass<'s, 'm> {
         self.scan.space();
         let below = place.and_then(|place| place.field(&name));
         let replaced = self.replaced.is_some_and(|replaced| replaced.contains(&start));
+        let role = role.of(&name);
+        if role == Role::Kind && !replaced {
+            self.kind = Some(self.scan.position());
+        }
         if replaced || rule(below.as_ref()) == Rule::All {
             return Ok(self.scan.skip_value()?);
         }
@@ -279,7 +290,7 @@ impl<'s, 'm> Pass<'s, 'm> {
             None if quoted.escaped => self.means.out.escaped_name(self.scan.with_quotes(quoted)),
             None => self.means.out.other_name(name.as_bytes()),
         }
-        self.role(role.of(&name), None, below.as_ref())
+        self.role(role, None, below.as_ref())
     }
 
     /// Keeps the value of a field that may be part of the object's identity.
@@ -296,7 +307,7 @@ impl<'s, 'm> Pass<'s, 'm> {
                 self.means.out.close_large(open);
                 Ok(())
             }
-            Role::Type if self.given => Err(Stop::Typed),
+            Role::ApiVersion | Role::Kind if self.given => Err(Stop::Typed),
             Role::Identity(part) => self.identity(part),
             _ => self.value(at, place),
         }
