@@ -308,16 +308,24 @@ impl Page {
     }
 
     /// Steps up to the next thing of a list, or over its end.
+    #[inline]
     async fn one_more(&mut self, nth: Nth, end: u8) -> Result<bool, Error> {
-        if self.peek().await? == end {
-            self.incoming.take(1);
-            return Ok(false);
+        let mut needs_comma = nth == Nth::Later;
+        loop {
+            match self.peek_now() {
+                None => self.more().await?,
+                Some(byte) if byte == end && needs_comma == (nth == Nth::Later) => {
+                    self.incoming.take(1);
+                    return Ok(false);
+                }
+                Some(b',') if needs_comma => {
+                    self.incoming.take(1);
+                    needs_comma = false;
+                }
+                Some(_) if needs_comma => return Err(self.malformed()),
+                Some(_) => return Ok(true),
+            }
         }
-        if nth == Nth::Later {
-            self.eat(b',').await?;
-            self.peek().await?;
-        }
-        Ok(true)
     }
 
     async fn eat(&mut self, byte: u8) -> Result<(), Error> {
@@ -331,15 +339,23 @@ impl Page {
     /// Steps over white space, and returns the byte behind it.
     async fn peek(&mut self) -> Result<u8, Error> {
         loop {
-            let bytes = self.incoming.bytes();
-            let space = bytes.iter().take_while(|byte| is_space(**byte)).count();
-            let found = bytes.get(space).copied();
-            self.incoming.take(space);
-            match found {
+            match self.peek_now() {
                 Some(byte) => return Ok(byte),
                 None => self.more().await?,
             }
         }
+    }
+
+    /// Does the same as [`peek`](Self::peek), as far as the bytes have arrived.
+    #[inline]
+    fn peek_now(&mut self) -> Option<u8> {
+        let bytes = self.incoming.bytes();
+        let space = bytes.iter().take_while(|byte| is_space(**byte)).count();
+        let found = bytes.get(space).copied();
+        if space > 0 {
+            self.incoming.take(space);
+        }
+        found
     }
 
     /// Waits until all of the value has arrived that comes now, and returns its length. Each byte is

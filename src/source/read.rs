@@ -171,12 +171,12 @@ impl<K: Lookup> Query<K> {
 
 impl<K> Query<K> {
     fn any_item(&self, bytes: &[u8], expected: &Expected) -> Result<(Item<K>, usize), Fault> {
-        let other_kind = Item::Foreign("the list has an object of another kind");
         let enough = bytes.len() >= self.decode.enough;
         match enough.then(|| self.first(bytes, expected, true)).flatten() {
             Some(Ok(Decoded { object, end, kind })) => {
                 let is_own = expected.may_be(bytes, kind);
-                return Ok((if is_own { Item::Object(object) } else { other_kind }, end));
+                let item = if is_own { Item::Object(object) } else { Item::Foreign(OTHER_KIND) };
+                return Ok((item, end));
             }
             Some(Err(Fault::Incomplete)) => return Err(Fault::Incomplete),
             // Why is for the longer way to find out.
@@ -192,7 +192,7 @@ impl<K> Query<K> {
         } else if self.selects(&json) {
             match self.decode(&json, matches!(json, Cow::Borrowed(_)), expected) {
                 Ok(object) => Item::Object(object),
-                Err(Unread::OtherKind) => other_kind,
+                Err(Unread::OtherKind) => Item::Foreign(OTHER_KIND),
                 Err(Unread::Undecodable(cause)) => {
                     Item::Undecodable(self.undecodable(&json, &cause))
                 }
@@ -347,6 +347,8 @@ impl<K> Query<K> {
 }
 
 const NO_VERSION: &str = "an event has no resourceVersion";
+
+const OTHER_KIND: &str = "the list has an object of another kind";
 
 fn is_about_object(kind: &str) -> bool {
     matches!(kind, ADDED | MODIFIED | DELETED)
