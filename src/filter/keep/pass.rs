@@ -7,7 +7,7 @@ use crate::{
     filter::{
         duplicates::{self, Replaced},
         shape::{At, Before, Field, Role, Rule},
-        tree::{Place, Tree},
+        tree::Place,
     },
     json::{Fault, MAX_DEPTH, Quoted, Scanner, is_reserved},
     tape::dictionary,
@@ -65,14 +65,19 @@ impl<'s, 'm> Pass<'s, 'm> {
         }
     }
 
-    pub(super) fn run(mut self, tree: &Tree, at: Option<At>, types: &[u8]) -> Result<Kept, Stop> {
+    pub(super) fn run(
+        mut self,
+        place: Option<&Place<'_>>,
+        at: Option<At>,
+        types: &[u8],
+    ) -> Result<Kept, Stop> {
         self.scan.space();
         self.scan.eat(b'{')?;
         self.depth = 1;
         self.given = !types.is_empty();
         let open = self.means.out.large_object();
         self.means.out.append(types);
-        self.fields(at, tree.root().as_ref(), Role::Object)?;
+        self.fields(at, place, Role::Object)?;
         self.means.out.close_large(open);
         let own = std::mem::take(&mut self.unescaped);
         for (place, own) in self.identity.iter_mut().zip(own) {
