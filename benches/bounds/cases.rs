@@ -21,7 +21,7 @@ use super::served::{
 /// Prepares an input of a size, and returns what is measured.
 type Prepare = fn(usize) -> Box<dyn FnOnce()>;
 
-pub(crate) const CASES: [(&str, usize, Prepare); 38] = [
+pub(crate) const CASES: [(&str, usize, Prepare); 43] = [
     ("list: objects", 2_000, |n| listed(&list("", &objects(n, "")), n)),
     ("list: white space", 1_000_000, |n| listed(&list(&" ".repeat(n), &objects(1, "")), 1)),
     ("list: unknown fields", 50_000, |n| listed(&list(&fields(n), &objects(1, "")), 1)),
@@ -99,6 +99,13 @@ pub(crate) const CASES: [(&str, usize, Prepare); 38] = [
     ("debounce: versions of one object", 4_000, debounced),
     ("explain: objects that can't be decoded", 2_000, explained),
     ("document: fields that are read and written", 20_000, document),
+    ("document: fields beside a number with an exponent", 20_000, |n| beside(n, r#""number":1e3"#)),
+    ("document: fields beside a name that repeats", 20_000, |n| {
+        beside(n, r#""twice":1,"twice":2"#)
+    }),
+    ("index: levels that a path searches three times", 1_000, searched),
+    ("index: values that a filter searches", 4_000, searched_by_filter),
+    ("filter_fields: levels of nesting that are searched", 1_000, dropped_levels),
 ];
 
 /// A field with so many bytes of text.
@@ -361,4 +368,41 @@ fn document(n: usize) -> Box<dyn FnOnce()> {
         assert_eq!(document.to_value()["spec"].as_object().expect("an object").len(), n);
         black_box(document.to_json());
     })
+}
+
+fn beside(n: usize, more: &str) -> Box<dyn FnOnce()> {
+    let fields = fields(n);
+    let object = object(0, &format!(r#","data":{{{fields}{more}}}"#));
+    Box::new(move || drop(black_box(Document::from_json(&object).expect("an object"))))
+}
+
+/// Returns so many levels of fields called `a`, 100 of them below each other, each with a field `b`.
+fn levels(n: usize) -> Value {
+    let column = |_| (0..100).fold(json!({}), |below, at| json!({ "a": below, "b": at }));
+    (0..n / 100).map(column).collect()
+}
+
+fn searched(n: usize) -> Box<dyn FnOnce()> {
+    let object = document_of("1", "one", &levels(n));
+    let by = IndexBy::path("spec..a..a..b").expect("a path");
+    Box::new(move || {
+        let snapshot = Snapshot::from_objects(by, [object]).expect("an object");
+        assert_eq!(snapshot.get(["7"]).expect("an index").count(), 1);
+    })
+}
+
+fn searched_by_filter(n: usize) -> Box<dyn FnOnce()> {
+    let list: Vec<_> = (0..n).map(|at| json!({ "a": { "b": at % 10 }, "c": "x" })).collect();
+    let object = document_of("1", "one", &json!({ "list": list }));
+    let by = IndexBy::path("spec.list[?@..b].c").expect("a path");
+    Box::new(move || {
+        let snapshot = Snapshot::from_objects(by, [object]).expect("an object");
+        assert_eq!(snapshot.get(["x"]).expect("an index").count(), 1);
+    })
+}
+
+fn dropped_levels(n: usize) -> Box<dyn FnOnce()> {
+    let filter = FieldFilter::new(["spec..b"]).expect("paths");
+    let object = json!({ "metadata": { "name": "one" }, "spec": levels(n) }).to_string();
+    Box::new(move || assert!(filter.cut(&object).expect("an object").len() < object.len()))
 }

@@ -3,7 +3,8 @@
 //! `cargo bench --bench bounds` runs each entry point on inputs of n, 2n and 4n parts, such as keys, fields
 //! or bytes, and prints CPU time for a thousand of them, and how it grows from n to 4n: 1.0 is linear, and
 //! 1.2 is the bound. Then it prints the longest poll of a pipeline that meets an input of 1 MiB. It writes
-//! `target/bench/bounds.json`.
+//! `target/bench/bounds.json`. `cargo bench --bench bounds -- index` runs only those whose names have `index`
+//! in them, and writes nothing.
 
 #[allow(dead_code, reason = "each benchmark uses a part")]
 #[path = "../support/mod.rs"]
@@ -30,19 +31,23 @@ const BOUND: f64 = 1.2;
 const LONGEST_POLL_MS: f64 = 10.0;
 
 fn main() {
-    let growth = growth();
-    let polls = longest_polls();
-    report::write(
-        "bounds",
-        &json!({ "rounds": ROUNDS }),
-        &json!({ "growth": growth, "polls": polls }),
-    );
+    let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let is_run = |name: &str| only.as_ref().is_none_or(|only| name.contains(only.as_str()));
+    let growth = growth(is_run);
+    let polls = longest_polls(is_run);
+    if only.is_none() {
+        report::write(
+            "bounds",
+            &json!({ "rounds": ROUNDS }),
+            &json!({ "growth": growth, "polls": polls }),
+        );
+    }
 }
 
-fn growth() -> Value {
+fn growth(is_run: impl Fn(&str) -> bool) -> Value {
     let mut measured = Map::new();
     let mut rows = Vec::new();
-    for (name, n, prepare) in cases::CASES {
+    for (name, n, prepare) in cases::CASES.into_iter().filter(|(name, ..)| is_run(name)) {
         eprintln!("{name}");
         let mut times = [Vec::new(), Vec::new(), Vec::new()];
         // Sizes take turns.
@@ -69,10 +74,10 @@ fn growth() -> Value {
     measured.into()
 }
 
-fn longest_polls() -> Value {
+fn longest_polls(is_run: impl Fn(&str) -> bool) -> Value {
     let mut measured = Map::new();
     let mut rows = Vec::new();
-    for (name, run) in polls::CASES {
+    for (name, run) in polls::CASES.into_iter().filter(|(name, _)| is_run(name)) {
         eprintln!("{name}");
         let (mut longest, mut all) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {

@@ -27,7 +27,7 @@ const MIB: usize = 1 << 20;
 /// Runs a pipeline on an input.
 type Run = fn() -> Times;
 
-pub(crate) const CASES: [(&str, Run); 13] = [
+pub(crate) const CASES: [(&str, Run); 18] = [
     ("watch: one object, typed", || of_typed(&with_watch(in_frames(&event(&one()), MIB)))),
     ("watch: one object, Document", || of_documents(&with_watch(in_frames(&event(&one()), MIB)))),
     ("watch: one object in frames of 8 KiB, typed", || {
@@ -56,6 +56,31 @@ pub(crate) const CASES: [(&str, Run); 13] = [
     }),
     ("index: one object with 10,000 keys", || keys(1, 10_000)),
     ("index: one object with 100 x 100 keys", || keys(2, 100)),
+    ("watch: one object of small fields and a number with an exponent, Document", || {
+        of_documents(&with_watch(in_frames(&event(&of_fields_and(r#""odd":1e3"#)), MIB)))
+    }),
+    ("watch: one object of small fields and a name that repeats, Document", || {
+        of_documents(&with_watch(in_frames(&event(&of_fields_and(r#""odd":1,"odd":2"#)), MIB)))
+    }),
+    ("watch: one object of small fields, one dropped by a search, Document", || {
+        let configs = Gvr::parse("v1/configmaps").expect("a resource");
+        let server = with_watch(in_frames(&event(&of_fields_and(r#""odd":1"#)), MIB));
+        run(async {
+            let configs = watch_resource(server.client(), configs);
+            timed(
+                configs.filter_fields(FieldFilter::new(["data..odd"]).expect("a path")).index(by()),
+            )
+            .await
+        })
+    }),
+    ("index: one object with 149,000 values, too many", || {
+        let values = (0..149_000).map(|at| format!("{:06}", 100_000 + at));
+        indexed(&format!("[{}]", values.collect::<Vec<_>>().join(",")), "spec[*]")
+    }),
+    ("index: one deep object that is searched three times", || {
+        let level = format!("{}1{}", r#"{"a":"#.repeat(100), r#","b":"x"}"#.repeat(100));
+        indexed(&format!("[{}]", vec![level; MIB / 1_500].join(",")), "spec..a..a..b")
+    }),
 ];
 
 fn one() -> String {
@@ -65,6 +90,11 @@ fn one() -> String {
 fn of_fields() -> String {
     let fields = (0..MIB / 32).map(|at| format!(r#""key-{at:08}":"value-{at:06}""#));
     object(0, &format!(r#","data":{{{}}}"#, fields.collect::<Vec<_>>().join(",")))
+}
+
+/// Returns an object of small fields, and with these at its end.
+fn of_fields_and(more: &str) -> String {
+    of_fields().replace("}}", &format!(",{more}}}}}"))
 }
 
 fn many(n: usize) -> String {
@@ -121,6 +151,16 @@ fn keys(paths: usize, values: usize) -> Times {
     let object = Document::from_json(&object).expect("an object");
     let names = names[..paths].iter().map(|name| format!("spec.{name}[*]"));
     let by = IndexBy::paths(names).expect("paths");
+    taken_in(object, by)
+}
+
+/// Takes in an object by what a path finds in its `spec`.
+fn indexed(spec: &str, path: &str) -> Times {
+    let object = Document::from_json(&object(0, &format!(r#","spec":{spec}"#)));
+    taken_in(object.expect("an object"), IndexBy::path(path).expect("a path"))
+}
+
+fn taken_in(object: Document, by: IndexBy<Document>) -> Times {
     let events = [Event::Init, Event::InitDone, Event::Apply(object)].map(Ok::<_, Error>);
     run(async { timed(stream::iter(events).index(by)).await })
 }

@@ -26,7 +26,7 @@ use crate::{
     error::{Error, Reason},
     filter::{Decoded, FieldFilter, FieldSelector, Kept},
     json::Fault,
-    path::FieldPath,
+    path::{FieldPath, TooManyKeys},
     tape::Tape,
 };
 
@@ -329,10 +329,14 @@ impl fmt::Debug for Document {
 }
 
 /// The keys under a path, by the shortest way there is for this kind of object.
-pub(crate) fn keys_of<K: Serialize + 'static>(path: &FieldPath, object: &K) -> Vec<String> {
+pub(crate) fn keys_of<K: Serialize + 'static>(
+    path: &FieldPath,
+    object: &K,
+    most: usize,
+) -> Result<Vec<String>, TooManyKeys> {
     match as_document(object) {
-        Some(document) => path.keys_on_tape(document.tape()),
-        None => path.keys_of(object),
+        Some(document) => path.some_keys_on_tape(document.tape(), most),
+        None => path.some_keys_of(object, most),
     }
 }
 

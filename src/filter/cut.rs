@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::tree::{Place, Tree};
-use crate::json::{Cursor, Malformed, ValueKind};
+use super::tree::Place;
+use crate::json::{Cursor, MAX_DEPTH, Malformed, ValueKind};
 
 /// Removes from a value what the tree names.
 pub(super) fn from_value(value: &mut Value, place: &Place<'_>) {
@@ -26,23 +26,12 @@ pub(super) fn from_value(value: &mut Value, place: &Place<'_>) {
     }
 }
 
-/// The text without what the tree names; everything else is copied as written.
-pub(super) fn from_json<'j>(json: &'j str, tree: &Tree) -> Result<Cow<'j, str>, Malformed> {
-    match tree.root() {
-        Some(place) => from_json_at(json, &place),
-        None => Ok(Cow::Borrowed(json)),
-    }
-}
-
-/// [`from_json`] for text that stands at `place` in its object.
-pub(super) fn from_json_at<'j>(
-    json: &'j str,
-    place: &Place<'_>,
-) -> Result<Cow<'j, str>, Malformed> {
+/// The text, which stands at `place` in its object, without what goes; everything else is copied as written.
+pub(super) fn from_json<'j>(json: &'j str, place: &Place<'_>) -> Result<Cow<'j, str>, Malformed> {
     Cutter::new(json, false).run(place)
 }
 
-/// [`from_json_at`] with white space in the place of what is cut, so that all else stays where it is.
+/// [`from_json`] with white space in the place of what is cut, so that all else stays where it is.
 pub(super) fn blanked<'j>(json: &'j str, place: &Place<'_>) -> Result<Cow<'j, str>, Malformed> {
     Cutter::new(json, true).run(place)
 }
@@ -63,6 +52,7 @@ struct Cutter<'j> {
     /// Up to here everything has been copied or cut. Nothing is ever cut at 0.
     kept: usize,
     out: String,
+    depth: usize,
     /// Whether white space takes the place of what is cut.
     blank: bool,
 }
@@ -77,7 +67,7 @@ struct Items {
 
 impl<'j> Cutter<'j> {
     fn new(json: &'j str, blank: bool) -> Self {
-        Self { json, cursor: Cursor::new(json), kept: 0, out: String::new(), blank }
+        Self { json, cursor: Cursor::new(json), kept: 0, out: String::new(), depth: 0, blank }
     }
 
     fn run(mut self, place: &Place<'_>) -> Result<Cow<'j, str>, Malformed> {
@@ -99,10 +89,14 @@ impl<'j> Cutter<'j> {
         Ok(())
     }
 
-    /// Steps over the value at the cursor. Recurses no deeper than the paths in the tree.
+    /// Steps over the value at the cursor. Recurses no deeper than JSON may be nested.
     fn value(&mut self, place: &Place<'_>) -> Result<(), Malformed> {
         let mut items = Items::default();
+        self.depth += 1;
         match self.cursor.kind()? {
+            ValueKind::Object | ValueKind::Array if self.depth > MAX_DEPTH => {
+                return Err(Malformed);
+            }
             ValueKind::Object => {
                 self.cursor.enter_object()?;
                 while let Some((start, name)) = self.cursor.next_field()? {
@@ -125,6 +119,7 @@ impl<'j> Cutter<'j> {
                 self.cursor.skip_value()?;
             }
         }
+        self.depth -= 1;
         Ok(())
     }
 

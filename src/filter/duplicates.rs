@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use foldhash::quality::RandomState;
-use serde_json::Value;
 
 use crate::json::{Fault, MAX_DEPTH, Scanner};
 
@@ -75,34 +74,39 @@ impl Duplicates {
     }
 }
 
-/// Where the fields begin that a later one of the same name replaces, in any object of the text.
+/// Places of fields that a later one of the same name replaces.
+pub(super) type Replaced = HashSet<usize, RandomState>;
+
+/// Returns where the fields begin that a later one of the same name replaces, in any object of the text.
 ///
-/// The API server sends none. The whole object must decode, so that what is replaced is checked.
-pub(super) fn replaced(bytes: &[u8]) -> Result<HashSet<usize>, Fault> {
+/// The API server sends none. All of the object is checked, what is replaced too: it is malformed where
+/// `serde_json` would not decode it.
+pub(super) fn replaced(bytes: &[u8]) -> Result<Replaced, Fault> {
     let mut scan = Scanner::new(bytes, 0);
     scan.space();
-    let mut end = scan.clone();
-    end.skip_value()?;
-    if serde_json::from_slice::<Value>(&bytes[..end.position()]).is_err() {
-        return Err(Fault::Malformed);
-    }
-    let mut replaced = HashSet::new();
+    let mut replaced = Replaced::default();
     seek_replaced(&mut scan, 0, &mut replaced)?;
+    // All that is no part of a string is ASCII.
+    str::from_utf8(&bytes[..scan.position()]).map_err(|_| Fault::Malformed)?;
     Ok(replaced)
 }
 
 fn seek_replaced(
     scan: &mut Scanner<'_>,
     depth: usize,
-    replaced: &mut HashSet<usize>,
+    replaced: &mut Replaced,
 ) -> Result<(), Fault> {
     let close = match scan.peek()? {
-        _ if depth > MAX_DEPTH => return Err(Fault::Malformed),
+        b'{' | b'[' if depth == MAX_DEPTH => return Err(Fault::Malformed),
         b'{' => b'}',
         b'[' => b']',
-        _ => return scan.skip_value(),
+        b'"' => {
+            let own = scan.string()?;
+            return if own.halves { scan.unescape(own).map(drop) } else { Ok(()) };
+        }
+        _ => return scan.finite_literal(),
     };
-    let mut fields: HashMap<Cow<'_, str>, usize> = HashMap::new();
+    let mut fields: HashMap<Cow<'_, str>, usize, RandomState> = HashMap::default();
     scan.advance();
     scan.space();
     if scan.peek()? == close {
@@ -113,10 +117,14 @@ fn seek_replaced(
         if close == b'}' {
             let start = scan.position();
             let name = scan.string()?;
-            replaced.extend(fields.insert(scan.unescape(name)?, start));
+            let name = scan.unescape(name)?;
             scan.space();
             scan.eat(b':')?;
             scan.space();
+            if fields.is_empty() {
+                scan.check_first(&name)?;
+            }
+            replaced.extend(fields.insert(name, start));
         }
         seek_replaced(scan, depth + 1, replaced)?;
         scan.space();

@@ -23,8 +23,9 @@ static SAMPLES: LazyLock<[Value; 3]> = LazyLock::new(|| {
     [object.clone(), json!([object["b"], [[]], { "b": [{}] }, 3]), json!("scalar")]
 });
 
-/// Parsing never panics, what is accepted is written so that it parses again to an equal path, and
-/// means what `serde_json_path` takes it for.
+/// Checks that parsing never panics, that what is accepted is written so that it parses again to an equal
+/// path, that it means the same in each form of an object, and what `serde_json_path` takes it for, unless
+/// it is too costly.
 pub fn path(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let path = match FieldPath::parse(text) {
@@ -33,16 +34,17 @@ pub fn path(data: &[u8]) {
     };
     assert_eq!(FieldPath::parse(path.as_str()).as_ref(), Ok(&path));
     assert_eq!(FieldPath::parse(&format!(" {path}\n")).as_ref(), Ok(&path));
-    // A search below a search takes the square of its time.
-    if path.canonical().matches("..").count() > 3 {
-        return;
-    }
     let canonical = JsonPath::parse(path.canonical()).unwrap();
     // Text of RFC 9535 means the same here, but for escapes.
     let own = JsonPath::parse(text).ok().filter(|_| !text.contains('\\'));
+    let queries: Vec<_> = [Some(&canonical), own.as_ref()].into_iter().flatten().collect();
+    // There, a search below a search takes the square of its time.
+    let few_searches = path.canonical().matches("..").count() <= 3;
     for value in &*SAMPLES {
         let keys = path.keys(value);
-        for query in [Some(&canonical), own.as_ref()].into_iter().flatten() {
+        let is_run = few_searches && path.is_followed(value);
+        assert!(is_run || !few_searches || path.has_filter() && keys.is_empty(), "{path}");
+        for query in queries.iter().filter(|_| is_run) {
             let found = query.query(value);
             let found = found.iter().filter_map(|value| scalar::of_value(value)).collect();
             assert_eq!(keys, scalar::distinct(found), "{path}");
@@ -60,9 +62,6 @@ pub fn removal(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let Some((paths, text)) = text.split_once('\n') else { return };
     let Ok(filter) = FieldFilter::new(paths.split('\t')) else { return };
-    if paths.matches("..").count() > 3 {
-        return;
-    }
     let (cut, decoded) = (filter.cut(text), filter.deserialize::<Value>(text));
     // What is left out need not make sense, so there may be less to decode than there is.
     let Ok(mut value) = serde_json::from_str::<Value>(text) else { return };
@@ -99,7 +98,6 @@ pub fn selector(data: &[u8]) {
         Err(error) => shows_where(&error, text),
     }
     match FieldSelector::parse(text) {
-        Ok(_) if text.matches("..").count() > 3 => {}
         Ok(selector) => {
             let written = selector.to_string();
             assert!(text.trim_start().starts_with(&written) && written.len() >= text.trim().len());

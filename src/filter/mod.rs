@@ -11,8 +11,9 @@ mod selector;
 mod shape;
 mod tree;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
+use foldhash::quality::RandomState;
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -28,8 +29,8 @@ use self::{
 pub use self::{labels::LabelSelector, selector::FieldSelector};
 use crate::{
     error::PathError,
-    json::{Fault, Malformed, Scanner},
-    path::{FieldPath, Segment, Step, Way},
+    json::{self, Fault, Malformed, Scanner},
+    path::{FieldPath, Segment, Step},
 };
 
 /// The fields that tell which object it is, and which version.
@@ -45,7 +46,8 @@ const IDENTITY: [&[&str]; 6] = [
 /// Fields to leave out of objects, such as `metadata.managedFields`.
 ///
 /// Missing fields are fine. Which fields go is decided on the object as given, so `a[0]` and `a[1]` together
-/// remove the first two elements. Fields that identify an object can't be left out.
+/// remove the first two elements. Fields that identify an object can't be left out. A path whose filters take
+/// too many steps in an object removes nothing there: see [`FieldPath`].
 ///
 /// ```
 /// use kube_weir::FieldFilter;
@@ -63,10 +65,10 @@ const IDENTITY: [&[&str]; 6] = [
 #[derive(Clone, Debug, Default)]
 pub struct FieldFilter {
     paths: Vec<FieldPath>,
-    /// The plain ones among the paths; or what stays.
-    plain: Tree,
+    /// The paths without filters; or what stays.
+    tree: Arc<Tree>,
     /// Whether there are others.
-    queries: bool,
+    tests: bool,
     memory: Memory,
 }
 
@@ -126,25 +128,26 @@ impl FieldFilter {
     ///
     /// An array that a path counts the elements of stays whole, and so does what it searches.
     pub(crate) fn keeping<'p>(paths: impl IntoIterator<Item = &'p FieldPath>, typed: bool) -> Self {
-        let mut plain = Tree::keeping();
+        let mut tree = Tree::keeping();
         let own = if typed { &IDENTITY[..] } else { &IDENTITY[2..] };
         for field in own {
             let steps: Vec<_> = field.iter().map(|name| Step::Name((*name).into())).collect();
-            plain.insert(&steps);
+            tree.insert(&steps);
         }
         for path in paths {
             let whole = path.segments().iter().any(Segment::reads_root);
             let steps = path.segments().iter().map_while(Segment::step);
             let steps = steps.take_while(|step| !whole && !matches!(step, Step::Index(_)));
-            plain.insert(&steps.collect::<Vec<_>>());
+            tree.insert(&steps.collect::<Vec<_>>());
         }
-        Self { plain, ..Self::default() }
+        Self { tree: Arc::new(tree), ..Self::default() }
     }
 
     fn add(&mut self, path: FieldPath) {
-        match path.way() {
-            Way::Plain(steps) => self.plain.insert(steps),
-            Way::Query(_) => self.queries = true,
+        if path.has_filter() {
+            self.tests = true;
+        } else {
+            Arc::make_mut(&mut self.tree).insert_path(path.segments());
         }
         self.paths.push(path);
         // What was learnt with other paths holds no more.
@@ -175,7 +178,7 @@ impl FieldFilter {
     /// # Ok::<(), kube_weir::PathError>(())
     /// ```
     pub fn is_empty(&self) -> bool {
-        self.paths.is_empty() && self.plain.root().is_none()
+        self.paths.is_empty() && self.tree.root().is_none()
     }
 
     /// Removes the fields from an object. What is around them stays, even if nothing is left in it.
@@ -193,16 +196,15 @@ impl FieldFilter {
     /// # Ok::<(), kube_weir::PathError>(())
     /// ```
     pub fn remove(&self, value: &mut Value) {
-        let tree =
-            if self.queries { Cow::Owned(self.located(value)) } else { Cow::Borrowed(&self.plain) };
-        if let Some(place) = tree.root() {
+        let found = if self.tests { self.found(value) } else { None };
+        if let Some(place) = self.tree.root_with(found.as_ref()) {
             cut::from_value(value, &place);
         }
     }
 
     /// The JSON text of an object without the fields. What is kept stays as written, numbers and escapes too.
     ///
-    /// One pass without a tree if all paths are made of names, indexes and `*`.
+    /// One pass without a tree if no path has a filter.
     ///
     /// # Errors
     ///
@@ -217,8 +219,11 @@ impl FieldFilter {
     /// ```
     pub fn cut<'j>(&self, json: &'j str) -> Result<Cow<'j, str>, serde_json::Error> {
         let json = serde_json::from_str::<&RawValue>(json)?.get();
-        let tree = self.tree_for(json)?;
-        cut::from_json(json, &tree).map_err(|Malformed| malformed(json))
+        let found = self.found_in(json)?;
+        match self.tree.root_with(found.as_ref()) {
+            Some(place) => cut::from_json(json, &place).map_err(|Malformed| malformed(json)),
+            None => Ok(Cow::Borrowed(json)),
+        }
     }
 
     /// Decodes an object without the fields: they are skipped, never built.
@@ -248,8 +253,8 @@ impl FieldFilter {
         &self,
         json: &str,
     ) -> Result<Decoded<T>, serde_json::Error> {
-        let tree = self.tree_for(json)?;
-        let place = tree.root();
+        let found = self.found_in(json)?;
+        let place = self.tree.root_with(found.as_ref());
         if let Some(decoded) = decode::decode(json.as_bytes(), json, place.as_ref())
             && is_space(&json[decoded.end..])
         {
@@ -268,7 +273,7 @@ impl FieldFilter {
         // character.
         let Some(place) = place else { return serde_json::from_slice(json.as_bytes()) };
         serde_json::from_str::<IgnoredAny>(json)?;
-        let cut = cut::from_json_at(json, &place).map_err(|Malformed| malformed(json))?;
+        let cut = cut::from_json(json, &place).map_err(|Malformed| malformed(json))?;
         serde_json::from_slice(cut.as_bytes()).or_else(|error| {
             // Where it is wrong is told in the text as it was given.
             let blanked = cut::blanked(json, &place).map_err(|Malformed| error)?;
@@ -282,17 +287,17 @@ impl FieldFilter {
         &self,
         bytes: &[u8],
     ) -> Result<Decoded<T>, Fault> {
-        if self.queries {
+        if self.tests {
             return Err(Fault::Malformed);
         }
-        decode::decode(bytes, "", self.plain.root().as_ref()).ok_or(Fault::Malformed)
+        decode::decode(bytes, "", self.tree.root().as_ref()).ok_or(Fault::Malformed)
     }
 
-    /// What to keep of the object at the start of the bytes, in one pass if all paths are made of
-    /// names, indexes and `*`. It gets these `types`, unless it has any itself.
+    /// Reads what to keep of the object at the start of the bytes, in one pass if no path has a filter. It
+    /// gets these `types`, unless it has any itself.
     pub(crate) fn keep(&self, bytes: &[u8], types: &[u8]) -> Result<Kept, Fault> {
-        if !self.queries {
-            return self.memory.read(bytes, &self.plain, true, types);
+        if !self.tests {
+            return self.memory.read(bytes, self.tree.root().as_ref(), true, types);
         }
         let mut scan = Scanner::new(bytes, 0);
         scan.space();
@@ -300,40 +305,26 @@ impl FieldFilter {
             return Err(Fault::Malformed);
         }
         scan.skip_value()?;
-        let value: Value =
-            serde_json::from_slice(&bytes[..scan.position()]).map_err(|_| Fault::Malformed)?;
-        self.memory.read(bytes, &self.located(&value), false, types)
+        let value = json::decoded(&bytes[..scan.position()])?;
+        let found = self.found(&value);
+        let place = self.tree.root_with(found.as_ref());
+        self.memory.read(bytes, place.as_ref(), false, types)
     }
 
-    /// What to remove from the object in the text.
-    fn tree_for(&self, json: &str) -> Result<Cow<'_, Tree>, serde_json::Error> {
-        if !self.queries {
-            return Ok(Cow::Borrowed(&self.plain));
+    /// Returns what the paths with filters find in the object in the text.
+    fn found_in(&self, json: &str) -> Result<Option<Tree>, serde_json::Error> {
+        if !self.tests {
+            return Ok(None);
         }
-        let value: Value = serde_json::from_str(json)?;
-        Ok(Cow::Owned(self.located(&value)))
+        Ok(self.found(&serde_json::from_str(json)?))
     }
 
-    /// What to remove from this very object: the plain paths, and where the others lead in it.
-    fn located(&self, value: &Value) -> Tree {
-        let mut tree = self.plain.clone();
-        for path in &self.paths {
-            let Way::Query(query) = path.way() else {
-                continue;
-            };
-            for found in query.query_located(value).locations() {
-                let steps: Vec<_> = found.iter().filter_map(step).collect();
-                tree.insert(&steps);
-            }
-        }
-        tree
-    }
-}
-
-fn step(element: &serde_json_path::PathElement<'_>) -> Option<Step> {
-    match element.as_name() {
-        Some(name) => Some(Step::Name(name.into())),
-        None => i64::try_from(element.as_index()?).ok().map(Step::Index),
+    /// Returns what the paths with filters find in this very object.
+    fn found(&self, value: &Value) -> Option<Tree> {
+        let paths = self.paths.iter().filter(|path| path.has_filter());
+        let found: HashSet<*const Value, RandomState> =
+            paths.flat_map(|path| path.select(value)).map(std::ptr::from_ref).collect();
+        Tree::of_values(value, &|value| found.contains(&std::ptr::from_ref(value)))
     }
 }
 

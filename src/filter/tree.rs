@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::path::{Step, place_in};
+use serde_json::Value;
 
-/// What to remove, or all that is not: plain paths laid over each other, a node for each step.
+use crate::path::{Segment, Step};
+
+/// Paths to what is removed, or to all that is not, laid over each other: a node for each plain step.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tree {
     /// A path ends here: what stands here goes, or stays.
@@ -12,18 +14,35 @@ pub(super) struct Tree {
     /// Of the root: the paths say what stays.
     keeps: bool,
     names: BTreeMap<Box<str>, Tree>,
-    indexes: BTreeMap<i64, Tree>,
-    any: Option<Box<Tree>>,
+    /// Mostly there is none, and there may be many nodes.
+    other: Option<Box<Other>>,
 }
 
-/// Where in an object we are, as the nodes of a tree that apply there.
+/// How paths go on other than with a name.
+#[derive(Clone, Debug, Default)]
+struct Other {
+    indexes: BTreeMap<i64, Tree>,
+    any: Option<Tree>,
+    /// The rest of paths that go on with a step that is not plain. None has a filter.
+    searches: Vec<Box<[Segment]>>,
+}
+
+/// A place in an object, as the nodes that apply there.
 #[derive(Clone, Debug)]
 pub(super) enum Place<'t> {
-    One(&'t Tree),
+    One(Node<'t>),
     /// For instance at `a.b`, with `a.b.c` and `a.*.d` in the tree.
-    Many(Vec<&'t Tree>),
+    Many(Vec<Node<'t>>),
     /// Where only what these lead to stays: nothing, if there are none.
-    Only(Vec<&'t Tree>),
+    Only(Vec<Node<'t>>),
+}
+
+/// How paths go on from a place.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Node<'t> {
+    Plain(&'t Tree),
+    /// One path, by the segments that are left of it.
+    Search(&'t [Segment]),
 }
 
 impl Tree {
@@ -33,24 +52,76 @@ impl Tree {
     }
 
     pub(super) fn insert<'s>(&mut self, steps: impl IntoIterator<Item = &'s Step>) {
+        steps.into_iter().fold(self, |node, step| node.child(step.clone())).ends = true;
+    }
+
+    /// Adds a path without filters.
+    pub(super) fn insert_path(&mut self, mut segments: &[Segment]) {
         let mut node = self;
-        for step in steps {
-            node = match step {
-                Step::Name(name) => node.names.entry(name.clone()).or_default(),
-                Step::Index(index) => node.indexes.entry(*index).or_default(),
-                Step::Any => node.any.get_or_insert_default(),
+        while let Some((first, later)) = segments.split_first() {
+            let Some(step) = first.step() else {
+                return node.other.get_or_insert_default().searches.push(segments.into());
             };
+            node = node.child(step);
+            segments = later;
         }
         node.ends = true;
+    }
+
+    /// The node that a step leads to.
+    fn child(&mut self, step: Step) -> &mut Self {
+        match step {
+            Step::Name(name) => self.names.entry(name).or_default(),
+            Step::Index(index) => {
+                self.other.get_or_insert_default().indexes.entry(index).or_default()
+            }
+            Step::Any => self.other.get_or_insert_default().any.get_or_insert_default(),
+        }
+    }
+
+    /// A tree whose paths are where these values are below another one; `None` if none of them is there.
+    pub(super) fn of_values(value: &Value, is_found: &impl Fn(&Value) -> bool) -> Option<Self> {
+        let below = |value| {
+            if is_found(value) {
+                return Some(Self { ends: true, ..Self::default() });
+            }
+            Self::of_values(value, is_found)
+        };
+        let mut tree = Self::default();
+        match value {
+            Value::Object(fields) => {
+                let found = fields.iter().filter_map(|(name, own)| Some((&**name, below(own)?)));
+                tree.names = found.map(|(name, tree)| (name.into(), tree)).collect();
+            }
+            Value::Array(elements) => {
+                let found = (0..).zip(elements).filter_map(|(at, own)| Some((at, below(own)?)));
+                let indexes: BTreeMap<_, _> = found.collect();
+                let any_found = !indexes.is_empty();
+                tree.other = any_found.then(|| Box::new(Other { indexes, ..Other::default() }));
+            }
+            _ => {}
+        }
+        (!tree.is_empty()).then_some(tree)
     }
 
     /// Where an object starts; `None` if there is nothing to remove.
     pub(super) fn root(&self) -> Option<Place<'_>> {
         if self.keeps {
-            return (!self.ends).then(|| Place::Only(vec![self]));
+            return (!self.ends).then(|| Place::Only(vec![Node::Plain(self)]));
         }
-        let empty = self.names.is_empty() && self.indexes.is_empty() && self.any.is_none();
-        (!empty).then_some(Place::One(self))
+        (!self.is_empty()).then_some(Place::One(Node::Plain(self)))
+    }
+
+    /// Returns the place of the root of an object of which another tree may remove something, too.
+    pub(super) fn root_with<'t>(&'t self, other: Option<&'t Self>) -> Option<Place<'t>> {
+        match other {
+            Some(other) => Some(Place::Many(vec![Node::Plain(self), Node::Plain(other)])),
+            None => self.root(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.other.is_none()
     }
 }
 
@@ -59,50 +130,59 @@ impl<'t> Place<'t> {
     pub(super) fn ends(&self) -> bool {
         match self {
             Place::Only(nodes) => nodes.is_empty(),
-            _ => self.nodes().iter().any(|node| node.ends),
+            _ => self.nodes().iter().any(Node::ends),
         }
     }
 
     /// The place of a field, if anything in it or itself may be removed.
     pub(super) fn field(&self, name: &str) -> Option<Place<'t>> {
         self.below(|node, found| {
-            found.extend(node.names.get(name));
-            found.extend(node.any.as_deref());
+            if let Node::Plain(tree) = node {
+                found.plain(tree.names.get(name));
+            }
+            found.others(node, |segment| segment.may_select(name));
         })
     }
 
     /// The place of an element. `len` is needed only if [`counts_back`](Self::counts_back).
     pub(super) fn element(&self, index: usize, len: usize) -> Option<Place<'t>> {
+        let [from_start, all] = [index, len].map(|at| i64::try_from(at).unwrap_or(i64::MAX));
+        let from_end = from_start - all;
         self.below(|node, found| {
-            found.extend(i64::try_from(index).ok().and_then(|index| node.indexes.get(&index)));
-            let from_end = node.indexes.range(..0);
-            found.extend(
-                from_end.filter(|(at, _)| place_in(**at, len) == Some(index)).map(|(_, node)| node),
-            );
-            found.extend(node.any.as_deref());
+            if let Some(Other { indexes, .. }) = node.other() {
+                found.plain(indexes.get(&from_start));
+                found.plain(indexes.get(&from_end).filter(|_| from_end < 0));
+            }
+            found.others(node, |segment| segment.may_select_index(index, len));
         })
     }
 
     /// Whether what is removed depends on an element's place.
     pub(super) fn has_indexes(&self) -> bool {
-        self.nodes().iter().any(|node| !node.indexes.is_empty())
+        self.nodes().iter().any(|node| {
+            node.other().is_some_and(|other| !other.indexes.is_empty())
+                || node.next().any(Segment::has_indexes)
+        })
     }
 
     /// Whether elements are counted from the end of an array here.
     pub(super) fn counts_back(&self) -> bool {
-        self.nodes().iter().any(|node| node.indexes.range(..0).next().is_some())
+        self.nodes().iter().any(|node| {
+            node.other().is_some_and(|other| other.indexes.range(..0).next().is_some())
+                || node.next().any(Segment::counts_back)
+        })
     }
 
-    fn nodes(&self) -> &[&'t Tree] {
+    fn nodes(&self) -> &[Node<'t>] {
         match self {
             Place::One(node) => std::slice::from_ref(node),
             Place::Many(nodes) | Place::Only(nodes) => nodes,
         }
     }
 
-    fn below(&self, find: impl Fn(&'t Tree, &mut Found<'t>)) -> Option<Place<'t>> {
+    fn below(&self, find: impl Fn(Node<'t>, &mut Found<'t>)) -> Option<Place<'t>> {
         let mut found = Found(None);
-        self.nodes().iter().for_each(|node| find(node, &mut found));
+        self.nodes().iter().for_each(|node| find(*node, &mut found));
         if !matches!(self, Place::Only(_)) {
             return found.0;
         }
@@ -117,17 +197,83 @@ impl<'t> Place<'t> {
 /// Nodes found below a place; most often there is one, which costs no allocation.
 struct Found<'t>(Option<Place<'t>>);
 
-impl<'t> Extend<&'t Tree> for Found<'t> {
-    fn extend<I: IntoIterator<Item = &'t Tree>>(&mut self, nodes: I) {
-        for node in nodes {
-            self.0 = Some(match self.0.take() {
-                None => Place::One(node),
-                Some(Place::One(first)) => Place::Many(vec![first, node]),
-                Some(Place::Many(mut all) | Place::Only(mut all)) => {
+impl<'t> Found<'t> {
+    #[inline]
+    fn plain(&mut self, tree: Option<&'t Tree>) {
+        if let Some(tree) = tree {
+            self.add(Node::Plain(tree));
+        }
+    }
+
+    /// Adds how paths go on below a child that segments may select, but for those that name it.
+    #[inline]
+    fn others(&mut self, node: Node<'t>, is_selected: impl Fn(&Segment) -> bool) {
+        match node {
+            Node::Search(search) => self.search(search, is_selected),
+            Node::Plain(Tree { other: Some(other), .. }) => {
+                self.plain(other.any.as_ref());
+                other.searches.iter().for_each(|search| self.search(search, &is_selected));
+            }
+            Node::Plain(_) => {}
+        }
+    }
+
+    fn search(&mut self, segments: &'t [Segment], is_selected: impl Fn(&Segment) -> bool) {
+        let Some((first, rest)) = segments.split_first() else { return };
+        if first.descends {
+            self.add(Node::Search(segments));
+        }
+        if is_selected(first) {
+            self.add(Node::Search(rest));
+        }
+    }
+
+    fn add(&mut self, node: Node<'t>) {
+        self.0 = Some(match self.0.take() {
+            None => Place::One(node),
+            Some(Place::One(first)) if first.is(node) => Place::One(first),
+            Some(Place::One(first)) => Place::Many(vec![first, node]),
+            Some(Place::Many(mut all) | Place::Only(mut all)) => {
+                // Nodes of one path come in its order: where one is found twice, that is in a row.
+                if !all.last().is_some_and(|last| last.is(node)) {
                     all.push(node);
-                    Place::Many(all)
                 }
-            });
+                Place::Many(all)
+            }
+        });
+    }
+}
+
+impl<'t> Node<'t> {
+    fn ends(&self) -> bool {
+        match self {
+            Self::Plain(tree) => tree.ends,
+            Self::Search(search) => search.is_empty(),
+        }
+    }
+
+    fn other(self) -> Option<&'t Other> {
+        match self {
+            Self::Plain(tree) => tree.other.as_deref(),
+            Self::Search(_) => None,
+        }
+    }
+
+    /// The segments that come next.
+    fn next(self) -> impl Iterator<Item = &'t Segment> {
+        let own = match self {
+            Self::Plain(_) => None,
+            Self::Search(search) => search.first(),
+        };
+        let searches = self.other().into_iter().flat_map(|other| &other.searches);
+        own.into_iter().chain(searches.filter_map(|search| search.first()))
+    }
+
+    /// Whether both are the same place of the same path.
+    fn is(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Search(own), Self::Search(other)) => std::ptr::eq(own, other),
+            _ => false,
         }
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 pub use self::key::Key;
 pub(crate) use self::key::Prefix;
+pub(crate) use crate::path::TooManyKeys;
 use crate::{
     document,
     error::{Error, Reason},
@@ -324,16 +325,16 @@ fn most_bytes(most: usize) -> usize {
     most.saturating_mul(KEY_BYTES).max(MOST_BYTES)
 }
 
-/// An object has more keys than it may have, or longer ones.
-pub(crate) struct TooManyKeys;
-
 enum Keys<K> {
     /// The paths of [`IDENTITY`], or the first of them. The order of the objects themselves
     /// answers for such an index, which therefore costs nothing.
     Identity,
-    Paths(Vec<FieldPath>, fn(&FieldPath, &K) -> Vec<String>),
+    Paths(Vec<FieldPath>, Read<K>),
     With(Arc<Closure<K>>),
 }
+
+/// Returns the values that a path gives an object, of which there may be so many.
+type Read<K> = fn(&FieldPath, &K, usize) -> Result<Vec<String>, TooManyKeys>;
 
 /// Returns the keys of an object, of which there may be so many.
 type Closure<K> = dyn Fn(&K, usize) -> Result<Vec<Key>, TooManyKeys> + Send + Sync;
@@ -354,13 +355,20 @@ impl<K> Index<K> {
         let mut keys = match &self.keys {
             Keys::Identity => return Ok(Vec::new()),
             Keys::Paths(paths, read) => {
-                let values = paths.iter().map(|path| {
-                    let mut values = read(path, object);
-                    sort(&mut values);
-                    values
-                });
-                let values: Vec<_> = values.collect();
-                if !self.takes(&values) {
+                let mut values = Vec::with_capacity(paths.len());
+                let mut too_many = false;
+                for path in paths {
+                    match read(path, object, self.most) {
+                        // Nothing can be combined with it.
+                        Ok(own) if own.is_empty() => return Ok(Vec::new()),
+                        Ok(mut own) => {
+                            sort(&mut own);
+                            values.push(own);
+                        }
+                        Err(TooManyKeys) => too_many = true,
+                    }
+                }
+                if too_many || !self.takes(&values) {
                     return Err(TooManyKeys);
                 }
                 combinations(&values)

@@ -13,11 +13,13 @@ mod skip;
 
 use std::{borrow::Cow, ops::Range};
 
+use serde_json::Value;
+
 #[cfg(test)]
 pub(crate) use self::skip::taken_looked_at;
 pub(crate) use self::{
     count::Counts,
-    field_name::{Declined, FieldName, RAW},
+    field_name::{Declined, FieldName, RAW, is_reserved},
     scan::{Fault, Quoted, Scanner},
     skip::Skip,
 };
@@ -53,6 +55,19 @@ pub(crate) struct Malformed;
 pub(crate) struct RawStr<'j> {
     quoted: &'j str,
     escaped: bool,
+}
+
+/// The value that `serde_json` makes of these bytes. Takes many times the memory of the text.
+pub(crate) fn decoded(bytes: &[u8]) -> Result<Value, Fault> {
+    #[cfg(test)]
+    DECODED.set(DECODED.get() + bytes.len());
+    serde_json::from_slice(bytes).map_err(|_| Fault::Malformed)
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many bytes were [`decoded`] in this thread.
+    pub(crate) static DECODED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 impl<'j> Cursor<'j> {

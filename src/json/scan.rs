@@ -2,7 +2,11 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value;
+
 use super::{
+    decoded,
+    field_name::is_reserved,
     mask::Block,
     skip::{Skip, end_of_string},
 };
@@ -31,8 +35,6 @@ pub(crate) struct Quoted {
     pub(crate) start: usize,
     pub(crate) end: usize,
     pub(crate) escaped: bool,
-    /// There are escapes in it where `serde_json` would write none, or others.
-    pub(crate) odd: bool,
     /// There are halves of surrogate pairs in it; that they fit together is not checked.
     pub(crate) halves: bool,
 }
@@ -90,7 +92,7 @@ impl<'s> Scanner<'s> {
         if !whole {
             return self.escaped_string(start);
         }
-        Ok(Quoted { start, end: self.at - 1, escaped: false, odd: false, halves: false })
+        Ok(Quoted { start, end: self.at - 1, escaped: false, halves: false })
     }
 
     /// Steps into a string and gives where it starts, and whether that was all of it, up to and
@@ -108,7 +110,7 @@ impl<'s> Scanner<'s> {
     /// Steps over the rest of a string that starts there.
     #[cold]
     pub(crate) fn escaped_string(&mut self, start: usize) -> Result<Quoted, Fault> {
-        let mut quoted = Quoted { start, end: 0, escaped: true, odd: false, halves: false };
+        let mut quoted = Quoted { start, end: 0, escaped: true, halves: false };
         loop {
             match self.peek()? {
                 b'"' => {
@@ -201,6 +203,39 @@ impl<'s> Scanner<'s> {
         self.word(b"null").map(drop)
     }
 
+    /// Steps over a number that `serde_json` takes, a truth value or null.
+    pub(crate) fn finite_literal(&mut self) -> Result<(), Fault> {
+        let start = self.at;
+        if self.literal()? {
+            decoded(self.since(start))?;
+        }
+        Ok(())
+    }
+
+    /// Checks the first field of an object, before whose value the scanner stands.
+    ///
+    /// `serde_json` takes an object whose first name is one of its own for another value. Its features
+    /// decide which names these are, so it is asked about the name.
+    pub(crate) fn check_first(&self, name: &str) -> Result<(), Fault> {
+        if !is_reserved(name) {
+            return Ok(());
+        }
+        let name = Value::from(name).to_string();
+        let takes = |value: &[u8]| {
+            let object = [b"{", name.as_bytes(), b":", value, b"}"].concat();
+            decoded(&object).is_ok()
+        };
+        if takes(b"7") {
+            return Ok(());
+        }
+        let mut ahead = self.clone();
+        ahead.string()?;
+        let value = ahead.since(self.at);
+        ahead.space();
+        let is_whole = ahead.peek()? == b'}' && takes(value);
+        is_whole.then_some(()).ok_or(Fault::Malformed)
+    }
+
     /// Steps over a value in which nothing is checked but where strings and containers end.
     pub(crate) fn skip_value(&mut self) -> Result<(), Fault> {
         match self.peek()? {
@@ -246,8 +281,7 @@ impl<'s> Scanner<'s> {
         let kind = self.peek()?;
         self.advance();
         match kind {
-            b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't' => return Ok(()),
-            b'/' => quoted.odd = true,
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => return Ok(()),
             b'u' => {
                 let mut unit = 0;
                 for _ in 0..4 {
@@ -255,7 +289,6 @@ impl<'s> Scanner<'s> {
                     unit = unit << 4 | digit;
                     self.advance();
                 }
-                quoted.odd = true;
                 quoted.halves |= (0xd800..0xe000).contains(&unit);
             }
             _ => return Err(Fault::Malformed),

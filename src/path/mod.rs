@@ -1,7 +1,10 @@
 //! Field paths: one dialect for index keys, field filters and field selectors.
 
+mod keys;
+mod node;
 mod parse;
 mod predicate;
+mod query;
 pub(crate) mod scalar;
 mod segment;
 #[cfg(test)]
@@ -15,8 +18,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
-use serde_json_path::JsonPath;
 
+use keys::Keys;
+pub(crate) use keys::TooManyKeys;
+use query::Query;
 use segment::Selector;
 pub(crate) use segment::{Segment, Step, place_in};
 
@@ -34,7 +39,16 @@ use crate::{error::PathError, tape::Tape};
 /// | `a[?(@.k == "v")]`, `a[?@.k]` | those elements or fields that pass a test ([RFC 9535]) |
 /// | `a..b` | every `b` at any depth below `a` |
 ///
-/// Names, indexes and `*` are fast; paths with anything else are run by a query engine over the whole object.
+/// Names, indexes and `*` are fast. A search visits each part of an object once. Filters are run by a query
+/// engine, for which the whole object is decoded.
+///
+/// Filters that search, as in `a..[?@..b]`, or read from the root, as in `a[?count($..b) > 1]`, may look at
+/// each part of an object once for each other part. A path is not run on an object in which its filters may
+/// take more than 262,144 steps, and more than one for each part of the object and character of the path. It
+/// selects nothing there: an index [reports](crate::Error::is_too_many_keys) the object,
+/// [`filter_fields`](crate::EventStreamExt::filter_fields) leaves the fields in it, and a field selector
+/// takes them for missing.
+///
 /// Two paths are equal if they mean the same, however they are written. Cloning is cheap.
 ///
 /// ```
@@ -60,9 +74,9 @@ struct Inner {
 }
 
 /// How to follow a path.
-pub(crate) enum Way {
+enum Way {
     Plain(Box<[Step]>),
-    Query(JsonPath),
+    Query(Query),
 }
 
 impl FieldPath {
@@ -117,12 +131,27 @@ impl FieldPath {
     /// # Ok::<(), kube_weir::PathError>(())
     /// ```
     pub fn keys(&self, value: &Value) -> Vec<String> {
+        self.some_keys(value, usize::MAX).unwrap_or_default()
+    }
+
+    /// [`keys`](Self::keys), if these are no more than `most`.
+    fn some_keys(&self, value: &Value, most: usize) -> Result<Vec<String>, TooManyKeys> {
+        let mut keys = Keys::new(most);
         match &self.0.way {
-            Way::Plain(steps) => scalar::distinct(walk::value::keys(value, steps)),
-            Way::Query(path) => {
-                let found = path.query(value);
-                scalar::distinct(found.iter().filter_map(|value| scalar::of_value(value)).collect())
+            Way::Plain(steps) => walk::value::keys(value, steps, &mut keys)?,
+            Way::Query(query) => {
+                let found = query.select(&self.0.segments, value).ok_or(TooManyKeys)?;
+                keys.extend(found.into_iter().filter_map(scalar::of_value))?;
             }
+        }
+        keys.finish()
+    }
+
+    /// The values that a path which is not plain leads to; none if that may take too many steps.
+    pub(crate) fn select<'v>(&self, value: &'v Value) -> Vec<&'v Value> {
+        match &self.0.way {
+            Way::Plain(_) => Vec::new(),
+            Way::Query(query) => query.select(&self.0.segments, value).unwrap_or_default(),
         }
     }
 
@@ -150,13 +179,22 @@ impl FieldPath {
 
     /// [`keys`](Self::keys) of any object. Serializes nothing but what the path leads to, if it is plain.
     pub(crate) fn keys_of<T: Serialize + ?Sized>(&self, object: &T) -> Vec<String> {
+        self.some_keys_of(object, usize::MAX).unwrap_or_default()
+    }
+
+    /// [`keys_of`](Self::keys_of), if these are no more than `most`.
+    pub(crate) fn some_keys_of<T: Serialize + ?Sized>(
+        &self,
+        object: &T,
+        most: usize,
+    ) -> Result<Vec<String>, TooManyKeys> {
         if let Way::Plain(steps) = &self.0.way
-            && let Some(keys) = walk::serialize::keys(object, steps)
+            && let Some(keys) = walk::serialize::keys(object, steps, most)
         {
-            return scalar::distinct(keys);
+            return keys;
         }
         // What can't be written as JSON has no fields.
-        serde_json::to_value(object).map(|value| self.keys(&value)).unwrap_or_default()
+        serde_json::to_value(object).map_or(Ok(Vec::new()), |value| self.some_keys(&value, most))
     }
 
     /// [`keys`](Self::keys) of an object given as valid JSON text; none if the text is not JSON.
@@ -171,10 +209,33 @@ impl FieldPath {
 
     /// [`keys`](Self::keys) of an object given as a tape.
     pub(crate) fn keys_on_tape(&self, tape: Tape<'_>) -> Vec<String> {
+        self.some_keys_on_tape(tape, usize::MAX).unwrap_or_default()
+    }
+
+    /// [`keys_on_tape`](Self::keys_on_tape), if these are no more than `most`.
+    pub(crate) fn some_keys_on_tape(
+        &self,
+        tape: Tape<'_>,
+        most: usize,
+    ) -> Result<Vec<String>, TooManyKeys> {
+        let segments = &self.0.segments;
+        let mut keys = Keys::new(most);
         match &self.0.way {
-            Way::Plain(steps) => scalar::distinct(walk::tape::keys(tape, steps)),
-            Way::Query(_) => tape.decode().map(|value| self.keys(&value)).unwrap_or_default(),
+            Way::Query(_) if self.has_filter() => {
+                return tape.decode().map_or(Ok(Vec::new()), |value| self.some_keys(&value, most));
+            }
+            Way::Query(_) => {
+                let mut found = query::nodes(segments, tape).into_iter();
+                found.try_for_each(|node| walk::tape::keys(node, &[], &mut keys))?;
+            }
+            Way::Plain(steps) => walk::tape::keys(tape, steps, &mut keys)?,
         }
+        keys.finish()
+    }
+
+    /// Whether it tests what it selects.
+    pub(crate) fn has_filter(&self) -> bool {
+        self.0.segments.iter().any(|segment| segment.filters().next().is_some())
     }
 
     /// The path of these names, one below the other. None needs an escape.
@@ -191,8 +252,10 @@ impl FieldPath {
         &self.0.segments
     }
 
-    pub(crate) fn way(&self) -> &Way {
-        &self.0.way
+    /// Whether it takes few enough steps to be followed through a value.
+    #[cfg(any(fuzzing, test))]
+    pub(crate) fn is_followed(&self, value: &Value) -> bool {
+        self.some_keys(value, usize::MAX).is_ok()
     }
 
     #[cfg(any(fuzzing, test))]
@@ -207,9 +270,9 @@ impl FieldPath {
         let canonical = canonical(&segments);
         let way = match segments.iter().map(Segment::step).collect() {
             Some(steps) => Way::Plain(steps),
-            None => match JsonPath::parse(&canonical) {
-                Ok(path) => Way::Query(path),
-                Err(_) => return Err(PathError::new(text, start, "not a path of RFC 9535")),
+            None => match Query::new(&segments, &canonical) {
+                Some(query) => Way::Query(query),
+                None => return Err(PathError::new(text, start, "not a path of RFC 9535")),
             },
         };
         Ok(Self(Arc::new(Inner { written: written.into(), canonical, segments, way })))

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::segment::{Segment, Selector};
+use super::segment::{Segment, Selector, Slice};
 use crate::error::PathError;
 
 /// No JSON that can be decoded is nested deeper.
@@ -183,7 +183,9 @@ impl Parser<'_> {
                 self.error_at(start, "a slice is start:end or start:end:step, in whole numbers")
             );
         }
-        Ok(Selector::Slice(text.to_owned()))
+        let part = |at: usize| parts.get(at).copied().and_then(whole);
+        let (start, end, step) = (part(0), part(1), part(2).unwrap_or(1));
+        Ok(Selector::Slice(Box::new(Slice { text: text.to_owned(), start, end, step })))
     }
 
     /// A string in either kind of quotes; `\` escapes whatever follows it.

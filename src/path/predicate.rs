@@ -1,7 +1,10 @@
 //! Parsing what stands in `[?...]`.
 
+use serde_json_path::JsonPath;
+
 use super::parse::Parser;
-use super::segment::{Segment, Selector, quote};
+use super::query::Weight;
+use super::segment::{Filter, Segment, Selector, quote};
 use crate::error::PathError;
 
 /// The query engine tries a bracketed expression in several ways, each time from the start.
@@ -21,6 +24,7 @@ impl Parser<'_> {
         }
         let mut text = String::new();
         let mut from_root = false;
+        let mut weight = Weight::default();
         let mut open = Vec::new();
         loop {
             match self.peek() {
@@ -39,6 +43,8 @@ impl Parser<'_> {
                     let mut segments = Vec::new();
                     self.segments(&mut segments)?;
                     from_root |= segments.iter().any(Segment::reads_root);
+                    let own = Weight::of(&segments);
+                    weight.add(&if root == '$' { own.at_root() } else { own });
                     text.extend(segments.iter().map(ToString::to_string));
                 }
                 Some('[') => return Err(self.error("brackets follow '@' or '$' in a filter")),
@@ -59,10 +65,10 @@ impl Parser<'_> {
         }
         self.nesting -= 1;
         let text = text.trim().to_owned();
-        if serde_json_path::JsonPath::parse(&format!("$[?{text}]")).is_err() {
+        let Ok(path) = JsonPath::parse(&format!("$[?{text}]")) else {
             let hint = "not a filter: expected a test such as ?(@.name == \"x\") or ?(@.name)";
             return Err(self.error_at(start, hint));
-        }
-        Ok(Selector::Filter { text, from_root })
+        };
+        Ok(Selector::Filter(Box::new(Filter { text, test: path, from_root, weight })))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use foldhash::quality::RandomState;
 use serde_json::{Number, Value};
 
 /// The index key of a value: scalars have one, null, objects and arrays have none.
@@ -34,10 +35,10 @@ pub(crate) fn of_f32(number: f32) -> Option<String> {
 }
 
 /// Drops keys that came before, keeps the order.
-pub(crate) fn distinct(mut keys: Vec<String>) -> Vec<String> {
+pub(crate) fn distinct<S: AsRef<str>>(mut keys: Vec<S>) -> Vec<S> {
     if keys.len() > 1 {
-        let mut seen = HashSet::with_capacity(keys.len());
-        let first: Vec<bool> = keys.iter().map(|key| seen.insert(key.as_str())).collect();
+        let mut seen = HashSet::with_capacity_and_hasher(keys.len(), RandomState::default());
+        let first: Vec<bool> = keys.iter().map(|key| seen.insert(key.as_ref())).collect();
         let mut first = first.into_iter();
         keys.retain(|_| first.next().unwrap_or(true));
     }

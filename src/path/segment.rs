@@ -2,6 +2,10 @@
 
 use std::fmt::{self, Write};
 
+use serde_json_path::JsonPath;
+
+use super::query::Weight;
+
 /// One step of a path as parsed: `.name`, `[0]`, `['a','b']`, `[?@.k]`, and `..` before any of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
@@ -16,13 +20,29 @@ pub(crate) enum Selector {
     Name(Box<str>),
     Index(i64),
     Any,
-    /// The inside of the brackets in RFC 9535 text.
-    Slice(String),
-    /// The expression after the `?` in RFC 9535 text, and whether it reads from the root (`$`).
-    Filter {
-        text: String,
-        from_root: bool,
-    },
+    Slice(Box<Slice>),
+    Filter(Box<Filter>),
+}
+
+/// A slice of an array, and its RFC 9535 text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Slice {
+    pub(super) text: String,
+    pub(super) start: Option<i64>,
+    pub(super) end: Option<i64>,
+    pub(super) step: i64,
+}
+
+/// A test of the children of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Filter {
+    /// The expression after the `?` in RFC 9535 text.
+    pub(super) text: String,
+    /// The path of this filter alone, which is run on the node whose children it tests.
+    pub(super) test: JsonPath,
+    /// Whether it reads from the root (`$`).
+    pub(super) from_root: bool,
+    pub(super) weight: Weight,
 }
 
 /// One step of a plain path: one that leads down without searching.
@@ -65,13 +85,87 @@ impl Segment {
     pub(crate) fn may_select(&self, name: &str) -> bool {
         self.selectors.iter().any(|selector| match selector {
             Selector::Name(own) => **own == *name,
-            Selector::Any | Selector::Filter { .. } => true,
+            Selector::Any | Selector::Filter(_) => true,
             Selector::Index(_) | Selector::Slice(_) => false,
         })
     }
 
+    /// Whether this element may be selected of an array of `len`, which is needed only if this
+    /// [counts back](Self::counts_back).
+    pub(crate) fn may_select_index(&self, index: usize, len: usize) -> bool {
+        self.selectors.iter().any(|selector| match selector {
+            Selector::Index(own) if *own < 0 => place_in(*own, len) == Some(index),
+            Selector::Index(own) => usize::try_from(*own) == Ok(index),
+            Selector::Slice(slice) => slice.takes(index, len),
+            Selector::Any | Selector::Filter(_) => true,
+            Selector::Name(_) => false,
+        })
+    }
+
+    /// Whether it matters where in an array an element stands.
+    pub(crate) fn has_indexes(&self) -> bool {
+        self.selectors.iter().any(|own| matches!(own, Selector::Index(_) | Selector::Slice(_)))
+    }
+
+    /// Whether it selects elements by how far they are from the end of an array.
+    pub(crate) fn counts_back(&self) -> bool {
+        self.selectors.iter().any(|selector| match selector {
+            Selector::Index(index) => *index < 0,
+            Selector::Slice(slice) => slice.counts_back(),
+            _ => false,
+        })
+    }
+
+    pub(crate) fn filters(&self) -> impl Iterator<Item = &Filter> {
+        self.selectors.iter().filter_map(|selector| match selector {
+            Selector::Filter(filter) => Some(&**filter),
+            _ => None,
+        })
+    }
+
     pub(crate) fn reads_root(&self) -> bool {
-        self.selectors.iter().any(|s| matches!(s, Selector::Filter { from_root: true, .. }))
+        self.filters().any(|filter| filter.from_root)
+    }
+}
+
+impl Slice {
+    /// Whether it takes this element of an array of `len`, which is needed only if this counts back.
+    fn takes(&self, index: usize, len: usize) -> bool {
+        let Ok(index) = i64::try_from(index) else { return false };
+        let (lower, upper) = self.bounds(if self.counts_back() { len } else { usize::MAX });
+        match self.step {
+            0 => false,
+            step @ 1.. => (lower..upper).contains(&index) && (index - lower) % step == 0,
+            step => lower < index && index <= upper && (upper - index) % step == 0,
+        }
+    }
+
+    /// The places of the elements that it takes of an array, in its order.
+    pub(super) fn places(&self, len: usize) -> impl Iterator<Item = usize> {
+        let (lower, upper) = self.bounds(len);
+        let step = self.step;
+        let first = if step < 0 { upper } else { lower };
+        let places = std::iter::successors(Some(first), move |at| at.checked_add(step));
+        let places = places
+            .take_while(move |at| step != 0 && if step < 0 { lower < *at } else { *at < upper });
+        places.filter_map(|at| usize::try_from(at).ok())
+    }
+
+    fn counts_back(&self) -> bool {
+        [Some(self.step), self.start, self.end].into_iter().flatten().any(|part| part < 0)
+    }
+
+    /// The bounds as RFC 9535 has them: of the upper one the element itself is taken where the slice
+    /// runs back, else of the lower one.
+    fn bounds(&self, len: usize) -> (i64, i64) {
+        let len = i64::try_from(len).unwrap_or(i64::MAX);
+        let place = |at: i64| if at < 0 { len.saturating_add(at) } else { at };
+        if self.step < 0 {
+            let place = |at: Option<i64>, default| at.map_or(default, place).clamp(-1, len - 1);
+            return (place(self.end, -1), place(self.start, len - 1));
+        }
+        let place = |at: Option<i64>, default| at.map_or(default, place).clamp(0, len);
+        (place(self.start, 0), place(self.end, len))
     }
 }
 
@@ -82,6 +176,11 @@ impl Step {
             Self::Any => true,
             Self::Index(_) => false,
         }
+    }
+
+    /// Whether it leads to one field or element at most.
+    pub(super) fn is_single(&self) -> bool {
+        !matches!(self, Self::Any)
     }
 }
 
@@ -97,8 +196,8 @@ impl fmt::Display for Segment {
                 Selector::Name(name) => f.write_str(&quote(name))?,
                 Selector::Index(index) => write!(f, "{index}")?,
                 Selector::Any => f.write_char('*')?,
-                Selector::Slice(text) => f.write_str(text)?,
-                Selector::Filter { text, .. } => write!(f, "?{text}")?,
+                Selector::Slice(slice) => f.write_str(&slice.text)?,
+                Selector::Filter(filter) => write!(f, "?{}", filter.text)?,
             }
         }
         f.write_char(']')

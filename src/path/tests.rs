@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use super::FieldPath;
+use super::{FieldPath, query::STEPS_TAKEN};
 use crate::error::PathError;
 
 fn path(text: &str) -> FieldPath {
@@ -236,4 +236,63 @@ fn paths_go_to_other_threads() {
     fn sent<T: Send + Sync + 'static>() {}
     sent::<FieldPath>();
     sent::<PathError>();
+}
+
+/// SEMANTICS: B1
+#[test]
+fn a_search_looks_at_a_node_once_for_each_segment() {
+    let mut value = json!({ "b": "deepest" });
+    for at in 0..100 {
+        value = json!({ "a": value, "b": at });
+    }
+    let value = json!({ "spec": value });
+    STEPS_TAKEN.set(0);
+    assert_eq!(path("spec..a..a..a..a..b").keys(&value).len(), 97);
+    assert!(STEPS_TAKEN.get() <= 6 * 102, "{}", STEPS_TAKEN.get());
+}
+
+/// SEMANTICS: B1
+#[test]
+fn no_more_values_are_read_than_an_index_takes() {
+    struct Spec(std::cell::Cell<usize>);
+    impl serde::Serialize for Spec {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_seq((0..100_000).inspect(|_| self.0.set(self.0.get() + 1)))
+        }
+    }
+    let spec = Spec(0.into());
+    assert!(path("[*]").some_keys_of(&spec, 100).is_err());
+    assert_eq!(spec.0.get(), 101);
+    // A value that repeats counts once.
+    let repeated = vec!["x"; 1000];
+    assert_eq!(path("[*]").some_keys_of(&repeated, 1).unwrap(), ["x"]);
+    assert!(path("[*]").some_keys_of(&repeated, 0).is_err());
+    let all: Vec<_> = (0..300).map(|at| at % 100).collect();
+    assert_eq!(path("[*]").some_keys_of(&all, 100).unwrap().len(), 100);
+    assert!(path("[*]").some_keys_of(&all, 99).is_err());
+}
+
+/// SEMANTICS: B1
+#[test]
+fn a_filter_that_would_take_too_many_steps_selects_nothing() {
+    let deep = |levels| (0..levels).fold(json!(1), |below, _| json!({ "a": below, "b": 1 }));
+    let column = vec![deep(100); 100];
+    let (small, large) = (json!({ "l": [deep(3)], "c": 1 }), json!({ "l": column, "c": 1 }));
+    let wide = json!({ "l": vec![json!({ "k": 1, "b": { "c": 1 } }); 10_000], "c": 1 });
+    for text in ["l..[?@..b].b", "l..[?@..a..b].b", "l[?$..c].b", "l..[?@.b[?@..c] || @.b].b"] {
+        let path = path(text);
+        assert_eq!(path.some_keys_of(&small, 10).unwrap(), path.keys(&small), "{text}");
+        assert_eq!(path.keys(&small), ["1"], "{text}");
+        let object = if text.contains('$') { &wide } else { &large };
+        assert!(path.some_keys_of(object, 10).is_err(), "{text}");
+        assert!(path.keys(object).is_empty(), "{text}");
+    }
+    // Each of these looks at each part of the object a few times.
+    for text in ["l[?@..c].k", "l[?@.k == $.c].k", "l..[?@.c == 1].c", "l[?@.b[?@ == 1]].k"] {
+        assert_eq!(path(text).keys(&wide), ["1"], "{text}");
+    }
+    let many = format!("l{}", "[*,*]".repeat(60));
+    assert_eq!(path(&many).keys(&large), ["1"]);
+    let many = format!("l[?@{}]", "[*,*]".repeat(60));
+    assert!(path(&many).some_keys_of(&large, 10).is_err());
 }

@@ -39,6 +39,12 @@ impl<'t> Tape<'t> {
         Self { text, at: 0 }
     }
 
+    /// How far it is from the start.
+    #[inline]
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
     /// Whether it stands before an end that [`next`](Self::next) gave.
     #[inline]
     pub(crate) fn is_before(&self, end: usize) -> bool {
@@ -150,8 +156,13 @@ impl<'t> Tape<'t> {
     /// field.
     #[inline]
     pub(crate) fn seek(&mut self, name: &str) -> bool {
+        self.seek_known(name, dictionary::number(name))
+    }
+
+    /// [`seek`](Self::seek) with the number that the name has in the dictionary.
+    #[inline]
+    pub(crate) fn seek_known(&mut self, name: &str, number: Option<usize>) -> bool {
         let Value::Object(end) = self.next() else { return false };
-        let number = dictionary::number(name);
         while self.is_before(end) {
             let found = match self.name() {
                 Name::Number(own) => Some(own) == number,

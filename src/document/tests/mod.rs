@@ -5,7 +5,10 @@ mod agreement;
 use serde_json::Value;
 
 use super::{Document, FieldFilter, FieldPath, Types};
-use crate::{filter::Decoded, json::Fault};
+use crate::{
+    filter::Decoded,
+    json::{DECODED, Fault},
+};
 
 #[test]
 fn what_serde_json_would_not_decode_is_rejected_if_kept() {
@@ -220,4 +223,94 @@ fn of_a_key_only_what_it_is_known_by_is_kept() {
     }
     // What it looks at may be anywhere.
     assert!(keep(&["list[?@.b==$.data.p].a"], false).contains("annotations"));
+}
+
+/// SEMANTICS: B1
+#[test]
+fn nothing_but_odd_numbers_and_names_is_read_twice() {
+    let filter = FieldFilter::new(["v..dropped"]).unwrap();
+    let fields: Vec<_> = (0..1000).map(|at| format!(r#""field-{at}":"value""#)).collect();
+    for odd in [
+        r#""a":1e3"#,
+        r#""$a":1"#,
+        r#""$serde_json::private::Other":1"#,
+        r#""\u0061":1,"\/":2"#,
+        r#""a":1,"a":"\ud83d\ude00""#,
+        r#""dropped":{"x":1}"#,
+    ] {
+        let text = format!(r#"{{"metadata":{{"name":"x"}},"v":{{{odd},{}}}}}"#, fields.join(","));
+        DECODED.set(0);
+        let Decoded { object: document, end, .. } =
+            Document::decode_first(&filter, text.as_bytes(), None).unwrap();
+        assert!(DECODED.get() < 100, "{odd}: {}", DECODED.get());
+        let mut value: Value = serde_json::from_str(&text).unwrap();
+        filter.remove(&mut value);
+        assert_eq!((document.to_value(), end), (value, text.len()));
+    }
+}
+
+#[test]
+fn names_that_serde_json_keeps_for_itself_are_checked_where_they_mean_something() {
+    const NAME: &str = "$serde_json::private::RawValue";
+    let values = [
+        format!(r#"{{"{NAME}":"{{}}"}}"#),
+        format!(r#"{{"{NAME}":"[1,\"x\"]"}}"#),
+        format!(r#"{{"{NAME}":"{{"}}"#),
+        format!(r#"{{"{NAME}":7}}"#),
+        format!(r#"{{"{NAME}":{{}}}}"#),
+        format!(r#"{{"{NAME}":"1","a":1}}"#),
+        format!(r#"{{"a":1,"{NAME}":"{{"}}"#),
+        format!(r#"{{"{NAME}":"1","{NAME}":"1"}}"#),
+        r#"{"$serde_json::private::Number":"x"}"#.to_owned(),
+        r#"{"$serde_json::private::Number":7,"a":1}"#.to_owned(),
+        r#"{"\u0024serde_json::private::RawValue":"{"}"#.to_owned(),
+        r#"{"\u0024serde_json::private::RawValue":"1" }"#.to_owned(),
+    ];
+    for value in values {
+        for text in [
+            format!(r#"{{"metadata":{{"name":"x"}},"v":{value}}}"#),
+            format!(r#"{{"metadata":{{"name":"x"}},"v":1,"w":[{value}],"v":2}}"#),
+        ] {
+            let decoded = serde_json::from_str::<Value>(&text);
+            let document = Document::from_json(&text);
+            assert_eq!(document.is_ok(), decoded.is_ok(), "{text}");
+            if let (Ok(document), Ok(decoded)) = (document, decoded) {
+                let own: Value = serde_json::from_str(&document.to_json()).unwrap();
+                assert_eq!(own, decoded, "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn all_is_checked_of_an_object_with_names_that_repeat() {
+    let deep = |depth| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+    let values = [
+        "1e999",
+        "01",
+        "1.",
+        "tru",
+        r#""\ud800""#,
+        r#""\x""#,
+        "\"\n\"",
+        "[1,]",
+        r#"{"a":1,}"#,
+        "{1:1}",
+        "[1 2]",
+        "{]",
+        r#"{"\ud800":1}"#,
+        "1e300",
+        "[-0.5e-3,{}]",
+        r#""\ud83d\ude00""#,
+        r#"{"é":null}"#,
+    ]
+    .map(str::to_owned);
+    for value in values.into_iter().chain([125, 126, 127, 128].map(deep)) {
+        let text = format!(r#"{{"metadata":{{"name":"x"}},"v":{value},"v":2}}"#);
+        let decodes = serde_json::from_str::<Value>(&text).is_ok();
+        assert_eq!(Document::from_json(&text).is_ok(), decodes, "{text}");
+    }
+    let bytes = b"{\"metadata\":{\"name\":\"x\"},\"v\":\"\xff\",\"v\":1}";
+    let fault = Document::decode_first(&FieldFilter::default(), bytes, None).err();
+    assert_eq!(fault, Some(Fault::Malformed));
 }

@@ -99,7 +99,7 @@ impl<'j> Here<'_, 'j, '_> {
         decoder.step(Decoder::skip)?;
         let text = str::from_utf8(decoder.scan.since(start)).map_err(|_| decoder.decline())?;
         let text = match place {
-            Some(place) => cut::from_json_at(text, place).map_err(|_| decoder.decline())?,
+            Some(place) => cut::from_json(text, place).map_err(|_| decoder.decline())?,
             None => text.into(),
         };
         let mut inner = serde_json::Deserializer::from_reader(text.as_bytes());

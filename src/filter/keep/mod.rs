@@ -8,7 +8,7 @@ use self::pass::{Pass, Stop};
 use super::{
     duplicates::{self, Duplicates},
     shape::Shape,
-    tree::Tree,
+    tree::Place,
 };
 #[cfg(any(fuzzing, test))]
 use crate::tape::Tape;
@@ -48,19 +48,19 @@ impl Clone for Memory {
 }
 
 impl Memory {
-    /// Reads the object at the start of the bytes, but for what the tree names, which is the same
+    /// Reads the object at the start of the bytes, but for what goes by its place, which is the same
     /// for all objects where `learn`. It has these `types`, unless it has any itself.
     pub(super) fn read(
         &self,
         bytes: &[u8],
-        tree: &Tree,
+        place: Option<&Place<'_>>,
         learn: bool,
         types: &[u8],
     ) -> Result<Kept, Fault> {
         let own = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Another may be reading at the same time, and has its own then.
         let mut means = own().take().unwrap_or_default();
-        let kept = means.read(bytes, tree, learn, types);
+        let kept = means.read(bytes, place, learn, types);
         *own() = Some(means);
         kept
     }
@@ -70,14 +70,14 @@ impl Means {
     fn read(
         &mut self,
         bytes: &[u8],
-        tree: &Tree,
+        place: Option<&Place<'_>>,
         learn: bool,
         mut types: &[u8],
     ) -> Result<Kept, Fault> {
         let mut replaced = None;
         loop {
             let at = (learn && replaced.is_none()).then_some(Shape::ROOT);
-            match Pass::new(self, bytes, replaced.as_ref()).run(tree, at, types) {
+            match Pass::new(self, bytes, replaced.as_ref()).run(place, at, types) {
                 Ok(kept) => return Ok(kept),
                 Err(Stop::Fault(fault)) => return Err(fault),
                 Err(Stop::Typed) => types = &[],
@@ -91,7 +91,7 @@ impl Means {
 #[cfg(any(fuzzing, test))]
 pub(crate) fn with_tape<T>(json: &str, read: impl FnOnce(Tape<'_>) -> T) -> Option<T> {
     let object = format!(r#"{{"metadata":{{"name":"x"}},"v":{json}}}"#);
-    let kept = Memory::default().read(object.as_bytes(), &Tree::default(), true, &[]).ok()?;
+    let kept = Memory::default().read(object.as_bytes(), None, true, &[]).ok()?;
     let mut tape = Tape::new(&kept.tape);
     (kept.end == object.len() && tape.seek("v")).then(|| read(tape))
 }

@@ -1,18 +1,16 @@
 //! One pass over an object.
 
-use std::{borrow::Cow, collections::HashSet};
-
-use serde_json::Value;
+use std::borrow::Cow;
 
 use super::{Kept, Means};
 use crate::{
     filter::{
-        duplicates,
+        duplicates::{self, Replaced},
         shape::{At, Before, Field, Role, Rule},
-        tree::{Place, Tree},
+        tree::Place,
     },
-    json::{Fault, MAX_DEPTH, Quoted, Scanner},
-    tape::{Tape, dictionary},
+    json::{Fault, MAX_DEPTH, Quoted, Scanner, is_reserved},
+    tape::dictionary,
 };
 
 pub(super) struct Pass<'s, 'm> {
@@ -26,10 +24,8 @@ pub(super) struct Pass<'s, 'm> {
     kind: Option<usize>,
     /// The object was given types and may have none of its own.
     given: bool,
-    /// There is something in it of which only `serde_json` knows whether it decodes.
-    doubtful: bool,
     /// Where fields begin that are replaced by later ones, once that is known.
-    replaced: Option<&'m HashSet<usize>>,
+    replaced: Option<&'m Replaced>,
 }
 
 /// What ends a pass before the object does.
@@ -48,13 +44,15 @@ struct Other<'s> {
     quoted: Quoted,
     name: Cow<'s, str>,
     number: Option<usize>,
+    /// Whether nothing is kept of the object so far.
+    first: bool,
 }
 
 impl<'s, 'm> Pass<'s, 'm> {
     pub(super) fn new(
         means: &'m mut Means,
         bytes: &'s [u8],
-        replaced: Option<&'m HashSet<usize>>,
+        replaced: Option<&'m Replaced>,
     ) -> Self {
         means.out.clear();
         means.duplicates.clear();
@@ -66,19 +64,23 @@ impl<'s, 'm> Pass<'s, 'm> {
             unescaped: Default::default(),
             kind: None,
             given: false,
-            doubtful: false,
             replaced,
         }
     }
 
-    pub(super) fn run(mut self, tree: &Tree, at: Option<At>, types: &[u8]) -> Result<Kept, Stop> {
+    pub(super) fn run(
+        mut self,
+        place: Option<&Place<'_>>,
+        at: Option<At>,
+        types: &[u8],
+    ) -> Result<Kept, Stop> {
         self.scan.space();
         self.scan.eat(b'{')?;
         self.depth = 1;
         self.given = !types.is_empty();
         let open = self.means.out.large_object();
         self.means.out.append(types);
-        self.fields(at, tree.root().as_ref(), Role::Object)?;
+        self.fields(at, place, Role::Object)?;
         self.means.out.close_large(open);
         let own = std::mem::take(&mut self.unescaped);
         for (place, own) in self.identity.iter_mut().zip(own) {
@@ -89,9 +91,6 @@ impl<'s, 'm> Pass<'s, 'm> {
         }
         let (start, end) = self.identity[0];
         let tape = self.means.out.finish().filter(|_| start < end).ok_or(Fault::Malformed)?;
-        if self.doubtful && serde_json::from_str::<Value>(&Tape::new(&tape).to_json()).is_err() {
-            return Err(Fault::Malformed.into());
-        }
         let (identity, kind, end) = (self.identity, self.kind, self.scan.position());
         Ok(Kept { tape, identity, end, kind })
     }
@@ -111,7 +110,7 @@ impl<'s, 'm> Pass<'s, 'm> {
             b'[' => self.array(at, place),
             _ => {
                 let start = self.scan.position();
-                self.doubtful |= self.scan.literal()?;
+                self.scan.finite_literal()?;
                 self.means.out.literal(self.scan.since(start));
                 Ok(())
             }
@@ -178,12 +177,13 @@ impl<'s, 'm> Pass<'s, 'm> {
     ) -> Result<(), Stop> {
         self.scan.space();
         if self.scan.peek()? != b'}' {
+            let inside = self.means.out.position();
             let mut own = self.means.duplicates.enter();
             let mut before = at.map_or(Before::Unknown, Before::First);
             loop {
                 let known = match self.means.shape.guess(before, &mut self.scan) {
                     Some(known) => Some(known),
-                    None => self.field(at, before, place, role, &mut own)?,
+                    None => self.field(at, before, place, role, inside, &mut own)?,
                 };
                 before = known.map_or(Before::Unknown, Before::Field);
                 if let Some(known) = known {
@@ -226,7 +226,8 @@ impl<'s, 'm> Pass<'s, 'm> {
         self.role(role, Some(at), below.as_ref())
     }
 
-    /// Finds out what field comes next, and steps over its name if it is known then. Else keeps it.
+    /// Finds out what field comes next, and steps over its name if it is known then. Else keeps it, in
+    /// the object whose inside begins there on the tape.
     #[cold]
     fn field(
         &mut self,
@@ -234,6 +235,7 @@ impl<'s, 'm> Pass<'s, 'm> {
         before: Before,
         place: Option<&Place<'_>>,
         role: Role,
+        inside: usize,
         own: &mut duplicates::ObjectNames,
     ) -> Result<Option<At>, Stop> {
         let start = self.scan.position();
@@ -241,10 +243,8 @@ impl<'s, 'm> Pass<'s, 'm> {
         self.scan.space();
         self.scan.eat(b':')?;
         let name = self.scan.unescape(quoted)?;
-        // Some names mean something to serde_json.
-        let odd = quoted.odd || name.starts_with('$');
-        self.doubtful |= odd;
-        let number = if odd || quoted.escaped { None } else { dictionary::learn(&name) };
+        let is_plain = !quoted.escaped && !is_reserved(&name);
+        let number = if is_plain { dictionary::learn(&name) } else { None };
         if let Some(at) = at
             && let Some(number) = number
         {
@@ -259,13 +259,14 @@ impl<'s, 'm> Pass<'s, 'm> {
                 return Ok(known);
             }
         }
-        self.other(Other { start, quoted, name, number }, place, role, own)?;
+        let first = self.means.out.position() == inside;
+        self.other(Other { start, quoted, name, number, first }, place, role, own)?;
         Ok(None)
     }
 
     fn other(
         &mut self,
-        Other { start, quoted, name, number }: Other<'s>,
+        Other { start, quoted, name, number, first }: Other<'s>,
         place: Option<&Place<'_>>,
         role: Role,
         own: &mut duplicates::ObjectNames,
@@ -284,6 +285,9 @@ impl<'s, 'm> Pass<'s, 'm> {
             && self.means.duplicates.add(own, duplicates::hash(name.as_bytes()))
         {
             return Err(Stop::Duplicate);
+        }
+        if first {
+            self.scan.check_first(&name)?;
         }
         match number {
             Some(number) => self.means.out.name(number),

@@ -49,9 +49,40 @@ fn plain_step() -> impl Strategy<Value = String> {
 }
 
 fn any_step() -> impl Strategy<Value = String> {
-    const OTHER: [&str; 9] =
-        ["..a", "..[0]", "[0,-1]", "[1:]", "['a','b']", "[?(@.a)]", "[?@=='x']", "[?@>0]", "..*"];
+    const OTHER: [&str; 26] = [
+        "..a",
+        "..[0]",
+        "..[-1]",
+        "..*",
+        "..['a','b']",
+        "..[1:]",
+        "[0,-1]",
+        "[0,0,1]",
+        "[*,'a',0]",
+        "['a','b']",
+        "['b','a','b']",
+        "[1:]",
+        "[:-1]",
+        "[-2:9]",
+        "[::-1]",
+        "[2:0:-2]",
+        "[::0]",
+        "[?(@.a)]",
+        "[?@=='x']",
+        "[?@>0]",
+        "[?@..a]",
+        "..[?@.a]",
+        "..[?@..b]",
+        "[?@.a == $.a]",
+        "[?count($..a) > 1]",
+        "[?@[?@.a]]",
+    ];
     prop_oneof![2 => plain_step(), 1 => proptest::sample::select(&OTHER[..]).prop_map(str::to_owned)]
+}
+
+/// A path that the query engine follows in a moment: it finds again what it found, once for each search.
+fn searched_path() -> impl Strategy<Value = String> {
+    path(any_step()).prop_filter("few searches", |path| path.matches("..").count() < 4)
 }
 
 fn path(step: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
@@ -110,10 +141,10 @@ proptest! {
         }
     }
 
-    /// The engine for the other paths, on plain ones.
-    /// SEMANTICS: P3
+    /// In its order, too.
+    /// SEMANTICS: P3, P7
     #[test]
-    fn plain_paths_mean_what_the_query_engine_says(value in json(), path in path(plain_step())) {
+    fn paths_mean_what_the_query_engine_says(value in json(), path in searched_path()) {
         let path = FieldPath::parse(&path).unwrap();
         let query = serde_json_path::JsonPath::parse(path.canonical()).unwrap();
         let found = query.query(&value);
@@ -137,8 +168,9 @@ proptest! {
 
     /// SEMANTICS: P8
     #[test]
-    fn one_removal_takes_what_the_query_engine_finds(spec in json(), path in below_spec(any_step())) {
+    fn one_removal_takes_what_the_query_engine_finds(spec in json(), path in searched_path()) {
         let value = serde_json::json!({ "spec": spec });
+        let path = format!("spec{path}");
         let filter = FieldFilter::new([&path]).unwrap();
         let query = serde_json_path::JsonPath::parse(filter.paths()[0].canonical()).unwrap();
         let mut found: Vec<String> = query.query_located(&value).locations().map(NormalizedPath::to_json_pointer).collect();
@@ -226,11 +258,9 @@ proptest! {
         if let Ok(cut) = cut {
             prop_assert!(serde_json::from_str::<serde::de::IgnoredAny>(&cut).is_ok(), "{}", cut);
         }
-        let _ = cut::from_json(&text, &{
-            let mut tree = Tree::default();
-            tree.insert(&[Step::Name("spec".into()), Step::Any]);
-            tree
-        });
+        let mut tree = Tree::default();
+        tree.insert(&[Step::Name("spec".into()), Step::Any]);
+        let _ = cut::from_json(&text, &tree.root().unwrap());
         let _ = FieldPath::parse(&path).unwrap().keys_in_json(&text);
     }
 }

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::filter::{FieldFilter, FieldSelector};
+use crate::{
+    filter::{FieldFilter, FieldSelector},
+    json::DECODED,
+};
 
 fn selector(text: &str) -> FieldSelector {
     FieldSelector::parse(text).unwrap_or_else(|error| panic!("{error}"))
@@ -230,4 +233,48 @@ fn filters_and_selectors_go_to_other_threads() {
     fn sent<T: Send + Sync + 'static>() {}
     sent::<FieldFilter>();
     sent::<FieldSelector>();
+}
+
+/// SEMANTICS: B1
+#[test]
+fn a_filter_that_would_take_too_many_steps_removes_nothing() {
+    let deep = |levels| (0..levels).fold(json!(1), |below, _| json!({ "a": below, "b": 1 }));
+    let filter = FieldFilter::new(["spec..[?@..b].b", "spec.dropped"]).unwrap();
+    for (levels, gone) in [(3, true), (100, false)] {
+        let mut value = json!({ "spec": { "list": vec![deep(levels); 100], "dropped": 1 } });
+        let (text, whole) = (value.to_string(), value.clone());
+        filter.remove(&mut value);
+        assert_eq!(value["spec"].get("dropped"), None);
+        assert_eq!(value["spec"]["list"] != whole["spec"]["list"], gone, "{levels}");
+        let cut: Value = serde_json::from_str(&filter.cut(&text).unwrap()).unwrap();
+        assert_eq!(cut, value);
+        assert_eq!(filter.deserialize::<Value>(&text).unwrap(), value);
+    }
+}
+
+/// SEMANTICS: B1, P8
+#[test]
+fn what_a_search_removes_is_found_in_the_one_pass() {
+    let filter = FieldFilter::new(["a..note", "a['x','y'][1:].z", "a..b..c"]).unwrap();
+    let text = r#"{"metadata":{"name":"n"},"note":1,"a":{"note":2,"x":[{"z":1},{"z":2,"w":3}],"b":{"d":[{"c":4}]},"c":5}}"#;
+    let left =
+        r#"{"metadata":{"name":"n"},"note":1,"a":{"x":[{"z":1},{"w":3}],"b":{"d":[{}]},"c":5}}"#;
+    DECODED.set(0);
+    assert_eq!(filter.cut(text).unwrap(), left);
+    let left: Value = serde_json::from_str(left).unwrap();
+    let decoded = filter.decode_first::<Value>(text.as_bytes()).unwrap();
+    assert_eq!((decoded.object, decoded.end), (left, text.len()));
+    assert!(filter.keep(text.as_bytes(), &[]).is_ok());
+    assert_eq!(DECODED.get(), 0);
+}
+
+/// SEMANTICS: B1
+#[test]
+fn what_is_searched_is_nested_no_deeper_than_serde_json_allows() {
+    let filter = FieldFilter::new(["a..b"]).unwrap();
+    for (depth, is_cut) in [(126, true), (127, false), (100_000, false)] {
+        let text = format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(filter.cut(&text).is_ok(), is_cut, "{depth}");
+        assert_eq!(filter.deserialize::<Value>(&text).is_ok(), is_cut, "{depth}");
+    }
 }

@@ -21,7 +21,7 @@ macro_rules! integers {
 macro_rules! unreadable {
     ($($method:ident($($argument:ty),*) -> $ok:ty;)*) => {$(
         fn $method(self, $(_: $argument),*) -> Result<$ok, Unreadable> {
-            Err(Unreadable)
+            Err(Unreadable::Unknown)
         }
     )*};
 }
@@ -56,7 +56,7 @@ impl Serializer for Is<'_> {
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<bool, Unreadable> {
-        Err(Unreadable)
+        Err(Unreadable::Unknown)
     }
 
     fn serialize_newtype_variant<T>(
@@ -69,7 +69,7 @@ impl Serializer for Is<'_> {
     where
         T: Serialize + ?Sized,
     {
-        Err(Unreadable)
+        Err(Unreadable::Unknown)
     }
 
     integers! {

@@ -6,23 +6,31 @@ use serde::Serialize;
 use serde::ser::{self, Serializer};
 
 use super::map_key::Is;
-use crate::path::{Step, place_in, scalar};
+use crate::path::{
+    Step, TooManyKeys,
+    keys::{Keys, Mark},
+    place_in, scalar,
+};
 
-/// The keys of what a plain path leads to in an object. Serializes nothing else.
-/// `None` if it takes the object as a value to know.
+/// The keys of what a plain path leads to in an object, if these are no more than `most`. Serializes
+/// nothing else. `None` if it takes the object as a value to know.
 pub(in crate::path) fn keys<T: Serialize + ?Sized>(
     object: &T,
     steps: &[Step],
-) -> Option<Vec<String>> {
-    let mut keys = Vec::new();
-    object.serialize(Reader { steps, keys: &mut keys }).ok()?;
-    Some(keys)
+    most: usize,
+) -> Option<Result<Vec<String>, TooManyKeys>> {
+    let mut keys = Keys::new(most);
+    match object.serialize(Reader { steps, keys: &mut keys }) {
+        Ok(()) => Some(keys.finish()),
+        Err(Unreadable::TooManyKeys) => Some(Err(TooManyKeys)),
+        Err(Unreadable::Unknown) => None,
+    }
 }
 
 /// A serializer that follows the steps through whatever it is given.
 struct Reader<'a> {
     steps: &'a [Step],
-    keys: &'a mut Vec<String>,
+    keys: &'a mut Keys<'static>,
 }
 
 /// The elements of a sequence: `wanted` is the one to read.
@@ -30,7 +38,7 @@ struct Elements<'a> {
     wanted: Wanted,
     here: usize,
     below: &'a [Step],
-    keys: &'a mut Vec<String>,
+    keys: &'a mut Keys<'static>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -44,30 +52,32 @@ enum Wanted {
 struct Fields<'a> {
     step: Option<&'a Step>,
     below: &'a [Step],
-    /// How many keys there were before: of fields with one name the last counts.
-    before: usize,
+    /// The keys that there were before: of fields with one name the last counts.
+    before: Mark,
     /// Whether the value of the key seen last is to be read.
     taken: bool,
-    keys: &'a mut Vec<String>,
+    keys: &'a mut Keys<'static>,
 }
 
-/// This can't be read step by step, or can't be serialized at all.
 #[derive(Debug)]
-pub(super) struct Unreadable;
+pub(super) enum Unreadable {
+    /// This can't be read step by step, or can't be serialized at all.
+    Unknown,
+    TooManyKeys,
+}
 
 type Done = Result<(), Unreadable>;
 
 impl<'a> Reader<'a> {
-    #[expect(clippy::unnecessary_wraps, reason = "serde's methods end with it")]
     fn scalar(self, key: impl FnOnce() -> Option<String>) -> Done {
         if self.steps.is_empty() {
-            self.keys.extend(key());
+            self.keys.extend(key()).map_err(|TooManyKeys| Unreadable::TooManyKeys)?;
         }
         Ok(())
     }
 
     fn fields(self) -> Fields<'a> {
-        let before = self.keys.len();
+        let before = self.keys.mark();
         let (step, below) = match self.steps.split_first() {
             Some((step, below)) => (Some(step), below),
             None => (None, self.steps),
@@ -81,7 +91,7 @@ impl<'a> Reader<'a> {
             Some(Step::Index(index)) => match (usize::try_from(*index), len) {
                 (Ok(index), _) => Wanted::At(index),
                 (Err(_), Some(len)) => place_in(*index, len).map_or(Wanted::None, Wanted::At),
-                (Err(_), None) => return Err(Unreadable),
+                (Err(_), None) => return Err(Unreadable::Unknown),
             },
             _ => Wanted::None,
         };
@@ -252,7 +262,11 @@ impl<'a> Serializer for Reader<'a> {
 
     fn serialize_struct(self, name: &'static str, _len: usize) -> Result<Fields<'a>, Unreadable> {
         // serde_json passes raw text, and numbers as text, in structs of its own.
-        if name.starts_with("$serde_json::private::") { Err(Unreadable) } else { Ok(self.fields()) }
+        if name.starts_with("$serde_json::private::") {
+            Err(Unreadable::Unknown)
+        } else {
+            Ok(self.fields())
+        }
     }
 
     fn serialize_struct_variant(
@@ -288,7 +302,7 @@ impl Fields<'_> {
             return Ok(());
         }
         if matches!(self.step, Some(Step::Name(_))) {
-            self.keys.truncate(self.before);
+            self.keys.take_back(self.before).ok_or(Unreadable::Unknown)?;
         }
         value.serialize(Reader { steps: self.below, keys: self.keys })
     }
@@ -350,7 +364,7 @@ impl ser::StdError for Unreadable {}
 
 impl ser::Error for Unreadable {
     fn custom<T: fmt::Display>(_: T) -> Self {
-        Self
+        Self::Unknown
     }
 }
 

@@ -1,46 +1,43 @@
 //! Following a plain path along a tape.
 
 use crate::{
-    path::{Step, place_in, scalar},
+    path::{Step, TooManyKeys, keys::Keys, place_in, scalar},
     tape::{self, Tape},
 };
 
-/// The keys of what a plain path leads to on a tape.
-pub(in crate::path) fn keys(tape: Tape<'_>, steps: &[Step]) -> Vec<String> {
-    let mut keys = Vec::new();
-    follow(tape, steps, &mut keys);
-    keys
-}
-
-fn follow(mut tape: Tape<'_>, steps: &[Step], keys: &mut Vec<String>) {
+/// Adds the keys of what a plain path leads to on a tape.
+pub(in crate::path) fn keys<'t>(
+    mut tape: Tape<'t>,
+    steps: &[Step],
+    found: &mut Keys<'t>,
+) -> Result<(), TooManyKeys> {
     let Some((step, below)) = steps.split_first() else {
-        match tape.next() {
-            tape::Value::String(text) => keys.push(text.to_owned()),
-            tape::Value::Escaped(quoted) => keys.push(tape::unescape(quoted)),
-            tape::Value::Integer(integer) => keys.push(integer.to_string()),
-            tape::Value::Bool(value) => keys.push(value.to_string()),
-            tape::Value::Number(text) => keys.extend(scalar::of_literal(text)),
-            tape::Value::Null | tape::Value::Object(_) | tape::Value::Array(_) => {}
-        }
-        return;
+        return match tape.next() {
+            tape::Value::String(text) => found.push(text),
+            tape::Value::Escaped(quoted) => found.push(tape::unescape(quoted)),
+            tape::Value::Integer(integer) => found.push(integer.to_string()),
+            tape::Value::Bool(value) => found.push(value.to_string()),
+            tape::Value::Number(text) => found.extend(scalar::of_literal(text)),
+            tape::Value::Null | tape::Value::Object(_) | tape::Value::Array(_) => Ok(()),
+        };
     };
     if let Step::Name(name) = step {
         if tape.seek(name) {
-            follow(tape, below, keys);
+            keys(tape, below, found)?;
         }
-        return;
+        return Ok(());
     }
     match (tape.next(), step) {
         (tape::Value::Object(end), Step::Any) => {
             while tape.is_before(end) {
                 tape.name();
-                follow(tape, below, keys);
+                keys(tape, below, found)?;
                 tape.skip();
             }
         }
         (tape::Value::Array(end), Step::Any) => {
             while tape.is_before(end) {
-                follow(tape, below, keys);
+                keys(tape, below, found)?;
                 tape.skip();
             }
         }
@@ -49,16 +46,17 @@ fn follow(mut tape: Tape<'_>, steps: &[Step], keys: &mut Vec<String>) {
                 Ok(index) => Some(index),
                 Err(_) => place_in(*index, tape.count(end)),
             };
-            let Some(place) = place else { return };
+            let Some(place) = place else { return Ok(()) };
             let mut before = place;
             while before > 0 && tape.is_before(end) {
                 tape.skip();
                 before -= 1;
             }
             if tape.is_before(end) {
-                follow(tape, below, keys);
+                keys(tape, below, found)?;
             }
         }
         _ => {}
     }
+    Ok(())
 }
