@@ -4,7 +4,7 @@ use std::{borrow::Cow, mem};
 
 use super::scalar;
 
-/// An object has more keys than it may have, or longer ones, or there is no telling them in few steps.
+/// An object has more keys than it may have, or longer ones, or they take too many steps to find.
 #[derive(Debug)]
 pub(crate) struct TooManyKeys;
 
@@ -48,7 +48,7 @@ impl<'t> Keys<'t> {
         Mark { len: self.found.len(), drops: self.drops }
     }
 
-    /// Takes back the keys that were found since; `None` if it can't be told any more which these are.
+    /// Takes back the keys that were found since; `None` if some of them were dropped.
     pub(super) fn take_back(&mut self, mark: Mark) -> Option<()> {
         (mark.drops == self.drops).then(|| self.found.truncate(mark.len))
     }

@@ -4,14 +4,14 @@ use std::collections::HashSet;
 
 use foldhash::quality::RandomState;
 use serde_json::Value;
-use serde_json_path::JsonPath;
 
+use super::query::count_step;
 use crate::tape::{self, Tape, dictionary};
 
 /// A value in an object.
 pub(super) trait Node: Copy {
     type Places: Places<Self>;
-    /// What there is to know of a name before fields of it are sought.
+    /// A name as it is looked up in objects.
     type Number: Copy;
 
     fn number(name: &str) -> Self::Number;
@@ -26,9 +26,6 @@ pub(super) trait Node: Copy {
 
     /// The elements, if it is an array.
     fn elements(self) -> Vec<Self>;
-
-    /// Adds the children that a filter selects.
-    fn filter(self, test: &JsonPath, found: &mut Vec<Self>);
 }
 
 /// A set of nodes of one object.
@@ -40,7 +37,7 @@ pub(super) trait Places<N>: Default {
 /// Values by where they are in memory.
 pub(super) type Addresses = HashSet<*const Value, RandomState>;
 
-impl<'v> Node for &'v Value {
+impl Node for &Value {
     type Places = Addresses;
     type Number = ();
 
@@ -64,12 +61,6 @@ impl<'v> Node for &'v Value {
 
     fn elements(self) -> Vec<Self> {
         self.as_array().into_iter().flatten().collect()
-    }
-
-    fn filter(self, test: &JsonPath, found: &mut Vec<&'v Value>) {
-        if self.is_container() {
-            found.extend(test.query(self));
-        }
     }
 }
 
@@ -124,16 +115,14 @@ impl Node for Tape<'_> {
         }
         elements
     }
-
-    /// Takes the object as a value, which a query with filters has from the start.
-    fn filter(self, _: &JsonPath, _: &mut Vec<Self>) {}
 }
 
 impl Places<Tape<'_>> for Bits {
     fn add(&mut self, node: Tape<'_>) -> bool {
         let (word, bit) = (node.position() / 64, 1 << (node.position() % 64));
-        if word >= self.0.len() {
-            self.0.resize(word + 1, 0);
+        while word >= self.0.len() {
+            count_step();
+            self.0.push(0);
         }
         let is_new = self.0[word] & bit == 0;
         self.0[word] |= bit;

@@ -3,12 +3,105 @@
 use serde_json_path::JsonPath;
 
 use super::parse::Parser;
-use super::query::Weight;
+use super::pattern;
 use super::segment::{Filter, Segment, Selector, quote};
+use super::steps::{Measure, Read, Route};
 use crate::error::PathError;
 
 /// The query engine tries a bracketed expression in several ways, each time from the start.
 const MAX_NESTING: usize = 6;
+
+/// A pattern that takes more steps is refused.
+const MAX_PATTERN: u64 = 1 << 20;
+
+/// A filter as far as it is parsed.
+#[derive(Default)]
+struct Expression {
+    text: String,
+    from_root: bool,
+    /// The parentheses that are open.
+    open: Vec<Open>,
+    /// The steps of patterns in it and in filters within.
+    patterns: u64,
+    /// Those of patterns that match a literal.
+    steps: u64,
+    reads: Vec<Read>,
+    /// The letters just before, and where they begin: those of a function, if a parenthesis follows.
+    word: String,
+    word_start: usize,
+    /// The query just before, if it leads to one node.
+    last: Option<Route>,
+    /// The query before an operator just before.
+    compared: Option<Route>,
+}
+
+/// An open parenthesis.
+struct Open {
+    at: usize,
+    /// The function whose arguments are in it, or nothing.
+    function: String,
+    /// How many arguments were before.
+    arguments: usize,
+    /// How many queries were before its own.
+    reads: usize,
+}
+
+impl Expression {
+    /// Whether the pattern of a `match` or `search` comes next.
+    fn at_pattern(&self) -> bool {
+        self.open.last().is_some_and(|open| {
+            matches!(Measure::of(&open.function), Measure::Text(_)) && open.arguments == 1
+        })
+    }
+
+    fn query(&mut self, route: Route) {
+        self.from_root |= route.from_root || route.segments.iter().any(Segment::reads_root);
+        let filters = route.segments.iter().flat_map(Segment::filters);
+        self.patterns = filters.map(|own| own.patterns).fold(self.patterns, u64::saturating_add);
+        self.text.extend(route.segments.iter().map(ToString::to_string));
+        let measures = self.open.iter().map(|open| Measure::of(&open.function));
+        let measure = measures.max().unwrap_or(Measure::Nothing);
+        if !route.is_single() || measure != Measure::Nothing {
+            self.reads.push(Read::Found(route, measure));
+        } else if let Some(compared) = self.compared.take() {
+            self.reads.push(Read::Compared(compared, route));
+        } else {
+            self.last = Some(route);
+        }
+    }
+
+    /// Adds the steps of a pattern to what its function reads.
+    fn pattern(&mut self, steps: u64) {
+        self.patterns = self.patterns.saturating_add(steps);
+        let own = self.open.last().map_or(0, |open| open.reads);
+        match self.reads.get_mut(own) {
+            Some(Read::Found(_, measure)) => *measure = Measure::Text(steps),
+            _ => self.steps = self.steps.saturating_add(steps),
+        }
+    }
+
+    fn char(&mut self, at: usize, char: char) {
+        self.text.push(char);
+        match char {
+            _ if char.is_whitespace() => return,
+            '=' | '!' | '<' | '>' => self.compared = self.last.take().or(self.compared.take()),
+            _ => (self.last, self.compared) = (None, None),
+        }
+        if !char.is_alphanumeric() && char != '_' {
+            self.word.clear();
+        } else {
+            if self.word.is_empty() {
+                self.word_start = at;
+            }
+            self.word.push(char);
+        }
+        if char == ','
+            && let Some(open) = self.open.last_mut()
+        {
+            open.arguments += 1;
+        }
+    }
+}
 
 impl Parser<'_> {
     /// A filter, from its `?` to the end of the selector, turned into RFC 9535 text.
@@ -22,53 +115,80 @@ impl Parser<'_> {
         if self.nesting > MAX_NESTING {
             return Err(self.error_at(start, "filters are nested too deep"));
         }
-        let mut text = String::new();
-        let mut from_root = false;
-        let mut weight = Weight::default();
-        let mut open = Vec::new();
+        let mut own = Expression::default();
         loop {
             match self.peek() {
-                Some(']' | ',') if open.is_empty() => break,
+                Some(']' | ',') if own.open.is_empty() => break,
                 None | Some(']') => {
-                    return Err(match open.last() {
-                        Some(&paren) => self.error_at(paren, "unclosed '('"),
+                    return Err(match own.open.last() {
+                        Some(open) => self.error_at(open.at, "unclosed '('"),
                         None => self.error_at(start, "unclosed filter: ']' is missing"),
                     });
                 }
-                Some('\'' | '"') => text.push_str(&quote(&self.quoted()?)),
+                Some('\'' | '"') => self.literal(&mut own)?,
+                Some('@' | '$') if own.at_pattern() => {
+                    return Err(self.error(PATTERN));
+                }
                 Some(root @ ('@' | '$')) => {
-                    from_root |= root == '$';
-                    text.push(root);
+                    own.text.push(root);
                     self.bump();
                     let mut segments = Vec::new();
                     self.segments(&mut segments)?;
-                    from_root |= segments.iter().any(Segment::reads_root);
-                    let own = Weight::of(&segments);
-                    weight.add(&if root == '$' { own.at_root() } else { own });
-                    text.extend(segments.iter().map(ToString::to_string));
+                    own.query(Route { from_root: root == '$', segments });
                 }
                 Some('[') => return Err(self.error("brackets follow '@' or '$' in a filter")),
-                Some('(') if open.len() == MAX_NESTING => {
+                Some('(') if own.open.len() == MAX_NESTING => {
                     return Err(self.error("parentheses are nested too deep"));
                 }
+                Some('(') if own.at_pattern() => {
+                    let at = if own.word.is_empty() { self.at } else { own.word_start };
+                    return Err(self.error_at(at, PATTERN));
+                }
                 Some('(') => {
-                    open.push(self.at);
-                    text.push('(');
+                    let function = std::mem::take(&mut own.word);
+                    own.open.push(Open {
+                        at: self.at,
+                        function,
+                        arguments: 0,
+                        reads: own.reads.len(),
+                    });
+                    own.char(self.at, '(');
                     self.bump();
                 }
-                Some(')') if open.pop().is_none() => return Err(self.error("stray ')'")),
+                Some(')') if own.open.pop().is_none() => return Err(self.error("stray ')'")),
                 Some(char) => {
-                    text.push(char);
+                    own.char(self.at, char);
                     self.bump();
                 }
             }
         }
         self.nesting -= 1;
-        let text = text.trim().to_owned();
-        let Ok(path) = JsonPath::parse(&format!("$[?{text}]")) else {
+        let text = own.text.trim().to_owned();
+        let Ok(test) = JsonPath::parse(&format!("$[?{text}]")) else {
             let hint = "not a filter: expected a test such as ?(@.name == \"x\") or ?(@.name)";
             return Err(self.error_at(start, hint));
         };
-        Ok(Selector::Filter(Box::new(Filter { text, test: path, from_root, weight })))
+        let Expression { from_root, patterns, steps, reads, .. } = own;
+        let steps = steps.saturating_add(text.len() as u64);
+        Ok(Selector::Filter(Box::new(Filter { text, test, from_root, steps, patterns, reads })))
+    }
+
+    /// A string in a filter.
+    fn literal(&mut self, own: &mut Expression) -> Result<(), PathError> {
+        let start = self.at;
+        let text = self.quoted()?;
+        own.text.push_str(&quote(&text));
+        (own.last, own.compared) = (None, None);
+        if own.at_pattern() {
+            let steps = pattern::steps(&text);
+            if steps > MAX_PATTERN {
+                let hint = "the pattern is too costly: repeat less, or name characters as in [a-z]";
+                return Err(self.error_at(start, hint));
+            }
+            own.pattern(steps);
+        }
+        Ok(())
     }
 }
+
+const PATTERN: &str = "the pattern of match() and search() is a text in quotes";

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use serde_json_path::JsonPath;
 
-use super::query::Weight;
+use super::steps::Read;
 
 /// One step of a path as parsed: `.name`, `[0]`, `['a','b']`, `[?@.k]`, and `..` before any of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,12 @@ pub(crate) struct Filter {
     pub(super) test: JsonPath,
     /// Whether it reads from the root (`$`).
     pub(super) from_root: bool,
-    pub(super) weight: Weight,
+    /// How many steps it takes for each node at most, but for `reads`.
+    pub(super) steps: u64,
+    /// How many more it takes at most for its patterns, and those of filters in it.
+    pub(super) patterns: u64,
+    /// The queries in it whose costs depend on the object.
+    pub(super) reads: Vec<Read>,
 }
 
 /// One step of a plain path: one that leads down without searching.

@@ -19,9 +19,9 @@ use crate::json::{Counts, Declined, Fault, FieldName, MAX_DEPTH, Quoted, Scanner
 /// An object that was decoded.
 pub(crate) struct Decoded<T> {
     pub(crate) object: T,
-    /// Where it ends in its JSON.
+    /// The end of the object in its JSON.
     pub(crate) end: usize,
-    /// Where the kind begins that it says it is of; of several, the last.
+    /// The start of its `kind`; the last one counts.
     pub(crate) kind: Option<usize>,
 }
 
@@ -46,10 +46,10 @@ pub(super) fn decode<T: DeserializeOwned>(
     Some(Decoded { object, end, kind })
 }
 
-/// Returns where the kind begins that the object in the bytes says it is of; of several, the last.
+/// Returns where the `kind` of the object in the bytes begins; the last one counts.
 pub(crate) fn kind_in(bytes: &[u8]) -> Option<usize> {
     let mut kind = None;
-    // What comes before a mistake counts.
+    // A kind before a mistake counts.
     let _ = seek_kind(&mut Scanner::new(bytes, 0), &mut kind);
     kind
 }
@@ -84,7 +84,7 @@ struct Decoder<'j> {
     counts: Counts,
     /// Set once the fields of the object itself are read.
     is_object: bool,
-    /// Where the `kind` of the object itself begins, if it has one.
+    /// The start of the `kind` of the object itself, if it has one.
     kind: Option<usize>,
     /// The last string with escapes, without them.
     unescaped: String,

@@ -23,9 +23,9 @@ pub(crate) struct Kept {
     /// Where `metadata.name`, `namespace`, `uid` and `resourceVersion` stand in the text; where
     /// there is none, nowhere (0).
     pub(crate) identity: [(u32, u32); 4],
-    /// Where the object ends.
+    /// The end of the object.
     pub(crate) end: usize,
-    /// Where the kind begins that the object says it is of, in its JSON; kept or not.
+    /// The start of its `kind` in its JSON, kept or not.
     pub(crate) kind: Option<usize>,
 }
 

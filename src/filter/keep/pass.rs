@@ -20,7 +20,7 @@ pub(super) struct Pass<'s, 'm> {
     identity: [(u32, u32); 4],
     /// Those of the identity that are written with escapes, without them.
     unescaped: [Option<String>; 4],
-    /// Where the value of its `kind` begins.
+    /// The start of the value of its `kind`.
     kind: Option<usize>,
     /// The object was given types and may have none of its own.
     given: bool,

@@ -7,7 +7,7 @@ use serde_json_path::NormalizedPath;
 
 use crate::{
     filter::{FieldFilter, FieldSelector, cut, keep::with_tape, tree::Tree},
-    path::{FieldPath, Step, scalar},
+    path::{FieldPath, STEPS_TAKEN, Step, scalar},
     tape::Tape,
 };
 
@@ -49,7 +49,7 @@ fn plain_step() -> impl Strategy<Value = String> {
 }
 
 fn any_step() -> impl Strategy<Value = String> {
-    const OTHER: [&str; 26] = [
+    const OTHER: [&str; 32] = [
         "..a",
         "..[0]",
         "..[-1]",
@@ -76,6 +76,12 @@ fn any_step() -> impl Strategy<Value = String> {
         "[?@.a == $.a]",
         "[?count($..a) > 1]",
         "[?@[?@.a]]",
+        "[?$.a == $['c.d']]",
+        "[?@ == @.a || @.a == $.a]",
+        "[?length(@.a) == 1]",
+        "[?value(@..a) == 'x']",
+        "[?search(@, '[a-z]')]",
+        "[?match($.a, 'x?') || @]",
     ];
     prop_oneof![2 => plain_step(), 1 => proptest::sample::select(&OTHER[..]).prop_map(str::to_owned)]
 }
@@ -123,6 +129,16 @@ fn spellings(value: &Value) -> [String; 3] {
     let mut escaped = String::from(" ");
     spelled_out(value, &mut escaped);
     [value.to_string(), serde_json::to_string_pretty(value).unwrap(), escaped]
+}
+
+/// SEMANTICS: B1
+#[test]
+fn a_union_on_a_tape_looks_at_each_child_once_for_each_node() {
+    let json = format!("[{}]", vec![r#"{"a":1,"b":2}"#; 100_000].join(","));
+    let path = FieldPath::parse("[*]['a','b','a']").unwrap();
+    STEPS_TAKEN.set(0);
+    assert_eq!(with_tape(&json, |tape| path.keys_on_tape(tape)).unwrap(), ["1", "2"]);
+    assert!(STEPS_TAKEN.get() < 450_000, "{}", STEPS_TAKEN.get());
 }
 
 proptest! {
