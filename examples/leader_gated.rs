@@ -128,7 +128,7 @@ fn write(name: &str, term: u32, change: &Change<ConfigMap>, table: &Table) {
             for delta in batch.deltas() {
                 let (config, version) = entry(delta.object());
                 println!("{name} writes {config}");
-                match delta.new() {
+                match delta.after() {
                     Some(_) => table.insert(config, version),
                     None => table.remove(&config),
                 };

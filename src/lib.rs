@@ -35,7 +35,7 @@
 //!         Change::Synced(snapshot) => assert_eq!(snapshot.len(), 1), // once: all that existed
 //!         Change::Live(batch) => {                      // from then on: what is different
 //!             assert_eq!(batch.stats().modified, 1);
-//!             assert!(batch.snapshot().get_one(["new.example"])?.is_some());
+//!             assert!(batch.after().get_one(["new.example"])?.is_some());
 //!         }
 //!     }
 //! }

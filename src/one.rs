@@ -278,7 +278,7 @@ impl<K, S> WatchOne<K, S> {
     /// let mut one = watch_one(api, "settings");
     /// let store = one.store();
     /// one.next().await;
-    /// assert_eq!(store.synced().await?, 0); // the number of objects: there is none
+    /// assert_eq!(store.synced().await?.len(), 0); // the number of objects: there is none
     ///
     /// let written = server.apply(&settings("info"))?;
     /// let version = written["metadata"]["resourceVersion"].as_str().unwrap();

@@ -111,12 +111,12 @@ fn tell<K: Lookup>(batch: &Batch<K>, events: &mut VecDeque<Event<Arc<K>>>) {
         match delta {
             Delta::Created(new) => events.push_back(Event::Apply(Arc::clone(new))),
             Delta::Deleted(old) => events.push_back(Event::Delete(Arc::clone(old))),
-            Delta::Modified { old, new } => {
+            Delta::Modified { before, after } => {
                 // Another object of the same name: who goes by owners or uids must see both.
-                if old.uid() != new.uid() {
-                    events.push_back(Event::Delete(Arc::clone(old)));
+                if before.uid() != after.uid() {
+                    events.push_back(Event::Delete(Arc::clone(before)));
                 }
-                events.push_back(Event::Apply(Arc::clone(new)));
+                events.push_back(Event::Apply(Arc::clone(after)));
             }
         }
     }

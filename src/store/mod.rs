@@ -58,8 +58,7 @@ const MOMENT: std::time::Duration = std::time::Duration::from_secs(1);
 /// let store = pipeline.store();
 ///
 /// let driving = pipeline.spawn();
-/// assert_eq!(store.synced().await?, 0);
-/// assert!(store.snapshot().is_empty());
+/// assert!(store.synced().await?.is_empty());
 /// # driving.await }
 /// ```
 pub struct Store<K> {
@@ -257,7 +256,7 @@ impl<K> Store<K> {
         !self.state.borrow().stale.is_empty()
     }
 
-    /// Waits until everything that existed is in, and gives the number of objects.
+    /// Waits until everything that existed is in, and returns the snapshot of that moment or a later one.
     ///
     /// Any number of tasks may wait; a wait begun after the sync returns at once.
     ///
@@ -293,10 +292,10 @@ impl<K> Store<K> {
     ///
     /// assert!(store.synced().await.unwrap_err().is_forbidden());
     /// store.changes().first_synced().await?; // it went on trying
-    /// assert_eq!(store.synced().await?, 0);
+    /// assert!(store.synced().await?.is_empty());
     /// # Ok(()) }
     /// ```
-    pub async fn synced(&self) -> Result<usize, Error> {
+    pub async fn synced(&self) -> Result<Snapshot<K>, Error> {
         let mut state = self.state.clone();
         let mut progress = None;
         let mut deadline = Instant::now();
@@ -304,7 +303,7 @@ impl<K> Store<K> {
             let (policy, until) = {
                 let state = state.borrow_and_update();
                 if state.status.is_synced {
-                    return Ok(self.current.load().len());
+                    return Ok(self.snapshot());
                 }
                 if let Some((error, _)) = &state.status.failing
                     && error.is_refusal()
@@ -323,7 +322,7 @@ impl<K> Store<K> {
             match timeout_at(until, state.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) if state.borrow().status.is_synced => {
-                    return Ok(self.current.load().len());
+                    return Ok(self.snapshot());
                 }
                 Ok(Err(_)) => return Err(ended(&state.borrow(), "it was synced")),
                 Err(_) => {

@@ -174,7 +174,7 @@ impl<V: View> Worlds<V> {
     /// let mut changes = world((services, slow)).with_progress().log_errors();
     ///
     /// let Some(WorldChange::InitialSync(batch)) = changes.next().await else { panic!() };
-    /// let (services, secrets) = batch.world().kinds();
+    /// let (services, secrets) = batch.after().kinds();
     /// assert_eq!((services.len(), secrets.len()), (1, 0));
     /// # Ok(()) }
     /// ```

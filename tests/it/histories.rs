@@ -65,7 +65,7 @@ where
         log.extend(batch.deltas().iter().map(|delta| {
             let object = serde_json::to_value(&**delta.object()).unwrap();
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            let sign = match (delta.old(), delta.new()) {
+            let sign = match (delta.before(), delta.after()) {
                 (None, _) => '+',
                 (_, None) => '-',
                 _ => '~',

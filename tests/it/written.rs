@@ -221,7 +221,7 @@ async fn what_came_and_went_while_the_watch_was_down_is_seen_in_the_list() {
     let pipeline = typed(&server).index(by_identity());
     let store = pipeline.store();
     let _driving = pipeline.spawn();
-    assert_eq!(store.synced().await.unwrap(), 0);
+    assert_eq!(store.synced().await.unwrap().len(), 0);
     server.fault(Verb::List, 3, Fault::status(500));
     server.compact();
     server.disconnect();
