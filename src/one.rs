@@ -264,7 +264,7 @@ impl<K, S> WatchOne<K, S> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{prelude::*, testing::ApiServer, watch_one};
+    /// use kube_weir::{Write, prelude::*, testing::ApiServer, watch_one};
     /// # use serde_json::json;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -283,7 +283,7 @@ impl<K, S> WatchOne<K, S> {
     /// let written = server.apply(&settings("info"))?;
     /// let version = written["metadata"]["resourceVersion"].as_str().unwrap();
     /// let driving = one.spawn();
-    /// store.wait_for_version("default", "settings", version).await?;
+    /// store.wait_for(Write::of(("default", "settings"), version)).await?;
     /// # Ok(()) }
     /// ```
     pub fn store(&self) -> Store<K> {

@@ -3,7 +3,7 @@
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube_weir::{
-    Error, EventStreamExt, FieldFilter, FieldSelector, Store, Watch, WatchEvent,
+    Error, EventStreamExt, FieldFilter, FieldSelector, Store, Watch, WatchEvent, Write,
     testing::{ApiServer, End, Fault, On, Verb},
 };
 use serde_json::Value;
@@ -65,12 +65,12 @@ where
     server.apply(&config("b/y", "hidden")).unwrap();
     let written = server.apply(&config("b/z", "new")).unwrap();
     let version = written["metadata"]["resourceVersion"].as_str().unwrap();
-    let waited = store.wait_for_version("b", "z", version).await.unwrap();
+    let waited = store.wait_for(Write::of(("b", "z"), version)).await.unwrap();
     // A deletion is seen by the bookmark after it.
     server.delete("configmaps", "b", "z").unwrap();
     let gone = server.resource_version().to_string();
     server.bookmark();
-    store.wait_for_version("b", "z", &gone).await.unwrap();
+    store.wait_for(Write::of(("b", "z"), &gone)).await.unwrap();
 
     server.fault(On::verb(Verb::Watch).namespace("a"), 1, Fault::status(410));
     server.fault(On::verb(Verb::Watch).namespace("b"), 2, Fault::status(500));

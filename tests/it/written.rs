@@ -10,7 +10,7 @@ use kube::{
     runtime::watcher::Event,
 };
 use kube_weir::{
-    Error, EventStreamExt, Gvr, IndexBy, Snapshot, Store, SyncPolicy,
+    Error, EventStreamExt, Gvr, IndexBy, Snapshot, Store, SyncPolicy, Write,
     testing::{ApiServer, Fault, Verb},
     watch, watch_resource,
 };
@@ -210,7 +210,7 @@ async fn writes_of_another_client_are_read() {
     assert!(document_store.wait_for(&last).await.unwrap().is_empty());
     let again = api.create(&PostParams::default(), &new).await.unwrap();
     let version = again.metadata.resource_version.clone().unwrap();
-    let snapshot = document_store.wait_for_version("a", "x", &version).await.unwrap();
+    let snapshot = document_store.wait_for(Write::of(("a", "x"), &version)).await.unwrap();
     assert_eq!(snapshot.object("a", "x").unwrap().resource_version(), Some(version.as_str()));
     assert_eq!(store.explain().resource_version, Some(version));
 }
@@ -262,7 +262,7 @@ async fn each_namespace_is_as_far_as_its_own_watch() {
     let just_before = (deleted - 1).to_string();
     while store.explain().resource_version != Some(deleted.to_string()) {
         let far = |namespace: &str| {
-            now(store.wait_for_version(namespace, "none", &just_before)).is_some()
+            now(store.wait_for(Write::of((namespace, "none"), &just_before))).is_some()
         };
         // A deletion in one namespace says nothing about the other.
         assert!(!(far("b") && store.snapshot().object("b", "x").is_some()));
@@ -292,9 +292,9 @@ async fn an_object_that_does_not_decode_is_not_taken_for_gone() {
     let other = written(server.apply(&config("a/y", "1")).unwrap());
     store.wait_for(&other).await.unwrap();
     assert_eq!(store.explain().stale, ["a/x"]);
-    let wait = store.wait_for_version("a", "x", &version);
+    let wait = store.wait_for(Write::of(("a", "x"), &version));
     assert!(timeout(SECOND, wait).await.is_err());
     server.apply(&config("a/x", "2")).unwrap();
-    let snapshot = store.wait_for_version("a", "x", &version).await.unwrap();
+    let snapshot = store.wait_for(Write::of(("a", "x"), &version)).await.unwrap();
     assert!(snapshot.object("a", "x").is_some());
 }
