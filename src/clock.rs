@@ -37,6 +37,10 @@ pub(crate) fn is_over(
         *timer = None;
         return false;
     };
+    // A timer is pending in a task that has used up its turn.
+    if moment <= Instant::now() {
+        return true;
+    }
     let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(moment)));
     if timer.deadline() != moment {
         timer.as_mut().reset(moment);

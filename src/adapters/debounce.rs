@@ -353,10 +353,7 @@ where
         if let Some(held) = this.held {
             let due = this.debounce.0.due(held, *this.sent);
             let last = held.last;
-            let now = *this.ended
-                || flushed
-                || due <= Instant::now()
-                || is_over(this.timer, Some(due), cx);
+            let now = *this.ended || flushed || is_over(this.timer, Some(due), cx);
             if now && let Some(change) = let_out::<K>(this.held, this.meter.as_ref()) {
                 *this.sent = Some(Sent { at: Instant::now(), last });
                 return Poll::Ready(Some(Ok(change)));
@@ -450,9 +447,9 @@ struct Flush {
 }
 
 impl Flusher {
-    /// Wakes the stream, which then delivers what it holds back, and what its upstream has ready.
-    /// Where there is nothing, nothing happens: a later change is held back as ever. See the
-    /// [example](Flusher).
+    /// Wakes the stream, which then delivers what it holds back, with what its upstream has ready in one
+    /// turn of the task. Where there is nothing, nothing happens: a later change is held back as ever. See
+    /// the [example](Flusher).
     pub fn flush(&self) {
         self.0.requested.store(true, Ordering::Release);
         self.0.waker.wake();

@@ -90,7 +90,7 @@ where
                 this.left.clear();
             },
         );
-        // Of kube's errors it is the one for whatever failed in the client.
+        // kube has this error for any failure in a client.
         let failed = |error| watcher::Error::WatchFailed(kube::Error::Service(Box::new(error)));
         polled.map(|item| item.map(|event| event.map_err(failed)))
     }

@@ -92,6 +92,10 @@
 //! Write your controller over `impl Stream<Item = Result<Change<K>, Error>>` and the test gives it one
 //! of these, and `main` gives it a watch. The example `mocked_stream` is such a test.
 //!
+//! All stages pay for their work with tokio's [budget](tokio::task::coop) of a task. A test that polls by hand,
+//! as `now_or_never` does, is pending after a thousand events or so until it yields: await the next item
+//! instead, or poll in [`unconstrained`](tokio::task::coop::unconstrained).
+//!
 //! # A server
 //!
 //! [`testing::ApiServer`](crate::testing::ApiServer) answers a real `kube::Client` without a network,

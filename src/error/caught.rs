@@ -2,6 +2,7 @@
 
 use std::{
     future::poll_fn,
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     task::Poll,
@@ -12,9 +13,13 @@ use super::{Error, Reason};
 /// Runs something that calls the user's code, and returns an error if it panics. What it was about must
 /// not be used any more then.
 pub(crate) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, Error> {
-    // The message may be anything, so it is left to the panic hook.
-    let panicked = |_| Error::new(Reason::Panic, "code that the stream runs has panicked");
-    catch_unwind(AssertUnwindSafe(run)).map_err(panicked)
+    catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
+        // The payload may be anything, even what panics when it is dropped. The panic hook has it.
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            mem::forget(again);
+        }
+        Error::new(Reason::Panic, "code that the stream runs has panicked")
+    })
 }
 
 /// Returns an error if a future panics. It is not polled any more then.

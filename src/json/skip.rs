@@ -77,7 +77,10 @@ impl Skip {
 /// over; `escaped` is set behind a backslash.
 #[inline]
 pub(super) fn end_of_string(bytes: &[u8], escaped: &mut bool) -> Option<usize> {
-    let mut at = usize::from(std::mem::take(escaped) && !bytes.is_empty());
+    if bytes.is_empty() {
+        return None;
+    }
+    let mut at = usize::from(std::mem::take(escaped));
     loop {
         at += plain_bytes::<false>(&bytes[at..]);
         match bytes.get(at)? {
@@ -231,7 +234,9 @@ mod tests {
             let text = format!("{value},\"\\");
             for piece in 1..=text.len() {
                 let (mut skip, mut before) = (Skip::new(), 0);
-                let end = text.as_bytes().chunks(piece).find_map(|bytes| {
+                // A frame may be empty.
+                let pieces = text.as_bytes().chunks(piece).flat_map(|bytes| [&bytes[..0], bytes]);
+                let end = pieces.into_iter().find_map(|bytes| {
                     let end = skip.step(bytes).map(|end| before + end);
                     before += bytes.len();
                     end

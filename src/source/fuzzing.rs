@@ -132,7 +132,7 @@ fn read(frames: Vec<Bytes>) -> Option<Told> {
                 items.push(match item {
                     Item::Object(object) => Some(object.to_value()),
                     Item::Undecodable(_) => None,
-                    // Of another kind than the list.
+                    // It is of another kind than the list.
                     Item::Foreign(_) => return None,
                     Item::Known { .. } | Item::LeftOut => panic!("nothing is known, nor left out"),
                 });

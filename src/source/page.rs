@@ -74,8 +74,8 @@ impl Expected {
         let Some(at) = kind.filter(|_| self.kind.is_some()) else { return true };
         let mut scanner = Scanner::new(object, at);
         let said = scanner.string().and_then(|kind| scanner.unescape(kind));
-        // Anything but a string is no kind.
-        said.map_or(true, |kind| self.is_of(&kind))
+        // Anything but a string is no kind, nor is an empty one.
+        said.map_or(true, |kind| kind.is_empty() || self.is_of(&kind))
     }
 
     /// Returns whether a list of this kind of objects will do. A list of mixed kinds has none.
@@ -206,9 +206,9 @@ impl Page {
                         Field::ApiVersion => self.api_version = self.name().await?,
                         Field::Kind => self.kind = self.name().await?,
                         // The fields of a `Status`, whose kind may come after them.
-                        Field::Status(part)
-                            if part != Part::Other && (self.kind.is_none() || self.is_status()) =>
-                        {
+                        Field::Status(
+                            part @ (Part::Code | Part::Reason | Part::Message | Part::Details),
+                        ) if self.kind.is_none() || self.is_status() => {
                             let len = self.end_of_value().await?;
                             let read = self.status.read_part(part, self.incoming.take(len));
                             read.map_err(|_| self.malformed())?;

@@ -72,7 +72,7 @@ impl Verb {
 pub(super) struct Asked {
     pub(super) verb: Verb,
     pub(super) what: String,
-    /// The name of the one object that it is about. What is not found may be another.
+    /// The name of the one object that it is about. An object that is not found may be another one.
     pub(super) name: Option<String>,
 }
 

@@ -66,9 +66,11 @@ impl Status {
         let code = code.or(self.code).unwrap_or_default();
         let message = if self.quotable { &*self.message } else { "" };
         let error = Error::from_status(what, code, &self.reason, message);
-        // A resource that is not served, or a namespace that is missing, is no object that is. What
-        // kind of object it is about is not compared: metrics.k8s.io has its own names for nodes.
-        let is_about_it = name.is_some_and(|name| name == self.name);
+        // A resource that is not served, or a namespace that is missing, is not the object. The kind in
+        // the answer is not compared, and a namespace before the name is dropped: metrics-server has its
+        // own names for nodes, and says `namespace/name` of a Pod.
+        let own = self.name.rsplit('/').next();
+        let is_about_it = name.is_some() && name == own;
         let error = if code == 404 && is_about_it { error.of_missing_object() } else { error };
         error.with_retry_after(self.retry_after)
     }
@@ -231,8 +233,10 @@ mod tests {
         };
         for (details, name, is_missing) in [
             (r#"{"name":"a","kind":"pods"}"#, Some("a"), true),
-            // Who answers for `metrics.k8s.io/v1beta1/nodes` calls them so.
+            // metrics-server calls nodes and Pods so.
             (r#"{"name":"a","kind":"nodemetrics"}"#, Some("a"), true),
+            (r#"{"name":"default/a","kind":"pods"}"#, Some("a"), true),
+            (r#"{"name":"a/b","kind":"pods"}"#, Some("a"), false),
             (r#"{"name":"shop","kind":"namespaces"}"#, Some("a"), false),
             (r#"{"name":""}"#, Some(""), true),
             ("{}", Some("a"), false),

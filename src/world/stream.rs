@@ -5,7 +5,7 @@ use std::{
     fmt, mem,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use arc_swap::ArcSwap;
@@ -19,7 +19,10 @@ use super::{
     store::{Status, WorldStore},
     view::{Members, View},
 };
-use crate::error::{Error, poll_caught};
+use crate::{
+    coop::{is_used_up, poll_turn},
+    error::{Error, poll_caught},
+};
 
 /// How many items of one kind are taken in at the most before the others get their turn, and then
 /// the executor, however many more are ready.
@@ -195,8 +198,15 @@ impl<V: View> Worlds<V> {
         }
         let mut more = false;
         let count = self.members.len();
-        for step in 0..count {
-            let member = self.members.at((self.turn + step) % count);
+        let first = self.turn;
+        self.turn = (first + 1) % count.max(1);
+        for at in (first..first + count).map(|at| at % count) {
+            if is_used_up() {
+                // Those that are left are the first of the next turn.
+                self.turn = at;
+                return true;
+            }
+            let member = self.members.at(at);
             if member.is_ended() || !member.is_woken() {
                 continue;
             }
@@ -220,7 +230,6 @@ impl<V: View> Worlds<V> {
                 more = true;
             }
         }
-        self.turn = self.turn.wrapping_add(1) % count.max(1);
         more
     }
 
@@ -287,6 +296,7 @@ impl<V: View> Worlds<V> {
         if self.ended {
             return Poll::Ready(None);
         }
+        ready!(poll_turn(cx));
         // Before the pipelines are asked, so that none is woken unheard.
         self.bell.register(cx.waker());
         let more = self.take_in();

@@ -1,6 +1,6 @@
 //! Code of the user that panics while a pipeline runs it.
 
-use std::{borrow::Cow, collections::BTreeMap, pin::pin, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, panic::panic_any, pin::pin, time::Duration};
 
 use futures::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
 use k8s_openapi::NamespaceResourceScope;
@@ -240,6 +240,23 @@ async fn outcome<T, E>(stream: impl Stream<Item = Result<T, E>>) -> Vec<Result<(
     }
     assert!(stream.next().await.is_none());
     items
+}
+
+/// A payload that panics once more when it is dropped.
+struct Payload;
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "the payload");
+    }
+}
+
+/// SEMANTICS: B5
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_its_payload_is_caught_as_well() {
+    let by = IndexBy::with(|_: &Bomb| -> Option<[String; 1]> { panic_any(Payload) });
+    let items = outcome(Events::listed([bomb("harmless", 1)]).index(by)).await;
+    assert!(matches!(&items[..], [Err(error)] if error.is_panic()), "{items:?}");
 }
 
 /// SEMANTICS: B5

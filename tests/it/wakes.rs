@@ -530,7 +530,7 @@ async fn a_turn_of_a_task_takes_in_two_runs_however_many_stages_and_kinds_it_pol
         let (mut stream, _) = poller.into_parts();
         for _ in 0..10 {
             yield_now().await;
-            // Whoever is never pending goes on for ever, as a task would.
+            // A task polls a stream that is never pending for ever.
             let turn = poll_fn(|cx| {
                 let mut items = 0;
                 while items < TURN && stream.poll_next_unpin(cx).is_ready() {
@@ -545,7 +545,31 @@ async fn a_turn_of_a_task_takes_in_two_runs_however_many_stages_and_kinds_it_pol
     }
 }
 
-/// What a selector leaves out yields nothing, and is paid for all the same.
+/// SEMANTICS: D9, O5
+#[tokio::test(start_paused = true)]
+async fn kinds_that_are_always_ready_share_the_turns_of_a_task() {
+    let items = || {
+        let items = stream::iter([Ok(Event::Init), Ok(Event::InitDone)]);
+        items.chain(stream::iter(1..).map(|version| Ok(Event::Apply(object("a/x", version)))))
+    };
+    let polls: [Polls; 4] = Default::default();
+    let kind = |at: usize| {
+        Counted { items: items().boxed(), polls: polls[at].clone() }.index(by_identity())
+    };
+    let two = world((("a", kind(0)), ("b", kind(1)))).map(drop).boxed();
+    let four = (("a", kind(0)), ("b", kind(1)), ("c", kind(2)), ("d", kind(3)));
+    for (mut worlds, kinds) in [(two, 2), (world(four).map(drop).boxed(), 4)] {
+        let mut all = [0; 4];
+        for _ in 0..100 {
+            worlds.next().await.unwrap();
+            all.iter_mut().zip(&polls).for_each(|(all, polls)| *all += polls.take());
+        }
+        let (least, most) = (all[..kinds].iter().min(), all[..kinds].iter().max());
+        assert!(2 * least.unwrap() > *most.unwrap(), "{all:?}");
+    }
+}
+
+/// A stream pays for objects that a selector leaves out, though it yields none of them.
 ///
 /// SEMANTICS: B3
 #[tokio::test(start_paused = true)]
