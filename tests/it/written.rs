@@ -298,3 +298,55 @@ async fn an_object_that_does_not_decode_is_not_taken_for_gone() {
     let snapshot = store.wait_for(Write::of(("a", "x"), &version)).await.unwrap();
     assert!(snapshot.object("a", "x").is_some());
 }
+
+/// SEMANTICS: S8
+#[tokio::test(start_paused = true)]
+async fn a_version_alone_is_seen_once_every_namespace_is_past_it() {
+    let server = ApiServer::new();
+    let mut changes = typed(&server).namespaces(["a", "b"]).index(by_identity());
+    let store = changes.store();
+    changes.first_synced().await.unwrap();
+    server.apply(&config("a/x", "1")).unwrap();
+    let version = server.resource_version().to_string();
+    let seen = || now(store.wait_for(Write::up_to(&version)));
+    while store.snapshot().is_empty() {
+        assert!(seen().is_none());
+        changes.next().await.unwrap().unwrap();
+    }
+    // Namespace `b` may be behind.
+    assert!(seen().is_none());
+    server.bookmark();
+    assert!(timeout(SECOND, changes.next()).await.is_err(), "bookmarks change nothing");
+    assert_eq!(seen().unwrap().len(), 1);
+}
+
+/// SEMANTICS: S8
+#[tokio::test(start_paused = true)]
+async fn a_deletion_of_ones_own_is_seen_once_this_object_is_gone() {
+    let server = ApiServer::new();
+    let mut changes = typed(&server).index(by_identity());
+    let store = changes.store();
+    changes.first_synced().await.unwrap();
+    let gone = |object: &ConfigMap| now(store.wait_for(Write::deletion(object)));
+    let first = written(server.apply(&config("a/x", "1")).unwrap());
+    assert!(gone(&first).is_none(), "it may come yet");
+    changes.next().await.unwrap().unwrap();
+    assert!(gone(&first).is_none(), "it is there");
+    server.delete("v1/configmaps", "a", "x").unwrap();
+    let again = written(server.apply(&config("a/x", "2")).unwrap());
+    assert!(gone(&first).is_none(), "nobody has seen that");
+    while gone(&first).is_none() {
+        changes.next().await.unwrap().unwrap();
+    }
+    // An object of the same name is another one.
+    assert_ne!(first.metadata.uid, again.metadata.uid);
+    if store.snapshot().is_empty() {
+        changes.next().await.unwrap().unwrap();
+    }
+    assert!(gone(&again).is_none());
+    server.delete("v1/configmaps", "a", "x").unwrap();
+    changes.next().await.unwrap().unwrap();
+    assert!(gone(&again).unwrap().is_empty());
+    let nameless = ConfigMap::default();
+    assert!(store.wait_for(Write::deletion(&nameless)).await.is_err());
+}
