@@ -13,7 +13,7 @@ use kube::{Api, Resource, runtime::reflector::Lookup};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    adapters::{ChangeItem, Debounce, Debounced, Indexed},
+    adapters::{ChangeItem, Debounce, Debounced, HasStore, Indexed, has_store::sealed},
     error::{Error, Reason, poll_caught},
     filter::FieldFilter,
     index::IndexBy,
@@ -288,6 +288,16 @@ impl<K, S> WatchOne<K, S> {
     /// ```
     pub fn store(&self) -> Store<K> {
         self.store.clone()
+    }
+}
+
+impl<K, S> sealed::Sealed for WatchOne<K, S> {}
+
+impl<K, S> HasStore for WatchOne<K, S> {
+    type Store = Store<K>;
+
+    fn reading_side(&self) -> Store<K> {
+        self.store()
     }
 }
 

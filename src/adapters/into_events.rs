@@ -37,6 +37,16 @@ impl<S, K> IntoEvents<S, K> {
     pub(crate) fn new(changes: S) -> Self {
         Self { changes, left: VecDeque::new(), ended: false }
     }
+
+    /// Returns the stream underneath, which yields changes.
+    pub fn get_ref(&self) -> &S {
+        &self.changes
+    }
+
+    /// Returns the stream underneath, and ends this stage: events of the last change that wait are dropped.
+    pub fn into_inner(self) -> S {
+        self.changes
+    }
 }
 
 impl<S, K> IntoEvents<S, K>

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use tokio_stream::wrappers::WatchStream;
 
 use super::{
-    ChangeItem,
+    ChangeItem, HasStore,
     subject::{Phase, Subject},
 };
 use crate::{
@@ -74,6 +74,24 @@ impl<S, K: Subject> WhileLeading<S, K> {
             delivered: None,
             ended: false,
         }
+    }
+
+    /// Returns the stream underneath, which runs while others lead, too.
+    pub fn get_ref(&self) -> &S {
+        &self.changes
+    }
+
+    /// Returns the stream underneath, and ends this stage: its state is dropped.
+    pub fn into_inner(self) -> S {
+        self.changes
+    }
+
+    /// Returns the store that the stream fills; see the [example](crate::adapters::Debounced::store).
+    pub fn store(&self) -> S::Store
+    where
+        S: HasStore,
+    {
+        self.reading_side()
     }
 }
 
