@@ -349,8 +349,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! [`while_leading`](crate::EventStreamExt::while_leading) goes last in a pipeline: what a debounce
-//! behind it holds back may come out when the term is over.
+//! [`while_leading`](crate::EventStreamExt::while_leading) goes last in a pipeline, and yields the term
+//! with each change. A debounce behind it does not compile: it could deliver a change when the term is over.
 //!
 //! # Stop by dropping
 //!

@@ -193,7 +193,7 @@ async fn each_stage_gives_its_store_and_what_is_underneath() {
     assert_eq!(all.collect::<Vec<_>>().await.len(), 4);
 
     let stages = events().stay_open().index(by_identity());
-    let stages = stages.while_leading(&campaign.watch()).debounce(SECOND);
+    let stages = stages.debounce(SECOND).while_leading(&campaign.watch());
     let mut stages = stages.log_errors();
     let store = stages.store();
     assert!(stages.next().now_or_never().is_none(), "nobody leads");
