@@ -66,7 +66,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// Not a new `status` only: `Value` compares whatever there may be.
 fn is_news(delta: &Delta<Document>) -> bool {
     let spec = |object: &Document| object.to_value()["spec"].take();
-    delta.old().map(|old| spec(old)) != delta.new().map(|new| spec(new))
+    delta.before().map(|old| spec(old)) != delta.after().map(|new| spec(new))
 }
 
 /// The parts that this program needs, of a kind that has many more.

@@ -75,15 +75,13 @@ async fn replica(
         .retry_period(Duration::from_millis(300));
     let lease = LeaseRef::new(client.default_namespace(), "kube-weir-leader-gated");
     let campaign = Election::new(client.clone(), lease, name)?.timing(timing)?.campaign();
-    let leadership = campaign.watch();
 
     let configs = watch(Api::<ConfigMap>::default_namespaced(client))
         .index(IndexBy::path("metadata.name")?)
-        .while_leading(&leadership);
+        .while_leading(&campaign.watch());
     let work = async {
         let mut changes = pin!(configs.log_errors());
-        while let Some(change) = changes.next().await {
-            let Some(term) = leadership.term() else { continue };
+        while let Some((term, change)) = changes.next().await {
             // Ends with the term, so that no one writes beside the next leader.
             if let Err(cut) =
                 term.guard(async { write(name, term.number(), &change, &table) }).await
@@ -128,7 +126,7 @@ fn write(name: &str, term: u32, change: &Change<ConfigMap>, table: &Table) {
             for delta in batch.deltas() {
                 let (config, version) = entry(delta.object());
                 println!("{name} writes {config}");
-                match delta.new() {
+                match delta.after() {
                     Some(_) => table.insert(config, version),
                     None => table.remove(&config),
                 };

@@ -34,7 +34,7 @@ where
             }
             Change::Live(batch) => {
                 for host in batch.touched(BY_HOST)? {
-                    let [before, after] = [batch.previous(), batch.snapshot()].map(|snapshot| {
+                    let [before, after] = [batch.before(), batch.after()].map(|snapshot| {
                         snapshot.by(BY_HOST).get(host.parts()).map(Iterator::count)
                     });
                     tell(match (before?, after?) {

@@ -41,11 +41,13 @@ fn tell(delta: &Delta<Pod>) {
     match delta {
         Delta::Created(pod) => println!("+ {name}: {}", state(pod)),
         // Deleted and created anew: what is known about the old one doesn't hold.
-        Delta::Modified { old, new } if old.uid() != new.uid() => {
-            println!("* {name}: another Pod, {}", state(new));
+        Delta::Modified { before, after } if before.uid() != after.uid() => {
+            println!("* {name}: another Pod, {}", state(after));
         }
-        Delta::Modified { old, new } if state(old) == state(new) => {}
-        Delta::Modified { old, new } => println!("~ {name}: {} -> {}", state(old), state(new)),
+        Delta::Modified { before, after } if state(before) == state(after) => {}
+        Delta::Modified { before, after } => {
+            println!("~ {name}: {} -> {}", state(before), state(after));
+        }
         Delta::Deleted(pod) => println!("- {name}: was {}", state(pod)),
     }
 }

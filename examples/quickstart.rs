@@ -78,7 +78,7 @@ fn on_live(batch: &Batch<Ingress>) -> Result<(), kube_weir::Error> {
     }
     // What a proxy has to be told: the hosts whose ingresses changed, and who serves them now.
     for host in batch.touched("by-host")? {
-        let found = batch.snapshot().by("by-host").get(host.parts())?;
+        let found = batch.after().by("by-host").get(host.parts())?;
         let names: Vec<_> = found.map(|ingress| ingress.name_any()).collect();
         println!("        {host} -> [{}]", names.join(", "));
     }

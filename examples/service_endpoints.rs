@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             Change::Live(batch) => {
                 // Those to which the changed slices belong, and those to which they did.
                 for service in batch.touched(BY_SERVICE)? {
-                    println!("{service}: {:?}", addresses(batch.snapshot(), &service)?);
+                    println!("{service}: {:?}", addresses(batch.after(), &service)?);
                 }
             }
         }

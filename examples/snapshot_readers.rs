@@ -53,7 +53,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let (stats, reads) = (batch.stats(), reads.swap(0, Ordering::Relaxed));
         println!("+{} ~{} -{} after {reads} reads", stats.created, stats.modified, stats.deleted);
         for node in batch.touched(BY_NODE)? {
-            let count = batch.snapshot().by(BY_NODE).get(node.parts())?.count();
+            let count = batch.after().by(BY_NODE).get(node.parts())?.count();
             println!("  {node} has {count} Pods");
         }
     }

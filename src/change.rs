@@ -17,7 +17,7 @@ use crate::{error::Error, index::Key, snapshot::Snapshot};
 ///
 /// fn told<K>(change: Change<K>) -> String {
 ///     match change {
-///         Change::InitialSync(batch) => format!("loading: {} so far", batch.snapshot().len()),
+///         Change::InitialSync(batch) => format!("loading: {} so far", batch.after().len()),
 ///         Change::Synced(snapshot) => format!("synced: {}", snapshot.len()),
 ///         Change::Live(batch) => {
 ///             let ChangeStats { created, modified, deleted, .. } = batch.stats();
@@ -69,7 +69,7 @@ impl<K> Change<K> {
     /// ```
     pub fn snapshot(&self) -> &Snapshot<K> {
         match self {
-            Self::InitialSync(batch) | Self::Live(batch) => batch.snapshot(),
+            Self::InitialSync(batch) | Self::Live(batch) => batch.after(),
             Self::Synced(snapshot) => snapshot,
         }
     }
@@ -111,7 +111,7 @@ impl<K> Clone for Change<K> {
 
 /// The net change between two snapshots.
 ///
-/// It *is* the difference of [`previous`](Batch::previous) and [`snapshot`](Batch::snapshot), so
+/// It *is* the difference of [`before`](Batch::before) and [`after`](Batch::after), so
 /// the two can't disagree, whatever happened in between: an object created and deleted again is
 /// nothing, one modified twice is one `Modified`, one deleted and created anew (another uid) is
 /// `Modified` with both objects.
@@ -134,16 +134,16 @@ impl<K> Clone for Change<K> {
 /// changes.first_synced().await?;
 ///
 /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
-/// let [Delta::Modified { old, new }] = batch.deltas() else { panic!() };
-/// assert_eq!(old.metadata.resource_version.as_deref(), Some("1"));
-/// assert_eq!(new.metadata.resource_version.as_deref(), Some("3"));
+/// let [Delta::Modified { before, after }] = batch.deltas() else { panic!() };
+/// assert_eq!(before.metadata.resource_version.as_deref(), Some("1"));
+/// assert_eq!(after.metadata.resource_version.as_deref(), Some("3"));
 /// # Ok(()) }
 /// ```
 pub struct Batch<K>(Arc<Difference<K>>);
 
 struct Difference<K> {
-    previous: Snapshot<K>,
-    snapshot: Snapshot<K>,
+    before: Snapshot<K>,
+    after: Snapshot<K>,
     /// Found when somebody asks: a debounce looks at the snapshots only.
     found: OnceLock<Found<K>>,
     find: fn(&Snapshot<K>, &Snapshot<K>) -> Found<K>,
@@ -194,14 +194,14 @@ impl<K> Batch<K> {
     }
 
     fn found(&self) -> &Found<K> {
-        let Difference { previous, snapshot, found, find } = &*self.0;
-        found.get_or_init(|| find(previous, snapshot))
+        let Difference { before, after, found, find } = &*self.0;
+        found.get_or_init(|| find(before, after))
     }
 
     /// The state after these changes, in which what an object refers to can be looked up: it is of
-    /// the same moment. [`previous`](Batch::previous) has an example.
-    pub fn snapshot(&self) -> &Snapshot<K> {
-        &self.0.snapshot
+    /// the same moment. [`before`](Batch::before) has an example.
+    pub fn after(&self) -> &Snapshot<K> {
+        &self.0.after
     }
 
     /// The state before these changes.
@@ -220,12 +220,12 @@ impl<K> Batch<K> {
     /// changes.first_synced().await?;
     ///
     /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
-    /// assert!(batch.previous().get_one(["a"])?.is_some());
-    /// assert!(batch.snapshot().get_one(["a"])?.is_none());
+    /// assert!(batch.before().get_one(["a"])?.is_some());
+    /// assert!(batch.after().get_one(["a"])?.is_none());
     /// # Ok(()) }
     /// ```
-    pub fn previous(&self) -> &Snapshot<K> {
-        &self.0.previous
+    pub fn before(&self) -> &Snapshot<K> {
+        &self.0.before
     }
 
     /// The keys of an index whose content changed: those that the changed objects have, and those
@@ -255,7 +255,7 @@ impl<K> Batch<K> {
     /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
     /// let touched: Vec<_> = batch.touched("by-app")?.into_iter().collect();
     /// assert_eq!(touched, [Key::new(["blog"]), Key::new(["shop"])]);
-    /// assert_eq!(batch.snapshot().by("by-app").get(touched[1].parts())?.count(), 0);
+    /// assert_eq!(batch.after().by("by-app").get(touched[1].parts())?.count(), 0);
     /// # Ok(()) }
     /// ```
     pub fn touched(&self, index: &str) -> Result<BTreeSet<Key>, Error>
@@ -264,8 +264,8 @@ impl<K> Batch<K> {
     {
         let mut keys = BTreeSet::new();
         for delta in self.deltas() {
-            for object in [delta.old(), delta.new()].into_iter().flatten() {
-                keys.extend(self.snapshot().by(index).keys_of(object)?);
+            for object in [delta.before(), delta.after()].into_iter().flatten() {
+                keys.extend(self.after().by(index).keys_of(object)?);
             }
         }
         Ok(keys)
@@ -273,25 +273,25 @@ impl<K> Batch<K> {
 }
 
 impl<K: Lookup> Batch<K> {
-    /// The batch from one snapshot to the next; `None` where nothing changed.
-    pub(crate) fn between(previous: &Snapshot<K>, snapshot: &Snapshot<K>) -> Option<Self> {
-        let differs = !previous.is(snapshot) && snapshot.0.differs(&previous.0);
-        differs.then(|| Self::new(previous, snapshot))
+    /// Returns the net change between two snapshots, if there is any.
+    pub(crate) fn between(before: &Snapshot<K>, after: &Snapshot<K>) -> Option<Self> {
+        let differs = !before.is(after) && after.0.differs(&before.0);
+        differs.then(|| Self::new(before, after))
     }
 
-    /// The same for snapshots that differ.
-    pub(crate) fn new(previous: &Snapshot<K>, snapshot: &Snapshot<K>) -> Self {
-        let (previous, snapshot) = (previous.clone(), snapshot.clone());
-        Self(Arc::new(Difference { previous, snapshot, found: OnceLock::new(), find }))
+    /// Returns the net change between two snapshots that differ.
+    pub(crate) fn new(before: &Snapshot<K>, after: &Snapshot<K>) -> Self {
+        let (before, after) = (before.clone(), after.clone());
+        Self(Arc::new(Difference { before, after, found: OnceLock::new(), find }))
     }
 }
 
-fn find<K: Lookup>(previous: &Snapshot<K>, snapshot: &Snapshot<K>) -> Found<K> {
+fn find<K: Lookup>(before: &Snapshot<K>, after: &Snapshot<K>) -> Found<K> {
     let mut stats = ChangeStats::default();
-    let pairs = snapshot.0.since(&previous.0).into_iter();
-    let deltas = pairs.filter_map(|(old, new)| {
-        let (count, delta) = match (old.cloned(), new.cloned()) {
-            (Some(old), Some(new)) => (&mut stats.modified, Delta::Modified { old, new }),
+    let pairs = after.0.since(&before.0).into_iter();
+    let deltas = pairs.filter_map(|(before, after)| {
+        let (count, delta) = match (before.cloned(), after.cloned()) {
+            (Some(before), Some(after)) => (&mut stats.modified, Delta::Modified { before, after }),
             (None, Some(new)) => (&mut stats.created, Delta::Created(new)),
             (Some(old), None) => (&mut stats.deleted, Delta::Deleted(old)),
             (None, None) => return None,
@@ -382,20 +382,20 @@ impl std::iter::Sum for ChangeStats {
 /// changes.first_synced().await?;
 ///
 /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
-/// let [Delta::Modified { old, new }] = batch.deltas() else { panic!() };
-/// assert_ne!(old.metadata.uid, new.metadata.uid);
+/// let [Delta::Modified { before, after }] = batch.deltas() else { panic!() };
+/// assert_ne!(before.metadata.uid, after.metadata.uid);
 /// # Ok(()) }
 /// ```
 #[derive(Debug, PartialEq)]
 pub enum Delta<K> {
     /// It was not there before.
     Created(Arc<K>),
-    /// It was there as `old`. The uids differ if it was deleted and created anew.
+    /// It was there as `before`. The uids differ if it was deleted and created anew.
     Modified {
-        /// The version of the previous snapshot.
-        old: Arc<K>,
-        /// The version of the new snapshot.
-        new: Arc<K>,
+        /// The version in the snapshot before.
+        before: Arc<K>,
+        /// The version in the snapshot after.
+        after: Arc<K>,
     },
     /// It is gone; this is its last known version.
     Deleted(Arc<K>),
@@ -409,35 +409,34 @@ impl<K> Delta<K> {
     /// use kube_weir::Delta;
     ///
     /// let (old, new) = (Arc::new("old"), Arc::new("new"));
-    /// let modified = Delta::Modified { old: Arc::clone(&old), new: Arc::clone(&new) };
-    /// assert_eq!((modified.old(), modified.new(), modified.object()), (Some(&old), Some(&new), &new));
-    /// assert_eq!(Delta::Created(Arc::clone(&new)).old(), None);
-    /// assert_eq!(Delta::Deleted(Arc::clone(&old)).new(), None);
+    /// let modified = Delta::Modified { before: Arc::clone(&old), after: Arc::clone(&new) };
+    /// assert_eq!((modified.before(), modified.after(), modified.object()), (Some(&old), Some(&new), &new));
+    /// assert_eq!(Delta::Created(Arc::clone(&new)).before(), None);
+    /// assert_eq!(Delta::Deleted(Arc::clone(&old)).after(), None);
     /// assert_eq!(Delta::Deleted(Arc::clone(&old)).object(), &old);
     /// ```
-    pub fn old(&self) -> Option<&Arc<K>> {
+    pub fn before(&self) -> Option<&Arc<K>> {
         match self {
             Self::Created(_) => None,
-            Self::Modified { old, .. } | Self::Deleted(old) => Some(old),
+            Self::Modified { before, .. } | Self::Deleted(before) => Some(before),
         }
     }
 
-    /// The version after, unless it was deleted: see the [example](Delta::old).
-    #[expect(clippy::new_ret_no_self, reason = "the opposite of `old`, not a constructor")]
-    pub fn new(&self) -> Option<&Arc<K>> {
+    /// The version after, unless it was deleted: see the [example](Delta::before).
+    pub fn after(&self) -> Option<&Arc<K>> {
         match self {
-            Self::Created(new) | Self::Modified { new, .. } => Some(new),
+            Self::Created(after) | Self::Modified { after, .. } => Some(after),
             Self::Deleted(_) => None,
         }
     }
 
     /// The newest known version: the new one, or the last one of a deleted object; for its name,
-    /// which is the same in all versions. See the [example](Delta::old).
+    /// which is the same in all versions. See the [example](Delta::before).
     pub fn object(&self) -> &Arc<K> {
         match self {
-            Self::Created(object) | Self::Modified { new: object, .. } | Self::Deleted(object) => {
-                object
-            }
+            Self::Created(object)
+            | Self::Modified { after: object, .. }
+            | Self::Deleted(object) => object,
         }
     }
 }
@@ -446,8 +445,8 @@ impl<K> Clone for Delta<K> {
     fn clone(&self) -> Self {
         match self {
             Self::Created(new) => Self::Created(Arc::clone(new)),
-            Self::Modified { old, new } => {
-                Self::Modified { old: Arc::clone(old), new: Arc::clone(new) }
+            Self::Modified { before, after } => {
+                Self::Modified { before: Arc::clone(before), after: Arc::clone(after) }
             }
             Self::Deleted(old) => Self::Deleted(Arc::clone(old)),
         }

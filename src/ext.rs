@@ -191,8 +191,9 @@ pub trait EventStreamExt: Stream {
     /// [`Synced`](crate::Change::Synced), and then what changes: nothing is lost between leaders.
     /// So `Synced` comes once a [`Term`](crate::Term) here. Errors pass at any time.
     ///
-    /// Put it last: what a stage behind it holds back may come out when the term is over. And ask
-    /// the term, or [guard](crate::Term::guard) the work, at the moment of writing.
+    /// Each change comes with the term in which it was delivered: [guard](crate::Term::guard) the work
+    /// with it. So this stage is the last one: a debounce behind it, which could deliver a change when its
+    /// term is over, does not compile.
     ///
     /// ```
     /// use futures::StreamExt;
@@ -212,8 +213,8 @@ pub trait EventStreamExt: Stream {
     ///     .index(IndexBy::path("metadata.name")?)
     ///     .while_leading(&leadership)
     ///     .log_errors());
-    /// assert!(matches!(changes.next().await, Some(Change::Synced(_))));
-    /// assert!(leadership.is_leading());
+    /// let Some((term, Change::Synced(_))) = changes.next().await else { panic!() };
+    /// term.guard(async { /* write what follows from it */ }).await?;
     /// # Ok(()) }
     /// ```
     fn while_leading<K>(self, leadership: &LeadershipWatch) -> WhileLeading<Self, K>

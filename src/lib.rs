@@ -35,7 +35,7 @@
 //!         Change::Synced(snapshot) => assert_eq!(snapshot.len(), 1), // once: all that existed
 //!         Change::Live(batch) => {                      // from then on: what is different
 //!             assert_eq!(batch.stats().modified, 1);
-//!             assert!(batch.snapshot().get_one(["new.example"])?.is_some());
+//!             assert!(batch.after().get_one(["new.example"])?.is_some());
 //!         }
 //!     }
 //! }
@@ -189,6 +189,7 @@ mod measure;
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub mod metrics;
 mod namespaced_name;
+mod object_key;
 mod one;
 mod origin;
 mod path;
@@ -219,11 +220,12 @@ pub use crate::{
         Campaign, Election, ExplainLeadership, Identity, Leadership, LeadershipWatch, LeaseRef,
         LeaseTiming, Term,
     },
+    object_key::ObjectKey,
     one::{CurrentOne, One, WatchOne, watch_one},
     path::FieldPath,
     snapshot::{Hits, IndexView, Iter, Overlay, Snapshot},
     source::{Backoff, Gvr, Namespaces, NamespacesHandle, Watch, watch, watch_resource},
-    store::{Changes, CollectionStatus, Explain, Store, StoreStatus, SyncPolicy},
+    store::{Changes, CollectionStatus, Explain, Store, StoreStatus, SyncPolicy, Write},
     world::{Kinds, World, WorldBatch, WorldChange, WorldOverlay, WorldStore, world},
 };
 

@@ -13,7 +13,7 @@ use kube::{Api, Resource, runtime::reflector::Lookup};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    adapters::{ChangeItem, Debounce, Debounced, Indexed},
+    adapters::{ChangeItem, Debounce, Debounced, HasStore, Indexed, has_store::sealed},
     error::{Error, Reason, poll_caught},
     filter::FieldFilter,
     index::IndexBy,
@@ -264,7 +264,7 @@ impl<K, S> WatchOne<K, S> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{prelude::*, testing::ApiServer, watch_one};
+    /// use kube_weir::{Write, prelude::*, testing::ApiServer, watch_one};
     /// # use serde_json::json;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -278,16 +278,26 @@ impl<K, S> WatchOne<K, S> {
     /// let mut one = watch_one(api, "settings");
     /// let store = one.store();
     /// one.next().await;
-    /// assert_eq!(store.synced().await?, 0); // the number of objects: there is none
+    /// assert_eq!(store.synced().await?.len(), 0); // the number of objects: there is none
     ///
     /// let written = server.apply(&settings("info"))?;
     /// let version = written["metadata"]["resourceVersion"].as_str().unwrap();
     /// let driving = one.spawn();
-    /// store.wait_for_version("default", "settings", version).await?;
+    /// store.wait_for(Write::of(("default", "settings"), version)).await?;
     /// # Ok(()) }
     /// ```
     pub fn store(&self) -> Store<K> {
         self.store.clone()
+    }
+}
+
+impl<K, S> sealed::Sealed for WatchOne<K, S> {}
+
+impl<K, S> HasStore for WatchOne<K, S> {
+    type Store = Store<K>;
+
+    fn reading_side(&self) -> Store<K> {
+        self.store()
     }
 }
 

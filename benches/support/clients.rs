@@ -151,7 +151,7 @@ where
     let seen = move |change: Result<Change<K>, _>| match change {
         Ok(Change::Synced(snapshot)) => Seen::Synced { objects: snapshot.len() },
         Ok(Change::InitialSync(batch) | Change::Live(batch)) => {
-            let mut objects = batch.deltas().iter().filter_map(|delta| delta.new());
+            let mut objects = batch.deltas().iter().filter_map(|delta| delta.after());
             Seen::Live { last: objects.any(|object| version(object) == Some(&last)) }
         }
         Err(_) if relists => Seen::Desynced,

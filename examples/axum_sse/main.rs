@@ -149,8 +149,8 @@ fn shown(kinds: &[Watched], change: &WorldChange<ByName>) -> (&'static str, Valu
             let kinds = kinds.iter().filter_map(|kind| {
                 let deltas = batch.kind(kind.name)?.deltas();
                 let set: Vec<_> =
-                    deltas.iter().filter_map(Delta::new).map(|new| row(kind, new)).collect();
-                let gone = deltas.iter().filter(|delta| delta.new().is_none());
+                    deltas.iter().filter_map(Delta::after).map(|new| row(kind, new)).collect();
+                let gone = deltas.iter().filter(|delta| delta.after().is_none());
                 let gone: Vec<_> = gone.map(|delta| delta.object().name()).collect();
                 Some((kind.name.to_owned(), json!({ "set": set, "gone": gone })))
             });

@@ -16,7 +16,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep};
 
 use super::{
-    ChangeItem,
+    ChangeItem, HasStore,
     subject::{Phase, Subject},
 };
 use crate::{
@@ -269,6 +269,38 @@ impl<S, K: Subject> Debounced<S, K> {
             ended: false,
             meter: None,
         }
+    }
+
+    /// Returns the stream underneath, which delivers each change.
+    pub fn get_ref(&self) -> &S {
+        &self.changes
+    }
+
+    /// Returns the stream underneath, and ends this stage: a change that it holds back is dropped.
+    pub fn into_inner(self) -> S {
+        self.changes
+    }
+
+    /// Returns the store that the stream fills.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let configs = Events::<ConfigMap>::listed([]).index(IndexBy::path("metadata.name")?);
+    /// let mut changes = configs.debounce(Duration::from_secs(1)).log_errors();
+    /// let store = changes.store();
+    /// changes.first_synced().await?;
+    /// assert!(store.is_synced());
+    /// # Ok(()) }
+    /// ```
+    pub fn store(&self) -> S::Store
+    where
+        S: HasStore,
+    {
+        self.reading_side()
     }
 
     /// A handle that lets what is held back go out now: see the [example](Flusher).

@@ -56,6 +56,16 @@ impl<S, K> FilterFields<S, K> {
     pub(crate) fn new(events: S, filter: FieldFilter) -> Self {
         Self { events, filter, scoping: Scoping::new(), ended: false }
     }
+
+    /// Returns the stream underneath, which yields whole objects.
+    pub fn get_ref(&self) -> &S {
+        &self.events
+    }
+
+    /// Returns the stream underneath, and ends this stage: an event that waits behind its scope is dropped.
+    pub fn into_inner(self) -> S {
+        self.events
+    }
 }
 
 impl<S, K> FilterFields<S, K>

@@ -99,6 +99,11 @@ impl<S, K: Lookup> Indexed<S, K> {
         }
     }
 
+    /// Returns the stream of events underneath.
+    pub fn get_ref(&self) -> &S {
+        &self.events
+    }
+
     /// The reading side of the store that this stream fills, for any task; it stays when the stream
     /// is gone. [`Store`] has an example.
     pub fn store(&self) -> Store<K> {

@@ -37,6 +37,16 @@ impl<S, K> IntoEvents<S, K> {
     pub(crate) fn new(changes: S) -> Self {
         Self { changes, left: VecDeque::new(), ended: false }
     }
+
+    /// Returns the stream underneath, which yields changes.
+    pub fn get_ref(&self) -> &S {
+        &self.changes
+    }
+
+    /// Returns the stream underneath, and ends this stage: events of the last change that wait are dropped.
+    pub fn into_inner(self) -> S {
+        self.changes
+    }
 }
 
 impl<S, K> IntoEvents<S, K>
@@ -111,12 +121,12 @@ fn tell<K: Lookup>(batch: &Batch<K>, events: &mut VecDeque<Event<Arc<K>>>) {
         match delta {
             Delta::Created(new) => events.push_back(Event::Apply(Arc::clone(new))),
             Delta::Deleted(old) => events.push_back(Event::Delete(Arc::clone(old))),
-            Delta::Modified { old, new } => {
+            Delta::Modified { before, after } => {
                 // Another object of the same name: who goes by owners or uids must see both.
-                if old.uid() != new.uid() {
-                    events.push_back(Event::Delete(Arc::clone(old)));
+                if before.uid() != after.uid() {
+                    events.push_back(Event::Delete(Arc::clone(before)));
                 }
-                events.push_back(Event::Apply(Arc::clone(new)));
+                events.push_back(Event::Apply(Arc::clone(after)));
             }
         }
     }

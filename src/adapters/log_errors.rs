@@ -8,6 +8,7 @@ use std::{
 use futures::{Stream, stream::FusedStream};
 use pin_project_lite::pin_project;
 
+use super::HasStore;
 use crate::error::Error;
 
 /// How many errors are logged at the most before the executor gets its turn.
@@ -50,6 +51,19 @@ impl<S> LogErrors<S> {
     /// ```
     pub fn get_ref(&self) -> &S {
         &self.items
+    }
+
+    /// Returns the stream underneath, and logs no more.
+    pub fn into_inner(self) -> S {
+        self.items
+    }
+
+    /// Returns the store that the stream fills; see the [example](crate::adapters::Debounced::store).
+    pub fn store(&self) -> S::Store
+    where
+        S: HasStore,
+    {
+        self.reading_side()
     }
 }
 

@@ -61,6 +61,16 @@ impl<S, K> Matching<S, K> {
     pub(crate) fn new(events: S, selector: FieldSelector) -> Self {
         Self { events, selector, scoping: Scoping::new(), ended: false }
     }
+
+    /// Returns the stream underneath, which yields each event.
+    pub fn get_ref(&self) -> &S {
+        &self.events
+    }
+
+    /// Returns the stream underneath, and ends this stage: an event that waits behind its scope is dropped.
+    pub fn into_inner(self) -> S {
+        self.events
+    }
 }
 
 impl<S, K> Matching<S, K>

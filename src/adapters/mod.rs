@@ -8,6 +8,7 @@
 
 mod debounce;
 mod filter_fields;
+pub(crate) mod has_store;
 mod index;
 mod index_keys;
 mod into_events;
@@ -22,6 +23,7 @@ mod while_leading;
 pub use self::{
     debounce::{Debounce, Debounced, Flusher},
     filter_fields::FilterFields,
+    has_store::HasStore,
     index::Indexed,
     into_events::IntoEvents,
     item::{ChangeItem, EventItem},

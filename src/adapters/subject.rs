@@ -51,7 +51,7 @@ impl<K: Lookup> Subject for K {
             Change::Live(batch) => (false, batch),
             Change::Synced(snapshot) => return Phase::Synced(snapshot.clone()),
         };
-        let (before, after) = (batch.previous().clone(), batch.snapshot().clone());
+        let (before, after) = (batch.before().clone(), batch.after().clone());
         Phase::Batch { initial, before, after }
     }
 

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use tokio_stream::wrappers::WatchStream;
 
 use super::{
-    ChangeItem,
+    ChangeItem, HasStore,
     subject::{Phase, Subject},
 };
 use crate::{
@@ -75,6 +75,24 @@ impl<S, K: Subject> WhileLeading<S, K> {
             ended: false,
         }
     }
+
+    /// Returns the stream underneath, which runs while others lead, too.
+    pub fn get_ref(&self) -> &S {
+        &self.changes
+    }
+
+    /// Returns the stream underneath, and ends this stage: its state is dropped.
+    pub fn into_inner(self) -> S {
+        self.changes
+    }
+
+    /// Returns the store that the stream fills; see the [example](crate::adapters::Debounced::store).
+    pub fn store(&self) -> S::Store
+    where
+        S: HasStore,
+    {
+        self.reading_side()
+    }
 }
 
 impl<S, K> WhileLeading<S, K>
@@ -85,7 +103,7 @@ where
     fn poll_run(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<K::Change, Error>>> {
+    ) -> Poll<Option<Result<(Term, K::Change), Error>>> {
         let this = self.project();
         let mut changes = this.changes;
         // Who leads is asked below. This is only to be woken; without a campaign it needn't be.
@@ -95,15 +113,12 @@ where
                 return Poll::Ready(None);
             }
             let term = this.leadership.term();
-            let begun = term.as_ref().is_some_and(|term| {
-                this.delivered.as_ref().is_some_and(|delivered| term.is(delivered))
-            });
-            if term.is_some()
-                && !begun
-                && let Some(state) = this.state
-            {
-                *this.delivered = term;
-                return Poll::Ready(Some(Ok(K::synced(state.clone()))));
+            let has_begun =
+                |term: &Term| this.delivered.as_ref().is_some_and(|delivered| term.is(delivered));
+            let begun = term.as_ref().is_some_and(has_begun);
+            if let (false, Some(term), Some(state)) = (begun, &term, &this.state) {
+                *this.delivered = Some(term.clone());
+                return Poll::Ready(Some(Ok((term.clone(), K::synced(state.clone())))));
             }
             let item = match changes.as_mut().poll_next(cx) {
                 Poll::Pending => return Poll::Pending,
@@ -118,10 +133,10 @@ where
                 Some(Ok(change)) => change,
             };
             match K::phase(&change) {
-                // The initial load, which is told by `Synced` in any case.
+                // `Synced` delivers the initial load in any case.
                 Phase::Batch { initial: true, .. } => {
-                    if term.is_some() {
-                        return Poll::Ready(Some(Ok(change)));
+                    if let Some(term) = term {
+                        return Poll::Ready(Some(Ok((term, change))));
                     }
                 }
                 Phase::Synced(state) => {
@@ -130,8 +145,8 @@ where
                 }
                 Phase::Batch { initial: false, after, .. } => {
                     *this.state = Some(after);
-                    if begun {
-                        return Poll::Ready(Some(Ok(change)));
+                    if let Some(term) = term.filter(|_| begun) {
+                        return Poll::Ready(Some(Ok((term, change))));
                     }
                 }
             }
@@ -146,7 +161,7 @@ where
     S: Stream<Item: ChangeItem<Object = K>>,
     K: Subject,
 {
-    type Item = Result<K::Change, Error>;
+    type Item = Result<(Term, K::Change), Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         poll_caught(self, |stream| stream.poll_run(cx), |stream, _| *stream.project().ended = true)

@@ -104,7 +104,7 @@
 //! let configs = watch(Api::<ConfigMap>::all(client.clone())).index(IndexBy::path("metadata.name")?);
 //! let store = configs.store();
 //! let driving = configs.spawn(); // dropping it stops the watch
-//! assert_eq!(store.synced().await?, 0);
+//! assert_eq!(store.synced().await?.len(), 0);
 //!
 //! let mut configs = watch(Api::<ConfigMap>::all(client)).index(IndexBy::path("metadata.name")?);
 //! let snapshot = configs.first_synced().await?; // polls
@@ -129,7 +129,7 @@
 //!
 //! /// Right: one moment, that of the change.
 //! fn report_on(batch: &Batch<Service>) -> Result<String, Error> {
-//!     let snapshot = batch.snapshot();
+//!     let snapshot = batch.after();
 //!     let web = snapshot.get(["web"])?.count();
 //!     Ok(format!("{web} of {}, and {}", snapshot.len(), snapshot.object("web", "api").is_some()))
 //! }
@@ -167,7 +167,7 @@
 //!             let keys = snapshot.by(IndexBy::<Ingress>::MAIN).keys()?;
 //!             (snapshot, keys.into_iter().collect())
 //!         }
-//!         Change::Live(batch) => (batch.snapshot(), batch.touched(IndexBy::<Ingress>::MAIN)?),
+//!         Change::Live(batch) => (batch.after(), batch.touched(IndexBy::<Ingress>::MAIN)?),
 //!     };
 //!     for host in hosts {
 //! #       rendered.push(host.to_string());
@@ -212,7 +212,7 @@
 //! while let Some(change) = changes.next().await {
 //!     if let Change::Live(batch) = change {
 //!         sleep(Duration::from_secs(3)).await; // a slow reload
-//! #       written.push(batch.snapshot().get_one(["settings"])?.unwrap().data.clone().unwrap());
+//! #       written.push(batch.after().get_one(["settings"])?.unwrap().data.clone().unwrap());
 //!     }
 //! }
 //! # // 100 writes, and the last one is the last one that was seen.
@@ -305,7 +305,7 @@
 //! fn has_work(batch: &Batch<Ingress>) -> bool {
 //!     batch.deltas().iter().any(|delta| match delta {
 //!         Delta::Created(_) | Delta::Deleted(_) => true,
-//!         Delta::Modified { old, new } => old.spec != new.spec,
+//!         Delta::Modified { before, after } => before.spec != after.spec,
 //!     })
 //! }
 //! ```
@@ -349,8 +349,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! [`while_leading`](crate::EventStreamExt::while_leading) goes last in a pipeline: what a debounce
-//! behind it holds back may come out when the term is over.
+//! [`while_leading`](crate::EventStreamExt::while_leading) goes last in a pipeline, and yields the term
+//! with each change. A debounce behind it does not compile: it could deliver a change when the term is over.
 //!
 //! # Stop by dropping
 //!

@@ -179,7 +179,7 @@ where
     /// let secrets = keys.store().fetching(api, FetchConfig::default());
     /// let driving = keys.spawn();
     ///
-    /// assert_eq!(secrets.store().synced().await?, 2);
+    /// assert_eq!(secrets.store().synced().await?.len(), 2);
     /// assert!(secrets.store().object("web", "tls").is_some());
     /// assert_eq!(secrets.explain().gets, 0);
     /// # Ok(()) }

@@ -296,12 +296,12 @@ where
                     let identity = owned_identity(&**delta.object());
                     let old = match delta {
                         Delta::Created(new) => self.objects.insert(identity, Arc::clone(new)),
-                        Delta::Modified { new, .. } => {
+                        Delta::Modified { after: new, .. } => {
                             self.objects.insert(identity, Arc::clone(new))
                         }
                         Delta::Deleted(_) => self.objects.remove(&identity),
                     };
-                    let is_same = match (&old, delta.old()) {
+                    let is_same = match (&old, delta.before()) {
                         (Some(own), Some(old)) => same(own, old),
                         (None, None) => true,
                         _ => false,

@@ -115,7 +115,7 @@ impl<K> Snapshot<K> {
     /// assert_eq!(synced.resource_version().as_deref(), Some("3"));
     ///
     /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
-    /// assert_eq!(batch.snapshot().resource_version().as_deref(), Some("4"));
+    /// assert_eq!(batch.after().resource_version().as_deref(), Some("4"));
     /// # Ok(()) }
     /// ```
     pub fn resource_version(&self) -> Option<String> {

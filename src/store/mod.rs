@@ -8,9 +8,10 @@ mod published;
 mod stale;
 mod status;
 mod trace;
+mod wait;
 mod writer;
 
-use std::{borrow::Cow, fmt, future::Future, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use kube::runtime::reflector::Lookup;
@@ -23,6 +24,7 @@ pub use self::{
     changes::Changes,
     explain::Explain,
     status::{CollectionStatus, StoreStatus, SyncPolicy},
+    wait::Write,
 };
 pub(crate) use self::{
     status::SyncState,
@@ -31,9 +33,9 @@ pub(crate) use self::{
 use crate::{
     clock::{self, after},
     error::{Error, Reason},
-    namespaced_name::{NamespacedName, owned_identity},
+    namespaced_name::NamespacedName,
     printed::printed,
-    resource_version::{LONGEST_VERSION, has_reached},
+    resource_version::LONGEST_VERSION,
     snapshot::{Contents, Snapshot},
 };
 
@@ -58,8 +60,7 @@ const MOMENT: std::time::Duration = std::time::Duration::from_secs(1);
 /// let store = pipeline.store();
 ///
 /// let driving = pipeline.spawn();
-/// assert_eq!(store.synced().await?, 0);
-/// assert!(store.snapshot().is_empty());
+/// assert!(store.synced().await?.is_empty());
 /// # driving.await }
 /// ```
 pub struct Store<K> {
@@ -257,7 +258,7 @@ impl<K> Store<K> {
         !self.state.borrow().stale.is_empty()
     }
 
-    /// Waits until everything that existed is in, and gives the number of objects.
+    /// Waits until everything that existed is in, and returns the snapshot of that moment or a later one.
     ///
     /// Any number of tasks may wait; a wait begun after the sync returns at once.
     ///
@@ -293,10 +294,10 @@ impl<K> Store<K> {
     ///
     /// assert!(store.synced().await.unwrap_err().is_forbidden());
     /// store.changes().first_synced().await?; // it went on trying
-    /// assert_eq!(store.synced().await?, 0);
+    /// assert!(store.synced().await?.is_empty());
     /// # Ok(()) }
     /// ```
-    pub async fn synced(&self) -> Result<usize, Error> {
+    pub async fn synced(&self) -> Result<Snapshot<K>, Error> {
         let mut state = self.state.clone();
         let mut progress = None;
         let mut deadline = Instant::now();
@@ -304,7 +305,7 @@ impl<K> Store<K> {
             let (policy, until) = {
                 let state = state.borrow_and_update();
                 if state.status.is_synced {
-                    return Ok(self.current.load().len());
+                    return Ok(self.snapshot());
                 }
                 if let Some((error, _)) = &state.status.failing
                     && error.is_refusal()
@@ -323,7 +324,7 @@ impl<K> Store<K> {
             match timeout_at(until, state.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) if state.borrow().status.is_synced => {
-                    return Ok(self.current.load().len());
+                    return Ok(self.snapshot());
                 }
                 Ok(Err(_)) => return Err(ended(&state.borrow(), "it was synced")),
                 Err(_) => {
@@ -335,153 +336,6 @@ impl<K> Store<K> {
                     let message =
                         format!("not synced, and no progress for {:?}{missing}", policy.deadline);
                     return Err(overdue(&state, message));
-                }
-            }
-        }
-    }
-
-    /// Waits until the store has seen a write: this object in the version it has, or a later one,
-    /// or that it is gone.
-    ///
-    /// Give it what the API server answered, of whatever type, and read what you wrote.
-    ///
-    /// The snapshot it gives, and each that [`snapshot`](Store::snapshot) gives from then on,
-    /// * has the object, with a `resourceVersion` that is not before the one waited for, or
-    /// * is without it, and shows a moment not before that version: it was deleted meanwhile, or isn't
-    ///   selected by the watch.
-    ///
-    /// The second needs to be known. [`watch`](crate::watch) knows how far it is from each list,
-    /// event and bookmark, so an object that is gone counts as seen within a minute or so, the time
-    /// between two bookmarks, and mostly at once. Any other stream of events shows that by the
-    /// versions of its objects alone: after an object that is gone, another must come. A namespace
-    /// that isn't watched is never known.
-    ///
-    /// `resourceVersion`s are compared as the numbers that they are
-    /// ([KEP-5504](https://kep.k8s.io/5504)). Those of an API server that has others count as seen
-    /// only while they are the same.
-    ///
-    /// # Errors
-    ///
-    /// After the deadline of the [`SyncPolicy`], 30 seconds unless set, it ends as
-    /// [`synced`](Store::synced) does. To wait for less, use [`tokio::time::timeout`].
-    /// [`is_ended`](Error::is_ended) if the stream ended or was dropped before. An object without a
-    /// name or a `resourceVersion` can't be waited for.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future loses nothing.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
-    /// # use kube::api::PostParams;
-    ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let api = Api::<ConfigMap>::namespaced(ApiServer::new().client(), "default");
-    /// let configs = watch(api.clone()).index(IndexBy::path("metadata.namespace")?);
-    /// let store = configs.store();
-    /// let driving = configs.spawn();
-    /// # let mut settings = ConfigMap::default();
-    /// # settings.metadata.name = Some("settings".into());
-    ///
-    /// let written = api.create(&PostParams::default(), &settings).await?;
-    /// let snapshot = store.wait_for(&written).await?;
-    /// assert!(snapshot.object("default", "settings").is_some());
-    /// # Ok(()) }
-    /// ```
-    pub fn wait_for<'s, O>(
-        &'s self,
-        object: &O,
-    ) -> impl Future<Output = Result<Snapshot<K>, Error>> + use<'s, K, O>
-    where
-        K: Lookup,
-        O: Lookup,
-    {
-        let (namespace, name) = owned_identity(object);
-        let version = object.resource_version().map(Cow::into_owned).unwrap_or_default();
-        async move { self.wait_for_version(&namespace, &name, &version).await }
-    }
-
-    /// As [`wait_for`](Store::wait_for), for an object of which only the identity and the
-    /// `resourceVersion` are known. The namespace of a cluster-scoped object is `""`.
-    ///
-    /// # Errors
-    ///
-    /// As [`wait_for`](Store::wait_for).
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future loses nothing.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
-    /// use serde_json::json;
-    ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let server = ApiServer::new();
-    /// let configs = watch(Api::<ConfigMap>::all(server.client())).index(IndexBy::path("metadata.name")?);
-    /// let store = configs.store();
-    /// let driving = configs.spawn();
-    ///
-    /// let settings = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "settings" } });
-    /// let written = server.apply(&settings)?;
-    /// let version = written["metadata"]["resourceVersion"].as_str().unwrap();
-    /// let snapshot = store.wait_for_version("default", "settings", version).await?;
-    /// assert!(snapshot.object("default", "settings").is_some());
-    /// # Ok(()) }
-    /// ```
-    pub async fn wait_for_version(
-        &self,
-        namespace: &str,
-        name: &str,
-        version: &str,
-    ) -> Result<Snapshot<K>, Error>
-    where
-        K: Lookup,
-    {
-        if name.is_empty() || version.is_empty() {
-            let message = "an object without a name or a resourceVersion can't be waited for";
-            return Err(Error::new(Reason::Other, message));
-        }
-        let mut state = self.state.clone();
-        let patience = state.borrow().policy.deadline;
-        let deadline = after(Instant::now(), patience);
-        loop {
-            let (is_past, is_outdated) = {
-                let state = state.borrow_and_update();
-                let own = state.collection_of(namespace);
-                let reached = own.and_then(|own| own.resource_version.as_deref());
-                let is_past = reached.is_some_and(|own| has_reached(own, version));
-                let is_stale = state.stale.contains(namespace, name);
-                (is_past && !is_stale, own.is_some_and(|own| own.is_outdated))
-            };
-            // Not earlier than the state that was just looked at.
-            let snapshot = self.snapshot();
-            let is_seen = !is_outdated
-                && match snapshot.object(namespace, name) {
-                    Some(object) => {
-                        object.resource_version().is_some_and(|own| has_reached(&own, version))
-                    }
-                    None => is_past,
-                };
-            if is_seen {
-                return Ok(snapshot);
-            }
-            let what =
-                || format!("{} at resourceVersion {version}", NamespacedName(namespace, name));
-            match timeout_at(deadline, state.changed()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return Err(ended(&state.borrow(), &format!("it had {}", what()))),
-                Err(_) => {
-                    let message = format!("{} was not seen for {patience:?}", what());
-                    return Err(overdue(&state.borrow(), message));
                 }
             }
         }

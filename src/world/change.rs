@@ -79,7 +79,7 @@ impl<V: View> WorldChange<V> {
     /// ```
     pub fn world(&self) -> &World<V> {
         match self {
-            Self::InitialSync(batch) | Self::Live(batch) => batch.world(),
+            Self::InitialSync(batch) | Self::Live(batch) => batch.after(),
             Self::Synced(world) => world,
         }
     }
@@ -97,9 +97,9 @@ impl<V: View> WorldChange<V> {
 
 /// The net change between two worlds: what differs in each kind.
 ///
-/// It is the difference of [`previous`](WorldBatch::previous) and [`world`](WorldBatch::world),
-/// kind by kind, as a [`Batch`](crate::Batch) is of two snapshots. What a changed object refers to
-/// is looked up in [`world`](WorldBatch::world), whichever kind it is of: it is all of one moment.
+/// It is the difference of [`before`](WorldBatch::before) and [`after`](WorldBatch::after), kind by
+/// kind, as a [`Batch`](crate::Batch) is of two snapshots. What a changed object refers to is looked
+/// up in [`after`](WorldBatch::after), whichever kind it is of: it is all of one moment.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{Secret, Service};
@@ -122,22 +122,22 @@ impl<V: View> WorldChange<V> {
 ///
 /// let Some(WorldChange::Live(batch)) = changes.next().await else { panic!() };
 /// assert_eq!(batch.stats().total(), 1);
-/// assert_eq!(batch.previous().kinds().0.len(), 1);
-/// let (services, secrets) = batch.world().kinds();
+/// assert_eq!(batch.before().kinds().0.len(), 1);
+/// let (services, secrets) = batch.after().kinds();
 /// assert_eq!((services.len(), secrets.len()), (2, 1));
 /// # Ok(()) }
 /// ```
 pub struct WorldBatch<V: View>(Arc<Difference<V>>);
 
 struct Difference<V: View> {
-    previous: World<V>,
-    world: World<V>,
+    before: World<V>,
+    after: World<V>,
     kinds: V::Batches,
 }
 
 impl<V: View> WorldBatch<V> {
-    pub(super) fn new(previous: World<V>, world: World<V>, kinds: V::Batches) -> Self {
-        Self(Arc::new(Difference { previous, world, kinds }))
+    pub(super) fn new(before: World<V>, after: World<V>, kinds: V::Batches) -> Self {
+        Self(Arc::new(Difference { before, after, kinds }))
     }
 
     /// The batch of each kind in which something changed. Of a tuple it is a tuple of
@@ -155,13 +155,13 @@ impl<V: View> WorldBatch<V> {
     }
 
     /// The state after these changes. See the [example](WorldBatch).
-    pub fn world(&self) -> &World<V> {
-        &self.0.world
+    pub fn after(&self) -> &World<V> {
+        &self.0.after
     }
 
     /// The state before these changes. See the [example](WorldBatch).
-    pub fn previous(&self) -> &World<V> {
-        &self.0.previous
+    pub fn before(&self) -> &World<V> {
+        &self.0.before
     }
 }
 
@@ -175,7 +175,7 @@ impl<V: View> Subject for World<V> {
             WorldChange::Live(batch) => (false, batch),
             WorldChange::Synced(world) => return Phase::Synced(world.clone()),
         };
-        let (before, after) = (batch.previous().clone(), batch.world().clone());
+        let (before, after) = (batch.before().clone(), batch.after().clone());
         Phase::Batch { initial, before, after }
     }
 
@@ -231,7 +231,7 @@ impl<V: View> Clone for WorldChange<V> {
 impl<V: View> fmt::Debug for WorldBatch<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WorldBatch")
-            .field("generation", &self.world().generation())
+            .field("generation", &self.after().generation())
             .field("stats", &self.stats())
             .finish_non_exhaustive()
     }

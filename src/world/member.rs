@@ -17,7 +17,7 @@ use super::{
     view::{Polled, sealed::Sealed},
 };
 use crate::{
-    adapters::{EventItem, Indexed},
+    adapters::{EventItem, HasStore, Indexed},
     change::Change,
     error::{Error, Reason},
     origin::type_label,
@@ -50,12 +50,11 @@ use crate::{
 /// assert_eq!(world.kinds().len(), 2);
 /// # Ok(()) }
 /// ```
-pub trait Pipeline: Stream<Item = Result<Change<Self::Object>, Error>> + Sealed {
+pub trait Pipeline:
+    Stream<Item = Result<Change<Self::Object>, Error>> + HasStore<Store = Store<Self::Object>> + Sealed
+{
     /// The kind of object.
     type Object: Lookup + Send + Sync + 'static;
-
-    #[doc(hidden)]
-    fn reading_side(&self) -> Store<Self::Object>;
 }
 
 impl<S, K> Sealed for Indexed<S, K> {}
@@ -66,20 +65,12 @@ where
     K: Lookup + Send + Sync + 'static,
 {
     type Object = K;
-
-    fn reading_side(&self) -> Store<K> {
-        self.store()
-    }
 }
 
 impl<K> Sealed for Changes<K> {}
 
 impl<K: Lookup + Send + Sync + 'static> Pipeline for Changes<K> {
     type Object = K;
-
-    fn reading_side(&self) -> Store<K> {
-        self.store()
-    }
 }
 
 /// A [`Pipeline`], which is named by its Rust type, or a pair of another name and one: see the

@@ -38,7 +38,7 @@
 //!             let (ingresses, services) = batch.kinds(); // `None` where nothing changed
 //!             assert!(ingresses.is_none());
 //!             assert_eq!(services.as_ref().unwrap().stats().deleted, 1);
-//!             assert_eq!(batch.world().kinds().1.len(), 0);
+//!             assert_eq!(batch.after().kinds().1.len(), 0);
 //! #           break;
 //!         }
 //!     }

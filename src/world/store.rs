@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use futures::{
-    FutureExt,
+    FutureExt, TryFutureExt,
     future::{BoxFuture, Either, select, try_join_all},
 };
 use kube::runtime::reflector::Lookup;
@@ -203,14 +203,14 @@ pub struct Reader {
 }
 
 trait Waited: Send + Sync {
-    fn synced(&self) -> BoxFuture<'_, Result<usize, Error>>;
+    fn synced(&self) -> BoxFuture<'_, Result<(), Error>>;
     fn is_synced(&self) -> bool;
     fn explain(&self) -> Explain;
 }
 
 impl<K: Lookup + Send + Sync> Waited for Store<K> {
-    fn synced(&self) -> BoxFuture<'_, Result<usize, Error>> {
-        self.synced().boxed()
+    fn synced(&self) -> BoxFuture<'_, Result<(), Error>> {
+        self.synced().map_ok(drop).boxed()
     }
 
     fn is_synced(&self) -> bool {
@@ -230,7 +230,7 @@ impl Reader {
         Self { name: Arc::clone(name), store: Arc::new(store.clone()) }
     }
 
-    async fn synced(&self) -> Result<usize, Error> {
+    async fn synced(&self) -> Result<(), Error> {
         self.store.synced().await.map_err(|error| error.in_kind(&self.name))
     }
 }

@@ -20,6 +20,7 @@ use super::{
     view::{Members, View},
 };
 use crate::{
+    adapters::{HasStore, has_store::sealed},
     coop::{is_used_up, poll_turn},
     error::{Error, poll_caught},
 };
@@ -177,7 +178,7 @@ impl<V: View> Worlds<V> {
     /// let mut changes = world((services, slow)).with_progress().log_errors();
     ///
     /// let Some(WorldChange::InitialSync(batch)) = changes.next().await else { panic!() };
-    /// let (services, secrets) = batch.world().kinds();
+    /// let (services, secrets) = batch.after().kinds();
     /// assert_eq!((services.len(), secrets.len()), (1, 0));
     /// # Ok(()) }
     /// ```
@@ -314,6 +315,16 @@ impl<V: View> Worlds<V> {
             cx.waker().wake_by_ref();
         }
         Poll::Pending
+    }
+}
+
+impl<V: View> sealed::Sealed for Worlds<V> {}
+
+impl<V: View> HasStore for Worlds<V> {
+    type Store = WorldStore<V>;
+
+    fn reading_side(&self) -> WorldStore<V> {
+        self.store()
     }
 }
 

@@ -192,7 +192,7 @@ impl<K: Lookup> Seen<K> {
                 self.told.stats.deleted += batch.stats().deleted;
                 for delta in batch.deltas() {
                     let identity = identity(&**delta.object());
-                    match delta.new() {
+                    match delta.after() {
                         Some(new) => self.objects.insert(identity, Arc::clone(new)),
                         None => self.objects.remove(&identity),
                     };

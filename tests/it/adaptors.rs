@@ -2,16 +2,19 @@
 
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
 use kube_weir::{
-    Error, EventStreamExt, FieldFilter, FieldSelector, Store, Watch, WatchEvent,
-    testing::{ApiServer, End, Fault, On, Verb},
+    Election, Error, EventStreamExt, FieldFilter, FieldSelector, LeaseRef, Store, Watch,
+    WatchEvent, Write,
+    testing::{ApiServer, End, Events, Fault, On, Verb},
+    watch_one, world,
 };
 use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::{
     logs,
-    support::{by_identity, line, state},
+    support::{by_identity, line, object, state},
     wire::{HOUR, MINUTE, SECOND, config, configs, server_with, warm_up_logs},
 };
 
@@ -65,12 +68,12 @@ where
     server.apply(&config("b/y", "hidden")).unwrap();
     let written = server.apply(&config("b/z", "new")).unwrap();
     let version = written["metadata"]["resourceVersion"].as_str().unwrap();
-    let waited = store.wait_for_version("b", "z", version).await.unwrap();
+    let waited = store.wait_for(Write::of(("b", "z"), version)).await.unwrap();
     // A deletion is seen by the bookmark after it.
     server.delete("configmaps", "b", "z").unwrap();
     let gone = server.resource_version().to_string();
     server.bookmark();
-    store.wait_for_version("b", "z", &gone).await.unwrap();
+    store.wait_for(Write::of(("b", "z"), &gone)).await.unwrap();
 
     server.fault(On::verb(Verb::Watch).namespace("a"), 1, Fault::status(410));
     server.fault(On::verb(Verb::Watch).namespace("b"), 2, Fault::status(500));
@@ -175,4 +178,40 @@ async fn stages_behind_an_adaptor_select_hypothetical_objects() {
     }
     assert_eq!(seen[0], ["a/new@-", "a/x@2"]);
     assert_eq!(seen[0], seen[1]);
+}
+
+/// Every stage gives the store of its pipeline, and the stream underneath.
+#[tokio::test(start_paused = true)]
+async fn each_stage_gives_its_store_and_what_is_underneath() {
+    let events = || Events::listed([object("a/x", 1)]).apply(object("a/x", 2));
+    let selector = FieldSelector::parse("metadata.name!=y").unwrap();
+    let filter = FieldFilter::new(["data"]).unwrap();
+    let lease = LeaseRef::new("default", "lease");
+    let campaign = Election::new(ApiServer::new().client(), lease, "replica").unwrap().campaign();
+
+    let all = events().matching(selector).filter_fields(filter).into_inner().into_inner();
+    assert_eq!(all.collect::<Vec<_>>().await.len(), 4);
+
+    let stages = events().stay_open().index(by_identity());
+    let stages = stages.debounce(SECOND).while_leading(&campaign.watch());
+    let mut stages = stages.log_errors();
+    let store = stages.store();
+    assert!(stages.next().now_or_never().is_none(), "nobody leads");
+    assert_eq!(state(&store.snapshot()), ["a/x@2"]);
+    let indexed = stages.into_inner().into_inner().into_inner();
+    assert_eq!(state(&indexed.store().snapshot()), ["a/x@2"]);
+
+    let worlds = world((events().index(by_identity()),)).debounce(SECOND).log_errors();
+    let store = worlds.store();
+    let mut worlds = worlds.into_inner().into_inner();
+    worlds.next().await.unwrap().unwrap();
+    assert!(store.is_synced());
+
+    let one = watch_one(Api::<ConfigMap>::default_namespaced(ApiServer::new().client()), "x");
+    let mut one = one.log_errors();
+    one.next().await.unwrap();
+    assert!(one.store().is_synced());
+
+    let changes = events().index(by_identity()).log_errors().into_events().into_inner();
+    assert_eq!(changes.collect::<Vec<_>>().await.len(), 2);
 }

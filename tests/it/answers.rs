@@ -135,7 +135,7 @@ async fn a_list_of_another_kind_is_no_answer() {
     let server = ApiServer::new();
     server.fault(Verb::List, 1, Fault::Answer(Answer::json(200, &list(9, Value::Null))));
     let driven = drive(configs(&server));
-    assert_eq!(driven.store.synced().await.unwrap(), 0);
+    assert_eq!(driven.store.synced().await.unwrap().len(), 0);
 }
 
 /// Objects that can't be decoded, as bytes with a place for `namespace/name` and the version.
@@ -185,7 +185,7 @@ async fn an_object_that_is_odd_stops_nobody_else() {
             let server = ApiServer::new();
             server.fault(Verb::List, 1, Fault::Answer(list_with(&odd)));
             let driven = drive(configs(&server).watch_timeout(HOUR));
-            assert_eq!(driven.store.synced().await.unwrap(), 2, "{name}");
+            assert_eq!(driven.store.synced().await.unwrap().len(), 2, "{name}");
             check_odd(&driven, name);
         }
         // In an event, also of a streaming list.
@@ -244,7 +244,7 @@ async fn null_among_the_items_is_an_item_that_can_not_be_decoded() {
         let events = Answer::new(200).pause(SECOND).chunk(line).end(End::Never);
         server.fault(Verb::Watch, 1, Fault::Answer(events));
         let driven = drive(configs(&server).watch_timeout(HOUR));
-        assert_eq!(driven.store.synced().await.unwrap(), 2, "{null}: {:?}", driven.errors());
+        assert_eq!(driven.store.synced().await.unwrap().len(), 2, "{null}: {:?}", driven.errors());
         sleep(2 * SECOND).await;
         assert_eq!(driven.names(), ["a/before", "a/new", "a/zero"], "{null}");
         let errors = driven.errors();

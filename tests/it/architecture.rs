@@ -18,6 +18,7 @@ const ORDER: &[&str] = &[
     "printed",
     "rfc1123",
     "namespaced_name",
+    "object_key",
     "error",
     "json",
     "tape",

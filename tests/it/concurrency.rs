@@ -174,7 +174,7 @@ fn every_batch_follows_on_the_one_before() {
                         let change = item.unwrap();
                         if let Some(batch) = change.batch() {
                             let last = last.take().expect("a sync before");
-                            assert_eq!(addresses(batch.previous()), addresses(&last));
+                            assert_eq!(addresses(batch.before()), addresses(&last));
                             replay(batch);
                         } else {
                             assert!(matches!(change, Change::Synced(_)) && last.is_none());
@@ -214,14 +214,14 @@ fn replay(batch: &Batch<ConfigMap>) {
     let by_name = |snapshot: &Snapshot<ConfigMap>| -> BTreeMap<String, *const ConfigMap> {
         snapshot.iter().map(|object| (name(object), Arc::as_ptr(object))).collect()
     };
-    let mut replayed = by_name(batch.previous());
+    let mut replayed = by_name(batch.before());
     for delta in batch.deltas() {
         let identity = name(delta.object());
-        let old = match delta.new() {
+        let old = match delta.after() {
             Some(new) => replayed.insert(identity, Arc::as_ptr(new)),
             None => replayed.remove(&identity),
         };
-        assert_eq!(old, delta.old().map(Arc::as_ptr), "{}", deltas(batch).join(" "));
+        assert_eq!(old, delta.before().map(Arc::as_ptr), "{}", deltas(batch).join(" "));
     }
-    assert_eq!(replayed, by_name(batch.snapshot()));
+    assert_eq!(replayed, by_name(batch.after()));
 }

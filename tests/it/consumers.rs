@@ -60,12 +60,12 @@ async fn consume(
             Change::Live(batch) => {
                 for delta in batch.deltas() {
                     let old = match delta {
-                        Delta::Created(new) | Delta::Modified { new, .. } => {
+                        Delta::Created(new) | Delta::Modified { after: new, .. } => {
                             seen.state.insert(name(new), version(new))
                         }
                         Delta::Deleted(old) => seen.state.remove(&name(old)),
                     };
-                    assert_eq!(old, delta.old().map(|old| version(old)), "exactly what follows");
+                    assert_eq!(old, delta.before().map(|old| version(old)), "exactly what follows");
                 }
                 seen.deltas += batch.deltas().len();
                 seen.most = seen.most.max(batch.deltas().len());
@@ -247,7 +247,7 @@ async fn a_panic_of_a_spawned_stream_is_told() {
     let store = pipeline.store();
     let driving = pipeline.spawn();
     feed.list([object("a/x", 1)]);
-    assert_eq!(store.synced().await.unwrap(), 1);
+    assert_eq!(store.synced().await.unwrap().len(), 1);
     feed.apply("a/x", 2);
     let error = driving.await.unwrap_err();
     assert!(error.is_panic() && error.reason() == "Panic", "{error:?}");

@@ -203,8 +203,8 @@ async fn stats_count_the_net_change() {
     let batch = items[0].as_ref().unwrap().batch().unwrap();
     let stats = batch.stats();
     assert_eq!((stats.created, stats.modified, stats.deleted, stats.total()), (1, 1, 0, 2));
-    assert_eq!(state(batch.previous()), ["a/x@1"]);
-    assert_eq!(state(batch.snapshot()), ["a/n@3", "a/x@3"]);
+    assert_eq!(state(batch.before()), ["a/x@1"]);
+    assert_eq!(state(batch.after()), ["a/n@3", "a/x@3"]);
 }
 
 /// SEMANTICS: D5
@@ -392,15 +392,15 @@ proptest! {
                     prop_assert!(batch.stats().total() > 0);
                     for delta in batch.deltas() {
                         let key = crate::support::name(delta.object());
-                        let known = delta.old().map(|old| crate::support::versioned(old));
-                        let now = delta.new().map(|new| crate::support::versioned(new));
+                        let known = delta.before().map(|old| crate::support::versioned(old));
+                        let now = delta.after().map(|new| crate::support::versioned(new));
                         let was = match now {
                             Some(now) => replay.insert(key, now),
                             None => replay.remove(&key),
                         };
                         prop_assert_eq!(was, known);
                     }
-                    last = state(batch.snapshot());
+                    last = state(batch.after());
                     prop_assert_eq!(replay.values().cloned().collect::<Vec<_>>(), last.clone());
                 }
                 Ok(())

@@ -8,7 +8,7 @@ use kube::Api;
 use kube_weir::{
     Backoff, Debounce, Document, Election, EventStreamExt, FetchConfig, FieldFilter, FieldPath,
     FieldSelector, Gvr, IndexBy, Key, LabelSelector, LeaseRef, LeaseTiming, Namespaces, SyncPolicy,
-    Watch,
+    Watch, Write,
     testing::{Answer, ApiServer, End, Events, Fault, On, Verb},
     watch, watch_one, watch_resource, world,
 };
@@ -266,7 +266,7 @@ async fn all_futures_and_streams_run_in_tasks() {
     let own = store.clone();
     tasks.spawn(async move { drop(own.synced().await) });
     let own = store.clone();
-    tasks.spawn(async move { drop(own.wait_for_version("a", "x", "1").await) });
+    tasks.spawn(async move { drop(own.wait_for(Write::of(("a", "x"), "1")).await) });
     let own = store.clone();
     tasks.spawn(async move { drop(own.changes().next().await) });
     let own = store.clone();

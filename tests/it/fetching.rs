@@ -15,7 +15,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Api, runtime::watcher::Event};
 use kube_weir::{
     Document, Error, EventStreamExt, FetchConfig, Fetching, FieldFilter, Gvr, IndexBy, Store,
-    SyncPolicy,
+    SyncPolicy, Write,
     adapters::Spawned,
     testing::{Answer, ApiServer, Fault, On, Verb},
     watch,
@@ -77,7 +77,7 @@ impl World {
         let version = written.expect("a Secret")["metadata"]["resourceVersion"].clone();
         let (namespace, name) = identity.split_once('/').expect("namespace/name");
         let version = version.as_str().expect("a version");
-        let seen = self.secrets.store().wait_for_version(namespace, name, version).await;
+        let seen = self.secrets.store().wait_for(Write::of((namespace, name), version)).await;
         seen.expect("the watch runs");
     }
 
@@ -244,7 +244,7 @@ async fn what_the_watch_sees_change_is_fetched_again() {
     let deleted = world.server.delete("secrets", "a", "x").expect("it is there");
     let version = deleted["metadata"]["resourceVersion"].as_str().expect("a version").to_owned();
     world.server.bookmark();
-    world.secrets.store().wait_for_version("a", "x", &version).await.expect("seen");
+    world.secrets.store().wait_for(Write::of(("a", "x"), &version)).await.expect("seen");
     sleep(SECOND).await;
     assert_eq!(world.value("a/x").await.unwrap(), None);
     assert!(world.asked().is_empty());
@@ -800,8 +800,8 @@ async fn a_store_in_memory_and_one_of_keys_give_the_same() {
         server.bookmark();
         // Both have seen all of it.
         let version = server.resource_version().to_string();
-        memory_store.wait_for_version("a", "none", &version).await.unwrap();
-        cached.store().wait_for_version("a", "none", &version).await.unwrap();
+        memory_store.wait_for(Write::of(("a", "none"), &version)).await.unwrap();
+        cached.store().wait_for(Write::of(("a", "none"), &version)).await.unwrap();
 
         let (memory, snapshot) = (memory_store.snapshot(), cached.store().snapshot());
         assert_eq!((memory.len(), memory.is_empty()), (snapshot.len(), snapshot.is_empty()));

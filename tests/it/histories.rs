@@ -7,7 +7,7 @@ use futures::{FutureExt, Stream, StreamExt, stream::BoxStream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube_weir::{
-    Change, Error, EventStreamExt, Gvr, IndexBy, Watch,
+    Change, Error, EventStreamExt, Gvr, IndexBy, Watch, Write,
     testing::{Answer, ApiServer, End, Fault, On, Verb},
     watch, watch_resource,
 };
@@ -65,7 +65,7 @@ where
         log.extend(batch.deltas().iter().map(|delta| {
             let object = serde_json::to_value(&**delta.object()).unwrap();
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            let sign = match (delta.old(), delta.new()) {
+            let sign = match (delta.before(), delta.after()) {
                 (None, _) => '+',
                 (_, None) => '-',
                 _ => '~',
@@ -454,7 +454,7 @@ async fn nobody_is_answered_from_a_history_that_is_known_to_be_lost() {
         }
     };
     let ((), ()) = futures::join!(back, lost);
-    let mut waiting = pin!(store.wait_for_version("a", "kept", &version));
+    let mut waiting = pin!(store.wait_for(Write::of(("a", "kept"), &version)));
     assert!(waiting.as_mut().now_or_never().is_none(), "answered from the lost history");
     let (snapshot, log) = futures::join!(waiting, deltas(&mut changes));
     assert_eq!(log, ["~kept=new"]);

@@ -117,7 +117,7 @@ async fn an_object_moves_from_key_to_key_in_one_snapshot() {
     feed.send(Event::Apply(labelled("a/x", 2, "app", "new")));
     let changes = poller.drain();
     let batch = changes[0].as_ref().unwrap().batch().unwrap();
-    let snapshot = batch.snapshot();
+    let snapshot = batch.after();
     assert_eq!(names(snapshot.by("app").get(["old"]).unwrap()), ["a/y"]);
     assert_eq!(names(snapshot.by("app").get(["new"]).unwrap()), ["a/x"]);
     let touched: Vec<_> = batch.touched("app").unwrap().into_iter().collect();
@@ -126,7 +126,7 @@ async fn an_object_moves_from_key_to_key_in_one_snapshot() {
     assert_eq!(touched, [Key::new(["a", "x"])]);
     assert!(batch.touched("nowhere").unwrap_err().is_index());
     // The snapshot before still has it under the old key.
-    assert_eq!(names(batch.previous().by("app").get(["old"]).unwrap()), ["a/x", "a/y"]);
+    assert_eq!(names(batch.before().by("app").get(["old"]).unwrap()), ["a/x", "a/y"]);
 }
 
 /// SEMANTICS: I6
@@ -389,8 +389,8 @@ async fn the_same_name_with_another_uid_is_modified() {
     let items = poller.drain();
     let [Ok(change)] = &items[..] else { panic!("{items:?}") };
     let [delta] = change.batch().unwrap().deltas() else { panic!() };
-    assert_eq!(delta.old().unwrap().metadata.uid.as_deref(), Some("a/x-first"));
-    assert_eq!(delta.new().unwrap().metadata.uid.as_deref(), Some("a/x-second"));
+    assert_eq!(delta.before().unwrap().metadata.uid.as_deref(), Some("a/x-first"));
+    assert_eq!(delta.after().unwrap().metadata.uid.as_deref(), Some("a/x-second"));
 }
 
 #[tokio::test]

@@ -112,7 +112,7 @@ async fn else_all_but_what_is_indexed_is_dropped() -> Result<(), Error> {
     server.apply(&secret("a/y", "shop", "bmV3")).expect("a Secret");
     for changes in [&mut typed, &mut untyped] {
         let Some(Ok(Change::Live(batch))) = changes.next().await else { panic!() };
-        assert_eq!(kept(batch.snapshot()), [opaque.clone(), opaque.clone()]);
+        assert_eq!(kept(batch.after()), [opaque.clone(), opaque.clone()]);
     }
 
     // What is selected by has to be received, and not to be kept.

@@ -241,7 +241,7 @@ async fn others_read_what_was_delivered_last() {
     server.delete("v1/configmaps", "a", "x").unwrap();
     assert_eq!(next(&mut one).await.unwrap(), One::Absent);
     assert_eq!(current.get(), Some(One::Absent));
-    assert_eq!(store.synced().await.unwrap(), 0);
+    assert_eq!(store.synced().await.unwrap().len(), 0);
     drop(one);
     assert_eq!(current.get(), Some(One::Absent));
 }

@@ -7,7 +7,7 @@ use k8s_openapi::NamespaceResourceScope;
 use kube::{Api, Resource, api::ObjectMeta};
 use kube_weir::{
     Change, Debounce, Election, Error, EventStreamExt, FetchConfig, FieldFilter, FieldSelector,
-    IndexBy, LeaseRef, Store,
+    IndexBy, LeaseRef, Store, Write,
     testing::{ApiServer, Events},
     watch, world,
 };
@@ -141,7 +141,7 @@ async fn a_panic_is_one_error_and_the_end_and_the_snapshot_before_stays() {
 }
 
 async fn ends(store: &Store<Bomb>, place: &str) {
-    let waiting = store.wait_for_version("a", "z", "1000").await;
+    let waiting = store.wait_for(Write::of(("a", "z"), "1000")).await;
     let error = waiting.map(drop).unwrap_err();
     assert!(error.is_ended(), "{place}: {error}");
     let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<Error>());
@@ -180,7 +180,7 @@ async fn a_panic_in_the_first_list_ends_all_waiting() {
     assert!(store.snapshot().is_empty());
     // Others are as they were.
     let driven = crate::wire::drive(configs(&server));
-    assert_eq!(driven.store.synced().await.unwrap(), 1);
+    assert_eq!(driven.store.synced().await.unwrap().len(), 1);
 }
 
 /// All who wait for an object are answered with the error, and none of them panics.
@@ -203,7 +203,7 @@ async fn an_object_that_panics_when_it_is_fetched_is_an_error_for_all() {
     server.apply(&config("a/x", "good")).unwrap();
     fetching
         .store()
-        .wait_for_version("a", "x", &server.resource_version().to_string())
+        .wait_for(Write::of(("a", "x"), server.resource_version().to_string()))
         .await
         .unwrap();
     assert!(fetching.object("a", "x").await.unwrap().is_some());

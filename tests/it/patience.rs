@@ -134,13 +134,13 @@ async fn long_lists_are_no_repetition() {
     let server = server_with(&identities);
     server.fault(On::verb(Verb::List).next_page(), 5, Fault::Torn { after_events: 1 });
     let driven = drive(configs(&server).page_size(2));
-    assert_eq!(driven.store.synced().await.unwrap(), 60);
+    assert_eq!(driven.store.synced().await.unwrap().len(), 60);
     assert_eq!(driven.errors().len(), 5);
 
     // The last one alone is selected, behind pages with nothing.
     let last = FieldSelector::parse("metadata.name=59").unwrap();
     let driven = drive(configs(&server).page_size(2).matching(last));
-    assert_eq!(driven.store.synced().await.unwrap(), 1);
+    assert_eq!(driven.store.synced().await.unwrap().len(), 1);
 }
 
 /// SEMANTICS: W25

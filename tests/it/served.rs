@@ -44,7 +44,7 @@ async fn the_served_version_is_found_and_followed() {
         server.apply(&widgets(&["v1beta1"])).unwrap();
         server.apply(&widget("v1beta1", "x")).unwrap();
         let (store, _driving) = watched(&server, gvr);
-        assert_eq!(store.synced().await.unwrap(), 1, "{gvr}");
+        assert_eq!(store.synced().await.unwrap().len(), 1, "{gvr}");
         let version = |store: &Store<Document>| {
             let object = store.object("a", "x").unwrap();
             object.to_value()["apiVersion"].as_str().unwrap().to_owned()
@@ -77,7 +77,7 @@ async fn lists_of_a_custom_resource_may_be_of_any_kind() {
     for gvr in ["example.com/widgets", "example.com/v1/widgets"] {
         let (store, _driving) = watched(&server, gvr);
         let objects = server.objects("widgets").unwrap();
-        assert_eq!(store.synced().await.unwrap(), objects.len(), "{gvr}");
+        assert_eq!(store.synced().await.unwrap().len(), objects.len(), "{gvr}");
         server.apply(&widget("v1", &format!("x{}", objects.len()))).unwrap();
         sleep(SECOND).await;
         assert_eq!(store.snapshot().len(), objects.len() + 1, "{gvr}");
@@ -86,7 +86,7 @@ async fn lists_of_a_custom_resource_may_be_of_any_kind() {
     let keys = watch.index_keys(IndexBy::path("metadata.name").unwrap()).unwrap();
     let store = keys.store();
     let _driving = keys.spawn();
-    assert_eq!(store.synced().await.unwrap(), 2);
+    assert_eq!(store.synced().await.unwrap().len(), 2);
 }
 
 /// The definition is replaced while nobody is asked, so that nothing says that it was gone.
@@ -98,7 +98,7 @@ async fn a_resource_that_is_of_another_kind_now_is_looked_up_again() {
     server.apply(&widgets(&["v1"])).unwrap();
     server.apply(&widget("v1", "x")).unwrap();
     let (store, _driving) = watched(&server, "example.com/v1/widgets");
-    assert_eq!(store.synced().await.unwrap(), 1);
+    assert_eq!(store.synced().await.unwrap().len(), 1);
 
     server.fault(On::any(), usize::MAX, Fault::Refused);
     server.delete("customresourcedefinitions", "", "widgets.example.com").unwrap();
@@ -124,7 +124,7 @@ async fn the_first_acceptable_version_is_taken_and_no_other() {
     server.apply(&widgets(&["v1", "v2"])).unwrap();
     server.apply(&widget("v1", "x")).unwrap();
     let (store, _driving) = watched(&server, "example.com/v3,v2,v1/widgets");
-    assert_eq!(store.synced().await.unwrap(), 1);
+    assert_eq!(store.synced().await.unwrap().len(), 1);
     assert_eq!((lists_of(&server, "v2"), lists_of(&server, "v1")), (1, 0));
 
     let (store, _driving) = watched(&server, "example.com/v3alpha1,v3/widgets");
@@ -132,7 +132,7 @@ async fn the_first_acceptable_version_is_taken_and_no_other() {
     assert!(error.is_not_installed(), "{error:?}");
     server.apply(&widgets(&["v3", "v1"])).unwrap();
     sleep(MINUTE).await;
-    assert_eq!(store.synced().await.unwrap(), 1);
+    assert_eq!(store.synced().await.unwrap().len(), 1);
 }
 
 /// The core group has no version of its own name, and a group may not be there yet.
@@ -146,13 +146,13 @@ async fn a_group_without_a_version_may_come_later() {
     server.apply(&widgets(&["v1"])).unwrap();
     server.apply(&widget("v1", "x")).unwrap();
     sleep(MINUTE).await;
-    assert_eq!(store.synced().await.unwrap(), 1);
+    assert_eq!(store.synced().await.unwrap().len(), 1);
 
     // Discovery fails for a while, and is asked again.
     server.fault(Verb::Discovery, 4, Fault::status(503));
     let (store, _driving) = watched(&server, "example.com/widgets");
     sleep(MINUTE).await;
-    assert_eq!(store.synced().await.unwrap(), 1);
+    assert_eq!(store.synced().await.unwrap().len(), 1);
 }
 
 fn optional(server: &ApiServer, namespaces: &[&str]) -> Driven {
@@ -175,7 +175,7 @@ async fn an_optional_kind_that_is_forbidden_in_a_namespace_is_not_empty() {
         let server = server_with(&["a/x", "b/x"]);
         server.forbid(On::any().namespace(forbidden));
         let driven = optional(&server, &["a", "b"]);
-        assert_eq!(driven.store.synced().await.unwrap(), 1, "{forbidden}");
+        assert_eq!(driven.store.synced().await.unwrap().len(), 1, "{forbidden}");
         let (error, _) = driven.store.status().failing.unwrap();
         assert!(error.is_forbidden() && error.namespace() == Some(forbidden), "{error:?}");
         server.allow(On::any());
@@ -219,7 +219,7 @@ async fn an_optional_kind_comes_and_goes() {
     let changes = watch.index(IndexBy::path("metadata.name").unwrap()).optional();
     let store = changes.store();
     let _driving = changes.spawn();
-    assert_eq!(store.synced().await.unwrap(), 0);
+    assert_eq!(store.synced().await.unwrap().len(), 0);
     for _ in 0..3 {
         server.apply(&widgets(&["v1"])).unwrap();
         server.apply(&widget("v1", "x")).unwrap();
@@ -263,7 +263,7 @@ async fn a_forbidden_kind_is_forgiven_where_that_is_asked() {
     let changes = configs(&server).index(by_identity()).optional_if(Error::is_forbidden);
     let store = changes.store();
     let driven = drive_changes(changes, store);
-    assert_eq!(driven.store.synced().await.unwrap(), 0);
+    assert_eq!(driven.store.synced().await.unwrap().len(), 0);
     assert!(driven.errors().iter().all(Error::is_forbidden) && !driven.errors().is_empty());
     server.allow(On::any());
     sleep(MINUTE).await;

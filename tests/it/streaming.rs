@@ -238,7 +238,7 @@ async fn gzip_with_several_members_is_no_obstacle() {
     let server = server_with(&identities);
     server.set_gzip(true);
     let driven = drive(configs(&server).streaming_list(true));
-    assert_eq!(driven.store.synced().await.unwrap(), 600);
+    assert_eq!(driven.store.synced().await.unwrap().len(), 600);
     server
         .apply(&json!({ "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": { "namespace": "a", "name": "new" } }))

@@ -69,7 +69,9 @@ pub(crate) fn versioned(object: &ConfigMap) -> String {
 pub(crate) fn deltas(batch: &Batch<ConfigMap>) -> Vec<String> {
     let line = |delta: &Delta<ConfigMap>| match delta {
         Delta::Created(new) => format!("+{}", versioned(new)),
-        Delta::Modified { old, new } => format!("~{}->{}", versioned(old), versioned(new)),
+        Delta::Modified { before, after } => {
+            format!("~{}->{}", versioned(before), versioned(after))
+        }
         Delta::Deleted(old) => format!("-{}", versioned(old)),
     };
     batch.deltas().iter().map(line).collect()

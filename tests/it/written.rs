@@ -10,7 +10,7 @@ use kube::{
     runtime::watcher::Event,
 };
 use kube_weir::{
-    Error, EventStreamExt, Gvr, IndexBy, Snapshot, Store, SyncPolicy,
+    Error, EventStreamExt, Gvr, IndexBy, Snapshot, Store, SyncPolicy, Write,
     testing::{ApiServer, Fault, Verb},
     watch, watch_resource,
 };
@@ -210,7 +210,7 @@ async fn writes_of_another_client_are_read() {
     assert!(document_store.wait_for(&last).await.unwrap().is_empty());
     let again = api.create(&PostParams::default(), &new).await.unwrap();
     let version = again.metadata.resource_version.clone().unwrap();
-    let snapshot = document_store.wait_for_version("a", "x", &version).await.unwrap();
+    let snapshot = document_store.wait_for(Write::of(("a", "x"), &version)).await.unwrap();
     assert_eq!(snapshot.object("a", "x").unwrap().resource_version(), Some(version.as_str()));
     assert_eq!(store.explain().resource_version, Some(version));
 }
@@ -221,7 +221,7 @@ async fn what_came_and_went_while_the_watch_was_down_is_seen_in_the_list() {
     let pipeline = typed(&server).index(by_identity());
     let store = pipeline.store();
     let _driving = pipeline.spawn();
-    assert_eq!(store.synced().await.unwrap(), 0);
+    assert_eq!(store.synced().await.unwrap().len(), 0);
     server.fault(Verb::List, 3, Fault::status(500));
     server.compact();
     server.disconnect();
@@ -262,7 +262,7 @@ async fn each_namespace_is_as_far_as_its_own_watch() {
     let just_before = (deleted - 1).to_string();
     while store.explain().resource_version != Some(deleted.to_string()) {
         let far = |namespace: &str| {
-            now(store.wait_for_version(namespace, "none", &just_before)).is_some()
+            now(store.wait_for(Write::of((namespace, "none"), &just_before))).is_some()
         };
         // A deletion in one namespace says nothing about the other.
         assert!(!(far("b") && store.snapshot().object("b", "x").is_some()));
@@ -292,9 +292,61 @@ async fn an_object_that_does_not_decode_is_not_taken_for_gone() {
     let other = written(server.apply(&config("a/y", "1")).unwrap());
     store.wait_for(&other).await.unwrap();
     assert_eq!(store.explain().stale, ["a/x"]);
-    let wait = store.wait_for_version("a", "x", &version);
+    let wait = store.wait_for(Write::of(("a", "x"), &version));
     assert!(timeout(SECOND, wait).await.is_err());
     server.apply(&config("a/x", "2")).unwrap();
-    let snapshot = store.wait_for_version("a", "x", &version).await.unwrap();
+    let snapshot = store.wait_for(Write::of(("a", "x"), &version)).await.unwrap();
     assert!(snapshot.object("a", "x").is_some());
+}
+
+/// SEMANTICS: S8
+#[tokio::test(start_paused = true)]
+async fn a_version_alone_is_seen_once_every_namespace_is_past_it() {
+    let server = ApiServer::new();
+    let mut changes = typed(&server).namespaces(["a", "b"]).index(by_identity());
+    let store = changes.store();
+    changes.first_synced().await.unwrap();
+    server.apply(&config("a/x", "1")).unwrap();
+    let version = server.resource_version().to_string();
+    let seen = || now(store.wait_for(Write::up_to(&version)));
+    while store.snapshot().is_empty() {
+        assert!(seen().is_none());
+        changes.next().await.unwrap().unwrap();
+    }
+    // Namespace `b` may be behind.
+    assert!(seen().is_none());
+    server.bookmark();
+    assert!(timeout(SECOND, changes.next()).await.is_err(), "bookmarks change nothing");
+    assert_eq!(seen().unwrap().len(), 1);
+}
+
+/// SEMANTICS: S8
+#[tokio::test(start_paused = true)]
+async fn a_deletion_of_ones_own_is_seen_once_this_object_is_gone() {
+    let server = ApiServer::new();
+    let mut changes = typed(&server).index(by_identity());
+    let store = changes.store();
+    changes.first_synced().await.unwrap();
+    let gone = |object: &ConfigMap| now(store.wait_for(Write::deletion(object)));
+    let first = written(server.apply(&config("a/x", "1")).unwrap());
+    assert!(gone(&first).is_none(), "it may come yet");
+    changes.next().await.unwrap().unwrap();
+    assert!(gone(&first).is_none(), "it is there");
+    server.delete("v1/configmaps", "a", "x").unwrap();
+    let again = written(server.apply(&config("a/x", "2")).unwrap());
+    assert!(gone(&first).is_none(), "nobody has seen that");
+    while gone(&first).is_none() {
+        changes.next().await.unwrap().unwrap();
+    }
+    // An object of the same name is another one.
+    assert_ne!(first.metadata.uid, again.metadata.uid);
+    if store.snapshot().is_empty() {
+        changes.next().await.unwrap().unwrap();
+    }
+    assert!(gone(&again).is_none());
+    server.delete("v1/configmaps", "a", "x").unwrap();
+    changes.next().await.unwrap().unwrap();
+    assert!(gone(&again).unwrap().is_empty());
+    let nameless = ConfigMap::default();
+    assert!(store.wait_for(Write::deletion(&nameless)).await.is_err());
 }

@@ -95,7 +95,7 @@ impl<K: Lookup> Conformance<K> {
         match change.batch() {
             None => self.check_chain(&listed)?,
             Some(batch) => {
-                let before = Version::all(batch.previous());
+                let before = Version::all(batch.before());
                 version::in_order(&before)?;
                 self.check_chain(&before)?;
                 check_stats(batch.deltas(), batch.stats())?;
@@ -195,7 +195,7 @@ impl<K: Lookup> Conformance<K> {
             let version = Version::of(&**delta.object());
             let before = match delta {
                 Delta::Created(_) => self.buried.remove(&version.identity),
-                Delta::Modified { old, .. } => Some(Version::of(&**old)),
+                Delta::Modified { before: old, .. } => Some(Version::of(&**old)),
                 Delta::Deleted(_) => {
                     self.buried.insert(version.identity.clone(), version);
                     continue;
@@ -249,8 +249,8 @@ fn check_replay<K: Lookup>(
     let mut state: BTreeMap<_, _> =
         before.iter().map(|version| (version.identity.clone(), version.clone())).collect();
     for (delta, version) in deltas.iter().zip(changed) {
-        let old = delta.old().map(|old| Version::of(&**old));
-        let replaced = match delta.new() {
+        let old = delta.before().map(|old| Version::of(&**old));
+        let replaced = match delta.after() {
             Some(_) => state.insert(version.identity.clone(), version.clone()),
             None => state.remove(&version.identity),
         };
@@ -332,7 +332,7 @@ mod tests {
         let created = |name, version| Delta::Created(arc(name, version));
         let deleted = |name, version| Delta::Deleted(arc(name, version));
         let modified =
-            |name, old, new| Delta::Modified { old: arc(name, old), new: arc(name, new) };
+            |name, old, new| Delta::Modified { before: arc(name, old), after: arc(name, new) };
         let versions = |all: &[(&str, u32)]| -> Vec<_> {
             all.iter().map(|(name, version)| Version::of(&object(name, *version))).collect()
         };

@@ -57,15 +57,15 @@ fn is_found<K: Lookup>(
 ) -> Result<bool, Error> {
     let view = snapshot.by(index);
     let keys = |object: Option<&Arc<K>>| object.map_or(Ok(Vec::new()), |one| view.keys_of(one));
-    let keys_now = keys(delta.new())?;
+    let keys_now = keys(delta.after())?;
     for key in &keys_now {
         let mut hits = view.get(key.parts())?;
-        if !hits.any(|hit| delta.new().is_some_and(|new| Arc::ptr_eq(hit, new))) {
+        if !hits.any(|hit| delta.after().is_some_and(|new| Arc::ptr_eq(hit, new))) {
             return Ok(false);
         }
     }
     let identity = Version::of(&**delta.object()).identity;
-    for key in keys(delta.old())?.iter().filter(|key| !keys_now.contains(key)) {
+    for key in keys(delta.before())?.iter().filter(|key| !keys_now.contains(key)) {
         if view.get(key.parts())?.any(|hit| Version::of(&**hit).identity == identity) {
             return Ok(false);
         }

@@ -2,7 +2,7 @@
 
 use std::{pin::pin, task::Poll};
 
-use futures::{StreamExt, stream::BoxStream};
+use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube_weir::{
     Change, Error, EventStreamExt, Leadership, WorldChange, testing::ApiServer, world,
@@ -28,6 +28,10 @@ impl Gated {
         let campaign = election(&link, "a").campaign();
         let (feed, events) = feed();
         let changes = events.index(by_identity()).while_leading(&campaign.watch());
+        let changes = changes.map_ok(|(term, change)| {
+            assert!(term.is_valid(), "{change:?} is of a term that is over");
+            change
+        });
         Self { link, campaign, feed, changes: Poller::new(changes.boxed()) }
     }
 
@@ -112,6 +116,7 @@ async fn the_next_leader_goes_on_where_the_last_one_stopped() {
         let leadership = campaign.watch();
         let api = kube::Api::<ConfigMap>::default_namespaced(link.client());
         let changes = kube_weir::watch(api).index(by_identity()).while_leading(&leadership);
+        let changes = changes.map_ok(|(_, change)| change);
         let done = done.clone();
         tokio::spawn(async move {
             let mut changes = pin!(changes);
@@ -169,10 +174,10 @@ async fn a_world_flows_while_leading() {
     assert!(changes.drain().is_empty());
     while !matches!(campaign.next().await, Some(Ok(Leadership::Leading(_)))) {}
     let items = changes.drain();
-    let [Ok(WorldChange::Synced(world))] = &items[..] else { panic!("{items:?}") };
+    let [Ok((first, WorldChange::Synced(world)))] = &items[..] else { panic!("{items:?}") };
     assert_eq!((world.kinds().0.len(), world.kinds().1.len()), (1, 1));
     a.apply("n/x", 3);
     let items = changes.drain();
-    let [Ok(WorldChange::Live(batch))] = &items[..] else { panic!("{items:?}") };
-    assert_eq!(batch.stats().modified, 1);
+    let [Ok((term, WorldChange::Live(batch)))] = &items[..] else { panic!("{items:?}") };
+    assert_eq!((batch.stats().modified, term.number()), (1, first.number()));
 }

@@ -130,18 +130,22 @@ impl<K: Lookup> Seen<K> {
     }
 
     fn apply(&mut self, batch: &Batch<K>) {
-        self.assert_is(batch.previous());
+        self.assert_is(batch.before());
         assert_eq!(batch.stats().total(), batch.deltas().len());
         assert!(!batch.deltas().is_empty(), "an empty batch");
         for delta in batch.deltas() {
             let identity = identity(&**delta.object());
-            let own = match delta.new() {
+            let own = match delta.after() {
                 Some(new) => self.objects.insert(identity, Arc::clone(new)),
                 None => self.objects.remove(&identity),
             };
-            assert_eq!(own.as_ref().map(Arc::as_ptr), delta.old().map(Arc::as_ptr), "another old");
+            assert_eq!(
+                own.as_ref().map(Arc::as_ptr),
+                delta.before().map(Arc::as_ptr),
+                "another old"
+            );
         }
-        self.assert_is(batch.snapshot());
+        self.assert_is(batch.after());
     }
 
     /// The same objects in the same order.

@@ -69,8 +69,8 @@ async fn a_streaming_list_of_many_pages_is_one_request() {
     let documents = documents.streaming_list(true).index(by_name());
     let (store, document_store) = (typed.store(), documents.store());
     let (mut typed, mut documents) = (Consumer::of(typed), Consumer::of(documents));
-    assert_eq!(soon("the sync", store.synced()).await.unwrap(), OBJECTS);
-    assert_eq!(soon("the sync", document_store.synced()).await.unwrap(), OBJECTS);
+    assert_eq!(soon("the sync", store.synced()).await.unwrap().len(), OBJECTS);
+    assert_eq!(soon("the sync", document_store.synced()).await.unwrap().len(), OBJECTS);
     assert_equal_to_list(&client, &path_of(&namespace), &store).await;
     assert_equal_to_list(&client, &path_of(&namespace), &document_store).await;
     set_value(&api, "object-0000", "second").await;
@@ -82,7 +82,7 @@ async fn a_streaming_list_of_many_pages_is_one_request() {
     let paged = watch(Api::<ConfigMap>::namespaced(recorded, &namespace)).index(by_name());
     let paged_store = paged.store();
     let mut paged = Consumer::of(paged);
-    assert_eq!(soon("the sync", paged_store.synced()).await.unwrap(), OBJECTS);
+    assert_eq!(soon("the sync", paged_store.synced()).await.unwrap().len(), OBJECTS);
     delete(&api, "object-0001").await;
     paged.logged(&["-object-0001"]).await;
     typed.logged(&["~object-0000", "-object-0001"]).await;

@@ -50,8 +50,8 @@ async fn a_forbidden_kind_says_so_and_begins_once_it_is_granted() {
         .await;
     typed.synced().await;
     documents.synced().await;
-    assert_eq!(store.synced().await.unwrap(), 1);
-    assert_eq!(document_store.synced().await.unwrap(), 1);
+    assert_eq!(store.synced().await.unwrap().len(), 1);
+    assert_eq!(document_store.synced().await.unwrap().len(), 1);
     create(&Api::namespaced(client.clone(), &namespace), "b").await;
     typed.logged(&["+b"]).await;
     documents.logged(&["+b"]).await;
@@ -81,7 +81,7 @@ async fn the_right_to_watch_may_come_later_and_go_again() {
         .index(by_name());
     let store = watch.store();
     let mut consumer = Consumer::of(watch);
-    assert_eq!(soon("the sync", store.synced()).await.unwrap(), 1);
+    assert_eq!(soon("the sync", store.synced()).await.unwrap().len(), 1);
     let refusals = |seen: &consumer::Seen<ConfigMap>| {
         seen.errors.iter().filter(|error| error.is_forbidden()).count()
     };

@@ -193,7 +193,7 @@ async fn several_namespaces_are_one_stream() {
     let watch = watch(Api::<ConfigMap>::all(client.clone())).namespaces(watched).index(by_name());
     let store = watch.store();
     let mut consumer = Consumer::of(watch);
-    assert_eq!(soon("the sync", store.synced()).await.unwrap(), 2);
+    assert_eq!(soon("the sync", store.synced()).await.unwrap().len(), 2);
 
     create(&api(1), "unseen").await;
     create(&api(0), "a").await;

@@ -36,9 +36,9 @@ async fn a_streaming_list_has_the_same_content() {
         (typed.store(), documents.store(), selected.store());
     let (mut typed, mut documents, mut selected) =
         (Consumer::of(typed), Consumer::of(documents), Consumer::of(selected));
-    assert_eq!(soon("the sync", store.synced()).await.unwrap(), OBJECTS + 1);
-    assert_eq!(soon("the sync", document_store.synced()).await.unwrap(), OBJECTS + 1);
-    assert_eq!(soon("the sync", selected_store.synced()).await.unwrap(), 1);
+    assert_eq!(soon("the sync", store.synced()).await.unwrap().len(), OBJECTS + 1);
+    assert_eq!(soon("the sync", document_store.synced()).await.unwrap().len(), OBJECTS + 1);
+    assert_eq!(soon("the sync", selected_store.synced()).await.unwrap().len(), 1);
     assert_equal_to_list(&client, &path_of(&namespace), &store).await;
     assert_equal_to_list(&client, &path_of(&namespace), &document_store).await;
 
@@ -88,7 +88,7 @@ async fn the_stages_work_on_the_watcher_of_kube() {
         let indexed = watcher(api.clone(), config).index(by_name());
         let store = indexed.store();
         let changes = Consumer::of(indexed.debounce(Duration::from_millis(20)));
-        assert_eq!(soon("the sync", store.synced()).await.unwrap(), OBJECTS);
+        assert_eq!(soon("the sync", store.synced()).await.unwrap().len(), OBJECTS);
         pipelines.push((store, changes));
     }
     create(&api, "a").await;

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 use kube_weir::{
     Change, Election, Error, EventStreamExt, FetchConfig, IndexBy, Kinds, Leadership, LeaseRef,
-    Watch,
+    Watch, Write,
     adapters::Indexed,
     testing::{ApiServer, Fault, Verb},
     watch, watch_resource, world,
@@ -163,7 +163,7 @@ pub(super) async fn fetched(server: &ApiServer) {
     assert!(read("three").await.expect("fetched")); // miss, and one is evicted
     let changed = server.apply(&secret("a/three", "shop", "bmV3")).expect("a Secret");
     let version = changed["metadata"]["resourceVersion"].as_str().expect("a version");
-    secrets.store().wait_for_version("a", "three", version).await.expect("seen");
+    secrets.store().wait_for(Write::of(("a", "three"), version)).await.expect("seen");
     server.fault(Verb::Get, 1, Fault::status(500));
     assert!(read("three").await.expect("fetched")); // miss of what is outdated, and a retry
     server.fault(Verb::Get, 1, Fault::status(403));

@@ -131,7 +131,7 @@ impl<K: Watched> Scene<K> {
             flusher,
             flushed: false,
             consumers: vec![Consumer::new(setup.pace, changes)],
-            waiting: tokio::spawn(async move { waiting.synced().await }),
+            waiting: tokio::spawn(async move { waiting.synced().await.map(|all| all.len()) }),
         }
     }
 

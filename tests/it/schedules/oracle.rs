@@ -174,7 +174,7 @@ impl Story<'_> {
     }
 
     fn replay<K: Lookup>(&mut self, batch: &Batch<K>, item: &str) {
-        assert_eq!(state(batch.previous()), self.replayed, "{item} follows on something else");
+        assert_eq!(state(batch.before()), self.replayed, "{item} follows on something else");
         let mut counted = ChangeStats::default();
         for delta in batch.deltas() {
             let (identity, version) = versioned(&**delta.object());
@@ -182,14 +182,14 @@ impl Story<'_> {
                 Delta::Deleted(_) => self.replayed.remove(&identity),
                 _ => self.replayed.insert(identity.clone(), version),
             };
-            let told = delta.old().map(|old| versioned(&**old).1);
+            let told = delta.before().map(|old| versioned(&**old).1);
             assert_eq!(old, told, "{item} of {identity:?}");
             match delta {
                 Delta::Created(_) => counted.created += 1,
                 Delta::Modified { .. } => counted.modified += 1,
                 Delta::Deleted(_) => counted.deleted += 1,
             }
-            if delta.new().is_some() {
+            if delta.after().is_some() {
                 let before = self.newest.insert(identity.clone(), version);
                 let is_later = before < Some(version);
                 let may_go_back = self.oracle.is_disordered || self.oracle.is_restored;

@@ -1,0 +1,257 @@
+//! Waiting until a store has seen a write.
+
+use std::{borrow::Cow, fmt, future::Future};
+
+use kube::runtime::reflector::Lookup;
+use tokio::time::{Instant, timeout_at};
+
+use super::{Store, SyncState, ended, overdue};
+use crate::{
+    clock::after,
+    error::{Error, Reason},
+    object_key::ObjectKey,
+    printed::printed,
+    resource_version::{LONGEST_VERSION, has_reached},
+    snapshot::Snapshot,
+};
+
+/// A write for which [`Store::wait_for`] waits.
+///
+/// | to wait for | give |
+/// |---|---|
+/// | an object as the API server answered it | `&object` |
+/// | the same, by its key and `resourceVersion` | [`Write::of`] |
+/// | everything up to a `resourceVersion` | [`Write::up_to`] |
+/// | that an object is gone | [`Write::deletion`] |
+///
+/// ```
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kube_weir::{IndexBy, Write, prelude::*, testing::ApiServer, watch};
+/// use serde_json::json;
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = ApiServer::new();
+/// let configs = watch(Api::<ConfigMap>::all(server.client())).index(IndexBy::path("metadata.name")?);
+/// let store = configs.store();
+/// let driving = configs.spawn();
+///
+/// let settings = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "settings" } });
+/// let written: ConfigMap = serde_json::from_value(server.apply(&settings)?)?;
+/// let version = written.metadata.resource_version.as_deref().unwrap();
+/// for write in [
+///     Write::from(&written),
+///     Write::of(("default", "settings"), version),
+///     Write::up_to(version),
+/// ] {
+///     assert_eq!(store.wait_for(write).await?.len(), 1);
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// The object, unless all of them count.
+    key: Option<ObjectKey>,
+    version: String,
+    /// The uid of the object that is to be gone.
+    deleted: Option<String>,
+}
+
+impl Write {
+    /// Returns the write of an object of which only the key and the `resourceVersion` are known.
+    pub fn of(key: impl Into<ObjectKey>, resource_version: impl Into<String>) -> Self {
+        Self { key: Some(key.into()), version: resource_version.into(), deleted: None }
+    }
+
+    /// Returns all writes up to a `resourceVersion`, such as that of a list.
+    pub fn up_to(resource_version: impl Into<String>) -> Self {
+        Self { key: None, version: resource_version.into(), deleted: None }
+    }
+
+    /// Returns the deletion of an object in a version that was seen before. The API server answers a
+    /// DELETE with the object as long as it has finalizers, else with a `Status`.
+    ///
+    /// The wait ends when the store is past that version, and has no object of this uid.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, Write, prelude::*, testing::ApiServer, watch};
+    /// # use kube::api::{DeleteParams, PostParams};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let api = Api::<ConfigMap>::namespaced(ApiServer::new().client(), "default");
+    /// let configs = watch(api.clone()).index(IndexBy::path("metadata.namespace")?);
+    /// let store = configs.store();
+    /// let driving = configs.spawn();
+    /// # let mut settings = ConfigMap::default();
+    /// # settings.metadata.name = Some("settings".into());
+    ///
+    /// let written = api.create(&PostParams::default(), &settings).await?;
+    /// api.delete("settings", &DeleteParams::default()).await?;
+    /// assert!(store.wait_for(Write::deletion(&written)).await?.is_empty());
+    /// # Ok(()) }
+    /// ```
+    pub fn deletion<O: Lookup>(object: &O) -> Self {
+        let uid = object.uid().map(Cow::into_owned).unwrap_or_default();
+        Self { deleted: Some(uid), ..Self::from(object) }
+    }
+
+    /// Returns an error if there is nothing in it that can be waited for.
+    fn check(&self) -> Result<(), Error> {
+        let message = match &self.key {
+            Some(key) if key.name().is_empty() => "an object without a name can't be waited for",
+            _ if self.version.is_empty() => "a write without a resourceVersion can't be waited for",
+            _ if self.deleted.as_ref().is_some_and(String::is_empty) => {
+                "the deletion of an object without a uid can't be waited for"
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::new(Reason::Other, message))
+    }
+
+    /// Returns whether everything up to the version was seen that may be about the object.
+    fn is_past(&self, state: &SyncState) -> bool {
+        let mut collections = match &self.key {
+            Some(key) => state.collection_of(key.namespace()).into_iter().collect(),
+            None => state.collections.values().collect::<Vec<_>>(),
+        }
+        .into_iter()
+        .peekable();
+        let is_past = |version: &str| has_reached(version, &self.version);
+        let is_stale = match &self.key {
+            Some(key) => state.stale.contains(key.namespace(), key.name()),
+            None => !state.stale.is_empty(),
+        };
+        collections.peek().is_some()
+            && !is_stale
+            && collections.all(|own| own.resource_version.as_deref().is_some_and(is_past))
+    }
+
+    /// Returns whether the versions that the state has are those of another history.
+    fn is_outdated(&self, state: &SyncState) -> bool {
+        match &self.key {
+            Some(key) => state.collection_of(key.namespace()).is_some_and(|own| own.is_outdated),
+            None => state.collections.values().any(|own| own.is_outdated),
+        }
+    }
+
+    /// Returns whether a snapshot shows the write, given whether it is past the version.
+    fn is_in<K: Lookup>(&self, snapshot: &Snapshot<K>, is_past: bool) -> bool {
+        let object = self.key.as_ref().map(|key| snapshot.object(key.namespace(), key.name()));
+        match (object, &self.deleted) {
+            (None | Some(None), _) => is_past,
+            (Some(Some(object)), None) => {
+                object.resource_version().is_some_and(|own| has_reached(&own, &self.version))
+            }
+            (Some(Some(object)), Some(uid)) => object.uid().is_some_and(|own| own != **uid),
+        }
+    }
+}
+
+impl<O: Lookup> From<&O> for Write {
+    fn from(object: &O) -> Self {
+        let version = object.resource_version().map(Cow::into_owned).unwrap_or_default();
+        Self::of(ObjectKey::of(object), version)
+    }
+}
+
+impl fmt::Display for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = printed(&self.version, LONGEST_VERSION);
+        match (&self.key, &self.deleted) {
+            (Some(key), Some(_)) => write!(f, "the deletion of {key}"),
+            (Some(key), None) => write!(f, "{key} at resourceVersion {version}"),
+            (None, _) => write!(f, "resourceVersion {version}"),
+        }
+    }
+}
+
+impl<K: Lookup> Store<K> {
+    /// Waits until the store has seen a write, and returns the snapshot that shows it: the object in the
+    /// version it has, or a later one, or that it is gone.
+    ///
+    /// Give it what the API server answered, of whatever type, and read what you wrote. [`Write`] has what
+    /// else can be waited for.
+    ///
+    /// The snapshot that it returns, and each that [`snapshot`](Store::snapshot) returns from then on,
+    /// * has the object, with a `resourceVersion` that is not before the one waited for, or
+    /// * is without it, and shows a moment not before that version: it was deleted meanwhile, or isn't
+    ///   selected by the watch.
+    ///
+    /// The second needs to be known. [`watch`](crate::watch) knows how far it is from each list,
+    /// event and bookmark, so an object that is gone counts as seen within a minute or so, the time
+    /// between two bookmarks, and mostly at once. Any other stream of events shows that by the
+    /// versions of its objects alone: after an object that is gone, another must come. A namespace
+    /// that isn't watched is never known.
+    ///
+    /// `resourceVersion`s are compared as the numbers that they are
+    /// ([KEP-5504](https://kep.k8s.io/5504)). If those of an API server are no numbers, only an equal one
+    /// counts as seen.
+    ///
+    /// # Errors
+    ///
+    /// After the deadline of the [`SyncPolicy`](crate::SyncPolicy), 30 seconds unless set, it ends as
+    /// [`synced`](Store::synced) does. To wait for less, use [`tokio::time::timeout`].
+    /// [`is_ended`](Error::is_ended) if the stream ended or was dropped before. An object without a
+    /// name or a `resourceVersion` can't be waited for.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    /// # use kube::api::PostParams;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let api = Api::<ConfigMap>::namespaced(ApiServer::new().client(), "default");
+    /// let configs = watch(api.clone()).index(IndexBy::path("metadata.namespace")?);
+    /// let store = configs.store();
+    /// let driving = configs.spawn();
+    /// # let mut settings = ConfigMap::default();
+    /// # settings.metadata.name = Some("settings".into());
+    ///
+    /// let written = api.create(&PostParams::default(), &settings).await?;
+    /// let snapshot = store.wait_for(&written).await?;
+    /// assert!(snapshot.object("default", "settings").is_some());
+    /// # Ok(()) }
+    /// ```
+    pub fn wait_for<W: Into<Write>>(
+        &self,
+        write: W,
+    ) -> impl Future<Output = Result<Snapshot<K>, Error>> + use<'_, K, W> {
+        let write = write.into();
+        async move { self.wait(&write).await }
+    }
+
+    async fn wait(&self, write: &Write) -> Result<Snapshot<K>, Error> {
+        write.check()?;
+        let mut state = self.state.clone();
+        let patience = state.borrow().policy.deadline;
+        let deadline = after(Instant::now(), patience);
+        loop {
+            let (is_past, is_outdated) = {
+                let state = state.borrow_and_update();
+                (write.is_past(&state), write.is_outdated(&state))
+            };
+            // Not earlier than the state that was just looked at.
+            let snapshot = self.snapshot();
+            if !is_outdated && write.is_in(&snapshot, is_past) {
+                return Ok(snapshot);
+            }
+            match timeout_at(deadline, state.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(ended(&state.borrow(), &format!("it had {write}"))),
+                Err(_) => {
+                    let message = format!("{write} was not seen for {patience:?}");
+                    return Err(overdue(&state.borrow(), message));
+                }
+            }
+        }
+    }
+}
