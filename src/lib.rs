@@ -203,6 +203,7 @@ mod tape;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
+mod text;
 pub mod world;
 
 pub use crate::{

@@ -13,7 +13,6 @@ mod walk;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -25,7 +24,7 @@ use query::Query;
 use segment::Selector;
 pub(crate) use segment::{Segment, Step, place_in};
 
-use crate::{error::PathError, tape::Tape};
+use crate::{error::PathError, tape::Tape, text::has_text};
 
 /// Where in an object a value stands, such as `metadata.labels['app.kubernetes.io/name']`.
 ///
@@ -285,13 +284,7 @@ fn canonical(segments: &[Segment]) -> String {
     canonical
 }
 
-impl FromStr for FieldPath {
-    type Err = PathError;
-
-    fn from_str(text: &str) -> Result<Self, PathError> {
-        Self::parse(text)
-    }
-}
+has_text!(FieldPath, PathError, "a field path, such as \"metadata.labels.app\"");
 
 impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -19,6 +19,7 @@ const ORDER: &[&str] = &[
     "rfc1123",
     "namespaced_name",
     "error",
+    "text",
     "json",
     "tape",
     "path",
