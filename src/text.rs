@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use serde::{
-    Deserializer,
-    de::{Error, Visitor},
-};
+use serde::{Deserializer, de::Visitor};
+
+use crate::error::Error;
 
 /// Implements all conversions between a parsed type and its text, by the type's `parse` and `Display`.
 ///
@@ -74,6 +73,11 @@ macro_rules! has_text {
 
 pub(crate) use has_text;
 
+/// Returns what an argument stands for: a parsed value, or text that is parsed here.
+pub(crate) fn given<T>(given: impl TryInto<T, Error: Into<Error>>) -> Result<T, Error> {
+    given.try_into().map_err(Into::into)
+}
+
 /// Decodes text by a parser. The error is the parser's, which says what is wrong and where.
 pub(crate) fn deserialize<'de, D, T, E>(
     deserializer: D,
@@ -99,7 +103,7 @@ impl<T, E: fmt::Display> Visitor<'_> for Text<T, E> {
         f.write_str(self.expected)
     }
 
-    fn visit_str<R: Error>(self, text: &str) -> Result<T, R> {
+    fn visit_str<R: serde::de::Error>(self, text: &str) -> Result<T, R> {
         (self.parse)(text).map_err(R::custom)
     }
 }

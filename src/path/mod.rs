@@ -48,7 +48,9 @@ use crate::{error::PathError, tape::Tape, text::has_text};
 /// [`filter_fields`](crate::EventStreamExt::filter_fields) leaves the fields in it, and a field selector
 /// takes them for missing.
 ///
-/// Two paths are equal if they mean the same, however they are written. Cloning is cheap.
+/// Two paths are equal if they mean the same, however they are written. Cloning is cheap. Serialized, a
+/// path is its text. Other dialects' spellings are refused with a hint: kubectl's `{range ..}`, `and`,
+/// `or`, `=~` and `in` in filters.
 ///
 /// ```
 /// use kube_weir::FieldPath;

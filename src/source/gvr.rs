@@ -368,6 +368,22 @@ mod tests {
     }
 
     #[test]
+    fn serialized_it_is_the_text() {
+        for text in ["v1/pods", "apps/deployments", "autoscaling/v2,v1/horizontalpodautoscalers"] {
+            let gvr = Gvr::parse(text).unwrap();
+            let json = serde_json::to_value(&gvr).unwrap();
+            assert_eq!(json, text);
+            assert_eq!(serde_json::from_value::<Gvr>(json).unwrap(), gvr);
+        }
+        for (json, why) in
+            [(r#""v1/Pod""#, "`Pod` looks like a kind"), ("7", "expected a resource, such as")]
+        {
+            let error = serde_json::from_str::<Gvr>(json).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
     fn what_is_no_resource_says_why() {
         for (text, why) in [
             ("", "group/version/plural"),

@@ -7,7 +7,11 @@ use kube::core::{Expression, Selector};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
-use crate::{error::PathError, filter::FieldFilter, filter::FieldSelector, filter::LabelSelector};
+use crate::{
+    error::{Error, PathError},
+    filter::{FieldFilter, FieldSelector, LabelSelector},
+    path::FieldPath,
+};
 
 fn check(error: &PathError, text: &str, position: usize, hint: &str) {
     assert!(error.hint().contains(hint), "{text}: {error}");
@@ -41,7 +45,7 @@ fn a_field_selector_that_is_none_says_what_is_meant() {
     ] {
         let error = FieldSelector::parse(text).expect_err(text);
         check(&error, text, position, hint);
-        assert!(crate::Error::from(error).is_selector());
+        assert!(Error::from(error).is_selector());
     }
 }
 
@@ -80,7 +84,7 @@ fn a_label_selector_that_is_none_says_what_is_meant() {
     ] {
         let error = LabelSelector::parse(text).expect_err(text);
         check(&error, text, position, hint);
-        assert!(crate::Error::from(error).is_selector());
+        assert!(Error::from(error).is_selector());
     }
 }
 
@@ -126,19 +130,16 @@ fn serialized_it_is_the_text() {
         let error = serde_json::from_str::<T>("7").unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
-    check::<crate::FieldPath>("a['b.c'][0]", "expected a field path");
+    check::<FieldPath>("a['b.c'][0]", "expected a field path");
     check::<FieldFilter>("a[?@.b == 'x,y'].c,['d,e'],f\\,g", "expected field paths");
     check::<FieldSelector>(r"a=x\,y,b!=\'", "expected a field selector");
     check::<LabelSelector>("app in (a, b),!c,n>4", "expected a label selector");
-    check::<crate::Gvr>("autoscaling/v2,v1/horizontalpodautoscalers", "expected a resource");
     for (error, what) in [
         (serde_json::from_str::<FieldSelector>(r#""a=1,""#).unwrap_err(), "(at byte 3)"),
         (serde_json::from_str::<FieldFilter>(r#""metadata""#).unwrap_err(), "identifies"),
     ] {
         assert!(error.to_string().contains(what), "{error}");
     }
-    let error = serde_json::from_str::<crate::Gvr>(r#""v1/Pod""#).unwrap_err();
-    assert!(error.to_string().contains("`Pod` looks like a kind"), "{error}");
 }
 
 #[test]
