@@ -137,17 +137,9 @@ impl LabelSelector {
             }
             check(text.len(), check_key(key));
             text.push_str(key);
-            let values = match requirement {
-                Requirement::Exists | Requirement::Missing => continue,
-                Requirement::In(values) | Requirement::NotIn(values) => values,
-                Requirement::Greater(bound) => {
-                    text.push_str(&format!(">{bound}"));
-                    continue;
-                }
-                Requirement::Less(bound) => {
-                    text.push_str(&format!("<{bound}"));
-                    continue;
-                }
+            // Those who call this have no `>` and `<`.
+            let (Requirement::In(values) | Requirement::NotIn(values)) = requirement else {
+                continue;
             };
             let is_in = matches!(requirement, Requirement::In(_));
             let (before, after) = match (values.len(), is_in) {
@@ -265,21 +257,17 @@ impl TryFrom<v1::LabelSelector> for LabelSelector {
         for own in selector.match_expressions.into_iter().flatten() {
             let values = in_order(own.values.unwrap_or_default());
             let requirement = match (own.operator.as_str(), values.is_empty()) {
-                ("In", _) => Requirement::In(values),
-                ("NotIn", _) => Requirement::NotIn(values),
-                ("Exists", true) => Requirement::Exists,
-                ("DoesNotExist", true) => Requirement::Missing,
-                (operator, is_known) => {
-                    let known = ["Exists", "DoesNotExist"].contains(&operator) && !is_known;
-                    let hint = match known {
-                        true => "this operator takes no values",
-                        false => "the operators are In, NotIn, Exists and DoesNotExist",
-                    };
-                    let text = format!("{} {operator}", own.key);
-                    let at = own.key.len() + 1;
-                    return Err(PathError::new(&text, at, hint).of_selector());
-                }
+                ("In", _) => Ok(Requirement::In(values)),
+                ("NotIn", _) => Ok(Requirement::NotIn(values)),
+                ("Exists", true) => Ok(Requirement::Exists),
+                ("DoesNotExist", true) => Ok(Requirement::Missing),
+                ("Exists" | "DoesNotExist", false) => Err("this operator takes no values"),
+                _ => Err("the operators are In, NotIn, Exists and DoesNotExist"),
             };
+            let requirement = requirement.map_err(|hint| {
+                let text = format!("{} {}", own.key, own.operator);
+                PathError::new(&text, own.key.len() + 1, hint).of_selector()
+            })?;
             terms.push((own.key, requirement));
         }
         Self::of_terms(terms)

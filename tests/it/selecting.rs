@@ -102,15 +102,16 @@ async fn a_closure_sees_what_is_stored() {
     assert!(snapshot.overlay().apply(hypothetical).unwrap().build().is_empty());
 }
 
+async fn ended<T>(stream: impl Stream<Item = Result<T, Error>>) {
+    let items = stream.collect::<Vec<_>>().await;
+    assert!(matches!(items.last(), Some(Err(error)) if error.is_panic()));
+}
+
 /// SEMANTICS: B5
 #[tokio::test(start_paused = true)]
 async fn a_closure_that_panics_ends_the_stream() {
     let server = ApiServer::new();
     server.apply(&config("x", &[])).unwrap();
-    async fn ended<T>(stream: impl Stream<Item = Result<T, Error>>) {
-        let items = stream.collect::<Vec<_>>().await;
-        assert!(matches!(items.last(), Some(Err(error)) if error.is_panic()));
-    }
     let panics = |_: &ConfigMap| panic!("it does");
     ended(configs(&server).matching_with("panics", panics)).await;
     ended(Events::listed([object("a/x", 1)]).matching_with("panics", panics)).await;
