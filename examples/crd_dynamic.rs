@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (client, end) = support::connect(script).await?;
     let kind = Gvr::parse("stable.example.com/v1/crontabs")?;
     let schedule = FieldPath::parse("spec.cronSpec")?; // checked once, here
-    let changes = watch_resource(client, kind.clone())
+    let changes = watch_resource(client, kind.clone())?
         .index(IndexBy::paths(["metadata.namespace", "metadata.name"])?)
         .debounce(Duration::from_millis(500));
 

@@ -20,7 +20,7 @@ use std::future::pending;
 use axum::{Router, routing::get};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube_weir::{
-    FieldFilter, IndexBy, metrics,
+    IndexBy, metrics,
     prelude::*,
     testing::{ApiServer, Fault, Verb},
     watch,
@@ -38,7 +38,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let (client, end) = support::connect(script).await?;
     let configs = watch(Api::<ConfigMap>::all(client))
-        .filter_fields(FieldFilter::new(["metadata.managedFields"])?)
+        .filter_fields("metadata.managedFields")?
         .index(IndexBy::path("metadata.namespace")?.and("by-level", IndexBy::path("data.level")?));
     let changes = configs.debounce(Duration::from_millis(200)).log_errors();
     let mut work = pin!(changes.for_each(|_change| async { /* a controller's work */ }));

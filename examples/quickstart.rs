@@ -13,8 +13,7 @@ mod support;
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::ResourceExt;
 use kube_weir::{
-    Batch, Change, ChangeStats, Delta, FieldFilter, IndexBy, Snapshot, prelude::*,
-    testing::ApiServer, watch,
+    Batch, Change, ChangeStats, Delta, IndexBy, Snapshot, prelude::*, testing::ApiServer, watch,
 };
 use serde_json::json;
 use tokio::time::sleep;
@@ -26,7 +25,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (client, end) = support::connect(script).await?;
     let ingresses = watch(Api::<Ingress>::all(client)) // lists, watches, recovers
         .labels("!internal")? // selected by the API server
-        .filter_fields(FieldFilter::new(["metadata.managedFields", "status"])?) // never decoded
+        .filter_fields(["metadata.managedFields", "status"])? // never decoded
         .index(
             IndexBy::paths(["metadata.namespace", "metadata.name"])?
                 .and("by-host", IndexBy::path("spec.rules[*].host")?),

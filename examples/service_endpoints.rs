@@ -14,9 +14,7 @@ mod support;
 use std::{collections::BTreeSet, net::SocketAddr};
 
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube_weir::{
-    Change, Error, FieldFilter, IndexBy, Key, Snapshot, prelude::*, testing::ApiServer, watch,
-};
+use kube_weir::{Change, Error, IndexBy, Key, Snapshot, prelude::*, testing::ApiServer, watch};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -27,7 +25,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (client, end) = support::connect(script).await?;
     let service = ["metadata.namespace", "metadata.labels['kubernetes.io/service-name']"];
     let changes = watch(Api::<EndpointSlice>::all(client))
-        .filter_fields(FieldFilter::new(["metadata.managedFields", "metadata.annotations"])?)
+        .filter_fields(["metadata.managedFields", "metadata.annotations"])?
         .index(
             IndexBy::paths(["metadata.namespace", "metadata.name"])?
                 .and(BY_SERVICE, IndexBy::paths(service)?),

@@ -20,7 +20,7 @@ use std::{
 };
 
 use k8s_openapi::api::core::v1::Pod;
-use kube_weir::{FieldFilter, IndexBy, Store, prelude::*, testing::ApiServer, watch};
+use kube_weir::{IndexBy, Store, prelude::*, testing::ApiServer, watch};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -29,9 +29,8 @@ const BY_NODE: &str = "by-node";
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (client, end) = support::connect(script).await?;
-    let pods = watch(Api::<Pod>::all(client))
-        .filter_fields(FieldFilter::new(["metadata.managedFields", "status"])?)
-        .index(
+    let pods =
+        watch(Api::<Pod>::all(client)).filter_fields(["metadata.managedFields", "status"])?.index(
             IndexBy::paths(["metadata.namespace", "metadata.name"])?
                 .and(BY_NODE, IndexBy::path("spec.nodeName")?),
         );

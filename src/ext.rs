@@ -17,6 +17,8 @@ use crate::{
     filter::{FieldFilter, FieldSelector},
     index::IndexBy,
     leader::LeadershipWatch,
+    strain::{Condition, Named},
+    text::given,
 };
 
 /// The stages of a pipeline, for any stream of kube's watcher
@@ -27,7 +29,7 @@ use crate::{
 /// use futures::{StreamExt, stream};
 /// use k8s_openapi::api::core::v1::ConfigMap;
 /// use kube::runtime::watcher::Event;
-/// use kube_weir::{Change, EventStreamExt, FieldFilter, IndexBy};
+/// use kube_weir::{Change, EventStreamExt, IndexBy};
 /// use std::{pin::pin, time::Duration};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), kube_weir::Error> {
@@ -36,7 +38,7 @@ use crate::{
 ///
 /// let events = stream::iter([Event::Init, Event::InitApply(settings), Event::InitDone]);
 /// let mut changes = pin!(events
-///     .filter_fields(FieldFilter::new(["metadata.managedFields"])?)
+///     .filter_fields("metadata.managedFields")?
 ///     .index(IndexBy::path("metadata.name")?)
 ///     .debounce(Duration::from_millis(500))
 ///     .log_errors());
@@ -46,45 +48,61 @@ use crate::{
 /// # Ok(()) }
 /// ```
 pub trait EventStreamExt: Stream {
-    /// Drops the ignored fields of every object.
+    /// Drops these fields of every object: one path as text, several in an array or with commas between
+    /// them, or a [`FieldFilter`].
     ///
     /// On [`Watch`](crate::Watch) the method of the same name drops them while decoding, which
     /// costs nothing; here each object has been built already and is built anew without them. An
     /// object that can't be is an [`is_undecodable`](Error::is_undecodable) item.
     ///
+    /// # Errors
+    ///
+    /// [`is_path`](Error::is_path) if one is no path, or of a field that identifies the object.
+    ///
+    /// # Examples
+    ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{FieldFilter, IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
     /// use serde_json::{from_value, json};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let large = json!({ "metadata": { "name": "large" }, "data": { "key": "value" } });
     /// let mut changes = Events::listed([from_value::<ConfigMap>(large)?])
-    ///     .filter_fields(FieldFilter::new(["data"])?)
+    ///     .filter_fields("data")?
     ///     .index(IndexBy::path("metadata.name")?);
     ///
     /// let snapshot = changes.first_synced().await?;
     /// assert_eq!(snapshot.get_one(["large"])?.unwrap().data, None);
     /// # Ok(()) }
     /// ```
-    fn filter_fields<K>(self, filter: FieldFilter) -> FilterFields<Self, K>
+    fn filter_fields<K>(
+        self,
+        filter: impl TryInto<FieldFilter, Error: Into<Error>>,
+    ) -> Result<FilterFields<Self, K>, Error>
     where
         Self: Stream<Item: EventItem<Object = K>> + Sized,
         K: Lookup + Serialize + DeserializeOwned,
     {
-        FilterFields::new(self, filter)
+        given(filter).map(|filter| FilterFields::new(self, filter))
     }
 
-    /// Lets only objects through that match. One that begins to match is created for those
+    /// Lets only objects through that match text or a [`FieldSelector`]. One that begins to match is created for those
     /// downstream, one that ceases to is deleted.
     ///
     /// Put it before [`filter_fields`](EventStreamExt::filter_fields) if it selects on a field that
     /// is dropped there; on [`Watch`](crate::Watch) the order doesn't matter.
     ///
+    /// # Errors
+    ///
+    /// [`is_selector`](Error::is_selector) if the text is no selector.
+    ///
+    /// # Examples
+    ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{FieldSelector, IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
     /// # fn level(level: &str) -> ConfigMap {
     /// #     let object = serde_json::json!({ "metadata": { "name": "a" }, "data": { "level": level } });
     /// #     serde_json::from_value(object).unwrap()
@@ -95,7 +113,7 @@ pub trait EventStreamExt: Stream {
     /// let second = Duration::from_secs(1);
     /// let events = Events::listed([level("info")]).apply(level("debug")).wait(second).apply(level("warn"));
     /// let mut changes = events
-    ///     .matching(FieldSelector::parse("data.level=debug")?)
+    ///     .matching("data.level=debug")?
     ///     .index(IndexBy::path("metadata.name")?)
     ///     .log_errors();
     ///
@@ -104,12 +122,53 @@ pub trait EventStreamExt: Stream {
     /// assert_eq!((stats[0].created, stats[1].deleted), (1, 1));
     /// # Ok(()) }
     /// ```
-    fn matching<K>(self, selector: FieldSelector) -> Matching<Self, K>
+    fn matching<K>(
+        self,
+        selector: impl TryInto<FieldSelector, Error: Into<Error>>,
+    ) -> Result<Matching<Self, K>, Error>
     where
         Self: Stream<Item: EventItem<Object = K>> + Sized,
         K: Serialize + 'static,
     {
-        Matching::new(self, selector)
+        given(selector).map(|selector| Matching::new(self, Condition::Fields(selector)))
+    }
+
+    /// Lets only objects through that a closure selects, as [`matching`](EventStreamExt::matching)
+    /// does. The name says in [`Scope::selectors`](crate::Scope::selectors), and wherever that is
+    /// shown, what it selects. For the same object the closure must always say the same.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    /// # fn config(name: &str, keys: &[&str]) -> ConfigMap {
+    /// #     let data: std::collections::BTreeMap<_, _> = keys.iter().map(|key| (key, "")).collect();
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": { "name": name }, "data": data })).unwrap()
+    /// # }
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let events = Events::listed([config("small", &["a"]), config("large", &["a", "b", "c"])]);
+    /// let mut large = events
+    ///     .matching_with("large", |config| config.data.as_ref().is_some_and(|own| own.len() > 2))
+    ///     .index(IndexBy::path("metadata.name")?);
+    /// let snapshot = large.first_synced().await?;
+    /// assert!(snapshot.get_one(["large"])?.is_some());
+    /// assert!(snapshot.get_one(["small"])?.is_none());
+    ///
+    /// let what_if = snapshot.overlay().apply(config("another", &["a", "b"]))?.build();
+    /// assert_eq!(what_if.len(), 1, "an overlay selects likewise");
+    /// # Ok(()) }
+    /// ```
+    fn matching_with<K>(
+        self,
+        name: impl Into<Arc<str>>,
+        holds: impl Fn(&K) -> bool + Send + Sync + 'static,
+    ) -> Matching<Self, K>
+    where
+        Self: Stream<Item: EventItem<Object = K>> + Sized,
+        K: Serialize + 'static,
+    {
+        Matching::new(self, Condition::Named(Named::new(name, holds)))
     }
 
     /// Stores and indexes the objects, and turns the events into changes.

@@ -51,7 +51,7 @@
 //! |---|---|
 //! | [`watch`], [`watch_resource`] | lists and watches; recovers from whatever happens, and says so |
 //! | [`filter_fields`](Watch::filter_fields) | drops fields while decoding |
-//! | [`matching`](Watch::matching) | selects on any path, on the client side |
+//! | [`matching`](Watch::matching), [`matching_with`](Watch::matching_with) | selects on any path, or by a closure, on the client side |
 //! | [`index`](EventStreamExt::index) | stores, indexes, publishes one [`Snapshot`] for each run of events |
 //! | [`index_keys`](Watch::index_keys) | stores keys only; [`Fetching`] gives the objects when they are wanted |
 //! | [`debounce`](EventStreamExt::debounce) | merges what comes in quick succession into one net [`Change`] |
@@ -60,6 +60,39 @@
 //! | [`log_errors`](EventStreamExt::log_errors) | logs failures, which are items and never the end |
 //! | [`world`](fn@world) | makes one stream of several kinds, each item with a snapshot of all of one moment |
 //! | [`watch_one`] | for one object by its name: `Present` or `Absent` |
+//!
+//! Paths, selectors and resources are given as text, or parsed: [`FieldPath`], [`FieldFilter`],
+//! [`FieldSelector`], [`LabelSelector`], [`Gvr`]. Text that is wrong is an error at once, which says
+//! where and what is meant. Each of these types is read from a configuration by serde, and kube's
+//! `Selector` and `ApiResource`, and the label selectors in objects, are taken too:
+//!
+//! ```
+//! use kube_weir::{FieldFilter, Gvr, LabelSelector, prelude::*, watch_resource};
+//!
+//! /// What a configuration says.
+//! #[derive(serde::Deserialize)]
+//! struct Kind {
+//!     resource: Gvr,
+//!     labels: LabelSelector,
+//!     ignore: FieldFilter,
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let client = kube_weir::testing::ApiServer::new().client();
+//! let kind: Kind = serde_json::from_str(
+//!     r#"{ "resource": "apps/v1/deployments", "labels": "app=web", "ignore": "status,metadata.managedFields" }"#,
+//! )?;
+//! let ours = watch_resource(client.clone(), kind.resource)?
+//!     .labels(kind.labels)?
+//!     .filter_fields(kind.ignore)?;
+//! let same = watch_resource(client, "apps/v1/deployments")?
+//!     .labels("app=web")?
+//!     .filter_fields(["status", "metadata.managedFields"])?;
+//!
+//! let error = same.matching("spec.replicas>1").unwrap_err();
+//! assert!(error.to_string().contains("by `.matching_with()` (at byte 13)"));
+//! # Ok(()) }
+//! ```
 //!
 //! Beside the stream is its [`Store`]: [`snapshot`](Store::snapshot) to read, from any task and
 //! without a lock; [`synced`](Store::synced) and [`wait_for`](Store::wait_for) to wait;
@@ -115,6 +148,7 @@
 //! | `.modify(\|object\| object.managed_fields_mut().clear())` | [`filter_fields`](Watch::filter_fields) |
 //! | `.reflect(writer)` | [`index`](EventStreamExt::index) |
 //! | `.applied_objects()`, `.touched_objects()` | [`Batch::deltas`] |
+//! | `kube::core::Selector`, `ApiResource` | taken as they are: [`labels`](Watch::labels), [`watch_resource`] |
 //! | `predicate_filter(predicates::generation, ..)` | compare in [`Delta::Modified`]: see [`docs::patterns`] |
 //! | `Store::get(&ObjectRef)`, `Store::state()` | [`Snapshot::object`], [`Snapshot::iter`]; all of one moment |
 //! | `Store::wait_until_ready` | [`Store::synced`] |
@@ -204,6 +238,7 @@ mod tape;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
+mod text;
 pub mod world;
 
 pub use crate::{

@@ -20,6 +20,7 @@ use crate::{
     snapshot::Snapshot,
     source::{Watch, watch},
     store::{Store, SyncPolicy},
+    text::given,
 };
 
 /// Watches the one object of this name, in the namespace that the `Api` covers, or of a kind that
@@ -61,7 +62,7 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
     /// Watches the one object of this name, as [`watch_one`] does.
     ///
     /// ```
-    /// use kube_weir::{FieldPath, Gvr, One, prelude::*, testing::ApiServer, watch_resource};
+    /// use kube_weir::{FieldPath, One, prelude::*, testing::ApiServer, watch_resource};
     /// # use serde_json::json;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
@@ -71,7 +72,7 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
     /// #     "apiVersion": "v1", "kind": "Namespace",
     /// #     "metadata": { "name": "web", "labels": { "tier": "front" } },
     /// # }))?;
-    /// let namespaces = watch_resource(server.client(), Gvr::parse("v1/namespaces")?);
+    /// let namespaces = watch_resource(server.client(), "v1/namespaces")?;
     /// let mut namespace = namespaces.one("web").log_errors();
     ///
     /// let Some(One::Present(web)) = namespace.next().await else { panic!() };
@@ -189,9 +190,15 @@ impl<K: Lookup + Send + Sync + 'static> WatchOne<K> {
     /// Drops these fields of the object while it is decoded, as [`Watch::filter_fields`] does. A
     /// change of such a field alone is still a change.
     ///
+    /// # Errors
+    ///
+    /// [`is_path`](Error::is_path) if one is no path, or of a field that identifies the object.
+    ///
+    /// # Examples
+    ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{FieldFilter, One, prelude::*, testing::ApiServer, watch_one};
+    /// use kube_weir::{One, prelude::*, testing::ApiServer, watch_one};
     /// # use serde_json::json;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -203,13 +210,17 @@ impl<K: Lookup + Send + Sync + 'static> WatchOne<K> {
     /// let server = ApiServer::new();
     /// let api = Api::<ConfigMap>::namespaced(server.client(), "default");
     /// server.apply(&settings("info"))?;
-    /// let mut one = watch_one(api, "settings").filter_fields(FieldFilter::new(["data"])?).log_errors();
+    /// let mut one = watch_one(api, "settings").filter_fields("data")?.log_errors();
     /// let Some(One::Present(settings)) = one.next().await else { panic!() };
     /// assert_eq!(settings.data, None);
     /// # Ok(()) }
     /// ```
-    pub fn filter_fields(self, filter: FieldFilter) -> Self {
-        Self { changes: self.changes.without(filter), ..self }
+    pub fn filter_fields(
+        self,
+        filter: impl TryInto<FieldFilter, Error: Into<Error>>,
+    ) -> Result<Self, Error> {
+        let filter = given(filter)?;
+        Ok(Self { changes: self.changes.without(filter), ..self })
     }
 
     /// When [`Store::synced`] gives up; see [`SyncPolicy`] for the defaults, and an example.

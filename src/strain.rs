@@ -1,6 +1,6 @@
 //! What a pipeline does to an object before it stores it, for objects that come another way.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use kube::runtime::reflector::Lookup;
 use serde::{Serialize, de::DeserializeOwned};
@@ -19,12 +19,24 @@ pub(crate) struct Strainer<K>(Vec<Stage<K>>);
 enum Stage<K> {
     Namespaces(Vec<NamespaceSelection>),
     Labels(LabelSelector),
-    Matching(FieldSelector),
+    Matching(Condition<K>),
     Drop(FieldFilter, Decode<K>),
 }
 
+/// A condition on objects: on their fields, or by a closure.
+pub(crate) enum Condition<K> {
+    Fields(FieldSelector),
+    Named(Named<K>),
+}
+
+/// A closure that selects objects, with the name that it is known by.
+pub(crate) struct Named<K> {
+    name: Arc<str>,
+    holds: Arc<dyn Fn(&K) -> bool + Send + Sync>,
+}
+
 /// A namespace that is watched, with the selectors that it has beside those of the watch.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct NamespaceSelection {
     pub(crate) name: Arc<str>,
     pub(crate) labels: Option<LabelSelector>,
@@ -34,17 +46,6 @@ pub(crate) struct NamespaceSelection {
 /// Makes an object out of its JSON, without the fields to drop.
 pub(crate) type Decode<K> =
     fn(&FieldFilter, &str, Option<&Types>) -> Result<Decoded<K>, serde_json::Error>;
-
-impl NamespaceSelection {
-    /// Returns whether both select the same objects, as far as their text says.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let text = |own: &Self| {
-            let fields = own.fields.as_ref().map(ToString::to_string);
-            (Arc::clone(&own.name), own.labels.as_ref().map(ToString::to_string), fields)
-        };
-        text(self) == text(other)
-    }
-}
 
 impl<K> Strainer<K> {
     #[must_use]
@@ -58,8 +59,8 @@ impl<K> Strainer<K> {
     }
 
     #[must_use]
-    pub(crate) fn matching(self, selector: FieldSelector) -> Self {
-        self.then(Stage::Matching(selector))
+    pub(crate) fn matching(self, condition: Condition<K>) -> Self {
+        self.then(Stage::Matching(condition))
     }
 
     #[must_use]
@@ -70,6 +71,16 @@ impl<K> Strainer<K> {
     fn then(mut self, stage: Stage<K>) -> Self {
         self.0.push(stage);
         self
+    }
+
+    /// Returns what objects are selected by: selectors as they were written, closures by their names.
+    pub(crate) fn selectors(&self) -> Vec<String> {
+        let text = |stage: &Stage<K>| match stage {
+            Stage::Labels(selector) => Some(selector.to_string()),
+            Stage::Matching(condition) => Some(condition.to_string()),
+            Stage::Namespaces(_) | Stage::Drop(..) => None,
+        };
+        self.0.iter().filter_map(text).collect()
     }
 }
 
@@ -86,7 +97,7 @@ impl<K: Lookup + Serialize + 'static> Strainer<K> {
                     }
                 }
                 Stage::Labels(selector) => has_labels(selector, &*object)?,
-                Stage::Matching(selector) => document::matches(selector, &*object),
+                Stage::Matching(condition) => condition.holds(&object),
                 Stage::Drop(filter, decode) => {
                     object = Arc::new(drop_fields(filter, *decode, &*object)?);
                     true
@@ -139,6 +150,62 @@ fn undecodable<K: Lookup>(object: &K, cause: &serde_json::Error) -> Error {
     Error::undecodable(&namespace, &name, cause)
 }
 
+impl<K> Named<K> {
+    pub(crate) fn new(
+        name: impl Into<Arc<str>>,
+        holds: impl Fn(&K) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self { name: name.into(), holds: Arc::new(holds) }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn holds(&self, object: &K) -> bool {
+        (self.holds)(object)
+    }
+}
+
+impl<K: Serialize + 'static> Condition<K> {
+    pub(crate) fn holds(&self, object: &K) -> bool {
+        match self {
+            Self::Fields(selector) => document::matches(selector, object),
+            Self::Named(named) => named.holds(object),
+        }
+    }
+}
+
+impl<K> fmt::Display for Condition<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fields(selector) => selector.fmt(f),
+            Self::Named(named) => f.write_str(&named.name),
+        }
+    }
+}
+
+impl<K> fmt::Debug for Condition<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Condition").field(&self.to_string()).finish()
+    }
+}
+
+impl<K> Clone for Condition<K> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Fields(selector) => Self::Fields(selector.clone()),
+            Self::Named(named) => Self::Named(named.clone()),
+        }
+    }
+}
+
+impl<K> Clone for Named<K> {
+    fn clone(&self) -> Self {
+        Self { name: Arc::clone(&self.name), holds: Arc::clone(&self.holds) }
+    }
+}
+
 impl<K> Default for Strainer<K> {
     fn default() -> Self {
         Self(Vec::new())
@@ -156,14 +223,14 @@ impl<K> Clone for Stage<K> {
         match self {
             Self::Namespaces(names) => Self::Namespaces(names.clone()),
             Self::Labels(selector) => Self::Labels(selector.clone()),
-            Self::Matching(selector) => Self::Matching(selector.clone()),
+            Self::Matching(condition) => Self::Matching(condition.clone()),
             Self::Drop(filter, decode) => Self::Drop(filter.clone(), *decode),
         }
     }
 }
 
-impl<K> std::fmt::Debug for Strainer<K> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<K> fmt::Debug for Strainer<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Strainer").field("stages", &self.0.len()).finish_non_exhaustive()
     }
 }

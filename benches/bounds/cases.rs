@@ -197,7 +197,7 @@ fn discovered(n: usize) -> Box<dyn FnOnce()> {
     Box::new(move || {
         run(async {
             let configs = Gvr::parse("v1/configmaps").expect("a resource");
-            let mut changes = watch_resource(server.client(), configs).index(by());
+            let mut changes = watch_resource(server.client(), configs).unwrap().index(by());
             changes.next().await.expect("an item").expect("a list");
         });
     })
@@ -250,7 +250,7 @@ fn matched(n: usize) -> Box<dyn FnOnce()> {
     let selector = FieldSelector::parse("spec.list[*].name!=none").expect("a selector");
     let object = document_of("1", "one", &json!({ "list": vec![json!({ "name": "x" }); n] }));
     Box::new(move || {
-        let events = stream::iter(synced([object])).matching(selector).index(by());
+        let events = stream::iter(synced([object])).matching(selector).unwrap().index(by());
         assert_eq!(run(events.count()), 1);
     })
 }

@@ -66,11 +66,8 @@ pub(crate) const CASES: [(&str, Run); 18] = [
         let configs = Gvr::parse("v1/configmaps").expect("a resource");
         let server = with_watch(in_frames(&event(&of_fields_and(r#""odd":1"#)), MIB));
         run(async {
-            let configs = watch_resource(server.client(), configs);
-            timed(
-                configs.filter_fields(FieldFilter::new(["data..odd"]).expect("a path")).index(by()),
-            )
-            .await
+            let configs = watch_resource(server.client(), configs).unwrap();
+            timed(configs.filter_fields("data..odd").expect("a path").index(by())).await
         })
     }),
     ("index: one object with 149,000 values, too many", || {
@@ -115,7 +112,7 @@ fn of_documents(server: &ApiServer) -> Times {
 
 fn documents(server: &ApiServer, by: IndexBy<Document>) -> Times {
     let configs = Gvr::parse("v1/configmaps").expect("a resource");
-    run(async { timed(watch_resource(server.client(), configs).index(by)).await })
+    run(async { timed(watch_resource(server.client(), configs).unwrap().index(by)).await })
 }
 
 fn dropping(server: &ApiServer) -> Times {
@@ -123,7 +120,7 @@ fn dropping(server: &ApiServer) -> Times {
     let filter = FieldFilter::new(keys).expect("paths");
     run(async {
         let configs = watch(Api::<ConfigMap>::all(server.client()));
-        timed(configs.filter_fields(filter).index(by())).await
+        timed(configs.filter_fields(filter).unwrap().index(by())).await
     })
 }
 

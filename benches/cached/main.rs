@@ -243,7 +243,7 @@ async fn keys(meter: Meter, client: Client, by: IndexBy<Document>) -> Value {
     assert_eq!((explain.gets, explain.objects), (READ as u64, READ));
 
     let gvr = Gvr::parse("v1/secrets").expect("a resource");
-    let documents = store.fetching_resource(client.clone(), gvr, FetchConfig::default());
+    let documents = store.fetching_resource(client.clone(), gvr, FetchConfig::default()).unwrap();
     fetch_each(&documents, &snapshot).await;
     assert_eq!(documents.explain().objects, READ);
 

@@ -17,9 +17,7 @@ use kube::{
         watcher::{self, Event},
     },
 };
-use kube_weir::{
-    Change, Document, EventStreamExt, FieldFilter, Gvr, IndexBy, Watch, watch, watch_resource,
-};
+use kube_weir::{Change, Document, EventStreamExt, Gvr, IndexBy, Watch, watch, watch_resource};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::corpus::Kind;
@@ -95,7 +93,7 @@ pub(crate) fn open(way: Way, client: Client, options: Options) -> BoxStream<'sta
             let (group, version) = kind.group_and_version();
             let resource = format!("{group}/{version}/{}", kind.plural());
             let resource = Gvr::parse(resource.trim_start_matches('/')).expect("a resource");
-            let documents = watch_resource(client, resource);
+            let documents = watch_resource(client, resource).unwrap();
             weir(documents, options, Document::resource_version)
         }
         (Way::KubeDynamic | Way::KubeDynamicStripped, kind) => {
@@ -140,10 +138,8 @@ where
     if indexed {
         by = by.and("looked-up-by", path(kind.looked_up_by()));
     }
-    let changes = watch
-        .page_size(page_size)
-        .filter_fields(FieldFilter::new(kind.ignored()).expect("paths"))
-        .index(by);
+    let changes =
+        watch.page_size(page_size).filter_fields(kind.ignored()).expect("paths").index(by);
     let changes = match debounce {
         Some(debounce) => changes.debounce(debounce).boxed(),
         None => changes.boxed(),

@@ -27,8 +27,8 @@ use axum::{
 };
 use futures::{Stream, stream};
 use kube_weir::{
-    Delta, Document, FieldFilter, FieldPath, Gvr, IndexBy, Kinds, Store, WorldChange,
-    adapters::Spawned, prelude::*, watch_resource, world, world::ByName,
+    Delta, Document, FieldPath, IndexBy, Kinds, Store, WorldChange, adapters::Spawned, prelude::*,
+    watch_resource, world, world::ByName,
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, time::interval};
@@ -73,9 +73,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (client, end) = support::connect(script::run).await?;
     let mut kinds = Vec::new();
     for (name, resource, columns) in TABLES {
-        let changes = watch_resource(client.clone(), Gvr::parse(resource)?)
+        let changes = watch_resource(client.clone(), resource)?
             .namespaces([client.default_namespace()])
-            .filter_fields(FieldFilter::new(["metadata.managedFields"])?)
+            .filter_fields("metadata.managedFields")?
             .index(IndexBy::path("metadata.name")?);
         kinds.push(Watched {
             name,

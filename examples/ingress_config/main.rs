@@ -36,16 +36,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (client, end) = support::connect(script::begin).await?;
 
     let unused = FieldFilter::new(["metadata.managedFields", "metadata.annotations", "status"])?;
-    let ingresses = watch(Api::all(client.clone())).filter_fields(unused.clone());
-    let services = watch(Api::all(client.clone())).filter_fields(unused.clone());
-    let slices = watch(Api::all(client.clone())).filter_fields(unused.clone());
+    let ingresses = watch(Api::all(client.clone())).filter_fields(unused.clone())?;
+    let services = watch(Api::all(client.clone())).filter_fields(unused.clone())?;
+    let slices = watch(Api::all(client.clone())).filter_fields(unused.clone())?;
     let secrets = watch(Api::all(client.clone())).fields("type=kubernetes.io/tls")?;
     let settings = watch(Api::all(client)).fields("metadata.name=haproxy")?;
     let worlds = world((
         ingresses.index(render::identity()?),
         services.index(render::identity()?),
         slices.index(render::slices_by_service()?),
-        secrets.filter_fields(unused).index(render::identity()?),
+        secrets.filter_fields(unused)?.index(render::identity()?),
         settings.index(render::identity()?),
     ));
     let changes = worlds.debounce(Duration::from_millis(500)).log_errors();

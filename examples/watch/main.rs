@@ -72,10 +72,10 @@ async fn run(options: &Options) -> Result<(), Failure> {
     let output = Output { format: options.format, lookups: options.lookups(), begun };
     match options.source {
         Source::Weir => {
-            let watch = watch_resource(client, options.resource.clone());
+            let watch = watch_resource(client, &options.resource)?;
             follow(select_objects(watch, options)?, options, &output).await
         }
-        Source::Kube => follow(kube_watcher(client, options), options, &output).await,
+        Source::Kube => follow(kube_watcher(client, options)?, options, &output).await,
     }
 }
 
@@ -148,15 +148,15 @@ fn select_objects(
         [] => watch,
         namespaces => watch.namespaces(namespaces),
     };
-    watch = options.matching.iter().cloned().fold(watch, Watch::matching);
-    Ok(watch.filter_fields(options.ignored()))
+    watch = options.matching.iter().try_fold(watch, Watch::matching)?;
+    Ok(watch.filter_fields(options.ignored())?)
 }
 
 /// The same, with what kube has for it.
 fn kube_watcher(
     client: Client,
     options: &Options,
-) -> impl Stream<Item = Result<WatchEvent<DynamicObject>, Error>> {
+) -> Result<impl Stream<Item = Result<WatchEvent<DynamicObject>, Error>>, Error> {
     let resource = &options.resource;
     // kube's watcher takes one version.
     let version = resource.version().unwrap_or("v1");
@@ -184,7 +184,7 @@ fn kube_watcher(
     let events = watcher(api, config).default_backoff();
     let mut events = events.map_ok(WatchEvent::from).map_err(Error::from).boxed();
     for selector in &options.matching {
-        events = events.matching(selector.clone()).boxed();
+        events = events.matching(selector)?.boxed();
     }
     events.filter_fields(options.ignored())
 }

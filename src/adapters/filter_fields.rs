@@ -26,13 +26,13 @@ pin_project! {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{FieldFilter, IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
     /// use serde_json::{from_value, json};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let mut changes = Events::<ConfigMap>::listed([])
-    ///     .filter_fields(FieldFilter::new(["data"])?)
+    ///     .filter_fields("data")?
     ///     .index(IndexBy::path("metadata.name")?);
     /// let snapshot = changes.first_synced().await?;
     ///

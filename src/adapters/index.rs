@@ -154,14 +154,14 @@ impl<S, K: Lookup> Indexed<S, K> {
     /// [`SyncPolicy::partial`].
     ///
     /// ```
-    /// use kube_weir::{Change, Gvr, IndexBy, prelude::*, testing::ApiServer, watch_resource};
+    /// use kube_weir::{Change, IndexBy, prelude::*, testing::ApiServer, watch_resource};
     /// # use kube::{core::{ApiResource, GroupVersionKind}, discovery::Scope};
     /// # use serde_json::json;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = ApiServer::new();
-    /// let widgets = watch_resource(server.client(), Gvr::parse("example.com/v1/widgets")?);
+    /// let widgets = watch_resource(server.client(), "example.com/v1/widgets")?;
     /// let mut changes = widgets.index(IndexBy::path("metadata.name")?).optional().log_errors();
     /// assert!(changes.first_synced().await?.is_empty());
     ///
@@ -224,7 +224,7 @@ impl<S, K> Indexed<S, K> {
 impl<K: Lookup> Indexed<Watch<K>, K> {
     /// The same of a watch that drops more, before anything came of it.
     pub(crate) fn without(mut self, filter: FieldFilter) -> Self {
-        self.events = self.events.filter_fields(filter);
+        self.events = self.events.without(filter);
         if let Some(writer) = &mut self.writer {
             writer.set_context(&self.events.context());
         }

@@ -27,8 +27,8 @@ impl<K: Lookup> Watch<K> {
     ///
     /// # Errors
     ///
-    /// [`is_index`](Error::is_index) if an index is by a [closure](IndexBy::with): what it looks at
-    /// can't be told.
+    /// [`is_index`](Error::is_index) if an index is by a [closure](IndexBy::with), or the watch selects
+    /// by [one](Watch::matching_with): which fields it reads is unknown.
     ///
     /// # Examples
     ///
@@ -61,6 +61,10 @@ impl<K: Lookup> Watch<K> {
         let paths = by.all_paths().ok_or_else(|| {
             Error::new(Reason::Index, "an index by a closure needs whole objects: index by paths")
         })?;
+        if let Some(name) = self.closure() {
+            let why = format!("`{name}` is a closure that selects whole objects: select by paths");
+            return Err(Error::new(Reason::Index, why));
+        }
         Ok(self.keys_only(&paths).index(by))
     }
 }

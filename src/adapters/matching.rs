@@ -11,24 +11,24 @@ use serde::Serialize;
 
 use super::{EventItem, scoping::Scoping};
 use crate::{
-    document,
     error::{Error, poll_caught},
     event::WatchEvent,
-    filter::FieldSelector,
+    strain::Condition,
 };
 
 /// How many objects that don't match are taken in at the most before the executor gets its turn.
 const RUN: usize = 1024;
 
 pin_project! {
-    /// The stream of [`EventStreamExt::matching`](crate::EventStreamExt::matching).
+    /// The stream of [`EventStreamExt::matching`](crate::EventStreamExt::matching) and
+    /// [`matching_with`](crate::EventStreamExt::matching_with).
     ///
     /// An object that matches no more becomes a deletion, with the object as it came in:
     ///
     /// ```
     /// use futures::TryStreamExt;
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{FieldSelector, WatchEvent, prelude::*, testing::Events};
+    /// use kube_weir::{WatchEvent, prelude::*, testing::Events};
     /// # fn level(level: &str) -> ConfigMap {
     /// #     let object = serde_json::json!({ "metadata": { "name": "a" }, "data": { "level": level } });
     /// #     serde_json::from_value(object).unwrap()
@@ -37,8 +37,7 @@ pin_project! {
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let events = Events::listed([level("info")]).apply(level("debug")).apply(level("warn"));
-    /// let debug = FieldSelector::parse("data.level=debug")?;
-    /// let events: Vec<_> = events.matching(debug).try_collect().await?;
+    /// let events: Vec<_> = events.matching("data.level=debug")?.try_collect().await?;
     ///
     /// let [.., WatchEvent::Applied(_), WatchEvent::Deleted(gone)] = &events[..] else {
     ///     panic!("{events:?}")
@@ -51,15 +50,15 @@ pin_project! {
     pub struct Matching<S, K> {
         #[pin]
         events: S,
-        selector: FieldSelector,
+        condition: Condition<K>,
         scoping: Scoping<K>,
         ended: bool,
     }
 }
 
 impl<S, K> Matching<S, K> {
-    pub(crate) fn new(events: S, selector: FieldSelector) -> Self {
-        Self { events, selector, scoping: Scoping::new(), ended: false }
+    pub(crate) fn new(events: S, condition: Condition<K>) -> Self {
+        Self { events, condition, scoping: Scoping::new(), ended: false }
     }
 
     /// Returns the stream underneath, which yields each event.
@@ -91,18 +90,18 @@ where
                 return Poll::Ready(None);
             };
             let event = match item.into_event() {
-                Ok(WatchEvent::Listed(object)) if !document::matches(this.selector, &object) => {
+                Ok(WatchEvent::Listed(object)) if !this.condition.holds(&object) => {
                     continue;
                 }
                 // It matches no more; whether it ever did is for the store to know.
-                Ok(WatchEvent::Applied(object)) if !document::matches(this.selector, &object) => {
+                Ok(WatchEvent::Applied(object)) if !this.condition.holds(&object) => {
                     WatchEvent::Deleted(object)
                 }
                 Ok(event) => event,
                 Err(error) => return Poll::Ready(Some(Err(error))),
             };
-            let selector = &*this.selector;
-            let event = this.scoping.pass(event, |strainer| strainer.matching(selector.clone()));
+            let condition = &*this.condition;
+            let event = this.scoping.pass(event, |strainer| strainer.matching(condition.clone()));
             return Poll::Ready(Some(Ok(event)));
         }
         cx.waker().wake_by_ref();
@@ -151,7 +150,7 @@ mod tests {
         let object = ConfigMap::default();
         let events =
             stream::iter([WatchEvent::Listed(object), WatchEvent::Applied(ConfigMap::default())]);
-        let selector = FieldSelector::parse("metadata.name=a").unwrap();
+        let selector = Condition::Fields("metadata.name=a".parse().unwrap());
         // The scope comes beside them.
         assert_eq!(Matching::new(events, selector).size_hint(), (0, Some(3)));
     }

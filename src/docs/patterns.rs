@@ -294,9 +294,12 @@
 //!
 //! # Tell updates apart by what you read
 //!
-//! kube's predicates and controller-runtime's suppress an update of the status by comparing
-//! `metadata.generation`. That is wrong for `ConfigMap`s, `Secret`s and all kinds without a generation:
-//! their changes are lost. Nothing but a repeated resourceVersion is suppressed here, and each
+//! kube's `predicates::generation` and controller-runtime's `GenerationChangedPredicate` suppress an
+//! update of the status by comparing `metadata.generation`. `ConfigMap`s, `Secret`s and some other
+//! kinds have no generation: kube passes each of their events on, because its predicate can't be
+//! evaluated, and controller-runtime, for which the generation is 0 before and after, loses their
+//! changes. Changes of labels and annotations don't raise the generation either, so both lose these.
+//! Nothing but a repeated resourceVersion is suppressed here, and each
 //! [`Delta`](crate::Delta) has the old version and the new one. Compare what you read:
 //!
 //! ```

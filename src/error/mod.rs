@@ -406,14 +406,14 @@ impl Error {
     /// of all kinds of a world the errors come in one stream.
     ///
     /// ```
-    /// use kube_weir::{Gvr, IndexBy, Kinds, prelude::*, watch_resource, world};
+    /// use kube_weir::{IndexBy, Kinds, prelude::*, watch_resource, world};
     /// # use kube_weir::testing::{ApiServer, Fault, Verb};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// # let server = ApiServer::new();
     /// # server.fault(Verb::List, 1, Fault::status(403));
-    /// let secrets = watch_resource(server.client(), Gvr::parse("v1/secrets")?);
+    /// let secrets = watch_resource(server.client(), "v1/secrets")?;
     /// let secrets = secrets.index(IndexBy::path("metadata.name")?);
     /// let mut changes = world(Kinds::new().add("secrets", secrets));
     /// let error = changes.next().await.unwrap().unwrap_err();

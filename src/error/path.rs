@@ -1,6 +1,6 @@
 //! What is wrong with a path or selector, and where.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, convert::Infallible};
 
 /// A path or selector that can't be used: what is wrong, and at which byte.
 ///
@@ -60,6 +60,20 @@ impl PathError {
 
     pub(super) fn is_selector(&self) -> bool {
         self.is_selector
+    }
+}
+
+/// Lets a method that parses its argument take the parsed type, too.
+impl From<Infallible> for PathError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+/// Lets a method that parses its argument take the parsed type, too.
+impl From<Infallible> for super::Error {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

@@ -40,6 +40,27 @@ impl<K> Scope<K> {
         &self.context.origin.resource
     }
 
+    /// Returns what the objects are selected by on their way so far: selectors as they were written,
+    /// closures by their names.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube_weir::{WatchEvent, prelude::*, testing::ApiServer, watch};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let mut pods = watch(Api::<Pod>::all(ApiServer::new().client()))
+    ///     .labels("app=web")?
+    ///     .matching("spec.nodeName!=node-1")?
+    ///     .matching_with("has no owner", |pod| pod.metadata.owner_references.is_none());
+    /// let Some(Ok(WatchEvent::Scope(scope))) = pods.next().await else { panic!() };
+    /// assert_eq!(scope.selectors(), ["app=web", "spec.nodeName!=node-1", "has no owner"]);
+    /// # Ok(()) }
+    /// ```
+    pub fn selectors(&self) -> Vec<String> {
+        self.context.strainer.selectors()
+    }
+
     pub(crate) fn of(
         mut collections: Vec<Collection>,
         is_settled: bool,
@@ -95,6 +116,7 @@ impl<K> fmt::Debug for Scope<K> {
         f.debug_struct("Scope")
             .field("resource", &self.context.origin.resource)
             .field("collections", &self.collections)
+            .field("selectors", &self.selectors())
             .finish_non_exhaustive()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::filter::FieldFilter;
+use crate::{error::Error, filter::FieldFilter, text::given};
 
 /// What [`Fetching`](crate::Fetching) keeps, and how it asks.
 ///
@@ -129,11 +129,18 @@ impl FetchConfig {
         Self { deadline, ..self }
     }
 
-    /// Drops these fields of every object while it is decoded. May be given several times.
+    /// Drops these fields of every object while it is decoded, as
+    /// [`Watch::filter_fields`](crate::Watch::filter_fields) does. May be given several times.
+    ///
+    /// # Errors
+    ///
+    /// [`is_path`](Error::is_path) if one is no path, or of a field that identifies the object.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{FetchConfig, FieldFilter, IndexBy, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{FetchConfig, IndexBy, prelude::*, testing::ApiServer, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
@@ -143,8 +150,7 @@ impl FetchConfig {
     /// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
     /// #     })).unwrap();
     /// # }
-    /// let filter = FieldFilter::new(["metadata.creationTimestamp"])?;
-    /// let config = FetchConfig::default().filter_fields(filter);
+    /// let config = FetchConfig::default().filter_fields("metadata.creationTimestamp")?;
     /// let api = Api::<Secret>::all(server.client());
     /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name")?)?;
     /// let secrets = keys.store().fetching(api, config);
@@ -154,9 +160,11 @@ impl FetchConfig {
     /// assert_eq!(tls.metadata.creation_timestamp, None);
     /// # Ok(()) }
     /// ```
-    #[must_use]
-    pub fn filter_fields(self, filter: FieldFilter) -> Self {
-        Self { filter: self.filter.and(filter), ..self }
+    pub fn filter_fields(
+        self,
+        filter: impl TryInto<FieldFilter, Error: Into<Error>>,
+    ) -> Result<Self, Error> {
+        Ok(Self { filter: self.filter.and(given(filter)?), ..self })
     }
 }
 

@@ -31,6 +31,7 @@ use crate::{
     measure,
     source::{Gvr, Watch, watch},
     store::Store,
+    text::given,
 };
 
 /// Objects, fetched from the API server when they are wanted, and kept for a while.
@@ -98,10 +99,17 @@ impl<L: Lookup + Send + Sync + 'static> Store<L> {
         Fetching::new(self.clone(), watch(api), config)
     }
 
-    /// As [`fetching`](Store::fetching), for a resource that needs no Rust type.
+    /// As [`fetching`](Store::fetching), for a resource that needs no Rust type: text, a [`Gvr`], or
+    /// one of kube's.
+    ///
+    /// # Errors
+    ///
+    /// [`is_resource`](Error::is_resource) if the text is no resource.
+    ///
+    /// # Examples
     ///
     /// ```
-    /// use kube_weir::{FetchConfig, FieldPath, Gvr, IndexBy, prelude::*, testing::ApiServer, watch_resource};
+    /// use kube_weir::{FetchConfig, FieldPath, IndexBy, prelude::*, testing::ApiServer, watch_resource};
     /// # use serde_json::json;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -112,10 +120,9 @@ impl<L: Lookup + Send + Sync + 'static> Store<L> {
     /// #     "metadata": { "namespace": "web", "name": "settings" }, "data": { "level": "debug" },
     /// # }))?;
     /// # let client = server.client();
-    /// let gvr = Gvr::parse("v1/configmaps")?;
-    /// let keys = watch_resource(client.clone(), gvr.clone())
+    /// let keys = watch_resource(client.clone(), "v1/configmaps")?
     ///     .index_keys(IndexBy::path("metadata.name")?)?;
-    /// let configs = keys.store().fetching_resource(client, gvr, FetchConfig::default());
+    /// let configs = keys.store().fetching_resource(client, "v1/configmaps", FetchConfig::default())?;
     /// let driving = keys.spawn();
     ///
     /// let settings = configs.get_one(["settings"]).await?.expect("it is there");
@@ -125,10 +132,11 @@ impl<L: Lookup + Send + Sync + 'static> Store<L> {
     pub fn fetching_resource(
         &self,
         client: Client,
-        resource: Gvr,
+        resource: impl TryInto<Gvr, Error: Into<Error>>,
         config: FetchConfig,
-    ) -> Fetching<Document, L> {
-        Fetching::new(self.clone(), Watch::of_resource(client, resource), config)
+    ) -> Result<Fetching<Document, L>, Error> {
+        let watch = Watch::of_resource(client, given(resource)?);
+        Ok(Fetching::new(self.clone(), watch, config))
     }
 }
 
@@ -140,7 +148,7 @@ where
     fn new(store: Store<L>, watch: Watch<K>, config: FetchConfig) -> Self {
         let limits =
             Limits { ttl: config.ttl, objects: config.max_objects, bytes: config.max_bytes };
-        let fetcher = watch.filter_fields(config.filter.clone()).fetcher();
+        let fetcher = watch.without(config.filter.clone()).fetcher();
         let origin = fetcher.origin();
         let state = State {
             cache: Cache::new(limits, measure::Cached::new(origin)),

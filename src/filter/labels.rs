@@ -1,32 +1,56 @@
 //! Label selectors, in the API server's own grammar: to check them before they are sent, and to
 //! answer them in tests.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1;
+use kube::core::{Expression, Selector};
 use serde_json::Value;
 
-use crate::{error::PathError, rfc1123::is_subdomain};
+use super::selector::{TRAILING_COMMA, have_same};
+use crate::{error::PathError, rfc1123::is_subdomain, text::has_text};
 
 /// A label selector, such as `app=web,tier in (a, b),!legacy`.
 ///
-/// [`Watch::labels`](crate::Watch::labels) takes one as text and checks it; with this a program can
-/// check it earlier, for instance where it reads its configuration.
+/// [`Watch::labels`](crate::Watch::labels) takes one as text or parsed, so a program can check it
+/// where it reads its configuration. kube's [`Selector`] and [`Expression`] and the `LabelSelector` of
+/// Kubernetes' own objects (a Deployment's `spec.selector`) become one by `try_into()`, and a selector
+/// becomes one of them, but for `>` and `<`, which these don't have.
+///
+/// Two selectors are equal if they have equal requirements, in whatever order and however they are
+/// written. Serialized, a selector is its text. No selector selects everything: that is an error in
+/// each of its forms.
 ///
 /// ```
+/// use k8s_openapi::apimachinery::pkg::apis::meta::v1;
+/// use kube::core::{Expression, Selector};
 /// use kube_weir::LabelSelector;
 ///
-/// assert!(LabelSelector::parse("app=web,tier in (a, b),!legacy").is_ok());
+/// let selector = LabelSelector::parse("app=web,tier in (a, b),!legacy")?;
 /// let error = LabelSelector::parse("app in a").unwrap_err();
 /// assert_eq!(error.caret(), "app in a\n       ^");
+///
+/// let of_kube: Selector = (&selector).try_into()?;
+/// assert_eq!(LabelSelector::try_from(&of_kube)?, selector);
+/// let exists = LabelSelector::try_from(Expression::Exists("app".into()))?;
+/// assert_eq!(exists.to_string(), "app");
+///
+/// let of_objects: v1::LabelSelector = (&selector).try_into()?;
+/// assert_eq!(of_objects.match_labels.as_ref().unwrap()["app"], "web");
+/// assert_eq!(LabelSelector::try_from(&of_objects)?, selector);
+/// # Ok::<(), kube_weir::PathError>(())
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Clone)]
 pub struct LabelSelector {
     written: Box<str>,
-    terms: Vec<(String, Requirement)>,
+    terms: Vec<Term>,
 }
+
+type Term = (String, Requirement);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Requirement {
+    /// One of these, in order.
     In(Vec<String>),
     NotIn(Vec<String>),
     Exists,
@@ -59,13 +83,23 @@ impl LabelSelector {
     /// ```
     /// use kube_weir::LabelSelector;
     ///
-    /// assert!("tier in (a, b),app.kubernetes.io/name!=web".parse::<LabelSelector>().is_ok());
+    /// let selector: LabelSelector = "tier in (a, b),app.kubernetes.io/name!=web".parse()?;
+    /// assert_eq!(selector, LabelSelector::parse("app.kubernetes.io/name!=web,tier in (b,a)")?);
     ///
     /// let error = LabelSelector::parse("app=web,").unwrap_err();
-    /// assert_eq!(error.hint(), "found '', expected: !, identifier, or ','");
+    /// assert_eq!((error.position(), error.hint()), (7, "nothing follows this ',': leave it out"));
     /// assert!(LabelSelector::parse("").is_err());
+    /// # Ok::<(), kube_weir::PathError>(())
     /// ```
     pub fn parse(text: &str) -> Result<Self, PathError> {
+        Self::read(text).map_err(|(at, hint)| {
+            let (at, hint) = plain_hint(text, at).map_or((at, hint), |(at, own)| (at, own.into()));
+            PathError::new(text, at, hint).of_selector()
+        })
+    }
+
+    /// Reads a selector; or returns where it is wrong, and why in the API server's words.
+    pub(crate) fn read(text: &str) -> Result<Self, (usize, String)> {
         let mut words = Words { rest: text, last: text };
         let mut terms = Vec::new();
         loop {
@@ -80,11 +114,57 @@ impl LabelSelector {
             match next {
                 Ok(Word::End) => return Ok(Self { written: text.into(), terms }),
                 Ok(_) => {}
-                Err(hint) => {
-                    let at = text.len() - words.last.len();
-                    return Err(PathError::new(text, at, hint).of_selector());
-                }
+                Err(hint) => return Err((text.len() - words.last.len(), hint)),
             }
+        }
+    }
+
+    /// Writes the selector of these requirements, which nobody has checked.
+    fn of_terms(terms: Vec<Term>) -> Result<Self, PathError> {
+        let mut text = String::new();
+        let mut mistake = None;
+        let mut check = |at: usize, checked: Result<(), String>| {
+            if let Err(hint) = checked {
+                mistake.get_or_insert((at, hint));
+            }
+        };
+        for (key, requirement) in &terms {
+            if !text.is_empty() {
+                text.push(',');
+            }
+            if *requirement == Requirement::Missing {
+                text.push('!');
+            }
+            check(text.len(), check_key(key));
+            text.push_str(key);
+            // Those who call this have no `>` and `<`.
+            let (Requirement::In(values) | Requirement::NotIn(values)) = requirement else {
+                continue;
+            };
+            let is_in = matches!(requirement, Requirement::In(_));
+            let (before, after) = match (values.len(), is_in) {
+                (1, true) => ("=", ""),
+                (1, false) => ("!=", ""),
+                (_, true) => (" in (", ")"),
+                (_, false) => (" notin (", ")"),
+            };
+            text.push_str(before);
+            if values.is_empty() {
+                check(text.len(), Err("expected a value".to_owned()));
+            }
+            for (index, value) in values.iter().enumerate() {
+                text.push_str(if index == 0 { "" } else { "," });
+                check(text.len(), check_value(value));
+                text.push_str(value);
+            }
+            text.push_str(after);
+        }
+        if terms.is_empty() {
+            mistake = Some((0, "it would select everything: give none instead".to_owned()));
+        }
+        match mistake {
+            Some((at, hint)) => Err(PathError::new(&text, at, hint).of_selector()),
+            None => Ok(Self { written: text.into(), terms }),
         }
     }
 
@@ -94,9 +174,10 @@ impl LabelSelector {
         Self { written, terms: self.terms.iter().chain(&other.terms).cloned().collect() }
     }
 
-    #[cfg(feature = "testing")]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.terms.is_empty()
+    fn has_comparison(&self) -> PathError {
+        // Neither keys nor values have such a character.
+        let at = self.written.find(['<', '>']).unwrap_or_default();
+        PathError::new(&self.written, at, "such selectors have no '<' and '>'").of_selector()
     }
 
     pub(crate) fn matches(&self, object: &Value) -> bool {
@@ -126,12 +207,189 @@ impl fmt::Display for LabelSelector {
     }
 }
 
-impl FromStr for LabelSelector {
-    type Err = PathError;
+has_text!(LabelSelector, PathError, "a label selector, such as \"app=web\"");
 
-    fn from_str(text: &str) -> Result<Self, PathError> {
-        Self::parse(text)
+impl fmt::Debug for LabelSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LabelSelector").field(&self.written).finish()
     }
+}
+
+impl PartialEq for LabelSelector {
+    fn eq(&self, other: &Self) -> bool {
+        have_same(&self.terms, &other.terms)
+    }
+}
+
+impl Eq for LabelSelector {}
+
+impl TryFrom<Selector> for LabelSelector {
+    type Error = PathError;
+
+    fn try_from(selector: Selector) -> Result<Self, PathError> {
+        Self::of_terms(selector.into_iter().map(of_expression).collect())
+    }
+}
+
+impl TryFrom<&Selector> for LabelSelector {
+    type Error = PathError;
+
+    fn try_from(selector: &Selector) -> Result<Self, PathError> {
+        selector.clone().try_into()
+    }
+}
+
+impl TryFrom<Expression> for LabelSelector {
+    type Error = PathError;
+
+    fn try_from(expression: Expression) -> Result<Self, PathError> {
+        Self::of_terms(vec![of_expression(expression)])
+    }
+}
+
+impl TryFrom<v1::LabelSelector> for LabelSelector {
+    type Error = PathError;
+
+    fn try_from(selector: v1::LabelSelector) -> Result<Self, PathError> {
+        let labels = selector.match_labels.into_iter().flatten();
+        let mut terms: Vec<Term> =
+            labels.map(|(key, value)| (key, Requirement::In(vec![value]))).collect();
+        for own in selector.match_expressions.into_iter().flatten() {
+            let values = in_order(own.values.unwrap_or_default());
+            let requirement = match (own.operator.as_str(), values.is_empty()) {
+                ("In", _) => Ok(Requirement::In(values)),
+                ("NotIn", _) => Ok(Requirement::NotIn(values)),
+                ("Exists", true) => Ok(Requirement::Exists),
+                ("DoesNotExist", true) => Ok(Requirement::Missing),
+                ("Exists" | "DoesNotExist", false) => Err("this operator takes no values"),
+                _ => Err("the operators are In, NotIn, Exists and DoesNotExist"),
+            };
+            let requirement = requirement.map_err(|hint| {
+                let text = format!("{} {}", own.key, own.operator);
+                PathError::new(&text, own.key.len() + 1, hint).of_selector()
+            })?;
+            terms.push((own.key, requirement));
+        }
+        Self::of_terms(terms)
+    }
+}
+
+impl TryFrom<&v1::LabelSelector> for LabelSelector {
+    type Error = PathError;
+
+    fn try_from(selector: &v1::LabelSelector) -> Result<Self, PathError> {
+        selector.clone().try_into()
+    }
+}
+
+/// Fails on `>` and `<`, which kube's selectors don't have.
+impl TryFrom<&LabelSelector> for Selector {
+    type Error = PathError;
+
+    fn try_from(selector: &LabelSelector) -> Result<Self, PathError> {
+        let expressions = selector.terms.iter().map(|(key, requirement)| {
+            let key = key.clone();
+            Ok(match requirement {
+                Requirement::In(values) => match &values[..] {
+                    [value] => Expression::Equal(key, value.clone()),
+                    values => Expression::In(key, values.iter().cloned().collect()),
+                },
+                Requirement::NotIn(values) => match &values[..] {
+                    [value] => Expression::NotEqual(key, value.clone()),
+                    values => Expression::NotIn(key, values.iter().cloned().collect()),
+                },
+                Requirement::Exists => Expression::Exists(key),
+                Requirement::Missing => Expression::DoesNotExist(key),
+                Requirement::Greater(_) | Requirement::Less(_) => {
+                    return Err(selector.has_comparison());
+                }
+            })
+        });
+        expressions.collect()
+    }
+}
+
+impl TryFrom<LabelSelector> for Selector {
+    type Error = PathError;
+
+    fn try_from(selector: LabelSelector) -> Result<Self, PathError> {
+        (&selector).try_into()
+    }
+}
+
+/// Fails on `>` and `<`, which these selectors don't have.
+impl TryFrom<&LabelSelector> for v1::LabelSelector {
+    type Error = PathError;
+
+    fn try_from(selector: &LabelSelector) -> Result<Self, PathError> {
+        let mut labels = BTreeMap::new();
+        let mut expressions = Vec::new();
+        for (key, requirement) in &selector.terms {
+            let (operator, values) = match requirement {
+                // The map has room for one value of a key.
+                Requirement::In(values) if values.len() == 1 && !labels.contains_key(key) => {
+                    labels.insert(key.clone(), values[0].clone());
+                    continue;
+                }
+                Requirement::In(values) => ("In", Some(values.clone())),
+                Requirement::NotIn(values) => ("NotIn", Some(values.clone())),
+                Requirement::Exists => ("Exists", None),
+                Requirement::Missing => ("DoesNotExist", None),
+                Requirement::Greater(_) | Requirement::Less(_) => {
+                    return Err(selector.has_comparison());
+                }
+            };
+            let operator = operator.to_owned();
+            expressions.push(v1::LabelSelectorRequirement { key: key.clone(), operator, values });
+        }
+        Ok(Self {
+            match_labels: Some(labels).filter(|own| !own.is_empty()),
+            match_expressions: Some(expressions).filter(|own| !own.is_empty()),
+        })
+    }
+}
+
+impl TryFrom<LabelSelector> for v1::LabelSelector {
+    type Error = PathError;
+
+    fn try_from(selector: LabelSelector) -> Result<Self, PathError> {
+        (&selector).try_into()
+    }
+}
+
+fn of_expression(expression: Expression) -> Term {
+    match expression {
+        Expression::In(key, values) => (key, Requirement::In(values.into_iter().collect())),
+        Expression::NotIn(key, values) => (key, Requirement::NotIn(values.into_iter().collect())),
+        Expression::Equal(key, value) => (key, Requirement::In(vec![value])),
+        Expression::NotEqual(key, value) => (key, Requirement::NotIn(vec![value])),
+        Expression::Exists(key) => (key, Requirement::Exists),
+        Expression::DoesNotExist(key) => (key, Requirement::Missing),
+    }
+}
+
+fn in_order(mut values: Vec<String>) -> Vec<String> {
+    values.sort_unstable();
+    values.dedup();
+    values
+}
+
+/// Says what is meant where the API server's words help less.
+fn plain_hint(text: &str, at: usize) -> Option<(usize, &'static str)> {
+    let rest = &text[at..];
+    let before = text[..at].trim_end();
+    if rest.is_empty() && before.ends_with(',') && !before.contains('(') {
+        return Some((before.len() - 1, TRAILING_COMMA));
+    }
+    let word = rest.split(char::is_whitespace).next().unwrap_or_default();
+    let hint = match word {
+        "" if before.is_empty() => "the selector is empty: it never selects everything",
+        "and" | "&&" => "requirements are joined by ','",
+        "or" | "||" => "there is no 'or', but for values: 'app in (a, b)'",
+        _ if word.starts_with(['"', '\'']) => "labels have no quotes: leave them out",
+        _ => return None,
+    };
+    Some((at, hint))
 }
 
 fn requirement(words: &mut Words<'_>) -> Result<(String, Requirement), String> {
@@ -200,7 +458,7 @@ fn set(words: &mut Words<'_>) -> Result<Vec<String>, String> {
         }
         match words.next() {
             Word::Mark(",") => {}
-            Word::Mark(")") => return Ok(values),
+            Word::Mark(")") => return Ok(in_order(values)),
             other => return Err(expected(other)),
         }
     }

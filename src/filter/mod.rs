@@ -11,7 +11,7 @@ mod selector;
 mod shape;
 mod tree;
 
-use std::{borrow::Cow, collections::HashSet, sync::Arc};
+use std::{borrow::Cow, collections::HashSet, fmt, sync::Arc};
 
 use foldhash::quality::RandomState;
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
@@ -31,6 +31,7 @@ use crate::{
     error::PathError,
     json::{self, Fault, Malformed, Scanner},
     path::{FieldPath, Segment, Step},
+    text::has_text,
 };
 
 /// The fields that tell which object it is, and which version.
@@ -49,6 +50,9 @@ const IDENTITY: [&[&str]; 6] = [
 /// remove the first two elements. Fields that identify an object can't be left out. A path whose filters take
 /// too many steps in an object removes nothing there: see [`FieldPath`].
 ///
+/// Two filters are equal if they have equal paths, in whatever order. Written as text, as in a
+/// configuration, it is the paths with commas between them.
+///
 /// ```
 /// use kube_weir::FieldFilter;
 /// use serde_json::json;
@@ -62,7 +66,7 @@ const IDENTITY: [&[&str]; 6] = [
 /// assert_eq!(pod, json!({ "metadata": { "name": "a" }, "spec": { "containers": [{ "name": "web" }] } }));
 /// # Ok::<(), kube_weir::PathError>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct FieldFilter {
     paths: Vec<FieldPath>,
     /// The paths without filters; or what stays.
@@ -73,7 +77,7 @@ pub struct FieldFilter {
 }
 
 impl FieldFilter {
-    /// A filter that leaves out what the paths select.
+    /// A filter that leaves out what the paths select, each given as text or as a [`FieldPath`].
     ///
     /// # Errors
     ///
@@ -87,21 +91,60 @@ impl FieldFilter {
     /// assert_eq!(error.path(), "metadata.uid");
     /// assert_eq!(error.hint(), "may remove metadata.uid, which identifies the object");
     /// ```
-    pub fn new<I, S>(paths: I) -> Result<Self, PathError>
+    pub fn new<I, P>(paths: I) -> Result<Self, PathError>
     where
-        I: IntoIterator<Item = S>,
-        S: AsRef<str>,
+        I: IntoIterator<Item = P>,
+        P: TryInto<FieldPath, Error: Into<PathError>>,
     {
         let mut filter = Self::default();
-        for text in paths {
-            let text = text.as_ref();
-            let path = FieldPath::parse(text)?;
-            if let Some(field) = IDENTITY.iter().find(|field| may_remove(path.segments(), field)) {
-                let start = text.len() - text.trim_start().len();
-                let hint = format!("may remove {}, which identifies the object", field.join("."));
-                return Err(PathError::new(text, start, hint));
+        for path in paths {
+            let path = path.try_into().map_err(Into::into)?;
+            if let Some(hint) = identifies(&path) {
+                return Err(PathError::new(path.as_str(), 0, hint));
             }
             filter.add(path);
+        }
+        Ok(filter)
+    }
+
+    /// Parses paths with commas between them. `text.parse()` does the same. The empty text leaves out
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](FieldFilter::new), with the position in the whole text.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kube_weir::FieldFilter;
+    ///
+    /// let filter = FieldFilter::parse("metadata.managedFields, spec.containers[0,1].env")?;
+    /// assert_eq!(filter, FieldFilter::new(["spec.containers[0,1].env", "metadata.managedFields"])?);
+    /// assert_eq!(filter.to_string(), "metadata.managedFields,spec.containers[0,1].env");
+    ///
+    /// let error = FieldFilter::parse("status,metadata.uid").unwrap_err();
+    /// assert_eq!(error.caret(), "status,metadata.uid\n       ^");
+    /// # Ok::<(), kube_weir::PathError>(())
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, PathError> {
+        let mut filter = Self::default();
+        let mut start = 0;
+        while !text[start..].trim().is_empty() {
+            let end = selector::end_of_part(text, start, &[',']);
+            let path = FieldPath::parse_part(text, start..end)?;
+            if let Some(hint) = identifies(&path) {
+                let space = text[start..].len() - text[start..].trim_start().len();
+                return Err(PathError::new(text, start + space, hint));
+            }
+            filter.add(path);
+            if end == text.len() {
+                break;
+            }
+            start = end + 1;
+            if text[start..].trim().is_empty() {
+                return Err(PathError::new(text, end, selector::TRAILING_COMMA));
+            }
         }
         Ok(filter)
     }
@@ -328,6 +371,66 @@ impl FieldFilter {
     }
 }
 
+has_text!(FieldFilter, PathError, "field paths with commas between them");
+
+/// A filter of these paths, as in [`FieldFilter::new`].
+macro_rules! of_paths {
+    ($([$($generic:tt)*] $type:ty),+ $(,)?) => {$(
+        impl<$($generic)*> TryFrom<$type> for FieldFilter
+        where
+            P: TryInto<FieldPath, Error: Into<PathError>>,
+        {
+            type Error = PathError;
+
+            fn try_from(paths: $type) -> Result<Self, PathError> {
+                Self::new(paths)
+            }
+        }
+    )+};
+}
+
+of_paths!([P, const N: usize] [P; N], [P] Vec<P>);
+
+impl<P> TryFrom<&[P]> for FieldFilter
+where
+    for<'p> &'p P: TryInto<FieldPath, Error: Into<PathError>>,
+{
+    type Error = PathError;
+
+    fn try_from(paths: &[P]) -> Result<Self, PathError> {
+        Self::new(paths)
+    }
+}
+
+impl fmt::Display for FieldFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, path) in self.paths.iter().enumerate() {
+            write!(f, "{}{path}", if index == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for FieldFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FieldFilter").field(&self.to_string()).finish()
+    }
+}
+
+impl PartialEq for FieldFilter {
+    fn eq(&self, other: &Self) -> bool {
+        selector::have_same(&self.paths, &other.paths)
+    }
+}
+
+impl Eq for FieldFilter {}
+
+/// Says which field that identifies an object the path may remove.
+fn identifies(path: &FieldPath) -> Option<String> {
+    let field = IDENTITY.iter().find(|field| may_remove(path.segments(), field))?;
+    Some(format!("may remove {}, which identifies the object", field.join(".")))
+}
+
 /// Whether the path may select the field, or an object that holds it, in some object.
 fn may_remove(segments: &[Segment], field: &[&str]) -> bool {
     let Some((segment, later)) = segments.split_first() else {
@@ -355,6 +458,7 @@ fn malformed(json: &str) -> serde_json::Error {
 mod tests {
     mod agreement;
     mod choice;
+    mod text;
     mod typed;
     mod vectors;
 }

@@ -2,20 +2,24 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{error::PathError, path::FieldPath, tape::Tape};
+use crate::{error::PathError, path::FieldPath, tape::Tape, text::has_text};
+
+pub(super) const TRAILING_COMMA: &str = "nothing follows this ',': leave it out";
 
 /// A condition on the fields of an object, such as `spec.type=LoadBalancer,metadata.labels['a.b']!=x`.
 ///
 /// Terms are joined by `,`: all must hold. The operators are `=`, `==` (the same) and `!=`; the left side is any
-/// [`FieldPath`]. In a value, `\` escapes `,`, `=`, white space at the ends and itself. As in the API server's field
+/// [`FieldPath`]. In a value, `\` escapes `,`, `=`, quotes, white space at the ends and itself. As in the API server's field
 /// selectors, a field that is missing or null compares as the empty string. Where a path has several values, `=`
 /// holds if any of them is equal, and `!=` if none is.
+///
+/// Two selectors are equal if they have equal terms, in whatever order and however they are written.
+/// Serialized, a selector is its text.
 ///
 /// ```
 /// use kube_weir::FieldSelector;
@@ -26,13 +30,13 @@ use crate::{error::PathError, path::FieldPath, tape::Tape};
 /// assert!(!selector.matches(&json!({ "spec": { "type": "ClusterIP" } })));
 /// # Ok::<(), kube_weir::PathError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct FieldSelector {
     written: Arc<str>,
     terms: Arc<[Term]>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq)]
 struct Term {
     path: FieldPath,
     value: String,
@@ -69,6 +73,9 @@ impl FieldSelector {
                 break;
             }
             at = end + 1;
+            if text[at..].trim().is_empty() {
+                return Err(PathError::new(text, end, TRAILING_COMMA).of_selector());
+            }
         }
         let start = text.len() - text.trim_start().len();
         Ok(Self { written: trimmed_end(&text[start..]).into(), terms: terms.into() })
@@ -77,8 +84,9 @@ impl FieldSelector {
     /// That the object has this name, as the API server wants it written.
     pub(crate) fn of_name(name: &str) -> Self {
         let written = name.replace('\\', r"\\").replace(',', r"\,").replace('=', r"\=");
+        let quote = if name.starts_with(['"', '\'']) { r"\" } else { "" };
         let path = FieldPath::of_names(&["metadata", "name"]);
-        let written = format!("{path}={written}").into();
+        let written = format!("{path}={quote}{written}").into();
         Self { written, terms: [Term { path, value: name.to_owned(), equal: true }].into() }
     }
 
@@ -138,11 +146,19 @@ impl FieldSelector {
     }
 }
 
-impl FromStr for FieldSelector {
-    type Err = PathError;
+has_text!(FieldSelector, PathError, "a field selector, such as \"spec.type=LoadBalancer\"");
 
-    fn from_str(text: &str) -> Result<Self, PathError> {
-        Self::parse(text)
+impl PartialEq for FieldSelector {
+    fn eq(&self, other: &Self) -> bool {
+        have_same(&self.terms, &other.terms)
+    }
+}
+
+impl Eq for FieldSelector {}
+
+impl fmt::Debug for FieldSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FieldSelector").field(&self.written).finish()
     }
 }
 
@@ -154,7 +170,10 @@ impl fmt::Display for FieldSelector {
 
 /// Parses the term that begins at `start` and gives where it ends: at a comma or at the end of the text.
 fn term(text: &str, start: usize, terms: &mut Vec<Term>) -> Result<usize, PathError> {
-    let operator = path_end(text, start);
+    let operator = end_of_part(text, start, &['=', '!', ',']);
+    if let Some((at, hint)) = other_operator(&text[start..], operator - start) {
+        return Err(PathError::new(text, start + at, hint));
+    }
     let path = FieldPath::parse_part(text, start..operator)?;
     let rest = &text[operator..];
     let (equal, width) = match rest.as_bytes() {
@@ -168,8 +187,32 @@ fn term(text: &str, start: usize, terms: &mut Vec<Term>) -> Result<usize, PathEr
     Ok(end)
 }
 
-/// Where the path ends: at an operator or comma that is not escaped, nor in brackets.
-fn path_end(text: &str, start: usize) -> usize {
+/// Finds an operator that label selectors have, or other languages, and this one has not.
+fn other_operator(term: &str, path: usize) -> Option<(usize, &'static str)> {
+    let (path, rest) = term.split_at(path);
+    let key = path.trim_start();
+    if key.is_empty() && rest.starts_with('!') && !rest.starts_with("!=") {
+        let hint = "'!' is for labels: use `.labels()`, or `path=` for a field that is missing";
+        return Some((path.len(), hint));
+    }
+    // In brackets there may be filters, which have operators of their own.
+    let plain = &path[..path.find('[').unwrap_or(path.len())];
+    let words = plain.trim_start().split_once(char::is_whitespace);
+    if let Some((_, second)) = words.filter(|(first, _)| !first.ends_with('\\')) {
+        let second = second.trim_start();
+        let is = |word| second.strip_prefix(word).is_some_and(|rest: &str| !rest.starts_with('.'));
+        if is("in ") || is("in(") || is("notin ") || is("notin(") {
+            let hint =
+                "'in' and 'notin' are for labels: use `.labels()`; fields have '=', '==', '!='";
+            return Some((plain.len() - second.len(), hint));
+        }
+    }
+    let mark = plain.find(['<', '>']).filter(|at| !plain[..*at].ends_with('\\'))?;
+    Some((mark, "fields have '=', '==', '!=' only: compare in a closure, by `.matching_with()`"))
+}
+
+/// Where a part of the text ends: at one of these that is neither escaped nor in brackets or quotes.
+pub(super) fn end_of_part(text: &str, start: usize, ends: &[char]) -> usize {
     let mut depth = 0usize;
     let mut quote = None;
     let mut chars = text[start..].char_indices();
@@ -183,7 +226,7 @@ fn path_end(text: &str, start: usize) -> usize {
             _ if quote.is_some() => {}
             '[' => depth += 1,
             ']' => depth = depth.saturating_sub(1),
-            '=' | '!' | ',' if depth == 0 => return start + at,
+            _ if depth == 0 && ends.contains(&char) => return start + at,
             _ => {}
         }
     }
@@ -193,6 +236,10 @@ fn path_end(text: &str, start: usize) -> usize {
 /// The value from `start` on, and where it ends.
 fn value(text: &str, start: usize) -> Result<(String, usize), PathError> {
     let Range { start, end } = trimmed(text, start);
+    if text[start..end].starts_with(['"', '\'']) {
+        let hint = "quotes would be part of the value: leave them out, or write '\\' before them";
+        return Err(PathError::new(text, start, hint));
+    }
     let mut value = String::new();
     let mut chars = text[start..].char_indices();
     while let Some((at, char)) = chars.next() {
@@ -200,17 +247,24 @@ fn value(text: &str, start: usize) -> Result<(String, usize), PathError> {
         match char {
             ',' => break,
             '=' => {
-                return Err(PathError::new(text, at, "a '=' in a value is written '\\='"));
+                // Another term may be meant.
+                let joint = ["&&", " and "].iter().find_map(|own| text[start..at].find(own));
+                return Err(match joint {
+                    Some(joint) => PathError::new(text, start + joint, "terms are joined by ','"),
+                    None => PathError::new(text, at, "a '=' in a value is written '\\='"),
+                });
             }
             '\\' => match chars.next() {
-                Some((_, char)) if matches!(char, '\\' | ',' | '=') || char.is_whitespace() => {
+                Some((_, char))
+                    if matches!(char, '\\' | ',' | '=' | '"' | '\'') || char.is_whitespace() =>
+                {
                     value.push(char);
                 }
                 _ => {
                     return Err(PathError::new(
                         text,
                         at,
-                        "only ',', '=' and '\\' are escaped in a value",
+                        "only ',', '=', quotes and '\\' are escaped in a value",
                     ));
                 }
             },
@@ -251,4 +305,10 @@ fn comma(text: &str, from: usize) -> usize {
         }
     }
     text.len()
+}
+
+/// Whether both have the same elements, in whatever order.
+pub(super) fn have_same<T: PartialEq>(own: &[T], other: &[T]) -> bool {
+    let has_all = |these: &[T], those: &[T]| those.iter().all(|one| these.contains(one));
+    has_all(own, other) && has_all(other, own)
 }

@@ -27,7 +27,6 @@ use crate::{
     change::{Change, Delta},
     error::Error,
     ext::EventStreamExt,
-    filter::FieldSelector,
     index::IndexBy,
     namespaced_name::owned_identity,
     source::{Gvr, Watch, watch, watch_resource},
@@ -73,7 +72,7 @@ pub fn conversation(data: &[u8]) {
                 talk.goes_well(watch(Api::<ConfigMap>::all(client))).await;
             } else {
                 let configs = Gvr::known("", "v1", "configmaps");
-                talk.goes_well(watch_resource(client, configs)).await;
+                talk.goes_well(watch_resource(client, configs).unwrap()).await;
             }
         });
     });
@@ -146,7 +145,7 @@ impl Talk {
             watch = watch.namespace("default");
         }
         if self.choices.is(Choice::Matching) {
-            watch = watch.matching(FieldSelector::parse("data.on=yes").unwrap());
+            watch = watch.matching("data.on=yes").unwrap();
         }
         watch
     }

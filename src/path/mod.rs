@@ -15,7 +15,6 @@ mod walk;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -30,7 +29,7 @@ use segment::Selector;
 pub(crate) use segment::{Segment, Step, place_in};
 use steps::TooMany;
 
-use crate::{error::PathError, tape::Tape};
+use crate::{error::PathError, tape::Tape, text::has_text};
 
 /// Where in an object a value stands, such as `metadata.labels['app.kubernetes.io/name']`.
 ///
@@ -61,7 +60,9 @@ use crate::{error::PathError, tape::Tape};
 /// for a short pattern, 8,000 for each `\d` or `\s`, and 131,072 for each `\w` or `\p`, as often as it is
 /// repeated. A pattern of more than 1,048,576 steps, such as `\w{100}`, is refused.
 ///
-/// Two paths are equal if they mean the same, however they are written. Cloning is cheap.
+/// Two paths are equal if they mean the same, however they are written. Cloning is cheap. Serialized, a
+/// path is its text. Other dialects' spellings are refused with a hint: kubectl's `{range ..}`, `and`,
+/// `or`, `=~` and `in` in filters.
 ///
 /// ```
 /// use kube_weir::FieldPath;
@@ -297,13 +298,7 @@ fn canonical(segments: &[Segment]) -> String {
     canonical
 }
 
-impl FromStr for FieldPath {
-    type Err = PathError;
-
-    fn from_str(text: &str) -> Result<Self, PathError> {
-        Self::parse(text)
-    }
-}
+has_text!(FieldPath, PathError, "a field path, such as \"metadata.labels.app\"");
 
 impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

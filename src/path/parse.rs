@@ -12,6 +12,8 @@ const MAX_STEPS: usize = 127;
 /// The largest index that RFC 9535 allows.
 const MAX_INDEX: i64 = (1 << 53) - 1;
 
+const TEMPLATE: &str = "templates are not supported: give one path, as in {.a.b}";
+
 /// A parsed path and its text without the white space around it.
 pub(super) struct Parsed<'t> {
     pub(super) written: &'t str,
@@ -49,6 +51,9 @@ impl Parser<'_> {
         let rest = &self.text[self.at..self.end];
         if rest.starts_with("@.") || rest.starts_with("@[") {
             return Err(self.error("'@' means something in filters only: drop it"));
+        }
+        if braced && is_template(rest) {
+            return Err(self.error(TEMPLATE));
         }
         // `$` is the root, `$name` a field.
         let named = |c| c == '\\' || is_name_char(c);
@@ -173,19 +178,40 @@ impl Parser<'_> {
         }
         let text = &self.text[start..self.at];
         if !text.contains(':') {
-            return whole(text).map(Selector::Index).ok_or_else(|| {
-                self.error_at(start, "an index is a whole number, such as 0 or -1")
-            });
+            let hint = "an index is a whole number, such as 0 or -1";
+            return self.whole(start, text, hint).map(Selector::Index);
         }
-        let parts: Vec<_> = text.split(':').collect();
-        if parts.len() > 3 || parts.iter().any(|part| !part.is_empty() && whole(part).is_none()) {
-            return Err(
-                self.error_at(start, "a slice is start:end or start:end:step, in whole numbers")
-            );
+        let hint = "a slice is start:end or start:end:step, in whole numbers";
+        if text.matches(':').count() > 2 {
+            return Err(self.error_at(start, hint));
         }
-        let part = |at: usize| parts.get(at).copied().and_then(whole);
-        let (start, end, step) = (part(0), part(1), part(2).unwrap_or(1));
-        Ok(Selector::Slice(Box::new(Slice { text: text.to_owned(), start, end, step })))
+        let mut parts = [None; 3];
+        let mut at = start;
+        for (part, own) in parts.iter_mut().zip(text.split(':')) {
+            if !own.is_empty() {
+                *part = Some(self.whole(at, own, hint)?);
+            }
+            at += own.len() + 1;
+        }
+        let [first, end, step] = parts;
+        if step == Some(0) {
+            return Err(self.error_at(start, "a slice with step 0 never selects anything"));
+        }
+        let step = step.unwrap_or(1);
+        Ok(Selector::Slice(Box::new(Slice { text: text.to_owned(), start: first, end, step })))
+    }
+
+    /// An integer at `at`, as RFC 9535 writes it. What is no number at all gives `hint`.
+    fn whole(&self, at: usize, text: &str, hint: &'static str) -> Result<i64, PathError> {
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(self.error_at(at, hint));
+        }
+        if digits.starts_with('0') && text != "0" {
+            return Err(self.error_at(at, "a number has no leading zero, and no sign if it is 0"));
+        }
+        let number = text.parse().ok().filter(|own| (-MAX_INDEX..=MAX_INDEX).contains(own));
+        number.ok_or_else(|| self.error_at(at, "the number is too large: at most 9007199254740991"))
     }
 
     /// A string in either kind of quotes; `\` escapes whatever follows it.
@@ -252,6 +278,7 @@ impl Parser<'_> {
     fn unexpected(&self) -> PathError {
         let hint = match self.peek() {
             Some(c) if c.is_whitespace() => "white space outside quotes".into(),
+            Some('{') => TEMPLATE.into(),
             Some(c @ (']' | '}')) => format!("stray '{c}'"),
             Some('\'' | '"') => "a quoted name stands in brackets, as in ['a.b']".into(),
             Some('*') => "'*' stands alone, as in '.*' or '[*]'".into(),
@@ -272,11 +299,9 @@ fn is_name_char(char: char) -> bool {
     }
 }
 
-/// An integer as RFC 9535 writes it: no leading zeros, no `-0`.
-fn whole(text: &str) -> Option<i64> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let starts_well = digits.starts_with(|c: char| c.is_ascii_digit())
-        && (text == "0" || !digits.starts_with('0'));
-    let number: i64 = text.parse().ok().filter(|_| starts_well)?;
-    (-MAX_INDEX..=MAX_INDEX).contains(&number).then_some(number)
+/// Whether it goes on as one of kubectl's templates, after its `{`.
+fn is_template(rest: &str) -> bool {
+    let word = rest.trim_start().split(|c: char| !c.is_ascii_alphabetic()).next();
+    let is_literal = rest.trim_start().starts_with(['"', '\'']);
+    is_literal || word == Some("range") && rest.contains([' ', '\t']) || rest.starts_with("end}")
 }

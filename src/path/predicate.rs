@@ -116,6 +116,8 @@ impl Parser<'_> {
             return Err(self.error_at(start, "filters are nested too deep"));
         }
         let mut own = Expression::default();
+        // The filter as written, for hints: without paths and quoted text, but as long.
+        let mut bare = String::from("?");
         loop {
             match self.peek() {
                 Some(']' | ',') if own.open.is_empty() => break,
@@ -136,7 +138,13 @@ impl Parser<'_> {
                     self.segments(&mut segments)?;
                     own.query(Route { from_root: root == '$', segments });
                 }
-                Some('[') => return Err(self.error("brackets follow '@' or '$' in a filter")),
+                Some('[') => {
+                    let (at, hint) = match other_dialect(&bare) {
+                        Some((at, hint)) => (start + at, hint),
+                        None => (self.at, "brackets follow '@' or '$' in a filter"),
+                    };
+                    return Err(self.error_at(at, hint));
+                }
                 Some('(') if own.open.len() == MAX_NESTING => {
                     return Err(self.error("parentheses are nested too deep"));
                 }
@@ -158,15 +166,20 @@ impl Parser<'_> {
                 Some(')') if own.open.pop().is_none() => return Err(self.error("stray ')'")),
                 Some(char) => {
                     own.char(self.at, char);
+                    bare.push(char);
                     self.bump();
                 }
             }
+            bare.extend(std::iter::repeat_n('.', self.at - start - bare.len()));
         }
         self.nesting -= 1;
         let text = own.text.trim().to_owned();
         let Ok(test) = JsonPath::parse(&format!("$[?{text}]")) else {
-            let hint = "not a filter: expected a test such as ?(@.name == \"x\") or ?(@.name)";
-            return Err(self.error_at(start, hint));
+            let (at, hint) = other_dialect(&bare).unwrap_or((
+                0,
+                "not a filter: expected a test such as ?(@.name == \"x\") or ?(@.name)",
+            ));
+            return Err(self.error_at(start + at, hint));
         };
         let Expression { from_root, patterns, steps, reads, .. } = own;
         let steps = steps.saturating_add(text.len() as u64);
@@ -192,3 +205,47 @@ impl Parser<'_> {
 }
 
 const PATTERN: &str = "the pattern of match() and search() is a text in quotes";
+
+/// Finds what other dialects have in filters and this one writes in another way.
+fn other_dialect(filter: &str) -> Option<(usize, &'static str)> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
+    let mut at = 0;
+    while at < filter.len() {
+        let rest = &filter[at..];
+        let end = |of: fn(char, bool) -> bool| {
+            rest.find(|c| !of(c, is_word(c))).unwrap_or(rest.len()).max(1)
+        };
+        let first = rest.chars().next()?;
+        let len = match first {
+            '=' | '~' | '<' | '>' | '!' => end(|c, _| "=~<>!".contains(c)),
+            c if is_word(c) => end(|_, is_word| is_word),
+            c => c.len_utf8(),
+        };
+        let hint = match &rest[..len] {
+            "=~" => Some(
+                "'=~' is written match(@.name, 'regex') for the whole text, search(@.name, 'regex') for a part",
+            ),
+            "=" => Some("'=' is written '=='"),
+            "===" => Some("'===' is written '=='"),
+            "<>" => Some("'<>' is written '!='"),
+            "and" | "AND" => Some("'and' is written '&&'"),
+            "or" | "OR" => Some("'or' is written '||'"),
+            "not" | "NOT" => Some("'not' is written '!'"),
+            "in" | "nin" | "anyof" | "noneof" | "subsetof" => Some(
+                "a filter has no such operator: compare by '==' and '||', or by match(@.name, 'a|b')",
+            ),
+            number if has_leading_zero(number) => Some("a number has no leading zero"),
+            _ => None,
+        };
+        if let Some(hint) = hint {
+            return Some((at, hint));
+        }
+        at += len;
+    }
+    None
+}
+
+fn has_leading_zero(number: &str) -> bool {
+    let digits = number.split('.').next().unwrap_or_default();
+    digits.len() > 1 && digits.starts_with('0') && digits.bytes().all(|own| own.is_ascii_digit())
+}

@@ -138,8 +138,8 @@ impl Slice {
     fn takes(&self, index: usize, len: usize) -> bool {
         let Ok(index) = i64::try_from(index) else { return false };
         let (lower, upper) = self.bounds(if self.counts_back() { len } else { usize::MAX });
+        // No step is 0: the parser refuses it.
         match self.step {
-            0 => false,
             step @ 1.. => (lower..upper).contains(&index) && (index - lower) % step == 0,
             step => lower < index && index <= upper && (upper - index) % step == 0,
         }
@@ -151,8 +151,7 @@ impl Slice {
         let step = self.step;
         let first = if step < 0 { upper } else { lower };
         let places = std::iter::successors(Some(first), move |at| at.checked_add(step));
-        let places = places
-            .take_while(move |at| step != 0 && if step < 0 { lower < *at } else { *at < upper });
+        let places = places.take_while(move |at| if step < 0 { lower < *at } else { *at < upper });
         places.filter_map(|at| usize::try_from(at).ok())
     }
 

@@ -26,7 +26,7 @@ use crate::{
     error::Error,
     event::{self, Collection, Scope, WatchEvent},
     rfc1123::is_label,
-    strain::Strainer,
+    strain::{Condition, Strainer},
 };
 
 /// How many items one collection may yield in a row while others wait.
@@ -311,10 +311,13 @@ impl<K> Query<K> {
         if let Some(selector) = &self.labels {
             strainer = strainer.labels(selector.clone());
         }
-        let selectors = self.field_selector.iter().chain(&self.matching).cloned();
+        let selectors = self.field_selector.iter().chain(&self.matching);
         let strainer = selectors
+            .map(|own| Condition::Fields(own.clone()))
             .fold(strainer, Strainer::matching)
             .without(self.filter.clone(), self.decode.whole);
+        let closures = self.closures.iter().map(|own| Condition::Named(own.clone()));
+        let strainer = closures.fold(strainer, Strainer::matching);
         event::Context { origin: self.origin.clone(), strainer }
     }
 }

@@ -1,10 +1,13 @@
 //! Naming a resource without a Rust type.
 
-use std::{fmt, fmt::Write as _, str::FromStr};
+use std::{fmt, fmt::Write as _};
+
+use kube::core::{ApiResource, GroupVersionResource};
 
 use crate::{
     error::{Error, Reason},
     rfc1123::{is_label, is_subdomain},
+    text::has_text,
 };
 
 /// A resource by group, version and plural name, such as `networking.k8s.io/v1/ingresses`.
@@ -14,6 +17,9 @@ use crate::{
 /// the first of them that is served: discovery finds it, and finds it anew when it is no longer
 /// served. Nothing is asked here: whether an API server has the resource is found out by
 /// [`watch_resource`](crate::watch_resource)'s stream.
+///
+/// kube's [`GroupVersionResource`] and [`ApiResource`] become one by `try_into()`, and one of exactly
+/// one version becomes a `GroupVersionResource`. Serialized, it is its text.
 ///
 /// ```
 /// use kube_weir::Gvr;
@@ -26,6 +32,15 @@ use crate::{
 /// assert_eq!(Gvr::parse("networking.k8s.io/ingresses")?.version(), None);
 /// let scalers = Gvr::parse("autoscaling/v2,v1/horizontalpodautoscalers")?;
 /// assert_eq!(scalers.versions(), ["v2", "v1"]);
+///
+/// use k8s_openapi::api::core::v1::Pod;
+/// use kube::core::{ApiResource, GroupVersionResource};
+///
+/// let pods = Gvr::try_from(ApiResource::erase::<Pod>(&()))?;
+/// assert_eq!(pods, Gvr::parse("v1/pods")?);
+/// let pods: GroupVersionResource = (&pods).try_into()?;
+/// assert_eq!((&*pods.version, &*pods.resource), ("v1", "pods"));
+/// assert!(GroupVersionResource::try_from(scalers).is_err(), "two versions");
 /// # Ok::<(), kube_weir::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -98,6 +113,22 @@ impl Gvr {
         }
         let versions = versions.into_iter().map(str::to_owned).collect();
         Ok(Self { group: group.to_owned(), versions, plural: plural.to_owned() })
+    }
+
+    /// Returns the resource of parts that nobody has checked.
+    fn of_parts(group: &str, version: &str, plural: &str) -> Result<Self, Error> {
+        let text = match group {
+            "" => format!("{version}/{plural}"),
+            group => format!("{group}/{version}/{plural}"),
+        };
+        let parsed = Self::parse(&text)?;
+        // Slashes and commas in a part would make others of them.
+        let is_same = parsed.group == group && parsed.versions == [version];
+        if is_same {
+            Ok(parsed)
+        } else {
+            Err(invalid(&text, "a group, one version and a plural are needed"))
+        }
     }
 
     /// Returns one that is known to be valid.
@@ -195,11 +226,60 @@ impl fmt::Display for Gvr {
     }
 }
 
-impl FromStr for Gvr {
-    type Err = Error;
+has_text!(Gvr, Error, "a resource, such as \"networking.k8s.io/v1/ingresses\"");
 
-    fn from_str(text: &str) -> Result<Self, Error> {
-        Self::parse(text)
+impl TryFrom<&GroupVersionResource> for Gvr {
+    type Error = Error;
+
+    fn try_from(own: &GroupVersionResource) -> Result<Self, Error> {
+        Self::of_parts(&own.group, &own.version, &own.resource)
+    }
+}
+
+impl TryFrom<GroupVersionResource> for Gvr {
+    type Error = Error;
+
+    fn try_from(own: GroupVersionResource) -> Result<Self, Error> {
+        (&own).try_into()
+    }
+}
+
+impl TryFrom<&ApiResource> for Gvr {
+    type Error = Error;
+
+    fn try_from(own: &ApiResource) -> Result<Self, Error> {
+        Self::of_parts(&own.group, &own.version, &own.plural)
+    }
+}
+
+impl TryFrom<ApiResource> for Gvr {
+    type Error = Error;
+
+    fn try_from(own: ApiResource) -> Result<Self, Error> {
+        (&own).try_into()
+    }
+}
+
+/// Fails if it doesn't name exactly one version.
+impl TryFrom<&Gvr> for GroupVersionResource {
+    type Error = Error;
+
+    fn try_from(own: &Gvr) -> Result<Self, Error> {
+        let version = own.version().ok_or_else(|| {
+            invalid(
+                &own.to_string(),
+                "exactly one version is needed here, as in apps/v1/deployments",
+            )
+        })?;
+        Ok(Self::gvr(&own.group, version, &own.plural))
+    }
+}
+
+impl TryFrom<Gvr> for GroupVersionResource {
+    type Error = Error;
+
+    fn try_from(own: Gvr) -> Result<Self, Error> {
+        (&own).try_into()
     }
 }
 
@@ -259,6 +339,47 @@ mod tests {
             assert_eq!(gvr.versions(), versions, "{text}");
             assert_eq!(gvr.to_string(), text);
             assert_eq!(Gvr::parse(&gvr.to_string()).unwrap(), gvr);
+        }
+    }
+
+    /// SEMANTICS: B8
+    #[test]
+    fn kubes_names_of_resources_are_checked() {
+        for (group, version, plural, is_one) in [
+            ("", "v1", "pods", true),
+            ("apps", "v1", "deployments", true),
+            ("", "", "pods", false),
+            ("apps", "", "deployments", false),
+            ("", "apps/v1", "deployments", false),
+            ("apps", "v1,v2", "deployments", false),
+            ("", "v1", "pods/status", false),
+            ("", "apps", "deployments", false),
+            ("apps", "v1", "Deployment", false),
+            ("", "v1", "..", false),
+            ("", "v1", "pods?watch=1", false),
+        ] {
+            let of_kube = GroupVersionResource::gvr(group, version, plural);
+            let found = Gvr::try_from(&of_kube);
+            assert_eq!(found.is_ok(), is_one, "{of_kube:?}: {found:?}");
+            if let Ok(own) = found {
+                assert_eq!(GroupVersionResource::try_from(own).unwrap(), of_kube);
+            }
+        }
+    }
+
+    #[test]
+    fn serialized_it_is_the_text() {
+        for text in ["v1/pods", "apps/deployments", "autoscaling/v2,v1/horizontalpodautoscalers"] {
+            let gvr = Gvr::parse(text).unwrap();
+            let json = serde_json::to_value(&gvr).unwrap();
+            assert_eq!(json, text);
+            assert_eq!(serde_json::from_value::<Gvr>(json).unwrap(), gvr);
+        }
+        for (json, why) in
+            [(r#""v1/Pod""#, "`Pod` looks like a kind"), ("7", "expected a resource, such as")]
+        {
+            let error = serde_json::from_str::<Gvr>(json).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
         }
     }
 

@@ -44,7 +44,7 @@ pub(crate) use self::{
     query::{Stored, Witness},
 };
 use self::{query::Query, read::Decode, request::Endpoint, resolve::Resolver};
-use crate::document::Document;
+use crate::{document::Document, error::Error, text::given};
 
 /// Watches a kind that has a Rust type, in the namespaces that the `Api` covers.
 ///
@@ -53,13 +53,13 @@ use crate::document::Document;
 ///
 /// ```
 /// use k8s_openapi::api::networking::v1::Ingress;
-/// use kube_weir::{FieldFilter, IndexBy, prelude::*, watch};
+/// use kube_weir::{IndexBy, prelude::*, watch};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), kube_weir::Error> {
 /// # let client = kube_weir::testing::ApiServer::new().client();
 /// let ingresses = watch(Api::<Ingress>::all(client))
 ///     .labels("app=web")?
-///     .filter_fields(FieldFilter::new(["metadata.managedFields"])?)
+///     .filter_fields("metadata.managedFields")?
 ///     .index(IndexBy::paths(["metadata.namespace", "metadata.name"])?);
 /// let store = ingresses.store();
 /// let mut changes = pin!(ingresses.debounce(Duration::from_millis(500)).log_errors());
@@ -97,7 +97,8 @@ where
     }
 }
 
-/// Watches a resource that needs no Rust type, in all namespaces.
+/// Watches a resource that needs no Rust type, in all namespaces: text such as
+/// `networking.k8s.io/v1/ingresses`, a [`Gvr`], or kube's `ApiResource` or `GroupVersionResource`.
 ///
 /// Nothing is requested before the stream is polled. Its first step is discovery, which tells a kind
 /// or a singular from a plural, finds the version where the [`Gvr`] leaves it open, and says whether
@@ -110,22 +111,31 @@ where
 /// item is an [`is_resource`](crate::Error::is_resource) error that says which plural is meant, and
 /// the stream ends.
 ///
+/// # Errors
+///
+/// [`is_resource`](Error::is_resource) if the text is no resource.
+///
+/// # Examples
+///
 /// ```
-/// use kube_weir::{Gvr, IndexBy, prelude::*, watch_resource};
+/// use kube_weir::{IndexBy, prelude::*, watch_resource};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), kube_weir::Error> {
 /// # let client = kube_weir::testing::ApiServer::new().client();
-/// let ingresses = watch_resource(client.clone(), Gvr::parse("networking.k8s.io/ingresses")?);
+/// let ingresses = watch_resource(client.clone(), "networking.k8s.io/ingresses")?;
 /// let mut changes = pin!(ingresses.index(IndexBy::path("metadata.namespace")?).log_errors());
 /// assert!(changes.first_synced().await?.is_empty());
 ///
-/// let mut mistake = watch_resource(client, Gvr::parse("networking.k8s.io/v1/ing")?)
+/// let mut mistake = watch_resource(client, "networking.k8s.io/v1/ing")?
 ///     .index(IndexBy::path("metadata.namespace")?);
 /// let error = mistake.next().await.unwrap().unwrap_err();
 /// assert!(error.to_string().contains("networking.k8s.io/v1/ingresses is meant"));
 /// assert!(mistake.next().await.is_none());
 /// # Ok(()) }
 /// ```
-pub fn watch_resource(client: Client, resource: Gvr) -> Watch<Document> {
-    Watch::of_resource(client, resource)
+pub fn watch_resource(
+    client: Client,
+    resource: impl TryInto<Gvr, Error: Into<Error>>,
+) -> Result<Watch<Document>, Error> {
+    given(resource).map(|resource| Watch::of_resource(client, resource))
 }

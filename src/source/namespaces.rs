@@ -198,7 +198,7 @@ impl NamespacesHandle {
     ) {
         let (name, selection) = selection(namespace, labels, fields);
         self.0.send_if_modified(|set| {
-            let is_same = set.get(&name).is_some_and(|own| own.is_same(&selection));
+            let is_same = set.get(&name) == Some(&selection);
             if !is_same {
                 set.insert(name, selection);
             }

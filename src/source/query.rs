@@ -33,6 +33,7 @@ use crate::{
     measure,
     origin::Origin,
     printed::{LONGEST_NAMESPACE, printed},
+    strain::Named,
 };
 
 /// The time beyond the end of a watch for its last bytes to arrive.
@@ -76,6 +77,8 @@ pub(super) struct Query<K> {
     pub(super) name: Option<Arc<str>>,
     pub(super) filter: FieldFilter,
     pub(super) matching: Vec<FieldSelector>,
+    /// The closures that select objects, as they are once decoded.
+    pub(super) closures: Vec<Named<K>>,
     pub(super) page_size: u32,
     pub(super) streaming_list: bool,
     pub(super) watch_timeout: Duration,
@@ -113,6 +116,7 @@ impl<K> Query<K> {
             name: None,
             filter: FieldFilter::default(),
             matching: Vec::new(),
+            closures: Vec::new(),
             page_size: 500,
             streaming_list: false,
             watch_timeout: Duration::from_secs(150),
@@ -128,7 +132,8 @@ impl<K> Query<K> {
         }
     }
 
-    /// Returns the same query for objects that are decoded in another way.
+    /// Returns the same query for objects that are decoded in another way. Closures select none of
+    /// these.
     pub(super) fn decoding<J>(self, decode: Decode<J>) -> Query<J> {
         Query {
             origin: self.origin,
@@ -140,6 +145,7 @@ impl<K> Query<K> {
             name: self.name,
             filter: self.filter,
             matching: self.matching,
+            closures: Vec::new(),
             page_size: self.page_size,
             streaming_list: self.streaming_list,
             watch_timeout: self.watch_timeout,
@@ -317,6 +323,7 @@ impl<K> Clone for Query<K> {
             name: self.name.clone(),
             filter: self.filter.clone(),
             matching: self.matching.clone(),
+            closures: self.closures.clone(),
             stored: self.stored.clone(),
             no_streaming: Arc::clone(&self.no_streaming),
             budget: Arc::clone(&self.budget),

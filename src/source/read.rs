@@ -175,7 +175,7 @@ impl<K> Query<K> {
         match enough.then(|| self.first(bytes, expected, true)).flatten() {
             Some(Ok(Decoded { object, end, kind })) => {
                 let is_own = expected.may_be(bytes, kind);
-                let item = if is_own { Item::Object(object) } else { Item::Foreign(OTHER_KIND) };
+                let item = if is_own { self.selected(object) } else { Item::Foreign(OTHER_KIND) };
                 return Ok((item, end));
             }
             Some(Err(Fault::Incomplete)) => return Err(Fault::Incomplete),
@@ -191,7 +191,7 @@ impl<K> Query<K> {
             Item::Known { namespace, name: meta.name.to_owned() }
         } else if self.selects(&json) {
             match self.decode(&json, matches!(json, Cow::Borrowed(_)), expected) {
-                Ok(object) => Item::Object(object),
+                Ok(object) => self.selected(object),
                 Err(Unread::OtherKind) => Item::Foreign(OTHER_KIND),
                 Err(Unread::Undecodable(cause)) => {
                     Item::Undecodable(self.undecodable(&json, &cause))
@@ -217,6 +217,24 @@ impl<K> Query<K> {
     /// Returns whether an object, as it was received, is one of those that are selected here.
     fn selects(&self, json: &str) -> bool {
         self.matching.iter().all(|selector| selector.matches_json(json))
+    }
+
+    /// Returns whether closures select this object.
+    fn admits(&self, object: &K) -> bool {
+        self.closures.iter().all(|own| own.holds(object))
+    }
+
+    fn selected(&self, object: K) -> Item<K> {
+        if self.admits(&object) { Item::Object(object) } else { Item::LeftOut }
+    }
+
+    /// Returns the event about an object, which is a deletion of one that isn't selected.
+    fn event(&self, kind: &str, object: K, listing: bool) -> Result<Read<K>, &'static str>
+    where
+        K: Lookup,
+    {
+        let kind = if self.admits(&object) { kind } else { DELETED };
+        event(kind, object, listing)
     }
 
     /// Returns the store, if there is anything in it.
@@ -311,7 +329,7 @@ impl<K> Query<K> {
         }
         let kind = if self.selects(json) { kind } else { DELETED };
         let cause = match self.decode(json, is_utf8, expected) {
-            Ok(object) => return event(kind, object, listing),
+            Ok(object) => return self.event(kind, object, listing),
             Err(Unread::OtherKind) => return Err("an event is about an object of another kind"),
             Err(Unread::Undecodable(cause)) => cause,
         };
@@ -342,7 +360,7 @@ impl<K> Query<K> {
         let found = self.first(object, expected, listing)?.ok()?;
         let whole = object[found.end..].trim_ascii_end() == b"}";
         let is_own = whole && expected.may_be(object, found.kind);
-        is_own.then(|| event(kind, found.object, listing).ok()).flatten()
+        is_own.then(|| self.event(kind, found.object, listing).ok()).flatten()
     }
 }
 

@@ -36,11 +36,7 @@ impl Target {
 
     /// Returns whether both are asked for in the same way.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        match (&self.selection, &other.selection) {
-            (Some(own), Some(other)) => own.is_same(other),
-            (None, None) => true,
-            _ => false,
-        }
+        self.selection == other.selection
     }
 
     /// Returns the label selector to ask with: that of the watch and the own one.

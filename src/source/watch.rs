@@ -26,6 +26,8 @@ use crate::{
     event::{Context, WatchEvent},
     filter::{FieldFilter, FieldSelector, LabelSelector},
     path::FieldPath,
+    strain::Named,
+    text::given,
 };
 
 /// The longest timeout of a watch, in seconds.
@@ -106,8 +108,9 @@ impl<K> Watch<K> {
         self
     }
 
-    /// Only objects with these labels, selected by the API server. May be given several times: all
-    /// must match. What the requirements are is said at [`LabelSelector::parse`].
+    /// Only objects with these labels, selected by the API server: text, a [`LabelSelector`], or one of
+    /// kube's or of an object. May be given several times: all must match. The requirements are in the
+    /// table of [`LabelSelector::parse`].
     ///
     /// # Errors
     ///
@@ -132,15 +135,18 @@ impl<K> Watch<K> {
     /// assert!(error.is_selector());
     /// # Ok(()) }
     /// ```
-    pub fn labels(mut self, selector: &str) -> Result<Self, Error> {
-        let own = LabelSelector::parse(selector)?;
+    pub fn labels(
+        mut self,
+        selector: impl TryInto<LabelSelector, Error: Into<Error>>,
+    ) -> Result<Self, Error> {
+        let own = given(selector)?;
         let others = self.query.labels.take();
         self.query.labels = Some(others.map_or(own.clone(), |others| others.and(&own)));
         Ok(self)
     }
 
-    /// Only objects with these fields, selected by the API server, which knows few fields of each
-    /// kind; for any other use [`matching`](Watch::matching). May be given several times: all must
+    /// Only objects with these fields (text or a [`FieldSelector`]), selected by the API server, which
+    /// knows few fields of each kind; for any other use [`matching`](Watch::matching). May be given several times: all must
     /// match.
     ///
     /// # Errors
@@ -164,19 +170,29 @@ impl<K> Watch<K> {
     /// assert!(server.requests()[0].contains("fieldSelector=spec.nodeName%3Dnode-1"));
     /// # Ok(()) }
     /// ```
-    pub fn fields(self, selector: &str) -> Result<Self, Error> {
-        Ok(self.selecting(&FieldSelector::parse(selector)?))
+    pub fn fields(
+        self,
+        selector: impl TryInto<FieldSelector, Error: Into<Error>>,
+    ) -> Result<Self, Error> {
+        Ok(self.selecting(&given(selector)?))
     }
 
-    /// Only objects that match, selected here. One that begins to match is created for those
-    /// downstream, one that ceases to is deleted. May be given several times: all must match.
+    /// Only objects that match, selected here by text or a [`FieldSelector`]. One that begins to match
+    /// is created for those downstream, one that ceases to is deleted. May be given several times: all
+    /// must match. A condition of another kind is a closure, by [`matching_with`](Watch::matching_with).
     ///
     /// The object is looked at as it was received, so a field may be selected on and dropped. The
     /// API server sends all objects nevertheless: where it can select, by [`labels`](Watch::labels)
     /// or [`fields`](Watch::fields), that is cheaper.
     ///
+    /// # Errors
+    ///
+    /// [`is_selector`](Error::is_selector) if the text is no selector.
+    ///
+    /// # Examples
+    ///
     /// ```
-    /// use kube_weir::{FieldFilter, FieldSelector, Gvr, IndexBy, watch_resource};
+    /// use kube_weir::{IndexBy, watch_resource};
     /// # use kube_weir::{EventStreamExt, testing::ApiServer};
     /// # use serde_json::json;
     ///
@@ -187,26 +203,75 @@ impl<K> Watch<K> {
     /// #     server.apply(&json!({ "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
     /// #         "metadata": { "name": name }, "spec": { "ingressClassName": class } }))?;
     /// # }
-    /// let ingresses = Gvr::parse("networking.k8s.io/v1/ingresses")?;
-    /// let ours = watch_resource(server.client(), ingresses)
-    ///     .matching(FieldSelector::parse("spec.ingressClassName=haproxy")?)
-    ///     .filter_fields(FieldFilter::new(["spec.ingressClassName"])?);
+    /// let ours = watch_resource(server.client(), "networking.k8s.io/v1/ingresses")?
+    ///     .matching("spec.ingressClassName=haproxy")?
+    ///     .filter_fields("spec.ingressClassName")?;
     /// let snapshot = ours.index(IndexBy::path("metadata.name")?).first_synced().await?;
     /// assert!(snapshot.object("default", "a").is_some());
     /// assert!(snapshot.object("default", "b").is_none(), "of another class");
     /// # Ok(()) }
     /// ```
-    pub fn matching(mut self, selector: FieldSelector) -> Self {
-        self.query.matching.push(selector);
+    pub fn matching(
+        mut self,
+        selector: impl TryInto<FieldSelector, Error: Into<Error>>,
+    ) -> Result<Self, Error> {
+        self.query.matching.push(given(selector)?);
+        Ok(self)
+    }
+
+    /// Only objects that a closure selects, as [`matching`](Watch::matching) does. The name says in
+    /// [`Scope::selectors`](crate::Scope::selectors), and wherever that is shown, what it selects.
+    ///
+    /// The closure sees the object as it is stored, without the fields that
+    /// [`filter_fields`](Watch::filter_fields) drops. For the same object it must always say the same:
+    /// an object that is listed again unchanged isn't asked about. If it panics, so does the
+    /// [stream](Watch#failures).
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube_weir::{IndexBy, watch};
+    /// # use kube_weir::{prelude::*, testing::ApiServer};
+    /// # use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = ApiServer::new();
+    /// # for (name, restarts) in [("a", 0), ("b", 7)] {
+    /// #     server.apply(&json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name },
+    /// #         "status": { "containerStatuses": [{ "name": "main", "image": "x", "imageID": "x",
+    /// #             "ready": true, "restartCount": restarts }] } }))?;
+    /// # }
+    /// let restarting = watch(Api::<Pod>::all(server.client())).matching_with("restarting", |pod| {
+    ///     let containers = pod.status.iter().flat_map(|own| own.container_statuses.iter().flatten());
+    ///     containers.map(|own| own.restart_count).sum::<i32>() > 5
+    /// });
+    /// let snapshot = restarting.index(IndexBy::path("metadata.name")?).first_synced().await?;
+    /// assert!(snapshot.object("default", "a").is_none());
+    /// assert!(snapshot.object("default", "b").is_some());
+    /// # Ok(()) }
+    /// ```
+    pub fn matching_with(
+        mut self,
+        name: impl Into<Arc<str>>,
+        holds: impl Fn(&K) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.query.closures.push(Named::new(name, holds));
         self
     }
 
-    /// Drops these fields of every object while it is decoded: they are never built. May be given
-    /// several times. The API server sends them nevertheless.
+    /// Drops these fields of every object while it is decoded: they are never built. One path as text,
+    /// several in an array or with commas between them, or a [`FieldFilter`]. May be given several
+    /// times. The API server sends them nevertheless.
+    ///
+    /// # Errors
+    ///
+    /// [`is_path`](Error::is_path) if one is no path, or of a field that identifies the object.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{FieldFilter, IndexBy, watch};
+    /// use kube_weir::{IndexBy, watch};
     /// # use kube_weir::{prelude::*, testing::ApiServer};
     /// # use serde_json::json;
     ///
@@ -216,13 +281,21 @@ impl<K> Watch<K> {
     /// # server.apply(&json!({ "apiVersion": "v1", "kind": "ConfigMap",
     /// #     "metadata": { "name": "a" }, "data": { "level": "debug", "dump": "..." } }))?;
     /// let configs = watch(Api::<ConfigMap>::all(server.client()))
-    ///     .filter_fields(FieldFilter::new(["data.dump", "metadata.managedFields"])?);
+    ///     .filter_fields(["data.dump", "metadata.managedFields"])?;
     /// let snapshot = configs.index(IndexBy::path("metadata.name")?).first_synced().await?;
     /// let data = snapshot.object("default", "a").and_then(|own| own.data.as_ref()).unwrap();
     /// assert!(data.contains_key("level") && !data.contains_key("dump"));
     /// # Ok(()) }
     /// ```
-    pub fn filter_fields(mut self, filter: FieldFilter) -> Self {
+    pub fn filter_fields(
+        self,
+        filter: impl TryInto<FieldFilter, Error: Into<Error>>,
+    ) -> Result<Self, Error> {
+        Ok(self.without(given(filter)?))
+    }
+
+    /// Drops the fields of a filter.
+    pub(crate) fn without(mut self, filter: FieldFilter) -> Self {
         self.query.filter = self.query.filter.and(filter);
         self
     }
@@ -258,7 +331,7 @@ impl<K> Watch<K> {
     /// no namespace can have gives an [`is_namespace`](Error::is_namespace) item, and nothing else.
     ///
     /// ```
-    /// use kube_weir::{Gvr, IndexBy, watch_resource};
+    /// use kube_weir::{IndexBy, watch_resource};
     /// # use kube_weir::{EventStreamExt, testing::ApiServer};
     /// # use serde_json::json;
     ///
@@ -269,7 +342,7 @@ impl<K> Watch<K> {
     /// #     server.apply(&json!({ "apiVersion": "v1", "kind": "Pod",
     /// #         "metadata": { "namespace": namespace, "name": "web" } }))?;
     /// # }
-    /// let pods = watch_resource(server.client(), Gvr::parse("v1/pods")?).namespaces(["a", "b"]);
+    /// let pods = watch_resource(server.client(), "v1/pods")?.namespaces(["a", "b"]);
     /// let snapshot = pods.index(IndexBy::path("metadata.namespace")?).first_synced().await?;
     /// assert_eq!(snapshot.len(), 2);
     /// assert!(snapshot.get(["c"])?.next().is_none());
@@ -312,14 +385,21 @@ impl<K> Watch<K> {
     /// assert_eq!(changes.next().await.unwrap().batch().unwrap().stats().created, 1);
     /// # Ok(()) }
     /// ```
-    pub fn namespaces_labelled(mut self, selector: &str) -> Result<Self, Error> {
-        self.query.namespaces = Namespaces::labelled(LabelSelector::parse(selector)?);
+    pub fn namespaces_labelled(
+        mut self,
+        selector: impl TryInto<LabelSelector, Error: Into<Error>>,
+    ) -> Result<Self, Error> {
+        self.query.namespaces = Namespaces::labelled(given(selector)?);
         Ok(self)
     }
 
     /// Watches the namespace that this program runs in: that of the pod's [service
     /// account](https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/), or of the
     /// kubeconfig's context.
+    ///
+    /// It is the namespace of `client.default_namespace()` wherever that is known. kube's client says
+    /// `default` as well where a context or a pod names none; here that is an error, so that a program
+    /// without a namespace doesn't watch another one's.
     ///
     /// # Errors
     ///
@@ -537,6 +617,11 @@ impl<K> Watch<K> {
         Watch::new(query)
     }
 
+    /// Returns the name of a closure that selects objects, if there is one.
+    pub(crate) fn closure(&self) -> Option<&str> {
+        self.query.closures.first().map(Named::name)
+    }
+
     fn selecting(mut self, own: &FieldSelector) -> Self {
         let others = self.query.field_selector.take();
         self.query.field_selector = Some(others.map_or(own.clone(), |others| others.and(own)));
@@ -589,6 +674,7 @@ impl<K> fmt::Debug for Watch<K> {
         f.debug_struct("Watch")
             .field("resource", &self.query.endpoint.resource)
             .field("namespaces", &self.query.namespaces)
+            .field("selectors", &self.query.context().strainer.selectors())
             .field("running", &self.running.is_some())
             .finish_non_exhaustive()
     }

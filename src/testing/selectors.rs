@@ -14,30 +14,29 @@ use crate::{
 #[derive(Debug, Clone, Default)]
 pub(super) struct Selection {
     pub(super) namespace: Option<String>,
-    pub(super) labels: LabelSelector,
+    pub(super) labels: Option<LabelSelector>,
     pub(super) fields: FieldSelector,
 }
 
 impl Selection {
     pub(super) fn admits(&self, key: &Key, object: &Value) -> bool {
         self.namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace)
-            && self.labels.matches(object)
+            && self.labels.as_ref().is_none_or(|own| own.matches(object))
             && self.fields.matches(object)
     }
 
     /// Returns whether nothing but the namespace selects.
     pub(super) fn is_plain(&self) -> bool {
-        self.labels.is_empty() && self.fields.terms.is_empty()
+        self.labels.is_none() && self.fields.terms.is_empty()
     }
 }
 
 /// Reads the label selector of a request; an empty one selects everything.
-pub(super) fn labels(text: &str) -> Outcome<LabelSelector> {
+pub(super) fn labels(text: &str) -> Outcome<Option<LabelSelector>> {
     if text.trim().is_empty() {
-        return Ok(LabelSelector::default());
+        return Ok(None);
     }
-    LabelSelector::parse(text).map_err(|why| {
-        let why = why.hint();
+    LabelSelector::read(text).map(Some).map_err(|(_, why)| {
         let message = format!("unable to parse requirement: {why} in label selector \"{text}\"");
         status::bad_request(&message)
     })

@@ -26,7 +26,7 @@ use crate::{
 /// Pipelines of [`Document`]s by name, for a world of kinds that are known only at run time.
 ///
 /// ```
-/// use kube_weir::{Gvr, IndexBy, Kinds, prelude::*, watch_resource, world};
+/// use kube_weir::{IndexBy, Kinds, prelude::*, watch_resource, world};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
@@ -34,7 +34,7 @@ use crate::{
 /// let config = [("services", "v1/services"), ("ingresses", "networking.k8s.io/v1/ingresses")];
 /// let mut kinds = Kinds::new();
 /// for (name, resource) in config {
-///     let watch = watch_resource(client.clone(), Gvr::parse(resource)?);
+///     let watch = watch_resource(client.clone(), resource)?;
 ///     kinds = kinds.add(name, watch.index(IndexBy::path("metadata.name")?));
 /// }
 /// let handle = kinds.handle(); // to add and remove kinds later

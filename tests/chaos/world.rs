@@ -77,16 +77,16 @@ impl World {
         // Everything, as it comes, in pages.
         let typed = watch(api.clone()).watch_timeout(WATCH).page_size(40).index(by());
         // Several watches in one, strained and debounced.
-        let documents = watch_resource(proxied.clone(), config_maps());
+        let documents = watch_resource(proxied.clone(), config_maps()).unwrap();
         let documents = documents.namespaces(&namespaces).watch_timeout(WATCH).page_size(25);
         let strained = FieldFilter::new(["metadata.managedFields"]).unwrap();
-        let documents = documents.filter_fields(strained).index(by());
-        let streamed = watch_resource(proxied.clone(), config_maps());
+        let documents = documents.filter_fields(strained).unwrap().index(by());
+        let streamed = watch_resource(proxied.clone(), config_maps()).unwrap();
         let streamed =
             streamed.namespace(two).streaming_list(true).watch_timeout(WATCH).index(by());
         let selected = watch(in_one).labels("tier=front").unwrap().watch_timeout(WATCH).index(by());
         let back = FieldSelector::parse("metadata.labels.tier=back").unwrap();
-        let matching = watch(api).matching(back).watch_timeout(WATCH).index(by());
+        let matching = watch(api).matching(back).unwrap().watch_timeout(WATCH).index(by());
 
         let (typed_store, document_store) = (typed.store(), documents.store());
         let (streamed_store, selected_store) = (streamed.store(), selected.store());

@@ -27,7 +27,9 @@ fn begun(server: &ApiServer) -> Watch<ConfigMap> {
         .named("settings")
         .namespaces(["a", "b"])
         .matching(selector)
-        .filter_fields(FieldFilter::new(["metadata.managedFields"]).unwrap())
+        .unwrap()
+        .filter_fields("metadata.managedFields")
+        .unwrap()
         .watch_timeout(MINUTE)
 }
 
@@ -160,9 +162,20 @@ async fn stages_behind_an_adaptor_select_hypothetical_objects() {
     let server = server_with(&["a/x", "b/x", "c/x"]);
     let selector = || FieldSelector::parse("metadata.name!=no").unwrap();
     let filter = || FieldFilter::new(["data"]).unwrap();
-    let direct = configs(&server).namespaces(["a"]).matching(selector()).filter_fields(filter());
+    let direct = configs(&server)
+        .namespaces(["a"])
+        .matching(selector())
+        .unwrap()
+        .filter_fields(filter())
+        .unwrap();
     let behind = configs(&server).namespaces(["a"]).inspect(|_| ());
-    let behind = behind.matching(selector()).boxed().filter_fields(filter()).inspect(|_| ());
+    let behind = behind
+        .matching(selector())
+        .unwrap()
+        .boxed()
+        .filter_fields(filter())
+        .unwrap()
+        .inspect(|_| ());
     let mut direct = direct.index(by_identity());
     let mut behind = behind.index(by_identity());
     let mut seen = Vec::new();
@@ -189,7 +202,8 @@ async fn each_stage_gives_its_store_and_what_is_underneath() {
     let lease = LeaseRef::new("default", "lease");
     let campaign = Election::new(ApiServer::new().client(), lease, "replica").unwrap().campaign();
 
-    let all = events().matching(selector).filter_fields(filter).into_inner().into_inner();
+    let all = events().matching(selector).unwrap().filter_fields(filter).unwrap();
+    let all = all.into_inner().into_inner();
     assert_eq!(all.collect::<Vec<_>>().await.len(), 4);
 
     let stages = events().stay_open().index(by_identity());

@@ -5,8 +5,7 @@ use std::pin::pin;
 use k8s_openapi::api::{core::v1::Service, networking::v1::Ingress};
 use kube::{Api, ResourceExt};
 use kube_weir::{
-    Error, EventStreamExt, FieldFilter, FieldSelector, IndexBy, Snapshot, World, WorldStore,
-    testing::ApiServer, watch, world,
+    Error, EventStreamExt, IndexBy, Snapshot, World, WorldStore, testing::ApiServer, watch, world,
 };
 use serde_json::{Value, json};
 
@@ -67,8 +66,10 @@ fn typed(value: Value) -> Ingress {
 async fn watched(server: &ApiServer) -> WorldStore<View> {
     let service = ["metadata.namespace", "spec.rules[*].http.paths[*].backend.service.name"];
     let ingresses = watch(Api::<Ingress>::all(server.client()))
-        .matching(FieldSelector::parse("spec.ingressClassName=haproxy").unwrap())
-        .filter_fields(FieldFilter::new(["spec.ingressClassName", "status"]).unwrap())
+        .matching("spec.ingressClassName=haproxy")
+        .unwrap()
+        .filter_fields(["spec.ingressClassName", "status"])
+        .unwrap()
         .index(
             IndexBy::paths(["metadata.namespace", "metadata.name"])
                 .unwrap()

@@ -2,7 +2,7 @@
 
 use futures::StreamExt;
 use kube_weir::{
-    EventStreamExt, FieldSelector, Gvr, IndexBy, SyncPolicy,
+    EventStreamExt, FieldSelector, IndexBy, SyncPolicy,
     testing::{Answer, ApiServer, End, Fault, Verb},
     watch_resource,
 };
@@ -116,7 +116,7 @@ async fn a_list_of_another_kind_is_no_answer() {
     let mut secrets = list(9, json!([]));
     secrets["kind"] = "SecretList".into();
     server.fault(Verb::List, 3, Fault::Answer(Answer::json(200, &secrets)));
-    let watch = watch_resource(server.client(), Gvr::parse("v1/configmaps").unwrap());
+    let watch = watch_resource(server.client(), "v1/configmaps").unwrap();
     let mut changes = watch.index(IndexBy::path("metadata.name").unwrap()).log_errors();
     assert_eq!(changes.first_synced().await.unwrap().len(), 1);
     assert_eq!(asked(&server).0, 4);
@@ -226,7 +226,7 @@ async fn an_object_that_is_odd_does_not_leave_a_selection() {
         let line = [br#"{"type":"MODIFIED","object":"#.as_slice(), &odd, b"}\n"].concat();
         server.fault(Verb::Watch, 1, Fault::Answer(Answer::new(200).chunk(line).end(End::Never)));
         let selector = FieldSelector::parse("metadata.name!=other").unwrap();
-        let driven = drive(configs(&server).matching(selector).watch_timeout(HOUR));
+        let driven = drive(configs(&server).matching(selector).unwrap().watch_timeout(HOUR));
         driven.store.synced().await.unwrap();
         sleep(SECOND).await;
         assert_eq!(driven.names(), ["a/odd"], "{name}: its last good version stays");

@@ -20,6 +20,7 @@ const ORDER: &[&str] = &[
     "namespaced_name",
     "object_key",
     "error",
+    "text",
     "json",
     "tape",
     "path",

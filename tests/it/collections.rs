@@ -420,7 +420,8 @@ async fn without_the_right_to_list_namespaces_the_cause_is_named() {
     namespace(&server, "a", "web");
     server.forbid(On::any().resource("namespaces"));
     let gvr = Gvr::parse("v1/configmaps").unwrap();
-    let watch = watch_resource(server.client(), gvr).namespaces_labelled("team=web").unwrap();
+    let watch =
+        watch_resource(server.client(), gvr).unwrap().namespaces_labelled("team=web").unwrap();
     let changes = watch.index(IndexBy::path("metadata.name").unwrap());
     let store = changes.store();
     let _driving = changes.spawn();

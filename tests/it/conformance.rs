@@ -9,7 +9,7 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 use kube_weir::{
-    Change, Debounce, Error, EventStreamExt, Gvr, IndexBy,
+    Change, Debounce, Error, EventStreamExt, IndexBy,
     testing::{
         ApiServer,
         conformance::{self, Chapter, Life, Rule, Summary, Violation},
@@ -115,7 +115,7 @@ async fn more_consumers_of_a_store_conform() -> Result<(), Violation> {
 #[tokio::test(start_paused = true)]
 async fn objects_without_a_type_conform() -> Result<(), Box<dyn std::error::Error>> {
     let server = ApiServer::new();
-    let nodes = watch_resource(server.client(), Gvr::parse("v1/nodes")?);
+    let nodes = watch_resource(server.client(), "v1/nodes")?;
     let by = IndexBy::path("metadata.name")?;
     let node = serde_json::json!({"apiVersion": "v1", "kind": "Node"});
     Life::new().object(node).run(&server, |_| nodes.index(by)).await?;

@@ -341,9 +341,9 @@ async fn pending_means_that_a_waker_is_registered() {
     let filter = || FieldFilter::new(["data"]).unwrap();
     let selector = || FieldSelector::parse("metadata.name=x").unwrap();
     let (input, events) = feed();
-    check(events.filter_fields(filter()), "filter_fields", &input);
+    check(events.filter_fields(filter()).unwrap(), "filter_fields", &input);
     let (input, events) = feed();
-    check(events.matching(selector()), "matching", &input);
+    check(events.matching(selector()).unwrap(), "matching", &input);
     let (input, events) = feed();
     check(events.index(by_identity()), "index", &input);
     let (input, events) = feed();

@@ -222,7 +222,7 @@ fn nothing_needs_a_runtime_to_be_made() {
         all.push(Box::new(keys));
         all.push(Box::new(store.fetching(api(), config)));
     }
-    all.push(Box::new(watch_resource(client.clone(), gvr()).one("x")));
+    all.push(Box::new(watch_resource(client.clone(), gvr()).unwrap().one("x")));
     all.push(Box::new(watch_one(Api::<ConfigMap>::namespaced(client.clone(), "a"), "x")));
     drop(all);
 }

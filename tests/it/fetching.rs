@@ -498,7 +498,7 @@ async fn an_object_of_another_kind_is_none() {
     let keys = watch(api.clone()).index_keys(by()).expect("paths");
     let config = FetchConfig::default().deadline(2 * SECOND);
     let typed = keys.store().fetching(api, config.clone());
-    let untyped = keys.store().fetching_resource(server.client(), gvr, config);
+    let untyped = keys.store().fetching_resource(server.client(), gvr, config).unwrap();
     let _driving = keys.spawn();
     let mut other = secret("a/x", "shop", "");
     other["metadata"]["resourceVersion"] = "1000".into();
@@ -559,7 +559,7 @@ async fn an_answer_that_is_not_the_object_is_none() {
         let gvr = Gvr::parse("v1/configmaps").unwrap();
         let store = configs.store();
         let typed = store.fetching::<ConfigMap>(Api::all(client.clone()), config());
-        let untyped = store.fetching_resource(client, gvr, config());
+        let untyped = store.fetching_resource(client, gvr, config()).unwrap();
         let _driving = configs.spawn();
         feed.list([crate::support::object("a/x", 5)]);
         let typed = typed.object("a", "x").await.map(|found| found.map(drop));
@@ -729,9 +729,9 @@ async fn objects_need_no_type_and_may_be_strained() {
     let client = server.client();
     let keys = watch(Api::<Secret>::all(client.clone())).index_keys(by()).unwrap();
     let filter = FieldFilter::new(["metadata.annotations"]).unwrap();
-    let config = FetchConfig::default().filter_fields(filter);
+    let config = FetchConfig::default().filter_fields(filter).unwrap();
     let gvr = Gvr::parse("v1/secrets").unwrap();
-    let documents = keys.store().fetching_resource(client.clone(), gvr, config.clone());
+    let documents = keys.store().fetching_resource(client.clone(), gvr, config.clone()).unwrap();
     let typed = keys.store().fetching(Api::<Secret>::namespaced(client, "elsewhere"), config);
     let _driving = keys.spawn();
     let document = documents.object("a", "x").await.unwrap().expect("it is there").to_value();

@@ -7,7 +7,7 @@ use futures::{FutureExt, Stream, StreamExt, stream::BoxStream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube_weir::{
-    Change, Error, EventStreamExt, Gvr, IndexBy, Watch, Write,
+    Change, Error, EventStreamExt, IndexBy, Watch, Write,
     testing::{Answer, ApiServer, End, Fault, On, Verb},
     watch, watch_resource,
 };
@@ -88,7 +88,7 @@ async fn other_content_in_the_same_version_is_a_change() {
     write("a/two", "first");
     let backup = server.resource_version();
     let typed = configs(&server).index(by_name());
-    let documents = watch_resource(server.client(), Gvr::parse("v1/configmaps").unwrap());
+    let documents = watch_resource(server.client(), "v1/configmaps").unwrap();
     let (mut typed, mut documents) = (typed, documents.index(by_name()));
     let (store, document_store) = (typed.store(), documents.store());
     typed.next().await.unwrap().unwrap();

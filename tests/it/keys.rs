@@ -4,7 +4,7 @@ use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 use kube_weir::{
-    Change, Document, Error, EventStreamExt, FieldSelector, Gvr, IndexBy, Snapshot,
+    Change, Document, Error, EventStreamExt, FieldSelector, IndexBy, Snapshot,
     testing::{ApiServer, Fault, Verb},
     watch, watch_resource,
 };
@@ -58,7 +58,7 @@ async fn metadata_is_all_that_is_asked_for_where_that_will_do() -> Result<(), Er
         }
         let keys = watch(Api::<Secret>::all(server.client())).streaming_list(streaming);
         let matching = FieldSelector::parse("metadata.labels.app!=blog")?;
-        let mut changes = keys.matching(matching).index_keys(by_app())?;
+        let mut changes = keys.matching(matching).unwrap().index_keys(by_app())?;
         let store = changes.store();
         let snapshot = changes.first_synced().await?;
         assert_eq!(names(snapshot.get(["a"])?), ["x"]);
@@ -102,8 +102,7 @@ async fn else_all_but_what_is_indexed_is_dropped() -> Result<(), Error> {
 
     let by = || IndexBy::path("type");
     let mut typed = watch(Api::<Secret>::all(server.client())).index_keys(by()?)?;
-    let mut untyped =
-        watch_resource(server.client(), Gvr::parse("v1/secrets")?).index_keys(by()?)?;
+    let mut untyped = watch_resource(server.client(), "v1/secrets")?.index_keys(by()?)?;
     for changes in [&mut typed, &mut untyped] {
         let snapshot = changes.first_synced().await?;
         assert_eq!(names(snapshot.get(["Opaque"])?), ["x"]);
@@ -117,7 +116,7 @@ async fn else_all_but_what_is_indexed_is_dropped() -> Result<(), Error> {
 
     // What is selected by has to be received, and not to be kept.
     let matching = FieldSelector::parse("type=Opaque")?;
-    let keys = watch(Api::<Secret>::all(server.client())).matching(matching);
+    let keys = watch(Api::<Secret>::all(server.client())).matching(matching).unwrap();
     let snapshot = keys.index_keys(by_name())?.first_synced().await?;
     assert_eq!(names(snapshot.iter()), ["x", "y"]);
     Ok(())

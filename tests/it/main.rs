@@ -39,6 +39,7 @@ mod recipes;
 mod restored;
 mod resume;
 mod schedules;
+mod selecting;
 mod served;
 // Not a part of the harness, which other binaries use too.
 #[path = "apiserver/selftest.rs"]

@@ -164,7 +164,7 @@ async fn nothing_that_is_said_holds_what_a_server_or_an_object_says() {
         server.fault(*verb, 2, Fault::Answer(Answer::new(*code).chunk(body.clone())));
         server.disconnect();
         let gvr = Gvr::parse("v1/configmaps").unwrap();
-        let documents = watch_resource(server.client(), gvr);
+        let documents = watch_resource(server.client(), gvr).unwrap();
         let mut documents = documents.index(IndexBy::path("data.key").unwrap());
         let store = documents.store();
         let items = documents.by_ref().take_until(sleep(5 * SECOND)).collect::<Vec<_>>().await;

@@ -6,7 +6,7 @@ use futures::{FutureExt, Stream, StreamExt};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{Api, Resource};
 use kube_weir::{
-    Error, EventStreamExt, FieldFilter, FieldPath, Gvr, One,
+    Error, EventStreamExt, FieldFilter, FieldPath, One,
     testing::{Answer, ApiServer, Fault, Verb},
     watch, watch_one, watch_resource,
 };
@@ -205,7 +205,7 @@ async fn cluster_scoped_kinds_work() {
         })
     };
     let mut typed = watch_one(Api::<Namespace>::all(server.client()), "web");
-    let documents = watch_resource(server.client(), Gvr::parse("v1/namespaces").unwrap());
+    let documents = watch_resource(server.client(), "v1/namespaces").unwrap();
     let mut document = documents.one("web");
     let path = FieldPath::parse("metadata.labels.l").unwrap();
     let mut both = async || {
@@ -253,8 +253,8 @@ async fn fields_are_dropped_and_conditions_added() {
     let filter = || FieldFilter::new(["data"]).unwrap();
     let watched = watch(configs(&server)).fields("metadata.namespace=a").unwrap();
     for mut one in [
-        watch_one(configs(&server), "x").filter_fields(filter()),
-        watched.filter_fields(filter()).one("x"),
+        watch_one(configs(&server), "x").filter_fields(filter()).unwrap(),
+        watched.filter_fields(filter()).unwrap().one("x"),
     ] {
         let item = next(&mut one).await.unwrap();
         assert_eq!(item.object().expect("present").data, None);

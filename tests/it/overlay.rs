@@ -213,19 +213,24 @@ async fn hypothetical_objects_go_the_way_of_a_watch() {
         .fields("metadata.name!=hidden")
         .unwrap()
         .filter_fields(filter())
+        .unwrap()
         .matching(selector())
+        .unwrap()
         .index(by_host());
     check(&synced(watched).await, typed, true);
 
     let gvr = Gvr::parse("networking.k8s.io/v1/ingresses").unwrap();
     let watched = watch_resource(server.client(), gvr)
+        .unwrap()
         .namespace("a")
         .labels("tier=web")
         .unwrap()
         .fields("metadata.name!=hidden")
         .unwrap()
         .filter_fields(filter())
+        .unwrap()
         .matching(selector())
+        .unwrap()
         .index(by_host());
     check(&synced(watched).await, |value| document(&value), true);
 }
@@ -238,12 +243,23 @@ async fn hypothetical_objects_go_the_way_of_any_stream() {
     let small = FieldFilter::new(["spec.ingressClassName"]).unwrap();
     let big = FieldFilter::new(["metadata.annotations.big"]).unwrap();
     let snapshots = [
-        synced(events().matching(selector()).filter_fields(filter()).index(by_host())).await,
+        synced(
+            events()
+                .matching(selector())
+                .unwrap()
+                .filter_fields(filter())
+                .unwrap()
+                .index(by_host()),
+        )
+        .await,
         synced(
             stream::iter([Event::Init, Event::InitApply(typed(one())), Event::InitDone])
                 .filter_fields(big)
+                .unwrap()
                 .matching(selector())
+                .unwrap()
                 .filter_fields(small)
+                .unwrap()
                 .index(by_host()),
         )
         .await,
@@ -256,7 +272,9 @@ async fn hypothetical_objects_go_the_way_of_any_stream() {
         .apply(typed(ingress("two", "web", "haproxy", "two.example")))
         .delete(typed(ingress("two", "web", "haproxy", "two.example")))
         .matching(selector())
+        .unwrap()
         .filter_fields(filter())
+        .unwrap()
         .index(by_host());
     let store = changes.store();
     changes.for_each(|_| async {}).await;
@@ -267,7 +285,7 @@ async fn hypothetical_objects_go_the_way_of_any_stream() {
 #[tokio::test(start_paused = true)]
 async fn one_object_is_strained_as_it_is_watched() {
     let api = Api::<ConfigMap>::namespaced(ApiServer::new().client(), "a");
-    let store = watch_one(api, "m").filter_fields(FieldFilter::new(["data"]).unwrap()).store();
+    let store = watch_one(api, "m").filter_fields("data").unwrap().store();
     let mut object = object("a/m", 1);
     object.data = Some(BTreeMap::from([("key".into(), "value".into())]));
     let what_if = store.snapshot().overlay().apply(object).unwrap().build();

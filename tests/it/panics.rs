@@ -271,8 +271,8 @@ async fn each_stage_by_itself_ends_with_one_error() {
     let never = Events::<Bomb>::new().stay_open();
     let held = Debounce::quiet(MINUTE);
     let stages: [(&str, BoxStream<'_, Result<(), Error>>); 6] = [
-        ("matching", listed("serialize").matching(selector).map_ok(drop).boxed()),
-        ("filter_fields", listed("serialize").filter_fields(filter).map_ok(drop).boxed()),
+        ("matching", listed("serialize").matching(selector).unwrap().map_ok(drop).boxed()),
+        ("filter_fields", listed("serialize").filter_fields(filter).unwrap().map_ok(drop).boxed()),
         ("debounce", replaced("drop").index(by()).debounce(held).map_ok(drop).boxed()),
         (
             "while_leading",

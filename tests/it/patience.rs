@@ -1,7 +1,7 @@
 //! Patience: waits that a server asks for, lists without an end, trickles, and kinds that can't be watched.
 
 use kube_weir::{
-    EventStreamExt, FieldSelector, Gvr, IndexBy, SyncPolicy,
+    EventStreamExt, FieldSelector, IndexBy, SyncPolicy,
     testing::{Answer, ApiServer, Fault, On, Verb},
     watch_resource,
 };
@@ -107,7 +107,7 @@ async fn pages_without_an_end_are_an_error() {
             server.fault(of("2"), usize::MAX, page("1", items));
         }
         let watch = configs(&server);
-        let driven = drive(if selects { watch.matching(selector()) } else { watch });
+        let driven = drive(if selects { watch.matching(selector()).unwrap() } else { watch });
         let mut requests = 0;
         for _ in 0..600 {
             sleep(SECOND).await;
@@ -139,7 +139,7 @@ async fn long_lists_are_no_repetition() {
 
     // The last one alone is selected, behind pages with nothing.
     let last = FieldSelector::parse("metadata.name=59").unwrap();
-    let driven = drive(configs(&server).page_size(2).matching(last));
+    let driven = drive(configs(&server).page_size(2).matching(last).unwrap());
     assert_eq!(driven.store.synced().await.unwrap().len(), 1);
 }
 
@@ -212,7 +212,7 @@ async fn a_kind_that_can_not_be_watched_says_so_and_can_be_polled() {
     let server = server_with(&["a/x"]);
     server.set_verbs("configmaps", &[Verb::Get, Verb::List]).unwrap();
     server.set_versions("configmaps", false).unwrap();
-    let documents = || watch_resource(server.client(), Gvr::parse("v1/configmaps").unwrap());
+    let documents = || watch_resource(server.client(), "v1/configmaps").unwrap();
     let by = || IndexBy::path("metadata.name").unwrap();
     let fast = SyncPolicy::default().fail_fast(true);
     let changes = documents().index(by()).sync_policy(fast);

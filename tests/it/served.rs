@@ -1,7 +1,7 @@
 //! Resources that are served in another version, not yet, or no more.
 
 use kube_weir::{
-    Document, Error, EventStreamExt, Gvr, IndexBy, Store,
+    Document, Error, EventStreamExt, IndexBy, Store,
     adapters::Spawned,
     testing::{ApiServer, End, Fault, On, Verb},
     watch_resource,
@@ -25,7 +25,7 @@ fn widget(version: &str, name: &str) -> Value {
 }
 
 fn watched(server: &ApiServer, gvr: &str) -> (Store<Document>, Spawned) {
-    let watch = watch_resource(server.client(), Gvr::parse(gvr).unwrap());
+    let watch = watch_resource(server.client(), gvr).unwrap();
     let changes = watch.index(IndexBy::path("metadata.name").unwrap());
     (changes.store(), changes.spawn())
 }
@@ -82,7 +82,7 @@ async fn lists_of_a_custom_resource_may_be_of_any_kind() {
         sleep(SECOND).await;
         assert_eq!(store.snapshot().len(), objects.len() + 1, "{gvr}");
     }
-    let watch = watch_resource(server.client(), Gvr::parse("example.com/widgets").unwrap());
+    let watch = watch_resource(server.client(), "example.com/widgets").unwrap();
     let keys = watch.index_keys(IndexBy::path("metadata.name").unwrap()).unwrap();
     let store = keys.store();
     let _driving = keys.spawn();
@@ -215,7 +215,7 @@ async fn an_optional_kind_that_is_removed_loses_its_objects_after_a_while() {
 #[tokio::test(start_paused = true)]
 async fn an_optional_kind_comes_and_goes() {
     let server = ApiServer::new();
-    let watch = watch_resource(server.client(), Gvr::parse("example.com/v1/widgets").unwrap());
+    let watch = watch_resource(server.client(), "example.com/v1/widgets").unwrap();
     let changes = watch.index(IndexBy::path("metadata.name").unwrap()).optional();
     let store = changes.store();
     let _driving = changes.spawn();

@@ -103,7 +103,7 @@ fn both(events: &[Value], objects: &[Value], on: &ApiServer, other: &ApiServer) 
 
 fn pipeline(server: &ApiServer, streaming: bool) -> Driven {
     let selector = FieldSelector::parse("data.key!=other").unwrap();
-    let watch = configs(server).matching(selector).watch_timeout(HOUR);
+    let watch = configs(server).matching(selector).unwrap().watch_timeout(HOUR);
     drive(watch.streaming_list(streaming))
 }
 

@@ -77,7 +77,7 @@ struct Row {
 const ROWS: [Row; 10] = [
     Row {
         name: "filter_fields",
-        over: |events| events.filter_fields(FieldFilter::new(["data"]).unwrap()).map(drop).boxed(),
+        over: |events| events.filter_fields("data").unwrap().map(drop).boxed(),
         run: 1,
         prompt: true,
     },
@@ -141,7 +141,7 @@ const ROWS: [Row; 10] = [
         name: "all of them",
         over: |events| {
             let filter = FieldFilter::new(["data"]).unwrap();
-            let changes = matching(events).filter_fields(filter).index(by_identity());
+            let changes = matching(events).filter_fields(filter).unwrap().index(by_identity());
             changes.debounce(Duration::ZERO).log_errors().map(drop).boxed()
         },
         run: 64 * 1024,
@@ -153,7 +153,7 @@ fn matching<S>(events: S) -> kube_weir::adapters::Matching<S, ConfigMap>
 where
     S: Stream<Item = Item>,
 {
-    events.matching(FieldSelector::parse("metadata.name!=other").unwrap())
+    events.matching("metadata.name!=other").unwrap()
 }
 
 impl Row {
@@ -582,7 +582,7 @@ async fn a_poll_steps_over_so_many_bytes_of_what_is_left_out() {
     let server = ApiServer::new();
     server.fault(Verb::List, 1, Fault::Answer(Answer::json(200, &page)));
     let none = FieldSelector::parse("data.key==none").unwrap();
-    let mut watch = configs(&server).matching(none);
+    let mut watch = configs(&server).matching(none).unwrap();
     let mut polls = 0;
     loop {
         let polled = poll_fn(|cx| Poll::Ready(watch.poll_next_unpin(cx))).await;

@@ -196,7 +196,7 @@ async fn no_text_in_the_place_of_a_namespace_leads_elsewhere() {
 #[tokio::test(start_paused = true)]
 async fn namespaces_of_what_has_none_are_an_error() {
     let server = ApiServer::new();
-    let nodes = watch_resource(server.client(), Gvr::parse("v1/nodes").unwrap());
+    let nodes = watch_resource(server.client(), "v1/nodes").unwrap();
     let pipeline = nodes.namespace("a").index(IndexBy::path("metadata.name").unwrap());
     let items: Vec<_> = pipeline.collect().await;
     assert!(
@@ -209,7 +209,7 @@ async fn namespaces_of_what_has_none_are_an_error() {
 async fn discovery_is_not_waited_for_for_ever() {
     let server = ApiServer::new();
     server.fault(On::any(), 2, Fault::Delay(Duration::from_secs(86_400)));
-    let pods = watch_resource(server.client(), Gvr::parse("v1/pods").unwrap());
+    let pods = watch_resource(server.client(), "v1/pods").unwrap();
     let mut changes = pin!(pods.index(IndexBy::path("metadata.name").unwrap()));
     assert!(next(&mut changes).await.unwrap_err().is_timeout());
     assert!(changes.first_synced().await.unwrap().is_empty());
@@ -220,7 +220,7 @@ async fn discovery_is_not_waited_for_for_ever() {
 async fn a_resource_that_is_not_installed_begins_once_it_is() {
     let server = ApiServer::new();
     let gvr = Gvr::parse("example.com/v1/widgets").unwrap();
-    let watch = watch_resource(server.client(), gvr);
+    let watch = watch_resource(server.client(), gvr).unwrap();
     let pipeline = watch.index(IndexBy::paths(["metadata.name"]).unwrap());
     let store = pipeline.store();
     let mut changes = pin!(pipeline);
@@ -263,7 +263,7 @@ async fn a_resource_that_is_not_installed_begins_once_it_is() {
 async fn a_kind_in_the_place_of_a_plural_is_an_error_that_names_the_plural() {
     let server = ApiServer::new();
     for wrong in ["v1/configmap", "networking.k8s.io/v1/ingress"] {
-        let mut watch = watch_resource(server.client(), Gvr::parse(wrong).unwrap());
+        let mut watch = watch_resource(server.client(), wrong).unwrap();
         assert!(matches!(watch.next().await, Some(Ok(WatchEvent::Scope(_)))));
         let error = watch.next().await.unwrap().unwrap_err();
         assert!(watch.next().await.is_none());
@@ -287,17 +287,23 @@ async fn selecting_here_is_on_the_object_as_it_was_received() {
         let mut changes = match order {
             0 => configs(&server)
                 .matching(selector)
+                .unwrap()
                 .filter_fields(filter)
+                .unwrap()
                 .index(by_identity())
                 .boxed(),
             1 => configs(&server)
                 .filter_fields(filter)
+                .unwrap()
                 .matching(selector)
+                .unwrap()
                 .index(by_identity())
                 .boxed(),
             _ => watcher(Api::<ConfigMap>::all(server.client()), watcher::Config::default())
                 .matching(selector)
+                .unwrap()
                 .filter_fields(filter)
+                .unwrap()
                 .index(by_identity())
                 .boxed(),
         };
@@ -528,7 +534,7 @@ async fn a_version_is_asked_for_once_in_discovery() {
         server.take_requests();
         let things = Gvr::parse("x.io/things").unwrap();
         let by = IndexBy::path("metadata.name").unwrap();
-        let mut changes = watch_resource(server.client(), things).index(by);
+        let mut changes = watch_resource(server.client(), things).unwrap().index(by);
         let error = changes.next().await.unwrap().unwrap_err();
         assert!(error.is_not_installed(), "{error}");
         let asked = server.take_requests();
@@ -692,7 +698,7 @@ async fn no_log_line_and_no_error_holds_a_secret() {
     let filter = FieldFilter::new(["metadata.managedFields"]).unwrap();
     let by = IndexBy::<Secret>::path("type").unwrap();
     let mut changes =
-        pin!(watch(Api::<Secret>::all(server.client())).filter_fields(filter).index(by));
+        pin!(watch(Api::<Secret>::all(server.client())).filter_fields(filter).unwrap().index(by));
     let mut errors = String::new();
     for round in 0..8 {
         let secret = json!({
@@ -887,7 +893,7 @@ async fn documents_are_strained_and_alike_from_list_and_watch() {
     let server = server_with(&["a/x"]);
     let gvr = Gvr::parse("v1/configmaps").unwrap();
     let filter = FieldFilter::new(["metadata.labels", "metadata.creationTimestamp"]).unwrap();
-    let watch = watch_resource(server.client(), gvr).filter_fields(filter);
+    let watch = watch_resource(server.client(), gvr).unwrap().filter_fields(filter).unwrap();
     let mut changes = pin!(watch.index(IndexBy::path("metadata.name").unwrap()));
     let listed = changes.first_synced().await.unwrap();
     server.apply(&config("a/y", "web")).unwrap();

@@ -18,8 +18,8 @@ use k8s_openapi::api::{
 };
 use kube::{Api, runtime::watcher::Event};
 use kube_weir::{
-    Batch, Debounce, Document, Error, EventStreamExt, Gvr, IndexBy, Kinds, Snapshot, SyncPolicy,
-    World, WorldChange, WorldStore,
+    Batch, Debounce, Document, Error, EventStreamExt, IndexBy, Kinds, Snapshot, SyncPolicy, World,
+    WorldChange, WorldStore,
     adapters::Indexed,
     testing::{ApiServer, Events, Fault, Verb},
     watch, watch_resource, world,
@@ -357,7 +357,7 @@ async fn a_world_starts_and_goes_on_through_what_its_server_refuses() {
 const GATEWAYS: &str = "example.com/v1/gateways";
 
 fn gateways(server: &ApiServer) -> Indexed<kube_weir::Watch<Document>, Document> {
-    let watch = watch_resource(server.client(), Gvr::parse(GATEWAYS).unwrap());
+    let watch = watch_resource(server.client(), GATEWAYS).unwrap();
     watch.index(by_name())
 }
 

@@ -10,7 +10,7 @@ use kube::{
     runtime::watcher::Event,
 };
 use kube_weir::{
-    Error, EventStreamExt, Gvr, IndexBy, Snapshot, Store, SyncPolicy, Write,
+    Error, EventStreamExt, IndexBy, Snapshot, Store, SyncPolicy, Write,
     testing::{ApiServer, Fault, Verb},
     watch, watch_resource,
 };
@@ -187,7 +187,7 @@ async fn writes_of_another_client_are_read() {
     let server = ApiServer::new();
     let pipeline = typed(&server).index(by_identity());
     let store = pipeline.store();
-    let documents = watch_resource(server.client(), Gvr::parse("v1/configmaps").unwrap());
+    let documents = watch_resource(server.client(), "v1/configmaps").unwrap();
     let documents = documents.streaming_list(true).index(IndexBy::path("kind").unwrap());
     let document_store = documents.store();
     let (_driving, _documents) = (pipeline.spawn(), documents.spawn());

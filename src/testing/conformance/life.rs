@@ -59,13 +59,13 @@ where
 /// What a server is led through while a stream watches it.
 ///
 /// ```
-/// use kube_weir::{Gvr, IndexBy, testing::{ApiServer, conformance::{Chapter, Life}}, watch_resource};
+/// use kube_weir::{IndexBy, testing::{ApiServer, conformance::{Chapter, Life}}, watch_resource};
 /// use serde_json::json;
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let server = ApiServer::new();
-/// let nodes = watch_resource(server.client(), Gvr::parse("v1/nodes")?);
+/// let nodes = watch_resource(server.client(), "v1/nodes")?;
 /// let by = IndexBy::path("metadata.name")?;
 /// Life::new()
 ///     .object(json!({"apiVersion": "v1", "kind": "Node"}))

@@ -38,7 +38,7 @@ async fn all_consumers_end_where_the_writers_do() {
     // One that reconnects all the time, without a list.
     let requests = Requests::default();
     let recorded = requests.client(cluster.config(ADMIN).await);
-    let documents = watch_resource(recorded, config_maps()).namespace(&namespace);
+    let documents = watch_resource(recorded, config_maps()).unwrap().namespace(&namespace);
     // Each watch lasts up to twice the timeout.
     let documents = documents.watch_timeout(Duration::from_secs(1)).page_size(7).index(by_tier());
     let document_store = documents.store();
@@ -46,7 +46,7 @@ async fn all_consumers_end_where_the_writers_do() {
     // Selected by the server, by us, and by both.
     let by_server = watch(api.clone()).labels("tier=front").unwrap().index(by_name());
     let selector = FieldSelector::parse("metadata.labels.tier=front").unwrap();
-    let by_us = watch(api.clone()).matching(selector).index(by_name());
+    let by_us = watch(api.clone()).matching(selector).unwrap().index(by_name());
     let (server_store, our_store) = (by_server.store(), by_us.store());
     let (mut by_server, mut by_us) = (Consumer::of(by_server), Consumer::of(by_us));
     for store in [&typed_store, &server_store, &our_store] {

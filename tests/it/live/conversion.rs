@@ -119,7 +119,8 @@ async fn a_webhook_that_breaks_is_an_item_at_once_and_one_warning() {
     let config = cluster.config(ADMIN).await;
     assert!(config.default_retry, "as `Client::try_default` has it");
     let gvr = Gvr::parse(&format!("{GROUP}/v2/gears")).unwrap();
-    let watch = watch_resource(Client::try_from(config).unwrap(), gvr).namespace(&namespace);
+    let watch =
+        watch_resource(Client::try_from(config).unwrap(), gvr).unwrap().namespace(&namespace);
     let watch = watch.watch_timeout(WATCH).index(by_name());
     let store = watch.store();
     crate::logs::ask_always();

@@ -23,7 +23,7 @@ async fn a_kind_that_is_installed_later_begins_by_itself_and_may_go_and_come_bac
     let client = cluster.client().await;
     let gvr = || Gvr::parse(&format!("{GROUP}/v1/widgets")).unwrap();
 
-    let widgets = watch_resource(client.clone(), gvr()).namespace(&namespace);
+    let widgets = watch_resource(client.clone(), gvr()).unwrap().namespace(&namespace);
     let policy = SyncPolicy::default().deadline(Duration::from_secs(1));
     let widgets = widgets.index(by_name()).sync_policy(policy);
     let store = widgets.store();
@@ -52,8 +52,13 @@ async fn a_kind_that_is_installed_later_begins_by_itself_and_may_go_and_come_bac
     // A word that is not the plural says which is.
     for other in ["widget", "wdg"] {
         let other = Gvr::parse(&format!("{GROUP}/v1/{other}")).unwrap();
-        let error =
-            watch_resource(client.clone(), other).skip(1).next().await.unwrap().unwrap_err();
+        let error = watch_resource(client.clone(), other)
+            .unwrap()
+            .skip(1)
+            .next()
+            .await
+            .unwrap()
+            .unwrap_err();
         assert!(error.is_resource() && error.to_string().contains("widgets"), "{error}");
     }
 

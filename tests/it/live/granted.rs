@@ -83,7 +83,7 @@ async fn rights_in_one_namespace_go_and_come_back_and_the_others_go_on() {
     let mut typed = Pipeline { consumer: Consumer::of(typed), store, requests };
     let requests = Requests::default();
     let client = requests.client(cluster.config(&user).await);
-    let documents = watch_resource(client, config_maps()).namespaces(&namespaces);
+    let documents = watch_resource(client, config_maps()).unwrap().namespaces(&namespaces);
     let documents = documents.watch_timeout(WATCH).backoff(backoff).index(by_name());
     let store = documents.store();
     let mut documents = Pipeline { consumer: Consumer::of(documents), store, requests };

@@ -65,7 +65,7 @@ async fn a_streaming_list_of_many_pages_is_one_request() {
     let recorded = requests.client(cluster.config(ADMIN).await);
     let typed = watch(Api::<ConfigMap>::namespaced(recorded.clone(), &namespace));
     let typed = typed.streaming_list(true).index(by_name());
-    let documents = watch_resource(recorded.clone(), config_maps()).namespace(&namespace);
+    let documents = watch_resource(recorded.clone(), config_maps()).unwrap().namespace(&namespace);
     let documents = documents.streaming_list(true).index(by_name());
     let (store, document_store) = (typed.store(), documents.store());
     let (mut typed, mut documents) = (Consumer::of(typed), Consumer::of(documents));

@@ -106,7 +106,7 @@ async fn what_is_no_metadata_is_received_and_dropped() {
     }
     let keys = watch(api.clone()).index_keys(IndexBy::path("type").unwrap()).unwrap();
     let gvr = Gvr::parse("v1/secrets").unwrap();
-    let secrets = keys.store().fetching_resource(client, gvr, FetchConfig::default());
+    let secrets = keys.store().fetching_resource(client, gvr, FetchConfig::default()).unwrap();
     let _driving = keys.spawn();
     let found = soon("both", secrets.get(["Opaque"])).await.unwrap();
     let found: Vec<_> = found.into_iter().map(Result::unwrap).collect();
@@ -136,8 +136,9 @@ async fn a_real_server_tells_what_is_gone_from_what_it_does_not_serve() {
     let config = FetchConfig::default().deadline(Duration::from_secs(2));
     let configs: Fetching<ConfigMap> = keys.store().fetching(api.clone(), config.clone());
     let elsewhere = Gvr::parse("example.com/v1/things").unwrap();
-    let things = keys.store().fetching_resource(client.clone(), elsewhere, config.clone());
-    let core = keys.store().fetching_resource(client, Gvr::parse("v1/things").unwrap(), config);
+    let things = keys.store().fetching_resource(client.clone(), elsewhere, config.clone()).unwrap();
+    let core =
+        keys.store().fetching_resource(client, Gvr::parse("v1/things").unwrap(), config).unwrap();
     let _driving = keys.spawn();
     assert!(configs.object(&namespace, "a").await.unwrap().is_some());
     delete(&api, "a").await;

@@ -67,7 +67,7 @@ async fn a_namespace_is_there_until_it_is_gone() {
     let name = format!("one-{}", cluster.namespace("cluster-scoped").await);
     let api: Api<Namespace> = Api::all(client.clone());
     let mut typed = watch_one(api.clone(), &name);
-    let namespaces = watch_resource(client.clone(), Gvr::parse("v1/namespaces").unwrap());
+    let namespaces = watch_resource(client.clone(), "v1/namespaces").unwrap();
     let mut document = namespaces.one(&name);
     let is_absent = |typed: &One<Namespace>, document: &One<Document>| {
         assert_eq!(typed.object().is_none(), document.object().is_none());
@@ -148,7 +148,7 @@ async fn what_was_written_is_read() {
     // All namespaces: other tests write meanwhile.
     let typed = watch(Api::<ConfigMap>::all(client.clone())).index(by_name());
     let unselected = watch(api.clone()).labels("tier=front").unwrap().index(by_name());
-    let documents = watch_resource(client, config_maps()).namespace(&namespace);
+    let documents = watch_resource(client, config_maps()).unwrap().namespace(&namespace);
     let documents = documents.index(by_name());
     let (store, unselecting, document_store) =
         (typed.store(), unselected.store(), documents.store());

@@ -37,7 +37,7 @@ impl Watched {
         let recorded = requests.client(config);
         let typed = watch(Api::<ConfigMap>::namespaced(recorded.clone(), &namespace));
         let typed = typed.watch_timeout(timeout).index(by_name());
-        let documents = watch_resource(recorded, config_maps());
+        let documents = watch_resource(recorded, config_maps()).unwrap();
         let documents = documents.namespace(&namespace).watch_timeout(timeout).index(by_name());
         let (typed_store, document_store) = (typed.store(), documents.store());
         let (mut typed, mut documents) = (Consumer::of(typed), Consumer::of(documents));

@@ -114,9 +114,10 @@ impl Restored {
         let typed = watch(api.clone()).watch_timeout(WATCH).index(by_name());
         let of_both = watch(Api::all(way().await)).namespaces(both()).watch_timeout(WATCH);
         let of_both = of_both.index(by_name());
-        let documents = watch_resource(way().await, config_maps());
+        let documents = watch_resource(way().await, config_maps()).unwrap();
         let documents = documents.watch_timeout(WATCH).index(by_name());
-        let documents_of_both = watch_resource(way().await, config_maps()).namespaces(both());
+        let documents_of_both =
+            watch_resource(way().await, config_maps()).unwrap().namespaces(both());
         let documents_of_both = documents_of_both.watch_timeout(WATCH).index(by_name());
         let typed = [
             Pipeline::new("typed", typed.store(), Consumer::of(typed), true),

@@ -54,7 +54,7 @@ async fn a_server_that_is_not_ready_is_an_item_at_once() {
     let (took, asked) = (begun.elapsed(), requests.load(Ordering::Relaxed));
     assert!(took < PROMPT, "{took:.1?}");
     assert_eq!(asked, 1, "each try is one request");
-    let documents = Consumer::of(watch_resource(client, config_maps()).index(by_name()));
+    let documents = Consumer::of(watch_resource(client, config_maps()).unwrap().index(by_name()));
     let mut documents = documents;
     let begun = Instant::now();
     documents.until("an item", |seen| !seen.errors.is_empty()).await;

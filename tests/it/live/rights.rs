@@ -24,7 +24,7 @@ async fn a_forbidden_kind_says_so_and_begins_once_it_is_granted() {
     let deadline = Duration::from_secs(2);
     let patient = SyncPolicy::default().deadline(deadline);
     let typed = watch(api.clone()).index(by_name()).sync_policy(patient);
-    let documents = watch_resource(restricted, config_maps()).namespace(&namespace);
+    let documents = watch_resource(restricted, config_maps()).unwrap().namespace(&namespace);
     let hasty = SyncPolicy::default().fail_fast(true);
     let documents = documents.index(by_name()).sync_policy(hasty);
     let (store, document_store) = (typed.store(), documents.store());
@@ -117,7 +117,7 @@ async fn whom_the_server_does_not_know_is_told() {
     config.auth_info = AuthInfo { token, ..AuthInfo::default() };
     let client = kube::Client::try_from(config).unwrap();
     // Not even discovery is allowed, which is no reason not to begin.
-    let watch = watch_resource(client, config_maps()).namespace(&namespace);
+    let watch = watch_resource(client, config_maps()).unwrap().namespace(&namespace);
     let watch = watch.index(by_name()).sync_policy(SyncPolicy::default().fail_fast(true));
     let store = watch.store();
     let mut consumer = Consumer::of(watch);

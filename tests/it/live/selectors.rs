@@ -22,7 +22,7 @@ async fn objects_enter_and_leave_a_label_selector() {
     create_in(&api, "c", "back").await;
 
     let typed = watch(api.clone()).labels("tier in (front, edge)").unwrap().index(by_name());
-    let documents = watch_resource(client.clone(), config_maps());
+    let documents = watch_resource(client.clone(), config_maps()).unwrap();
     let documents = documents.namespace(&namespace).labels("tier!=back,tier").unwrap();
     let documents = documents.index(by_name());
     let (store, document_store) = (typed.store(), documents.store());
@@ -136,9 +136,19 @@ async fn a_field_may_be_selected_on_and_dropped() {
 
     let selector = || FieldSelector::parse("data.value=first").unwrap();
     let filter = || FieldFilter::new(["data", "metadata.managedFields"]).unwrap();
-    let typed = watch(api.clone()).filter_fields(filter()).matching(selector()).index(by_name());
-    let documents = watch_resource(client.clone(), config_maps());
-    let documents = documents.namespace(&namespace).matching(selector()).filter_fields(filter());
+    let typed = watch(api.clone())
+        .filter_fields(filter())
+        .unwrap()
+        .matching(selector())
+        .unwrap()
+        .index(by_name());
+    let documents = watch_resource(client.clone(), config_maps()).unwrap();
+    let documents = documents
+        .namespace(&namespace)
+        .matching(selector())
+        .unwrap()
+        .filter_fields(filter())
+        .unwrap();
     let documents = documents.index(by_name());
     let (mut typed, mut documents) = (Consumer::of(typed), Consumer::of(documents));
     typed.synced().await;

@@ -26,7 +26,7 @@ async fn a_streaming_list_has_the_same_content() {
     let recorded_api: Api<ConfigMap> = Api::namespaced(recorded.clone(), &namespace);
 
     let typed = watch(recorded_api.clone()).streaming_list(true).index(by_name());
-    let documents = watch_resource(recorded.clone(), config_maps());
+    let documents = watch_resource(recorded.clone(), config_maps()).unwrap();
     let documents = documents.namespace(&namespace).streaming_list(true);
     // The connection goes on as the watch, and is resumed as one.
     let documents = documents.watch_timeout(Duration::from_secs(2)).index(by_name());

@@ -41,7 +41,7 @@ async fn thousands_of_objects_are_synced_in_pages() {
     assert_eq!(lists.len(), OBJECTS / PAGE as usize, "{lists:?}");
     assert!(lists[1..].iter().all(|list| requests::param(list, "continue").is_some()), "{lists:?}");
 
-    let documents = watch_resource(recorded, config_maps());
+    let documents = watch_resource(recorded, config_maps()).unwrap();
     let documents = documents.namespace(&namespace).page_size(PAGE).index(by_name());
     let documents = documents.with_progress();
     let document_store = documents.store();

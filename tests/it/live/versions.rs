@@ -89,7 +89,7 @@ async fn a_watch_follows_to_the_version_that_is_served() {
     let mut pipelines = Vec::new();
     for resource in ["v2,v1/gadgets", "gadgets", "v1/gadgets"] {
         let resource = Gvr::parse(&format!("{GROUP}/{resource}")).unwrap();
-        let watch = watch_resource(client.clone(), resource).namespace(&namespace);
+        let watch = watch_resource(client.clone(), resource).unwrap().namespace(&namespace);
         let watch = watch.watch_timeout(WATCH).index(by_name());
         let store = watch.store();
         let mut consumer = Consumer::of(watch);
@@ -155,11 +155,11 @@ async fn a_kind_that_is_deleted_while_nobody_watches_may_come_back_with_another_
     let wire = Wire::to(&mut config).await;
     let gvr = || Gvr::parse(&format!("{GROUP}/v1/gizmos")).unwrap();
     let cut = Client::try_from(config).unwrap();
-    let optional = watch_resource(cut.clone(), gvr()).watch_timeout(WATCH);
+    let optional = watch_resource(cut.clone(), gvr()).unwrap().watch_timeout(WATCH);
     let optional = optional.index(by_name()).optional();
     let store = optional.store();
     let mut optional = Consumer::of(optional);
-    let required = watch_resource(cut, gvr()).namespace(&namespace).watch_timeout(WATCH);
+    let required = watch_resource(cut, gvr()).unwrap().namespace(&namespace).watch_timeout(WATCH);
     let required = required.index(by_name());
     let required_store = required.store();
     let mut required = Consumer::of(required);

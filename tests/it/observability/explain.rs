@@ -35,8 +35,7 @@ async fn keys_are_counted_once() {
 async fn documents_say_how_large_they_are() {
     let server = server_with(&["x", "y"]);
     let by = || IndexBy::<Document>::path("metadata.name").unwrap();
-    let resource = "v1/configmaps".parse().unwrap();
-    let mut configs = watch_resource(server.client(), resource).index(by());
+    let mut configs = watch_resource(server.client(), "v1/configmaps").unwrap().index(by());
     let store = configs.store();
     assert_eq!(store.explain().bytes, Some(0));
     configs.first_synced().await.unwrap();

@@ -127,8 +127,7 @@ pub(super) async fn debounced() {
 /// Two kinds as one world, one of which is not installed, and a third that joins them.
 pub(super) async fn worlds(server: &ApiServer) {
     let of = |plural: &str| {
-        let gvr = format!("v1/{plural}").parse().expect("a resource");
-        let watch = watch_resource(server.client(), gvr);
+        let watch = watch_resource(server.client(), format!("v1/{plural}")).unwrap();
         watch.index(IndexBy::path("metadata.name").expect("a path"))
     };
     let kinds = Kinds::new().add("configs", of("configmaps"));

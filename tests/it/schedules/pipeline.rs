@@ -11,7 +11,7 @@ use futures::{Stream, StreamExt, stream, stream::BoxStream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, Client, runtime::reflector::Lookup};
 use kube_weir::{
-    Change, Document, Error, EventStreamExt, FieldFilter, FieldSelector, Gvr, IndexBy, Store,
+    Change, Document, Error, EventStreamExt, FieldFilter, FieldSelector, IndexBy, Store,
     SyncPolicy, Watch, WatchEvent,
     adapters::{Flusher, Indexed},
     watch, watch_resource,
@@ -38,11 +38,16 @@ pub(super) type Seen<K> = (Instant, Result<Change<K>, Error>);
 
 impl Watched for Document {
     async fn watch(client: Client) -> Watch<Self> {
-        watch_resource(client, Gvr::parse("v1/configmaps").unwrap())
+        watch_resource(client, "v1/configmaps").unwrap()
     }
 
     fn select(watch: Watch<Self>, on: Option<FieldSelector>, filter: FieldFilter) -> Events<Self> {
-        on.into_iter().fold(watch, Watch::matching).filter_fields(filter).boxed()
+        on.into_iter()
+            .try_fold(watch, Watch::matching)
+            .unwrap()
+            .filter_fields(filter)
+            .unwrap()
+            .boxed()
     }
 }
 
@@ -54,9 +59,10 @@ impl Watched for ConfigMap {
     fn select(watch: Watch<Self>, on: Option<FieldSelector>, filter: FieldFilter) -> Events<Self> {
         match on {
             Some(on) => {
-                EventStreamExt::filter_fields(EventStreamExt::matching(watch, on), filter).boxed()
+                let matching = EventStreamExt::matching(watch, on).unwrap();
+                EventStreamExt::filter_fields(matching, filter).unwrap().boxed()
             }
-            None => EventStreamExt::filter_fields(watch, filter).boxed(),
+            None => EventStreamExt::filter_fields(watch, filter).unwrap().boxed(),
         }
     }
 }
@@ -86,8 +92,8 @@ pub(super) fn pipeline<K: Watched>(
         .and("place", IndexBy::paths(["metadata.namespace", "metadata.labels.*"]).unwrap());
     match setup.stages {
         Stages::Own => {
-            let watch = on.into_iter().fold(watch, Watch::matching);
-            outlet(watch.filter_fields(filter()).index(by), setup)
+            let watch = on.into_iter().try_fold(watch, Watch::matching).unwrap();
+            outlet(watch.filter_fields(filter()).unwrap().index(by), setup)
         }
         Stages::Any => outlet(K::select(watch, on, filter()).index(by), setup),
     }
