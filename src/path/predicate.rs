@@ -164,13 +164,20 @@ impl Parser<'_> {
         }
         self.nesting -= 1;
         let text = own.text.trim().to_owned();
-        let Ok(test) = JsonPath::parse(&format!("$[?{text}]")) else {
+        let Ok(query) = JsonPath::parse(&format!("$[?{text}]")) else {
             let hint = "not a filter: expected a test such as ?(@.name == \"x\") or ?(@.name)";
             return Err(self.error_at(start, hint));
         };
         let Expression { from_root, patterns, steps, reads, .. } = own;
         let steps = steps.saturating_add(text.len() as u64);
-        Ok(Selector::Filter(Box::new(Filter { text, test, from_root, steps, patterns, reads })))
+        Ok(Selector::Filter(Box::new(Filter {
+            text,
+            test: query,
+            from_root,
+            steps,
+            patterns,
+            reads,
+        })))
     }
 
     /// A string in a filter.
