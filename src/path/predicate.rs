@@ -174,7 +174,7 @@ impl Parser<'_> {
         }
         self.nesting -= 1;
         let text = own.text.trim().to_owned();
-        let Ok(test) = JsonPath::parse(&format!("$[?{text}]")) else {
+        let Ok(query) = JsonPath::parse(&format!("$[?{text}]")) else {
             let (at, hint) = other_dialect(&bare).unwrap_or((
                 0,
                 "not a filter: expected a test such as ?(@.name == \"x\") or ?(@.name)",
@@ -183,7 +183,14 @@ impl Parser<'_> {
         };
         let Expression { from_root, patterns, steps, reads, .. } = own;
         let steps = steps.saturating_add(text.len() as u64);
-        Ok(Selector::Filter(Box::new(Filter { text, test, from_root, steps, patterns, reads })))
+        Ok(Selector::Filter(Box::new(Filter {
+            text,
+            test: query,
+            from_root,
+            steps,
+            patterns,
+            reads,
+        })))
     }
 
     /// A string in a filter.
