@@ -20,7 +20,7 @@ pub(crate) mod subject;
 mod while_leading;
 
 pub use self::{
-    debounce::{Debounce, Debounced, Flusher},
+    debounce::{Debounce, DebounceHandle, Debounced, Quiet},
     filter_fields::FilterFields,
     index::Indexed,
     into_events::IntoEvents,

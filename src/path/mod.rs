@@ -22,6 +22,8 @@ use serde_json::Value;
 use keys::Keys;
 pub(crate) use keys::TooManyKeys;
 use query::Query;
+#[cfg(test)]
+pub(crate) use query::STEPS_TAKEN;
 use segment::Selector;
 pub(crate) use segment::{Segment, Step, place_in};
 
@@ -231,6 +233,29 @@ impl FieldPath {
             Way::Plain(steps) => walk::tape::keys(tape, steps, &mut keys)?,
         }
         keys.finish()
+    }
+
+    /// Returns the places of all values that this path selects on a tape, in order; none if its filters may
+    /// take too many steps.
+    pub(crate) fn places_on_tape<'t>(&self, tape: Tape<'t>) -> Vec<Tape<'t>> {
+        let segments = &self.0.segments;
+        match &self.0.way {
+            Way::Query(query) if self.has_filter() => {
+                // It was checked before it was kept.
+                let root: Value = tape.decode().unwrap_or_default();
+                let found = query.select(segments, &root).unwrap_or_default();
+                walk::locate::places(tape, &root, &found)
+            }
+            _ => query::nodes(segments, tape),
+        }
+    }
+
+    /// Returns the first of the [`places_on_tape`](Self::places_on_tape).
+    pub(crate) fn first_on_tape<'t>(&self, tape: Tape<'t>) -> Option<Tape<'t>> {
+        match &self.0.way {
+            Way::Plain(steps) => walk::tape::first(tape, steps),
+            Way::Query(_) => self.places_on_tape(tape).into_iter().next(),
+        }
     }
 
     /// Whether it tests what it selects.

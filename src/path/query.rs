@@ -143,7 +143,7 @@ fn children<N: Node>(selectors: &[Numbered<'_, N>], node: N, found: &mut Vec<N>)
 #[cfg(test)]
 thread_local! {
     /// How often the children of a node were looked at in this thread.
-    pub(super) static STEPS_TAKEN: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    pub(crate) static STEPS_TAKEN: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 impl Weight {

@@ -68,6 +68,16 @@ use crate::document::Document;
 /// assert_eq!(store.snapshot().len(), 0);
 /// # Ok(()) }
 /// ```
+#[doc(alias(
+    "informer",
+    "watcher",
+    "SharedInformer",
+    "NewSharedInformer",
+    "reflector",
+    "ListWatch",
+    "relist",
+    "resync"
+))]
 pub fn watch<K>(api: Api<K>) -> Watch<K>
 where
     K: Resource<DynamicType: Default> + DeserializeOwned,
@@ -126,6 +136,7 @@ where
 /// assert!(mistake.next().await.is_none());
 /// # Ok(()) }
 /// ```
+#[doc(alias("dynamicinformer", "DynamicSharedInformerFactory", "dynamic informer"))]
 pub fn watch_resource(client: Client, resource: Gvr) -> Watch<Document> {
     Watch::of_resource(client, resource)
 }

@@ -62,6 +62,7 @@ const MOMENT: std::time::Duration = std::time::Duration::from_secs(1);
 /// assert!(store.snapshot().is_empty());
 /// # driving.await }
 /// ```
+#[doc(alias("cache", "lister", "informer", "reflector", "client.Reader"))]
 pub struct Store<K> {
     current: Arc<ArcSwap<Contents<K>>>,
     state: watch::Receiver<SyncState>,
@@ -296,6 +297,7 @@ impl<K> Store<K> {
     /// assert_eq!(store.synced().await?, 0);
     /// # Ok(()) }
     /// ```
+    #[doc(alias("WaitForCacheSync", "HasSynced", "wait_until_ready"))]
     pub async fn synced(&self) -> Result<usize, Error> {
         let mut state = self.state.clone();
         let mut progress = None;
