@@ -12,11 +12,6 @@ use crate::{
 ///
 /// The stages behind `index` work on both. It is for bounds, as in the
 /// [example](crate::adapters::ChangeItem) of `ChangeItem`, and not to be implemented elsewhere.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is neither a kind of object nor a world",
-    label = "a kind of object implements kube's `Lookup`",
-    note = "derive `CustomResource` or implement `kube::Resource`, or watch it as a `Document`"
-)]
 pub trait Subject: Sized {
     /// All of it at one moment: a [`Snapshot`], or a [`World`](crate::World).
     type State: Clone;

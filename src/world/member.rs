@@ -52,7 +52,7 @@ use crate::{
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be a kind of a world",
-    label = "a kind of a world is a pipeline with a store: call `.index(..)` first",
+    label = "a kind of a world ends with `.index(..)`",
     note = "`.debounce(..)`, `.log_errors()` and the other stages go behind the world: \
             `world((pods.index(..), nodes.index(..))).debounce(..)`"
 )]
@@ -94,7 +94,7 @@ impl<K: Lookup + Send + Sync + 'static> Pipeline for Changes<K> {
 /// It is for bounds, and not to be implemented elsewhere.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be a kind of a world",
-    label = "a kind of a world is a pipeline with a store: call `.index(..)` first",
+    label = "a kind of a world ends with `.index(..)`",
     note = "`.debounce(..)`, `.log_errors()` and the other stages go behind the world: \
             `world((pods.index(..), nodes.index(..))).debounce(..)`"
 )]
