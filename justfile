@@ -21,6 +21,11 @@ test-docs:
 quickstart:
     cargo run --quiet --example quickstart
 
+# The compiler's messages where a bound fails, written anew by the current toolchain: then look at the
+# difference, and name its release in tests/messages.rs.
+messages:
+    TRYBUILD=overwrite cargo test --all-features --test messages
+
 # The tests on a real API server alone, which then must run.
 test-live *ARGS:
     KUBE_WEIR_REQUIRE_APISERVER=1 cargo test --test it live {{ARGS}}
@@ -56,9 +61,10 @@ lint:
     cargo fmt --check
     cargo clippy --all-targets --all-features -- -D warnings
 
-# The docs, without a warning.
+# The docs, without a warning; also as who has turned on no feature builds them.
 doc:
     RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --all-features
+    RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
 
 # The docs of the packaged crate as docs.rs builds them: with `--cfg docsrs`, and without .cargo/config.toml.
 docs-rs: package

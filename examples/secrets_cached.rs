@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let store = keys.store();
     let secrets = store.fetching(api, FetchConfig::default());
     // The watch goes on while this task waits for what it fetches.
-    let _driving = keys.spawn();
+    keys.spawn();
 
     let changes = store.changes().debounce(Duration::from_millis(500)).log_errors();
     let mut changes = pin!(changes.take_until(end));

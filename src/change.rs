@@ -37,6 +37,7 @@ use crate::{error::Error, index::Key, snapshot::Snapshot};
 /// assert_eq!(changes.map(told).collect::<Vec<_>>().await, ["synced: 1", "+1 ~1 -0"]);
 /// # Ok(()) }
 /// ```
+#[doc(alias("isInInitialList", "event handler"))]
 #[derive(Debug)]
 pub enum Change<K> {
     /// Part of the initial load. Only after
@@ -139,6 +140,7 @@ impl<K> Clone for Change<K> {
 /// assert_eq!(after.metadata.resource_version.as_deref(), Some("3"));
 /// # Ok(()) }
 /// ```
+#[doc(alias("DeltaFIFO", "Deltas"))]
 pub struct Batch<K>(Arc<Difference<K>>);
 
 struct Difference<K> {
@@ -258,6 +260,7 @@ impl<K> Batch<K> {
     /// assert_eq!(batch.after().by("by-app").get(touched[1].parts())?.count(), 0);
     /// # Ok(()) }
     /// ```
+    #[doc(alias("work queue", "workqueue"))]
     pub fn touched(&self, index: &str) -> Result<BTreeSet<Key>, Error>
     where
         K: Lookup,
@@ -386,6 +389,7 @@ impl std::iter::Sum for ChangeStats {
 /// assert_ne!(before.metadata.uid, after.metadata.uid);
 /// # Ok(()) }
 /// ```
+#[doc(alias("OnAdd", "OnUpdate", "OnDelete", "DeletedFinalStateUnknown", "predicate"))]
 #[derive(Debug, PartialEq)]
 pub enum Delta<K> {
     /// It was not there before.

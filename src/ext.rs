@@ -77,6 +77,7 @@ pub trait EventStreamExt: Stream {
     /// assert_eq!(snapshot.get_one(["large"])?.unwrap().data, None);
     /// # Ok(()) }
     /// ```
+    #[doc(alias("transform", "SetTransform", "TransformFunc"))]
     fn filter_fields<K>(
         self,
         filter: impl TryInto<FieldFilter, Error: Into<Error>>,
@@ -122,6 +123,7 @@ pub trait EventStreamExt: Stream {
     /// assert_eq!((stats[0].created, stats[1].deleted), (1, 1));
     /// # Ok(()) }
     /// ```
+    #[doc(alias("predicate", "predicate_filter", "WithEventFilter"))]
     fn matching<K>(
         self,
         selector: impl TryInto<FieldSelector, Error: Into<Error>>,
@@ -199,6 +201,7 @@ pub trait EventStreamExt: Stream {
     /// assert_eq!((batch.stats().created, batch.stats().deleted), (1, 1)); // `c` and `b`
     /// # Ok(()) }
     /// ```
+    #[doc(alias("reflector", "reflect", "indexer", "store"))]
     fn index<K>(self, by: IndexBy<K>) -> Indexed<Self, K>
     where
         Self: Stream<Item: EventItem<Object = K>> + Sized,
@@ -235,6 +238,7 @@ pub trait EventStreamExt: Stream {
     /// assert_eq!((first.stats().created, rest.stats().modified), (1, 1));
     /// # Ok(()) }
     /// ```
+    #[doc(alias("work queue", "workqueue", "rate limit", "debouncer"))]
     fn debounce<K>(self, debounce: impl Into<Debounce>) -> Debounced<Self, K>
     where
         Self: Stream<Item: ChangeItem<Object = K>> + Sized,
@@ -323,6 +327,7 @@ pub trait EventStreamExt: Stream {
     /// assert_eq!(reader.len(), 2);
     /// # Ok(()) }
     /// ```
+    #[doc(alias("Controller", "reconciler"))]
     fn into_events<K>(self) -> IntoEvents<Self, K>
     where
         Self: Stream<Item = Change<K>> + Sized,
@@ -369,8 +374,9 @@ pub trait EventStreamExt: Stream {
     ///
     /// A stream works while it is polled. The one who polls it may be a loop over its items; where
     /// all consumers are [`Store::changes`](crate::Store::changes), so that none of them may hold
-    /// up the others, it is this. Dropping the handle stops the stream, and awaiting it tells how
-    /// it ended. Errors are logged as by [`log_errors`](EventStreamExt::log_errors).
+    /// up the others, it is this. The stream then runs until it ends, or until
+    /// [`Spawned::stop`]; awaiting the handle returns how it ended, and dropping it detaches the stream, as
+    /// with [`tokio::spawn`]. Errors are logged as by [`log_errors`](EventStreamExt::log_errors).
     ///
     /// # Panics
     ///
@@ -395,7 +401,7 @@ pub trait EventStreamExt: Stream {
     /// assert!(matches!(fast.next().await, Some(Ok(Change::Synced(_)))));
     /// assert!(matches!(slow.next().await, Some(Ok(Change::Synced(_)))));
     ///
-    /// drop(driving);
+    /// driving.stop();
     /// assert!(fast.next().await.is_none());
     /// # Ok(()) }
     /// ```
@@ -437,6 +443,7 @@ pub trait EventStreamExt: Stream {
     /// assert!(cut_off.index(by()?).first_synced().await.unwrap_err().is_ended());
     /// # Ok(()) }
     /// ```
+    #[doc(alias("WaitForCacheSync", "HasSynced"))]
     fn first_synced<K>(&mut self) -> impl Future<Output = Result<K::State, Error>>
     where
         Self: Stream<Item: ChangeItem<Object = K>> + Unpin,

@@ -100,8 +100,9 @@
 //! on.
 //!
 //! Two things to know. **An `Err` item is an observation,** never the end: don't leave your loop at
-//! the first one. And **nothing runs behind your back**: a pipeline works while it is polled, or
-//! [spawned](EventStreamExt::spawn), and stops when it is dropped.
+//! the first one. And **nothing runs behind your back**: a pipeline works while it is polled, and stops
+//! when it is dropped; [`spawn`](EventStreamExt::spawn) has a task poll it until it ends or is
+//! [stopped](adapters::Spawned::stop).
 //!
 //! # Choosing
 //!
@@ -199,6 +200,11 @@
 //! Kubernetes version `k8s-openapi` is for is the choice of your binary. Any API server that has
 //! bookmarks (1.17) will do; the tests run against 1.37.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// Links into what a feature adds lead nowhere without it; `just doc` checks all of them with all features.
+#![cfg_attr(
+    not(all(feature = "metrics", feature = "cluster")),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 
 pub mod adapters;
 mod change;
@@ -244,8 +250,8 @@ pub mod world;
 pub use crate::{
     adapters::Debounce,
     change::{Batch, Change, ChangeStats, Delta},
-    document::Document,
-    error::{Error, PathError},
+    document::{Document, DocumentView},
+    error::{Error, ErrorKind, PathError},
     event::{Collection, Scope, WatchEvent},
     ext::EventStreamExt,
     fetching::{ExplainFetching, FetchConfig, Fetching},
@@ -261,17 +267,43 @@ pub use crate::{
     snapshot::{Hits, IndexView, Iter, Overlay, Snapshot},
     source::{Backoff, Gvr, Namespaces, NamespacesHandle, Watch, watch, watch_resource},
     store::{Changes, CollectionStatus, Explain, Store, StoreStatus, SyncPolicy, Write},
-    world::{Kinds, World, WorldBatch, WorldChange, WorldOverlay, WorldStore, world},
+    world::{
+        ByName, Kinds, KindsHandle, World, WorldBatch, WorldChange, WorldOverlay, WorldStore, world,
+    },
 };
 
-/// What a controller's `main.rs` wants in scope: `use kube_weir::prelude::*`.
+/// The names that most programs import: `use kube_weir::prelude::*`.
+///
+/// ```
+/// use k8s_openapi::api::core::v1::Pod;
+/// use kube_weir::prelude::*;
+///
+/// async fn run(pods: Api<Pod>) -> Result<(), kube_weir::Error> {
+///     let mut changes = pin!(watch(pods)
+///         .filter_fields(FieldFilter::new(["metadata.managedFields"])?)
+///         .index(IndexBy::path("spec.nodeName")?)
+///         .debounce(Debounce::quiet(Duration::from_millis(200)))
+///         .log_errors());
+///     while let Some(change) = changes.next().await {
+///         match change {
+///             Change::InitialSync(_) => {}
+///             Change::Synced(snapshot) => println!("{} pods", snapshot.len()),
+///             Change::Live(batch) => println!("{} changed", batch.stats().total()),
+///         }
+///     }
+///     Ok(())
+/// }
+/// ```
 pub mod prelude {
     pub use std::{pin::pin, time::Duration};
 
     pub use futures::StreamExt;
     pub use kube::Api;
 
-    pub use crate::EventStreamExt;
+    pub use crate::{
+        Change, Debounce, Delta, Document, EventStreamExt, FieldFilter, Gvr, IndexBy, Snapshot,
+        Store, WorldChange, watch, watch_one, watch_resource, world,
+    };
 }
 
 /// Compiles what the README shows.

@@ -51,6 +51,7 @@ use crate::{
 /// assert_eq!(settings.data.as_ref().unwrap()["level"], "debug");
 /// # Ok(()) }
 /// ```
+#[doc(alias("watch_object", "SingleObject"))]
 pub fn watch_one<K>(api: Api<K>, name: impl AsRef<str>) -> WatchOne<K>
 where
     K: Resource<DynamicType: Default> + Lookup + DeserializeOwned + Send + Sync + 'static,
@@ -293,7 +294,7 @@ impl<K, S> WatchOne<K, S> {
     ///
     /// let written = server.apply(&settings("info"))?;
     /// let version = written["metadata"]["resourceVersion"].as_str().unwrap();
-    /// let driving = one.spawn();
+    /// one.spawn();
     /// store.wait_for(Write::of(("default", "settings"), version)).await?;
     /// # Ok(()) }
     /// ```

@@ -215,7 +215,7 @@ fn fetched(n: usize) -> Box<dyn FnOnce()> {
             let keys = configs(&server).index_keys(by()).expect("metadata");
             let api = Api::<ConfigMap>::all(server.client());
             let fetching = keys.store().fetching(api, FetchConfig::default());
-            let _driven = keys.spawn();
+            let _driven = keys.spawn().stop_on_drop();
             assert!(fetching.object("a", "one").await.expect("an answer").is_some());
         });
     })

@@ -228,7 +228,7 @@ async fn keys(meter: Meter, client: Client, by: IndexBy<Document>) -> Value {
     let store = changes.store();
     let snapshot = changes.first_synced().await.expect("a sync");
     let mut figures = meter.synced(snapshot.len());
-    let _driving = changes.spawn();
+    let _driving = changes.spawn().stop_on_drop();
 
     // So many connections are open then as a program has that asks for one after the other.
     let warm_up: Fetching<Secret> = store.fetching(api.clone(), FetchConfig::default());

@@ -27,8 +27,8 @@ use axum::{
 };
 use futures::{Stream, stream};
 use kube_weir::{
-    Delta, Document, FieldPath, IndexBy, Kinds, Store, WorldChange, adapters::Spawned, prelude::*,
-    watch_resource, world, world::ByName,
+    Delta, Document, FieldPath, IndexBy, Kinds, Store, WorldChange, prelude::*, watch_resource,
+    world, world::ByName,
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, time::interval};
@@ -65,7 +65,6 @@ struct Watched {
     columns: Vec<&'static str>,
     paths: Vec<FieldPath>,
     store: Store<Document>,
-    _driving: Spawned,
 }
 
 #[tokio::main]
@@ -77,6 +76,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .namespaces([client.default_namespace()])
             .filter_fields("metadata.managedFields")?
             .index(IndexBy::path("metadata.name")?);
+        let store = changes.store();
+        changes.spawn(); // until the program ends
         kinds.push(Watched {
             name,
             columns: columns.iter().map(|(column, _)| *column).collect(),
@@ -84,8 +85,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 .iter()
                 .map(|(_, path)| FieldPath::parse(path))
                 .collect::<Result<_, _>>()?,
-            store: changes.store(),
-            _driving: changes.spawn(),
+            store,
         });
     }
 

@@ -122,8 +122,8 @@ impl Options {
     pub(crate) fn debounce(&self) -> Debounce {
         match (self.quiet, self.max_wait) {
             (None, _) => Debounce::interval(self.debounce),
-            (Some(quiet), None) => Debounce::quiet(quiet),
-            (Some(quiet), Some(max_wait)) => Debounce::quiet(quiet).max_wait(max_wait),
+            (Some(quiet), None) => Debounce::quiet(quiet).into(),
+            (Some(quiet), Some(max_wait)) => Debounce::quiet(quiet).max_wait(max_wait).into(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::{
     fmt, mem,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
@@ -42,13 +42,38 @@ const RUN: usize = 64;
 /// assert_eq!(Debounce::from(ms(200)), Debounce::interval(ms(200))); // what `.debounce(duration)` is
 /// assert_eq!(Debounce::quiet(ms(100)), Debounce::quiet(ms(100)).max_wait(ms(1000)));
 /// ```
+///
+/// An interval has its own ceiling, so [`max_wait`](Quiet::max_wait) can't be set there:
+///
+/// ```compile_fail,E0599
+/// # use std::time::Duration;
+/// # use kube_weir::Debounce;
+/// Debounce::interval(Duration::from_millis(500)).max_wait(Duration::from_secs(5));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Debounce(Mode);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Interval(Duration),
-    Quiet { silence: Duration, ceiling: Duration },
+    Quiet(Quiet),
+}
+
+/// A [`Debounce`] that waits for a silence, from [`Debounce::quiet`]. Each place that takes a `Debounce`
+/// takes it as it is.
+///
+/// ```
+/// use std::time::Duration;
+/// use kube_weir::{Debounce, adapters::Quiet};
+///
+/// let quiet: Quiet = Debounce::quiet(Duration::from_millis(100));
+/// let debounce: Debounce = quiet.max_wait(Duration::from_secs(5)).into();
+/// assert_ne!(debounce, Debounce::quiet(Duration::from_millis(100)).into());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quiet {
+    silence: Duration,
+    ceiling: Duration,
 }
 
 impl Debounce {
@@ -91,7 +116,7 @@ impl Debounce {
     }
 
     /// Out after this long a silence. While changes keep coming, out after
-    /// [`max_wait`](Debounce::max_wait), which is ten times the silence unless set.
+    /// [`max_wait`](Quiet::max_wait), which is ten times the silence unless set.
     ///
     /// ```
     /// use kube_weir::{Debounce, IndexBy, prelude::*, testing::Events};
@@ -118,12 +143,13 @@ impl Debounce {
     /// assert_eq!(begin.elapsed(), ms(150));
     /// # Ok(()) }
     /// ```
-    pub fn quiet(silence: Duration) -> Self {
-        Self(Mode::Quiet { silence, ceiling: silence.saturating_mul(10) })
+    pub fn quiet(silence: Duration) -> Quiet {
+        Quiet { silence, ceiling: silence.saturating_mul(10) }
     }
+}
 
-    /// The longest that a change is held back by [`quiet`](Debounce::quiet). For an interval, which
-    /// has its own ceiling, it changes nothing.
+impl Quiet {
+    /// Sets the longest time that a change is held back while others keep coming.
     ///
     /// ```
     /// use kube_weir::{Debounce, IndexBy, prelude::*, testing::Events};
@@ -150,16 +176,19 @@ impl Debounce {
     /// ```
     #[must_use]
     pub fn max_wait(self, ceiling: Duration) -> Self {
-        match self.0 {
-            Mode::Interval(_) => self,
-            Mode::Quiet { silence, .. } => Self(Mode::Quiet { silence, ceiling }),
-        }
+        Self { ceiling, ..self }
     }
 }
 
 impl Default for Debounce {
     fn default() -> Self {
         Self::interval(Duration::from_millis(500))
+    }
+}
+
+impl From<Quiet> for Debounce {
+    fn from(quiet: Quiet) -> Self {
+        Self(Mode::Quiet(quiet))
     }
 }
 
@@ -195,6 +224,7 @@ pin_project! {
     /// assert!(controller.changes.first_synced().await?.is_empty());
     /// # Ok(()) }
     /// ```
+    #[doc(alias("work queue", "workqueue"))]
     #[must_use = "streams do nothing unless polled"]
     pub struct Debounced<S, K>
     where
@@ -202,15 +232,14 @@ pin_project! {
     {
         #[pin]
         changes: S,
-        debounce: Debounce,
         held: Option<Held<K::State>>,
         // An item that must wait for the one before it.
         next: Option<K::Change>,
         // When the last item went out, and the change before it came in.
         sent: Option<Sent>,
         timer: Option<Pin<Box<Sleep>>>,
-        flush: Arc<Flush>,
-        // Asked for, and not done yet.
+        shared: Arc<Shared>,
+        // A flush was requested, and not done yet.
         flushed: bool,
         ended: bool,
         // From the first change on, which tells what it is about.
@@ -239,7 +268,7 @@ impl Mode {
         match (self, sent) {
             (Self::Interval(_), None) => held.first,
             (Self::Interval(interval), Some(sent)) => after(sent.at, interval),
-            (Self::Quiet { silence, ceiling }, sent) => {
+            (Self::Quiet(Quiet { silence, ceiling }), sent) => {
                 // In a storm that never fell silent the ceiling counts from one item to the next.
                 let storm = sent.filter(|sent| held.first < after(sent.last, silence));
                 let from = storm.map_or(held.first, |sent| sent.at);
@@ -259,12 +288,11 @@ impl<S, K: Subject> Debounced<S, K> {
     pub(crate) fn new(changes: S, debounce: Debounce) -> Self {
         Self {
             changes,
-            debounce,
             held: None,
             next: None,
             sent: None,
             timer: None,
-            flush: Arc::default(),
+            shared: Arc::new(Shared::new(debounce)),
             flushed: false,
             ended: false,
             meter: None,
@@ -303,9 +331,29 @@ impl<S, K: Subject> Debounced<S, K> {
         self.reading_side()
     }
 
-    /// A handle that lets what is held back go out now: see the [example](Flusher).
-    pub fn flusher(&self) -> Flusher {
-        Flusher(Arc::clone(&self.flush))
+    /// Returns a handle that flushes the stream and changes its debounce, also once the stream is behind
+    /// other stages or in another task: see the [example](DebounceHandle).
+    pub fn handle(&self) -> DebounceHandle {
+        DebounceHandle(Arc::clone(&self.shared))
+    }
+
+    /// Changes the debounce, also for changes that are held back now: see
+    /// [`DebounceHandle::set`].
+    ///
+    /// ```
+    /// use kube_weir::{Debounce, IndexBy, prelude::*, testing::Events};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # use k8s_openapi::api::core::v1::ConfigMap;
+    /// let configs = Events::<ConfigMap>::listed([]).index(IndexBy::path("metadata.name")?);
+    /// let mut changes = configs.debounce(Duration::from_millis(500));
+    /// changes.set(Debounce::quiet(Duration::from_secs(1)));
+    /// assert_eq!(changes.handle().get(), Debounce::quiet(Duration::from_secs(1)).into());
+    /// # Ok(()) }
+    /// ```
+    pub fn set(&mut self, debounce: impl Into<Debounce>) {
+        self.shared.set(debounce.into());
     }
 }
 
@@ -347,8 +395,8 @@ where
         }
         // Looked at before what is upstream, so that all that was there before the flush goes out;
         // and the waker comes first, so that a flush is either seen here or wakes.
-        this.flush.waker.register(cx.waker());
-        *this.flushed |= this.flush.requested.swap(false, Ordering::AcqRel);
+        this.shared.waker.register(cx.waker());
+        *this.flushed |= this.shared.flush.swap(false, Ordering::AcqRel);
         let mut more = true;
         for _ in 0..RUN {
             if *this.ended {
@@ -383,7 +431,7 @@ where
         }
         let flushed = mem::take(this.flushed);
         if let Some(held) = this.held {
-            let due = this.debounce.0.due(held, *this.sent);
+            let due = this.shared.debounce().0.due(held, *this.sent);
             let last = held.last;
             let now = *this.ended || flushed || is_over(this.timer, Some(due), cx);
             if now && let Some(change) = let_out::<K>(this.held, this.meter.as_ref()) {
@@ -434,14 +482,14 @@ where
 impl<S, K: Subject> fmt::Debug for Debounced<S, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Debounced")
-            .field("debounce", &self.debounce)
+            .field("debounce", &self.shared.debounce())
             .field("holding", &self.held.is_some())
             .finish_non_exhaustive()
     }
 }
 
-/// Lets what a [`Debounced`] stream holds back go out at once; from
-/// [`Debounced::flusher`]. Cheap to clone, usable from any task.
+/// Flushes a [`Debounced`] stream and changes its debounce, from [`Debounced::handle`]. Cheap to clone,
+/// usable from any task.
 ///
 /// ```
 /// use kube_weir::{IndexBy, prelude::*, testing::Events};
@@ -456,40 +504,97 @@ impl<S, K: Subject> fmt::Debug for Debounced<S, K> {
 /// let second = Duration::from_secs(1);
 /// let events = Events::listed([]).apply(config("a", 1)).wait(second).apply(config("b", 2)).stay_open();
 /// let mut changes = events.index(IndexBy::path("metadata.name")?).debounce(60 * second);
-/// let flusher = changes.flusher();
+/// let handle = changes.handle();
 /// changes.first_synced().await?;
 /// changes.next().await; // `a`, at once
 ///
 /// let begin = Instant::now();
 /// tokio::spawn(async move {
 ///     sleep(2 * second).await;
-///     flusher.flush();
+///     handle.flush();
 /// });
 /// changes.next().await; // `b`, which would wait for a minute
 /// assert_eq!(begin.elapsed(), 2 * second);
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct Flusher(Arc<Flush>);
+pub struct DebounceHandle(Arc<Shared>);
 
-#[derive(Default)]
-struct Flush {
-    requested: AtomicBool,
+struct Shared {
+    debounce: Mutex<Debounce>,
+    flush: AtomicBool,
     waker: AtomicWaker,
 }
 
-impl Flusher {
-    /// Wakes the stream, which then delivers what it holds back, with what its upstream has ready in one
-    /// turn of the task. Where there is nothing, nothing happens: a later change is held back as ever. See
-    /// the [example](Flusher).
-    pub fn flush(&self) {
-        self.0.requested.store(true, Ordering::Release);
-        self.0.waker.wake();
+impl Shared {
+    fn new(debounce: Debounce) -> Self {
+        let (flush, waker) = (AtomicBool::new(false), AtomicWaker::new());
+        Self { debounce: Mutex::new(debounce), flush, waker }
+    }
+
+    fn debounce(&self) -> Debounce {
+        *self.debounce.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, debounce: Debounce) {
+        *self.debounce.lock().unwrap_or_else(PoisonError::into_inner) = debounce;
+        self.waker.wake();
     }
 }
 
-impl fmt::Debug for Flusher {
+impl DebounceHandle {
+    /// Wakes the stream, which then delivers what it holds back, and what its upstream has ready.
+    /// Where there is nothing, nothing happens: a later change is held back as ever. See the
+    /// [example](DebounceHandle).
+    pub fn flush(&self) {
+        self.0.flush.store(true, Ordering::Release);
+        self.0.waker.wake();
+    }
+
+    /// Changes the debounce from now on.
+    ///
+    /// Changes that are held back go out when the new one lets them, counted from when they came in and
+    /// the last item went out; so a shorter time may deliver them at once.
+    ///
+    /// ```
+    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    /// use tokio::time::{Instant, sleep};
+    ///
+    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let second = Duration::from_secs(1);
+    /// let events = Events::listed([]).apply(config("a", 1)).wait(second).apply(config("b", 2)).stay_open();
+    /// let changes = events.index(IndexBy::path("metadata.name")?).debounce(60 * second);
+    /// let handle = changes.handle();
+    /// let mut changes = pin!(changes.log_errors()); // behind which only the handle is left
+    /// changes.first_synced().await?;
+    /// changes.next().await; // `a`, at once
+    ///
+    /// let begin = Instant::now();
+    /// tokio::spawn(async move {
+    ///     sleep(2 * second).await;
+    ///     handle.set(5 * second);
+    /// });
+    /// changes.next().await; // `b`
+    /// assert_eq!(begin.elapsed(), 5 * second);
+    /// # Ok(()) }
+    /// ```
+    pub fn set(&self, debounce: impl Into<Debounce>) {
+        self.0.set(debounce.into());
+    }
+
+    /// Returns the debounce as it is now: see the example of [`Debounced::set`].
+    pub fn get(&self) -> Debounce {
+        self.0.debounce()
+    }
+}
+
+impl fmt::Debug for DebounceHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Flusher").finish_non_exhaustive()
+        f.debug_struct("DebounceHandle").field("debounce", &self.get()).finish_non_exhaustive()
     }
 }

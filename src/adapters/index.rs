@@ -68,6 +68,7 @@ pin_project! {
     /// assert_eq!((run.stats().modified, run.stats().total()), (1, 1)); // `b` came and went
     /// # Ok(()) }
     /// ```
+    #[doc(alias("SharedIndexInformer", "informer", "reflector", "DeltaFIFO"))]
     #[must_use = "streams do nothing unless polled"]
     pub struct Indexed<S, K> {
         #[pin]

@@ -54,6 +54,7 @@ impl<K: Lookup> Watch<K> {
     /// assert!(!key.to_json().contains("c2VjcmV0"));
     /// # Ok(()) }
     /// ```
+    #[doc(alias("metadatainformer", "metadata_watcher", "PartialObjectMetadata"))]
     pub fn index_keys(
         self,
         by: IndexBy<Document>,

@@ -37,6 +37,13 @@ use crate::{change::Change, error::Error, event::WatchEvent};
 /// A [`Watch`](crate::Watch) behind such a function is seen, waited for and logged as one that is
 /// indexed directly. Only its own [`index`](crate::Watch::index) also spares it to decode again what is
 /// stored, and checks more when the API server comes back.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no item of a stream of events",
+    label = "the items are no events",
+    note = "`filter_fields`, `matching` and `index` work on events, so they come first: \
+            `watch(..).filter_fields(..).index(..).debounce(..)`",
+    note = "an event is a `WatchEvent` or kube's `watcher::Event`, bare or in a `Result`"
+)]
 pub trait EventItem: sealed::Sealed {
     /// The kind of object.
     type Object;
@@ -108,6 +115,12 @@ impl<K, E: Into<Error>> EventItem for Result<Event<K>, E> {
 /// assert!(settled(all).first_synced().await?.kinds().0.is_empty());
 /// # Ok(()) }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no item of a stream of changes",
+    label = "the items are no changes: call `.index(..)` first",
+    note = "`debounce`, `while_leading` and `first_synced` work on changes, which `.index(..)` makes of events: \
+            `watch(..).filter_fields(..).index(..).debounce(..)`"
+)]
 pub trait ChangeItem: sealed::Sealed {
     /// The kind of object, or the [`World`](crate::World).
     type Object: Subject;

@@ -21,7 +21,7 @@ pub(crate) mod subject;
 mod while_leading;
 
 pub use self::{
-    debounce::{Debounce, Debounced, Flusher},
+    debounce::{Debounce, DebounceHandle, Debounced, Quiet},
     filter_fields::FilterFields,
     has_store::HasStore,
     index::Indexed,

@@ -103,7 +103,7 @@ where
     fn poll_run(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<(Term, K::Change), Error>>> {
+    ) -> Poll<Option<<Self as Stream>::Item>> {
         let this = self.project();
         let mut changes = this.changes;
         // Who leads is asked below. This is only to be woken; without a campaign it needn't be.

@@ -103,7 +103,7 @@
 //! # let client = ApiServer::new().client();
 //! let configs = watch(Api::<ConfigMap>::all(client.clone())).index(IndexBy::path("metadata.name")?);
 //! let store = configs.store();
-//! let driving = configs.spawn(); // dropping it stops the watch
+//! configs.spawn();
 //! assert_eq!(store.synced().await?.len(), 0);
 //!
 //! let mut configs = watch(Api::<ConfigMap>::all(client)).index(IndexBy::path("metadata.name")?);
@@ -235,7 +235,7 @@
 //! # let client = ApiServer::new().client();
 //! let services = watch(Api::<Service>::all(client)).index(IndexBy::path("metadata.namespace")?);
 //! let store = services.store();
-//! let driving = services.spawn();
+//! services.spawn();
 //!
 //! let mut proxy = store.changes();
 //! let mut report = pin!(store.changes().debounce(Duration::from_secs(60)));
@@ -269,7 +269,7 @@
 //! # let api = Api::<ConfigMap>::namespaced(ApiServer::new().client(), "default");
 //! # let configs = watch(api.clone()).index(IndexBy::path("metadata.name")?);
 //! # let store = configs.store();
-//! # let driving = configs.spawn();
+//! # configs.spawn();
 //! # let mut config = ConfigMap::default();
 //! # config.metadata.name = Some("settings".into());
 //! let written = api.create(&PostParams::default(), &config).await?;

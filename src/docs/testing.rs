@@ -96,6 +96,39 @@
 //! as `now_or_never` does, is pending after a thousand events or so until it yields: await the next item
 //! instead, or poll in [`unconstrained`](tokio::task::coop::unconstrained).
 //!
+//! ## A world of mocked events
+//!
+//! A [world](mod@crate::world) takes in all that its kinds have ready, and publishes it as one world. Mocked
+//! events are ready at once, so a list and what is applied right behind it are one item: `Synced`. A pause
+//! ([`Events::wait`](crate::testing::Events::wait)) ends what is ready, and what comes after it is a batch of
+//! its own. Kinds whose pauses end at the same moment share a batch:
+//!
+//! ```
+//! use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+//! use kube_weir::{IndexBy, WorldChange, prelude::*, testing::Events, world};
+//! # use serde_json::{from_value, json};
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), kube_weir::Error> {
+//! # fn named<K: serde::de::DeserializeOwned>(name: &str) -> K {
+//! #     from_value(json!({ "metadata": { "name": name } })).unwrap()
+//! # }
+//! let second = Duration::from_secs(1);
+//! let configs = Events::<ConfigMap>::listed([named("a")])
+//!     .apply(named("b")) // ready together with the list
+//!     .wait(second)
+//!     .apply(named("c"));
+//! let secrets = Events::<Secret>::listed([]).wait(second).apply(named("tls"));
+//! let by = "metadata.name";
+//! let changes = world((configs.index(IndexBy::path(by)?), secrets.index(IndexBy::path(by)?)));
+//!
+//! let changes: Vec<_> = changes.log_errors().collect().await;
+//! let [WorldChange::Synced(world), WorldChange::Live(batch)] = &changes[..] else { panic!() };
+//! assert_eq!(world.kinds().0.len(), 2);
+//! assert_eq!(batch.stats().created, 2); // `c` and `tls`
+//! # Ok(()) }
+//! ```
+//!
 //! # A server
 //!
 //! [`testing::ApiServer`](crate::testing::ApiServer) answers a real `kube::Client` without a network,
@@ -150,7 +183,7 @@
 //!     let configs = watch(Api::<ConfigMap>::all(cluster.client().await?));
 //!     let pipeline = configs.index(IndexBy::path("metadata.name")?);
 //!     let store = pipeline.store();
-//!     let _driving = pipeline.spawn();
+//!     pipeline.spawn();
 //!     store.synced().await?;
 //!
 //!     cluster.kill_apiserver().await?;

@@ -5,6 +5,7 @@ pub(crate) mod fuzzing;
 mod object_meta;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::{
     any::{Any, TypeId},
@@ -21,6 +22,7 @@ use serde::{
 use serde_json::Value;
 
 pub(crate) use object_meta::{ObjectMetaRef, Types};
+pub use view::DocumentView;
 
 use crate::{
     error::{Error, Reason},
@@ -36,6 +38,23 @@ use crate::{
 /// Its identity is read once; everything else is read out of that form when it is asked for. Numbers
 /// and escapes are as they came. The names of fields that are seen again and again are kept once for
 /// the process, at most 2,032 of them, each of at most 64 bytes.
+///
+/// # Reading
+///
+/// The whole object is made by [`parse`](Document::parse), [`to_value`](Document::to_value) and
+/// [`to_json`](Document::to_json). A [`FieldPath`] reads a part of it, and a [`DocumentView`] is the
+/// part itself, not decoded yet: it can be walked, given to a template or serialized.
+///
+/// | at the path | [`get`](Document::get) | [`get_str`](Document::get_str) | [`get_i64`](Document::get_i64) | [`get_f64`](Document::get_f64) | [`get_bool`](Document::get_bool) | [`select`](Document::select) | [`views`](Document::views) |
+/// |---|---|---|---|---|---|---|---|
+/// | nothing | `[]` | `None` | `None` | `None` | `None` | nothing | nothing |
+/// | `null` | `[]` | `None` | `None` | `None` | `None` | `Null` | the view |
+/// | `"80"` | `["80"]` | `"80"` | `None` | `None` | `None` | `"80"` | the view |
+/// | `80` | `["80"]` | `None` | `80` | `80.0` | `None` | `80` | the view |
+/// | `1.5`, or an integer beyond `i64` | the number | `None` | `None` | the number | `None` | the number | the view |
+/// | `true` | `["true"]` | `None` | `None` | `None` | `true` | `true` | the view |
+/// | an object or array | `[]` | `None` | `None` | `None` | `None` | the `Value` | the view |
+/// | several values | all scalars, each once | by the first | by the first | by the first | by the first | all | all |
 ///
 /// ```
 /// use kube_weir::{Document, FieldPath};
@@ -153,6 +172,129 @@ impl Document {
     /// ```
     pub fn get(&self, path: &FieldPath) -> Vec<String> {
         path.keys_on_tape(self.tape())
+    }
+
+    /// Returns the string at a path: the first value that the path selects, if that is a string.
+    ///
+    /// The [table](Document#reading) says what the other types give. Nothing else of the object is decoded,
+    /// unless the path has filters.
+    ///
+    /// ```
+    /// use kube_weir::{Document, FieldPath};
+    ///
+    /// let service = Document::from_json(
+    ///     r#"{"metadata":{"name":"web"},"spec":{"type":"ClusterIP","ports":[{"port":80}]}}"#,
+    /// )?;
+    /// assert_eq!(service.get_str(&FieldPath::parse("spec.type")?).as_deref(), Some("ClusterIP"));
+    /// assert_eq!(service.get_str(&FieldPath::parse("spec.ports[0].port")?), None);
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    pub fn get_str(&self, path: &FieldPath) -> Option<Cow<'_, str>> {
+        self.first(path)?.as_str()
+    }
+
+    /// Returns the integer at a path: the first value that the path selects, if that is one. A number that
+    /// was written with a point or an exponent is none. The [table](Document#reading) has the other types.
+    ///
+    /// ```
+    /// use kube_weir::{Document, FieldPath};
+    ///
+    /// let document = Document::from_json(r#"{"metadata":{"name":"a"},"n":-3,"f":3.0}"#)?;
+    /// assert_eq!(document.get_i64(&FieldPath::parse("n")?), Some(-3));
+    /// assert_eq!(document.get_i64(&FieldPath::parse("f")?), None);
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    pub fn get_i64(&self, path: &FieldPath) -> Option<i64> {
+        self.first(path)?.as_i64()
+    }
+
+    /// Returns the number at a path: the first value that the path selects, if that is a number, rounded
+    /// to an `f64`. The [table](Document#reading) has the other types.
+    ///
+    /// ```
+    /// use kube_weir::{Document, FieldPath};
+    ///
+    /// let document = Document::from_json(r#"{"metadata":{"name":"a"},"n":3,"f":1.5}"#)?;
+    /// assert_eq!(document.get_f64(&FieldPath::parse("n")?), Some(3.0));
+    /// assert_eq!(document.get_f64(&FieldPath::parse("f")?), Some(1.5));
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    pub fn get_f64(&self, path: &FieldPath) -> Option<f64> {
+        self.first(path)?.as_f64()
+    }
+
+    /// Returns the boolean at a path: the first value that the path selects, if that is one. The
+    /// [table](Document#reading) has the other types.
+    ///
+    /// ```
+    /// use kube_weir::{Document, FieldPath};
+    ///
+    /// let document = Document::from_json(r#"{"metadata":{"name":"a"},"spec":{"paused":true}}"#)?;
+    /// assert_eq!(document.get_bool(&FieldPath::parse("spec.paused")?), Some(true));
+    /// assert_eq!(document.get_bool(&FieldPath::parse("spec.suspend")?), None);
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    pub fn get_bool(&self, path: &FieldPath) -> Option<bool> {
+        self.first(path)?.as_bool()
+    }
+
+    /// Returns the values that a path selects, of any type, in the order of the path. A path whose filters
+    /// may take [too many steps](FieldPath) selects none.
+    ///
+    /// Each value is decoded when the iterator reaches it.
+    ///
+    /// ```
+    /// use kube_weir::{Document, FieldPath};
+    /// use serde_json::{Value, json};
+    ///
+    /// let service = Document::from_json(
+    ///     r#"{"metadata":{"name":"web"},"spec":{"ports":[{"port":80},{"port":443,"name":"tls"}]}}"#,
+    /// )?;
+    /// let ports: Vec<Value> = service.select(&FieldPath::parse("spec.ports[?@.name]")?).collect();
+    /// assert_eq!(ports, [json!({ "port": 443, "name": "tls" })]);
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    pub fn select(&self, path: &FieldPath) -> impl Iterator<Item = Value> + use<'_> {
+        self.views(path).map(DocumentView::to_value)
+    }
+
+    /// Returns the parts of the object that a path selects, in the order of the path, not decoded.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ServicePort;
+    /// use kube_weir::{Document, FieldPath};
+    ///
+    /// let service = Document::from_json(
+    ///     r#"{"metadata":{"name":"web"},"spec":{"ports":[{"port":80},{"port":443}]}}"#,
+    /// )?;
+    /// let ports: Vec<ServicePort> = service
+    ///     .views(&FieldPath::parse("spec.ports[*]")?)
+    ///     .map(|port| port.parse())
+    ///     .collect::<Result<_, _>>()?;
+    /// assert_eq!(ports[1].port, 443);
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    pub fn views(&self, path: &FieldPath) -> impl Iterator<Item = DocumentView<'_>> + use<'_> {
+        let places = path.places_on_tape(self.tape()).into_iter();
+        places.map(|place| DocumentView::new(self, place))
+    }
+
+    /// Returns the whole object as a view, which decodes nothing but what is asked of it.
+    ///
+    /// ```
+    /// let document = kube_weir::Document::from_json(
+    ///     r#"{ "metadata": { "name": "web" }, "spec": { "replicas": 3 } }"#,
+    /// )?;
+    /// let replicas = document.view().get("spec").and_then(|spec| spec.get("replicas"));
+    /// assert_eq!(replicas.unwrap().as_i64(), Some(3));
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    pub fn view(&self) -> DocumentView<'_> {
+        DocumentView::new(self, self.tape())
+    }
+
+    fn first(&self, path: &FieldPath) -> Option<DocumentView<'_>> {
+        path.first_on_tape(self.tape()).map(|place| DocumentView::new(self, place))
     }
 
     /// The object as compact JSON text, as it came, without the fields that were filtered out.

@@ -75,14 +75,15 @@ fn nameless() -> serde_json::Error {
     serde_json::Error::custom("no metadata.name")
 }
 
-/// An object's `apiVersion` and `kind`, as fields on a tape.
+/// An object's `kind` and `apiVersion`, as fields on a tape, in the order in which an API server writes them
+/// in an object of its own kinds that stands alone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Types(Vec<u8>);
 
 impl Types {
     pub(crate) fn new(api_version: Option<&str>, kind: Option<&str>) -> Self {
         let mut fields = Writer::default();
-        for (name, value) in [("apiVersion", api_version), ("kind", kind)] {
+        for (name, value) in [("kind", kind), ("apiVersion", api_version)] {
             let Some(value) = value else { continue };
             match dictionary::learn(name) {
                 Some(number) => fields.name(number),

@@ -2,6 +2,7 @@
 
 mod caught;
 mod classify;
+mod kind;
 mod path;
 mod trouble;
 
@@ -10,7 +11,8 @@ use std::{fmt, sync::Arc, time::Duration};
 pub(crate) use self::caught::{caught, caught_in, poll_caught};
 use self::classify::describe_json;
 pub(crate) use self::classify::from_client;
-pub use self::path::PathError;
+pub(crate) use self::kind::ErrorKind as Reason;
+pub use self::{kind::ErrorKind, path::PathError};
 use crate::{
     namespaced_name::NamespacedName,
     printed::{LONGEST_NAME, printed},
@@ -21,8 +23,8 @@ pub(crate) const LONGEST: usize = 512;
 
 /// What can go wrong, at construction or at run time.
 ///
-/// Opaque and cheap to clone: ask it with the `is_*` predicates, match on [`reason`](Error::reason)
-/// for logs and metrics, and find the cause in [`source`](std::error::Error::source). No message
+/// Opaque and cheap to clone: ask it with the `is_*` predicates or match on its [`kind`](Error::kind),
+/// take its [`reason`](Error::reason) for logs and metrics, and find the cause in [`source`](std::error::Error::source). No message
 /// ever holds the content of an object: an undecodable Secret is named, never quoted.
 ///
 /// An `Err` item in a stream is an observation (the watch is degraded and retrying), never its end.
@@ -42,7 +44,7 @@ pub(crate) const LONGEST: usize = 512;
 ///
 /// let error: kube_weir::Error = FieldFilter::new(["metadata."]).unwrap_err().into();
 /// assert!(error.is_path());
-/// assert_eq!(error.reason(), "InvalidPath");
+/// assert_eq!((error.kind(), error.reason()), (kube_weir::ErrorKind::Path, "InvalidPath"));
 /// ```
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
@@ -63,32 +65,6 @@ struct Inner {
     path: Option<PathError>,
     /// Which kind of a world it is about, and what it says without the name.
     of_kind: Option<(Arc<str>, Error)>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reason {
-    Path,
-    Selector,
-    Resource,
-    Namespace,
-    Index,
-    Ambiguous,
-    Forbidden,
-    Unauthorized,
-    NotInstalled,
-    NotWatchable,
-    NotFound,
-    Timeout,
-    Desynced,
-    Throttled,
-    Undecodable,
-    TooManyKeys,
-    Connection,
-    Ended,
-    Election,
-    NotLeading,
-    Panic,
-    Other,
 }
 
 impl Error {
@@ -189,7 +165,7 @@ impl Error {
     ///     .index(IndexBy::path("metadata.name")?)
     ///     .sync_policy(SyncPolicy::default().fail_fast(true));
     /// let store = secrets.store();
-    /// let driving = secrets.spawn();
+    /// secrets.spawn();
     ///
     /// let error = store.synced().await.unwrap_err();
     /// assert!(error.is_forbidden() && error.is_refusal());
@@ -251,7 +227,7 @@ impl Error {
     /// let configs = watch(Api::<ConfigMap>::all(server.client()));
     /// let configs = configs.index(IndexBy::path("metadata.name")?);
     /// let store = configs.store();
-    /// let driving = configs.spawn();
+    /// configs.spawn();
     ///
     /// assert!(store.synced().await.unwrap_err().is_timeout(), "after 30 seconds");
     /// while store.synced().await.is_err() {}
@@ -485,12 +461,27 @@ impl Error {
         self.0.path.as_ref()
     }
 
-    /// One word for logs, metrics and scripts, such as `"Forbidden"`.
+    /// Returns the kind of error, to `match` on: the same that the predicates say.
     ///
-    /// There is one for each predicate, named like it but for what was rejected: `"InvalidPath"`,
-    /// `"InvalidSelector"`, `"InvalidResource"`, `"InvalidNamespace"`, `"InvalidElection"`, and
-    /// `"InvalidLookup"` for [`is_index`](Error::is_index). `"Other"` is what has no predicate,
-    /// such as an answer of 500: it is tried again by itself.
+    /// ```
+    /// use kube_weir::{Error, ErrorKind};
+    ///
+    /// fn exit_code(error: &Error) -> u8 {
+    ///     match error.kind() {
+    ///         ErrorKind::Path | ErrorKind::Selector | ErrorKind::Resource => 2, // the configuration
+    ///         ErrorKind::Forbidden | ErrorKind::Unauthorized => 3,              // the rights
+    ///         _ => 1,
+    ///     }
+    /// }
+    ///
+    /// assert_eq!(exit_code(&kube_weir::FieldPath::parse("spec.").unwrap_err().into()), 2);
+    /// ```
+    pub fn kind(&self) -> ErrorKind {
+        self.0.reason
+    }
+
+    /// Returns one word for logs, metrics and scripts, such as `"Forbidden"`: the
+    /// [`kind`](Error::kind), as [`ErrorKind::as_str`] writes it.
     ///
     /// ```
     /// use kube_weir::Gvr;
@@ -641,35 +632,6 @@ impl Error {
             change(inner);
         }
         self
-    }
-}
-
-impl Reason {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Path => "InvalidPath",
-            Self::Selector => "InvalidSelector",
-            Self::Resource => "InvalidResource",
-            Self::Namespace => "InvalidNamespace",
-            Self::Index => "InvalidLookup",
-            Self::Ambiguous => "Ambiguous",
-            Self::Forbidden => "Forbidden",
-            Self::Unauthorized => "Unauthorized",
-            Self::NotInstalled => "NotInstalled",
-            Self::NotWatchable => "NotWatchable",
-            Self::NotFound => "NotFound",
-            Self::Timeout => "Timeout",
-            Self::Desynced => "Desynced",
-            Self::Throttled => "Throttled",
-            Self::Undecodable => "Undecodable",
-            Self::Connection => "Connection",
-            Self::Ended => "Ended",
-            Self::Election => "InvalidElection",
-            Self::NotLeading => "NotLeading",
-            Self::Panic => "Panic",
-            Self::TooManyKeys => "TooManyKeys",
-            Self::Other => "Other",
-        }
     }
 }
 

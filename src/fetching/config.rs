@@ -22,7 +22,7 @@ use crate::{error::Error, filter::FieldFilter, text::given};
 /// let api = Api::<Secret>::all(server.client());
 /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name")?)?;
 /// let secrets = keys.store().fetching(api, config);
-/// let driving = keys.spawn();
+/// keys.spawn();
 ///
 /// secrets.object("web", "tls").await?;
 /// secrets.object("web", "tls").await?; // it is kept
@@ -79,7 +79,7 @@ impl FetchConfig {
     /// let api = Api::<Secret>::all(server.client());
     /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name")?)?;
     /// let secrets = keys.store().fetching(api, config);
-    /// let driving = keys.spawn();
+    /// keys.spawn();
     ///
     /// assert!(secrets.object("web", "tls").await?.is_some());
     /// assert_eq!(secrets.explain().bytes, 0);
@@ -117,7 +117,7 @@ impl FetchConfig {
     /// let api = Api::<Secret>::all(server.client());
     /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name")?)?;
     /// let secrets = keys.store().fetching(api, config);
-    /// let driving = keys.spawn();
+    /// keys.spawn();
     ///
     /// let error = secrets.object("web", "tls").await.unwrap_err();
     /// assert!(error.is_timeout());
@@ -154,7 +154,7 @@ impl FetchConfig {
     /// let api = Api::<Secret>::all(server.client());
     /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name")?)?;
     /// let secrets = keys.store().fetching(api, config);
-    /// let driving = keys.spawn();
+    /// keys.spawn();
     ///
     /// let tls = secrets.object("web", "tls").await?.unwrap();
     /// assert_eq!(tls.metadata.creation_timestamp, None);

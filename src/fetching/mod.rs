@@ -72,7 +72,7 @@ use crate::{
 /// let keys = watch(api.clone())
 ///     .index_keys(IndexBy::paths(["metadata.namespace", "metadata.name"])?)?;
 /// let secrets = keys.store().fetching(api, FetchConfig::default());
-/// let driving = keys.spawn();
+/// keys.spawn();
 ///
 /// let tls = secrets.object("web", "tls").await?.expect("it is there");
 /// assert_eq!(tls.data.as_ref().unwrap()["key"].0, b"secret");
@@ -83,6 +83,7 @@ use crate::{
 /// assert_eq!((secrets.explain().hits, secrets.explain().gets), (1, 2));
 /// # Ok(()) }
 /// ```
+#[doc(alias("client.Reader", "APIReader", "metadatainformer", "live read"))]
 pub struct Fetching<K, L = Document> {
     inner: Arc<Inner<K, L>>,
 }
@@ -123,7 +124,7 @@ impl<L: Lookup + Send + Sync + 'static> Store<L> {
     /// let keys = watch_resource(client.clone(), "v1/configmaps")?
     ///     .index_keys(IndexBy::path("metadata.name")?)?;
     /// let configs = keys.store().fetching_resource(client, "v1/configmaps", FetchConfig::default())?;
-    /// let driving = keys.spawn();
+    /// keys.spawn();
     ///
     /// let settings = configs.get_one(["settings"]).await?.expect("it is there");
     /// assert_eq!(settings.get(&FieldPath::parse("data.level")?), ["debug"]);
@@ -185,7 +186,7 @@ where
     /// let api = Api::<Secret>::all(server.client());
     /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name")?)?;
     /// let secrets = keys.store().fetching(api, FetchConfig::default());
-    /// let driving = keys.spawn();
+    /// keys.spawn();
     ///
     /// assert_eq!(secrets.store().synced().await?.len(), 2);
     /// assert!(secrets.store().object("web", "tls").is_some());
@@ -228,7 +229,7 @@ where
     /// let api = Api::<Secret>::all(server.client());
     /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name")?)?;
     /// let secrets = keys.store().fetching(api, FetchConfig::default());
-    /// let driving = keys.spawn();
+    /// keys.spawn();
     ///
     /// server.fault(Verb::Get, 1, Fault::status(403));
     /// let error = secrets.object("web", "tls").await.unwrap_err();
@@ -270,7 +271,7 @@ where
     /// let api = Api::<Secret>::all(server.client());
     /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.namespace")?)?;
     /// let secrets = keys.store().fetching(api, FetchConfig::default());
-    /// let driving = keys.spawn();
+    /// keys.spawn();
     ///
     /// assert!(secrets.get_one(["api"]).await?.is_none());
     /// assert!(secrets.get_one(["web"]).await.unwrap_err().is_ambiguous()); // there are two
@@ -320,7 +321,7 @@ where
     /// let api = Api::<Secret>::all(server.client());
     /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.namespace")?)?;
     /// let secrets = keys.store().fetching(api, FetchConfig::default());
-    /// let driving = keys.spawn();
+    /// keys.spawn();
     ///
     /// server.fault(Verb::Get, 1, Fault::status(403));
     /// let [tls, token] = &secrets.get(["web"]).await?[..] else { panic!() };
@@ -390,7 +391,7 @@ where
     /// let api = Api::<Secret>::all(server.client());
     /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name")?)?;
     /// let secrets = keys.store().fetching(api, FetchConfig::default());
-    /// let driving = keys.spawn();
+    /// keys.spawn();
     ///
     /// futures::future::join_all([0; 8].map(|_| secrets.object("web", "tls"))).await;
     /// let did = secrets.explain();

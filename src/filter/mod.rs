@@ -66,6 +66,7 @@ const IDENTITY: [&[&str]; 6] = [
 /// assert_eq!(pod, json!({ "metadata": { "name": "a" }, "spec": { "containers": [{ "name": "web" }] } }));
 /// # Ok::<(), kube_weir::PathError>(())
 /// ```
+#[doc(alias("transform", "SetTransform", "TransformFunc", "strip"))]
 #[derive(Clone, Default)]
 pub struct FieldFilter {
     paths: Vec<FieldPath>,

@@ -47,6 +47,7 @@ use crate::{
 /// assert!(snapshot.by("by-class").keys()?.is_empty()); // it has none
 /// # Ok(()) }
 /// ```
+#[doc(alias("indexer", "Indexers", "IndexFunc", "AddIndexers", "IndexField"))]
 pub struct IndexBy<K> {
     main: Index<K>,
     named: Vec<(Arc<str>, Index<K>)>,

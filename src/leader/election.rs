@@ -45,6 +45,7 @@ use crate::{
 /// assert!(next.number() > term.number());
 /// # Ok(()) }
 /// ```
+#[doc(alias("leaderelection", "LeaderElector", "RunOrDie", "leader election"))]
 #[derive(Clone)]
 pub struct Election {
     pub(super) client: Client,

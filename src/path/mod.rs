@@ -246,6 +246,29 @@ impl FieldPath {
         keys.finish()
     }
 
+    /// Returns the places of all values that this path selects on a tape, in order; none if its filters may
+    /// take too many steps.
+    pub(crate) fn places_on_tape<'t>(&self, tape: Tape<'t>) -> Vec<Tape<'t>> {
+        let segments = &self.0.segments;
+        match &self.0.way {
+            Way::Query(query) if self.has_filter() => {
+                // It was checked before it was kept.
+                let root: Value = tape.decode().unwrap_or_default();
+                let found = query.select(segments, &root).unwrap_or_default();
+                walk::locate::places(tape, &root, &found)
+            }
+            _ => query::on_tape(segments, tape),
+        }
+    }
+
+    /// Returns the first of the [`places_on_tape`](Self::places_on_tape).
+    pub(crate) fn first_on_tape<'t>(&self, tape: Tape<'t>) -> Option<Tape<'t>> {
+        match &self.0.way {
+            Way::Plain(steps) => walk::tape::first(tape, steps),
+            Way::Query(_) => self.places_on_tape(tape).into_iter().next(),
+        }
+    }
+
     /// Whether it tests what it selects.
     pub(crate) fn has_filter(&self) -> bool {
         self.0.segments.iter().any(|segment| segment.filters().next().is_some())

@@ -29,6 +29,7 @@ use crate::{
 /// }
 /// # Ok::<(), kube_weir::Error>(())
 /// ```
+#[doc(alias("ByIndex", "indexer"))]
 pub struct IndexView<'a, K> {
     contents: &'a Contents<K>,
     name: &'a str,

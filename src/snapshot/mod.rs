@@ -58,6 +58,7 @@ use crate::{error::Error, index::IndexBy};
 /// assert!(snapshot.get(["a", "two", "more"]).is_err()); // the index has two parts
 /// # Ok::<(), kube_weir::Error>(())
 /// ```
+#[doc(alias("lister", "cache"))]
 pub struct Snapshot<K>(pub(crate) Arc<Contents<K>>);
 
 impl<K> Snapshot<K> {

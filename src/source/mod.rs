@@ -68,6 +68,16 @@ use crate::{document::Document, error::Error, text::given};
 /// assert_eq!(store.snapshot().len(), 0);
 /// # Ok(()) }
 /// ```
+#[doc(alias(
+    "informer",
+    "watcher",
+    "SharedInformer",
+    "NewSharedInformer",
+    "reflector",
+    "ListWatch",
+    "relist",
+    "resync"
+))]
 pub fn watch<K>(api: Api<K>) -> Watch<K>
 where
     K: Resource<DynamicType: Default> + DeserializeOwned,
@@ -133,6 +143,7 @@ where
 /// assert!(mistake.next().await.is_none());
 /// # Ok(()) }
 /// ```
+#[doc(alias("dynamicinformer", "DynamicSharedInformerFactory", "dynamic informer"))]
 pub fn watch_resource(
     client: Client,
     resource: impl TryInto<Gvr, Error: Into<Error>>,

@@ -484,7 +484,7 @@ mod tests {
         );
         let wanted = (
             [first, second]
-                .map(|item| format!(r#"{{"apiVersion":"v1","kind":"Thing"}} {item}"#))
+                .map(|item| format!(r#"{{"kind":"Thing","apiVersion":"v1"}} {item}"#))
                 .to_vec(),
             Some("7".to_owned()),
             Some("c".to_owned()),

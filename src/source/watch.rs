@@ -93,6 +93,7 @@ const DAY: u64 = 86_400;
 /// assert!(matches!(events.next().await, Some(Ok(WatchEvent::ListComplete { .. }))));
 /// # Ok(()) }
 /// ```
+#[doc(alias("informer", "ListWatch", "ListerWatcher", "relist", "watcher"))]
 #[must_use = "streams do nothing unless polled"]
 pub struct Watch<K> {
     pub(super) query: Query<K>,
@@ -211,6 +212,7 @@ impl<K> Watch<K> {
     /// assert!(snapshot.object("default", "b").is_none(), "of another class");
     /// # Ok(()) }
     /// ```
+    #[doc(alias("predicate", "predicate_filter", "WithEventFilter"))]
     pub fn matching(
         mut self,
         selector: impl TryInto<FieldSelector, Error: Into<Error>>,
@@ -287,6 +289,7 @@ impl<K> Watch<K> {
     /// assert!(data.contains_key("level") && !data.contains_key("dump"));
     /// # Ok(()) }
     /// ```
+    #[doc(alias("transform", "SetTransform", "TransformFunc"))]
     pub fn filter_fields(
         self,
         filter: impl TryInto<FieldFilter, Error: Into<Error>>,

@@ -51,6 +51,7 @@ use crate::{
 /// assert_eq!(batch.deltas()[0].object().metadata.resource_version.as_deref(), Some("3"));
 /// # Ok(()) }
 /// ```
+#[doc(alias("ResourceEventHandler", "event handler", "handler"))]
 #[must_use = "streams do nothing unless polled"]
 pub struct Changes<K> {
     store: Store<K>,
@@ -94,6 +95,7 @@ impl<K> Store<K> {
     /// assert_eq!((all.len(), batch.stats().deleted), (2, 1));
     /// # Ok(()) }
     /// ```
+    #[doc(alias("AddEventHandler", "event handler", "subscribe", "reflect_shared"))]
     pub fn changes(&self) -> Changes<K>
     where
         K: Lookup + Send + Sync + 'static,

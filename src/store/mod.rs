@@ -63,6 +63,7 @@ const MOMENT: std::time::Duration = std::time::Duration::from_secs(1);
 /// assert!(store.synced().await?.is_empty());
 /// # driving.await }
 /// ```
+#[doc(alias("cache", "lister", "informer", "reflector", "client.Reader"))]
 pub struct Store<K> {
     current: Arc<ArcSwap<Contents<K>>>,
     state: watch::Receiver<SyncState>,
@@ -297,6 +298,7 @@ impl<K> Store<K> {
     /// assert!(store.synced().await?.is_empty());
     /// # Ok(()) }
     /// ```
+    #[doc(alias("WaitForCacheSync", "HasSynced", "wait_until_ready"))]
     pub async fn synced(&self) -> Result<Snapshot<K>, Error> {
         let mut state = self.state.clone();
         let mut progress = None;

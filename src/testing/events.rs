@@ -56,6 +56,7 @@ use crate::{
 /// assert_eq!(rest.stats().deleted, 1);
 /// # Ok(()) }
 /// ```
+#[doc(alias("FakeWatcher", "mock"))]
 #[must_use = "streams do nothing unless polled"]
 pub struct Events<K> {
     steps: VecDeque<Step<K>>,

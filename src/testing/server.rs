@@ -47,6 +47,7 @@ use crate::testing::{
 /// assert_eq!(batch.stats().created, 1);
 /// # Ok(()) }
 /// ```
+#[doc(alias("fake client", "NewClientset", "fake.NewSimpleClientset", "mock"))]
 #[derive(Clone)]
 pub struct ApiServer {
     shared: Arc<Shared>,

@@ -50,6 +50,12 @@ use crate::{
 /// assert_eq!(world.kinds().len(), 2);
 /// # Ok(()) }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be a kind of a world",
+    label = "a kind of a world ends with `.index(..)`",
+    note = "`.debounce(..)`, `.log_errors()` and the other stages go behind the world: \
+            `world((pods.index(..), nodes.index(..))).debounce(..)`"
+)]
 pub trait Pipeline:
     Stream<Item = Result<Change<Self::Object>, Error>> + HasStore<Store = Store<Self::Object>> + Sealed
 {
@@ -77,6 +83,12 @@ impl<K: Lookup + Send + Sync + 'static> Pipeline for Changes<K> {
 /// example of [`world`](fn@crate::world).
 ///
 /// It is for bounds, and not to be implemented elsewhere.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be a kind of a world",
+    label = "a kind of a world ends with `.index(..)`",
+    note = "`.debounce(..)`, `.log_errors()` and the other stages go behind the world: \
+            `world((pods.index(..), nodes.index(..))).debounce(..)`"
+)]
 pub trait IntoMember {
     /// The kind of object.
     type Object;

@@ -36,7 +36,7 @@ use crate::{
 /// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(IndexBy::path(by_name)?);
 /// let worlds = world((services, secrets));
 /// let store = worlds.store();
-/// let driving = worlds.spawn();
+/// worlds.spawn();
 ///
 /// let world = store.synced().await?;
 /// assert_eq!((world.kinds().0.len(), world.kinds().1.len()), (1, 1));
@@ -98,7 +98,7 @@ impl<V> WorldStore<V> {
     /// let never = never.sync_policy(SyncPolicy::default().deadline(Duration::from_secs(5)));
     /// let worlds = world((services, never));
     /// let store = worlds.store();
-    /// let driving = worlds.spawn();
+    /// worlds.spawn();
     ///
     /// let error = store.synced().await.unwrap_err();
     /// assert!(error.is_timeout());

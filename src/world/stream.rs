@@ -58,6 +58,7 @@ const RUN: usize = 64;
 /// ```
 ///
 /// [`debounce`]: crate::EventStreamExt::debounce
+#[doc(alias("SharedInformerFactory", "informer factory", "join", "Owns"))]
 pub fn world<T: IntoWorld>(kinds: T) -> Worlds<T::View> {
     let (members, bell) = kinds.into_members();
     Worlds::new(members, bell)
@@ -67,6 +68,11 @@ pub fn world<T: IntoWorld>(kinds: T) -> Worlds<T::View> {
 /// [`Kinds`](super::Kinds). See the examples of [`world`] and of [`Kinds`](super::Kinds).
 ///
 /// It is for bounds, and not to be implemented elsewhere.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the kinds of a world",
+    label = "expected a tuple of pipelines, or `Kinds`",
+    note = "one pipeline is a tuple too: `world((pods.index(..),))`"
+)]
 pub trait IntoWorld {
     /// The type of its state.
     type View: View;

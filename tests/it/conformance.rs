@@ -76,7 +76,7 @@ async fn our_source_conforms_without_pages() -> Result<(), Violation> {
 #[tokio::test(start_paused = true)]
 async fn debounced_changes_conform() -> Result<(), Violation> {
     let second = Duration::from_secs(1);
-    for debounce in [Debounce::interval(second), Debounce::quiet(second / 2)] {
+    for debounce in [Debounce::interval(second), Debounce::quiet(second / 2).into()] {
         lives(|client| source(client).index(by()).debounce(debounce)).await?;
         lives(|client| source(client).index(by()).with_progress().debounce(debounce)).await?;
     }

@@ -104,7 +104,7 @@ async fn a_hundred_consumers_with_stalls_end_at_the_same_state() {
                 let debounce = match number % 3 {
                     0 => None,
                     1 => Some(Debounce::interval(random.up_to(2 * SECOND))),
-                    _ => Some(Debounce::quiet(random.up_to(SECOND / 10)).max_wait(SECOND)),
+                    _ => Some(Debounce::quiet(random.up_to(SECOND / 10)).max_wait(SECOND).into()),
                 };
                 // From those that hardly stall to one that stays away to the end.
                 let longest = *random.pick(&[10 * MS, 100 * MS, SECOND, 10 * SECOND]);
@@ -190,8 +190,7 @@ async fn one_watch_serves_any_number_of_consumers() {
     }
     assert_eq!(server.requests().len(), 2, "one list and one watch");
 
-    // Dropping is stopping.
-    drop(driving);
+    driving.stop();
     for changes in &mut early {
         assert!(timeout(SECOND, changes.next()).await.unwrap().is_none());
     }
@@ -203,22 +202,37 @@ async fn one_watch_serves_any_number_of_consumers() {
 
 /// SEMANTICS: D8
 #[tokio::test(start_paused = true)]
-async fn a_spawned_stream_is_stopped_by_dropping_it() {
+async fn a_spawned_stream_runs_without_its_handle_until_it_is_stopped() {
     let (feed, events) = feed();
-    let held = Arc::new(());
-    let holder = Arc::clone(&held);
-    let driving = events
-        .inspect(move |_| {
-            let _ = &holder;
-        })
-        .index(by_identity())
-        .spawn();
     feed.list([]);
-    sleep(SECOND).await;
-    assert!(!driving.is_finished());
-    drop(driving);
-    sleep(SECOND).await;
-    assert_eq!(Arc::strong_count(&held), 1, "something still holds the events");
+    let configs = events.index(by_identity());
+    let store = configs.store();
+    #[allow(clippy::let_underscore_future)]
+    let _ = configs.spawn();
+    store.synced().await.unwrap();
+
+    for on_drop in [false, true] {
+        let (feed, events) = crate::support::feed();
+        let held = Arc::new(());
+        let holder = Arc::clone(&held);
+        let driving = events
+            .inspect(move |_| {
+                let _ = &holder;
+            })
+            .index(by_identity())
+            .spawn();
+        feed.list([]);
+        sleep(SECOND).await;
+        assert!(!driving.is_finished());
+        if on_drop {
+            drop(driving.stop_on_drop());
+        } else {
+            driving.stop();
+            assert!(driving.await.unwrap_err().is_ended());
+        }
+        sleep(SECOND).await;
+        assert_eq!(Arc::strong_count(&held), 1, "something still holds the events");
+    }
 }
 
 /// SEMANTICS: D6, D8

@@ -107,7 +107,7 @@ async fn the_ceiling_is_ten_times_the_silence_unless_set() {
 /// SEMANTICS: D3
 #[tokio::test(start_paused = true)]
 async fn synced_is_not_delayed_and_starts_no_waiting_period() {
-    for debounce in [Debounce::interval(200 * MS), Debounce::quiet(200 * MS)] {
+    for debounce in [Debounce::interval(200 * MS), Debounce::quiet(200 * MS).into()] {
         let (feed, events) = feed();
         let mut poller =
             Poller::new(events.index(by_identity()).with_progress().debounce(debounce));
@@ -212,7 +212,7 @@ async fn stats_count_the_net_change() {
 async fn flush_lets_out_what_is_held() {
     let (feed, events) = feed();
     let debounced = events.index(by_identity()).debounce(Debounce::quiet(Duration::from_secs(60)));
-    let flusher = debounced.flusher();
+    let flusher = debounced.handle();
     let mut poller = Poller::new(debounced);
     feed.list([]);
     poller.lines();
@@ -234,8 +234,8 @@ async fn flush_lets_out_what_is_held() {
 #[tokio::test(start_paused = true)]
 async fn a_wait_may_be_for_ever() {
     for debounce in [
-        Debounce::quiet(Duration::MAX),
-        Debounce::quiet(Duration::from_secs(1)).max_wait(Duration::MAX),
+        Debounce::quiet(Duration::MAX).into(),
+        Debounce::quiet(Duration::from_secs(1)).max_wait(Duration::MAX).into(),
         Debounce::interval(Duration::MAX),
     ] {
         let (feed, mut poller) = synced(debounce);
@@ -305,7 +305,7 @@ async fn dropping_is_stopping() {
     let mut pipeline = Box::pin(events.index(by_identity()).debounce(100 * MS));
     feed.list([]);
     pipeline.next().await;
-    let flusher = pipeline.flusher();
+    let flusher = pipeline.handle();
     drop(pipeline);
     assert_eq!(std::sync::Arc::strong_count(&dropped), 1, "something still holds the events");
     flusher.flush();
@@ -382,7 +382,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
-            let debounce = if quiet { Debounce::quiet(50 * MS) } else { Debounce::interval(50 * MS) };
+            let debounce = if quiet { Debounce::quiet(50 * MS).into() } else { Debounce::interval(50 * MS) };
             let (feed, mut poller) = synced(debounce);
             let mut replay = std::collections::BTreeMap::from([("a/x".to_owned(), "a/x@1".to_owned())]);
             let mut last = Vec::new();
@@ -438,4 +438,36 @@ async fn an_interrupted_wait_loses_nothing() {
     drop(feed);
     let rest = lines(pipeline).await;
     assert!(rest.last().is_some_and(|line| line.ends_with("->a/x@19")), "{rest:?}");
+}
+
+/// SEMANTICS: D1
+#[tokio::test(start_paused = true)]
+async fn a_debounce_that_is_set_counts_for_what_is_held() {
+    let (feed, events) = feed();
+    let debounced = events.index(by_identity()).debounce(Duration::from_secs(60));
+    let handle = debounced.handle();
+    let mut poller = Poller::new(debounced.log_errors().map(Ok));
+    feed.list([]);
+    feed.apply("a/x", 1);
+    assert_eq!(poller.lines().len(), 2);
+    feed.apply("a/x", 2);
+    assert!(poller.lines().is_empty());
+
+    // From another thread, and longer than before: nothing but another timer.
+    let own = handle.clone();
+    std::thread::spawn(move || own.set(Duration::from_secs(120))).join().unwrap();
+    assert!(poller.wakes() > 0, "it sleeps on");
+    advance(Duration::from_secs(60)).await;
+    assert!(poller.lines().is_empty());
+
+    // The silence that is asked for is over already.
+    handle.set(Debounce::quiet(Duration::from_secs(30)));
+    assert_eq!(poller.lines().len(), 1);
+
+    feed.apply("a/x", 3);
+    assert!(poller.lines().is_empty());
+    advance(Duration::from_secs(29)).await;
+    assert!(poller.lines().is_empty());
+    advance(Duration::from_secs(1)).await;
+    assert_eq!(poller.lines().len(), 1);
 }

@@ -146,8 +146,8 @@ async fn a_world_lives_with_any_time() {
     for time in EXTREMES {
         for debounce in [
             Debounce::interval(time),
-            Debounce::quiet(time),
-            Debounce::quiet(SECOND).max_wait(time),
+            Debounce::quiet(time).into(),
+            Debounce::quiet(SECOND).max_wait(time).into(),
         ] {
             let server = server_with(&["a/x"]);
             let policy = SyncPolicy::default().deadline(time).partial(true);
@@ -206,8 +206,8 @@ fn nothing_needs_a_runtime_to_be_made() {
     for time in EXTREMES {
         for debounce in [
             Debounce::interval(time),
-            Debounce::quiet(time),
-            Debounce::quiet(SECOND).max_wait(time),
+            Debounce::quiet(time).into(),
+            Debounce::quiet(SECOND).max_wait(time).into(),
         ] {
             let changes = watch(api()).index(by());
             let store = changes.store();

@@ -710,7 +710,7 @@ async fn before_the_sync_nothing_is_absent() {
     let secrets = keys.store().fetching(api.clone(), FetchConfig::default());
     let driving = keys.spawn();
     assert_eq!(secrets.object("a", "x").await.unwrap().map(|x| value(&x)).as_deref(), Some("x"));
-    drop(driving);
+    driving.stop();
     // What can't be synced is told, with its cause.
     server.fault(Verb::List, 100, Fault::status(403));
     let keys = watch(api.clone()).index_keys(by()).unwrap();

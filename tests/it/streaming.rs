@@ -1,8 +1,11 @@
 //! Streaming lists: what may happen before their end, and servers that have none.
 
+use std::pin::pin;
+
 use kube_weir::{
-    FieldSelector,
+    EventStreamExt, FieldSelector, IndexBy,
     testing::{Answer, ApiServer, End, Fault, On, Verb},
+    watch_resource,
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -263,4 +266,23 @@ async fn a_streaming_list_that_breaks_off_leaves_no_phantom() {
         assert_eq!(driven.names(), ["a/x"], "{end:?}");
         assert_eq!(driven.errors().len(), 1, "{end:?}: {:?}", driven.errors());
     }
+}
+
+/// SEMANTICS: I9
+#[tokio::test(start_paused = true)]
+async fn fields_are_in_the_same_order_after_each_kind_of_list() {
+    let server = server_with(&["a/x"]);
+    let mut texts = Vec::new();
+    for streaming in [false, true] {
+        let configs = watch_resource(server.client(), "v1/configmaps")
+            .unwrap()
+            .streaming_list(streaming)
+            .index(IndexBy::path("metadata.name").unwrap());
+        let snapshot = pin!(configs).first_synced().await.unwrap();
+        texts.push(snapshot.object("a", "x").unwrap().to_json());
+    }
+    let asked = server.requests().iter().filter(|r| r.contains("sendInitialEvents")).count();
+    assert_eq!(asked, 1, "a list of each kind");
+    assert!(texts[0].starts_with(r#"{"kind":"ConfigMap","apiVersion":"v1","#), "{texts:?}");
+    assert_eq!(texts[0], texts[1]);
 }

@@ -353,7 +353,7 @@ async fn each_consumer_of_a_store_is_woken_once_for_a_change() {
 #[tokio::test(start_paused = true)]
 async fn a_timer_wakes_once_when_it_is_time() {
     let second = Duration::from_secs(1);
-    for debounce in [Debounce::interval(second), Debounce::quiet(second)] {
+    for debounce in [Debounce::interval(second), Debounce::quiet(second).into()] {
         let (feed, events) = feed();
         let mut poller = Poller::new(events.index(by_identity()).debounce(debounce));
         feed.list([object("a/x", 1)]);
@@ -382,7 +382,7 @@ async fn a_timer_wakes_once_when_it_is_time() {
 async fn a_flush_wakes_once() {
     let (feed, events) = feed();
     let debounced = events.index(by_identity()).debounce(Debounce::quiet(HOUR));
-    let flusher = debounced.flusher();
+    let flusher = debounced.handle();
     let mut poller = Poller::new(debounced);
     feed.list([]);
     poller.drain();
@@ -423,7 +423,7 @@ async fn a_flush_in_the_middle_of_a_poll_is_not_lost() {
         polled
     });
     let debounced = racing.index(by_identity()).debounce(Debounce::quiet(HOUR));
-    let flusher = debounced.flusher();
+    let flusher = debounced.handle();
     let mut poller = Poller::new(debounced);
     poller.drain();
     let feed = Arc::new(feed);
@@ -446,7 +446,7 @@ fn a_flush_from_another_thread_is_never_lost() {
     let _inside = runtime.enter();
     let (feed, events) = feed();
     let debounced = events.index(by_identity()).debounce(Debounce::quiet(HOUR));
-    let flusher = debounced.flusher();
+    let flusher = debounced.handle();
     feed.list([]);
     let (next, due) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {

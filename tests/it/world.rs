@@ -134,7 +134,7 @@ fn what_is_ready_in_all_kinds_is_one_change_and_one_moment() {
 async fn one_debounce_settles_all_kinds() {
     let ((a, one), (b, two)) = (pipeline(), pipeline());
     let debounced = world((("a", one), ("b", two))).debounce(200 * MS);
-    let flusher = debounced.flusher();
+    let flusher = debounced.handle();
     let mut poller = Poller::new(debounced);
     a.list([]);
     b.list([]);
@@ -696,7 +696,7 @@ proptest! {
             let ((a, one), (b, two)) = (pipeline(), pipeline());
             let feeds = [a, b];
             let debounce =
-                if quiet { Debounce::quiet(30 * MS) } else { Debounce::interval(50 * MS) };
+                if quiet { Debounce::quiet(30 * MS).into() } else { Debounce::interval(50 * MS) };
             let worlds = world((("a", one), ("b", two)));
             let store = worlds.store();
             let mut poller = Poller::new(worlds.debounce(debounce));

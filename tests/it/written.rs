@@ -166,7 +166,7 @@ async fn a_wait_that_leads_nowhere_ends_with_the_cause() {
     let mut nameless = object("a/x", 5);
     nameless.metadata.resource_version = None;
     assert!(store.wait_for(&nameless).await.is_err());
-    drop(driving);
+    driving.stop();
     let error = store.wait_for(&object("a/x", 5)).await.unwrap_err();
     assert!(error.is_ended(), "{error:?}");
     assert!(store.wait_for(&object("a/x", 4)).await.is_ok(), "that it ended takes nothing back");

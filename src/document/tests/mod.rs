@@ -8,6 +8,7 @@ use super::{Document, FieldFilter, FieldPath, Types};
 use crate::{
     filter::Decoded,
     json::{DECODED, Fault},
+    path::STEPS_TAKEN,
 };
 
 #[test]
@@ -146,6 +147,102 @@ fn any_serializer_takes_it() {
     assert_eq!(FieldPath::parse("metadata.name").unwrap().keys_of(&document), ["x"]);
 }
 
+/// SEMANTICS: P7
+#[test]
+fn a_path_selects_on_a_tape_what_it_selects_in_a_value() {
+    let text = include_str!("../../../tests/vectors/document.json");
+    let value: Value = serde_json::from_str(text).unwrap();
+    let document = Document::from_json(text).unwrap();
+    let vectors = include_str!("../../../tests/vectors/paths.jsonl").lines();
+    let written = vectors.map(|line| {
+        let row: Value = serde_json::from_str(line).unwrap();
+        row["path"].as_str().unwrap().to_owned()
+    });
+    let more =
+        ["..name", "metadata..*", "$[*][*]", "metadata.*.*", "..[?@.name]", "..[?@[0]]..[0]"];
+    let mut selected = 0;
+    for path in written.chain(more.map(str::to_owned)) {
+        let Ok(path) = FieldPath::parse(&path) else { continue };
+        let engine = serde_json_path::JsonPath::parse(path.canonical()).unwrap();
+        let mut expected: Vec<&Value> = Vec::new();
+        for found in engine.query(&value) {
+            // The engine finds a value as often as there are ways to it.
+            if !expected.iter().any(|before| std::ptr::eq(*before, found)) {
+                expected.push(found);
+            }
+        }
+        let own: Vec<Value> = document.select(&path).collect();
+        let first = document.first(&path).map(super::DocumentView::to_value);
+        assert_eq!(first.as_ref(), own.first(), "{path}");
+        let mut own: Vec<_> = own.iter().map(ToString::to_string).collect();
+        let mut expected: Vec<_> = expected.into_iter().map(ToString::to_string).collect();
+        selected += own.len();
+        if path.canonical().contains(['*', '.']) {
+            // The fields of a value are sorted, and RFC 9535 leaves the order open.
+            own.sort();
+            expected.sort();
+        }
+        assert_eq!(own, expected, "{path}");
+    }
+    assert!(selected > 100, "{selected}");
+}
+
+/// SEMANTICS: P6
+#[test]
+fn what_has_another_type_is_none() {
+    let text = r#"{"metadata":{"name":"x"},"null":null,"text":"80","escaped":"\u00e9","int":80,"neg":-3,
+        "float":1.5,"round":3.0,"exp":1e2,"big":18446744073709551615,"yes":true,"no":false,"list":[7,"a"],"map":{}}"#;
+    let document = Document::from_json(text).unwrap();
+    let path = |name: &str| FieldPath::parse(name).unwrap();
+    let value: Value = serde_json::from_str(text).unwrap();
+    for (name, field) in value.as_object().unwrap() {
+        let path = path(name);
+        assert_eq!(document.get_str(&path).as_deref(), field.as_str(), "{name}");
+        assert_eq!(document.get_i64(&path), field.as_i64(), "{name}");
+        assert_eq!(document.get_f64(&path), field.as_f64(), "{name}");
+        assert_eq!(document.get_bool(&path), field.as_bool(), "{name}");
+        let view = document.view().get(name).unwrap();
+        assert_eq!(&view.to_value(), field, "{name}");
+        assert_eq!(serde_json::to_value(view).unwrap(), *field, "{name}");
+        assert_eq!(view.is_null(), field.is_null(), "{name}");
+        assert_eq!(view.fields().count(), field.as_object().map_or(0, serde_json::Map::len));
+        assert_eq!(view.elements().count(), field.as_array().map_or(0, Vec::len));
+    }
+    assert_eq!(document.get_i64(&path("list[*]")), Some(7), "the first");
+    assert_eq!(document.get_str(&path("list[*]")), None, "the first alone");
+    assert_eq!(document.get_str(&path("missing")), None);
+    assert!(document.view().get("list").unwrap().at(2).is_none());
+    assert!(document.view().get("text").unwrap().get("a").is_none());
+}
+
+/// SEMANTICS: W7
+#[test]
+fn a_part_that_does_not_decode_names_its_object() {
+    let text = r#"{"metadata":{"name":"x","namespace":"n"},"spec":{"password":"hunter2"}}"#;
+    let document = Document::from_json(text).unwrap();
+    let view = document.view().get("spec").unwrap().get("password").unwrap();
+    let error = view.parse::<u8>().unwrap_err();
+    assert!(error.is_undecodable());
+    assert_eq!(error.object(), Some(("n", "x")));
+    assert!(!format!("{error:?}{view:?}").contains("hunter2"));
+}
+
+/// SEMANTICS: B1
+#[test]
+fn only_the_part_that_is_asked_for_is_decoded() {
+    let fields: Vec<_> = (0..1000).map(|at| format!(r#""field-{at}":"value""#)).collect();
+    let text =
+        format!(r#"{{"metadata":{{"name":"x"}},"large":{{{}}},"small":[1,2]}}"#, fields.join(","));
+    let document = Document::from_json(&text).unwrap();
+    let looked_at = |path: &str| {
+        STEPS_TAKEN.set(0);
+        let values: Vec<_> = document.select(&FieldPath::parse(path).unwrap()).collect();
+        (values.len(), STEPS_TAKEN.get())
+    };
+    assert_eq!(looked_at("small[*]"), (2, 2));
+    assert_eq!(looked_at("small[0,1]"), (2, 2));
+}
+
 const POD: &str = r#"{"metadata":{"name":"b","namespace":"a","uid":"u","resourceVersion":"7","managedFields":[1]},"n":1.50}"#;
 
 #[test]
@@ -155,7 +252,7 @@ fn list_items_get_their_types_back() {
     let pod = Document::decode(&filter, POD, Some(&types)).unwrap().object;
     assert_eq!(
         pod.to_json(),
-        r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"b","namespace":"a","uid":"u","resourceVersion":"7"},"n":1.50}"#
+        r#"{"kind":"Pod","apiVersion":"v1","metadata":{"name":"b","namespace":"a","uid":"u","resourceVersion":"7"},"n":1.50}"#
     );
     assert_eq!(
         (pod.namespace(), pod.name(), pod.uid(), pod.resource_version()),

@@ -60,3 +60,39 @@ pub(in crate::path) fn keys<'t>(
     }
     Ok(())
 }
+
+/// Returns the place of the first value that a plain path leads to.
+pub(in crate::path) fn first<'t>(mut tape: Tape<'t>, steps: &[Step]) -> Option<Tape<'t>> {
+    let Some((step, below)) = steps.split_first() else { return Some(tape) };
+    if let Step::Name(name) = step {
+        return if tape.seek(name) { first(tape, below) } else { None };
+    }
+    let (end, has_names) = match tape.next() {
+        tape::Value::Object(end) => (end, true),
+        tape::Value::Array(end) => (end, false),
+        _ => return None,
+    };
+    let mut before = match step {
+        Step::Any => 0,
+        Step::Index(_) if has_names => return None,
+        Step::Index(index) => match usize::try_from(*index) {
+            Ok(index) => index,
+            Err(_) => place_in(*index, tape.count(end))?,
+        },
+        Step::Name(_) => return None,
+    };
+    while tape.is_before(end) {
+        if has_names {
+            tape.name();
+        }
+        if before > 0 {
+            before -= 1;
+        } else if let Some(place) = first(tape, below) {
+            return Some(place);
+        } else if *step != Step::Any {
+            return None;
+        }
+        tape.skip();
+    }
+    None
+}

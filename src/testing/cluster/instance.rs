@@ -40,6 +40,7 @@ const ANSWER: Duration = Duration::from_secs(20);
 ///
 /// Dropping a cluster kills both programs and removes its files; it blocks until both are gone,
 /// some 100 milliseconds. If this process ends without dropping it, they go all the same.
+#[doc(alias("envtest", "kind"))]
 pub struct Cluster {
     // Dropped in this order: the programs first, and their files when nothing writes to them.
     pub(super) pair: Mutex<Pair>,

@@ -49,6 +49,11 @@ async fn secrets_cached() {
 }
 
 #[tokio::test]
+async fn templates() {
+    prints_what_is_shown("templates").await;
+}
+
+#[tokio::test]
 async fn world() {
     prints_what_is_shown("world").await;
 }

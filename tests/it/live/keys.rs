@@ -107,7 +107,7 @@ async fn what_is_no_metadata_is_received_and_dropped() {
     let keys = watch(api.clone()).index_keys(IndexBy::path("type").unwrap()).unwrap();
     let gvr = Gvr::parse("v1/secrets").unwrap();
     let secrets = keys.store().fetching_resource(client, gvr, FetchConfig::default()).unwrap();
-    let _driving = keys.spawn();
+    let _driving = keys.spawn().stop_on_drop();
     let found = soon("both", secrets.get(["Opaque"])).await.unwrap();
     let found: Vec<_> = found.into_iter().map(Result::unwrap).collect();
     assert_eq!(found.len(), 2);
@@ -139,7 +139,7 @@ async fn a_real_server_tells_what_is_gone_from_what_it_does_not_serve() {
     let things = keys.store().fetching_resource(client.clone(), elsewhere, config.clone()).unwrap();
     let core =
         keys.store().fetching_resource(client, Gvr::parse("v1/things").unwrap(), config).unwrap();
-    let _driving = keys.spawn();
+    let _driving = keys.spawn().stop_on_drop();
     assert!(configs.object(&namespace, "a").await.unwrap().is_some());
     delete(&api, "a").await;
     // Kept, as far as the watch knows.
@@ -172,7 +172,7 @@ async fn an_outage_hides_nothing_and_makes_nothing_up() {
     }
     let keys = watch(api.clone()).index_keys(by_tier()).unwrap();
     let configs = keys.store().fetching(api.clone(), FetchConfig::default().deadline(DEADLINE));
-    let _driving = keys.spawn();
+    let _driving = keys.spawn().stop_on_drop();
     let read = async |name: &str| configs.object(&namespace, name).await;
     assert!(read("c00").await.unwrap().is_some());
 

@@ -152,7 +152,7 @@ pub(super) async fn fetched(server: &ApiServer) {
     let by = IndexBy::paths(["metadata.namespace", "metadata.name"]).expect("paths");
     let keys = watch(api.clone()).index_keys(by).expect("paths");
     let secrets = keys.store().fetching(api, FetchConfig::default().max_objects(2));
-    let _driving = keys.spawn();
+    let _driving = keys.spawn().stop_on_drop();
     let read = async |name: &str| secrets.object("a", name).await.map(|secret| secret.is_some());
 
     assert!(read("one").await.expect("fetched")); // miss
@@ -180,7 +180,7 @@ pub(super) async fn listed(server: &ApiServer) {
     let by = IndexBy::paths(["metadata.namespace", "metadata.name"]).expect("paths");
     let keys = watch(api.clone()).index_keys(by).expect("paths");
     let secrets = keys.store().fetching(api, FetchConfig::default());
-    let _driving = keys.spawn();
+    let _driving = keys.spawn().stop_on_drop();
     assert_eq!(secrets.get(["b"]).await.expect("synced").len(), 10);
 }
 

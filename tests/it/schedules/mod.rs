@@ -13,7 +13,7 @@ use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube_weir::{
     Document, Error, Store,
-    adapters::Flusher,
+    adapters::DebounceHandle,
     testing::{ApiServer, Fault, On, Verb},
 };
 use proptest::{prelude::*, test_runner::RngAlgorithm};
@@ -105,7 +105,7 @@ struct Scene<K> {
     oracle: Oracle,
     setup: Setup,
     store: Store<K>,
-    flusher: Option<Flusher>,
+    flusher: Option<DebounceHandle>,
     flushed: bool,
     /// The pipeline's own is the first.
     consumers: Vec<Consumer<K>>,
@@ -182,7 +182,7 @@ impl<K: Watched> Scene<K> {
             Step::Allow(place) => self.server.allow(place.on()),
             Step::Flush => {
                 self.flushed = true;
-                self.flusher.iter().for_each(Flusher::flush);
+                self.flusher.iter().for_each(DebounceHandle::flush);
             }
             Step::Turn(turns) => {
                 for _ in 0..turns {

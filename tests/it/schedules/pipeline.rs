@@ -13,7 +13,7 @@ use kube::{Api, Client, runtime::reflector::Lookup};
 use kube_weir::{
     Change, Document, Error, EventStreamExt, FieldFilter, FieldSelector, IndexBy, Store,
     SyncPolicy, Watch, WatchEvent,
-    adapters::{Flusher, Indexed},
+    adapters::{DebounceHandle, Indexed},
     watch, watch_resource,
 };
 use serde::Serialize;
@@ -71,7 +71,7 @@ impl Watched for ConfigMap {
 pub(super) fn pipeline<K: Watched>(
     watch: Watch<K>,
     setup: &Setup,
-) -> (Store<K>, Changes<K>, Option<Flusher>) {
+) -> (Store<K>, Changes<K>, Option<DebounceHandle>) {
     let watch = watch
         .streaming_list(setup.streaming_list)
         .page_size(setup.page_size)
@@ -102,7 +102,7 @@ pub(super) fn pipeline<K: Watched>(
 fn outlet<K: Watched, S>(
     indexed: Indexed<S, K>,
     setup: &Setup,
-) -> (Store<K>, Changes<K>, Option<Flusher>)
+) -> (Store<K>, Changes<K>, Option<DebounceHandle>)
 where
     Indexed<S, K>: Stream<Item = Result<Change<K>, Error>> + Send + 'static,
 {
@@ -117,12 +117,12 @@ where
 pub(super) fn paced<K: Watched>(
     changes: impl Stream<Item = Result<Change<K>, Error>> + Send + 'static,
     pace: Pace,
-) -> (Changes<K>, Option<Flusher>) {
+) -> (Changes<K>, Option<DebounceHandle>) {
     match pace.debounce() {
         None => (changes.boxed(), None),
         Some(debounce) => {
             let changes = changes.debounce(debounce);
-            let flusher = changes.flusher();
+            let flusher = changes.handle();
             (changes.boxed(), Some(flusher))
         }
     }

@@ -309,8 +309,10 @@ impl Pace {
         match self {
             Self::AtOnce => None,
             Self::Interval(interval) => Some(Debounce::interval(ms(interval))),
-            Self::Quiet(silence) => Some(Debounce::quiet(ms(silence))),
-            Self::Capped(silence, most) => Some(Debounce::quiet(ms(silence)).max_wait(ms(most))),
+            Self::Quiet(silence) => Some(Debounce::quiet(ms(silence)).into()),
+            Self::Capped(silence, most) => {
+                Some(Debounce::quiet(ms(silence)).max_wait(ms(most)).into())
+            }
         }
     }
 }

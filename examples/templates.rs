@@ -1,0 +1,96 @@
+//! A configuration file out of a template, which reads Documents in place:
+//!
+//! ```sh
+//! cargo run --example templates
+//! ```
+//!
+//! The Ingresses come from an API server in this process, and a script changes them. With
+//! `-- --cluster` they are those of your current kube context, until ctrl-c.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::sync::Arc;
+
+use kube_weir::{Document, IndexBy, Snapshot, prelude::*, testing::ApiServer, watch_resource};
+use minijinja::{
+    Environment, context,
+    value::{Enumerator, Object, Serde, Value},
+};
+use serde_json::json;
+use tokio::time::sleep;
+
+const TEMPLATE: &str = "\
+{% for ingress in ingresses -%}
+# {{ ingress.metadata.namespace }}/{{ ingress.metadata.name }}
+{% for rule in ingress.spec.rules -%}
+{% for path in rule.http.paths -%}
+{{ rule.host }}{{ path.path }} {{ path.backend.service.name }}:{{ path.backend.service.port.number }}
+{% endfor %}{% endfor %}{% endfor %}";
+
+/// An object in a template. Only the top-level fields that the template names leave the compact form.
+#[derive(Debug)]
+struct Lazy(Arc<Document>);
+
+impl Object for Lazy {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        // A view writes itself into the engine's values, with no other tree in between.
+        self.0.view().get(key.as_str()?).map(|field| Value::from(Serde(field)))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let names = self.0.view().fields().map(|(name, _)| Value::from(name.into_owned()));
+        Enumerator::Values(names.collect())
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut environment = Environment::new();
+    environment.add_template("routes", TEMPLATE)?;
+
+    let (client, end) = support::connect(script).await?;
+    let changes = watch_resource(client, "networking.k8s.io/v1/ingresses")?
+        .filter_fields(["metadata.managedFields", "status"])?
+        .index(IndexBy::path("metadata.namespace")?)
+        .debounce(Duration::from_millis(300))
+        .log_errors();
+
+    let mut changes = pin!(changes.take_until(end));
+    while let Some(change) = changes.next().await {
+        println!("{}", render(&environment, change.snapshot())?);
+    }
+    Ok(())
+}
+
+fn render(
+    environment: &Environment<'_>,
+    snapshot: &Snapshot<Document>,
+) -> Result<String, minijinja::Error> {
+    let objects = snapshot.iter().map(|object| Value::from_object(Lazy(Arc::clone(object))));
+    let ingresses: Vec<_> = objects.collect();
+    environment.get_template("routes")?.render(context!(ingresses))
+}
+
+/// Two Ingresses, and a third one.
+fn script(server: ApiServer) -> impl Future<Output = ()> {
+    put(&server, "blog", 80);
+    put(&server, "shop", 8080);
+    async move {
+        sleep(Duration::from_millis(600)).await;
+        put(&server, "wiki", 8000);
+        sleep(Duration::from_millis(600)).await;
+    }
+}
+
+fn put(server: &ApiServer, name: &str, port: u16) {
+    let backend = json!({ "service": { "name": name, "port": { "number": port } } });
+    let path = json!({ "path": "/", "pathType": "Prefix", "backend": backend });
+    let ingress = json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": { "namespace": "web", "name": name },
+        "spec": { "rules": [{ "host": format!("{name}.example"), "http": { "paths": [path] } }] },
+    });
+    server.apply(&ingress).expect("a valid Ingress");
+}

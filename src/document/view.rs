@@ -1,0 +1,181 @@
+//! Parts of an object that are read where they stand.
+
+use std::{borrow::Cow, fmt, iter};
+
+use serde::{Serialize, Serializer, de::DeserializeOwned};
+use serde_json::{Number, Value};
+
+use super::Document;
+use crate::{
+    error::Error,
+    tape::{self, Tape},
+};
+
+/// A part of a [`Document`], or all of it, that is decoded only where it is read: from
+/// [`Document::view`] and [`Document::views`].
+///
+/// It is two pointers and a number, and can be copied. To serialize it writes the part from the compact form,
+/// without a tree of `Value`s in between; so a template engine gets the fields that a template names, and no
+/// others. The example `templates` feeds minijinja with it.
+///
+/// ```
+/// use kube_weir::Document;
+///
+/// let ingress = Document::from_json(
+///     r#"{"metadata":{"name":"web"},"spec":{"rules":[{"host":"a.example"},{"host":"b.example"}]}}"#,
+/// )?;
+/// let rules = ingress.view().get("spec").and_then(|spec| spec.get("rules")).unwrap();
+/// let hosts: Vec<_> = rules.elements().filter_map(|rule| rule.get("host")?.as_str()).collect();
+/// assert_eq!(hosts, ["a.example", "b.example"]);
+/// assert_eq!(serde_json::to_string(&rules.at(0))?, r#"{"host":"a.example"}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct DocumentView<'d> {
+    document: &'d Document,
+    tape: Tape<'d>,
+}
+
+impl<'d> DocumentView<'d> {
+    pub(super) fn new(document: &'d Document, tape: Tape<'d>) -> Self {
+        Self { document, tape }
+    }
+
+    fn here(self) -> tape::Value<'d> {
+        let mut tape = self.tape;
+        tape.next()
+    }
+
+    /// Returns the field of this name; `None` if there is none, or if this is no object. See the
+    /// [example](DocumentView).
+    pub fn get(self, name: &str) -> Option<Self> {
+        let mut tape = self.tape;
+        tape.seek(name).then_some(Self { tape, ..self })
+    }
+
+    /// Returns the element at this place, counted from 0; `None` if there is none, or if this is no array.
+    /// See the [example](DocumentView).
+    pub fn at(self, index: usize) -> Option<Self> {
+        self.elements().nth(index)
+    }
+
+    /// Returns the fields with their names, in the order in which they came; none if this is no object.
+    ///
+    /// ```
+    /// let document = kube_weir::Document::from_json(
+    ///     r#"{"metadata":{"name":"web","labels":{"app":"web","tier":"front"}}}"#,
+    /// )?;
+    /// let labels = document.view().get("metadata").and_then(|own| own.get("labels")).unwrap();
+    /// let names: Vec<_> = labels.fields().map(|(name, _)| name).collect();
+    /// assert_eq!(names, ["app", "tier"]);
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    pub fn fields(self) -> impl Iterator<Item = (Cow<'d, str>, Self)> {
+        let mut tape = self.tape;
+        let end = if let tape::Value::Object(end) = tape.next() { end } else { 0 };
+        iter::from_fn(move || {
+            tape.is_before(end).then(|| {
+                let name = tape.name().text();
+                let field = Self { tape, ..self };
+                tape.skip();
+                (name, field)
+            })
+        })
+    }
+
+    /// Returns the elements in order; none if this is no array. See the [example](DocumentView).
+    pub fn elements(self) -> impl Iterator<Item = Self> {
+        let mut tape = self.tape;
+        let end = if let tape::Value::Array(end) = tape.next() { end } else { 0 };
+        iter::from_fn(move || {
+            tape.is_before(end).then(|| {
+                let element = Self { tape, ..self };
+                tape.skip();
+                element
+            })
+        })
+    }
+
+    /// Returns whether this is `null`. What is missing has no view.
+    ///
+    /// ```
+    /// let document = kube_weir::Document::from_json(r#"{"metadata":{"name":"a"},"spec":null}"#)?;
+    /// assert!(document.view().get("spec").unwrap().is_null());
+    /// assert!(document.view().get("status").is_none());
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    pub fn is_null(self) -> bool {
+        matches!(self.here(), tape::Value::Null)
+    }
+
+    /// Returns the string, if this is one. See the [example](DocumentView).
+    pub fn as_str(self) -> Option<Cow<'d, str>> {
+        match self.here() {
+            tape::Value::String(text) => Some(Cow::Borrowed(text)),
+            tape::Value::Escaped(quoted) => Some(Cow::Owned(tape::unescape(quoted))),
+            _ => None,
+        }
+    }
+
+    /// Returns the integer, if this is one that an `i64` can hold. See the example of
+    /// [`Document::get_i64`].
+    pub fn as_i64(self) -> Option<i64> {
+        match self.here() {
+            tape::Value::Integer(integer) => integer.try_into().ok(),
+            tape::Value::Number(text) => text.parse::<Number>().ok()?.as_i64(),
+            _ => None,
+        }
+    }
+
+    /// Returns the number, if this is one, rounded to an `f64`. See the example of
+    /// [`Document::get_f64`].
+    pub fn as_f64(self) -> Option<f64> {
+        match self.here() {
+            tape::Value::Integer(integer) => Number::from(integer).as_f64(),
+            tape::Value::Number(text) => text.parse::<Number>().ok()?.as_f64(),
+            _ => None,
+        }
+    }
+
+    /// Returns the boolean, if this is one. See the example of [`Document::get_bool`].
+    pub fn as_bool(self) -> Option<bool> {
+        match self.here() {
+            tape::Value::Bool(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Returns the part as a Rust type. See the example of [`Document::views`].
+    ///
+    /// # Errors
+    ///
+    /// [`is_undecodable`](Error::is_undecodable) if the part doesn't have the type's shape.
+    pub fn parse<T: DeserializeOwned>(self) -> Result<T, Error> {
+        self.tape.decode().map_err(|cause| self.document.undecodable(&cause))
+    }
+
+    /// Returns the part as a `Value`.
+    ///
+    /// ```
+    /// let document = kube_weir::Document::from_json(r#"{"metadata":{"name":"a"},"spec":{"n":[1]}}"#)?;
+    /// assert_eq!(document.view().get("spec").unwrap().to_value(), serde_json::json!({ "n": [1] }));
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    pub fn to_value(self) -> Value {
+        // It was checked before it was kept.
+        self.tape.decode().unwrap_or_default()
+    }
+}
+
+impl Serialize for DocumentView<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.tape.serialize(serializer)
+    }
+}
+
+/// By identity; the content may be a Secret's.
+impl fmt::Debug for DocumentView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DocumentView").field("document", &self.document).finish_non_exhaustive()
+    }
+}
