@@ -239,8 +239,11 @@ fn only_the_part_that_is_asked_for_is_decoded() {
         let values: Vec<_> = document.select(&FieldPath::parse(path).unwrap()).collect();
         (values.len(), STEPS_TAKEN.get())
     };
-    assert_eq!(looked_at("small[*]"), (2, 2));
-    assert_eq!(looked_at("small[0,1]"), (2, 2));
+    // The nodes on the way, and the elements; none of the thousand fields beside them.
+    assert_eq!(looked_at("small[*]"), (2, 5));
+    // A union keeps a bit for each place up to those that it found.
+    let (values, steps) = looked_at("small[0,1]");
+    assert!(values == 2 && steps <= 6 + text.len() / 64, "{steps}");
 }
 
 const POD: &str = r#"{"metadata":{"name":"b","namespace":"a","uid":"u","resourceVersion":"7","managedFields":[1]},"n":1.50}"#;
