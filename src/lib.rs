@@ -280,7 +280,7 @@ pub use crate::{
 ///
 /// async fn run(pods: Api<Pod>) -> Result<(), kube_weir::Error> {
 ///     let mut changes = pin!(watch(pods)
-///         .filter_fields(FieldFilter::new(["metadata.managedFields"])?)
+///         .filter_fields("metadata.managedFields")?
 ///         .index(IndexBy::path("spec.nodeName")?)
 ///         .debounce(Debounce::quiet(Duration::from_millis(200)))
 ///         .log_errors());

@@ -137,7 +137,7 @@ impl<S, K: Lookup> Indexed<S, K> {
     /// else {
     ///     panic!()
     /// };
-    /// assert_eq!((page.snapshot().len(), rest.snapshot().len(), all.len()), (1, 2, 2));
+    /// assert_eq!((page.after().len(), rest.after().len(), all.len()), (1, 2, 2));
     /// # Ok(()) }
     /// ```
     pub fn with_progress(mut self) -> Self {

@@ -84,7 +84,7 @@
 //!     assert_eq!(begun.elapsed(), Duration::ZERO);
 //!     let Some(Change::Live(rest)) = changes.next().await else { panic!() };
 //!     assert_eq!(begun.elapsed(), Duration::from_millis(200));
-//!     assert_eq!(rest.snapshot().len(), 1);
+//!     assert_eq!(rest.after().len(), 1);
 //! }
 //! # a_storm_becomes_two_batches();
 //! ```
