@@ -100,7 +100,7 @@ impl<L: Lookup + Send + Sync + 'static> Store<L> {
         Fetching::new(self.clone(), watch(api), config)
     }
 
-    /// As [`fetching`](Store::fetching), for a resource that needs no Rust type: text, a [`Gvr`], or
+    /// Does the same as [`fetching`](Store::fetching), for a resource that needs no Rust type: text, a [`Gvr`], or
     /// one of kube's.
     ///
     /// # Errors

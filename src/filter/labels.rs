@@ -50,7 +50,7 @@ type Term = (String, Requirement);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Requirement {
-    /// One of these, in order.
+    /// The value is one of these, which are in order.
     In(Vec<String>),
     NotIn(Vec<String>),
     Exists,
@@ -137,7 +137,7 @@ impl LabelSelector {
             }
             check(text.len(), check_key(key));
             text.push_str(key);
-            // Those who call this have no `>` and `<`.
+            // Callers have no `>` and `<`.
             let (Requirement::In(values) | Requirement::NotIn(values)) = requirement else {
                 continue;
             };

@@ -113,7 +113,7 @@ impl FieldFilter {
     ///
     /// # Errors
     ///
-    /// As [`new`](FieldFilter::new), with the position in the whole text.
+    /// Does the same as [`new`](FieldFilter::new), with the position in the whole text.
     ///
     /// # Examples
     ///
@@ -248,7 +248,7 @@ impl FieldFilter {
 
     /// The JSON text of an object without the fields. What is kept stays as written, numbers and escapes too.
     ///
-    /// One pass without a tree if no path has a filter.
+    /// It takes one pass without a tree if no path has a filter.
     ///
     /// # Errors
     ///

@@ -211,7 +211,8 @@ fn other_operator(term: &str, path: usize) -> Option<(usize, &'static str)> {
     Some((mark, "fields have '=', '==', '!=' only: compare in a closure, by `.matching_with()`"))
 }
 
-/// Where a part of the text ends: at one of these that is neither escaped nor in brackets or quotes.
+/// Returns where a part of the text ends: at one of these characters that is neither escaped nor in brackets
+/// or quotes.
 pub(super) fn end_of_part(text: &str, start: usize, ends: &[char]) -> usize {
     let mut depth = 0usize;
     let mut quote = None;
@@ -307,7 +308,7 @@ fn comma(text: &str, from: usize) -> usize {
     text.len()
 }
 
-/// Whether both have the same elements, in whatever order.
+/// Returns whether both have the same elements, in whatever order.
 pub(super) fn have_same<T: PartialEq>(own: &[T], other: &[T]) -> bool {
     let has_all = |these: &[T], those: &[T]| those.iter().all(|one| these.contains(one));
     has_all(own, other) && has_all(other, own)

@@ -41,7 +41,7 @@ pub(super) enum Place<'t> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Node<'t> {
     Plain(&'t Tree),
-    /// One path, by the segments that are left of it.
+    /// The segments that are left of a path.
     Search(&'t [Segment]),
 }
 
@@ -269,7 +269,7 @@ impl<'t> Node<'t> {
         own.into_iter().chain(searches.filter_map(|search| search.first()))
     }
 
-    /// Whether both are the same place of the same path.
+    /// Returns whether both are the same place of the same path.
     fn is(self, other: Self) -> bool {
         match (self, other) {
             (Self::Search(own), Self::Search(other)) => std::ptr::eq(own, other),

@@ -10,7 +10,7 @@ use serde::{
 /// As which `serde_json` asks for text that is not decoded.
 pub(crate) const RAW: &str = "$serde_json::private::RawValue";
 
-/// Whether the name is one of those that `serde_json` keeps for itself.
+/// Returns whether the name is one of those that `serde_json` keeps for itself.
 pub(crate) fn is_reserved(name: &str) -> bool {
     name.starts_with("$serde_json::private::")
 }

@@ -269,7 +269,7 @@ impl FieldPath {
         }
     }
 
-    /// Whether it tests what it selects.
+    /// Returns whether it tests what it selects.
     pub(crate) fn has_filter(&self) -> bool {
         self.0.segments.iter().any(|segment| segment.filters().next().is_some())
     }
@@ -288,7 +288,7 @@ impl FieldPath {
         &self.0.segments
     }
 
-    /// Whether it takes few enough steps to be followed through a value.
+    /// Returns whether it takes few enough steps to be followed through a value.
     #[cfg(any(fuzzing, test))]
     pub(crate) fn is_followed(&self, value: &Value) -> bool {
         self.some_keys(value, usize::MAX).is_ok()

@@ -299,7 +299,7 @@ fn is_name_char(char: char) -> bool {
     }
 }
 
-/// Whether it goes on as one of kubectl's templates, after its `{`.
+/// Returns whether it goes on as one of kubectl's templates, after its `{`.
 fn is_template(rest: &str) -> bool {
     let word = rest.trim_start().split(|c: char| !c.is_ascii_alphabetic()).next();
     let is_literal = rest.trim_start().starts_with(['"', '\'']);

@@ -23,7 +23,7 @@ struct Expression {
     open: Vec<Open>,
     /// The steps of patterns in it and in filters within.
     patterns: u64,
-    /// Those of patterns that match a literal.
+    /// The steps that matching a literal against patterns takes.
     steps: u64,
     reads: Vec<Read>,
     /// The letters just before, and where they begin: those of a function, if a parenthesis follows.
@@ -47,7 +47,7 @@ struct Open {
 }
 
 impl Expression {
-    /// Whether the pattern of a `match` or `search` comes next.
+    /// Returns whether the pattern of a `match` or `search` comes next.
     fn at_pattern(&self) -> bool {
         self.open.last().is_some_and(|open| {
             matches!(Measure::of(&open.function), Measure::Text(_)) && open.arguments == 1

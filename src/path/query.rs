@@ -98,7 +98,7 @@ fn numbered<N: Node>(selector: &Selector) -> Numbered<'_, N> {
 struct Found<'f, N: Node, F> {
     filter: &'f mut F,
     nodes: Vec<N>,
-    /// Whether several selectors may lead to one child.
+    /// True if several selectors may lead to one child.
     is_union: bool,
     /// The nodes found, if it is a union.
     seen: N::Places,

@@ -40,7 +40,7 @@ pub(crate) struct Filter {
     pub(super) text: String,
     /// The path of this filter alone, which is run on the node whose children it tests.
     pub(super) test: JsonPath,
-    /// Whether it reads from the root (`$`).
+    /// True if it reads from the root (`$`).
     pub(super) from_root: bool,
     /// How many steps it takes for each node at most, but for `reads`.
     pub(super) steps: u64,
@@ -95,7 +95,7 @@ impl Segment {
         })
     }
 
-    /// Whether this element may be selected of an array of `len`, which is needed only if this
+    /// Returns whether this element may be selected of an array of `len`, which is needed only if this
     /// [counts back](Self::counts_back).
     pub(crate) fn may_select_index(&self, index: usize, len: usize) -> bool {
         self.selectors.iter().any(|selector| match selector {
@@ -107,12 +107,12 @@ impl Segment {
         })
     }
 
-    /// Whether it matters where in an array an element stands.
+    /// Returns whether it matters where in an array an element stands.
     pub(crate) fn has_indexes(&self) -> bool {
         self.selectors.iter().any(|own| matches!(own, Selector::Index(_) | Selector::Slice(_)))
     }
 
-    /// Whether it selects elements by how far they are from the end of an array.
+    /// Returns whether it selects elements by how far they are from the end of an array.
     pub(crate) fn counts_back(&self) -> bool {
         self.selectors.iter().any(|selector| match selector {
             Selector::Index(index) => *index < 0,
@@ -134,7 +134,7 @@ impl Segment {
 }
 
 impl Slice {
-    /// Whether it takes this element of an array of `len`, which is needed only if this counts back.
+    /// Returns whether it takes this element of an array of `len`, which is needed only if this counts back.
     fn takes(&self, index: usize, len: usize) -> bool {
         let Ok(index) = i64::try_from(index) else { return false };
         let (lower, upper) = self.bounds(if self.counts_back() { len } else { usize::MAX });
@@ -182,7 +182,7 @@ impl Step {
         }
     }
 
-    /// Whether it leads to one field or element at most.
+    /// Returns whether it leads to one field or element at most.
     pub(super) fn is_single(&self) -> bool {
         !matches!(self, Self::Any)
     }

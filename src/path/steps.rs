@@ -10,9 +10,9 @@ use super::{
 /// A query in a filter, whose cost depends on the object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Read {
-    /// One that finds nodes, of which some are read.
+    /// A query that finds nodes, of which some are read.
     Found(Route, Measure),
-    /// Two that lead to a node each, which are compared.
+    /// Two queries that lead to a node each, which are compared.
     Compared(Route, Route),
 }
 

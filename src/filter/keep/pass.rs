@@ -44,7 +44,7 @@ struct Other<'s> {
     quoted: Quoted,
     name: Cow<'s, str>,
     number: Option<usize>,
-    /// Whether nothing is kept of the object so far.
+    /// True if nothing is kept of the object so far.
     first: bool,
 }
 
