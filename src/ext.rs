@@ -13,7 +13,7 @@ use crate::{
         subject::{Phase, Subject},
     },
     change::Change,
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     filter::{FieldFilter, FieldSelector},
     index::IndexBy,
     leader::LeadershipWatch,
@@ -463,8 +463,8 @@ pub trait EventStreamExt: Stream {
             }
             let message = "the stream ended before it was synced";
             Err(match last {
-                Some(error) => Error::with_source(Reason::Ended, message, error),
-                None => Error::new(Reason::Ended, message),
+                Some(error) => Error::with_source(ErrorKind::Ended, message, error),
+                None => Error::new(ErrorKind::Ended, message),
             })
         }
     }

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     adapters::{ChangeItem, Debounce, Debounced, HasStore, Indexed, has_store::sealed},
-    error::{Error, Reason, poll_caught},
+    error::{Error, ErrorKind, poll_caught},
     filter::FieldFilter,
     index::IndexBy,
     snapshot::Snapshot,
@@ -318,7 +318,7 @@ impl<K: Lookup, S> WatchOne<K, S> {
     fn news(&mut self, state: &Snapshot<K>) -> Option<Result<One<K>, Error>> {
         if state.len() > 1 {
             let message = "more than one object of the name, in several namespaces";
-            return Some(Err(Error::new(Reason::Ambiguous, message)));
+            return Some(Err(Error::new(ErrorKind::Ambiguous, message)));
         }
         let one = match (state.iter().next(), self.current.get()) {
             (None, None) if self.store.has_stale() => return None,

@@ -5,7 +5,7 @@ use kube::runtime::reflector::Lookup;
 use super::Indexed;
 use crate::{
     document::Document,
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     index::IndexBy,
     source::Watch,
 };
@@ -60,11 +60,14 @@ impl<K: Lookup> Watch<K> {
         by: IndexBy<Document>,
     ) -> Result<Indexed<Watch<Document>, Document>, Error> {
         let paths = by.all_paths().ok_or_else(|| {
-            Error::new(Reason::Index, "an index by a closure needs whole objects: index by paths")
+            Error::new(
+                ErrorKind::Index,
+                "an index by a closure needs whole objects: index by paths",
+            )
         })?;
         if let Some(name) = self.closure() {
             let why = format!("`{name}` is a closure that selects whole objects: select by paths");
-            return Err(Error::new(Reason::Index, why));
+            return Err(Error::new(ErrorKind::Index, why));
         }
         Ok(self.keys_only(&paths).index(by))
     }

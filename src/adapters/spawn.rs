@@ -11,7 +11,7 @@ use futures::{Stream, StreamExt};
 use tokio::task::{JoinHandle, coop::consume_budget};
 
 use super::LogErrors;
-use crate::error::{Error, Reason};
+use crate::error::{Error, ErrorKind};
 
 /// A stream that runs in a task of its own, from
 /// [`EventStreamExt::spawn`](crate::EventStreamExt::spawn).
@@ -148,9 +148,9 @@ impl Future for Spawned {
         Poll::Ready(ended.unwrap_or_else(|cause| {
             // The message of a panic may be anything, so it is left to the panic hook.
             Err(if cause.is_panic() {
-                Error::new(Reason::Panic, "the stream panicked")
+                Error::new(ErrorKind::Panic, "the stream panicked")
             } else {
-                Error::new(Reason::Ended, "the runtime shut down")
+                Error::new(ErrorKind::Ended, "the runtime shut down")
             })
         }))
     }

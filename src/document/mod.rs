@@ -25,7 +25,7 @@ pub(crate) use object_meta::{ObjectMetaRef, Types};
 pub use view::DocumentView;
 
 use crate::{
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     filter::{Decoded, FieldFilter, FieldSelector, Kept},
     json::Fault,
     path::{FieldPath, TooManyKeys},
@@ -399,7 +399,7 @@ impl Document {
 
 fn undecodable(namespace: &str, name: &str, cause: &serde_json::Error) -> Error {
     match name {
-        "" => Error::new(Reason::Undecodable, "not a JSON object with metadata.name"),
+        "" => Error::new(ErrorKind::Undecodable, "not a JSON object with metadata.name"),
         name => Error::undecodable(namespace, name, cause),
     }
 }

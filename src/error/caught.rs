@@ -8,7 +8,7 @@ use std::{
     task::Poll,
 };
 
-use super::{Error, Reason};
+use super::{Error, ErrorKind};
 
 /// Runs something that calls the user's code, and returns an error if it panics. What it was about must
 /// not be used any more then.
@@ -18,7 +18,7 @@ pub(crate) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, Error> {
         if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             mem::forget(again);
         }
-        Error::new(Reason::Panic, "code that the stream runs has panicked")
+        Error::new(ErrorKind::Panic, "code that the stream runs has panicked")
     })
 }
 

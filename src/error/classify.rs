@@ -2,7 +2,7 @@
 
 use kube::{core::Status, runtime::watcher};
 
-use super::{Error, LONGEST, PathError, Reason};
+use super::{Error, ErrorKind, LONGEST, PathError};
 use crate::printed::printed;
 
 impl Error {
@@ -11,13 +11,13 @@ impl Error {
     /// `what` names the request, as in `list v1/pods`.
     pub(crate) fn from_status(what: &str, code: u16, reason: &str, message: &str) -> Self {
         let own = match (code, reason) {
-            (401, _) => Reason::Unauthorized,
-            (403, _) => Reason::Forbidden,
-            (404, _) => Reason::NotInstalled,
-            (410, _) | (_, "Expired" | "Gone") => Reason::Desynced,
-            (429, _) => Reason::Throttled,
-            (504, _) => Reason::Timeout,
-            _ => Reason::Other,
+            (401, _) => ErrorKind::Unauthorized,
+            (403, _) => ErrorKind::Forbidden,
+            (404, _) => ErrorKind::NotInstalled,
+            (410, _) | (_, "Expired" | "Gone") => ErrorKind::Desynced,
+            (429, _) => ErrorKind::Throttled,
+            (504, _) => ErrorKind::Timeout,
+            _ => ErrorKind::Other,
         };
         let reason = if REASONS.contains(&reason) { reason } else { "" };
         let answer = format!("{code} {reason}");
@@ -35,7 +35,10 @@ impl Error {
     pub(crate) fn reported(what: &str, code: u16, status: &Status) -> Self {
         if code == 0 {
             // What kube's client makes of an object that it can't decode, and of a `message` in it.
-            return Self::new(Reason::Undecodable, format!("{what}: an object can't be decoded"));
+            return Self::new(
+                ErrorKind::Undecodable,
+                format!("{what}: an object can't be decoded"),
+            );
         }
         // If the body is no `Status`, kube makes a message of it.
         let is_body = status.reason == "Failed to parse error data";
@@ -44,7 +47,7 @@ impl Error {
         // Of a resource that it doesn't serve it names no object.
         let is_named = status.details.as_ref().is_some_and(|details| !details.name.is_empty());
         match code {
-            404 if is_named => error.modify(|inner| inner.reason = Reason::NotFound),
+            404 if is_named => error.modify(|inner| inner.reason = ErrorKind::NotFound),
             _ => error,
         }
     }
@@ -52,7 +55,7 @@ impl Error {
 
 impl From<PathError> for Error {
     fn from(error: PathError) -> Self {
-        let reason = if error.is_selector() { Reason::Selector } else { Reason::Path };
+        let reason = if error.is_selector() { ErrorKind::Selector } else { ErrorKind::Path };
         Self::new(reason, error.to_string()).modify(|inner| inner.path = Some(error))
     }
 }
@@ -71,7 +74,7 @@ impl From<watcher::Error> for Error {
             watcher::Error::WatchFailed(cause) => from_client("watch failed", cause),
             watcher::Error::WatchError(status) => Self::reported("watch", status.code, &status),
             watcher::Error::NoResourceVersion => Self::new(
-                Reason::Other,
+                ErrorKind::Other,
                 "no metadata.resourceVersion in the answer; the resource may not support watch",
             ),
         }
@@ -84,20 +87,20 @@ pub(crate) fn from_client(what: &str, error: kube::Error) -> Error {
         kube::Error::Api(status) => Error::reported(what, status.code, &status),
         // Neither text nor source: kube puts the value that it stumbled over into both.
         kube::Error::SerdeError(cause) => Error::new(
-            Reason::Undecodable,
+            ErrorKind::Undecodable,
             format!("{what}: the answer can't be decoded: {}", describe_json(&cause)),
         ),
         kube::Error::FromUtf8(_) => {
-            Error::new(Reason::Undecodable, format!("{what}: the answer is not UTF-8"))
+            Error::new(ErrorKind::Undecodable, format!("{what}: the answer is not UTF-8"))
         }
         kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => {
             Error::with_source(
-                Reason::Connection,
+                ErrorKind::Connection,
                 format!("{what}: connection to the API server"),
                 error,
             )
         }
-        other => Error::with_source(Reason::Other, what, other),
+        other => Error::with_source(ErrorKind::Other, what, other),
     }
 }
 

@@ -11,7 +11,6 @@ use std::{fmt, sync::Arc, time::Duration};
 pub(crate) use self::caught::{caught, caught_in, poll_caught};
 use self::classify::describe_json;
 pub(crate) use self::classify::from_client;
-pub(crate) use self::kind::ErrorKind as Reason;
 pub use self::{kind::ErrorKind, path::PathError};
 use crate::{
     namespaced_name::NamespacedName,
@@ -50,7 +49,7 @@ pub(crate) const LONGEST: usize = 512;
 pub struct Error(Arc<Inner>);
 
 struct Inner {
-    reason: Reason,
+    reason: ErrorKind,
     message: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
     status: Option<u16>,
@@ -71,21 +70,21 @@ impl Error {
     /// A path was rejected: it is none, or it may not be filtered. Somebody must write another one;
     /// [`path`](Error::path) says where it goes wrong. See the [example](Error).
     pub fn is_path(&self) -> bool {
-        self.0.reason == Reason::Path
+        self.0.reason == ErrorKind::Path
     }
 
     /// [`Watch::labels`](crate::Watch::labels) or [`Watch::fields`](crate::Watch::fields) rejected
     /// a selector, as in the example there. Somebody must write another one; [`path`](Error::path)
     /// says where it goes wrong.
     pub fn is_selector(&self) -> bool {
-        self.0.reason == Reason::Selector
+        self.0.reason == ErrorKind::Selector
     }
 
     /// A resource name was rejected: not `group/version/plural`, or a kind where a plural belongs;
     /// the message says what is meant, as in the example of [`Gvr::parse`](crate::Gvr::parse). Or a
     /// [`World`](crate::World) has no kind of the name given. Somebody must write another one.
     pub fn is_resource(&self) -> bool {
-        self.0.reason == Reason::Resource
+        self.0.reason == ErrorKind::Resource
     }
 
     /// The own namespace is unknown, a namespace can't have the name given, or namespaces were
@@ -105,7 +104,7 @@ impl Error {
     /// # }
     /// ```
     pub fn is_namespace(&self) -> bool {
-        self.0.reason == Reason::Namespace
+        self.0.reason == ErrorKind::Namespace
     }
 
     /// An index lookup was wrong: no index of that name, or more key parts than it has. Or an index
@@ -121,7 +120,7 @@ impl Error {
     /// # Ok::<(), kube_weir::Error>(())
     /// ```
     pub fn is_index(&self) -> bool {
-        self.0.reason == Reason::Index
+        self.0.reason == ErrorKind::Index
     }
 
     /// There is more than one object where one was asked for: under the key of
@@ -145,7 +144,7 @@ impl Error {
     /// # Ok::<(), kube_weir::Error>(())
     /// ```
     pub fn is_ambiguous(&self) -> bool {
-        self.0.reason == Reason::Ambiguous
+        self.0.reason == ErrorKind::Ambiguous
     }
 
     /// The API server refused (403): the
@@ -177,14 +176,14 @@ impl Error {
     /// # Ok(()) }
     /// ```
     pub fn is_forbidden(&self) -> bool {
-        self.0.reason == Reason::Forbidden
+        self.0.reason == ErrorKind::Forbidden
     }
 
     /// The API server doesn't know who asks (401): the credentials are missing, wrong or expired.
     /// It is tried again by itself, as what is [forbidden](Error::is_forbidden), with what the
     /// client has by then; somebody must renew them if the client can't.
     pub fn is_unauthorized(&self) -> bool {
-        self.0.reason == Reason::Unauthorized
+        self.0.reason == ErrorKind::Unauthorized
     }
 
     /// The API server doesn't serve the resource (404): its CRD is not installed, or not in that
@@ -192,7 +191,7 @@ impl Error {
     /// the watch begins once somebody installs it. Where it need not be there, make the kind
     /// [`optional`](crate::adapters::Indexed::optional).
     pub fn is_not_installed(&self) -> bool {
-        self.0.reason == Reason::NotInstalled
+        self.0.reason == ErrorKind::NotInstalled
     }
 
     /// The API server serves the resource, but can't watch it (405, or discovery without the verb
@@ -200,14 +199,14 @@ impl Error {
     /// [forbidden](Error::is_forbidden). Such a kind can be listed at intervals:
     /// [`Watch::poll`](crate::Watch::poll) has an example.
     pub fn is_not_watchable(&self) -> bool {
-        self.0.reason == Reason::NotWatchable
+        self.0.reason == ErrorKind::NotWatchable
     }
 
     /// The API server has no such object (404), and the watch has not seen it go: from
     /// [`Fetching`](crate::Fetching), which gives the watch 5 seconds to agree before. Ask again
     /// later; an object that the watch knows to be gone is `None`, and no error.
     pub fn is_not_found(&self) -> bool {
-        self.0.reason == Reason::NotFound
+        self.0.reason == ErrorKind::NotFound
     }
 
     /// Something took too long. As an item of a stream, a request without an answer or a connection
@@ -234,7 +233,7 @@ impl Error {
     /// # Ok(()) }
     /// ```
     pub fn is_timeout(&self) -> bool {
-        self.0.reason == Reason::Timeout
+        self.0.reason == ErrorKind::Timeout
     }
 
     /// The API server has forgotten the version from which to go on (410). The watch [lists
@@ -245,7 +244,7 @@ impl Error {
     /// As the source of a [timeout](Error::is_timeout) of [`Fetching`](crate::Fetching): the API
     /// server answered with an older version than was watched.
     pub fn is_desynced(&self) -> bool {
-        self.0.reason == Reason::Desynced
+        self.0.reason == ErrorKind::Desynced
     }
 
     /// The API server asked to slow down (429). The request is sent again by itself, not before the
@@ -253,7 +252,7 @@ impl Error {
     /// control](https://kubernetes.io/docs/concepts/cluster-administration/flow-control/) gives
     /// this client little.
     pub fn is_throttled(&self) -> bool {
-        self.0.reason == Reason::Throttled
+        self.0.reason == ErrorKind::Throttled
     }
 
     /// One object could not be decoded; all others are unaffected. It is named by
@@ -279,14 +278,14 @@ impl Error {
     /// # Ok(()) }
     /// ```
     pub fn is_undecodable(&self) -> bool {
-        self.0.reason == Reason::Undecodable
+        self.0.reason == ErrorKind::Undecodable
     }
 
     /// An object has more keys in an index than [`IndexBy::max_keys`](crate::IndexBy::max_keys) allows, and
     /// so none there; [`object`](Error::object) names it. It is stored, and in all other indexes. Somebody
     /// must make the object smaller, or the limit larger. `max_keys` has an example.
     pub fn is_too_many_keys(&self) -> bool {
-        self.0.reason == Reason::TooManyKeys
+        self.0.reason == ErrorKind::TooManyKeys
     }
 
     /// No connection to the API server, or it broke, or what came over it is no answer of an API
@@ -310,7 +309,7 @@ impl Error {
     /// # Ok(()) }
     /// ```
     pub fn is_connection(&self) -> bool {
-        self.0.reason == Reason::Connection
+        self.0.reason == ErrorKind::Connection
     }
 
     /// The stream that feeds a store, or a campaign, ended or was dropped: what was waited for
@@ -330,14 +329,14 @@ impl Error {
     /// # Ok(()) }
     /// ```
     pub fn is_ended(&self) -> bool {
-        self.0.reason == Reason::Ended
+        self.0.reason == ErrorKind::Ended
     }
 
     /// An [`Election`](crate::Election) can't be as it was asked for: its durations, its Lease's
     /// name or its identity. Whoever configures the program must say something else; the message
     /// says what is wrong, as in the example of [`Election::timing`](crate::Election::timing).
     pub fn is_election(&self) -> bool {
-        self.0.reason == Reason::Election
+        self.0.reason == ErrorKind::Election
     }
 
     /// The [`Term`](crate::Term) that the work needs is over, or being given back. Leave the work
@@ -345,7 +344,7 @@ impl Error {
     /// [`while_leading`](crate::EventStreamExt::while_leading) delivers everything anew. See the
     /// example of [`Term`](crate::Term).
     pub fn is_not_leading(&self) -> bool {
-        self.0.reason == Reason::NotLeading
+        self.0.reason == ErrorKind::NotLeading
     }
 
     /// Code that a stream runs has panicked: a closure of yours, the code that decodes, compares or drops
@@ -354,7 +353,7 @@ impl Error {
     /// snapshot before, and the end of a [spawned](crate::EventStreamExt::spawn) stream. Mostly the
     /// program should end, too.
     pub fn is_panic(&self) -> bool {
-        self.0.reason == Reason::Panic
+        self.0.reason == ErrorKind::Panic
     }
 
     /// The API server will go on refusing until somebody changes something: forbidden,
@@ -366,7 +365,10 @@ impl Error {
     pub fn is_refusal(&self) -> bool {
         matches!(
             self.0.reason,
-            Reason::Forbidden | Reason::Unauthorized | Reason::NotInstalled | Reason::NotWatchable
+            ErrorKind::Forbidden
+                | ErrorKind::Unauthorized
+                | ErrorKind::NotInstalled
+                | ErrorKind::NotWatchable
         ) || self.is_rejected()
     }
 
@@ -492,7 +494,7 @@ impl Error {
         self.0.reason.as_str()
     }
 
-    pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
+    pub(crate) fn new(reason: ErrorKind, message: impl Into<String>) -> Self {
         let mut message = message.into();
         if message.chars().nth(LONGEST).is_some() {
             message = printed(&message, LONGEST);
@@ -513,7 +515,7 @@ impl Error {
     }
 
     pub(crate) fn with_source(
-        reason: Reason,
+        reason: ErrorKind,
         message: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
@@ -526,7 +528,7 @@ impl Error {
     pub(crate) fn undecodable(namespace: &str, name: &str, cause: &serde_json::Error) -> Self {
         let object = NamespacedName(namespace, name);
         let message = format!("object {object} can't be decoded: {}", describe_json(cause));
-        Self::new(Reason::Undecodable, message)
+        Self::new(ErrorKind::Undecodable, message)
             .modify(|inner| inner.object = Some((namespace.to_owned(), name.to_owned())))
     }
 
@@ -535,7 +537,7 @@ impl Error {
         let why = describe_json(cause);
         let message =
             format!("an object of {resource} that has no readable name can't be decoded: {why}");
-        Self::new(Reason::Undecodable, message)
+        Self::new(ErrorKind::Undecodable, message)
     }
 
     /// Another error for the same reason, of which this one is the source.
@@ -560,13 +562,13 @@ impl Error {
 
     /// What became of one object of several, with the cause: for the reason of the cause unless given.
     pub(crate) fn of_object(
-        reason: impl Into<Option<Reason>>,
+        reason: impl Into<Option<ErrorKind>>,
         (namespace, name): (&str, &str),
         what: &str,
         cause: Option<Self>,
     ) -> Self {
         let of_cause = cause.as_ref().map(|cause| cause.0.reason);
-        let reason = reason.into().or(of_cause).unwrap_or(Reason::Other);
+        let reason = reason.into().or(of_cause).unwrap_or(ErrorKind::Other);
         let object = NamespacedName(namespace, name);
         let status = cause.as_ref().and_then(|cause| cause.0.status);
         Self::new(reason, format!("object {object} {what}")).modify(|inner| {
@@ -582,13 +584,13 @@ impl Error {
 
     /// Returns the error as one of a 404 that is about an object, not a resource.
     pub(crate) fn of_missing_object(self) -> Self {
-        self.modify(|inner| inner.reason = Reason::NotFound)
+        self.modify(|inner| inner.reason = ErrorKind::NotFound)
     }
 
     /// Returns the error as one of a request that watches, if it does: 405 has a meaning then.
     pub(crate) fn of_verb(self, watches: bool) -> Self {
         match self.0.status {
-            Some(405) if watches => self.modify(|inner| inner.reason = Reason::NotWatchable),
+            Some(405) if watches => self.modify(|inner| inner.reason = ErrorKind::NotWatchable),
             _ => self,
         }
     }
@@ -618,7 +620,8 @@ impl Error {
 
     /// Returns whether the connection failed, or no answer came: it says nothing about the request.
     pub(crate) fn is_interruption(&self) -> bool {
-        matches!(self.0.reason, Reason::Connection | Reason::Timeout) && self.0.status.is_none()
+        matches!(self.0.reason, ErrorKind::Connection | ErrorKind::Timeout)
+            && self.0.status.is_none()
     }
 
     /// The API server found the request itself invalid, as it does with options it doesn't know.
@@ -693,7 +696,7 @@ mod tests {
             status.clone(),
             status.clone().in_kind(&"pods".into()),
             status.clone().in_kind(&name),
-            Error::new(Reason::Resource, "x".repeat(10_000)),
+            Error::new(ErrorKind::Resource, "x".repeat(10_000)),
             Error::caused_by(status, "x\n".repeat(10_000)),
         ];
         for error in errors {

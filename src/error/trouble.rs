@@ -2,7 +2,7 @@
 
 use std::{error::Error as _, io};
 
-use super::{Error, Reason};
+use super::{Error, ErrorKind};
 
 impl Error {
     /// Returns one word for the kind of trouble that a watch is in, for logs: `"refused"`, `"tls"`,
@@ -24,8 +24,8 @@ impl Error {
     /// ```
     pub fn trouble(&self) -> &'static str {
         match self.0.reason {
-            Reason::Timeout => "timeout",
-            Reason::Connection => self.of_connection(),
+            ErrorKind::Timeout => "timeout",
+            ErrorKind::Connection => self.of_connection(),
             reason => reason.as_str(),
         }
     }

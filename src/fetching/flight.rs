@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     clock::after,
-    error::{Error, Reason, caught_in},
+    error::{Error, ErrorKind, caught_in},
     index::Key,
     printed::{LONGEST_NAME, LONGEST_NAMESPACE, printed},
     source::{Fetched, Tries},
@@ -117,7 +117,7 @@ where
                     Judged::Outdated => {
                         self.lock().counts.stale += 1;
                         let why = "the API server answered with an older version than was watched";
-                        last = Some(Error::new(Reason::Desynced, why));
+                        last = Some(Error::new(ErrorKind::Desynced, why));
                         // Who is behind waits then, or says so; so the first time is at once.
                         if not_before.replace(seen).is_none() {
                             continue;

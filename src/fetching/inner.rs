@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     clock::after,
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     index::Key,
     measure,
     namespaced_name::identity,
@@ -139,5 +139,5 @@ impl Ticket {
 }
 
 pub(super) fn overdue(ticket: &Ticket, last: Option<Error>) -> Error {
-    Error::of_object(Reason::Timeout, ticket.identity(), "was not fetched in time", last)
+    Error::of_object(ErrorKind::Timeout, ticket.identity(), "was not fetched in time", last)
 }

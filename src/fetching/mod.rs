@@ -27,7 +27,7 @@ use self::{
 pub use self::{config::FetchConfig, explain::ExplainFetching};
 use crate::{
     document::Document,
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     measure,
     source::{Gvr, Watch, watch},
     store::Store,
@@ -425,7 +425,7 @@ where
         let deadline = self.inner.deadline();
         if !self.inner.store.is_synced() {
             let synced = timeout_at(deadline, self.inner.store.synced()).await;
-            let late = || Error::new(Reason::Timeout, "the store was not synced in time");
+            let late = || Error::new(ErrorKind::Timeout, "the store was not synced in time");
             synced.map_err(|_| late())??;
         }
         Ok(deadline)

@@ -11,7 +11,7 @@ pub(crate) use self::key::Prefix;
 pub(crate) use crate::path::TooManyKeys;
 use crate::{
     document,
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     path::FieldPath,
 };
 
@@ -98,7 +98,7 @@ impl<K: Serialize + 'static> IndexBy<K> {
             .map(|path| FieldPath::parse(path.as_ref()))
             .collect::<Result<_, _>>()?;
         if paths.is_empty() {
-            return Err(Error::new(Reason::Path, "an index needs at least one path"));
+            return Err(Error::new(ErrorKind::Path, "an index needs at least one path"));
         }
         let width = paths.len();
         let identity = paths.iter().zip(IDENTITY).all(|(path, own)| path.as_str() == own);

@@ -4,7 +4,7 @@ use kube::Client;
 
 use super::{campaign::Campaign, identity::Identity, timing::LeaseTiming};
 use crate::{
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     rfc1123::{is_label, is_subdomain},
     source::own_namespace,
 };
@@ -84,15 +84,15 @@ impl Election {
         let identity = identity.into();
         if !is_label(&lease.namespace) {
             let message = format!("`{}` can't be the name of a namespace", lease.namespace);
-            return Err(Error::new(Reason::Namespace, message));
+            return Err(Error::new(ErrorKind::Namespace, message));
         }
         if !is_subdomain(&lease.name) {
             let message = format!("`{}` can't be the name of a Lease", lease.name);
-            return Err(Error::new(Reason::Election, message));
+            return Err(Error::new(ErrorKind::Election, message));
         }
         if identity.as_str().is_empty() {
             // A Lease with this holder is one without.
-            return Err(Error::new(Reason::Election, "an identity can't be empty"));
+            return Err(Error::new(ErrorKind::Election, "an identity can't be empty"));
         }
         Ok(Self { client, lease, identity, timing: LeaseTiming::default() })
     }

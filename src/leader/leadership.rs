@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::term::Term;
 use crate::{
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     printed::{LONGEST_NAME, printed},
 };
 
@@ -204,9 +204,9 @@ impl LeadershipWatch {
             if let Some(term) = told.borrow_and_update().term() {
                 return Ok(term.clone());
             }
-            told.changed()
-                .await
-                .map_err(|_| Error::new(Reason::Ended, "the campaign ended before it was won"))?;
+            told.changed().await.map_err(|_| {
+                Error::new(ErrorKind::Ended, "the campaign ended before it was won")
+            })?;
         }
     }
 }

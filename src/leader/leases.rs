@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{election::LeaseRef, record::is_written};
 use crate::{
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     event::WatchEvent,
     source::{Exchange, Gvr, watch},
 };
@@ -89,5 +89,5 @@ impl Leases {
 }
 
 fn another(what: &str) -> Error {
-    Error::new(Reason::Connection, format!("{what}: the answer is not about what was asked"))
+    Error::new(ErrorKind::Connection, format!("{what}: the answer is not about what was asked"))
 }

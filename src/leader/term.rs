@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::{
     clock::after,
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
 };
 
 /// Tokio's timers may be late by this: a term ends so much earlier, for what waits for its end to
@@ -290,7 +290,7 @@ impl Term {
     }
 
     fn not_leading(&self, why: &str) -> Error {
-        Error::new(Reason::NotLeading, format!("term {} {why}", self.0.number))
+        Error::new(ErrorKind::NotLeading, format!("term {} {why}", self.0.number))
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     clock,
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
 };
 
 /// How long a Lease is held without being renewed, and how often it is.
@@ -82,7 +82,7 @@ impl LeaseTiming {
 
     pub(super) fn check(self) -> Result<Self, Error> {
         let Self { lease_duration, renew_deadline, retry_period, jitter } = self;
-        let invalid = |why: String| Err(Error::new(Reason::Election, why));
+        let invalid = |why: String| Err(Error::new(ErrorKind::Election, why));
         if !(1.0..=100.0).contains(&jitter) {
             return invalid(format!("the jitter must be from 1 to 100, not {jitter}"));
         }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     document::ObjectMetaRef,
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     event::Context,
     index::{Bytes, Equal, ExplainIndex, Index, IndexBy},
     namespaced_name::identity,
@@ -232,7 +232,7 @@ impl<K: Lookup> Contents<K> {
             let what = format!(
                 "has more than {most} keys in index `{index}`, or too long ones, and so none"
             );
-            Error::of_object(Reason::TooManyKeys, (&namespace, &name), &what, None)
+            Error::of_object(ErrorKind::TooManyKeys, (&namespace, &name), &what, None)
         })
     }
 

@@ -6,7 +6,7 @@ use kube::runtime::reflector::Lookup;
 
 use super::{Contents, contents, entries, identity, iter};
 use crate::{
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     index::{Key, Prefix},
 };
 
@@ -44,7 +44,7 @@ impl<'a, K> IndexView<'a, K> {
         self.contents.index_named(self.name).ok_or_else(|| {
             let names: Vec<_> = self.contents.index_names().collect();
             let message = format!("no index `{}`; there are: {}", self.name, names.join(", "));
-            Error::new(Reason::Index, message)
+            Error::new(ErrorKind::Index, message)
         })
     }
 }
@@ -148,7 +148,7 @@ impl<'a, K: Lookup> IndexView<'a, K> {
             more => {
                 let message =
                     format!("{} objects under one key of index `{}`", more + 1, self.name);
-                Err(Error::new(Reason::Ambiguous, message))
+                Err(Error::new(ErrorKind::Ambiguous, message))
             }
         }
     }
@@ -233,7 +233,7 @@ impl<'a, K: Lookup> IndexView<'a, K> {
         }
         let message =
             format!("index `{}` has {width} key parts, and {asked} were asked for", self.name);
-        Err(Error::new(Reason::Index, message))
+        Err(Error::new(ErrorKind::Index, message))
     }
 }
 

@@ -318,7 +318,7 @@ pub(crate) fn named<K: Lookup>(object: K) -> Result<Arc<K>, Error> {
         return Ok(Arc::new(object));
     }
     Err(Error::new(
-        crate::error::Reason::Undecodable,
+        crate::error::ErrorKind::Undecodable,
         "an object without metadata.name can't be stored",
     ))
 }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     clock::after,
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     event::WatchEvent,
     namespaced_name::identity,
     resource_version::is_before,
@@ -153,7 +153,7 @@ impl<'w, K: Lookup> Connection<'w, K> {
             }
             if self.held.is_too_much() {
                 let why = "too much came before the deletion that shows the history";
-                let error = self.query.error(Verb::Watch, self.target, Reason::Desynced, why);
+                let error = self.query.error(Verb::Watch, self.target, ErrorKind::Desynced, why);
                 return Step::Over(Some(Failure::Rejected(error)));
             }
             let until = self.until();
@@ -168,7 +168,8 @@ impl<'w, K: Lookup> Connection<'w, K> {
                 Ok(Some(line)) => line,
                 Ok(None) if self.resume.is_at_once(self.span) => {
                     let why = "the server ended it at once";
-                    let error = self.query.error(Verb::Watch, self.target, Reason::Connection, why);
+                    let error =
+                        self.query.error(Verb::Watch, self.target, ErrorKind::Connection, why);
                     return Step::Over(Some(Failure::Rejected(error)));
                 }
                 // The server ends every watch at its timeout.

@@ -13,7 +13,7 @@ use super::{
     gvr::segment,
     request::{ANSWER, Asked, Endpoint, Verb, in_time},
 };
-use crate::error::{Error, Reason};
+use crate::error::{Error, ErrorKind};
 
 /// No object is longer that is read or written whole: etcd takes 1.5 MiB by default.
 const LONGEST: usize = 4 << 20;
@@ -87,5 +87,5 @@ impl Exchange {
 }
 
 fn bytes<T: Serialize>(what: &str, object: &T) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(object).map_err(|cause| Error::with_source(Reason::Other, what, cause))
+    serde_json::to_vec(object).map_err(|cause| Error::with_source(ErrorKind::Other, what, cause))
 }

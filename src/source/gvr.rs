@@ -5,7 +5,7 @@ use std::{fmt, fmt::Write as _};
 use kube::core::{ApiResource, GroupVersionResource};
 
 use crate::{
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     rfc1123::{is_label, is_subdomain},
     text::has_text,
 };
@@ -284,7 +284,7 @@ impl TryFrom<Gvr> for GroupVersionResource {
 }
 
 fn invalid(text: &str, why: &str) -> Error {
-    Error::new(Reason::Resource, format!("invalid resource `{text}`: {why}"))
+    Error::new(ErrorKind::Resource, format!("invalid resource `{text}`: {why}"))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::request::in_time;
 use crate::{
     coop::Work,
-    error::{Error, Reason, from_client},
+    error::{Error, ErrorKind, from_client},
     json::{Fault, Scanner},
     measure,
 };
@@ -206,7 +206,7 @@ impl Incoming {
     }
 
     pub(super) fn broken(&self, why: &str) -> Error {
-        Error::new(Reason::Connection, format!("{}: {why}", self.what))
+        Error::new(ErrorKind::Connection, format!("{}: {why}", self.what))
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
     target::Target,
 };
 use crate::{
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     event::WatchEvent,
     measure,
     resource_version::is_before,
@@ -227,11 +227,14 @@ impl<K> Query<K> {
     pub(super) fn suits(&self, target: &Target, resolved: &Resolved) -> Result<(), Error> {
         let resource = &self.endpoint.resource;
         if resolved.is_namespaced == Some(false) && target.collection.namespace().is_some() {
-            return Err(Error::new(Reason::Namespace, format!("{resource} are not in namespaces")));
+            return Err(Error::new(
+                ErrorKind::Namespace,
+                format!("{resource} are not in namespaces"),
+            ));
         }
         if resolved.is_watchable == Some(false) && self.poll.is_none() {
             let why = "the API server can list these, but not watch them: poll them instead";
-            return Err(self.error(Verb::Watch, target, Reason::NotWatchable, why));
+            return Err(self.error(Verb::Watch, target, ErrorKind::NotWatchable, why));
         }
         Ok(())
     }
@@ -241,6 +244,6 @@ impl<K> Query<K> {
         let why = format!(
             "the server has lost its history: it is at {found}, and the watch at {version}; etcd may have been restored from a backup"
         );
-        self.error(Verb::Watch, target, Reason::Desynced, &why)
+        self.error(Verb::Watch, target, ErrorKind::Desynced, &why)
     }
 }

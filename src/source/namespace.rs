@@ -4,7 +4,7 @@ use std::{fs, io, path::Path};
 
 use kube::config::Kubeconfig;
 
-use crate::error::{Error, Reason};
+use crate::error::{Error, ErrorKind};
 
 /// Where a pod finds the namespace of its service account.
 /// <https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/>
@@ -43,7 +43,7 @@ fn find(
                 "the own namespace is unknown: the client's context names none, and {} can't be read",
                 file.display()
             );
-            Error::with_source(Reason::Namespace, message, cause)
+            Error::with_source(ErrorKind::Namespace, message, cause)
         })
     })
 }

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::target::Target;
 use crate::{
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     filter::{FieldSelector, LabelSelector},
     rfc1123::is_label,
     strain::NamespaceSelection,
@@ -240,5 +240,5 @@ pub(super) fn check(name: &str) -> Result<(), Error> {
         return Ok(());
     }
     let why = format!("`{name}` can't be the name of a namespace");
-    Err(Error::new(Reason::Namespace, why))
+    Err(Error::new(ErrorKind::Namespace, why))
 }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     document::ObjectMetaRef,
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     event::WatchEvent,
 };
 
@@ -137,13 +137,13 @@ where
 impl<K> Query<K> {
     /// Returns the error of a list that has an object which was not asked for.
     pub(super) fn foreign(&self, target: &Target, why: &str) -> Error {
-        self.error(Verb::List, target, Reason::Connection, why)
+        self.error(Verb::List, target, ErrorKind::Connection, why)
     }
 }
 
 fn repeats<K>(query: &Query<K>, target: &Target) -> Error {
     let why = "the server sends the same pages again and again";
-    query.error(Verb::List, target, Reason::Other, why)
+    query.error(Verb::List, target, ErrorKind::Other, why)
 }
 
 /// Returns the identity of an item, if it has one.

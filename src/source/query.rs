@@ -28,7 +28,7 @@ use super::{
 use crate::{
     clock::{after, random},
     document::{ObjectMetaRef, Types},
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     filter::{FieldFilter, FieldSelector, LabelSelector},
     measure,
     origin::Origin,
@@ -195,7 +195,7 @@ impl<K> Query<K> {
     }
 
     /// Returns a failure of a collection that no answer of the server describes.
-    pub(super) fn error(&self, verb: Verb, target: &Target, reason: Reason, why: &str) -> Error {
+    pub(super) fn error(&self, verb: Verb, target: &Target, reason: ErrorKind, why: &str) -> Error {
         Error::new(reason, format!("{}: {why}", self.asked(verb, target).what))
     }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     document::{Document, ObjectMetaRef, Types},
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     event::WatchEvent,
     filter::{Decoded, FieldFilter, kind_in},
     json::{Cursor, Fault, Malformed, Scanner},
@@ -162,7 +162,7 @@ impl<K: Lookup> Query<K> {
         match read.identity() {
             Some((namespace, name)) if !self.asks_for(target, &namespace, &name) => {
                 let why = "an event is about an object that was not asked for";
-                Read::Failed(self.error(Verb::Watch, target, Reason::Connection, why))
+                Read::Failed(self.error(Verb::Watch, target, ErrorKind::Connection, why))
             }
             _ => read,
         }
@@ -281,7 +281,8 @@ impl<K> Query<K> {
     where
         K: Lookup,
     {
-        let failed = |why| Read::Failed(self.error(Verb::Watch, target, Reason::Connection, why));
+        let failed =
+            |why| Read::Failed(self.error(Verb::Watch, target, ErrorKind::Connection, why));
         let line = text(line);
         let Ok((kind, json)) = split(&line) else { return failed("an event is not valid JSON") };
         match &*kind {

@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{incoming::Incoming, status::Status};
 use crate::{
     clock::after,
-    error::{Error, Reason, from_client},
+    error::{Error, ErrorKind, from_client},
     measure,
     printed::printed,
     source::Gvr,
@@ -92,7 +92,7 @@ impl Endpoint {
     ) -> Result<Incoming, Error> {
         let Asked { verb, what, name } = asked;
         let mut request =
-            request.map_err(|cause| Error::with_source(Reason::Other, &what, cause))?;
+            request.map_err(|cause| Error::with_source(ErrorKind::Other, &what, cause))?;
         let accept = match verb {
             Verb::Get | Verb::Watch if self.metadata_only => METADATA,
             Verb::List if self.metadata_only => METADATA_LIST,
@@ -188,7 +188,7 @@ pub(super) fn resource_of(url: &str) -> Result<(Gvr, Option<String>), Error> {
     });
     found.ok_or_else(|| {
         let path = printed(url, LONGEST_PATH);
-        Error::new(Reason::Resource, format!("`{path}` is not the path of a resource"))
+        Error::new(ErrorKind::Resource, format!("`{path}` is not the path of a resource"))
     })
 }
 
@@ -204,7 +204,7 @@ pub(super) async fn in_time<T>(
     let begun = Instant::now();
     timeout_at(until, future).await.map_err(|_| {
         let patience = until.saturating_duration_since(begun);
-        Error::new(Reason::Timeout, format!("{what}: no answer for {patience:?}"))
+        Error::new(ErrorKind::Timeout, format!("{what}: no answer for {patience:?}"))
     })
 }
 

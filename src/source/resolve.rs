@@ -12,7 +12,7 @@ use tokio::{
 use super::request::{ANSWER, Asked, Endpoint, Verb};
 use crate::{
     clock::after,
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     rfc1123::is_label,
 };
 
@@ -192,7 +192,7 @@ impl Endpoint {
                 self.resource.api_version(version),
                 meant.name
             );
-            Err(Error::new(Reason::Resource, message))
+            Err(Error::new(ErrorKind::Resource, message))
         })
     }
 

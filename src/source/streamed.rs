@@ -16,7 +16,7 @@ use super::{
     resume::Span,
     target::Target,
 };
-use crate::{clock::after, error::Reason, event::WatchEvent};
+use crate::{clock::after, error::ErrorKind, event::WatchEvent};
 
 /// Lists a collection over one connection, which goes on as the watch.
 ///
@@ -69,7 +69,7 @@ where
                         query.stop_streaming();
                     }
                     let why = "the streaming list ended before it was complete";
-                    let error = query.error(Verb::Watch, &target, Reason::Connection, why);
+                    let error = query.error(Verb::Watch, &target, ErrorKind::Connection, why);
                     yield Listing::Broken(error);
                     return;
                 }

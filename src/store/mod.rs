@@ -32,7 +32,7 @@ pub(crate) use self::{
 };
 use crate::{
     clock::{self, after},
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     namespaced_name::NamespacedName,
     printed::printed,
     resource_version::LONGEST_VERSION,
@@ -248,7 +248,7 @@ impl<K> Store<K> {
             }
             if own.last_word.is_some_and(is_over) {
                 let message = format!("nothing came of {} for {max_silence:?}", own.collection);
-                return Err(Error::new(Reason::Timeout, message));
+                return Err(Error::new(ErrorKind::Timeout, message));
             }
         }
         Ok(())
@@ -455,8 +455,8 @@ impl<K> fmt::Debug for Store<K> {
 fn ended(state: &SyncState, before: &str) -> Error {
     let message = format!("the stream that fills the store ended before {before}");
     match state.last_error.clone() {
-        Some(error) => Error::with_source(Reason::Ended, message, error),
-        None => Error::new(Reason::Ended, message),
+        Some(error) => Error::with_source(ErrorKind::Ended, message, error),
+        None => Error::new(ErrorKind::Ended, message),
     }
 }
 
@@ -464,8 +464,8 @@ fn overdue(state: &SyncState, message: String) -> Error {
     let failing = state.status.failing.as_ref().map(|(error, _)| error);
     match failing.or(state.last_error.as_ref()).cloned() {
         Some(error) if error.is_refusal() => error,
-        Some(error) => Error::with_source(Reason::Timeout, message, error),
-        None => Error::new(Reason::Timeout, message),
+        Some(error) => Error::with_source(ErrorKind::Timeout, message, error),
+        None => Error::new(ErrorKind::Timeout, message),
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{Store, SyncState, ended, overdue};
 use crate::{
     clock::after,
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     object_key::ObjectKey,
     printed::printed,
     resource_version::{LONGEST_VERSION, has_reached},
@@ -107,7 +107,7 @@ impl Write {
             }
             _ => return Ok(()),
         };
-        Err(Error::new(Reason::Other, message))
+        Err(Error::new(ErrorKind::Other, message))
     }
 
     /// Returns whether everything up to the version was seen that may be about the object.

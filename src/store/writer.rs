@@ -17,7 +17,7 @@ use super::{
 use crate::{
     change::Batch,
     clock::{self, after},
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     event::{Collection, Context, Scope, WatchEvent},
     index::IndexBy,
     measure,
@@ -231,7 +231,7 @@ impl<K: Lookup> Writer<K> {
                 else {
                     let why =
                         format!("{namespace}/{name} is said to be unchanged, but is not stored");
-                    return Err(Error::new(Reason::Other, why));
+                    return Err(Error::new(ErrorKind::Other, why));
                 };
                 let at = self.of_object(&object)?;
                 self.meter.kept.add(1);
@@ -736,11 +736,11 @@ fn meter<K>(working: &Contents<K>) -> measure::Store {
 
 fn unwatched(namespace: &str) -> Error {
     let why = format!("an object of namespace `{namespace}` came, which is not watched");
-    Error::new(Reason::Other, why)
+    Error::new(ErrorKind::Other, why)
 }
 
 fn foreign(collection: &Collection) -> Error {
-    Error::new(Reason::Other, format!("an event of {collection} came, which is not watched"))
+    Error::new(ErrorKind::Other, format!("an event of {collection} came, which is not watched"))
 }
 
 #[cfg(test)]

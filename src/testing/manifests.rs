@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::{
     document::Document,
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     index::IndexBy,
     snapshot::Snapshot,
     world::{ByName, World},
@@ -203,7 +203,7 @@ impl Manifests {
                         entry.get().0.api_version,
                         types.api_version
                     );
-                    return Err(Error::new(Reason::Resource, why));
+                    return Err(Error::new(ErrorKind::Resource, why));
                 }
             }
         }
@@ -325,12 +325,12 @@ fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 fn unreadable(path: &Path, cause: io::Error) -> Error {
-    Error::with_source(Reason::Other, format!("{} can't be read", path.display()), cause)
+    Error::with_source(ErrorKind::Other, format!("{} can't be read", path.display()), cause)
 }
 
 impl Place {
     fn wrong(&self, why: &str) -> Error {
-        Error::new(Reason::Undecodable, format!("{self}: {why}"))
+        Error::new(ErrorKind::Undecodable, format!("{self}: {why}"))
     }
 }
 

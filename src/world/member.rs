@@ -19,7 +19,7 @@ use super::{
 use crate::{
     adapters::{EventItem, HasStore, Indexed},
     change::Change,
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     origin::type_label,
     snapshot::Snapshot,
     store::{Changes, Store},
@@ -192,7 +192,8 @@ impl<K> Polled for Member<K> {
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.in_kind(&self.name)))),
             Poll::Ready(None) => {
                 self.pipeline = None;
-                let early = || Error::new(Reason::Ended, "the stream ended before it was synced");
+                let early =
+                    || Error::new(ErrorKind::Ended, "the stream ended before it was synced");
                 let error = (!self.synced).then(|| Err(early().in_kind(&self.name)));
                 Poll::Ready(error)
             }

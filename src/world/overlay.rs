@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{ByName, World, view::View};
 use crate::{
     document::Document,
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     snapshot::Snapshot,
 };
 
@@ -208,7 +208,7 @@ impl WorldOverlay<ByName> {
                 names => names.join(", ").into(),
             };
             Error::new(
-                Reason::Resource,
+                ErrorKind::Resource,
                 format!("no kind `{name}` in the world; there are: {there}"),
             )
         })

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::{Moment, World};
 use crate::{
-    error::{Error, Reason},
+    error::{Error, ErrorKind},
     store::{Explain, Store},
 };
 
@@ -126,7 +126,7 @@ impl<V> WorldStore<V> {
             };
             if ended && !self.is_synced() {
                 let message = "the stream of worlds ended before it was synced";
-                return Err(Error::new(Reason::Ended, message));
+                return Err(Error::new(ErrorKind::Ended, message));
             }
         }
     }
