@@ -543,9 +543,9 @@ impl Shared {
 }
 
 impl DebounceHandle {
-    /// Wakes the stream, which then delivers what it holds back, and what its upstream has ready.
-    /// Where there is nothing, nothing happens: a later change is held back as ever. See the
-    /// [example](DebounceHandle).
+    /// Wakes the stream, which then delivers what it holds back, with what its upstream has ready in one
+    /// turn of the task. Where there is nothing, nothing happens: a later change is held back as ever. See
+    /// the [example](DebounceHandle).
     pub fn flush(&self) {
         self.0.flush.store(true, Ordering::Release);
         self.0.waker.wake();
