@@ -445,7 +445,7 @@ fn may_remove(segments: &[Segment], field: &[&str]) -> bool {
 }
 
 fn is_space(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t'))
+    text.bytes().all(json::is_space)
 }
 
 fn malformed(json: &str) -> serde_json::Error {

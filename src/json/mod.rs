@@ -57,6 +57,12 @@ pub(crate) struct RawStr<'j> {
     escaped: bool,
 }
 
+/// Returns whether a byte is white space in JSON.
+#[inline]
+pub(crate) fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
+}
+
 /// The value that `serde_json` makes of these bytes. Takes many times the memory of the text.
 pub(crate) fn decoded(bytes: &[u8]) -> Result<Value, Fault> {
     #[cfg(test)]
@@ -182,7 +188,7 @@ impl<'j> Cursor<'j> {
     }
 
     fn skip_space(&mut self) {
-        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
+        while self.peek().is_some_and(is_space) {
             self.at += 1;
         }
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     decoded,
     field_name::is_reserved,
+    is_space,
     mask::Block,
     skip::{Skip, end_of_string},
 };
@@ -76,7 +77,7 @@ impl<'s> Scanner<'s> {
 
     #[inline]
     fn stands_before_space(&self) -> bool {
-        matches!(self.bytes.get(self.at), Some(b' ' | b'\n' | b'\r' | b'\t'))
+        self.bytes.get(self.at).is_some_and(|byte| is_space(*byte))
     }
 
     pub(crate) fn space(&mut self) {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     query::count_step,
-    segment::{Filter, Segment, Selector, Slice, place_in},
+    segment::{Filter, Segment, Selector, place_in},
 };
 
 /// A query in a filter, whose cost depends on the object.
@@ -67,7 +67,7 @@ const PATTERNS: u64 = 1 << 22;
 const PIECE: usize = 16;
 
 impl Route {
-    /// Whether it leads to one node at most, in as many steps as it has segments.
+    /// Returns whether it leads to one node at most, in as many steps as it has segments.
     pub(super) fn is_single(&self) -> bool {
         self.segments.iter().all(|own| own.step().is_some_and(|step| step.is_single()))
     }
@@ -168,7 +168,7 @@ impl<'v> Steps<'v> {
         self.take(1)?;
         // The engine moves what it finds by one level at a time.
         let found = 1 + level / 8;
-        let mut go_on = |own: &mut Self, child| {
+        let go_on = |own: &mut Self, child| {
             own.take(found)?;
             own.follow(rest, child, measure)
         };
@@ -182,7 +182,8 @@ impl<'v> Steps<'v> {
                     place.map_or(Ok(()), |at| go_on(self, &elements[at]))?;
                 }
                 (Selector::Slice(slice), Value::Array(elements)) => {
-                    self.slice(slice, elements, &mut go_on)?;
+                    let mut places = slice.places(elements.len());
+                    places.try_for_each(|at| go_on(self, &elements[at]))?;
                 }
                 (Selector::Any, _) => children(node, |child| go_on(self, child))?,
                 (Selector::Filter(filter), _) => {
@@ -196,15 +197,6 @@ impl<'v> Steps<'v> {
             return Ok(());
         }
         children(node, |child| self.segment(segment, rest, child, measure, level + 1))
-    }
-
-    fn slice(
-        &mut self,
-        slice: &Slice,
-        elements: &'v [Value],
-        go_on: &mut impl FnMut(&mut Self, &'v Value) -> Result<(), TooMany>,
-    ) -> Result<(), TooMany> {
-        slice.places(elements.len()).try_for_each(|at| go_on(self, &elements[at]))
     }
 
     /// Takes the steps of a comparison, which ends with the smaller of the two.

@@ -16,7 +16,7 @@ use crate::{
     clock::after,
     document::Types,
     error::Error,
-    json::{Fault, Scanner, Skip},
+    json::{Fault, Scanner, Skip, is_space},
     resource_version::is_valid,
 };
 
@@ -410,10 +410,6 @@ impl Page {
     fn malformed(&self) -> Error {
         self.incoming.broken("a list is not valid JSON")
     }
-}
-
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
 }
 
 #[cfg(test)]

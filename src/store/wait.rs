@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, future::Future};
 use kube::runtime::reflector::Lookup;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Store, SyncState, ended, overdue};
+use super::{CollectionStatus, Store, SyncState, ended, overdue};
 use crate::{
     clock::after,
     error::{Error, ErrorKind},
@@ -110,14 +110,16 @@ impl Write {
         Err(Error::new(ErrorKind::Other, message))
     }
 
+    /// Returns the collections in which the write may be.
+    fn collections<'s>(&self, state: &'s SyncState) -> impl Iterator<Item = &'s CollectionStatus> {
+        let own = self.key.as_ref().and_then(|key| state.collection_of(key.namespace()));
+        let all = self.key.is_none().then(|| state.collections.values());
+        own.into_iter().chain(all.into_iter().flatten())
+    }
+
     /// Returns whether everything up to the version was seen that may be about the object.
     fn is_past(&self, state: &SyncState) -> bool {
-        let mut collections = match &self.key {
-            Some(key) => state.collection_of(key.namespace()).into_iter().collect(),
-            None => state.collections.values().collect::<Vec<_>>(),
-        }
-        .into_iter()
-        .peekable();
+        let mut collections = self.collections(state).peekable();
         let is_past = |version: &str| has_reached(version, &self.version);
         let is_stale = match &self.key {
             Some(key) => state.stale.contains(key.namespace(), key.name()),
@@ -130,10 +132,7 @@ impl Write {
 
     /// Returns whether the versions that the state has are those of another history.
     fn is_outdated(&self, state: &SyncState) -> bool {
-        match &self.key {
-            Some(key) => state.collection_of(key.namespace()).is_some_and(|own| own.is_outdated),
-            None => state.collections.values().any(|own| own.is_outdated),
-        }
+        self.collections(state).any(|own| own.is_outdated)
     }
 
     /// Returns whether a snapshot shows the write, given whether it is past the version.

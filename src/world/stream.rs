@@ -209,7 +209,7 @@ impl<V: View> Worlds<V> {
         self.turn = (first + 1) % count.max(1);
         for at in (first..first + count).map(|at| at % count) {
             if is_used_up() {
-                // Those that are left are the first of the next turn.
+                // The members that are left come first in the next turn.
                 self.turn = at;
                 return true;
             }
