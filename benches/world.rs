@@ -23,7 +23,7 @@ use futures::{
 };
 use kube::runtime::watcher::Event;
 use kube_weir::{
-    Change, Document, Error, EventStreamExt, IndexBy, Kinds, Snapshot, World, adapters::Indexed,
+    Change, Document, Error, EventStreamExt, Index, Kinds, Snapshot, World, adapters::Indexed,
     world, world::View,
 };
 use serde_json::json;
@@ -93,7 +93,7 @@ type Pipeline = Indexed<UnboundedReceiver<Event<Document>>, Document>;
 
 fn pipeline(objects: usize) -> (Feed, Pipeline) {
     let (feed, events) = unbounded();
-    let by = IndexBy::paths(["metadata.namespace", "metadata.name"]).expect("valid paths");
+    let by = Index::paths(["metadata.namespace", "metadata.name"]).expect("valid paths");
     let send = |event| feed.unbounded_send(event).expect("it is open");
     send(Event::Init);
     for number in 0..objects {

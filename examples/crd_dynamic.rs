@@ -19,8 +19,7 @@ use kube::{
     discovery::Scope,
 };
 use kube_weir::{
-    Change, Delta, Document, FieldPath, Gvr, IndexBy, prelude::*, testing::ApiServer,
-    watch_resource,
+    Change, Delta, Document, FieldPath, Gvr, prelude::*, testing::ApiServer, watch_resource,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -31,9 +30,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (client, end) = support::connect(script).await?;
     let kind = Gvr::parse("stable.example.com/v1/crontabs")?;
     let schedule = FieldPath::parse("spec.cronSpec")?; // checked once, here
-    let changes = watch_resource(client, kind.clone())?
-        .index(IndexBy::paths(["metadata.namespace", "metadata.name"])?)
-        .debounce(Duration::from_millis(500));
+    let changes =
+        watch_resource(client, kind.clone())?.index(()).debounce(Duration::from_millis(500));
 
     let mut changes = pin!(changes.take_until(end));
     while let Some(item) = changes.next().await {

@@ -21,8 +21,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Client, ResourceExt, api::ListParams};
 use kube_weir::{
-    Campaign, Change, Election, Error, IndexBy, LeaseRef, LeaseTiming, prelude::*,
-    testing::ApiServer, watch,
+    Campaign, Change, Election, Error, LeaseRef, LeaseTiming, prelude::*, testing::ApiServer, watch,
 };
 use serde_json::json;
 use tokio::{
@@ -77,7 +76,7 @@ async fn replica(
     let campaign = Election::new(client.clone(), lease, name)?.timing(timing)?.campaign();
 
     let configs = watch(Api::<ConfigMap>::default_namespaced(client))
-        .index(IndexBy::path("metadata.name")?)
+        .index(())
         .while_leading(&campaign.watch());
     let work = async {
         let mut changes = pin!(configs.log_errors());

@@ -20,7 +20,7 @@ use std::future::pending;
 use axum::{Router, routing::get};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube_weir::{
-    IndexBy, metrics,
+    Index, metrics,
     prelude::*,
     testing::{ApiServer, Fault, Verb},
     watch,
@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (client, end) = support::connect(script).await?;
     let configs = watch(Api::<ConfigMap>::all(client))
         .filter_fields("metadata.managedFields")?
-        .index(IndexBy::path("metadata.namespace")?.and("by-level", IndexBy::path("data.level")?));
+        .index(Index::path("metadata.namespace")?.and("by-level", Index::path("data.level")?));
     let changes = configs.debounce(Duration::from_millis(200)).log_errors();
     let mut work = pin!(changes.for_each(|_change| async { /* a controller's work */ }));
 

@@ -12,7 +12,7 @@
 use futures::Stream;
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::runtime::watcher;
-use kube_weir::{Change, Error, IndexBy, adapters::EventItem, prelude::*, testing::Events};
+use kube_weir::{Change, Error, Index, adapters::EventItem, prelude::*, testing::Events};
 use serde_json::json;
 
 const BY_HOST: &str = "by-host";
@@ -22,7 +22,7 @@ async fn serve_hosts<S>(ingresses: S, mut tell: impl FnMut(String)) -> Result<()
 where
     S: Stream<Item: EventItem<Object = Ingress>>,
 {
-    let by = IndexBy::path("metadata.name")?.and(BY_HOST, IndexBy::path("spec.rules[*].host")?);
+    let by = Index::path("metadata.name")?.and(BY_HOST, Index::path("spec.rules[*].host")?);
     let mut changes = pin!(ingresses.index(by).debounce(Duration::from_secs(1)).log_errors());
     while let Some(change) = changes.next().await {
         match change {

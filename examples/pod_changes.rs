@@ -12,7 +12,7 @@ mod support;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube_weir::{Change, Delta, IndexBy, prelude::*, testing::ApiServer, watch};
+use kube_weir::{Change, Delta, prelude::*, testing::ApiServer, watch};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (client, end) = support::connect(script).await?;
     let changes = watch(Api::<Pod>::default_namespaced(client))
         .filter_fields("metadata.managedFields")?
-        .index(IndexBy::paths(["metadata.namespace", "metadata.name"])?)
+        .index(())
         .debounce(Duration::from_millis(500))
         .log_errors();
 

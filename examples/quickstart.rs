@@ -13,7 +13,7 @@ mod support;
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::ResourceExt;
 use kube_weir::{
-    Batch, Change, ChangeStats, Delta, IndexBy, Snapshot, prelude::*, testing::ApiServer, watch,
+    Batch, Change, ChangeStats, Delta, Index, Snapshot, prelude::*, testing::ApiServer, watch,
 };
 use serde_json::json;
 use tokio::time::sleep;
@@ -27,8 +27,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .labels("!internal")? // selected by the API server
         .filter_fields(["metadata.managedFields", "status"])? // never decoded
         .index(
-            IndexBy::paths(["metadata.namespace", "metadata.name"])?
-                .and("by-host", IndexBy::path("spec.rules[*].host")?),
+            Index::paths(["metadata.namespace", "metadata.name"])?
+                .and("by-host", Index::path("spec.rules[*].host")?),
         );
     let store = ingresses.store(); // reads without a lock, in any task
     let changes = ingresses.debounce(INTERVAL).log_errors();

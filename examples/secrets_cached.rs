@@ -15,8 +15,7 @@ mod support;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::ResourceExt;
 use kube_weir::{
-    Change, Document, FetchConfig, Fetching, IndexBy, Snapshot, prelude::*, testing::ApiServer,
-    watch,
+    Change, Document, FetchConfig, Fetching, Index, Snapshot, prelude::*, testing::ApiServer, watch,
 };
 use serde_json::json;
 use tokio::time::sleep;
@@ -29,8 +28,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let api = Api::<Secret>::all(client);
     // All that it is indexed by is metadata, so no more is asked for.
     let keys = watch(api.clone()).index_keys(
-        IndexBy::paths(["metadata.namespace", "metadata.name"])?
-            .and("by-app", IndexBy::path("metadata.labels.app")?),
+        Index::paths(["metadata.namespace", "metadata.name"])?
+            .and("by-app", Index::path("metadata.labels.app")?),
     )?;
     let store = keys.store();
     let secrets = store.fetching(api, FetchConfig::default());

@@ -14,7 +14,7 @@ mod support;
 use std::{collections::BTreeSet, net::SocketAddr};
 
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube_weir::{Change, Error, IndexBy, Key, Snapshot, prelude::*, testing::ApiServer, watch};
+use kube_weir::{Change, Error, Index, Key, Snapshot, prelude::*, testing::ApiServer, watch};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -27,8 +27,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let changes = watch(Api::<EndpointSlice>::all(client))
         .filter_fields(["metadata.managedFields", "metadata.annotations"])?
         .index(
-            IndexBy::paths(["metadata.namespace", "metadata.name"])?
-                .and(BY_SERVICE, IndexBy::paths(service)?),
+            Index::paths(["metadata.namespace", "metadata.name"])?
+                .and(BY_SERVICE, Index::paths(service)?),
         )
         .debounce(Duration::from_millis(500))
         .log_errors();

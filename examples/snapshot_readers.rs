@@ -20,7 +20,7 @@ use std::{
 };
 
 use k8s_openapi::api::core::v1::Pod;
-use kube_weir::{IndexBy, Store, prelude::*, testing::ApiServer, watch};
+use kube_weir::{Index, Store, prelude::*, testing::ApiServer, watch};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -31,8 +31,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (client, end) = support::connect(script).await?;
     let pods =
         watch(Api::<Pod>::all(client)).filter_fields(["metadata.managedFields", "status"])?.index(
-            IndexBy::paths(["metadata.namespace", "metadata.name"])?
-                .and(BY_NODE, IndexBy::path("spec.nodeName")?),
+            Index::paths(["metadata.namespace", "metadata.name"])?
+                .and(BY_NODE, Index::path("spec.nodeName")?),
         );
     let store = pods.store();
     let mut changes = pin!(pods.debounce(Duration::from_millis(300)).log_errors());

@@ -12,7 +12,7 @@ mod support;
 
 use std::sync::Arc;
 
-use kube_weir::{Document, IndexBy, Snapshot, prelude::*, testing::ApiServer, watch_resource};
+use kube_weir::{Document, Snapshot, prelude::*, testing::ApiServer, watch_resource};
 use minijinja::{
     Environment, context,
     value::{Enumerator, Object, Serde, Value},
@@ -52,7 +52,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (client, end) = support::connect(script).await?;
     let changes = watch_resource(client, "networking.k8s.io/v1/ingresses")?
         .filter_fields(["metadata.managedFields", "status"])?
-        .index(IndexBy::path("metadata.namespace")?)
+        .index(())
         .debounce(Duration::from_millis(300))
         .log_errors();
 

@@ -37,7 +37,7 @@ use kube::{
         reflector::{self, ObjectRef},
     },
 };
-use kube_weir::{Batch, IndexBy, Store, prelude::*, testing::ApiServer, watch};
+use kube_weir::{Batch, Index, Store, prelude::*, testing::ApiServer, watch};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -50,11 +50,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let identity = ["metadata.namespace", "metadata.name"];
     let service = ["metadata.namespace", "metadata.labels['kubernetes.io/service-name']"];
     let services = watch(Api::<Service>::all(client.clone())).labels(OURS)?;
-    let services = services.index(IndexBy::paths(identity)?);
+    let services = services.index(());
     let slices = watch(Api::<EndpointSlice>::all(client.clone()))
-        .index(IndexBy::paths(identity)?.and(BY_SERVICE, IndexBy::paths(service)?));
+        .index(Index::paths(identity)?.and(BY_SERVICE, Index::paths(service)?));
     let written = watch(Api::<ConfigMap>::all(client.clone())).labels(OURS)?;
-    let written = written.index(IndexBy::paths(identity)?);
+    let written = written.index(());
 
     let context = Context { client, slices: slices.store(), written: written.store() };
     let known = services.store();
@@ -87,7 +87,7 @@ fn owners(batch: &Batch<EndpointSlice>, known: &Store<Service>) -> Vec<ObjectRef
     let touched = batch.touched(BY_SERVICE).expect("an index of this store");
     let services = touched.iter().filter_map(|key| {
         let [namespace, name] = &key.parts().collect::<Vec<_>>()[..] else { return None };
-        known.object(namespace, name).map(|service| ObjectRef::from_obj(&*service))
+        known.get((namespace, name)).map(|service| ObjectRef::from_obj(&*service))
     });
     services.collect()
 }
@@ -119,7 +119,7 @@ async fn reconcile(
     let data = [("addresses".to_owned(), addresses.join(","))].into();
 
     let child = format!("{name}-ready");
-    if written.object(&namespace, &child).is_some_and(|child| child.data.as_ref() == Some(&data)) {
+    if written.get((&namespace, &child)).is_some_and(|child| child.data.as_ref() == Some(&data)) {
         return Ok(Action::await_change());
     }
     let wanted = json!({

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::{core::v1::Service, networking::v1::Ingress};
 use kube::ResourceExt;
 use kube_weir::{
-    Error, IndexBy, Key, Snapshot, World, WorldChange, prelude::*, testing::ApiServer, watch, world,
+    Error, Index, Key, Snapshot, World, WorldChange, prelude::*, testing::ApiServer, watch, world,
 };
 use serde_json::json;
 use tokio::time::sleep;
@@ -29,9 +29,8 @@ const BACKEND: &str = "spec.rules[*].http.paths[*].backend.service.name";
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (client, end) = support::connect(script).await?;
     let ingresses = watch(Api::<Ingress>::all(client.clone()))
-        .index(IndexBy::paths(["metadata.namespace", BACKEND])?); // a key for each Service
-    let services = watch(Api::<Service>::all(client))
-        .index(IndexBy::paths(["metadata.namespace", "metadata.name"])?);
+        .index(Index::paths(["metadata.namespace", BACKEND])?); // a key for each Service
+    let services = watch(Api::<Service>::all(client)).index(());
     let changes = world((ingresses, services)).debounce(Duration::from_millis(500)).log_errors();
 
     let mut changes = pin!(changes.take_until(end));
@@ -72,7 +71,7 @@ fn tell(world: &World<Kinds>) -> Result<(), Error> {
 fn missing(world: &World<Kinds>) -> Result<BTreeSet<Key>, Error> {
     let (ingresses, services) = world.kinds();
     let mut missing = BTreeSet::new();
-    for service in ingresses.by(IndexBy::<Ingress>::MAIN).keys()? {
+    for service in ingresses.by(Index::<Ingress>::MAIN).keys()? {
         if services.get_one(service.parts())?.is_none() {
             missing.insert(service);
         }

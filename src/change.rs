@@ -8,12 +8,15 @@ use std::{
 
 use kube::runtime::reflector::Lookup;
 
-use crate::{error::Error, index::Key, snapshot::Snapshot};
+use crate::{
+    index::{Index, Key},
+    snapshot::Snapshot,
+};
 
 /// One item of a pipeline. The phase is the variant.
 ///
 /// ```
-/// use kube_weir::{Change, ChangeStats, IndexBy, prelude::*, testing::Events};
+/// use kube_weir::{Change, ChangeStats, prelude::*, testing::Events};
 ///
 /// fn told<K>(change: Change<K>) -> String {
 ///     match change {
@@ -33,7 +36,7 @@ use crate::{error::Error, index::Key, snapshot::Snapshot};
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
 /// let events = Events::listed([config("a", 1)]).apply(config("a", 2)).apply(config("b", 3));
-/// let changes = events.index(IndexBy::path("metadata.name")?).log_errors();
+/// let changes = events.index(()).log_errors();
 /// assert_eq!(changes.map(told).collect::<Vec<_>>().await, ["synced: 1", "+1 ~1 -0"]);
 /// # Ok(()) }
 /// ```
@@ -53,7 +56,7 @@ impl<K> Change<K> {
     /// The state after this change.
     ///
     /// ```
-    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
     /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
@@ -62,7 +65,7 @@ impl<K> Change<K> {
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let events = Events::listed([config("a", 1)]).apply(config("b", 2));
-    /// let changes = events.index(IndexBy::path("metadata.name")?).log_errors();
+    /// let changes = events.index(()).log_errors();
     /// // For who makes everything anew, whatever changed.
     /// let totals: Vec<_> = changes.map(|change| change.snapshot().len()).collect().await;
     /// assert_eq!(totals, [1, 2]);
@@ -78,7 +81,7 @@ impl<K> Change<K> {
     /// The net change, unless this is `Synced`.
     ///
     /// ```
-    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
     /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
@@ -87,7 +90,7 @@ impl<K> Change<K> {
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let events = Events::listed([config("a", 1)]).apply(config("b", 2));
-    /// let changes = events.index(IndexBy::path("metadata.name")?).log_errors();
+    /// let changes = events.index(()).log_errors();
     /// let created = changes.map(|change| change.batch().map(|batch| batch.stats().created));
     /// assert_eq!(created.collect::<Vec<_>>().await, [None, Some(1)]);
     /// # Ok(()) }
@@ -118,7 +121,7 @@ impl<K> Clone for Change<K> {
 /// `Modified` with both objects.
 ///
 /// ```
-/// use kube_weir::{Change, Delta, IndexBy, prelude::*, testing::Events};
+/// use kube_weir::{Change, Delta, prelude::*, testing::Events};
 ///
 /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
 /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
@@ -131,7 +134,7 @@ impl<K> Clone for Change<K> {
 ///     .apply(config("a", 3))
 ///     .apply(config("b", 4))
 ///     .delete(config("b", 5));
-/// let mut changes = events.index(IndexBy::path("metadata.name")?).log_errors();
+/// let mut changes = events.index(()).log_errors();
 /// changes.first_synced().await?;
 ///
 /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
@@ -169,7 +172,7 @@ impl<K> Batch<K> {
     /// The changes, one an object, in (namespace, name) order. Never empty.
     ///
     /// ```
-    /// use kube_weir::{Change, Delta, IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{Change, Delta, prelude::*, testing::Events};
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
     /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
@@ -178,7 +181,7 @@ impl<K> Batch<K> {
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let events = Events::listed([config("a", 1)]).apply(config("b", 2)).delete(config("a", 3));
-    /// let mut changes = events.index(IndexBy::path("metadata.name")?).log_errors();
+    /// let mut changes = events.index(()).log_errors();
     /// changes.first_synced().await?;
     ///
     /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
@@ -209,7 +212,7 @@ impl<K> Batch<K> {
     /// The state before these changes.
     ///
     /// ```
-    /// use kube_weir::{Change, IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{Change, prelude::*, testing::Events};
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
     /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
@@ -218,7 +221,7 @@ impl<K> Batch<K> {
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let events = Events::listed([config("a", 1)]).delete(config("a", 2));
-    /// let mut changes = events.index(IndexBy::path("metadata.name")?).log_errors();
+    /// let mut changes = events.index(()).log_errors();
     /// changes.first_synced().await?;
     ///
     /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
@@ -230,19 +233,19 @@ impl<K> Batch<K> {
         &self.0.before
     }
 
-    /// The keys of an index whose content changed: those that the changed objects have, and those
+    /// Returns the keys of an index whose content changed: those that the changed objects have, and those
     /// that they had. What is made of one key each, such as a virtual host, is made anew for these
-    /// alone. [`IndexBy::MAIN`](crate::IndexBy::MAIN) is the name of the main index.
+    /// alone.
     ///
-    /// # Errors
+    /// # Panics
     ///
-    /// [`is_index`](Error::is_index) if there is no index of that name.
+    /// If the pipeline was not built with this index, as [`Snapshot::by`].
     ///
     /// # Examples
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{Change, IndexBy, Key, prelude::*, testing::Events};
+    /// use kube_weir::{Key, prelude::*, testing::Events};
     /// # fn labelled(app: &str) -> ConfigMap {
     /// #     let metadata = serde_json::json!({ "name": "settings", "labels": { "app": app } });
     /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
@@ -250,28 +253,26 @@ impl<K> Batch<K> {
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let by = IndexBy::path("metadata.name")?.and("by-app", IndexBy::path("metadata.labels.app")?);
-    /// let mut changes = Events::listed([labelled("shop")]).apply(labelled("blog")).index(by).log_errors();
+    /// let app = Index::path("metadata.labels.app")?;
+    /// let events = Events::listed([labelled("shop")]).apply(labelled("blog"));
+    /// let mut changes = events.index(&app).log_errors();
     /// changes.first_synced().await?;
     ///
     /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
-    /// let touched: Vec<_> = batch.touched("by-app")?.into_iter().collect();
-    /// assert_eq!(touched, [Key::new(["blog"]), Key::new(["shop"])]);
-    /// assert_eq!(batch.after().by("by-app").get(touched[1].parts())?.count(), 0);
+    /// let touched: Vec<Key> = batch.touched(&app).into_iter().collect();
+    /// assert_eq!(touched, [Key::new("blog"), Key::new("shop")]);
+    /// assert_eq!(batch.after().by(&app).get(&touched[1]).count(), 0);
     /// # Ok(()) }
     /// ```
     #[doc(alias("work queue", "workqueue"))]
-    pub fn touched(&self, index: &str) -> Result<BTreeSet<Key>, Error>
+    #[track_caller]
+    pub fn touched(&self, index: &Index<K>) -> BTreeSet<Key>
     where
         K: Lookup,
     {
-        let mut keys = BTreeSet::new();
-        for delta in self.deltas() {
-            for object in [delta.before(), delta.after()].into_iter().flatten() {
-                keys.extend(self.after().by(index).keys_of(object)?);
-            }
-        }
-        Ok(keys)
+        let index = self.after().by(index);
+        let objects = self.deltas().iter().flat_map(|delta| [delta.before(), delta.after()]);
+        objects.flatten().flat_map(|object| index.keys_of(object)).collect()
     }
 }
 
@@ -323,7 +324,7 @@ impl<K> fmt::Debug for Batch<K> {
 /// another is both.
 ///
 /// ```
-/// use kube_weir::{ChangeStats, IndexBy, prelude::*, testing::Events};
+/// use kube_weir::{ChangeStats, prelude::*, testing::Events};
 ///
 /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
 /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
@@ -332,7 +333,7 @@ impl<K> fmt::Debug for Batch<K> {
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
 /// let events = Events::listed([config("a", 1)]).apply(config("b", 2)).wait(Duration::from_secs(1));
-/// let changes = events.delete(config("a", 3)).index(IndexBy::path("metadata.name")?).log_errors();
+/// let changes = events.delete(config("a", 3)).index(()).log_errors();
 /// let changes: Vec<_> = changes.collect().await;
 ///
 /// let all: ChangeStats = changes.iter().filter_map(|change| change.batch()).map(|b| b.stats()).sum();
@@ -372,7 +373,7 @@ impl std::iter::Sum for ChangeStats {
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{Change, Delta, IndexBy, prelude::*, testing::Events};
+/// use kube_weir::{Change, Delta, prelude::*, testing::Events};
 /// # fn config(uid: &str, version: &str) -> ConfigMap {
 /// #     let metadata = serde_json::json!({ "name": "a", "uid": uid, "resourceVersion": version });
 /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
@@ -381,7 +382,7 @@ impl std::iter::Sum for ChangeStats {
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
 /// let events = Events::listed([config("one", "1")]).delete(config("one", "2")).apply(config("two", "3"));
-/// let mut changes = events.index(IndexBy::path("metadata.name")?).log_errors();
+/// let mut changes = events.index(()).log_errors();
 /// changes.first_synced().await?;
 ///
 /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };

@@ -15,7 +15,7 @@ use crate::{
     change::Change,
     error::{Error, ErrorKind},
     filter::{FieldFilter, FieldSelector},
-    index::IndexBy,
+    index::{IndexSet, Indexes},
     leader::LeadershipWatch,
     strain::{Condition, Named},
     text::given,
@@ -29,7 +29,7 @@ use crate::{
 /// use futures::{StreamExt, stream};
 /// use k8s_openapi::api::core::v1::ConfigMap;
 /// use kube::runtime::watcher::Event;
-/// use kube_weir::{Change, EventStreamExt, IndexBy};
+/// use kube_weir::{Change, EventStreamExt};
 /// use std::{pin::pin, time::Duration};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), kube_weir::Error> {
@@ -39,7 +39,7 @@ use crate::{
 /// let events = stream::iter([Event::Init, Event::InitApply(settings), Event::InitDone]);
 /// let mut changes = pin!(events
 ///     .filter_fields("metadata.managedFields")?
-///     .index(IndexBy::path("metadata.name")?)
+///     .index(())
 ///     .debounce(Duration::from_millis(500))
 ///     .log_errors());
 ///
@@ -63,7 +63,7 @@ pub trait EventStreamExt: Stream {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     /// use serde_json::{from_value, json};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -71,7 +71,7 @@ pub trait EventStreamExt: Stream {
     /// let large = json!({ "metadata": { "name": "large" }, "data": { "key": "value" } });
     /// let mut changes = Events::listed([from_value::<ConfigMap>(large)?])
     ///     .filter_fields("data")?
-    ///     .index(IndexBy::path("metadata.name")?);
+    ///     .index(());
     ///
     /// let snapshot = changes.first_synced().await?;
     /// assert_eq!(snapshot.get_one(["large"])?.unwrap().data, None);
@@ -103,7 +103,7 @@ pub trait EventStreamExt: Stream {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     /// # fn level(level: &str) -> ConfigMap {
     /// #     let object = serde_json::json!({ "metadata": { "name": "a" }, "data": { "level": level } });
     /// #     serde_json::from_value(object).unwrap()
@@ -115,7 +115,7 @@ pub trait EventStreamExt: Stream {
     /// let events = Events::listed([level("info")]).apply(level("debug")).wait(second).apply(level("warn"));
     /// let mut changes = events
     ///     .matching("data.level=debug")?
-    ///     .index(IndexBy::path("metadata.name")?)
+    ///     .index(())
     ///     .log_errors();
     ///
     /// assert!(changes.first_synced().await?.is_empty());
@@ -141,7 +141,7 @@ pub trait EventStreamExt: Stream {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     /// # fn config(name: &str, keys: &[&str]) -> ConfigMap {
     /// #     let data: std::collections::BTreeMap<_, _> = keys.iter().map(|key| (key, "")).collect();
     /// #     serde_json::from_value(serde_json::json!({ "metadata": { "name": name }, "data": data })).unwrap()
@@ -152,7 +152,7 @@ pub trait EventStreamExt: Stream {
     /// let events = Events::listed([config("small", &["a"]), config("large", &["a", "b", "c"])]);
     /// let mut large = events
     ///     .matching_with("large", |config| config.data.as_ref().is_some_and(|own| own.len() > 2))
-    ///     .index(IndexBy::path("metadata.name")?);
+    ///     .index(());
     /// let snapshot = large.first_synced().await?;
     /// assert!(snapshot.get_one(["large"])?.is_some());
     /// assert!(snapshot.get_one(["small"])?.is_none());
@@ -184,7 +184,7 @@ pub trait EventStreamExt: Stream {
     /// again.
     ///
     /// ```
-    /// use kube_weir::{Change, IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{Change, prelude::*, testing::Events};
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
     /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
@@ -194,7 +194,7 @@ pub trait EventStreamExt: Stream {
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let events = Events::listed([config("a", 1), config("b", 2)]) // a list,
     ///     .list([config("a", 1), config("c", 3)]); // and a relist
-    /// let mut changes = events.index(IndexBy::path("metadata.name")?).log_errors();
+    /// let mut changes = events.index(()).log_errors();
     ///
     /// assert_eq!(changes.first_synced().await?.len(), 2);
     /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
@@ -202,12 +202,12 @@ pub trait EventStreamExt: Stream {
     /// # Ok(()) }
     /// ```
     #[doc(alias("reflector", "reflect", "indexer", "store"))]
-    fn index<K>(self, by: IndexBy<K>) -> Indexed<Self, K>
+    fn index<K>(self, indexes: impl Indexes<K>) -> Indexed<Self, K>
     where
         Self: Stream<Item: EventItem<Object = K>> + Sized,
         K: Lookup,
     {
-        Indexed::new(self, by, Arc::default())
+        Indexed::new(self, IndexSet::of(indexes), Arc::default())
     }
 
     /// Merges changes that come in quick succession into one net change.
@@ -220,7 +220,7 @@ pub trait EventStreamExt: Stream {
     /// the choice.
     ///
     /// ```
-    /// use kube_weir::{Change, IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{Change, prelude::*, testing::Events};
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
     /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
@@ -231,7 +231,7 @@ pub trait EventStreamExt: Stream {
     /// let storm = (1..=100).fold(Events::listed([]), |events, version| {
     ///     events.apply(config("a", version)).wait(Duration::from_millis(1))
     /// });
-    /// let changes = storm.index(IndexBy::path("metadata.name")?).debounce(Duration::from_millis(500));
+    /// let changes = storm.index(()).debounce(Duration::from_millis(500));
     /// let changes: Vec<_> = changes.log_errors().collect().await;
     ///
     /// let [Change::Synced(_), Change::Live(first), Change::Live(rest)] = &changes[..] else { panic!() };
@@ -261,7 +261,7 @@ pub trait EventStreamExt: Stream {
     /// ```
     /// use futures::StreamExt;
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{Change, Election, IndexBy, LeaseRef, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{Change, Election, LeaseRef, prelude::*, testing::ApiServer, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
@@ -273,7 +273,7 @@ pub trait EventStreamExt: Stream {
     /// tokio::spawn(campaign.log_errors().for_each(|_| async {}));
     ///
     /// let mut changes = pin!(watch(Api::<ConfigMap>::all(client))
-    ///     .index(IndexBy::path("metadata.name")?)
+    ///     .index(())
     ///     .while_leading(&leadership)
     ///     .log_errors());
     /// let Some((term, Change::Synced(_))) = changes.next().await else { panic!() };
@@ -304,7 +304,7 @@ pub trait EventStreamExt: Stream {
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube::runtime::{WatchStreamExt, reflector};
-    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
@@ -316,7 +316,7 @@ pub trait EventStreamExt: Stream {
     /// let (reader, writer) = reflector::store();
     /// let configs = Events::listed([named("a")])
     ///     .apply(named("b"))
-    ///     .index(IndexBy::path("metadata.name")?)
+    ///     .index(())
     ///     .log_errors()
     ///     .into_events()
     ///     .reflect(writer)
@@ -343,7 +343,7 @@ pub trait EventStreamExt: Stream {
     ///
     /// ```
     /// use kube::runtime::watcher;
-    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
     /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
@@ -354,7 +354,7 @@ pub trait EventStreamExt: Stream {
     /// let changes = || -> Result<_, kube_weir::Error> {
     ///     let lost = watcher::Error::NoResourceVersion;
     ///     let events = Events::listed([config("a", 1)]).fail(lost).apply(config("b", 2));
-    ///     Ok(events.index(IndexBy::path("metadata.name")?))
+    ///     Ok(events.index(()))
     /// };
     ///
     /// let items: Vec<_> = changes()?.collect().await;
@@ -386,12 +386,12 @@ pub trait EventStreamExt: Stream {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{Change, IndexBy, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{Change, prelude::*, testing::ApiServer, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// # let client = ApiServer::new().client();
-    /// let configs = watch(Api::<ConfigMap>::all(client)).index(IndexBy::path("metadata.namespace")?);
+    /// let configs = watch(Api::<ConfigMap>::all(client)).index(());
     /// let store = configs.store();
     /// let driving = configs.spawn();
     ///
@@ -432,11 +432,11 @@ pub trait EventStreamExt: Stream {
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube::runtime::watcher::Event;
-    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{Index, prelude::*, testing::Events};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let by = || IndexBy::<ConfigMap>::path("metadata.name");
+    /// let by = || Index::<ConfigMap>::path("metadata.name");
     /// assert!(Events::listed([]).index(by()?).first_synced().await?.is_empty());
     ///
     /// let cut_off = Events::new().event(Event::Init); // and no end of the list

@@ -14,7 +14,7 @@
 //!
 //! ```
 //! use k8s_openapi::api::networking::v1::Ingress;
-//! use kube_weir::{Change, IndexBy, prelude::*, testing::Events};
+//! use kube_weir::{Change, Index, prelude::*, testing::Events};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), kube_weir::Error> {
@@ -25,7 +25,7 @@
 //! let events = Events::listed([ingress(1, "old.example")]).apply(ingress(2, "new.example"));
 //!
 //! let mut changes = pin!(events
-//!     .index(IndexBy::path("spec.rules[*].host")?)      // stored, indexed, published
+//!     .index(Index::path("spec.rules[*].host")?)      // stored, indexed, published
 //!     .debounce(Duration::from_millis(500))             // settled
 //!     .log_errors());                                   // an error is no end
 //!
@@ -256,12 +256,12 @@ pub use crate::{
     ext::EventStreamExt,
     fetching::{ExplainFetching, FetchConfig, Fetching},
     filter::{FieldFilter, FieldSelector, LabelSelector},
-    index::{ExplainIndex, IndexBy, Key},
+    index::{ExplainIndex, Index, IndexKey, IndexSet, Indexes, Key, WholeKey},
     leader::{
         Campaign, Election, ExplainLeadership, Identity, Leadership, LeadershipWatch, LeaseRef,
         LeaseTiming, Term,
     },
-    object_key::ObjectKey,
+    object_key::{AsObjectKey, ObjectKey},
     one::{CurrentOne, One, WatchOne, watch_one},
     path::FieldPath,
     snapshot::{Hits, IndexView, Iter, Overlay, Snapshot},
@@ -281,7 +281,7 @@ pub use crate::{
 /// async fn run(pods: Api<Pod>) -> Result<(), kube_weir::Error> {
 ///     let mut changes = pin!(watch(pods)
 ///         .filter_fields("metadata.managedFields")?
-///         .index(IndexBy::path("spec.nodeName")?)
+///         .index(Index::path("spec.nodeName")?)
 ///         .debounce(Debounce::quiet(Duration::from_millis(200)))
 ///         .log_errors());
 ///     while let Some(change) = changes.next().await {
@@ -301,8 +301,8 @@ pub mod prelude {
     pub use kube::Api;
 
     pub use crate::{
-        Change, Debounce, Delta, Document, EventStreamExt, FieldFilter, Gvr, IndexBy, Snapshot,
-        Store, WorldChange, watch, watch_one, watch_resource, world,
+        Change, Debounce, Delta, Document, EventStreamExt, FieldFilter, Gvr, Index, ObjectKey,
+        Snapshot, Store, WorldChange, watch, watch_one, watch_resource, world,
     };
 }
 

@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use k8s_openapi::api::core::v1::ConfigMap;
-//! use kube_weir::{IndexBy, metrics, prelude::*, testing::ApiServer, watch};
+//! use kube_weir::{metrics, prelude::*, testing::ApiServer, watch};
 //! use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -17,7 +17,7 @@
 //!     .install_recorder()?;
 //!
 //! # let client = ApiServer::new().client();
-//! let mut configs = watch(Api::<ConfigMap>::all(client)).index(IndexBy::path("metadata.name")?);
+//! let mut configs = watch(Api::<ConfigMap>::all(client)).index(());
 //! configs.first_synced().await?;
 //! let page = prometheus.render();
 //! assert!(page.contains(r#"kube_weir_stores_synced{resource="v1/configmaps"} 1"#), "{page}");

@@ -63,6 +63,70 @@ impl ObjectKey {
     }
 }
 
+/// Everything that names an object: an [`ObjectKey`], `(namespace, name)`, the text `namespace/name` or `name`, or
+/// kube's [`ObjectRef`].
+///
+/// ```
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kube::runtime::reflector::ObjectRef;
+/// use kube_weir::{AsObjectKey, ObjectKey};
+///
+/// fn text(key: impl AsObjectKey) -> String {
+///     let (namespace, name) = key.as_object_key();
+///     ObjectKey::new(namespace, name).to_string()
+/// }
+///
+/// assert_eq!(text(ObjectKey::new("web", "shop")), "web/shop");
+/// assert_eq!(text(("web", String::from("shop"))), "web/shop");
+/// assert_eq!(text("web/shop"), "web/shop");
+/// assert_eq!(text("node-1"), "node-1");
+/// assert_eq!(text(&ObjectRef::<ConfigMap>::new("shop").within("web")), "web/shop");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name an object",
+    label = "expected an `ObjectKey`, `(namespace, name)`, or the text `namespace/name`"
+)]
+pub trait AsObjectKey {
+    /// Returns the namespace, which is empty for a cluster-scoped object, and the name.
+    fn as_object_key(&self) -> (&str, &str);
+}
+
+impl AsObjectKey for ObjectKey {
+    fn as_object_key(&self) -> (&str, &str) {
+        (&self.namespace, &self.name)
+    }
+}
+
+impl AsObjectKey for str {
+    fn as_object_key(&self) -> (&str, &str) {
+        self.split_once('/').unwrap_or(("", self))
+    }
+}
+
+impl AsObjectKey for String {
+    fn as_object_key(&self) -> (&str, &str) {
+        self.as_str().as_object_key()
+    }
+}
+
+impl<N: AsRef<str>, M: AsRef<str>> AsObjectKey for (N, M) {
+    fn as_object_key(&self) -> (&str, &str) {
+        (self.0.as_ref(), self.1.as_ref())
+    }
+}
+
+impl<K: Lookup> AsObjectKey for ObjectRef<K> {
+    fn as_object_key(&self) -> (&str, &str) {
+        (self.namespace.as_deref().unwrap_or_default(), &self.name)
+    }
+}
+
+impl<T: AsObjectKey + ?Sized> AsObjectKey for &T {
+    fn as_object_key(&self) -> (&str, &str) {
+        (**self).as_object_key()
+    }
+}
+
 impl fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         NamespacedName(&self.namespace, &self.name).fmt(f)
@@ -73,7 +137,7 @@ impl FromStr for ObjectKey {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        let (namespace, name) = text.split_once('/').unwrap_or(("", text));
+        let (namespace, name) = text.as_object_key();
         Ok(Self::new(namespace, name))
     }
 }

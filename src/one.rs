@@ -16,7 +16,7 @@ use crate::{
     adapters::{ChangeItem, Debounce, Debounced, HasStore, Indexed, has_store::sealed},
     error::{Error, ErrorKind, poll_caught},
     filter::FieldFilter,
-    index::IndexBy,
+    index::IndexSet,
     snapshot::Snapshot,
     source::{Watch, watch},
     store::{Store, SyncPolicy},
@@ -81,7 +81,7 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
     /// # Ok(()) }
     /// ```
     pub fn one(self, name: impl AsRef<str>) -> WatchOne<K> {
-        let changes = self.only(name.as_ref()).index(IndexBy::identity()).one_by_one();
+        let changes = self.only(name.as_ref()).index(IndexSet::new()).one_by_one();
         let store = changes.store();
         WatchOne { changes, store, current: CurrentOne::new(), next: None, ended: false }
     }

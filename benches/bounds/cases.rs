@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, runtime::watcher::Event};
 use kube_weir::{
     Change, Debounce, Document, Error, EventStreamExt, FetchConfig, FieldFilter, FieldPath,
-    FieldSelector, Gvr, IndexBy, LabelSelector, Snapshot, WatchEvent,
+    FieldSelector, Gvr, Index, LabelSelector, Snapshot, WatchEvent,
     testing::{Answer, ApiServer, Fault, Verb},
     watch_resource,
 };
@@ -216,7 +216,7 @@ fn fetched(n: usize) -> Box<dyn FnOnce()> {
             let api = Api::<ConfigMap>::all(server.client());
             let fetching = keys.store().fetching(api, FetchConfig::default());
             let _driven = keys.spawn().stop_on_drop();
-            assert!(fetching.object("a", "one").await.expect("an answer").is_some());
+            assert!(fetching.get(("a", "one")).await.expect("an answer").is_some());
         });
     })
 }
@@ -263,7 +263,7 @@ fn document_of(version: &str, name: &str, spec: &Value) -> Document {
 }
 
 /// Returns an index by one or two wildcard paths, and an object with about `n` keys in it.
-fn keyed(paths: usize, n: usize, version: usize) -> (IndexBy<Document>, Document) {
+fn keyed(paths: usize, n: usize, version: usize) -> (Index<Document>, Document) {
     let each = if paths == 1 { n } else { n.isqrt() };
     let mut spec = Map::new();
     let mut names = Vec::new();
@@ -272,7 +272,7 @@ fn keyed(paths: usize, n: usize, version: usize) -> (IndexBy<Document>, Document
         spec.insert(format!("list{path}"), values.collect());
         names.push(format!("spec.list{path}[*]"));
     }
-    let by = IndexBy::paths(names).expect("paths").max_keys(usize::MAX);
+    let by = Index::paths(names).expect("paths").max_keys(usize::MAX);
     (by, document_of(&version.to_string(), "large", &spec.into()))
 }
 
@@ -308,14 +308,14 @@ fn touched(n: usize) -> Box<dyn FnOnce()> {
     Box::new(move || {
         let batches = changes.iter().flatten().filter_map(Change::batch);
         let keys =
-            batches.map(|batch| batch.touched(IndexBy::<Document>::MAIN).expect("an index").len());
+            batches.map(|batch| batch.touched(Index::<Document>::MAIN).expect("an index").len());
         assert_eq!(keys.sum::<usize>(), 2 * n);
     })
 }
 
 fn hits(n: usize) -> Box<dyn FnOnce()> {
     let object = |at: usize| document_of("1", &format!("object-{at}"), &json!({ "host": "one" }));
-    let by = IndexBy::path("spec.host").expect("a path");
+    let by = Index::path("spec.host").expect("a path");
     let snapshot = Snapshot::from_objects(by, (0..n).map(object)).expect("objects");
     Box::new(move || assert_eq!(snapshot.get(["one"]).expect("an index").count(), n))
 }
@@ -384,7 +384,7 @@ fn levels(n: usize) -> Value {
 
 fn searched(n: usize) -> Box<dyn FnOnce()> {
     let object = document_of("1", "one", &levels(n));
-    let by = IndexBy::path("spec..a..a..b").expect("a path");
+    let by = Index::path("spec..a..a..b").expect("a path");
     Box::new(move || {
         let snapshot = Snapshot::from_objects(by, [object]).expect("an object");
         assert_eq!(snapshot.get(["7"]).expect("an index").count(), 1);
@@ -394,7 +394,7 @@ fn searched(n: usize) -> Box<dyn FnOnce()> {
 fn searched_by_filter(n: usize) -> Box<dyn FnOnce()> {
     let list: Vec<_> = (0..n).map(|at| json!({ "a": { "b": at % 10 }, "c": "x" })).collect();
     let object = document_of("1", "one", &json!({ "list": list }));
-    let by = IndexBy::path("spec.list[?@..b].c").expect("a path");
+    let by = Index::path("spec.list[?@..b].c").expect("a path");
     Box::new(move || {
         let snapshot = Snapshot::from_objects(by, [object]).expect("an object");
         assert_eq!(snapshot.get(["x"]).expect("an index").count(), 1);

@@ -6,7 +6,7 @@ use futures::{Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, runtime::watcher::Event};
 use kube_weir::{
-    Document, Error, EventStreamExt, FieldFilter, Gvr, IndexBy, testing::ApiServer, watch,
+    Document, Error, EventStreamExt, FieldFilter, Gvr, Index, testing::ApiServer, watch,
     watch_resource,
 };
 
@@ -110,7 +110,7 @@ fn of_documents(server: &ApiServer) -> Times {
     documents(server, by())
 }
 
-fn documents(server: &ApiServer, by: IndexBy<Document>) -> Times {
+fn documents(server: &ApiServer, by: Index<Document>) -> Times {
     let configs = Gvr::parse("v1/configmaps").expect("a resource");
     run(async { timed(watch_resource(server.client(), configs).unwrap().index(by)).await })
 }
@@ -133,7 +133,7 @@ fn of_keys() -> Vec<String> {
 }
 
 fn keyed(server: &ApiServer) -> Times {
-    documents(server, IndexBy::path("spec[*]").expect("a path"))
+    documents(server, Index::path("spec[*]").expect("a path"))
 }
 
 /// Takes in an object that has `values` to the power of `paths` keys.
@@ -147,17 +147,17 @@ fn keys(paths: usize, values: usize) -> Times {
     let object = object(0, &format!(r#","spec":{{{lists}}}"#));
     let object = Document::from_json(&object).expect("an object");
     let names = names[..paths].iter().map(|name| format!("spec.{name}[*]"));
-    let by = IndexBy::paths(names).expect("paths");
+    let by = Index::paths(names).expect("paths");
     taken_in(object, by)
 }
 
 /// Takes in an object by what a path finds in its `spec`.
 fn indexed(spec: &str, path: &str) -> Times {
     let object = Document::from_json(&object(0, &format!(r#","spec":{spec}"#)));
-    taken_in(object.expect("an object"), IndexBy::path(path).expect("a path"))
+    taken_in(object.expect("an object"), Index::path(path).expect("a path"))
 }
 
-fn taken_in(object: Document, by: IndexBy<Document>) -> Times {
+fn taken_in(object: Document, by: Index<Document>) -> Times {
     let events = [Event::Init, Event::InitDone, Event::Apply(object)].map(Ok::<_, Error>);
     run(async { timed(stream::iter(events).index(by)).await })
 }

@@ -6,7 +6,7 @@ use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube_weir::{
-    Change, Error, IndexBy, Store, Watch,
+    Change, Error, Index, Store, Watch,
     testing::{Answer, ApiServer, End, Fault, Verb},
     watch,
 };
@@ -19,8 +19,8 @@ pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     builder.enable_all().start_paused(true).build().expect("a runtime").block_on(future)
 }
 
-pub(crate) fn by<K: Serialize + 'static>() -> IndexBy<K> {
-    IndexBy::path("metadata.name").expect("a path")
+pub(crate) fn by<K: Serialize + 'static>() -> Index<K> {
+    Index::path("metadata.name").expect("a path")
 }
 
 pub(crate) fn configs(server: &ApiServer) -> Watch<ConfigMap> {

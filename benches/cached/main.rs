@@ -31,7 +31,7 @@ use kube::{
     runtime::{WatchStreamExt, reflector, watcher},
 };
 use kube_weir::{
-    Document, FetchConfig, Fetching, Gvr, IndexBy, Snapshot, prelude::EventStreamExt, watch,
+    Document, FetchConfig, Fetching, Gvr, Index, Snapshot, prelude::EventStreamExt, watch,
 };
 use serde_json::{Map, Value, json};
 
@@ -213,16 +213,16 @@ impl Meter {
     }
 }
 
-fn path(path: &str) -> IndexBy<Document> {
-    IndexBy::path(path).expect("a path")
+fn path(path: &str) -> Index<Document> {
+    Index::path(path).expect("a path")
 }
 
-fn by_label() -> IndexBy<Document> {
-    let by = IndexBy::paths(["metadata.namespace", "metadata.name"]).expect("paths");
+fn by_label() -> Index<Document> {
+    let by = Index::paths(["metadata.namespace", "metadata.name"]).expect("paths");
     by.and("looked-up-by", path(Kind::Secret.looked_up_by()))
 }
 
-async fn keys(meter: Meter, client: Client, by: IndexBy<Document>) -> Value {
+async fn keys(meter: Meter, client: Client, by: Index<Document>) -> Value {
     let api = Api::<Secret>::all(client.clone());
     let mut changes = watch(api.clone()).index_keys(by).expect("paths");
     let store = changes.store();

@@ -15,7 +15,7 @@ use kube::{
         watcher::Event,
     },
 };
-use kube_weir::{Change, Document, Error, EventStreamExt, IndexBy, Snapshot, Store};
+use kube_weir::{Change, Document, Error, EventStreamExt, Index, Snapshot, Store};
 
 use super::world::Probe;
 
@@ -94,9 +94,9 @@ impl<const INDEXED: bool> Candidate for Weir<INDEXED> {
                 .pop_front()
                 .map_or(Poll::Pending, |e| Poll::Ready(Some(e)))
         });
-        let mut by = IndexBy::paths(["metadata.namespace", "metadata.name"]).expect("paths");
+        let mut by = Index::paths(["metadata.namespace", "metadata.name"]).expect("paths");
         if INDEXED {
-            by = by.and("app", IndexBy::path("metadata.labels.app").expect("a path"));
+            by = by.and("app", Index::path("metadata.labels.app").expect("a path"));
         }
         let changes = feed.index(by);
         let mut this = Self { events, store: changes.store(), changes: changes.boxed() };
@@ -132,7 +132,7 @@ impl<const INDEXED: bool> Candidate for Weir<INDEXED> {
     }
 
     fn get_now(reader: &Self::Reader, (namespace, name): &Self::Key) -> Option<Self::Object> {
-        reader.object(namespace, name)
+        reader.get((namespace, name))
     }
 
     fn key(probe: &Probe) -> Self::Key {
@@ -140,11 +140,11 @@ impl<const INDEXED: bool> Candidate for Weir<INDEXED> {
     }
 
     fn has(held: &Self::Held, (namespace, name): &Self::Key) -> bool {
-        held.object(namespace, name).is_some()
+        held.get((namespace, name)).is_some()
     }
 
     fn get(held: &Self::Held, (namespace, name): &Self::Key) -> Option<Self::Object> {
-        held.object(namespace, name).cloned()
+        held.get((namespace, name)).cloned()
     }
 
     fn version(object: &Self::Object) -> Option<&str> {

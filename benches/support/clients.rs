@@ -17,7 +17,7 @@ use kube::{
         watcher::{self, Event},
     },
 };
-use kube_weir::{Change, Document, EventStreamExt, Gvr, IndexBy, Watch, watch, watch_resource};
+use kube_weir::{Change, Document, EventStreamExt, Gvr, Index, Watch, watch, watch_resource};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::corpus::Kind;
@@ -133,8 +133,8 @@ where
     K: Lookup + Serialize + Send + Sync + 'static,
 {
     let Options { kind, page_size, indexed, debounce, relists, last } = options;
-    let path = |path: &str| IndexBy::path(path).expect("a path");
-    let mut by = IndexBy::paths(["metadata.namespace", "metadata.name"]).expect("paths");
+    let path = |path: &str| Index::path(path).expect("a path");
+    let mut by = Index::paths(["metadata.namespace", "metadata.name"]).expect("paths");
     if indexed {
         by = by.and("looked-up-by", path(kind.looked_up_by()));
     }

@@ -27,8 +27,8 @@ use axum::{
 };
 use futures::{Stream, stream};
 use kube_weir::{
-    Delta, Document, FieldPath, IndexBy, Kinds, Store, WorldChange, prelude::*, watch_resource,
-    world, world::ByName,
+    Delta, Document, FieldPath, Kinds, Store, WorldChange, prelude::*, watch_resource, world,
+    world::ByName,
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, time::interval};
@@ -75,7 +75,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let changes = watch_resource(client.clone(), resource)?
             .namespaces([client.default_namespace()])
             .filter_fields("metadata.managedFields")?
-            .index(IndexBy::path("metadata.name")?);
+            .index(());
         let store = changes.store();
         changes.spawn(); // until the program ends
         kinds.push(Watched {

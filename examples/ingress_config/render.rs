@@ -16,7 +16,7 @@ use k8s_openapi::{
     },
 };
 use kube::ResourceExt;
-use kube_weir::{Batch, Error, IndexBy, Snapshot, World, WorldBatch};
+use kube_weir::{Batch, Error, Index, Snapshot, World, WorldBatch};
 
 /// Everything that the configuration is made of.
 pub(crate) type Kinds = (
@@ -30,17 +30,17 @@ pub(crate) type Kinds = (
 /// `EndpointSlices` by the Service that they belong to.
 pub(crate) const BY_SERVICE: &str = "by-service";
 
-pub(crate) fn slices_by_service() -> Result<IndexBy<EndpointSlice>, Error> {
+pub(crate) fn slices_by_service() -> Result<Index<EndpointSlice>, Error> {
     let service = ["metadata.namespace", "metadata.labels['kubernetes.io/service-name']"];
-    Ok(identity()?.and(BY_SERVICE, IndexBy::paths(service)?))
+    Ok(identity()?.and(BY_SERVICE, Index::paths(service)?))
 }
 
 /// By namespace and name.
-pub(crate) fn identity<K>() -> Result<IndexBy<K>, Error>
+pub(crate) fn identity<K>() -> Result<Index<K>, Error>
 where
     K: serde::Serialize + 'static,
 {
-    IndexBy::paths(["metadata.namespace", "metadata.name"])
+    Index::paths(["metadata.namespace", "metadata.name"])
 }
 
 /// A Service's port to send requests to: namespace, name, and the port as the Ingress has it.
@@ -217,7 +217,7 @@ fn backend(
     let (namespace, service, port) = target;
     let mut lines = vec![format!("backend {}", name(target))];
     // An Ingress names a Service's port by name or number, a slice has the names only.
-    let ports = services.object(namespace, service).and_then(|service| {
+    let ports = services.get((namespace, service)).and_then(|service| {
         let spec = service.spec.as_ref()?;
         spec.ports
             .iter()
@@ -256,7 +256,7 @@ fn certificates(
         let namespace = ingress.namespace().unwrap_or_default();
         let tls = ingress.spec.iter().flat_map(|spec| spec.tls.iter().flatten());
         for name in tls.filter_map(|tls| tls.secret_name.as_deref()) {
-            let secret = secrets.object(&namespace, name);
+            let secret = secrets.get((&namespace, name));
             let data = secret.and_then(|secret| secret.data.as_ref());
             let part = |key| data.and_then(|data| data.get(key)).map(|ByteString(bytes)| bytes);
             if let (Some(certificate), Some(key)) = (part("tls.crt"), part("tls.key")) {

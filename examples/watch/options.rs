@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::reflector::Lookup;
 use kube_weir::{
-    Debounce, Error, FieldFilter, FieldPath, FieldSelector, Gvr, IndexBy, LabelSelector, PathError,
+    Debounce, Error, FieldFilter, FieldPath, FieldSelector, Gvr, Index, LabelSelector, PathError,
     Snapshot,
 };
 use serde::Serialize;
@@ -112,10 +112,10 @@ pub(crate) enum Format {
 pub(crate) struct Lookups(Vec<(String, Vec<String>)>);
 
 impl Options {
-    pub(crate) fn index_by<K: Serialize + 'static>(&self) -> Result<IndexBy<K>, Error> {
-        let main = IndexBy::paths(self.index_by.iter().map(FieldPath::as_str))?;
+    pub(crate) fn index_by<K: Serialize + 'static>(&self) -> Result<Index<K>, Error> {
+        let main = Index::paths(self.index_by.iter().map(FieldPath::as_str))?;
         self.by.iter().try_fold(main, |by, (name, path)| {
-            Ok(by.and(name.as_str(), IndexBy::path(path.as_str())?))
+            Ok(by.and(name.as_str(), Index::path(path.as_str())?))
         })
     }
 
@@ -135,7 +135,7 @@ impl Options {
     pub(crate) fn lookups(&self) -> Option<Lookups> {
         let main = self.get.iter().map(|key| {
             let parts = key.split(',').map(str::to_owned).collect();
-            (IndexBy::<ConfigMap>::MAIN.to_owned(), parts)
+            (Index::<ConfigMap>::MAIN.to_owned(), parts)
         });
         let named = self.get_by.iter().map(|(name, key)| (name.clone(), vec![key.clone()]));
         let lookups: Vec<_> = main.chain(named).collect();
@@ -198,7 +198,7 @@ fn labels(text: &str) -> Result<String, String> {
 
 fn named_path(text: &str) -> Result<(String, FieldPath), String> {
     let (name, path) = named_key(text)?;
-    if name == IndexBy::<ConfigMap>::MAIN {
+    if name == Index::<ConfigMap>::MAIN {
         return Err(format!("`{name}` is the name of the index that --index-by makes"));
     }
     Ok((name, self::path(&path)?))

@@ -83,7 +83,7 @@ impl Debounce {
     /// An interval of zero delays nothing.
     ///
     /// ```
-    /// use kube_weir::{Debounce, IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{Debounce, Index, prelude::*, testing::Events};
     /// use tokio::time::Instant;
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
@@ -100,7 +100,7 @@ impl Debounce {
     ///     .wait(ms(100))
     ///     .apply(config("c", 3))
     ///     .stay_open();
-    /// let by_name = IndexBy::path("metadata.name")?;
+    /// let by_name = Index::path("metadata.name")?;
     /// let mut changes = events.index(by_name).debounce(Debounce::interval(ms(500)));
     /// changes.first_synced().await?;
     ///
@@ -119,7 +119,7 @@ impl Debounce {
     /// [`max_wait`](Quiet::max_wait), which is ten times the silence unless set.
     ///
     /// ```
-    /// use kube_weir::{Debounce, IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{Debounce, Index, prelude::*, testing::Events};
     /// use tokio::time::Instant;
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
@@ -134,7 +134,7 @@ impl Debounce {
     ///     .wait(ms(50))
     ///     .apply(config("b", 2))
     ///     .stay_open();
-    /// let by_name = IndexBy::path("metadata.name")?;
+    /// let by_name = Index::path("metadata.name")?;
     /// let mut changes = events.index(by_name).debounce(Debounce::quiet(ms(100)));
     /// changes.first_synced().await?;
     ///
@@ -152,7 +152,7 @@ impl Quiet {
     /// Sets the longest time that a change is held back while others keep coming.
     ///
     /// ```
-    /// use kube_weir::{Debounce, IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{Debounce, Index, prelude::*, testing::Events};
     /// use tokio::time::Instant;
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
@@ -165,7 +165,7 @@ impl Quiet {
     /// let storm = (1..100).fold(Events::listed([]), |events, version| {
     ///     events.apply(config("a", version)).wait(ms(50))
     /// });
-    /// let by_name = IndexBy::path("metadata.name")?;
+    /// let by_name = Index::path("metadata.name")?;
     /// let mut changes = storm.index(by_name).debounce(Debounce::quiet(ms(100)).max_wait(ms(1000)));
     /// changes.first_synced().await?;
     ///
@@ -210,7 +210,7 @@ pin_project! {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, Watch, adapters::{Debounced, Indexed}, prelude::*, watch};
+    /// use kube_weir::{Watch, adapters::{Debounced, Indexed}, prelude::*, watch};
     ///
     /// struct Controller {
     ///     changes: Debounced<Indexed<Watch<ConfigMap>, ConfigMap>, ConfigMap>,
@@ -219,7 +219,7 @@ pin_project! {
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// # let api = Api::<ConfigMap>::all(kube_weir::testing::ApiServer::new().client());
-    /// let configs = watch(api).index(IndexBy::path("metadata.name")?);
+    /// let configs = watch(api).index(());
     /// let mut controller = Controller { changes: configs.debounce(Duration::from_millis(500)) };
     /// assert!(controller.changes.first_synced().await?.is_empty());
     /// # Ok(()) }
@@ -313,11 +313,11 @@ impl<S, K: Subject> Debounced<S, K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let configs = Events::<ConfigMap>::listed([]).index(IndexBy::path("metadata.name")?);
+    /// let configs = Events::<ConfigMap>::listed([]).index(());
     /// let mut changes = configs.debounce(Duration::from_secs(1)).log_errors();
     /// let store = changes.store();
     /// changes.first_synced().await?;
@@ -341,12 +341,12 @@ impl<S, K: Subject> Debounced<S, K> {
     /// [`DebounceHandle::set`].
     ///
     /// ```
-    /// use kube_weir::{Debounce, IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{Debounce, prelude::*, testing::Events};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// # use k8s_openapi::api::core::v1::ConfigMap;
-    /// let configs = Events::<ConfigMap>::listed([]).index(IndexBy::path("metadata.name")?);
+    /// let configs = Events::<ConfigMap>::listed([]).index(());
     /// let mut changes = configs.debounce(Duration::from_millis(500));
     /// changes.set(Debounce::quiet(Duration::from_secs(1)));
     /// assert_eq!(changes.handle().get(), Debounce::quiet(Duration::from_secs(1)).into());
@@ -492,7 +492,7 @@ impl<S, K: Subject> fmt::Debug for Debounced<S, K> {
 /// usable from any task.
 ///
 /// ```
-/// use kube_weir::{IndexBy, prelude::*, testing::Events};
+/// use kube_weir::{prelude::*, testing::Events};
 /// use tokio::time::{Instant, sleep};
 ///
 /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
@@ -503,7 +503,7 @@ impl<S, K: Subject> fmt::Debug for Debounced<S, K> {
 /// # async fn main() -> Result<(), kube_weir::Error> {
 /// let second = Duration::from_secs(1);
 /// let events = Events::listed([]).apply(config("a", 1)).wait(second).apply(config("b", 2)).stay_open();
-/// let mut changes = events.index(IndexBy::path("metadata.name")?).debounce(60 * second);
+/// let mut changes = events.index(()).debounce(60 * second);
 /// let handle = changes.handle();
 /// changes.first_synced().await?;
 /// changes.next().await; // `a`, at once
@@ -557,7 +557,7 @@ impl DebounceHandle {
     /// the last item went out; so a shorter time may deliver them at once.
     ///
     /// ```
-    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     /// use tokio::time::{Instant, sleep};
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
@@ -568,7 +568,7 @@ impl DebounceHandle {
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let second = Duration::from_secs(1);
     /// let events = Events::listed([]).apply(config("a", 1)).wait(second).apply(config("b", 2)).stay_open();
-    /// let changes = events.index(IndexBy::path("metadata.name")?).debounce(60 * second);
+    /// let changes = events.index(()).debounce(60 * second);
     /// let handle = changes.handle();
     /// let mut changes = pin!(changes.log_errors()); // behind which only the handle is left
     /// changes.first_synced().await?;

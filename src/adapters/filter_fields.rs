@@ -26,19 +26,19 @@ pin_project! {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     /// use serde_json::{from_value, json};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let mut changes = Events::<ConfigMap>::listed([])
     ///     .filter_fields("data")?
-    ///     .index(IndexBy::path("metadata.name")?);
+    ///     .index(());
     /// let snapshot = changes.first_synced().await?;
     ///
     /// let large = json!({ "metadata": { "name": "large" }, "data": { "key": "value" } });
     /// let what_if = snapshot.overlay().apply(from_value(large)?)?.build();
-    /// assert_eq!(what_if.object("", "large").unwrap().data, None);
+    /// assert_eq!(what_if.get(("", "large")).unwrap().data, None);
     /// # Ok(()) }
     /// ```
     #[derive(Debug)]

@@ -21,7 +21,7 @@ use crate::{
     error::{Error, caught, poll_caught},
     event::Context,
     filter::FieldFilter,
-    index::IndexBy,
+    index::{IndexSet, Indexes},
     source::Watch,
     store::{Applied, Failed, Store, SyncPolicy, Writer},
 };
@@ -47,7 +47,7 @@ pin_project! {
     /// the last item is an [error](Error::is_panic), and the store keeps the snapshot before.
     ///
     /// ```
-    /// use kube_weir::{Change, IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{Change, prelude::*, testing::Events};
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
     /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
@@ -61,7 +61,7 @@ pin_project! {
     ///     .delete(config("b", 4))
     ///     .wait(Duration::from_secs(1))
     ///     .apply(config("c", 5));
-    /// let changes = events.index(IndexBy::path("metadata.name")?).log_errors();
+    /// let changes = events.index(()).log_errors();
     /// let changes: Vec<_> = changes.collect().await;
     ///
     /// let [Change::Synced(_), Change::Live(run), Change::Live(_)] = &changes[..] else { panic!() };
@@ -86,8 +86,8 @@ pin_project! {
 }
 
 impl<S, K: Lookup> Indexed<S, K> {
-    pub(crate) fn new(events: S, by: IndexBy<K>, context: Arc<Context<K>>) -> Self {
-        let writer = Writer::new(by, context);
+    pub(crate) fn new(events: S, indexes: IndexSet<K>, context: Arc<Context<K>>) -> Self {
+        let writer = Writer::new(indexes, context);
         let store = writer.store();
         Self {
             events,
@@ -116,7 +116,7 @@ impl<S, K: Lookup> Indexed<S, K> {
     ///
     /// ```
     /// use kube::runtime::watcher::Event;
-    /// use kube_weir::{Change, IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{Change, prelude::*, testing::Events};
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
     /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
@@ -130,7 +130,7 @@ impl<S, K: Lookup> Indexed<S, K> {
     ///     .wait(Duration::from_secs(1)) // the next page takes a while
     ///     .event(Event::InitApply(config("b", 2)))
     ///     .event(Event::InitDone);
-    /// let changes = events.index(IndexBy::path("metadata.name")?).with_progress().log_errors();
+    /// let changes = events.index(()).with_progress().log_errors();
     /// let changes: Vec<_> = changes.collect().await;
     ///
     /// let [Change::InitialSync(page), Change::InitialSync(rest), Change::Synced(all)] = &changes[..]
@@ -155,7 +155,7 @@ impl<S, K: Lookup> Indexed<S, K> {
     /// [`SyncPolicy::partial`].
     ///
     /// ```
-    /// use kube_weir::{Change, IndexBy, prelude::*, testing::ApiServer, watch_resource};
+    /// use kube_weir::{Change, prelude::*, testing::ApiServer, watch_resource};
     /// # use kube::{core::{ApiResource, GroupVersionKind}, discovery::Scope};
     /// # use serde_json::json;
     ///
@@ -163,7 +163,7 @@ impl<S, K: Lookup> Indexed<S, K> {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = ApiServer::new();
     /// let widgets = watch_resource(server.client(), "example.com/v1/widgets")?;
-    /// let mut changes = widgets.index(IndexBy::path("metadata.name")?).optional().log_errors();
+    /// let mut changes = widgets.index(()).optional().log_errors();
     /// assert!(changes.first_synced().await?.is_empty());
     ///
     /// # let widget = GroupVersionKind::gvk("example.com", "v1", "Widget");
@@ -186,13 +186,13 @@ impl<S, K: Lookup> Indexed<S, K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{IndexBy, prelude::*, testing::{ApiServer, Fault, Verb}, watch};
+    /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let server = ApiServer::new();
     /// server.fault(Verb::List, 1000, Fault::status(403));
-    /// let secrets = watch(Api::<Secret>::all(server.client())).index(IndexBy::path("metadata.name")?);
+    /// let secrets = watch(Api::<Secret>::all(server.client())).index(());
     /// let mut changes = secrets.optional_if(|error| error.is_refusal());
     /// assert!(changes.next().await.unwrap().unwrap_err().is_forbidden());
     /// assert!(changes.first_synced().await?.is_empty());
@@ -241,7 +241,7 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
     /// ```
     /// use std::sync::Arc;
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, testing::{ApiServer, Fault, Verb}, watch};
+    /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}, watch};
     /// # use serde_json::json;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -252,20 +252,20 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
     /// let server = ApiServer::new();
     /// server.apply(&config("a"))?;
     /// let configs = watch(Api::<ConfigMap>::all(server.client()));
-    /// let mut changes = configs.index(IndexBy::path("metadata.name")?).log_errors();
+    /// let mut changes = configs.index(()).log_errors();
     /// let before = changes.first_synced().await?;
     ///
     /// server.fault(Verb::Watch, 1, Fault::status(410)); // it must list again
     /// server.apply(&config("b"))?;
     /// let after = changes.next().await.unwrap().snapshot().clone();
     /// assert_eq!(after.len(), 2);
-    /// let a = [&before, &after].map(|snapshot| snapshot.object("default", "a").unwrap());
+    /// let a = [&before, &after].map(|snapshot| snapshot.get(("default", "a")).unwrap());
     /// assert!(Arc::ptr_eq(a[0], a[1])); // neither decoded nor stored anew
     /// # Ok(()) }
     /// ```
-    pub fn index(self, by: IndexBy<K>) -> Indexed<Self, K> {
+    pub fn index(self, indexes: impl Indexes<K>) -> Indexed<Self, K> {
         let context = self.context();
-        let mut indexed = Indexed::new(self, by, context);
+        let mut indexed = Indexed::new(self, IndexSet::of(indexes), context);
         if let Some(writer) = &indexed.writer {
             indexed.events.feed(Arc::new(writer.published()));
         }

@@ -6,7 +6,7 @@ use super::Indexed;
 use crate::{
     document::Document,
     error::{Error, ErrorKind},
-    index::IndexBy,
+    index::{IndexSet, Indexes},
     source::Watch,
 };
 
@@ -27,14 +27,14 @@ impl<K: Lookup> Watch<K> {
     ///
     /// # Errors
     ///
-    /// [`is_index`](Error::is_index) if an index is by a [closure](IndexBy::with), or the watch selects
+    /// [`is_index`](Error::is_index) if an index is by a [closure](Index::with), or the watch selects
     /// by [one](Watch::matching_with): which fields it reads is unknown.
     ///
     /// # Examples
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{Index, prelude::*, testing::ApiServer, watch};
     /// # use serde_json::json;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -45,7 +45,7 @@ impl<K: Lookup> Watch<K> {
     /// #     "metadata": { "namespace": "web", "name": "tls", "labels": { "app": "shop" } },
     /// #     "data": { "key": "c2VjcmV0" },
     /// # }))?;
-    /// let by = IndexBy::path("metadata.labels.app")?;
+    /// let by = Index::path("metadata.labels.app")?;
     /// let mut changes = watch(Api::<Secret>::all(server.client())).index_keys(by)?;
     ///
     /// let snapshot = changes.first_synced().await?;
@@ -57,9 +57,10 @@ impl<K: Lookup> Watch<K> {
     #[doc(alias("metadatainformer", "metadata_watcher", "PartialObjectMetadata"))]
     pub fn index_keys(
         self,
-        by: IndexBy<Document>,
+        indexes: impl Indexes<Document>,
     ) -> Result<Indexed<Watch<Document>, Document>, Error> {
-        let paths = by.all_paths().ok_or_else(|| {
+        let indexes = IndexSet::of(indexes);
+        let paths = indexes.all_paths().ok_or_else(|| {
             Error::new(
                 ErrorKind::Index,
                 "an index by a closure needs whole objects: index by paths",
@@ -69,6 +70,6 @@ impl<K: Lookup> Watch<K> {
             let why = format!("`{name}` is a closure that selects whole objects: select by paths");
             return Err(Error::new(ErrorKind::Index, why));
         }
-        Ok(self.keys_only(&paths).index(by))
+        Ok(self.keys_only(&paths).index(indexes))
     }
 }

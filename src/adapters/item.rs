@@ -14,13 +14,13 @@ use crate::{change::Change, error::Error, event::WatchEvent};
 /// use futures::Stream;
 /// use k8s_openapi::api::core::v1::ConfigMap;
 /// use kube::runtime::watcher::{Config, watcher};
-/// use kube_weir::{Error, IndexBy, adapters::{EventItem, Indexed}, prelude::*, testing::Events};
+/// use kube_weir::{Error, Index, adapters::{EventItem, Indexed}, prelude::*, testing::Events};
 ///
 /// fn by_app<S>(events: S) -> Result<Indexed<S, ConfigMap>, Error>
 /// where
 ///     S: Stream<Item: EventItem<Object = ConfigMap>>,
 /// {
-///     Ok(events.index(IndexBy::path("metadata.labels.app")?))
+///     Ok(events.index(Index::path("metadata.labels.app")?))
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -95,7 +95,7 @@ impl<K, E: Into<Error>> EventItem for Result<Event<K>, E> {
 /// ```
 /// use futures::Stream;
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{IndexBy, adapters::{ChangeItem, Debounced, LogErrors, Subject}, prelude::*};
+/// use kube_weir::{Index, adapters::{ChangeItem, Debounced, LogErrors, Subject}, prelude::*};
 /// use kube_weir::{testing::Events, world};
 ///
 /// fn settled<S, K>(changes: S) -> LogErrors<Debounced<S, K>>
@@ -108,7 +108,7 @@ impl<K, E: Into<Error>> EventItem for Result<Event<K>, E> {
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
-/// let by = || IndexBy::path("metadata.name");
+/// let by = || Index::path("metadata.name");
 /// let configs = Events::<ConfigMap>::listed([]).index(by()?);
 /// assert!(settled(configs).first_synced().await?.is_empty());
 /// let all = world((Events::<ConfigMap>::listed([]).index(by()?),));

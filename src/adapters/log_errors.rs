@@ -37,11 +37,11 @@ impl<S> LogErrors<S> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let configs = Events::<ConfigMap>::listed([]).index(IndexBy::path("metadata.name")?);
+    /// let configs = Events::<ConfigMap>::listed([]).index(());
     /// let mut changes = configs.log_errors();
     /// let store = changes.get_ref().store();
     ///

@@ -36,7 +36,7 @@ use crate::error::{Error, ErrorKind};
 /// # Examples
 ///
 /// ```
-/// use kube_weir::{IndexBy, prelude::*, testing::Events};
+/// use kube_weir::{prelude::*, testing::Events};
 ///
 /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
 /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
@@ -44,7 +44,7 @@ use crate::error::{Error, ErrorKind};
 /// # }
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
-/// let configs = Events::listed([config("a", 1)]).index(IndexBy::path("metadata.name")?);
+/// let configs = Events::listed([config("a", 1)]).index(());
 /// let store = configs.store();
 /// let mut driving = configs.spawn();
 ///
@@ -95,12 +95,12 @@ impl Spawned {
     /// The stream is dropped soon after, not before this returns; to await the handle waits until it is.
     ///
     /// ```
-    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     /// # use k8s_openapi::api::core::v1::ConfigMap;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let configs = Events::<ConfigMap>::listed([]).stay_open().index(IndexBy::path("metadata.name")?);
+    /// let configs = Events::<ConfigMap>::listed([]).stay_open().index(());
     /// let store = configs.store();
     /// let driving = configs.spawn();
     /// store.synced().await?;
@@ -117,12 +117,12 @@ impl Spawned {
     /// keep it in a field or a variable.
     ///
     /// ```
-    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     /// # use k8s_openapi::api::core::v1::ConfigMap;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let configs = Events::<ConfigMap>::listed([]).stay_open().index(IndexBy::path("metadata.name")?);
+    /// let configs = Events::<ConfigMap>::listed([]).stay_open().index(());
     /// let store = configs.store();
     /// let mut changes = store.changes();
     /// {

@@ -30,7 +30,7 @@ pin_project! {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{Election, IndexBy, LeaseRef, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{Election, LeaseRef, prelude::*, testing::ApiServer, watch};
     /// use tokio::time::timeout;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -38,7 +38,7 @@ pin_project! {
     /// let client = ApiServer::new().client();
     /// let campaign =
     ///     Election::new(client.clone(), LeaseRef::new("default", "web"), "replica-b")?.campaign();
-    /// let configs = watch(Api::<ConfigMap>::all(client)).index(IndexBy::path("metadata.name")?);
+    /// let configs = watch(Api::<ConfigMap>::all(client)).index(());
     /// let store = configs.store();
     /// let mut changes = configs.while_leading(&campaign.watch());
     ///

@@ -24,10 +24,10 @@
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
 //! # use kube::runtime::watcher::Error::NoResourceVersion;
-//! # use kube_weir::{Error, IndexBy, prelude::*, testing::Events};
+//! # use kube_weir::{Error, prelude::*, testing::Events};
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
 //! # let events = || Events::<ConfigMap>::new().fail(NoResourceVersion).list([]);
-//! let mut changes = events().index(IndexBy::path("metadata.name")?);
+//! let mut changes = events().index(());
 //! # let mut seen = 0;
 //! while let Some(Ok(change)) = changes.next().await {
 //!     // … and so does `let change = change?;`
@@ -43,10 +43,10 @@
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
 //! # use kube::runtime::watcher::Error::NoResourceVersion;
-//! # use kube_weir::{Error, IndexBy, prelude::*, testing::Events};
+//! # use kube_weir::{Error, prelude::*, testing::Events};
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
 //! # let events = || Events::<ConfigMap>::new().fail(NoResourceVersion).list([]);
-//! let mut changes = events().index(IndexBy::path("metadata.name")?).log_errors();
+//! let mut changes = events().index(()).log_errors();
 //! # let mut seen = 0;
 //! while let Some(change) = changes.next().await {
 //!     // …
@@ -54,7 +54,7 @@
 //! }
 //! # assert_eq!(seen, 1);
 //!
-//! let mut changes = events().index(IndexBy::path("metadata.name")?);
+//! let mut changes = events().index(());
 //! # let mut seen = (0, 0);
 //! while let Some(item) = changes.next().await {
 //!     match item {
@@ -82,11 +82,11 @@
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
-//! # use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+//! # use kube_weir::{prelude::*, testing::ApiServer, watch};
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), kube_weir::Error> {
 //! # let client = ApiServer::new().client();
-//! let configs = watch(Api::<ConfigMap>::all(client)).index(IndexBy::path("metadata.name")?);
+//! let configs = watch(Api::<ConfigMap>::all(client)).index(());
 //! let store = configs.store();
 //! assert!(store.synced().await.is_err()); // after 30 seconds: not synced
 //! # Ok(()) }
@@ -97,16 +97,16 @@
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
-//! # use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+//! # use kube_weir::{prelude::*, testing::ApiServer, watch};
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), kube_weir::Error> {
 //! # let client = ApiServer::new().client();
-//! let configs = watch(Api::<ConfigMap>::all(client.clone())).index(IndexBy::path("metadata.name")?);
+//! let configs = watch(Api::<ConfigMap>::all(client.clone())).index(());
 //! let store = configs.store();
 //! configs.spawn();
 //! assert_eq!(store.synced().await?.len(), 0);
 //!
-//! let mut configs = watch(Api::<ConfigMap>::all(client)).index(IndexBy::path("metadata.name")?);
+//! let mut configs = watch(Api::<ConfigMap>::all(client)).index(());
 //! let snapshot = configs.first_synced().await?; // polls
 //! # assert!(snapshot.is_empty());
 //! # Ok(()) }
@@ -124,14 +124,14 @@
 //! fn report(store: &Store<Service>) -> Result<String, Error> {
 //!     let count = store.snapshot().len();
 //!     let web = store.snapshot().get(["web"])?.count();
-//!     Ok(format!("{web} of {count}, and {}", store.object("web", "api").is_some()))
+//!     Ok(format!("{web} of {count}, and {}", store.get(("web", "api")).is_some()))
 //! }
 //!
 //! /// Right: one moment, that of the change.
 //! fn report_on(batch: &Batch<Service>) -> Result<String, Error> {
 //!     let snapshot = batch.after();
 //!     let web = snapshot.get(["web"])?.count();
-//!     Ok(format!("{web} of {}, and {}", snapshot.len(), snapshot.object("web", "api").is_some()))
+//!     Ok(format!("{web} of {}, and {}", snapshot.len(), snapshot.get(("web", "api")).is_some()))
 //! }
 //! ```
 //!
@@ -147,7 +147,7 @@
 //!
 //! ```
 //! # use k8s_openapi::api::networking::v1::Ingress;
-//! # use kube_weir::{Change, IndexBy, prelude::*, testing::Events};
+//! # use kube_weir::{Change, Index, prelude::*, testing::Events};
 //! # use std::collections::BTreeMap;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), kube_weir::Error> {
@@ -156,7 +156,7 @@
 //! # })).unwrap();
 //! # let events = Events::listed([ingress("a", "one.example"), ingress("b", "two.example")])
 //! #     .apply(ingress("b", "three.example"));
-//! let by_host = IndexBy::path("spec.rules[*].host")?;
+//! let by_host = Index::path("spec.rules[*].host")?;
 //! let mut changes = events.index(by_host).debounce(Duration::from_millis(500)).log_errors();
 //! let mut routes = BTreeMap::new();
 //! # let mut rendered = Vec::new();
@@ -164,10 +164,10 @@
 //!     let (snapshot, hosts) = match &change {
 //!         Change::InitialSync(_) => continue, // only after with_progress()
 //!         Change::Synced(snapshot) => {
-//!             let keys = snapshot.by(IndexBy::<Ingress>::MAIN).keys()?;
+//!             let keys = snapshot.by(Index::<Ingress>::MAIN).keys()?;
 //!             (snapshot, keys.into_iter().collect())
 //!         }
-//!         Change::Live(batch) => (batch.after(), batch.touched(IndexBy::<Ingress>::MAIN)?),
+//!         Change::Live(batch) => (batch.after(), batch.touched(Index::<Ingress>::MAIN)?),
 //!     };
 //!     for host in hosts {
 //! #       rendered.push(host.to_string());
@@ -191,12 +191,12 @@
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
-//! # use kube_weir::{Change, IndexBy, prelude::*, testing::ApiServer, watch};
+//! # use kube_weir::{Change, prelude::*, testing::ApiServer, watch};
 //! # use tokio::time::sleep;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), kube_weir::Error> {
 //! # let server = ApiServer::new();
-//! # let changes = watch(Api::<ConfigMap>::all(server.client())).index(IndexBy::path("metadata.name")?);
+//! # let changes = watch(Api::<ConfigMap>::all(server.client())).index(());
 //! # tokio::spawn(async move {
 //! #     for write in 0..100 {
 //! #         sleep(Duration::from_millis(100)).await;
@@ -229,11 +229,11 @@
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::Service;
-//! # use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+//! # use kube_weir::{prelude::*, testing::ApiServer, watch};
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), kube_weir::Error> {
 //! # let client = ApiServer::new().client();
-//! let services = watch(Api::<Service>::all(client)).index(IndexBy::path("metadata.namespace")?);
+//! let services = watch(Api::<Service>::all(client)).index(());
 //! let store = services.store();
 //! services.spawn();
 //!
@@ -263,18 +263,18 @@
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
 //! # use kube::api::PostParams;
-//! # use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+//! # use kube_weir::{prelude::*, testing::ApiServer, watch};
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let api = Api::<ConfigMap>::namespaced(ApiServer::new().client(), "default");
-//! # let configs = watch(api.clone()).index(IndexBy::path("metadata.name")?);
+//! # let configs = watch(api.clone()).index(());
 //! # let store = configs.store();
 //! # configs.spawn();
 //! # let mut config = ConfigMap::default();
 //! # config.metadata.name = Some("settings".into());
 //! let written = api.create(&PostParams::default(), &config).await?;
 //! let snapshot = store.wait_for(&written).await?; // has it, or what came after
-//! # assert!(snapshot.object("default", "settings").is_some());
+//! # assert!(snapshot.get(("default", "settings")).is_some());
 //! # Ok(()) }
 //! ```
 //!
@@ -362,13 +362,13 @@
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
-//! # use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+//! # use kube_weir::{prelude::*, testing::ApiServer, watch};
 //! # use tokio::time::sleep;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), kube_weir::Error> {
 //! # let client = ApiServer::new().client();
 //! # let stop = sleep(Duration::from_secs(1)); // as tokio::signal::ctrl_c()
-//! let configs = watch(Api::<ConfigMap>::all(client)).index(IndexBy::path("metadata.name")?);
+//! let configs = watch(Api::<ConfigMap>::all(client)).index(());
 //! let mut changes = pin!(configs.log_errors().take_until(stop));
 //! while let Some(change) = changes.next().await {
 //!     // …

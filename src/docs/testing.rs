@@ -24,11 +24,11 @@
 //!
 //! ```
 //! use k8s_openapi::api::networking::v1::Ingress;
-//! use kube_weir::{Error, IndexBy, Snapshot};
+//! use kube_weir::{Error, Index, Snapshot};
 //! # use serde_json::{from_value, json};
 //!
 //! fn hosts(snapshot: &Snapshot<Ingress>) -> Result<Vec<String>, Error> {
-//!     let keys = snapshot.by(IndexBy::<Ingress>::MAIN).keys()?;
+//!     let keys = snapshot.by(Index::<Ingress>::MAIN).keys()?;
 //!     Ok(keys.iter().map(ToString::to_string).collect())
 //! }
 //!
@@ -37,7 +37,7 @@
 //!     "metadata": { "namespace": "shop", "name": "web" },
 //!     "spec": { "rules": [{ "host": "shop.example" }, { "host": "www.shop.example" }] },
 //! }))?;
-//! let snapshot = Snapshot::from_objects(IndexBy::path("spec.rules[*].host")?, [ingress])?;
+//! let snapshot = Snapshot::from_objects(Index::path("spec.rules[*].host")?, [ingress])?;
 //! assert_eq!(hosts(&snapshot)?, ["shop.example", "www.shop.example"]);
 //! # Ok(()) }
 //! ```
@@ -54,7 +54,7 @@
 //!
 //! ```
 //! use k8s_openapi::api::core::v1::ConfigMap;
-//! use kube_weir::{Change, IndexBy, prelude::*, testing::Events};
+//! use kube_weir::{Change, prelude::*, testing::Events};
 //! use tokio::time::Instant;
 //! # use serde_json::json;
 //!
@@ -74,7 +74,7 @@
 //!     let begun = Instant::now();
 //!     let changes = events
 //!         .stay_open()
-//!         .index(IndexBy::path("metadata.name").unwrap())
+//!         .index(())
 //!         .debounce(Duration::from_millis(200))
 //!         .log_errors();
 //!     let mut changes = pin!(changes);
@@ -105,7 +105,7 @@
 //!
 //! ```
 //! use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-//! use kube_weir::{IndexBy, WorldChange, prelude::*, testing::Events, world};
+//! use kube_weir::{WorldChange, prelude::*, testing::Events, world};
 //! # use serde_json::{from_value, json};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -120,7 +120,7 @@
 //!     .apply(named("c"));
 //! let secrets = Events::<Secret>::listed([]).wait(second).apply(named("tls"));
 //! let by = "metadata.name";
-//! let changes = world((configs.index(IndexBy::path(by)?), secrets.index(IndexBy::path(by)?)));
+//! let changes = world((configs.index(()), secrets.index(())));
 //!
 //! let changes: Vec<_> = changes.log_errors().collect().await;
 //! let [WorldChange::Synced(world), WorldChange::Live(batch)] = &changes[..] else { panic!() };
@@ -136,7 +136,7 @@
 //!
 //! ```
 //! use k8s_openapi::api::core::v1::ConfigMap;
-//! use kube_weir::{IndexBy, prelude::*, testing::{ApiServer, Fault, Verb}, watch};
+//! use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}, watch};
 //!
 //! // #[tokio::test(start_paused = true)]
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -144,7 +144,7 @@
 //!     let server = ApiServer::new();
 //!     server.fault(Verb::List, 3, Fault::status(403));
 //!     let configs = watch(Api::<ConfigMap>::all(server.client()));
-//!     let mut changes = pin!(configs.index(IndexBy::path("metadata.name")?));
+//!     let mut changes = pin!(configs.index(()));
 //!
 //!     // What does your controller say, and does it go on once it may?
 //!     for _ in 0..3 {
@@ -174,14 +174,14 @@
 //! ```no_run
 //! # // Without the two programs a cluster does not start.
 //! use k8s_openapi::api::core::v1::ConfigMap;
-//! use kube_weir::{IndexBy, prelude::*, testing::cluster::Cluster, watch};
+//! use kube_weir::{prelude::*, testing::cluster::Cluster, watch};
 //!
 //! // #[tokio::test]
 //! # #[tokio::main(flavor = "current_thread")]
 //! async fn the_store_survives_a_crash() -> Result<(), Box<dyn std::error::Error>> {
 //!     let cluster = Cluster::start().await?;
 //!     let configs = watch(Api::<ConfigMap>::all(cluster.client().await?));
-//!     let pipeline = configs.index(IndexBy::path("metadata.name")?);
+//!     let pipeline = configs.index(());
 //!     let store = pipeline.store();
 //!     pipeline.spawn();
 //!     store.synced().await?;

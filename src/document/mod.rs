@@ -158,7 +158,7 @@ impl Document {
     /// The scalars under a path, as an index has them for keys: see [`FieldPath::keys`].
     ///
     /// Walks the object, once for each call. What is asked for often is better
-    /// [indexed](crate::IndexBy).
+    /// [indexed](crate::Index).
     ///
     /// ```
     /// use kube_weir::{Document, FieldPath};

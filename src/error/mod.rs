@@ -113,9 +113,9 @@ impl Error {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Service;
-    /// use kube_weir::{IndexBy, Snapshot};
+    /// use kube_weir::Snapshot;
     ///
-    /// let services = Snapshot::<Service>::from_objects(IndexBy::path("metadata.name")?, [])?;
+    /// let services = Snapshot::<Service>::from_objects((), [])?;
     /// assert!(services.by("by-host").get(["a"]).unwrap_err().is_index());
     /// # Ok::<(), kube_weir::Error>(())
     /// ```
@@ -130,14 +130,14 @@ impl Error {
     ///
     /// ```
     /// # use k8s_openapi::api::core::v1::Service;
-    /// # use kube_weir::{IndexBy, Snapshot};
+    /// # use kube_weir::{Index, Snapshot};
     /// # let named = |name: &str| {
     /// #     let mut service = Service::default();
     /// #     service.metadata.namespace = Some("shop".into());
     /// #     service.metadata.name = Some(name.into());
     /// #     service
     /// # };
-    /// let by = IndexBy::paths(["metadata.namespace", "metadata.name"])?;
+    /// let by = Index::paths(["metadata.namespace", "metadata.name"])?;
     /// let services = Snapshot::from_objects(by, [named("web"), named("api")])?;
     /// assert!(services.get_one(["shop"]).unwrap_err().is_ambiguous());
     /// assert!(services.get_one(["shop", "web"])?.is_some());
@@ -154,14 +154,14 @@ impl Error {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{IndexBy, SyncPolicy, prelude::*, testing::{ApiServer, Fault, Verb}, watch};
+    /// use kube_weir::{SyncPolicy, prelude::*, testing::{ApiServer, Fault, Verb}, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let server = ApiServer::new();
     /// server.fault(Verb::List, 1, Fault::status(403));
     /// let secrets = watch(Api::<Secret>::all(server.client()))
-    ///     .index(IndexBy::path("metadata.name")?)
+    ///     .index(())
     ///     .sync_policy(SyncPolicy::default().fail_fast(true));
     /// let store = secrets.store();
     /// secrets.spawn();
@@ -217,14 +217,14 @@ impl Error {
     ///
     /// ```
     /// # use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, testing::{ApiServer, Fault, Verb}, watch};
+    /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let server = ApiServer::new();
     /// server.fault(Verb::List, 1, Fault::Stall { after_events: 0 });
     /// let configs = watch(Api::<ConfigMap>::all(server.client()));
-    /// let configs = configs.index(IndexBy::path("metadata.name")?);
+    /// let configs = configs.index(());
     /// let store = configs.store();
     /// configs.spawn();
     ///
@@ -281,7 +281,7 @@ impl Error {
         self.0.reason == ErrorKind::Undecodable
     }
 
-    /// An object has more keys in an index than [`IndexBy::max_keys`](crate::IndexBy::max_keys) allows, and
+    /// An object has more keys in an index than [`Index::max_keys`](crate::Index::max_keys) allows, and
     /// so none there; [`object`](Error::object) names it. It is stored, and in all other indexes. Somebody
     /// must make the object smaller, or the limit larger. `max_keys` has an example.
     pub fn is_too_many_keys(&self) -> bool {
@@ -294,14 +294,14 @@ impl Error {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, testing::{ApiServer, Fault, Verb}, watch};
+    /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let server = ApiServer::new();
     /// server.fault(Verb::List, 2, Fault::Refused);
     /// let configs = watch(Api::<ConfigMap>::all(server.client()));
-    /// let mut changes = configs.index(IndexBy::path("metadata.name")?);
+    /// let mut changes = configs.index(());
     /// for _ in 0..2 {
     ///     assert!(changes.next().await.unwrap().unwrap_err().is_connection());
     /// }
@@ -318,11 +318,11 @@ impl Error {
     ///
     /// ```
     /// # use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let pipeline = Events::<ConfigMap>::new().index(IndexBy::path("metadata.name")?);
+    /// let pipeline = Events::<ConfigMap>::new().index(());
     /// let store = pipeline.store();
     /// drop(pipeline);
     /// assert!(store.synced().await.unwrap_err().is_ended());
@@ -384,7 +384,7 @@ impl Error {
     /// of all kinds of a world the errors come in one stream.
     ///
     /// ```
-    /// use kube_weir::{IndexBy, Kinds, prelude::*, watch_resource, world};
+    /// use kube_weir::{Kinds, prelude::*, watch_resource, world};
     /// # use kube_weir::testing::{ApiServer, Fault, Verb};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -392,7 +392,7 @@ impl Error {
     /// # let server = ApiServer::new();
     /// # server.fault(Verb::List, 1, Fault::status(403));
     /// let secrets = watch_resource(server.client(), "v1/secrets")?;
-    /// let secrets = secrets.index(IndexBy::path("metadata.name")?);
+    /// let secrets = secrets.index(());
     /// let mut changes = world(Kinds::new().add("secrets", secrets));
     /// let error = changes.next().await.unwrap().unwrap_err();
     /// assert!(error.is_forbidden());
@@ -408,14 +408,14 @@ impl Error {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, testing::{ApiServer, Fault, On, Verb}, watch};
+    /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, On, Verb}, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let server = ApiServer::new();
     /// server.fault(On::verb(Verb::List).namespace("b"), 1, Fault::status(403));
     /// let configs = watch(Api::<ConfigMap>::all(server.client())).namespaces(["a", "b"]);
-    /// let mut changes = configs.index(IndexBy::path("metadata.name")?);
+    /// let mut changes = configs.index(());
     /// let error = changes.next().await.unwrap().unwrap_err();
     /// assert_eq!(error.namespace(), Some("b"));
     /// # Ok(()) }
@@ -429,14 +429,14 @@ impl Error {
     ///
     /// ```
     /// # use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, testing::{ApiServer, Fault, Verb}, watch};
+    /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let server = ApiServer::new();
     /// server.fault(Verb::List, 1, Fault::too_many_requests(Duration::from_secs(7)));
     /// let configs = watch(Api::<ConfigMap>::all(server.client()));
-    /// let mut changes = configs.index(IndexBy::path("metadata.name")?);
+    /// let mut changes = configs.index(());
     ///
     /// let error = changes.next().await.unwrap().unwrap_err();
     /// assert_eq!((error.status(), error.retry_after()), (Some(429), Some(Duration::from_secs(7))));

@@ -11,14 +11,14 @@ impl Error {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, testing::{ApiServer, Fault, Verb}, watch};
+    /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let server = ApiServer::new();
     /// server.fault(Verb::List, 1, Fault::Refused);
     /// let configs = watch(Api::<ConfigMap>::all(server.client()));
-    /// let mut changes = configs.index(IndexBy::path("metadata.name")?);
+    /// let mut changes = configs.index(());
     /// assert_eq!(changes.next().await.unwrap().unwrap_err().trouble(), "refused");
     /// # Ok(()) }
     /// ```

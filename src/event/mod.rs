@@ -24,7 +24,7 @@ pub use self::{collection::Collection, scope::Scope};
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{Collection, IndexBy, Scope, WatchEvent, prelude::*};
+/// use kube_weir::{Collection, Scope, WatchEvent, prelude::*};
 ///
 /// # fn config(namespace: &str, name: &str) -> ConfigMap {
 /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name, "resourceVersion": "1" });
@@ -40,7 +40,7 @@ pub use self::{collection::Collection, scope::Scope};
 ///     WatchEvent::Listed(config("b", "two")),
 ///     WatchEvent::ListComplete { collection: b, version: Some("8".into()) },
 /// ]);
-/// let mut changes = events.index(IndexBy::path("metadata.name")?);
+/// let mut changes = events.index(());
 /// assert_eq!(changes.first_synced().await?.len(), 2, "synced once both are complete");
 /// # Ok(()) }
 /// ```

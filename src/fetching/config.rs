@@ -8,7 +8,7 @@ use crate::{error::Error, filter::FieldFilter, text::given};
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::Secret;
-/// use kube_weir::{FetchConfig, IndexBy, prelude::*, testing::ApiServer, watch};
+/// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer, watch};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
@@ -20,13 +20,13 @@ use crate::{error::Error, filter::FieldFilter, text::given};
 /// # }
 /// let config = FetchConfig::default().max_objects(1).ttl(Duration::from_secs(60));
 /// let api = Api::<Secret>::all(server.client());
-/// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name")?)?;
+/// let keys = watch(api.clone()).index_keys(())?;
 /// let secrets = keys.store().fetching(api, config);
 /// keys.spawn();
 ///
-/// secrets.object("web", "tls").await?;
-/// secrets.object("web", "tls").await?; // it is kept
-/// secrets.object("web", "token").await?; // and this is, in its place
+/// secrets.get(("web", "tls")).await?;
+/// secrets.get(("web", "tls")).await?; // it is kept
+/// secrets.get(("web", "token")).await?; // and this is, in its place
 /// tokio::time::sleep(Duration::from_secs(61)).await;
 /// let did = secrets.explain();
 /// assert_eq!((did.gets, did.hits, did.evicted, did.expired, did.objects), (2, 1, 1, 1, 0));
@@ -65,7 +65,7 @@ impl FetchConfig {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{FetchConfig, IndexBy, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
@@ -77,11 +77,11 @@ impl FetchConfig {
     /// # }
     /// let config = FetchConfig::default().max_bytes(64); // less than any Secret takes
     /// let api = Api::<Secret>::all(server.client());
-    /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name")?)?;
+    /// let keys = watch(api.clone()).index_keys(())?;
     /// let secrets = keys.store().fetching(api, config);
     /// keys.spawn();
     ///
-    /// assert!(secrets.object("web", "tls").await?.is_some());
+    /// assert!(secrets.get(("web", "tls")).await?.is_some());
     /// assert_eq!(secrets.explain().bytes, 0);
     /// # Ok(()) }
     /// ```
@@ -101,7 +101,7 @@ impl FetchConfig {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{FetchConfig, IndexBy, prelude::*, watch};
+    /// use kube_weir::{FetchConfig, prelude::*, watch};
     /// use kube_weir::testing::{ApiServer, Fault, Verb};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -115,11 +115,11 @@ impl FetchConfig {
     /// server.fault(Verb::Get, 1, Fault::Delay(Duration::from_secs(60)));
     /// let config = FetchConfig::default().deadline(Duration::from_secs(2));
     /// let api = Api::<Secret>::all(server.client());
-    /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name")?)?;
+    /// let keys = watch(api.clone()).index_keys(())?;
     /// let secrets = keys.store().fetching(api, config);
     /// keys.spawn();
     ///
-    /// let error = secrets.object("web", "tls").await.unwrap_err();
+    /// let error = secrets.get(("web", "tls")).await.unwrap_err();
     /// assert!(error.is_timeout());
     /// assert_eq!(error.object(), Some(("web", "tls")));
     /// # Ok(()) }
@@ -140,7 +140,7 @@ impl FetchConfig {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{FetchConfig, IndexBy, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
@@ -152,11 +152,11 @@ impl FetchConfig {
     /// # }
     /// let config = FetchConfig::default().filter_fields("metadata.creationTimestamp")?;
     /// let api = Api::<Secret>::all(server.client());
-    /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name")?)?;
+    /// let keys = watch(api.clone()).index_keys(())?;
     /// let secrets = keys.store().fetching(api, config);
     /// keys.spawn();
     ///
-    /// let tls = secrets.object("web", "tls").await?.unwrap();
+    /// let tls = secrets.get(("web", "tls")).await?.unwrap();
     /// assert_eq!(tls.metadata.creation_timestamp, None);
     /// # Ok(()) }
     /// ```

@@ -161,7 +161,7 @@ where
     /// The version that the watch has seen last, if it has not seen the object go.
     pub(super) fn seen(&self, ticket: &Ticket) -> Option<String> {
         let (namespace, name) = ticket.identity();
-        let object = self.store.object(namespace, name)?;
+        let object = self.store.get((namespace, name))?;
         Some(object.resource_version().unwrap_or_default().into_owned())
     }
 

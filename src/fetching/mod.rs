@@ -28,7 +28,9 @@ pub use self::{config::FetchConfig, explain::ExplainFetching};
 use crate::{
     document::Document,
     error::{Error, ErrorKind},
+    index::{Index, IndexKey},
     measure,
+    object_key::AsObjectKey,
     source::{Gvr, Watch, watch},
     store::Store,
     text::given,
@@ -56,7 +58,7 @@ use crate::{
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::Secret;
-/// use kube_weir::{FetchConfig, IndexBy, prelude::*, testing::ApiServer, watch};
+/// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer, watch};
 /// # use serde_json::json;
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -70,11 +72,11 @@ use crate::{
 /// # }
 /// let api = Api::<Secret>::all(server.client());
 /// let keys = watch(api.clone())
-///     .index_keys(IndexBy::paths(["metadata.namespace", "metadata.name"])?)?;
+///     .index_keys(())?;
 /// let secrets = keys.store().fetching(api, FetchConfig::default());
 /// keys.spawn();
 ///
-/// let tls = secrets.object("web", "tls").await?.expect("it is there");
+/// let tls = secrets.get(("web", "tls")).await?.expect("it is there");
 /// assert_eq!(tls.data.as_ref().unwrap()["key"].0, b"secret");
 ///
 /// // All of a namespace. What can't be fetched is an error of its own; collecting makes it one of all.
@@ -110,7 +112,7 @@ impl<L: Lookup + Send + Sync + 'static> Store<L> {
     /// # Examples
     ///
     /// ```
-    /// use kube_weir::{FetchConfig, FieldPath, IndexBy, prelude::*, testing::ApiServer, watch_resource};
+    /// use kube_weir::{FetchConfig, FieldPath, prelude::*, testing::ApiServer, watch_resource};
     /// # use serde_json::json;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -122,7 +124,7 @@ impl<L: Lookup + Send + Sync + 'static> Store<L> {
     /// # }))?;
     /// # let client = server.client();
     /// let keys = watch_resource(client.clone(), "v1/configmaps")?
-    ///     .index_keys(IndexBy::path("metadata.name")?)?;
+    ///     .index_keys(())?;
     /// let configs = keys.store().fetching_resource(client, "v1/configmaps", FetchConfig::default())?;
     /// keys.spawn();
     ///
@@ -173,7 +175,7 @@ where
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{FetchConfig, IndexBy, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
@@ -184,12 +186,12 @@ where
     /// #     })).unwrap();
     /// # }
     /// let api = Api::<Secret>::all(server.client());
-    /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name")?)?;
+    /// let keys = watch(api.clone()).index_keys(())?;
     /// let secrets = keys.store().fetching(api, FetchConfig::default());
     /// keys.spawn();
     ///
     /// assert_eq!(secrets.store().synced().await?.len(), 2);
-    /// assert!(secrets.store().object("web", "tls").is_some());
+    /// assert!(secrets.store().get(("web", "tls")).is_some());
     /// assert_eq!(secrets.explain().gets, 0);
     /// # Ok(()) }
     /// ```
@@ -215,7 +217,7 @@ where
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{FetchConfig, IndexBy, prelude::*, watch};
+    /// use kube_weir::{FetchConfig, prelude::*, watch};
     /// use kube_weir::testing::{ApiServer, Fault, Verb};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -227,38 +229,44 @@ where
     /// #     })).unwrap();
     /// # }
     /// let api = Api::<Secret>::all(server.client());
-    /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name")?)?;
+    /// let keys = watch(api.clone()).index_keys(())?;
     /// let secrets = keys.store().fetching(api, FetchConfig::default());
     /// keys.spawn();
     ///
     /// server.fault(Verb::Get, 1, Fault::status(403));
-    /// let error = secrets.object("web", "tls").await.unwrap_err();
+    /// let error = secrets.get(("web", "tls")).await.unwrap_err();
     /// assert!(error.is_forbidden());
     /// assert_eq!(error.object(), Some(("web", "tls")));
-    /// assert!(secrets.object("web", "tls").await?.is_some()); // a failure is not kept
-    /// assert!(secrets.object("web", "missing").await?.is_none()); // says the watch
+    /// assert!(secrets.get(("web", "tls")).await?.is_some()); // a failure is not kept
+    /// assert!(secrets.get(("web", "missing")).await?.is_none()); // says the watch
     /// # Ok(()) }
     /// ```
-    pub async fn object(&self, namespace: &str, name: &str) -> Result<Option<Arc<K>>, Error> {
+    pub async fn get(&self, key: impl AsObjectKey) -> Result<Option<Arc<K>>, Error> {
+        let (namespace, name) = key.as_object_key();
+        let ticket = Ticket::new(namespace, name);
         let deadline = self.begin().await?;
-        self.inner.one(&Ticket::new(namespace, name), deadline).await
+        self.inner.one(&ticket, deadline).await
     }
 
-    /// The one object under a key of the store's main index.
+    /// Returns the one object under a key of an index of the store.
     ///
     /// # Errors
     ///
-    /// As [`Snapshot::get_one`](crate::Snapshot::get_one) and [`object`](Fetching::object).
+    /// [`is_ambiguous`](Error::is_ambiguous) if there are several objects, and those of [`get`](Fetching::get).
+    ///
+    /// # Panics
+    ///
+    /// If the store was not built with this index, or it has fewer key parts.
     ///
     /// # Cancel safety
     ///
-    /// As for [`object`](Fetching::object).
+    /// As for [`get`](Fetching::get).
     ///
     /// # Examples
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{FetchConfig, IndexBy, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
@@ -269,7 +277,7 @@ where
     /// #     })).unwrap();
     /// # }
     /// let api = Api::<Secret>::all(server.client());
-    /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.namespace")?)?;
+    /// let keys = watch(api.clone()).index_keys(())?;
     /// let secrets = keys.store().fetching(api, FetchConfig::default());
     /// keys.spawn();
     ///
@@ -278,36 +286,42 @@ where
     /// assert_eq!(secrets.explain().gets, 0); // the keys knew
     /// # Ok(()) }
     /// ```
-    pub async fn get_one<I>(&self, key: I) -> Result<Option<Arc<K>>, Error>
-    where
-        I: IntoIterator<Item: AsRef<str>>,
-    {
+    pub async fn get_one_by(
+        &self,
+        index: &Index<L>,
+        key: impl IndexKey,
+    ) -> Result<Option<Arc<K>>, Error> {
         let deadline = self.begin().await?;
-        let found = self.inner.store.snapshot().get_one(key)?.map(|found| Ticket::of(&**found));
+        let snapshot = self.inner.store.snapshot();
+        let found = snapshot.by(index).get_one(key)?.map(|found| Ticket::of(&**found));
         match found {
             Some(ticket) => self.inner.one(&ticket, deadline).await,
             None => Ok(None),
         }
     }
 
-    /// The objects under a key of the store's main index, or under the first parts of one, in
+    /// Returns the objects under a key of an index of the store, or under the first parts of one, in
     /// (namespace, name) order; each, or why it can't be had. One that goes meanwhile is left out.
     ///
     /// Collect them into a `Result` where one failure is to be that of all.
     ///
     /// # Errors
     ///
-    /// As [`Snapshot::get`](crate::Snapshot::get), and if the store can't be synced.
+    /// If the store can't be synced.
+    ///
+    /// # Panics
+    ///
+    /// If the store was not built with this index, or it has fewer key parts.
     ///
     /// # Cancel safety
     ///
-    /// As for [`object`](Fetching::object).
+    /// As for [`get`](Fetching::get).
     ///
     /// # Examples
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{FetchConfig, IndexBy, prelude::*, watch};
+    /// use kube_weir::{FetchConfig, prelude::*, watch};
     /// use kube_weir::testing::{ApiServer, Fault, Verb};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -319,7 +333,7 @@ where
     /// #     })).unwrap();
     /// # }
     /// let api = Api::<Secret>::all(server.client());
-    /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.namespace")?)?;
+    /// let keys = watch(api.clone()).index_keys(())?;
     /// let secrets = keys.store().fetching(api, FetchConfig::default());
     /// keys.spawn();
     ///
@@ -329,32 +343,33 @@ where
     /// assert!(token.is_ok());
     /// # Ok(()) }
     /// ```
-    pub async fn get<I>(&self, key: I) -> Result<Vec<Result<Arc<K>, Error>>, Error>
-    where
-        I: IntoIterator<Item: AsRef<str>>,
-    {
+    pub async fn get_by(
+        &self,
+        index: &Index<L>,
+        key: impl IndexKey,
+    ) -> Result<Vec<Result<Arc<K>, Error>>, Error> {
         let deadline = self.begin().await?;
         let snapshot = self.inner.store.snapshot();
-        let found = snapshot.get(key)?.map(|found| Ticket::of(&**found)).collect();
+        let found = snapshot.by(index).get(key).map(|found| Ticket::of(&**found)).collect();
         Ok(self.inner.many(found, deadline).await)
     }
 
-    /// These objects of the store, from whatever index, in the order given; otherwise as
-    /// [`get`](Fetching::get).
+    /// Returns these objects of the store, from whatever lookup, in the order given; otherwise as
+    /// [`get_by`](Fetching::get_by).
     ///
     /// # Cancel safety
     ///
-    /// As for [`object`](Fetching::object).
+    /// As for [`get`](Fetching::get).
     ///
     /// # Examples
     ///
     /// ```
     /// # use k8s_openapi::api::core::v1::Secret;
-    /// # use kube_weir::{FetchConfig, IndexBy, prelude::*, testing::ApiServer, watch};
+    /// # use kube_weir::{FetchConfig, Index, prelude::*, testing::ApiServer, watch};
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// # let api = Api::<Secret>::all(ApiServer::new().client());
-    /// let by = IndexBy::path("metadata.name")?.and("app", IndexBy::path("metadata.labels.app")?);
+    /// let by = Index::path("metadata.name")?.and("app", Index::path("metadata.labels.app")?);
     /// let mut keys = watch(api.clone()).index_keys(by)?;
     /// let secrets = keys.store().fetching(api, FetchConfig::default());
     ///
@@ -378,7 +393,7 @@ where
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{FetchConfig, IndexBy, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
@@ -389,11 +404,11 @@ where
     /// #     })).unwrap();
     /// # }
     /// let api = Api::<Secret>::all(server.client());
-    /// let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name")?)?;
+    /// let keys = watch(api.clone()).index_keys(())?;
     /// let secrets = keys.store().fetching(api, FetchConfig::default());
     /// keys.spawn();
     ///
-    /// futures::future::join_all([0; 8].map(|_| secrets.object("web", "tls"))).await;
+    /// futures::future::join_all([0; 8].map(|_| secrets.get(("web", "tls")))).await;
     /// let did = secrets.explain();
     /// assert_eq!((did.misses, did.joined, did.gets), (8, 7, 1));
     /// # Ok(()) }

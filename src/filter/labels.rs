@@ -7,8 +7,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1;
 use kube::core::{Expression, Selector};
 use serde_json::Value;
 
-use super::selector::{TRAILING_COMMA, have_same};
-use crate::{error::PathError, rfc1123::is_subdomain, text::has_text};
+use super::selector::have_same;
+use crate::{error::PathError, path::TRAILING_COMMA, rfc1123::is_subdomain, text::has_text};
 
 /// A label selector, such as `app=web,tier in (a, b),!legacy`.
 ///

@@ -130,22 +130,11 @@ impl FieldFilter {
     /// ```
     pub fn parse(text: &str) -> Result<Self, PathError> {
         let mut filter = Self::default();
-        let mut start = 0;
-        while !text[start..].trim().is_empty() {
-            let end = selector::end_of_part(text, start, &[',']);
-            let path = FieldPath::parse_part(text, start..end)?;
+        for (position, path) in FieldPath::parse_list(text)? {
             if let Some(hint) = identifies(&path) {
-                let space = text[start..].len() - text[start..].trim_start().len();
-                return Err(PathError::new(text, start + space, hint));
+                return Err(PathError::new(text, position, hint));
             }
             filter.add(path);
-            if end == text.len() {
-                break;
-            }
-            start = end + 1;
-            if text[start..].trim().is_empty() {
-                return Err(PathError::new(text, end, selector::TRAILING_COMMA));
-            }
         }
         Ok(filter)
     }

@@ -7,9 +7,12 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{error::PathError, path::FieldPath, tape::Tape, text::has_text};
-
-pub(super) const TRAILING_COMMA: &str = "nothing follows this ',': leave it out";
+use crate::{
+    error::PathError,
+    path::{FieldPath, TRAILING_COMMA, end_of_part},
+    tape::Tape,
+    text::has_text,
+};
 
 /// A condition on the fields of an object, such as `spec.type=LoadBalancer,metadata.labels['a.b']!=x`.
 ///
@@ -209,29 +212,6 @@ fn other_operator(term: &str, path: usize) -> Option<(usize, &'static str)> {
     }
     let mark = plain.find(['<', '>']).filter(|at| !plain[..*at].ends_with('\\'))?;
     Some((mark, "fields have '=', '==', '!=' only: compare in a closure, by `.matching_with()`"))
-}
-
-/// Returns where a part of the text ends: at one of these characters that is neither escaped nor in brackets
-/// or quotes.
-pub(super) fn end_of_part(text: &str, start: usize, ends: &[char]) -> usize {
-    let mut depth = 0usize;
-    let mut quote = None;
-    let mut chars = text[start..].char_indices();
-    while let Some((at, char)) = chars.next() {
-        match char {
-            '\\' => {
-                chars.next();
-            }
-            '\'' | '"' if quote == Some(char) => quote = None,
-            '\'' | '"' if quote.is_none() && depth > 0 => quote = Some(char),
-            _ if quote.is_some() => {}
-            '[' => depth += 1,
-            ']' => depth = depth.saturating_sub(1),
-            _ if depth == 0 && ends.contains(&char) => return start + at,
-            _ => {}
-        }
-    }
-    text.len()
 }
 
 /// The value from `start` on, and where it ends.

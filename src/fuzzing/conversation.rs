@@ -27,7 +27,7 @@ use crate::{
     change::{Change, Delta},
     error::Error,
     ext::EventStreamExt,
-    index::IndexBy,
+    index::Index,
     namespaced_name::owned_identity,
     source::{Gvr, Watch, watch, watch_resource},
     store::Store,
@@ -159,7 +159,7 @@ impl Talk {
         K: Lookup + Serialize + Send + Sync + 'static,
     {
         let watch = self.set_up(watch);
-        let by = IndexBy::path("data.on").unwrap();
+        let by = Index::path("data.on").unwrap();
         if self.choices.is(Choice::Behind) {
             // A watch behind another stage knows nothing of the store.
             let changes = EventStreamExt::index(watch.boxed(), by);

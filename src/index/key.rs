@@ -9,6 +9,8 @@ use std::{
 
 use triomphe::ThinArc;
 
+use super::{number, parts::IndexKey};
+
 /// An index key: a list of strings, compared part by part.
 ///
 /// Parts are never joined by a separator that a part could contain, so `["a/b", "c"]` and
@@ -25,25 +27,41 @@ use triomphe::ThinArc;
 pub struct Key(ThinArc<(), u8>);
 
 // The parts in an order-preserving encoding, so that keys compare, and prefixes match, as plain
-// bytes: each part ends with END; NUL inside a part is followed by a byte that is above END's.
+// bytes: each part ends with END; NUL inside a part is followed by a byte that is above END's. A number
+// of a numeric index begins with NUMBER; its text follows behind AS if it is not the usual one.
 const END: &str = "\0\0";
 const NUL: &str = "\0\u{1}";
+const NUMBER: &str = "\0\u{2}";
+const AS: &str = "\0\u{3}";
 
 impl Key {
-    /// The key with these parts.
-    /// In a test it is what keys are compared with; a lookup takes
-    /// the parts. See [`Key`] for an example.
-    pub fn new<I>(parts: I) -> Self
-    where
-        I: IntoIterator<Item: AsRef<str>>,
-    {
-        Self(ThinArc::from_header_and_slice((), encode(parts).0.as_bytes()))
+    /// Returns the key of these parts, for comparisons; a lookup takes the parts themselves.
+    ///
+    /// ```
+    /// use kube_weir::{Key, ObjectKey};
+    ///
+    /// assert_eq!(Key::new(("web", 443)), Key::new(["web", "443"]));
+    /// assert_eq!(Key::new(ObjectKey::new("web", "shop")), Key::new(["web", "shop"]));
+    /// ```
+    pub fn new(parts: impl IndexKey) -> Self {
+        Prefix::new(&parts, Order::Text).key()
     }
 
-    /// The parts, in order.
+    /// Returns the key of these parts in a [numeric](crate::Index::numeric) index, in which numbers are ordered by
+    /// value.
     ///
-    /// They can be handed to a lookup as they are:
-    /// [`get(key.parts())`](crate::IndexView::get).
+    /// ```
+    /// use kube_weir::Key;
+    ///
+    /// assert!(Key::new("443") > Key::new("10250"));
+    /// assert!(Key::numeric("443") < Key::numeric("10250"));
+    /// assert_eq!(Key::numeric("0443").to_string(), "0443"); // another key than 443, and next to it
+    /// ```
+    pub fn numeric(parts: impl IndexKey) -> Self {
+        Prefix::new(&parts, Order::Numeric).key()
+    }
+
+    /// Returns the parts, in order.
     ///
     /// ```
     /// use kube_weir::Key;
@@ -62,11 +80,7 @@ impl Key {
                 if rest[at..].starts_with(END) {
                     let part = &rest[..at];
                     rest = &rest[at + END.len()..];
-                    return Some(if part.contains('\0') {
-                        Cow::Owned(part.replace(NUL, "\0"))
-                    } else {
-                        Cow::Borrowed(part)
-                    });
+                    return Some(decoded(part));
                 }
                 at += NUL.len();
             }
@@ -78,12 +92,22 @@ impl Key {
         &self.0.slice
     }
 
-    /// How this key is ordered against all keys that begin with `prefix`.
+    /// Returns how this key is ordered against all keys that begin with `prefix`.
     pub(crate) fn against(&self, prefix: &Prefix) -> Ordering {
-        let prefix = prefix.0.as_bytes();
+        let prefix = prefix.text.as_bytes();
         let own = self.as_bytes();
         own[..own.len().min(prefix.len())].cmp(prefix)
     }
+}
+
+fn decoded(part: &str) -> Cow<'_, str> {
+    if let Some(number) = part.strip_prefix(NUMBER) {
+        return Cow::Owned(match number.split_once(AS) {
+            Some((_, text)) => text.to_owned(),
+            None => number::written(number).unwrap_or_default(),
+        });
+    }
+    if part.contains('\0') { Cow::Owned(part.replace(NUL, "\0")) } else { Cow::Borrowed(part) }
 }
 
 impl PartialEq for Key {
@@ -129,36 +153,74 @@ impl fmt::Display for Key {
     }
 }
 
-/// The first parts of a key, encoded for [`Key::against`].
-pub(crate) struct Prefix(String);
-
-impl Prefix {
-    pub(crate) fn new<I>(parts: I) -> (Self, usize)
-    where
-        I: IntoIterator<Item: AsRef<str>>,
-    {
-        let (text, width) = encode(parts);
-        (Self(text), width)
-    }
+/// How the parts of keys are ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Text,
+    /// Numbers by value, and before all other text.
+    Numeric,
 }
 
-fn encode<I>(parts: I) -> (String, usize)
-where
-    I: IntoIterator<Item: AsRef<str>>,
-{
-    let mut text = String::new();
-    let mut width = 0;
-    for part in parts {
-        let part = part.as_ref();
-        if part.contains('\0') {
-            text.push_str(&part.replace('\0', NUL));
-        } else {
-            text.push_str(part);
-        }
-        text.push_str(END);
-        width += 1;
+/// The first parts of a key, encoded for [`Key::against`].
+pub(crate) struct Prefix {
+    text: String,
+    /// How many parts there are.
+    pub(crate) width: usize,
+}
+
+impl Prefix {
+    pub(crate) fn new(parts: &impl IndexKey, order: Order) -> Self {
+        let mut own = Self { text: String::new(), width: 0 };
+        parts.each_part(&mut |part| own.push(part, order));
+        own
     }
-    (text, width)
+
+    /// Returns what is common to all keys in which the last part begins with that of these, and the others
+    /// are equal.
+    pub(crate) fn open(parts: &impl IndexKey, order: Order) -> Self {
+        let mut own = Self { text: String::new(), width: 0 };
+        let mut last: Option<String> = None;
+        parts.each_part(&mut |part| {
+            if let Some(before) = last.replace(part.to_owned()) {
+                own.push(&before, order);
+            }
+        });
+        if let Some(last) = last {
+            own.push_text(&last);
+            own.width += 1;
+        }
+        own
+    }
+
+    fn push(&mut self, part: &str, order: Order) {
+        let number = match order {
+            Order::Text => None,
+            Order::Numeric => number::sortable(part),
+        };
+        match number {
+            Some(number) => {
+                self.text.extend([NUMBER, &number]);
+                if number::written(&number).is_none_or(|written| written != part) {
+                    self.text.extend([AS, part]);
+                }
+            }
+            None => self.push_text(part),
+        }
+        self.text.push_str(END);
+        self.width += 1;
+    }
+
+    fn push_text(&mut self, part: &str) {
+        if part.contains('\0') {
+            self.text.push_str(&part.replace('\0', NUL));
+        } else {
+            self.text.push_str(part);
+        }
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        Key(ThinArc::from_header_and_slice((), self.text.as_bytes()))
+    }
 }
 
 #[cfg(test)]
@@ -173,22 +235,50 @@ mod tests {
         assert_ne!(Key::new(["a/b", "c"]), Key::new(["a", "b/c"]));
         assert_ne!(Key::new(["ab"]), Key::new(["a", "b"]));
         assert_ne!(Key::new(["a\0\0b"]), Key::new(["a", "b"]));
-        assert_ne!(Key::new([""; 0]), Key::new([""]));
+        assert_ne!(Key::new(()), Key::new([""]));
+    }
+
+    #[test]
+    fn numbers_are_ordered_by_value_and_keep_their_text() {
+        let texts = ["-10", "-9.5", "0", "7", "07", "8", "8e1", "443", "10250", "", "a", "http"];
+        let keys = texts.map(Key::numeric);
+        assert!(keys.is_sorted(), "{keys:?}");
+        for (key, text) in keys.iter().zip(texts) {
+            assert_eq!(key.parts().collect::<Vec<_>>(), [text]);
+        }
+        assert_eq!(Key::numeric(("web", 80)), Key::numeric(["web", "80"]));
+        assert!(Key::numeric(("web", 80)) < Key::numeric(("web", 443)));
     }
 
     proptest! {
         /// SEMANTICS: I1
         #[test]
         fn a_key_is_its_parts(
-            a in prop::collection::vec("[\0\u{1}a-c]{0,3}", 0..4),
-            b in prop::collection::vec("[\0\u{1}a-c]{0,3}", 0..4),
+            a in prop::collection::vec("[\0\u{1}-\u{3}a-c0-2]{0,3}", 0..4),
+            b in prop::collection::vec("[\0\u{1}-\u{3}a-c0-2]{0,3}", 0..4),
         ) {
             let (ka, kb) = (Key::new(&a), Key::new(&b));
-            prop_assert_eq!(ka.parts().collect::<Vec<_>>(), a.clone());
             prop_assert_eq!(ka.cmp(&kb), a.cmp(&b));
-            let (prefix, width) = Prefix::new(&b);
-            prop_assert_eq!(ka.against(&prefix) == Ordering::Equal, a.starts_with(&b));
-            prop_assert_eq!(width, b.len());
+            for (order, key) in [(Order::Text, ka), (Order::Numeric, Key::numeric(&a))] {
+                prop_assert_eq!(key.parts().collect::<Vec<_>>(), a.clone());
+                let prefix = Prefix::new(&b, order);
+                prop_assert_eq!(key.against(&prefix) == Ordering::Equal, a.starts_with(&b));
+                prop_assert_eq!(prefix.width, b.len());
+            }
+        }
+
+        #[test]
+        fn an_open_prefix_is_that_of_the_last_part(
+            a in prop::collection::vec("[\0\u{1}ab]{0,3}", 1..3),
+            b in prop::collection::vec("[\0\u{1}ab]{0,3}", 1..3),
+        ) {
+            let (last, first) = b.split_last().unwrap();
+            let is_under = a.len() >= b.len()
+                && a.starts_with(first)
+                && a[first.len()].starts_with(last.as_str());
+            let prefix = Prefix::open(&b, Order::Text);
+            prop_assert_eq!(Key::new(&a).against(&prefix) == Ordering::Equal, is_under);
+            prop_assert_eq!(prefix.width, b.len());
         }
     }
 }

@@ -1,116 +1,106 @@
 //! What to index objects by.
 
 mod key;
+mod number;
+mod parts;
+mod set;
+mod text;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, panic::Location, sync::Arc};
 
 use serde::Serialize;
 
-pub use self::key::Key;
-pub(crate) use self::key::Prefix;
+pub(crate) use self::key::{Order, Prefix};
+pub use self::{
+    key::Key,
+    parts::{IndexKey, WholeKey},
+    set::{IndexSet, Indexes},
+};
 pub(crate) use crate::path::TooManyKeys;
 use crate::{
     document,
     error::{Error, ErrorKind},
     path::FieldPath,
+    text::given,
 };
 
-/// The indexes of a store: one main index, and any number of named ones beside it.
+/// An index of a store, and the handle for lookups in it.
 ///
-/// An object may have several keys in an index (a path with several results gives several keys,
-/// several such paths every combination) or none: an object without a value for an index is
-/// absent from that index alone, and counted in [`Store::explain`](crate::Store::explain). So is one
-/// that has too many keys: [`max_keys`](Self::max_keys).
+/// Pass it to [`index`](crate::EventStreamExt::index), keep it, and look up by it in every snapshot, batch and world of
+/// that pipeline. A clone is the same index, and so is an equal index of paths.
 ///
-/// An index by `metadata.namespace`, or by that and `metadata.name`, is the order of the objects
-/// itself, and costs nothing. Any other costs memory for each (key, object) pair.
+/// An object may have several keys in an index (a path with several results gives several keys, several such
+/// paths every combination) or none: an object without a value for an index is absent from that index alone,
+/// and counted in [`Store::explain`](crate::Store::explain). So is one that has too many keys:
+/// [`max_keys`](Self::max_keys).
+///
+/// Objects are always found by [namespace and name](crate::Snapshot::get), without any index. An index by
+/// `metadata.namespace`, or by that and `metadata.name`, is the order of the objects itself and costs nothing
+/// either. Any other costs memory for each (key, object) pair.
+///
+/// In a configuration, an index of paths is a text, such as `"metadata.namespace, spec.nodeName"`, a list of
+/// paths, or an object with `paths` and optionally `name`, `numeric` and `max_keys`.
 ///
 /// ```
 /// use k8s_openapi::api::networking::v1::Ingress;
-/// use kube_weir::{IndexBy, Snapshot};
+/// use kube_weir::{Index, Snapshot};
 /// use serde_json::{from_value, json};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let by = IndexBy::<Ingress>::paths(["metadata.namespace", "metadata.name"])?
-///     .and("by-host", IndexBy::path("spec.rules[*].host")?)
-///     .and("by-class", IndexBy::with(|ingress: &Ingress| {
-///         ingress.spec.as_ref().and_then(|spec| spec.ingress_class_name.clone()).map(|class| [class])
-///     }));
+/// let host = Index::<Ingress>::path("spec.rules[*].host")?;
+/// let class = Index::with(|ingress: &Ingress| ingress.spec.as_ref()?.ingress_class_name.clone()).named("class");
 /// let shop = from_value(json!({
 ///     "metadata": { "namespace": "web", "name": "shop" },
 ///     "spec": { "rules": [{ "host": "shop.example" }, { "host": "www.shop.example" }] },
 /// }))?;
-/// let snapshot = Snapshot::from_objects(by, [shop])?;
+/// let snapshot = Snapshot::from_objects((&host, &class), [shop])?;
 ///
-/// assert!(snapshot.get_one(["web", "shop"])?.is_some());
-/// assert!(snapshot.by("by-host").get_one(["www.shop.example"])?.is_some());
-/// assert!(snapshot.by("by-class").keys()?.is_empty()); // it has none
+/// assert!(snapshot.by(&host).get_one("www.shop.example")?.is_some());
+/// assert!(snapshot.by(&class).keys().is_empty()); // it has none
+/// assert!(snapshot.get(("web", "shop")).is_some());
 /// # Ok(()) }
 /// ```
 #[doc(alias("indexer", "Indexers", "IndexFunc", "AddIndexers", "IndexField"))]
-pub struct IndexBy<K> {
-    main: Index<K>,
-    named: Vec<(Arc<str>, Index<K>)>,
-    bytes: Option<Bytes<K>>,
-    equal: Option<Equal<K>>,
+pub struct Index<K>(Arc<Definition<K>>);
+
+struct Definition<K> {
+    /// Unless it is what the keys come from.
+    name: Option<Arc<str>>,
+    /// How many parts its keys have.
+    width: usize,
+    keys: Keys<K>,
+    order: Order,
+    /// How many keys an object may have.
+    most: usize,
+    content: Option<Content<K>>,
+    /// Whether the order of the objects answers for it.
+    is_identity: bool,
 }
 
-/// Returns how much memory an object takes.
-pub(crate) type Bytes<K> = fn(&K) -> usize;
+/// How the content of objects is measured and compared.
+pub(crate) struct Content<K> {
+    /// Returns how much memory an object takes, if that is known.
+    pub(crate) bytes: Option<fn(&K) -> usize>,
+    /// Returns whether two objects have the same content.
+    pub(crate) is_equal: fn(&K, &K) -> bool,
+}
 
-/// Returns whether two objects have the same content.
-pub(crate) type Equal<K> = fn(&K, &K) -> bool;
-
-impl<K: Serialize + 'static> IndexBy<K> {
-    /// A composite index: one key part for each path.
-    ///
-    /// # Errors
-    ///
-    /// [`is_path`](Error::is_path) if a path is rejected, or if there is none.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use k8s_openapi::api::core::v1::Service;
-    /// use kube_weir::{IndexBy, Key, Snapshot};
-    /// use serde_json::{from_value, json};
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let by = IndexBy::<Service>::paths(["metadata.labels.app", "spec.ports[*].port"])?;
-    /// let service = from_value(json!({
-    ///     "metadata": { "name": "web", "labels": { "app": "shop" } },
-    ///     "spec": { "ports": [{ "port": 80 }, { "port": 443 }] },
-    /// }))?;
-    /// let snapshot = Snapshot::from_objects(by, [service])?;
-    ///
-    /// // Numbers are decimal text, and keys are ordered as text.
-    /// let keys = snapshot.by(IndexBy::<Service>::MAIN).keys()?;
-    /// assert_eq!(keys, [Key::new(["shop", "443"]), Key::new(["shop", "80"])]);
-    /// assert_eq!(snapshot.get(["shop"])?.count(), 1);
-    /// # Ok(()) }
-    /// ```
-    pub fn paths<I>(paths: I) -> Result<Self, Error>
-    where
-        I: IntoIterator<Item: AsRef<str>>,
-    {
-        let paths: Vec<FieldPath> = paths
-            .into_iter()
-            .map(|path| FieldPath::parse(path.as_ref()))
-            .collect::<Result<_, _>>()?;
-        if paths.is_empty() {
-            return Err(Error::new(ErrorKind::Path, "an index needs at least one path"));
-        }
-        let width = paths.len();
-        let identity = paths.iter().zip(IDENTITY).all(|(path, own)| path.as_str() == own);
-        let keys = match width {
-            1 | 2 if identity => Keys::Identity,
-            _ => Keys::Paths(paths, document::keys_of::<K>),
-        };
-        let (bytes, equal) = (document::bytes_of(), Some(document::is_equal as Equal<K>));
-        Ok(Self { bytes, equal, ..Index::new(width, keys).into() })
+impl<K: Serialize + 'static> Content<K> {
+    fn of_serialized() -> Self {
+        Self { bytes: document::bytes_of(), is_equal: document::is_equal }
     }
+}
 
-    /// An index by one path; what a path may look like, [`FieldPath`](crate::FieldPath) says.
+impl<K> Clone for Content<K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for Content<K> {}
+
+impl<K: Serialize + 'static> Index<K> {
+    /// Returns the index by one path, as text or as a [`FieldPath`], which says how a path may look.
     ///
     /// # Errors
     ///
@@ -120,55 +110,97 @@ impl<K: Serialize + 'static> IndexBy<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Service;
-    /// use kube_weir::IndexBy;
+    /// use kube_weir::Index;
     ///
-    /// assert!(IndexBy::<Service>::path("metadata.labels['app.kubernetes.io/name']").is_ok());
-    /// assert!(IndexBy::<Service>::path("metadata..").unwrap_err().is_path());
+    /// assert!(Index::<Service>::path("metadata.labels['app.kubernetes.io/name']").is_ok());
+    /// assert!(Index::<Service>::path("metadata..").unwrap_err().is_path());
     /// ```
-    pub fn path(path: impl AsRef<str>) -> Result<Self, Error> {
-        Self::paths([path])
+    pub fn path(path: impl TryInto<FieldPath, Error: Into<Error>>) -> Result<Self, Error> {
+        Ok(Self::of_paths(vec![given(path)?]))
     }
-}
 
-impl<K> IndexBy<K> {
-    /// The name of the main index, for [`Batch::touched`](crate::Batch::touched) and
-    /// [`Snapshot::by`](crate::Snapshot::by).
-    pub const MAIN: &'static str = "main";
-
-    /// An index by a closure that gives an object's keys, each an array of the key's parts. The
-    /// parts are owned: what the closure gives can't borrow from the object.
+    /// Returns a composite index: one key part for each path.
     ///
-    /// The closure must depend on the object alone: [`Batch::touched`](crate::Batch::touched) calls
-    /// it again for the versions before and after a change. It is called in the task that polls the
-    /// pipeline. No more of what it gives is taken than [`max_keys`](Self::max_keys) and one, however
-    /// often a key repeats, nor more text than keys may have.
+    /// # Errors
+    ///
+    /// [`is_path`](Error::is_path) if a path is rejected, or if there is none.
+    ///
+    /// # Examples
     ///
     /// ```
-    /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, Snapshot};
+    /// use k8s_openapi::api::core::v1::Service;
+    /// use kube_weir::{Index, Key, Snapshot};
     /// use serde_json::{from_value, json};
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// // By the names of the files that it has.
-    /// let by = IndexBy::with(|config: &ConfigMap| {
-    ///     config.data.iter().flatten().map(|(file, _)| [file.clone()]).collect::<Vec<_>>()
-    /// });
-    /// let nginx = from_value(json!({ "metadata": { "name": "nginx" }, "data": { "nginx.conf": "" } }))?;
-    /// let snapshot = Snapshot::from_objects(by, [nginx])?;
-    /// assert!(snapshot.get_one(["nginx.conf"])?.is_some());
+    /// let port = Index::<Service>::paths(["metadata.labels.app", "spec.ports[*].port"])?;
+    /// let service = from_value(json!({
+    ///     "metadata": { "name": "web", "labels": { "app": "shop" } },
+    ///     "spec": { "ports": [{ "port": 80 }, { "port": 443 }] },
+    /// }))?;
+    /// let snapshot = Snapshot::from_objects(&port, [service])?;
+    ///
+    /// // Numbers are decimal text, and keys are ordered as text.
+    /// assert_eq!(snapshot.by(&port).keys(), [Key::new(("shop", 443)), Key::new(("shop", 80))]);
+    /// assert_eq!(snapshot.by(&port).get("shop").count(), 1);
     /// # Ok(()) }
     /// ```
-    pub fn with<F, I, S, const N: usize>(keys: F) -> Self
+    pub fn paths<I>(paths: I) -> Result<Self, Error>
+    where
+        I: IntoIterator<Item: TryInto<FieldPath, Error: Into<Error>>>,
+    {
+        let paths: Vec<FieldPath> = paths.into_iter().map(given).collect::<Result<_, _>>()?;
+        if paths.is_empty() {
+            return Err(Error::new(ErrorKind::Path, NO_PATH));
+        }
+        Ok(Self::of_paths(paths))
+    }
+
+    fn of_paths(paths: Vec<FieldPath>) -> Self {
+        let (width, content) = (paths.len(), Some(Content::of_serialized()));
+        let keys = Keys::Paths(paths, document::keys_of::<K>);
+        Self::of(Definition { content, ..Definition::new(width, keys) })
+    }
+}
+
+/// Says why a list of paths without any is rejected.
+const NO_PATH: &str = "an index needs at least one path";
+
+impl<K> Index<K> {
+    /// Returns the index by a closure that gives an object's keys: nothing or one (an `Option`), or several
+    /// (an array, a `Vec`, an iterator that doesn't borrow from the object). A [`WholeKey`] is a text, a number, an
+    /// [`ObjectKey`](crate::ObjectKey), or an array or tuple of them.
+    ///
+    /// The closure must depend on the object alone: [`Batch::touched`](crate::Batch::touched) calls it again for
+    /// the versions before and after a change. It is called in the task that polls the pipeline. No more of
+    /// what it gives is taken than [`max_keys`](Self::max_keys) and one, however often a key repeats, nor more
+    /// text than keys may have.
+    ///
+    /// Without [`named`](Self::named) it is called by its place in the source.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{Index, Snapshot};
+    /// use serde_json::{from_value, json};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let file = Index::with(|config: &ConfigMap| config.data.clone().unwrap_or_default().into_keys()).named("file");
+    /// let nginx = from_value(json!({ "metadata": { "name": "nginx" }, "data": { "nginx.conf": "" } }))?;
+    /// let snapshot = Snapshot::from_objects(&file, [nginx])?;
+    /// assert!(snapshot.by(&file).get_one("nginx.conf")?.is_some());
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn with<F, I>(keys: F) -> Self
     where
         F: Fn(&K) -> I + Send + Sync + 'static,
-        I: IntoIterator<Item = [S; N]>,
-        S: AsRef<str>,
+        I: IntoIterator<Item: WholeKey>,
     {
-        let keys = move |object: &K, most: usize| {
+        let keys = move |object: &K, most: usize, order: Order| {
             let mut bytes = 0;
             let mut all = Vec::new();
             for key in keys(object) {
-                let key = Key::new(key);
+                let key = Prefix::new(&key, order).key();
                 bytes += key.as_bytes().len();
                 if all.len() == most || bytes > most_bytes(most) {
                     return Err(TooManyKeys);
@@ -177,39 +209,44 @@ impl<K> IndexBy<K> {
             }
             Ok(all)
         };
-        Index::new(N, Keys::With(Arc::new(keys))).into()
+        let closure = Keys::With(Arc::new(keys), Location::caller());
+        Self::of(Definition::new(<I::Item as WholeKey>::PARTS, closure))
     }
 
-    /// Adds an index under a name, for [`Snapshot::by`](crate::Snapshot::by): the main index of
-    /// `index`, which has no others.
+    /// Sets the name, for metrics, for explain, and for [`by_name`](crate::Snapshot::by_name). Default: the paths.
     ///
-    /// Of two indexes with one name the last counts; that of the name [`MAIN`](IndexBy::MAIN) takes
-    /// the place of the main one.
+    /// In a store of several indexes with one name, the second is called `name#2`.
+    #[must_use]
+    pub fn named(self, name: impl Into<Arc<str>>) -> Self {
+        self.set(|own| own.name = Some(name.into()))
+    }
+
+    /// Orders key parts that are numbers by their value, and before all other text. A key stays the text that it
+    /// is: `7` is no key of an object with `07`.
     ///
     /// ```
-    /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, Snapshot};
+    /// use k8s_openapi::api::core::v1::Service;
+    /// use kube_weir::{Index, Snapshot};
+    /// use serde_json::{from_value, json};
     ///
-    /// let by = IndexBy::<ConfigMap>::path("metadata.name")?
-    ///     .and("by-owner", IndexBy::path("metadata.ownerReferences[*].uid")?);
-    /// let snapshot = Snapshot::from_objects(by, [])?;
-    /// assert_eq!(snapshot.by("by-owner").get(["8f2c"])?.count(), 0);
-    /// # Ok::<(), kube_weir::Error>(())
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let port = Index::<Service>::path("spec.ports[*].port")?.numeric();
+    /// let service = from_value(json!({
+    ///     "metadata": { "name": "web" },
+    ///     "spec": { "ports": [{ "port": 80 }, { "port": 443 }, { "port": 8443 }] },
+    /// }))?;
+    /// let snapshot = Snapshot::from_objects(&port, [service])?;
+    /// assert_eq!(snapshot.by(&port).range(1..1024).count(), 1);
+    /// let ports: Vec<String> = snapshot.by(&port).keys().iter().map(ToString::to_string).collect();
+    /// assert_eq!(ports, ["80", "443", "8443"]);
+    /// # Ok(()) }
     /// ```
     #[must_use]
-    pub fn and(mut self, name: impl Into<Arc<str>>, index: Self) -> Self {
-        let name = name.into();
-        self.bytes = self.bytes.or(index.bytes);
-        self.equal = self.equal.or(index.equal);
-        if *name == *Self::MAIN {
-            return Self { main: index.main, ..self };
-        }
-        self.named.retain(|(other, _)| *other != name);
-        self.named.push((name, index.main));
-        self
+    pub fn numeric(self) -> Self {
+        self.set(|own| own.order = Order::Numeric)
     }
 
-    /// Sets how many keys an object may have in each of these indexes. Default: 10,000.
+    /// Sets how many keys an object may have in this index. Default: 10,000.
     ///
     /// Without a limit, a single object could fill the memory of all who index it: two lists of a few
     /// hundred values each make tens of thousands of combinations, and so does a long value that is combined
@@ -220,7 +257,7 @@ impl<K> IndexBy<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Service;
-    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     /// # use serde_json::{from_value, json};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
@@ -229,62 +266,158 @@ impl<K> IndexBy<K> {
     ///     "metadata": { "name": "web" },
     ///     "spec": { "ports": [{ "port": 80 }, { "port": 443 }, { "port": 8443 }] },
     /// }))?;
-    /// let by = IndexBy::path("spec.ports[*].port")?.max_keys(2);
-    /// let mut changes = Events::listed([service]).index(by);
+    /// let port = Index::path("spec.ports[*].port")?.max_keys(2);
+    /// let mut changes = Events::listed([service]).index(&port);
     /// let store = changes.store();
     /// assert_eq!(changes.next().await.unwrap()?.snapshot().len(), 1);
     /// let error = changes.next().await.unwrap().unwrap_err();
     /// assert!(error.is_too_many_keys() && error.object() == Some(("", "web")));
-    /// assert_eq!(store.snapshot().get(["80"])?.count(), 0);
+    /// assert_eq!(store.snapshot().by(&port).get(80).count(), 0);
     /// # Ok(()) }
     /// ```
     #[must_use]
-    pub fn max_keys(mut self, most: usize) -> Self {
-        let named = self.named.iter_mut().map(|(_, index)| index);
-        std::iter::once(&mut self.main).chain(named).for_each(|index| index.most = most);
-        self
+    pub fn max_keys(self, most: usize) -> Self {
+        self.set(|own| own.most = most)
     }
 
-    /// The order of the objects themselves, which costs nothing.
-    pub(crate) fn identity() -> Self {
-        Index::new(IDENTITY.len(), Keys::Identity).into()
+    fn set(self, set: impl FnOnce(&mut Definition<K>)) -> Self {
+        let mut definition = Arc::try_unwrap(self.0).unwrap_or_else(|shared| (*shared).clone());
+        set(&mut definition);
+        Self::of(definition)
     }
 
-    /// Returns how the memory that objects take can be found out, if it can.
-    pub(crate) fn bytes(&self) -> Option<Bytes<K>> {
-        self.bytes
+    fn of(mut definition: Definition<K>) -> Self {
+        definition.is_identity = definition.order == Order::Text && definition.keys.are_identity();
+        Self(Arc::new(definition))
     }
 
-    /// Returns how to compare two objects, if they can be serialized.
-    pub(crate) fn equal(&self) -> Option<Equal<K>> {
-        self.equal
+    /// Returns the name.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube_weir::Index;
+    ///
+    /// let node = Index::<Pod>::paths(["metadata.namespace", "spec.nodeName"])?;
+    /// assert_eq!(&*node.name(), "metadata.namespace,spec.nodeName");
+    /// assert_eq!(&*node.named("node").name(), "node");
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    pub fn name(&self) -> Arc<str> {
+        self.0.name.clone().unwrap_or_else(|| self.0.keys.to_string().into())
     }
 
-    /// The paths that all the keys come from; `None` if a closure gives some of them.
-    pub(crate) fn all_paths(&self) -> Option<Vec<FieldPath>> {
-        let mut all = Vec::new();
-        for index in std::iter::once(&self.main).chain(self.named.iter().map(|(_, index)| index)) {
-            match &index.keys {
-                Keys::Identity => {}
-                Keys::Paths(paths, _) => all.extend_from_slice(paths),
-                Keys::With(_) => return None,
-            }
+    /// Returns how many parts its keys have.
+    pub fn width(&self) -> usize {
+        self.0.width
+    }
+
+    pub(crate) fn order(&self) -> Order {
+        self.0.order
+    }
+
+    pub(crate) fn most(&self) -> usize {
+        self.0.most
+    }
+
+    pub(crate) fn content(&self) -> Option<Content<K>> {
+        self.0.content
+    }
+
+    /// Returns the paths that the keys come from, unless a closure gives them.
+    pub(crate) fn key_paths(&self) -> Option<&[FieldPath]> {
+        match &self.0.keys {
+            Keys::Paths(paths, _) => Some(paths),
+            Keys::With(..) => None,
         }
-        Some(all)
     }
 
-    pub(crate) fn into_indexes(self) -> Arc<[(Arc<str>, Index<K>)]> {
-        let main = (Self::MAIN.into(), self.main);
-        std::iter::once(main).chain(self.named).collect()
+    /// Returns whether the order of the objects answers for this index, which therefore costs nothing.
+    pub(crate) fn is_identity(&self) -> bool {
+        self.0.is_identity
+    }
+
+    /// Returns an object's keys, in order; none for an identity index, which has no keys of its own.
+    pub(crate) fn keys(&self, object: &K) -> Result<Vec<Key>, TooManyKeys> {
+        let Definition { keys, order, most, .. } = &*self.0;
+        let mut keys = match keys {
+            Keys::Paths(..) if self.is_identity() => return Ok(Vec::new()),
+            Keys::Paths(paths, read) => {
+                let mut values = Vec::with_capacity(paths.len());
+                let mut too_many = false;
+                for path in paths {
+                    match read(path, object, *most) {
+                        // Nothing can be combined with it.
+                        Ok(own) if own.is_empty() => return Ok(Vec::new()),
+                        Ok(mut own) => {
+                            sort(&mut own);
+                            values.push(own);
+                        }
+                        Err(TooManyKeys) => too_many = true,
+                    }
+                }
+                if too_many || !takes(&values, *most) {
+                    return Err(TooManyKeys);
+                }
+                combinations(&values, *order)
+            }
+            Keys::With(keys, _) => keys(object, *most, *order)?,
+        };
+        sort(&mut keys);
+        Ok(keys)
     }
 }
 
-impl<K> fmt::Debug for IndexBy<K> {
+impl<K> Definition<K> {
+    fn new(width: usize, keys: Keys<K>) -> Self {
+        Self {
+            name: None,
+            width,
+            keys,
+            order: Order::Text,
+            most: MOST_KEYS,
+            content: None,
+            is_identity: false,
+        }
+    }
+}
+
+impl<K> Clone for Definition<K> {
+    fn clone(&self) -> Self {
+        Self { name: self.name.clone(), keys: self.keys.clone(), ..*self }
+    }
+}
+
+impl<K> PartialEq for Definition<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.keys == other.keys
+            && (&self.name, self.order, self.most) == (&other.name, other.order, other.most)
+    }
+}
+
+impl<K> Clone for Index<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+/// Indexes of paths are equal if all that is set is. An index by a closure is equal to its clones.
+impl<K> PartialEq for Index<K> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl<K> Eq for Index<K> {}
+
+impl<K> fmt::Debug for Index<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IndexBy")
-            .field("width", &self.main.width)
-            .field("named", &self.named.iter().map(|(name, _)| name).collect::<Vec<_>>())
-            .finish_non_exhaustive()
+        let Definition { name, keys, order, most, .. } = &*self.0;
+        f.debug_struct("Index")
+            .field("name", name)
+            .field("keys", &format_args!("{keys}"))
+            .field("order", order)
+            .field("max_keys", most)
+            .finish()
     }
 }
 
@@ -300,17 +433,8 @@ pub struct ExplainIndex {
     pub entries: usize,
     /// How many objects have no key in it.
     pub absent: usize,
-    /// How many of these have [too many](IndexBy::max_keys).
+    /// How many of these have [too many](Index::max_keys).
     pub overflowing: usize,
-}
-
-/// One index.
-pub(crate) struct Index<K> {
-    /// How many parts its keys have.
-    pub(crate) width: usize,
-    keys: Keys<K>,
-    /// How many keys an object may have.
-    pub(crate) most: usize,
 }
 
 /// How many keys an object may have by default.
@@ -327,72 +451,79 @@ fn most_bytes(most: usize) -> usize {
 }
 
 enum Keys<K> {
-    /// The paths of [`IDENTITY`], or the first of them. The order of the objects themselves
-    /// answers for such an index, which therefore costs nothing.
-    Identity,
     Paths(Vec<FieldPath>, Read<K>),
-    With(Arc<Closure<K>>),
+    /// The closure, and where it was passed on.
+    With(Arc<Closure<K>>, &'static Location<'static>),
 }
 
 /// Returns the values that a path gives an object, of which there may be so many.
 type Read<K> = fn(&FieldPath, &K, usize) -> Result<Vec<String>, TooManyKeys>;
 
 /// Returns the keys of an object, of which there may be so many.
-type Closure<K> = dyn Fn(&K, usize) -> Result<Vec<Key>, TooManyKeys> + Send + Sync;
+type Closure<K> = dyn Fn(&K, usize, Order) -> Result<Vec<Key>, TooManyKeys> + Send + Sync;
 
+/// The paths of the identity. The order of the objects answers for an index by these, or the first of them.
 const IDENTITY: [&str; 2] = ["metadata.namespace", "metadata.name"];
 
-impl<K> Index<K> {
-    fn new(width: usize, keys: Keys<K>) -> Self {
-        Self { width, keys, most: MOST_KEYS }
-    }
-
-    pub(crate) fn is_identity(&self) -> bool {
-        matches!(self.keys, Keys::Identity)
-    }
-
-    /// An object's keys, in order; none for an identity index, which has no keys of its own.
-    pub(crate) fn keys(&self, object: &K) -> Result<Vec<Key>, TooManyKeys> {
-        let mut keys = match &self.keys {
-            Keys::Identity => return Ok(Vec::new()),
-            Keys::Paths(paths, read) => {
-                let mut values = Vec::with_capacity(paths.len());
-                let mut too_many = false;
-                for path in paths {
-                    match read(path, object, self.most) {
-                        // Nothing can be combined with it.
-                        Ok(own) if own.is_empty() => return Ok(Vec::new()),
-                        Ok(mut own) => {
-                            sort(&mut own);
-                            values.push(own);
-                        }
-                        Err(TooManyKeys) => too_many = true,
-                    }
-                }
-                if too_many || !self.takes(&values) {
-                    return Err(TooManyKeys);
-                }
-                combinations(&values)
+impl<K> Keys<K> {
+    fn are_identity(&self) -> bool {
+        match self {
+            Self::Paths(paths, _) => {
+                paths.len() <= IDENTITY.len()
+                    && paths.iter().zip(IDENTITY).all(|(path, own)| path.as_str() == own)
             }
-            Keys::With(keys) => keys(object, self.most)?,
-        };
-        sort(&mut keys);
-        Ok(keys)
-    }
-
-    /// Returns whether an object may have all combinations of these values as keys.
-    fn takes(&self, values: &[Vec<String>]) -> bool {
-        let count = values.iter().fold(1, |all: usize, own| all.saturating_mul(own.len()));
-        if count > self.most {
-            return false;
+            Self::With(..) => false,
         }
-        // Each value is in the keys once for each combination of the others.
-        let bytes = values.iter().fold(0, |all: usize, own| {
-            let length = own.iter().map(String::len).sum::<usize>();
-            all.saturating_add(length.saturating_mul(count / own.len().max(1)))
-        });
-        values.len() == 1 || bytes <= most_bytes(self.most)
     }
+}
+
+impl<K> Clone for Keys<K> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Paths(paths, read) => Self::Paths(paths.clone(), *read),
+            Self::With(closure, place) => Self::With(Arc::clone(closure), place),
+        }
+    }
+}
+
+impl<K> PartialEq for Keys<K> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Paths(own, _), Self::Paths(other, _)) => own == other,
+            (Self::With(own, _), Self::With(other, _)) => Arc::ptr_eq(own, other),
+            _ => false,
+        }
+    }
+}
+
+/// The paths with commas between them, or the place of the closure.
+impl<K> fmt::Display for Keys<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Paths(paths, _) => {
+                for (i, path) in paths.iter().enumerate() {
+                    let comma = if i == 0 { "" } else { "," };
+                    write!(f, "{comma}{path}")?;
+                }
+                Ok(())
+            }
+            Self::With(_, place) => write!(f, "closure at {}:{}", place.file(), place.line()),
+        }
+    }
+}
+
+/// Returns whether an object that may have so many keys may have all combinations of these values.
+fn takes(values: &[Vec<String>], most: usize) -> bool {
+    let count = values.iter().fold(1, |all: usize, own| all.saturating_mul(own.len()));
+    if count > most {
+        return false;
+    }
+    // Each value is in the keys once for each combination of the others.
+    let bytes = values.iter().fold(0, |all: usize, own| {
+        let length = own.iter().map(String::len).sum::<usize>();
+        all.saturating_add(length.saturating_mul(count / own.len().max(1)))
+    });
+    values.len() == 1 || bytes <= most_bytes(most)
 }
 
 /// Puts values in order, each once.
@@ -403,16 +534,11 @@ fn sort<T: Ord>(values: &mut Vec<T>) {
     }
 }
 
-impl<K> From<Index<K>> for IndexBy<K> {
-    fn from(main: Index<K>) -> Self {
-        Self { main, named: Vec::new(), bytes: None, equal: None }
-    }
-}
-
-/// Every way to take one part from each list.
-fn combinations(parts: &[Vec<String>]) -> Vec<Key> {
+/// Returns every way to take one part from each list.
+fn combinations(parts: &[Vec<String>], order: Order) -> Vec<Key> {
+    let key = |parts: &[&str]| Prefix::new(&parts, order).key();
     if let [values] = parts {
-        return values.iter().map(|part| Key::new([part])).collect();
+        return values.iter().map(|part| key(&[part])).collect();
     }
     let mut keys: Vec<Vec<&str>> = vec![Vec::new()];
     for values in parts {
@@ -421,5 +547,5 @@ fn combinations(parts: &[Vec<String>]) -> Vec<Key> {
             .flat_map(|key| values.iter().map(move |value| [key, &[value.as_str()][..]].concat()))
             .collect();
     }
-    keys.into_iter().map(Key::new).collect()
+    keys.iter().map(|parts| key(parts)).collect()
 }

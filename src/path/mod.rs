@@ -1,6 +1,7 @@
 //! Field paths: one dialect for index keys, field filters and field selectors.
 
 mod keys;
+mod list;
 mod node;
 mod parse;
 mod pattern;
@@ -22,6 +23,7 @@ use serde_json::Value;
 
 use keys::Keys;
 pub(crate) use keys::TooManyKeys;
+pub(crate) use list::{TRAILING_COMMA, end_of_part};
 use query::Query;
 #[cfg(test)]
 pub(crate) use query::STEPS_TAKEN;

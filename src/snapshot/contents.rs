@@ -17,8 +17,9 @@ use crate::{
     document::ObjectMetaRef,
     error::{Error, ErrorKind},
     event::Context,
-    index::{Bytes, Equal, ExplainIndex, Index, IndexBy},
+    index::{Content, ExplainIndex, Index, IndexSet, Key},
     namespaced_name::identity,
+    object_key::AsObjectKey,
 };
 
 /// What a snapshot holds. A clone shares everything, and costs more only as one of the two changes.
@@ -45,17 +46,16 @@ struct Sorted<K> {
     /// What the indexes hold, one for one.
     entries: Vec<Entries>,
     context: Arc<Context<K>>,
-    bytes: Option<Bytes<K>>,
-    equal: Option<Equal<K>>,
+    content: Option<Content<K>>,
 }
 
 impl<K> Contents<K> {
-    pub(crate) fn new(by: IndexBy<K>, context: Arc<Context<K>>) -> Self {
-        let (bytes, equal) = (by.bytes(), by.equal());
-        let indexes = by.into_indexes();
+    pub(crate) fn new(indexes: IndexSet<K>, context: Arc<Context<K>>) -> Self {
+        let content = indexes.content();
+        let indexes = indexes.into_named();
         let entries = indexes.iter().map(|_| Entries::default()).collect();
         let sorted =
-            Arc::new(Sorted { order: Tree::default(), indexes, entries, context, bytes, equal });
+            Arc::new(Sorted { order: Tree::default(), indexes, entries, context, content });
         let (heap, identities, seed) = (Heap::default(), Trie::default(), Seed::default());
         Self { heap, identities, seed, sorted, version: 0, histories: 0 }
     }
@@ -89,8 +89,17 @@ impl<K> Contents<K> {
         self.sorted.indexes.iter().position(|(own, _)| **own == *name)
     }
 
+    /// Returns where the index of a handle is.
+    pub(super) fn index_of(&self, handle: &Index<K>) -> Option<usize> {
+        self.sorted.indexes.iter().position(|(_, own)| own == handle)
+    }
+
     pub(super) fn index_at(&self, index: usize) -> &Index<K> {
         &self.sorted.indexes[index].1
+    }
+
+    pub(super) fn index_name(&self, index: usize) -> &Arc<str> {
+        &self.sorted.indexes[index].0
     }
 
     pub(super) fn entries(&self, index: usize) -> &Tree<Entry> {
@@ -99,6 +108,11 @@ impl<K> Contents<K> {
 
     pub(crate) fn index_names(&self) -> impl Iterator<Item = Arc<str>> {
         self.sorted.indexes.iter().map(|(name, _)| Arc::clone(name))
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn named_indexes(&self) -> &[(Arc<str>, Index<K>)] {
+        &self.sorted.indexes
     }
 
     /// How many (key, object) pairs each index has.
@@ -117,7 +131,7 @@ impl<K> Contents<K> {
 
     /// How much memory the objects take, where that can be told. O(n).
     pub(crate) fn bytes(&self) -> Option<usize> {
-        let bytes = self.sorted.bytes?;
+        let bytes = self.sorted.content?.bytes?;
         Some(self.iter().map(|object| bytes(object)).sum())
     }
 
@@ -159,7 +173,8 @@ impl<K> ExactSizeIterator for Objects<'_, K> {}
 
 impl<K: Lookup> Contents<K> {
     #[inline]
-    pub(crate) fn object(&self, namespace: &str, name: &str) -> Option<&Arc<K>> {
+    pub(crate) fn get(&self, key: impl AsObjectKey) -> Option<&Arc<K>> {
+        let (namespace, name) = key.as_object_key();
         let slot = self.slot(self.seed.hash(namespace, name), namespace, name)?;
         Some(self.heap.at(slot))
     }
@@ -173,28 +188,47 @@ impl<K: Lookup> Contents<K> {
     /// Returns the objects of a namespace, or all objects, in order.
     pub(crate) fn objects_in(&self, namespace: Option<&str>) -> Objects<'_, K> {
         match namespace {
-            Some(namespace) => self.of_identity(&[namespace]),
+            Some(namespace) => self.in_order(
+                self.sorted
+                    .order
+                    .range(|slot| (*identity(&**self.heap.at(*slot)).0).cmp(namespace)),
+            ),
             None => self.in_order(self.sorted.order.iter()),
         }
     }
 
     /// How many objects a namespace has.
     pub(crate) fn count_in(&self, namespace: &str) -> usize {
-        self.of_identity(&[namespace]).count()
+        self.objects_in(Some(namespace)).count()
     }
 
     /// The objects of a namespace, or the one of a namespace and name. Without any part, all that
     /// have a namespace: others have no such key.
     pub(super) fn of_identity(&self, parts: &[&str]) -> Objects<'_, K> {
+        self.namespaced(|namespace, name| match *parts {
+            [] => Ordering::Equal,
+            [own] => namespace.cmp(own),
+            [own, own_name, ..] => namespace.cmp(own).then_with(|| name.cmp(own_name)),
+        })
+    }
+
+    /// Returns those objects that are in a range of an identity index, whose keys have so many parts.
+    pub(super) fn in_identity(
+        &self,
+        width: usize,
+        within: impl Fn(&Key) -> Ordering,
+    ) -> Objects<'_, K> {
+        self.namespaced(|namespace, name| {
+            let parts = [namespace, name];
+            within(&Key::new(&parts[..width.min(parts.len())]))
+        })
+    }
+
+    /// Returns those objects that have a namespace and are in a range.
+    fn namespaced(&self, within: impl Fn(&str, &str) -> Ordering) -> Objects<'_, K> {
         self.in_order(self.sorted.order.range(|slot| {
             let (namespace, name) = identity(&**self.heap.at(*slot));
-            match *parts {
-                [] if namespace.is_empty() => Ordering::Less,
-                [] => Ordering::Equal,
-                [own, ..] if namespace.is_empty() && own.is_empty() => Ordering::Less,
-                [own] => (*namespace).cmp(own),
-                [own, own_name, ..] => (*namespace).cmp(own).then_with(|| (*name).cmp(own_name)),
-            }
+            if namespace.is_empty() { Ordering::Less } else { within(&namespace, &name) }
         }))
     }
 
@@ -205,7 +239,7 @@ impl<K: Lookup> Contents<K> {
             |(((name, index), own), entries)| ExplainIndex {
                 name: Arc::clone(name),
                 entries,
-                keys: match index.width {
+                keys: match index.width() {
                     _ if !index.is_identity() => distinct(own.tree.iter().map(|entry| &entry.key)),
                     1 => distinct(self.of_identity(&[]).map(|object| identity(&**object).0)),
                     _ => entries,
@@ -228,9 +262,10 @@ impl<K: Lookup> Contents<K> {
         let Sorted { indexes, entries, .. } = &*self.sorted;
         let own = indexes.iter().zip(entries);
         let own = own.filter(move |(_, own)| slot.is_some_and(|slot| own.overflows(slot)));
-        own.map(move |((index, Index { most, .. }), _)| {
+        own.map(move |((name, index), _)| {
             let what = format!(
-                "has more than {most} keys in index `{index}`, or too long ones, and so none"
+                "has more than {} keys in index `{name}`, or too long ones, and so none",
+                index.most()
             );
             Error::of_object(ErrorKind::TooManyKeys, (&namespace, &name), &what, None)
         })
@@ -239,12 +274,12 @@ impl<K: Lookup> Contents<K> {
     /// The stored object, if it is the same version of the same object.
     pub(crate) fn same_version(&self, object: &K) -> Option<&Arc<K>> {
         let (namespace, name) = identity(object);
-        self.object(&namespace, &name).filter(|stored| is_same_version(&***stored, object))
+        self.get((&namespace, &name)).filter(|stored| is_same_version(&***stored, object))
     }
 
     /// The same for an object of which only the identity is read.
     pub(crate) fn at_version(&self, meta: &ObjectMetaRef<'_>) -> Option<&Arc<K>> {
-        let stored = self.object(meta.namespace.unwrap_or_default(), meta.name);
+        let stored = self.get((meta.namespace.unwrap_or_default(), meta.name));
         stored.filter(|stored| is_version(&***stored, meta.resource_version, meta.uid))
     }
 
@@ -280,7 +315,7 @@ impl<K: Lookup> Contents<K> {
 
     /// Returns whether two objects are known to have the same content.
     pub(crate) fn is_equal(&self, one: &K, other: &K) -> bool {
-        self.sorted.equal.is_some_and(|equal| equal(one, other))
+        self.sorted.content.is_some_and(|content| (content.is_equal)(one, other))
     }
 
     /// Puts an object in the place of its predecessor, even if that is the same version.
@@ -320,15 +355,8 @@ impl<K: Lookup> Contents<K> {
         let entries = indexes.iter().map(|(_, index)| Entries::of(index, &self.heap, &slots));
         let entries = entries.collect();
         let context = Arc::clone(&self.sorted.context);
-        let (bytes, equal) = (self.sorted.bytes, self.sorted.equal);
-        self.sorted = Arc::new(Sorted {
-            order: Tree::from_sorted(slots),
-            indexes,
-            entries,
-            context,
-            bytes,
-            equal,
-        });
+        let (order, content) = (Tree::from_sorted(slots), self.sorted.content);
+        self.sorted = Arc::new(Sorted { order, indexes, entries, context, content });
     }
 }
 
@@ -343,8 +371,7 @@ impl<K> Clone for Sorted<K> {
             indexes: Arc::clone(&self.indexes),
             entries: self.entries.clone(),
             context: Arc::clone(&self.context),
-            bytes: self.bytes,
-            equal: self.equal,
+            content: self.content,
         }
     }
 }

@@ -1,245 +1,404 @@
 //! Looking objects up.
 
-use std::{fmt, iter::FusedIterator, sync::Arc};
+use std::{
+    cmp::Ordering,
+    fmt,
+    iter::FusedIterator,
+    ops::{Bound, RangeBounds},
+    sync::Arc,
+};
 
 use kube::runtime::reflector::Lookup;
 
 use super::{Contents, contents, entries, identity, iter};
 use crate::{
     error::{Error, ErrorKind},
-    index::{Key, Prefix},
+    index::{Index, IndexKey, Key, Prefix},
 };
 
 /// One index of a [`Snapshot`](crate::Snapshot); from [`Snapshot::by`](crate::Snapshot::by).
 ///
 /// ```
-/// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{IndexBy, Snapshot};
+/// use k8s_openapi::api::core::v1::Pod;
+/// use kube_weir::{Index, testing::Manifests};
 ///
-/// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-/// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-/// # }
-/// let objects: [ConfigMap; 2] = [object("web", "a"), object("api", "b")];
-/// let snapshot = Snapshot::from_objects(IndexBy::path("metadata.namespace")?, objects)?;
+/// let pods = Manifests::parse("pods.yaml", r#"
+/// { apiVersion: v1, kind: Pod, metadata: { name: a }, spec: { nodeName: node-1, containers: [] } }
+/// ---
+/// { apiVersion: v1, kind: Pod, metadata: { name: b }, spec: { nodeName: node-2, containers: [] } }
+/// "#)?;
+/// let node = Index::<Pod>::path("spec.nodeName")?;
+/// let pods = pods.snapshot(&node)?;
 ///
-/// let by_namespace = snapshot.by(IndexBy::<ConfigMap>::MAIN);
-/// for namespace in by_namespace.keys()? {
-///     assert_eq!(by_namespace.get(namespace.parts())?.len(), 1);
+/// let by_node = pods.by(&node);
+/// for key in by_node.keys() {
+///     assert_eq!(by_node.get(key).len(), 1);
 /// }
 /// # Ok::<(), kube_weir::Error>(())
 /// ```
 #[doc(alias("ByIndex", "indexer"))]
 pub struct IndexView<'a, K> {
     contents: &'a Contents<K>,
-    name: &'a str,
+    position: usize,
 }
 
 impl<'a, K> IndexView<'a, K> {
-    pub(super) fn new(contents: &'a Contents<K>, name: &'a str) -> Self {
-        Self { contents, name }
+    #[track_caller]
+    pub(super) fn new(contents: &'a Contents<K>, handle: &Index<K>) -> Self {
+        match contents.index_of(handle) {
+            Some(position) => Self { contents, position },
+            None => panic!("{}", missing(contents, &handle.name())),
+        }
     }
 
-    fn position(&self) -> Result<usize, Error> {
-        self.contents.index_named(self.name).ok_or_else(|| {
-            let names: Vec<_> = self.contents.index_names().collect();
-            let message = format!("no index `{}`; there are: {}", self.name, names.join(", "));
-            Error::new(ErrorKind::Index, message)
-        })
+    pub(super) fn named(contents: &'a Contents<K>, name: &str) -> Result<Self, Error> {
+        match contents.index_named(name) {
+            Some(position) => Ok(Self { contents, position }),
+            None => Err(Error::new(ErrorKind::Index, missing(contents, name))),
+        }
+    }
+
+    /// Returns the handle of this index.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube_weir::{Index, Snapshot};
+    ///
+    /// let node = Index::<Pod>::path("spec.nodeName")?.named("node");
+    /// let snapshot = Snapshot::from_objects(&node, [])?;
+    /// assert_eq!(snapshot.by_name("node")?.index(), &node); // for `touched`
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    pub fn index(&self) -> &'a Index<K> {
+        self.contents.index_at(self.position)
     }
 }
 
+fn missing<K>(contents: &Contents<K>, name: &str) -> String {
+    let names: Vec<_> = contents.index_names().collect();
+    if names.is_empty() {
+        return format!("no index `{name}`; there is none");
+    }
+    format!("no index `{name}`; there are: {}", names.join(", "))
+}
+
 impl<'a, K: Lookup> IndexView<'a, K> {
-    /// The objects under a key, or under the first parts of one, each once and in
-    /// (namespace, name) order. Without any part, all that have a key in this index.
+    /// Returns the objects under a key, or under the first parts of one, each once and in
+    /// (namespace, name) order. `()` stands for all that have a key in this index.
     ///
     /// O(hits), and of a part of a key O(hits log hits), because they are to be sorted; of
     /// `metadata.namespace` with `metadata.name` they are already.
     ///
-    /// # Errors
+    /// # Panics
     ///
-    /// [`is_index`](Error::is_index) if there is no index of this name, or if there are more parts
-    /// than it has.
+    /// If there are more parts than the index has; [`try_get`](Self::try_get) is for keys of a number of parts that
+    /// a configuration gives.
     ///
     /// # Examples
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, Snapshot};
+    /// use kube_weir::{Index, testing::Manifests};
     ///
-    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// let by_app = IndexBy::paths(["metadata.labels.app", "metadata.labels.tier"])?;
-    /// let by = IndexBy::path("metadata.name")?.and("by-app", by_app);
-    /// let mut settings: ConfigMap = object("web", "settings");
-    /// let labels = [("app", "shop"), ("tier", "front")].map(|(k, v)| (k.into(), v.into()));
-    /// settings.metadata.labels = Some(labels.into());
-    /// let snapshot = Snapshot::from_objects(by, [settings, object("web", "unlabelled")])?;
+    /// let manifests = Manifests::parse("configs.yaml", r#"
+    /// apiVersion: v1
+    /// kind: ConfigMap
+    /// metadata: { name: settings, labels: { app: shop, tier: front } }
+    /// ---
+    /// apiVersion: v1
+    /// kind: ConfigMap
+    /// metadata: { name: unlabelled }
+    /// "#)?;
+    /// let app = Index::<ConfigMap>::paths(["metadata.labels.app", "metadata.labels.tier"])?;
+    /// let snapshot = manifests.snapshot(&app)?;
     ///
-    /// let by_app = snapshot.by("by-app");
-    /// assert_eq!(by_app.get(["shop", "front"])?.len(), 1);
-    /// assert_eq!(by_app.get(["shop"])?.len(), 1);
-    /// assert_eq!(by_app.get([""; 0])?.len(), 1); // `unlabelled` is not in it
+    /// assert_eq!(snapshot.by(&app).get(("shop", "front")).len(), 1);
+    /// assert_eq!(snapshot.by(&app).get("shop").len(), 1);
+    /// assert_eq!(snapshot.by(&app).get(()).len(), 1); // `unlabelled` is not in it
     /// # Ok::<(), kube_weir::Error>(())
     /// ```
-    pub fn get<I>(&self, key: I) -> Result<Hits<'a, K>, Error>
-    where
-        I: IntoIterator<Item: AsRef<str>>,
-    {
-        let position = self.position()?;
-        let index = self.contents.index_at(position);
+    #[track_caller]
+    pub fn get(&self, key: impl IndexKey) -> Hits<'a, K> {
+        let index = self.index();
         if index.is_identity() {
-            let parts: Vec<I::Item> = key.into_iter().collect();
-            let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
-            self.check_width(parts.len(), index.width)?;
-            return Ok(Hits(Inner::Objects(self.contents.of_identity(&parts))));
+            let mut parts = Vec::with_capacity(index.width());
+            key.each_part(&mut |part| parts.push(part.to_owned()));
+            self.check_width(parts.len());
+            let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+            return Hits(Inner::Objects(self.contents.of_identity(&parts)));
         }
-        let (prefix, width) = Prefix::new(key);
-        self.check_width(width, index.width)?;
-        let range = self.contents.entries(position).range(|entry| entry.key.against(&prefix));
-        Ok(Hits(if width == index.width {
-            Inner::Entries(self.contents, range)
-        } else {
-            // Ordered by the rest of the key first, and an object is there once for each of its
-            // keys.
-            let mut objects: Vec<_> = range.map(|entry| self.contents.at(entry.slot)).collect();
-            objects.sort_unstable_by(|a, b| identity::order(&***a, &***b));
-            objects.dedup_by(|a, b| Arc::ptr_eq(a, b));
-            Inner::Sorted(objects.into_iter())
-        }))
+        let prefix = Prefix::new(&key, index.order());
+        self.check_width(prefix.width);
+        if prefix.width < index.width() {
+            return self.sorted(|key| key.against(&prefix));
+        }
+        let range = self.contents.entries(self.position);
+        let range = range.range(|entry| entry.key.against(&prefix));
+        Hits(Inner::Entries(self.contents, range))
     }
 
-    /// The one object under a key.
+    /// Returns the same as [`get`](Self::get), for a key whose parts were not known to the programmer.
     ///
     /// # Errors
     ///
-    /// [`is_ambiguous`](Error::is_ambiguous) if there are several objects,
-    /// [`is_index`](Error::is_index) as for [`get`](IndexView::get).
+    /// [`is_index`](Error::is_index) if there are more parts than the index has.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube_weir::{Index, Snapshot};
+    ///
+    /// let node = Index::<Pod>::path("spec.nodeName")?;
+    /// let snapshot = Snapshot::from_objects(&node, [])?;
+    /// let given = ["node-1", "node-2"].map(String::from).to_vec();
+    /// assert!(snapshot.by(&node).try_get(&given).unwrap_err().is_index());
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    pub fn try_get(&self, key: impl IndexKey) -> Result<Hits<'a, K>, Error> {
+        let mut asked = 0;
+        key.each_part(&mut |_| asked += 1);
+        match self.too_wide(asked) {
+            Some(message) => Err(Error::new(ErrorKind::Index, message)),
+            None => Ok(self.get(key)),
+        }
+    }
+
+    /// Returns the one object under a key.
+    ///
+    /// # Errors
+    ///
+    /// [`is_ambiguous`](Error::is_ambiguous) if there are several objects.
+    ///
+    /// # Panics
+    ///
+    /// If there are more parts than the index has, as [`get`](Self::get).
     ///
     /// # Examples
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, Snapshot};
+    /// use kube_weir::{Index, testing::Manifests};
     ///
-    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// let by = IndexBy::path("metadata.name")?.and("by-namespace", IndexBy::path("metadata.namespace")?);
-    /// let objects: [ConfigMap; 3] = [object("web", "a"), object("web", "b"), object("api", "a")];
-    /// let snapshot = Snapshot::from_objects(by, objects)?;
+    /// let manifests = Manifests::parse("configs.yaml", r#"
+    /// { apiVersion: v1, kind: ConfigMap, metadata: { namespace: web, name: a } }
+    /// ---
+    /// { apiVersion: v1, kind: ConfigMap, metadata: { namespace: web, name: b } }
+    /// ---
+    /// { apiVersion: v1, kind: ConfigMap, metadata: { namespace: api, name: a } }
+    /// "#)?;
+    /// let namespace = Index::<ConfigMap>::path("metadata.namespace")?;
+    /// let snapshot = manifests.snapshot(&namespace)?;
     ///
-    /// let by_namespace = snapshot.by("by-namespace");
-    /// assert!(by_namespace.get_one(["api"])?.is_some());
-    /// assert!(by_namespace.get_one(["web"]).unwrap_err().is_ambiguous());
+    /// assert!(snapshot.by(&namespace).get_one("api")?.is_some());
+    /// assert!(snapshot.by(&namespace).get_one("web").unwrap_err().is_ambiguous());
     /// # Ok::<(), kube_weir::Error>(())
     /// ```
-    pub fn get_one<I>(&self, key: I) -> Result<Option<&'a Arc<K>>, Error>
-    where
-        I: IntoIterator<Item: AsRef<str>>,
-    {
-        let mut hits = self.get(key)?;
+    #[track_caller]
+    pub fn get_one(&self, key: impl IndexKey) -> Result<Option<&'a Arc<K>>, Error> {
+        let mut hits = self.get(key);
         let first = hits.next();
         match hits.count() {
             0 => Ok(first),
             more => {
                 let message =
-                    format!("{} objects under one key of index `{}`", more + 1, self.name);
+                    format!("{} objects under one key of index `{}`", more + 1, self.name());
                 Err(Error::new(ErrorKind::Ambiguous, message))
             }
         }
     }
 
-    /// The keys that an object has in this index.
+    /// Returns the objects under all keys whose last given part begins with this text, and whose parts before
+    /// it are equal; each once and in (namespace, name) order.
     ///
-    /// # Errors
+    /// In a [numeric](Index::numeric) index a number begins with no text.
     ///
-    /// [`is_index`](Error::is_index) if there is no index of this name.
+    /// # Panics
+    ///
+    /// If there are more parts than the index has, as [`get`](Self::get).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube_weir::{Index, testing::Manifests};
+    ///
+    /// let pods = Manifests::parse("pods.yaml", r#"
+    /// { apiVersion: v1, kind: Pod, metadata: { name: a }, spec: { nodeName: pool-a-1, containers: [] } }
+    /// ---
+    /// { apiVersion: v1, kind: Pod, metadata: { name: b }, spec: { nodeName: pool-b-1, containers: [] } }
+    /// "#)?;
+    /// let node = Index::<Pod>::path("spec.nodeName")?;
+    /// let pods = pods.snapshot(&node)?;
+    /// assert_eq!(pods.by(&node).starts_with("pool-a-").len(), 1);
+    /// assert_eq!(pods.by(&node).starts_with("pool-").len(), 2);
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    #[doc(alias("prefix"))]
+    #[track_caller]
+    pub fn starts_with(&self, key: impl IndexKey) -> Hits<'a, K> {
+        let prefix = Prefix::open(&key, self.index().order());
+        self.check_width(prefix.width);
+        self.sorted(|key| key.against(&prefix))
+    }
+
+    /// Returns the objects under the keys in a range, each once and in (namespace, name) order. A bound may
+    /// be the first parts of a key: it then stands for all keys that begin with them.
+    ///
+    /// Keys are ordered as text, in a [numeric](Index::numeric) index by value.
+    ///
+    /// # Panics
+    ///
+    /// If a bound has more parts than the index, as [`get`](Self::get).
     ///
     /// # Examples
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, Key, Snapshot};
+    /// use kube_weir::{Index, testing::Manifests};
     ///
-    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// let snapshot = Snapshot::<ConfigMap>::from_objects(
-    ///     IndexBy::path("metadata.name")?.and("by-finalizer", IndexBy::path("metadata.finalizers[*]")?),
-    ///     [],
-    /// )?;
-    /// let mut held: ConfigMap = object("web", "held");
+    /// let manifests = Manifests::parse("configs.yaml", r#"
+    /// { apiVersion: v1, kind: ConfigMap, metadata: { name: a }, data: { until: "2026-05-01", size: "9" } }
+    /// ---
+    /// { apiVersion: v1, kind: ConfigMap, metadata: { name: b }, data: { until: "2026-07-01", size: "10" } }
+    /// "#)?;
+    /// let until = Index::<ConfigMap>::path("data.until")?;
+    /// let size = Index::path("data.size")?.numeric();
+    /// let snapshot = manifests.snapshot((&until, &size))?;
+    /// assert_eq!(snapshot.by(&until).range(.."2026-06").len(), 1);
+    /// assert_eq!(snapshot.by(&size).range(9..=10).len(), 2);
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn range<Q: IndexKey>(&self, range: impl RangeBounds<Q>) -> Hits<'a, K> {
+        let bound = |bound: Bound<&Q>| bound.map(|key| Prefix::new(&key, self.index().order()));
+        let (start, end) = (bound(range.start_bound()), bound(range.end_bound()));
+        for bound in [&start, &end] {
+            if let Bound::Included(prefix) | Bound::Excluded(prefix) = bound {
+                self.check_width(prefix.width);
+            }
+        }
+        self.sorted(|key| {
+            let is_before = match &start {
+                Bound::Included(start) => key.against(start).is_lt(),
+                Bound::Excluded(start) => key.against(start).is_le(),
+                Bound::Unbounded => false,
+            };
+            let is_behind = match &end {
+                Bound::Included(end) => key.against(end).is_gt(),
+                Bound::Excluded(end) => key.against(end).is_ge(),
+                Bound::Unbounded => false,
+            };
+            match (is_before, is_behind) {
+                (true, _) => Ordering::Less,
+                (false, true) => Ordering::Greater,
+                (false, false) => Ordering::Equal,
+            }
+        })
+    }
+
+    /// Returns the objects under the keys in a range, in order.
+    fn sorted(&self, within: impl Fn(&Key) -> Ordering) -> Hits<'a, K> {
+        let index = self.index();
+        if index.is_identity() {
+            return Hits(Inner::Objects(self.contents.in_identity(index.width(), within)));
+        }
+        // Ordered by the rest of the key first, and an object is there once for each of its keys.
+        let range = self.contents.entries(self.position).range(|entry| within(&entry.key));
+        let mut objects: Vec<_> = range.map(|entry| self.contents.at(entry.slot)).collect();
+        objects.sort_unstable_by(|a, b| identity::order(&***a, &***b));
+        objects.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        Hits(Inner::Sorted(objects.into_iter()))
+    }
+
+    /// Returns the keys that an object has in this index.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{Index, Key, Snapshot};
+    ///
+    /// let finalizer = Index::<ConfigMap>::path("metadata.finalizers[*]")?;
+    /// let snapshot = Snapshot::from_objects(&finalizer, [])?;
+    /// let mut held = ConfigMap::default();
     /// held.metadata.finalizers = Some(vec!["example.com/b".into(), "example.com/a".into()]);
     ///
     /// // It need not be in the snapshot.
-    /// let keys = snapshot.by("by-finalizer").keys_of(&held)?;
-    /// assert_eq!(keys, [Key::new(["example.com/a"]), Key::new(["example.com/b"])]);
+    /// let keys = snapshot.by(&finalizer).keys_of(&held);
+    /// assert_eq!(keys, [Key::new("example.com/a"), Key::new("example.com/b")]);
     /// # Ok::<(), kube_weir::Error>(())
     /// ```
-    pub fn keys_of(&self, object: &K) -> Result<Vec<Key>, Error> {
-        let index = self.contents.index_at(self.position()?);
+    pub fn keys_of(&self, object: &K) -> Vec<Key> {
+        let index = self.index();
         if !index.is_identity() {
-            return Ok(index.keys(object).unwrap_or_default());
+            return index.keys(object).unwrap_or_default();
         }
         let parts = [object.namespace(), object.name()];
-        let parts: Option<Vec<_>> = parts.into_iter().take(index.width).collect();
-        Ok(parts.map(Key::new).into_iter().collect())
+        let parts: Option<Vec<_>> = parts.into_iter().take(index.width()).collect();
+        parts.map(Key::new).into_iter().collect()
     }
 
-    /// All keys of this index, in order, each once. O(entries).
-    ///
-    /// # Errors
-    ///
-    /// [`is_index`](Error::is_index) if there is no index of this name.
-    ///
-    /// # Examples
+    /// Returns all keys of this index, in order, each once. O(entries).
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, Key, Snapshot};
+    /// use kube_weir::{Index, Key, testing::Manifests};
     ///
-    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// let objects: [ConfigMap; 3] = [object("web", "a"), object("web", "b"), object("api", "a")];
-    /// let snapshot = Snapshot::from_objects(IndexBy::path("metadata.namespace")?, objects)?;
-    /// let keys = snapshot.by(IndexBy::<ConfigMap>::MAIN).keys()?;
-    /// assert_eq!(keys, [Key::new(["api"]), Key::new(["web"])]);
+    /// let manifests = Manifests::parse("configs.yaml", r#"
+    /// { apiVersion: v1, kind: ConfigMap, metadata: { namespace: web, name: a } }
+    /// ---
+    /// { apiVersion: v1, kind: ConfigMap, metadata: { namespace: web, name: b } }
+    /// ---
+    /// { apiVersion: v1, kind: ConfigMap, metadata: { namespace: api, name: a } }
+    /// "#)?;
+    /// let namespace = Index::<ConfigMap>::path("metadata.namespace")?;
+    /// let snapshot = manifests.snapshot(&namespace)?;
+    /// assert_eq!(snapshot.by(&namespace).keys(), [Key::new("api"), Key::new("web")]);
     /// # Ok::<(), kube_weir::Error>(())
     /// ```
-    pub fn keys(&self) -> Result<Vec<Key>, Error> {
-        let position = self.position()?;
+    pub fn keys(&self) -> Vec<Key> {
         let mut keys = Vec::new();
-        if self.contents.index_at(position).is_identity() {
-            for object in self.contents.iter() {
-                keys.extend(self.keys_of(object)?);
-            }
+        if self.index().is_identity() {
+            keys.extend(self.contents.iter().flat_map(|object| self.keys_of(object)));
         } else {
-            keys.extend(self.contents.entries(position).iter().map(|entry| entry.key.clone()));
+            let entries = self.contents.entries(self.position).iter();
+            keys.extend(entries.map(|entry| entry.key.clone()));
         }
         keys.dedup();
-        Ok(keys)
+        keys
     }
 
-    fn check_width(&self, asked: usize, width: usize) -> Result<(), Error> {
-        if asked <= width {
-            return Ok(());
+    fn name(&self) -> &'a Arc<str> {
+        self.contents.index_name(self.position)
+    }
+
+    #[track_caller]
+    fn check_width(&self, asked: usize) {
+        if let Some(message) = self.too_wide(asked) {
+            panic!("{message}");
         }
-        let message =
-            format!("index `{}` has {width} key parts, and {asked} were asked for", self.name);
-        Err(Error::new(ErrorKind::Index, message))
+    }
+
+    /// Says why a lookup of so many parts can't be answered.
+    fn too_wide(&self, asked: usize) -> Option<String> {
+        let (name, width) = (self.name(), self.index().width());
+        let is_wider = asked > width;
+        is_wider
+            .then(|| format!("index `{name}` has {width} key parts, and {asked} were asked for"))
     }
 }
 
+impl<K> Clone for IndexView<'_, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for IndexView<'_, K> {}
+
 impl<K> fmt::Debug for IndexView<'_, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IndexView").field("name", &self.name).finish_non_exhaustive()
+        let name = self.contents.index_name(self.position);
+        f.debug_struct("IndexView").field("name", name).finish_non_exhaustive()
     }
 }
 
@@ -251,16 +410,16 @@ impl<K> fmt::Debug for IndexView<'_, K> {
 /// ```
 /// use std::sync::Arc;
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{IndexBy, Snapshot};
+/// use kube_weir::{Snapshot, testing::Manifests};
 ///
-/// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-/// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-/// # }
-/// let objects: [ConfigMap; 2] = [object("web", "a"), object("web", "b")];
-/// let snapshot = Snapshot::from_objects(IndexBy::path("metadata.namespace")?, objects)?;
+/// let manifests = Manifests::parse("configs.yaml", r#"
+/// { apiVersion: v1, kind: ConfigMap, metadata: { namespace: web, name: a } }
+/// ---
+/// { apiVersion: v1, kind: ConfigMap, metadata: { namespace: web, name: b } }
+/// "#)?;
+/// let snapshot: Snapshot<ConfigMap> = manifests.snapshot(())?;
 ///
-/// let hits = snapshot.get(["web"])?;
+/// let hits = snapshot.in_namespace("web");
 /// assert_eq!(hits.len(), 2);
 /// let kept: Vec<Arc<ConfigMap>> = hits.cloned().collect();
 /// drop(snapshot);

@@ -27,7 +27,11 @@ pub use self::{
     lookup::{Hits, IndexView, Iter},
     overlay::Overlay,
 };
-use crate::{error::Error, index::IndexBy};
+use crate::{
+    error::Error,
+    index::{Index, IndexSet, Indexes},
+    object_key::AsObjectKey,
+};
 
 /// All objects of a store at one moment, with its indexes.
 ///
@@ -39,23 +43,21 @@ use crate::{error::Error, index::IndexBy};
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{IndexBy, Snapshot};
-/// # use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-/// # fn config_map(namespace: &str, name: &str) -> ConfigMap {
-/// #     let metadata = ObjectMeta {
-/// #         namespace: Some(namespace.into()), name: Some(name.into()), ..Default::default()
-/// #     };
-/// #     ConfigMap { metadata, ..Default::default() }
-/// # }
+/// use kube_weir::{Index, ObjectKey, testing::Manifests};
 ///
-/// let by = IndexBy::paths(["metadata.namespace", "metadata.name"])?;
-/// let snapshot = Snapshot::from_objects(by, [config_map("b", "one"), config_map("a", "two")])?;
+/// let manifests = Manifests::parse("configs.yaml", r#"
+/// { apiVersion: v1, kind: ConfigMap, metadata: { namespace: web, name: a, labels: { app: shop } } }
+/// ---
+/// { apiVersion: v1, kind: ConfigMap, metadata: { namespace: web, name: b } }
+/// "#)?;
+/// let app = Index::<ConfigMap>::path("metadata.labels.app")?;
+/// let snapshot = manifests.snapshot(&app)?;
 ///
 /// assert_eq!(snapshot.len(), 2);
-/// assert_eq!(snapshot.get(["b"])?.count(), 1); // a prefix of the key: all of namespace `b`
-/// assert!(snapshot.get_one(["a", "two"])?.is_some());
-/// assert!(snapshot.object("a", "missing").is_none());
-/// assert!(snapshot.get(["a", "two", "more"]).is_err()); // the index has two parts
+/// assert!(snapshot.get(&ObjectKey::new("web", "b")).is_some());
+/// assert!(snapshot.get("web/missing").is_none());
+/// assert_eq!(snapshot.in_namespace("web").len(), 2);
+/// assert_eq!(snapshot.by(&app).get("shop").len(), 1);
 /// # Ok::<(), kube_weir::Error>(())
 /// ```
 #[doc(alias("lister", "cache"))]
@@ -77,16 +79,16 @@ impl<K> Snapshot<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, Snapshot};
+    /// use kube_weir::{Snapshot, testing::Manifests};
     ///
-    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// let objects: [ConfigMap; 3] = [object("web", "b"), object("api", "c"), object("web", "a")];
-    /// let snapshot = Snapshot::from_objects(IndexBy::path("metadata.name")?, objects)?;
+    /// let manifests = Manifests::parse("configs.yaml", r#"
+    /// { apiVersion: v1, kind: ConfigMap, metadata: { namespace: web, name: a } }
+    /// ---
+    /// { apiVersion: v1, kind: ConfigMap, metadata: { namespace: api, name: b } }
+    /// "#)?;
+    /// let snapshot: Snapshot<ConfigMap> = manifests.snapshot(())?;
     /// let names: Vec<_> = snapshot.iter().filter_map(|object| object.metadata.name.as_deref()).collect();
-    /// assert_eq!(names, ["c", "a", "b"]);
+    /// assert_eq!(names, ["b", "a"]);
     /// # Ok::<(), kube_weir::Error>(())
     /// ```
     pub fn iter(&self) -> Iter<'_, K> {
@@ -102,7 +104,7 @@ impl<K> Snapshot<K> {
     /// [`Store::wait_for`](crate::Store::wait_for).
     ///
     /// ```
-    /// use kube_weir::{Change, IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{Change, Index, prelude::*, testing::Events};
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
     /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
@@ -111,7 +113,7 @@ impl<K> Snapshot<K> {
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let events = Events::listed([config("a", 3), config("b", 2)]).delete(config("a", 4));
-    /// let mut changes = events.index(IndexBy::path("metadata.name")?).log_errors();
+    /// let mut changes = events.index(Index::path("metadata.name")?).log_errors();
     /// let synced = changes.first_synced().await?;
     /// assert_eq!(synced.resource_version().as_deref(), Some("3"));
     ///
@@ -133,29 +135,48 @@ impl<K> Snapshot<K> {
         Self(Arc::new(contents))
     }
 
-    /// An index by the name it was given with [`IndexBy::and`], or [`IndexBy::MAIN`].
+    /// Returns an index, for lookups.
     ///
-    /// There being no index of that name is reported by the lookup.
+    /// # Panics
+    ///
+    /// If the pipeline was not built with this index: that is a mistake in the program, which the message names.
+    ///
+    /// # Examples
     ///
     /// ```
-    /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, Snapshot};
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube_weir::{Index, Snapshot};
     ///
-    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// let by = IndexBy::path("metadata.name")?.and("by-app", IndexBy::path("metadata.labels.app")?);
-    /// let mut settings: ConfigMap = object("web", "settings");
-    /// settings.metadata.labels = Some([("app".to_owned(), "shop".to_owned())].into());
-    /// let snapshot = Snapshot::from_objects(by, [settings, object("web", "other")])?;
-    ///
-    /// assert_eq!(snapshot.by("by-app").get(["shop"])?.count(), 1);
-    /// assert!(snapshot.by("by-team").get(["shop"]).unwrap_err().is_index());
+    /// let node = Index::<Pod>::path("spec.nodeName")?;
+    /// let snapshot = Snapshot::from_objects(&node, [])?;
+    /// assert_eq!(snapshot.by(&node).get("node-1").count(), 0);
     /// # Ok::<(), kube_weir::Error>(())
     /// ```
-    pub fn by<'a>(&'a self, name: &'a str) -> IndexView<'a, K> {
-        IndexView::new(&self.0, name)
+    #[track_caller]
+    pub fn by(&self, index: &Index<K>) -> IndexView<'_, K> {
+        IndexView::new(&self.0, index)
+    }
+
+    /// Returns an index by its [name](Index::named), for kinds that a configuration names.
+    ///
+    /// # Errors
+    ///
+    /// [`is_index`](Error::is_index) if there is no index of that name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube_weir::{Index, Snapshot};
+    ///
+    /// let node = Index::<Pod>::path("spec.nodeName")?.named("node");
+    /// let snapshot = Snapshot::from_objects(node, [])?;
+    /// assert_eq!(snapshot.by_name("node")?.get("node-1").count(), 0);
+    /// assert!(snapshot.by_name("host").unwrap_err().is_index());
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    pub fn by_name(&self, name: &str) -> Result<IndexView<'_, K>, Error> {
+        IndexView::named(&self.0, name)
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {
@@ -176,118 +197,70 @@ impl<K: Lookup> Snapshot<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, Snapshot};
+    /// use kube_weir::Snapshot;
     ///
-    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// let by = || IndexBy::path("metadata.namespace");
-    /// let snapshot = Snapshot::<ConfigMap>::from_objects(by()?, [object("a", "one"), object("b", "two")])?;
-    /// assert_eq!(snapshot.get(["b"])?.count(), 1);
+    /// let mut settings = ConfigMap::default();
+    /// settings.metadata.name = Some("settings".into());
+    /// assert_eq!(Snapshot::from_objects((), [settings])?.len(), 1);
     ///
-    /// let nameless = Snapshot::from_objects(by()?, [ConfigMap::default()]);
+    /// let nameless = Snapshot::from_objects((), [ConfigMap::default()]);
     /// assert!(nameless.unwrap_err().is_undecodable());
     /// # Ok::<(), kube_weir::Error>(())
     /// ```
     pub fn from_objects(
-        by: IndexBy<K>,
+        indexes: impl Indexes<K>,
         objects: impl IntoIterator<Item = K>,
     ) -> Result<Self, Error> {
-        let mut contents = Contents::new(by, Arc::default());
+        let mut contents = Contents::new(IndexSet::of(indexes), Arc::default());
         for object in objects {
             contents.put(&named(object)?);
         }
         Ok(Self(Arc::new(contents)))
     }
 
-    /// The objects under a key of the main index, or under the first parts of one, each once and in
-    /// (namespace, name) order. O(hits).
-    ///
-    /// # Errors
-    ///
-    /// [`is_index`](Error::is_index) if there are more parts than the index has. That nothing is
-    /// there is no error, but an empty result.
-    ///
-    /// # Examples
+    /// Returns the object of this namespace and name.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, Snapshot};
+    /// use kube::runtime::reflector::ObjectRef;
+    /// use kube_weir::{ObjectKey, Snapshot, testing::Manifests};
     ///
-    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// let by = IndexBy::paths(["metadata.namespace", "metadata.name"])?;
-    /// let objects: [ConfigMap; 3] = [object("web", "b"), object("api", "c"), object("web", "a")];
-    /// let snapshot = Snapshot::from_objects(by, objects)?;
+    /// let manifests = "{ apiVersion: v1, kind: ConfigMap, metadata: { namespace: web, name: settings } }";
+    /// let manifests = Manifests::parse("configs.yaml", manifests)?;
+    /// let snapshot: Snapshot<ConfigMap> = manifests.snapshot(())?;
     ///
-    /// let names = snapshot.get(["web"])?.filter_map(|object| object.metadata.name.as_deref());
+    /// assert!(snapshot.get(("web", "settings")).is_some());
+    /// assert!(snapshot.get(&ObjectKey::new("web", "settings")).is_some());
+    /// assert!(snapshot.get(&ObjectRef::new("settings").within("web")).is_some());
+    /// assert!(snapshot.get("web/settings").is_some());
+    /// assert!(snapshot.get("settings").is_none()); // no such object without a namespace
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    #[doc(alias("GetByKey", "object"))]
+    pub fn get(&self, key: impl AsObjectKey) -> Option<&Arc<K>> {
+        self.0.get(key)
+    }
+
+    /// Returns the objects of a namespace, in the order of their names. O(hits). The namespace of
+    /// cluster-scoped objects is `""`.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{Snapshot, testing::Manifests};
+    ///
+    /// let manifests = Manifests::parse("configs.yaml", r#"
+    /// { apiVersion: v1, kind: ConfigMap, metadata: { namespace: web, name: b } }
+    /// ---
+    /// { apiVersion: v1, kind: ConfigMap, metadata: { namespace: web, name: a } }
+    /// "#)?;
+    /// let snapshot: Snapshot<ConfigMap> = manifests.snapshot(())?;
+    /// let names = snapshot.in_namespace("web").filter_map(|object| object.metadata.name.as_deref());
     /// assert_eq!(names.collect::<Vec<_>>(), ["a", "b"]);
-    /// assert_eq!(snapshot.get(["web", "b"])?.len(), 1);
-    /// assert_eq!(snapshot.get(["web", "c"])?.len(), 0);
-    /// assert!(snapshot.get(["web", "b", "c"]).unwrap_err().is_index());
+    /// assert_eq!(snapshot.in_namespace("api").len(), 0);
     /// # Ok::<(), kube_weir::Error>(())
     /// ```
-    pub fn get<I>(&self, key: I) -> Result<Hits<'_, K>, Error>
-    where
-        I: IntoIterator<Item: AsRef<str>>,
-    {
-        self.by(IndexBy::<K>::MAIN).get(key)
-    }
-
-    /// The one object under a key of the main index.
-    ///
-    /// # Errors
-    ///
-    /// [`is_ambiguous`](Error::is_ambiguous) if there are several objects,
-    /// [`is_index`](Error::is_index) as for [`get`](Snapshot::get).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, Snapshot};
-    ///
-    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// let objects: [ConfigMap; 3] = [object("web", "a"), object("web", "b"), object("api", "a")];
-    /// let snapshot = Snapshot::from_objects(IndexBy::path("metadata.name")?, objects)?;
-    ///
-    /// assert!(snapshot.get_one(["b"])?.is_some());
-    /// assert!(snapshot.get_one(["c"])?.is_none());
-    /// assert!(snapshot.get_one(["a"]).unwrap_err().is_ambiguous()); // in two namespaces
-    /// # Ok::<(), kube_weir::Error>(())
-    /// ```
-    pub fn get_one<I>(&self, key: I) -> Result<Option<&Arc<K>>, Error>
-    where
-        I: IntoIterator<Item: AsRef<str>>,
-    {
-        self.by(IndexBy::<K>::MAIN).get_one(key)
-    }
-
-    /// The object of this identity, whatever the indexes. The namespace of a cluster-scoped object
-    /// is `""`.
-    ///
-    /// ```
-    /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, Snapshot};
-    ///
-    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// let objects: [ConfigMap; 1] = [object("web", "settings")];
-    /// let snapshot = Snapshot::from_objects(IndexBy::path("metadata.labels.app")?, objects)?;
-    /// assert!(snapshot.object("web", "settings").is_some()); // in no index, but there
-    /// assert!(snapshot.object("", "settings").is_none());
-    /// # Ok::<(), kube_weir::Error>(())
-    /// ```
-    pub fn object(&self, namespace: &str, name: &str) -> Option<&Arc<K>> {
-        self.0.object(namespace, name)
+    pub fn in_namespace(&self, namespace: &str) -> Iter<'_, K> {
+        Iter(self.0.objects_in(Some(namespace)))
     }
 }
 

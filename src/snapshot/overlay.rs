@@ -6,7 +6,7 @@ use kube::runtime::reflector::Lookup;
 use serde::Serialize;
 
 use super::{Contents, Snapshot, named};
-use crate::error::Error;
+use crate::{error::Error, object_key::AsObjectKey};
 
 /// What would be if some objects were other than they are; from [`Snapshot::overlay`].
 ///
@@ -17,7 +17,7 @@ use crate::error::Error;
 ///
 /// ```
 /// use k8s_openapi::api::networking::v1::Ingress;
-/// use kube_weir::{IndexBy, Snapshot};
+/// use kube_weir::{Index, Snapshot};
 /// use serde_json::{from_value, json};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -27,7 +27,7 @@ use crate::error::Error;
 ///         "spec": { "rules": [{ "host": host }] },
 ///     }))
 /// };
-/// let by = IndexBy::path("spec.rules[*].host")?;
+/// let by = Index::path("spec.rules[*].host")?;
 /// let snapshot = Snapshot::from_objects(by, [ingress("shop", "example.com")?])?;
 ///
 /// // May somebody else have the host, too? Not as long as `shop` has it.
@@ -65,13 +65,13 @@ impl<K: Lookup> Overlay<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, Snapshot};
+    /// use kube_weir::{Index, Snapshot};
     ///
     /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
     /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
     /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
     /// # }
-    /// let by = IndexBy::path("metadata.name")?;
+    /// let by = Index::path("metadata.name")?;
     /// let snapshot = Snapshot::<ConfigMap>::from_objects(by, [object("web", "settings")])?;
     /// let what_if = snapshot.overlay().apply(object("web", "settings"))?.apply(object("api", "settings"))?;
     /// assert_eq!(what_if.build().len(), 2); // one was replaced
@@ -102,20 +102,20 @@ impl<K: Lookup> Overlay<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, Snapshot};
+    /// use kube_weir::{Index, Snapshot};
     ///
     /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
     /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
     /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
     /// # }
-    /// let by = IndexBy::path("metadata.name")?;
+    /// let by = Index::path("metadata.name")?;
     /// let snapshot = Snapshot::<ConfigMap>::from_objects(by, [object("web", "a"), object("web", "b")])?;
     /// let what_if = snapshot.overlay().delete("web", "a").delete("web", "missing").build();
     /// assert!(what_if.get_one(["a"])?.is_none() && what_if.len() == 1);
     /// # Ok::<(), kube_weir::Error>(())
     /// ```
-    pub fn delete(mut self, namespace: &str, name: &str) -> Self {
-        if let Some(object) = self.0.object(namespace, name).cloned() {
+    pub fn delete(mut self, key: impl AsObjectKey) -> Self {
+        if let Some(object) = self.0.get(key).cloned() {
             self.0.take(&object);
         }
         self

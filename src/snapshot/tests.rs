@@ -10,7 +10,7 @@ use kube::api::ObjectMeta;
 use proptest::prelude::*;
 
 use super::Contents;
-use crate::index::{IndexBy, Key};
+use crate::index::{Index, Key};
 
 type Model = BTreeMap<(String, String), Arc<ConfigMap>>;
 type Delta = (Option<*const ConfigMap>, Option<*const ConfigMap>);
@@ -33,10 +33,10 @@ fn identity(object: &ConfigMap) -> (String, String) {
 }
 
 fn empty() -> Contents<ConfigMap> {
-    let by = IndexBy::paths(["metadata.namespace", "metadata.name"]).unwrap();
-    let by = by.and("app", IndexBy::path("metadata.labels.app").unwrap());
+    let by = Index::paths(["metadata.namespace", "metadata.name"]).unwrap();
+    let by = by.and("app", Index::path("metadata.labels.app").unwrap());
     // The label says how many keys there are; two are allowed.
-    let many = IndexBy::with(|object| (0..number(object)).map(|key| [key.to_string()]));
+    let many = Index::with(|object| (0..number(object)).map(|key| [key.to_string()]));
     Contents::new(by.and("many", many.max_keys(2)), Arc::default())
 }
 

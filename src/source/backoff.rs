@@ -19,7 +19,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{Backoff, IndexBy, prelude::*, testing::{ApiServer, Fault, Verb}, watch};
+/// use kube_weir::{Backoff, prelude::*, testing::{ApiServer, Fault, Verb}, watch};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
@@ -29,7 +29,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// let configs = watch(Api::<ConfigMap>::all(server.client())).backoff(patient);
 ///
 /// let begun = tokio::time::Instant::now();
-/// configs.index(IndexBy::path("metadata.name")?).log_errors().first_synced().await?;
+/// configs.index(()).log_errors().first_synced().await?;
 /// assert!(begun.elapsed() >= Duration::from_secs((10 + 20 + 40) / 2));
 /// # Ok(()) }
 /// ```

@@ -53,14 +53,14 @@ use crate::{document::Document, error::Error, text::given};
 ///
 /// ```
 /// use k8s_openapi::api::networking::v1::Ingress;
-/// use kube_weir::{IndexBy, prelude::*, watch};
+/// use kube_weir::{prelude::*, watch};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), kube_weir::Error> {
 /// # let client = kube_weir::testing::ApiServer::new().client();
 /// let ingresses = watch(Api::<Ingress>::all(client))
 ///     .labels("app=web")?
 ///     .filter_fields("metadata.managedFields")?
-///     .index(IndexBy::paths(["metadata.namespace", "metadata.name"])?);
+///     .index(());
 /// let store = ingresses.store();
 /// let mut changes = pin!(ingresses.debounce(Duration::from_millis(500)).log_errors());
 ///
@@ -128,16 +128,16 @@ where
 /// # Examples
 ///
 /// ```
-/// use kube_weir::{IndexBy, prelude::*, watch_resource};
+/// use kube_weir::{prelude::*, watch_resource};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), kube_weir::Error> {
 /// # let client = kube_weir::testing::ApiServer::new().client();
 /// let ingresses = watch_resource(client.clone(), "networking.k8s.io/ingresses")?;
-/// let mut changes = pin!(ingresses.index(IndexBy::path("metadata.namespace")?).log_errors());
+/// let mut changes = pin!(ingresses.index(()).log_errors());
 /// assert!(changes.first_synced().await?.is_empty());
 ///
 /// let mut mistake = watch_resource(client, "networking.k8s.io/v1/ing")?
-///     .index(IndexBy::path("metadata.namespace")?);
+///     .index(());
 /// let error = mistake.next().await.unwrap().unwrap_err();
 /// assert!(error.to_string().contains("networking.k8s.io/v1/ingresses is meant"));
 /// assert!(mistake.next().await.is_none());

@@ -20,7 +20,7 @@ use crate::{
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{IndexBy, Namespaces, prelude::*, testing::ApiServer, watch};
+/// use kube_weir::{Namespaces, prelude::*, testing::ApiServer, watch};
 /// # use serde_json::json;
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -33,7 +33,7 @@ use crate::{
 /// let namespaces = Namespaces::new(["a"]);
 /// let handle = namespaces.handle();
 /// let configs = watch(Api::<ConfigMap>::all(server.client())).namespaces(namespaces);
-/// let mut changes = configs.index(IndexBy::path("metadata.name")?).log_errors();
+/// let mut changes = configs.index(()).log_errors();
 /// assert_eq!(changes.first_synced().await?.len(), 1);
 ///
 /// handle.add("b")?;
@@ -70,7 +70,7 @@ impl Namespaces {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, LabelSelector, Namespaces, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{LabelSelector, Namespaces, prelude::*, testing::ApiServer, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -78,7 +78,7 @@ impl Namespaces {
     /// let shop = LabelSelector::parse("app=shop")?;
     /// let namespaces = Namespaces::new(["a"]).with("b", Some(shop), None);
     /// let configs = watch(Api::<ConfigMap>::all(server.client())).namespaces(namespaces);
-    /// configs.index(IndexBy::path("metadata.name")?).first_synced().await?;
+    /// configs.index(()).first_synced().await?;
     /// let of_b = server.requests().into_iter().find(|own| own.contains("/b/configmaps")).unwrap();
     /// assert!(of_b.contains("labelSelector=app%3Dshop"));
     /// # Ok(()) }

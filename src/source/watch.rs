@@ -123,13 +123,13 @@ impl<K> Watch<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
-    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{prelude::*, testing::ApiServer, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = ApiServer::new();
     /// let pods = watch(Api::<Pod>::all(server.client())).labels("app in (web, api)")?;
-    /// pods.index(IndexBy::path("metadata.name")?).first_synced().await?;
+    /// pods.index(()).first_synced().await?;
     /// assert!(server.requests()[0].contains("labelSelector=app+in+%28web%2C+api%29"));
     ///
     /// let error = watch(Api::<Pod>::all(server.client())).labels("app in web").unwrap_err();
@@ -161,13 +161,13 @@ impl<K> Watch<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
-    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{prelude::*, testing::ApiServer, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = ApiServer::new();
     /// let pods = watch(Api::<Pod>::all(server.client())).fields("spec.nodeName=node-1")?;
-    /// pods.index(IndexBy::path("metadata.name")?).first_synced().await?;
+    /// pods.index(()).first_synced().await?;
     /// assert!(server.requests()[0].contains("fieldSelector=spec.nodeName%3Dnode-1"));
     /// # Ok(()) }
     /// ```
@@ -193,7 +193,7 @@ impl<K> Watch<K> {
     /// # Examples
     ///
     /// ```
-    /// use kube_weir::{IndexBy, watch_resource};
+    /// use kube_weir::watch_resource;
     /// # use kube_weir::{EventStreamExt, testing::ApiServer};
     /// # use serde_json::json;
     ///
@@ -207,9 +207,9 @@ impl<K> Watch<K> {
     /// let ours = watch_resource(server.client(), "networking.k8s.io/v1/ingresses")?
     ///     .matching("spec.ingressClassName=haproxy")?
     ///     .filter_fields("spec.ingressClassName")?;
-    /// let snapshot = ours.index(IndexBy::path("metadata.name")?).first_synced().await?;
-    /// assert!(snapshot.object("default", "a").is_some());
-    /// assert!(snapshot.object("default", "b").is_none(), "of another class");
+    /// let snapshot = ours.index(()).first_synced().await?;
+    /// assert!(snapshot.get(("default", "a")).is_some());
+    /// assert!(snapshot.get(("default", "b")).is_none(), "of another class");
     /// # Ok(()) }
     /// ```
     #[doc(alias("predicate", "predicate_filter", "WithEventFilter"))]
@@ -231,7 +231,7 @@ impl<K> Watch<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
-    /// use kube_weir::{IndexBy, watch};
+    /// use kube_weir::watch;
     /// # use kube_weir::{prelude::*, testing::ApiServer};
     /// # use serde_json::json;
     ///
@@ -247,9 +247,9 @@ impl<K> Watch<K> {
     ///     let containers = pod.status.iter().flat_map(|own| own.container_statuses.iter().flatten());
     ///     containers.map(|own| own.restart_count).sum::<i32>() > 5
     /// });
-    /// let snapshot = restarting.index(IndexBy::path("metadata.name")?).first_synced().await?;
-    /// assert!(snapshot.object("default", "a").is_none());
-    /// assert!(snapshot.object("default", "b").is_some());
+    /// let snapshot = restarting.index(()).first_synced().await?;
+    /// assert!(snapshot.get(("default", "a")).is_none());
+    /// assert!(snapshot.get(("default", "b")).is_some());
     /// # Ok(()) }
     /// ```
     pub fn matching_with(
@@ -273,7 +273,7 @@ impl<K> Watch<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, watch};
+    /// use kube_weir::watch;
     /// # use kube_weir::{prelude::*, testing::ApiServer};
     /// # use serde_json::json;
     ///
@@ -284,8 +284,8 @@ impl<K> Watch<K> {
     /// #     "metadata": { "name": "a" }, "data": { "level": "debug", "dump": "..." } }))?;
     /// let configs = watch(Api::<ConfigMap>::all(server.client()))
     ///     .filter_fields(["data.dump", "metadata.managedFields"])?;
-    /// let snapshot = configs.index(IndexBy::path("metadata.name")?).first_synced().await?;
-    /// let data = snapshot.object("default", "a").and_then(|own| own.data.as_ref()).unwrap();
+    /// let snapshot = configs.index(()).first_synced().await?;
+    /// let data = snapshot.get(("default", "a")).and_then(|own| own.data.as_ref()).unwrap();
     /// assert!(data.contains_key("level") && !data.contains_key("dump"));
     /// # Ok(()) }
     /// ```
@@ -308,13 +308,13 @@ impl<K> Watch<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
-    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{prelude::*, testing::ApiServer, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = ApiServer::new();
     /// let pods = watch(Api::<Pod>::all(server.client())).namespace("web");
-    /// pods.index(IndexBy::path("metadata.name")?).first_synced().await?;
+    /// pods.index(()).first_synced().await?;
     /// assert!(server.requests()[0].starts_with("GET /api/v1/namespaces/web/pods?"));
     /// # Ok(()) }
     /// ```
@@ -334,7 +334,7 @@ impl<K> Watch<K> {
     /// no namespace can have gives an [`is_namespace`](Error::is_namespace) item, and nothing else.
     ///
     /// ```
-    /// use kube_weir::{IndexBy, watch_resource};
+    /// use kube_weir::watch_resource;
     /// # use kube_weir::{EventStreamExt, testing::ApiServer};
     /// # use serde_json::json;
     ///
@@ -346,7 +346,7 @@ impl<K> Watch<K> {
     /// #         "metadata": { "namespace": namespace, "name": "web" } }))?;
     /// # }
     /// let pods = watch_resource(server.client(), "v1/pods")?.namespaces(["a", "b"]);
-    /// let snapshot = pods.index(IndexBy::path("metadata.namespace")?).first_synced().await?;
+    /// let snapshot = pods.index(()).first_synced().await?;
     /// assert_eq!(snapshot.len(), 2);
     /// assert!(snapshot.get(["c"])?.next().is_none());
     /// # Ok(()) }
@@ -367,7 +367,7 @@ impl<K> Watch<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{prelude::*, testing::ApiServer, watch};
     /// use serde_json::json;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -380,7 +380,7 @@ impl<K> Watch<K> {
     ///         "metadata": { "namespace": name, "name": "settings" } }))?;
     /// }
     /// let configs = watch(Api::<ConfigMap>::all(server.client())).namespaces_labelled("team=web")?;
-    /// let mut changes = configs.index(IndexBy::path("metadata.namespace")?).log_errors();
+    /// let mut changes = configs.index(()).log_errors();
     /// assert_eq!(changes.first_synced().await?.len(), 1);
     ///
     /// server.apply(&json!({ "apiVersion": "v1", "kind": "Namespace",
@@ -412,14 +412,14 @@ impl<K> Watch<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
-    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{prelude::*, testing::ApiServer, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = ApiServer::new();
     /// let client = server.client_in("team-a");
     /// let pods = watch(Api::<Pod>::all(client)).own_namespace()?;
-    /// pods.index(IndexBy::path("metadata.name")?).first_synced().await?;
+    /// pods.index(()).first_synced().await?;
     /// assert!(server.requests()[0].starts_with("GET /api/v1/namespaces/team-a/pods?"));
     /// # Ok(()) }
     /// ```
@@ -435,13 +435,13 @@ impl<K> Watch<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
-    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{prelude::*, testing::ApiServer, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = ApiServer::new();
     /// let pods = watch(Api::<Pod>::all(server.client())).page_size(50);
-    /// pods.index(IndexBy::path("metadata.name")?).first_synced().await?;
+    /// pods.index(()).first_synced().await?;
     /// assert!(server.requests()[0].contains("limit=50"));
     /// # Ok(()) }
     /// ```
@@ -457,13 +457,13 @@ impl<K> Watch<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
-    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{prelude::*, testing::ApiServer, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = ApiServer::new();
     /// let pods = watch(Api::<Pod>::all(server.client())).streaming_list(true);
-    /// pods.index(IndexBy::path("metadata.name")?).first_synced().await?;
+    /// pods.index(()).first_synced().await?;
     /// assert_eq!(server.requests().len(), 1);
     /// assert!(server.requests()[0].contains("sendInitialEvents=true"));
     /// # Ok(()) }
@@ -482,13 +482,13 @@ impl<K> Watch<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
-    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{prelude::*, testing::ApiServer, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = ApiServer::new();
     /// let pods = watch(Api::<Pod>::all(server.client())).watch_timeout(Duration::from_secs(60));
-    /// let mut changes = pods.index(IndexBy::path("metadata.name")?);
+    /// let mut changes = pods.index(());
     /// changes.first_synced().await?;
     /// let _ = tokio::time::timeout(Duration::from_secs(1), changes.next()).await;
     /// let requests = server.requests();
@@ -512,13 +512,13 @@ impl<K> Watch<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
-    /// use kube_weir::{IndexBy, prelude::*, testing::{ApiServer, Fault, Verb}, watch};
+    /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = ApiServer::new();
     /// let pods = watch(Api::<Pod>::all(server.client())).max_silence(Duration::from_secs(90));
-    /// let mut changes = pods.index(IndexBy::path("metadata.name")?);
+    /// let mut changes = pods.index(());
     /// changes.first_synced().await?;
     /// let _ = tokio::time::timeout(Duration::from_secs(61), changes.next()).await; // a bookmark
     ///
@@ -538,14 +538,14 @@ impl<K> Watch<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
-    /// use kube_weir::{IndexBy, prelude::*, testing::{ApiServer, Fault, Verb}, watch};
+    /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = ApiServer::new();
     /// server.fault(Verb::List, 1, Fault::Stall { after_events: 0 });
     /// let pods = watch(Api::<Pod>::all(server.client())).list_patience(Duration::from_secs(5));
-    /// let mut changes = pods.index(IndexBy::path("metadata.name")?);
+    /// let mut changes = pods.index(());
     /// let begun = tokio::time::Instant::now();
     /// assert!(changes.next().await.unwrap().unwrap_err().is_timeout());
     /// assert_eq!(begun.elapsed().as_secs(), 5);
@@ -568,14 +568,14 @@ impl<K> Watch<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{prelude::*, testing::ApiServer, watch};
     /// use serde_json::json;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = ApiServer::new();
     /// let configs = watch(Api::<ConfigMap>::all(server.client())).poll(Duration::from_secs(30));
-    /// let mut changes = configs.index(IndexBy::path("metadata.name")?).log_errors();
+    /// let mut changes = configs.index(()).log_errors();
     /// assert!(changes.first_synced().await?.is_empty());
     ///
     /// server.apply(&json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a" } }))?;

@@ -24,7 +24,7 @@ use crate::{
 /// Errors are left to the pipeline's own stream: this one has none, and ends when that one ended.
 ///
 /// ```
-/// use kube_weir::{Change, IndexBy, prelude::*, testing::Events};
+/// use kube_weir::{Change, prelude::*, testing::Events};
 /// use tokio::time::sleep;
 ///
 /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
@@ -40,7 +40,7 @@ use crate::{
 ///     .wait(second)
 ///     .apply(config("a", 3))
 ///     .stay_open();
-/// let configs = events.index(IndexBy::path("metadata.name")?);
+/// let configs = events.index(());
 /// let mut changes = configs.store().changes().log_errors();
 /// let driving = configs.spawn();
 /// changes.first_synced().await?;
@@ -74,7 +74,7 @@ impl<K> Store<K> {
     /// with others that lag as far.
     ///
     /// ```
-    /// use kube_weir::{Change, IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{Change, prelude::*, testing::Events};
     /// use tokio::time::sleep;
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
@@ -85,7 +85,7 @@ impl<K> Store<K> {
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let second = Duration::from_secs(1);
     /// let events = Events::listed([config("a", 1)]).apply(config("b", 2)).wait(2 * second);
-    /// let configs = events.delete(config("a", 3)).index(IndexBy::path("metadata.name")?);
+    /// let configs = events.delete(config("a", 3)).index(());
     /// let store = configs.store();
     /// let driving = configs.spawn();
     ///

@@ -26,7 +26,7 @@ pub struct Explain {
     /// The number of objects.
     pub objects: usize,
     /// Their bytes, without the indexes, where that is known: of [`Document`](crate::Document)s that
-    /// an [`IndexBy`](crate::IndexBy) has paths for.
+    /// an [`Index`](crate::Index) has paths for.
     pub bytes: Option<usize>,
     /// Objects of a list on its way in, which readers see once it is complete.
     pub pending: usize,

@@ -34,6 +34,7 @@ use crate::{
     clock::{self, after},
     error::{Error, ErrorKind},
     namespaced_name::NamespacedName,
+    object_key::AsObjectKey,
     printed::printed,
     resource_version::LONGEST_VERSION,
     snapshot::{Contents, Snapshot},
@@ -52,11 +53,11 @@ const MOMENT: std::time::Duration = std::time::Duration::from_secs(1);
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
 /// use kube::runtime::watcher::Event;
-/// use kube_weir::{EventStreamExt, IndexBy};
+/// use kube_weir::EventStreamExt;
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), kube_weir::Error> {
 /// let events = futures::stream::iter([Event::<ConfigMap>::Init, Event::InitDone]);
-/// let pipeline = events.index(IndexBy::path("metadata.name")?);
+/// let pipeline = events.index(());
 /// let store = pipeline.store();
 ///
 /// let driving = pipeline.spawn();
@@ -86,7 +87,7 @@ impl<K> Store<K> {
     /// [`with_progress`](crate::adapters::Indexed::with_progress).
     ///
     /// ```
-    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
     /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
@@ -95,7 +96,7 @@ impl<K> Store<K> {
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let events = Events::listed([config("a", 1)]).apply(config("b", 2));
-    /// let mut changes = events.index(IndexBy::path("metadata.name")?);
+    /// let mut changes = events.index(());
     /// let store = changes.store();
     /// changes.first_synced().await?;
     /// let before = store.snapshot();
@@ -112,7 +113,7 @@ impl<K> Store<K> {
     /// the fastest way; several that are to agree go to one [`snapshot`](Self::snapshot).
     ///
     /// ```
-    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{Index, prelude::*, testing::Events};
     /// # use k8s_openapi::api::core::v1::ConfigMap;
     /// # use serde_json::json;
     ///
@@ -121,29 +122,30 @@ impl<K> Store<K> {
     /// let settings: ConfigMap = serde_json::from_value(
     ///     json!({ "metadata": { "namespace": "web", "name": "settings" } }),
     /// ).unwrap();
-    /// let mut changes = Events::listed([settings]).index(IndexBy::path("data.level")?);
+    /// let mut changes = Events::listed([settings]).index(Index::path("data.level")?);
     /// let store = changes.store();
     /// changes.first_synced().await?;
-    /// assert!(store.object("web", "settings").is_some());
-    /// assert!(store.object("web", "other").is_none());
+    /// assert!(store.get(("web", "settings")).is_some());
+    /// assert!(store.get(("web", "other")).is_none());
     /// # Ok(()) }
     /// ```
-    pub fn object(&self, namespace: &str, name: &str) -> Option<Arc<K>>
+    #[doc(alias("GetByKey", "object"))]
+    pub fn get(&self, key: impl AsObjectKey) -> Option<Arc<K>>
     where
         K: Lookup,
     {
-        self.current.load().object(namespace, name).cloned()
+        self.current.load().get(key).cloned()
     }
 
     /// Whether everything that existed is in.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let mut configs = Events::<ConfigMap>::listed([]).index(IndexBy::path("metadata.name")?);
+    /// let mut configs = Events::<ConfigMap>::listed([]).index(());
     /// let store = configs.store();
     /// assert!(!store.is_synced()); // nobody polled
     /// configs.next().await;
@@ -159,14 +161,14 @@ impl<K> Store<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, watch, testing::{ApiServer, Fault, Verb}};
+    /// use kube_weir::{prelude::*, watch, testing::{ApiServer, Fault, Verb}};
     /// use tokio::time::Instant;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let server = ApiServer::new();
     /// let configs = watch(Api::<ConfigMap>::all(server.client()));
-    /// let mut changes = configs.index(IndexBy::path("metadata.name")?);
+    /// let mut changes = configs.index(());
     /// let store = changes.store();
     /// changes.first_synced().await?;
     /// assert!(store.status().connected.is_some());
@@ -204,13 +206,13 @@ impl<K> Store<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, watch, testing::{ApiServer, Fault, On}};
+    /// use kube_weir::{prelude::*, watch, testing::{ApiServer, Fault, On}};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let server = ApiServer::new();
     /// let configs = watch(Api::<ConfigMap>::all(server.client()));
-    /// let configs = configs.index(IndexBy::path("metadata.name")?);
+    /// let configs = configs.index(());
     /// let store = configs.store();
     /// let driving = configs.spawn();
     /// let silence = Duration::from_secs(180);
@@ -280,7 +282,7 @@ impl<K> Store<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, SyncPolicy, prelude::*, watch};
+    /// use kube_weir::{SyncPolicy, prelude::*, watch};
     /// use kube_weir::testing::{ApiServer, Fault, Verb};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -288,7 +290,7 @@ impl<K> Store<K> {
     /// let server = ApiServer::new();
     /// server.fault(Verb::List, 1, Fault::status(403)); // until somebody grants `list`
     /// let configs = watch(Api::<ConfigMap>::all(server.client()))
-    ///     .index(IndexBy::path("metadata.name")?)
+    ///     .index(())
     ///     .sync_policy(SyncPolicy::default().fail_fast(true));
     /// let store = configs.store();
     /// let driving = configs.spawn();
@@ -347,7 +349,7 @@ impl<K> Store<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{Index, prelude::*, testing::ApiServer, watch};
     /// # use serde_json::json;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -360,7 +362,7 @@ impl<K> Store<K> {
     /// #     }))?;
     /// # }
     /// # let api = Api::<ConfigMap>::all(server.client());
-    /// let mut configs = watch(api).named("settings").index(IndexBy::path("data.level")?);
+    /// let mut configs = watch(api).named("settings").index(Index::path("data.level")?);
     /// let store = configs.store();
     /// configs.first_synced().await?;
     /// # tokio::time::advance(Duration::from_millis(1500)).await;
@@ -474,12 +476,11 @@ mod tests {
     use k8s_openapi::api::core::v1::Node;
 
     use super::*;
-    use crate::index::IndexBy;
+    use crate::index::IndexSet;
 
     #[test]
     fn stale_objects_are_named_with_their_namespace_if_they_have_one() {
-        let mut writer =
-            Writer::<Node>::new(IndexBy::path("metadata.name").unwrap(), Arc::default());
+        let mut writer = Writer::<Node>::new(IndexSet::of(()), Arc::default());
         let cause = serde_json::from_str::<u8>("").unwrap_err();
         for namespace in ["", "web"] {
             writer.failed(Error::undecodable(namespace, "node-1", &cause));

@@ -15,14 +15,14 @@ use crate::{error::Error, event::Collection, resource_version::has_reached};
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{IndexBy, SyncPolicy, prelude::*, testing::Events};
+/// use kube_weir::{SyncPolicy, prelude::*, testing::Events};
 /// use tokio::time::Instant;
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
 /// let never = Events::<ConfigMap>::new().stay_open();
 /// let patience = SyncPolicy::default().deadline(Duration::from_secs(5));
-/// let configs = never.index(IndexBy::path("metadata.name")?).sync_policy(patience);
+/// let configs = never.index(()).sync_policy(patience);
 /// let store = configs.store();
 /// let driving = configs.spawn();
 ///
@@ -61,7 +61,7 @@ impl SyncPolicy {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, SyncPolicy, prelude::*, watch};
+    /// use kube_weir::{SyncPolicy, prelude::*, watch};
     /// use kube_weir::testing::{ApiServer, Fault, On, Verb};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -70,7 +70,7 @@ impl SyncPolicy {
     /// server.fault(On::verb(Verb::List).namespace("b"), 1000, Fault::status(403));
     /// let configs = watch(Api::<ConfigMap>::all(server.client())).namespaces(["a", "b"]);
     /// let mut changes = configs
-    ///     .index(IndexBy::path("metadata.name")?)
+    ///     .index(())
     ///     .sync_policy(SyncPolicy::default().partial(true));
     /// let store = changes.store();
     /// changes.first_synced().await?;

@@ -1,6 +1,6 @@
 //! Waiting until a store has seen a write.
 
-use std::{borrow::Cow, fmt, future::Future};
+use std::{borrow::Cow, fmt, future::Future, sync::Arc};
 
 use kube::runtime::reflector::Lookup;
 use tokio::time::{Instant, timeout_at};
@@ -9,6 +9,7 @@ use super::{CollectionStatus, Store, SyncState, ended, overdue};
 use crate::{
     clock::after,
     error::{Error, ErrorKind},
+    index::{Index, IndexKey},
     object_key::ObjectKey,
     printed::printed,
     resource_version::{LONGEST_VERSION, has_reached},
@@ -26,13 +27,13 @@ use crate::{
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{IndexBy, Write, prelude::*, testing::ApiServer, watch};
+/// use kube_weir::{Write, prelude::*, testing::ApiServer, watch};
 /// use serde_json::json;
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let server = ApiServer::new();
-/// let configs = watch(Api::<ConfigMap>::all(server.client())).index(IndexBy::path("metadata.name")?);
+/// let configs = watch(Api::<ConfigMap>::all(server.client())).index(());
 /// let store = configs.store();
 /// let driving = configs.spawn();
 ///
@@ -75,13 +76,13 @@ impl Write {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, Write, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{Write, prelude::*, testing::ApiServer, watch};
     /// # use kube::api::{DeleteParams, PostParams};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let api = Api::<ConfigMap>::namespaced(ApiServer::new().client(), "default");
-    /// let configs = watch(api.clone()).index(IndexBy::path("metadata.namespace")?);
+    /// let configs = watch(api.clone()).index(());
     /// let store = configs.store();
     /// let driving = configs.spawn();
     /// # let mut settings = ConfigMap::default();
@@ -137,7 +138,7 @@ impl Write {
 
     /// Returns whether a snapshot shows the write, given whether it is past the version.
     fn is_in<K: Lookup>(&self, snapshot: &Snapshot<K>, is_past: bool) -> bool {
-        let object = self.key.as_ref().map(|key| snapshot.object(key.namespace(), key.name()));
+        let object = self.key.as_ref().map(|key| snapshot.get(key));
         match (object, &self.deleted) {
             (None | Some(None), _) => is_past,
             (Some(Some(object)), None) => {
@@ -167,6 +168,78 @@ impl fmt::Display for Write {
 }
 
 impl<K: Lookup> Store<K> {
+    /// Waits until the objects under a key are others, or other versions, than when this was called, and
+    /// returns the snapshot in which they are. Call it, look the key up, and await it: nothing is missed
+    /// in between.
+    ///
+    /// # Errors
+    ///
+    /// [`is_ended`](Error::is_ended) if the stream that fills the store ends first.
+    ///
+    /// # Panics
+    ///
+    /// If the store was not built with this index, or it has fewer key parts.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::discovery::v1::EndpointSlice;
+    /// use kube_weir::{prelude::*, testing::ApiServer};
+    /// # use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = ApiServer::new();
+    /// let service = Index::path("metadata.labels['kubernetes.io/service-name']")?;
+    /// let slices = watch(Api::<EndpointSlice>::all(server.client())).index(&service);
+    /// let store = slices.store();
+    /// slices.spawn().detach();
+    /// store.synced().await?;
+    ///
+    /// let changed = store.watch_key(&service, "shop");
+    /// assert_eq!(store.snapshot().by(&service).get("shop").len(), 0);
+    /// server.apply(&json!({
+    ///     "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4", "endpoints": [],
+    ///     "metadata": { "name": "shop-1", "labels": { "kubernetes.io/service-name": "shop" } },
+    /// }))?;
+    /// assert_eq!(changed.await?.by(&service).get("shop").len(), 1);
+    /// # Ok(()) }
+    /// ```
+    #[doc(alias("WatchChannel", "wait_for_key", "notify"))]
+    #[track_caller]
+    pub fn watch_key<Q: IndexKey>(
+        &self,
+        index: &Index<K>,
+        key: Q,
+    ) -> impl Future<Output = Result<Snapshot<K>, Error>> + use<K, Q> {
+        let (store, index) = (self.clone(), index.clone());
+        let mut state = self.subscribe();
+        state.mark_unchanged();
+        let found =
+            |snapshot: &Snapshot<K>| -> Vec<_> { snapshot.by(&index).get(&key).cloned().collect() };
+        let before = found(&self.snapshot());
+        async move {
+            loop {
+                let is_over = state.changed().await.is_err();
+                let snapshot = store.snapshot();
+                let after = snapshot.by(&index).get(&key);
+                if after.len() != before.len()
+                    || !after.zip(&before).all(|(after, before)| Arc::ptr_eq(after, before))
+                {
+                    return Ok(snapshot);
+                }
+                if is_over {
+                    let what = format!("a key of index `{}` changed", index.name());
+                    return Err(ended(&state.borrow(), &what));
+                }
+            }
+        }
+    }
+
     /// Waits until the store has seen a write, and returns the snapshot that shows it: the object in the
     /// version it has, or a later one, or that it is gone.
     ///
@@ -203,13 +276,13 @@ impl<K: Lookup> Store<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{prelude::*, testing::ApiServer, watch};
     /// # use kube::api::PostParams;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let api = Api::<ConfigMap>::namespaced(ApiServer::new().client(), "default");
-    /// let configs = watch(api.clone()).index(IndexBy::path("metadata.namespace")?);
+    /// let configs = watch(api.clone()).index(());
     /// let store = configs.store();
     /// let driving = configs.spawn();
     /// # let mut settings = ConfigMap::default();
@@ -217,7 +290,7 @@ impl<K: Lookup> Store<K> {
     ///
     /// let written = api.create(&PostParams::default(), &settings).await?;
     /// let snapshot = store.wait_for(&written).await?;
-    /// assert!(snapshot.object("default", "settings").is_some());
+    /// assert!(snapshot.get(("default", "settings")).is_some());
     /// # Ok(()) }
     /// ```
     pub fn wait_for<W: Into<Write>>(

@@ -19,7 +19,7 @@ use crate::{
     clock::{self, after},
     error::{Error, ErrorKind},
     event::{Collection, Context, Scope, WatchEvent},
-    index::IndexBy,
+    index::IndexSet,
     measure,
     namespaced_name::{identity, owned_identity},
     snapshot::{Contents, Snapshot, named},
@@ -109,8 +109,8 @@ pub(crate) struct Failed<K> {
 }
 
 impl<K: Lookup> Writer<K> {
-    pub(crate) fn new(by: IndexBy<K>, context: Arc<Context<K>>) -> Self {
-        let working = Contents::new(by, context);
+    pub(crate) fn new(indexes: IndexSet<K>, context: Arc<Context<K>>) -> Self {
+        let working = Contents::new(indexes, context);
         let published = Snapshot(Arc::new(working.clone()));
         let current = Arc::new(ArcSwap::new(Arc::clone(&published.0)));
         let meter = meter(&working);
@@ -225,9 +225,8 @@ impl<K: Lookup> Writer<K> {
             }
             WatchEvent::Unchanged { namespace, name } => {
                 // The watch looked this snapshot up.
-                let known = self.published.object(&namespace, &name);
-                let Some(object) =
-                    known.or_else(|| self.working.object(&namespace, &name)).cloned()
+                let known = self.published.get((&namespace, &name));
+                let Some(object) = known.or_else(|| self.working.get((&namespace, &name))).cloned()
                 else {
                     let why =
                         format!("{namespace}/{name} is said to be unchanged, but is not stored");
@@ -280,7 +279,7 @@ impl<K: Lookup> Writer<K> {
                 self.meter.deleted.add(1);
                 self.hear(at);
                 self.reached(at, version.as_deref());
-                let stored = self.working.object(&namespace, &name).cloned();
+                let stored = self.working.get((&namespace, &name)).cloned();
                 match (&mut self.parts.at(at).list, stored) {
                     (Some(list), _) => list.remove((namespace, name)),
                     (None, Some(object)) => self.take(&object),
@@ -759,7 +758,7 @@ mod tests {
     /// SEMANTICS: S7
     #[test]
     fn a_list_holds_each_object_once_however_many_events_come_meanwhile() {
-        let mut writer = Writer::new(IndexBy::path("metadata.namespace").unwrap(), Arc::default());
+        let mut writer = Writer::new(IndexSet::of(()), Arc::default());
         let mut apply = |event: Event<_>| writer.apply(event.into()).map(drop).unwrap();
         apply(Event::Init);
         apply(Event::InitDone);
@@ -780,7 +779,7 @@ mod tests {
     /// SEMANTICS: D4
     #[test]
     fn one_change_is_a_batch_and_two_that_undo_each_other_are_none() {
-        let mut writer = Writer::new(IndexBy::path("metadata.namespace").unwrap(), Arc::default());
+        let mut writer = Writer::new(IndexSet::of(()), Arc::default());
         let published = |writer: &mut Writer<ConfigMap>, events: Vec<Event<ConfigMap>>| {
             for event in events {
                 writer.apply(event.into()).map(drop).unwrap();

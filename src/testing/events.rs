@@ -23,7 +23,7 @@ use crate::{
 /// ```
 /// use futures::StreamExt;
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{Change, EventStreamExt, IndexBy, testing::Events};
+/// use kube_weir::{Change, EventStreamExt, testing::Events};
 /// use std::time::Duration;
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -42,7 +42,7 @@ use crate::{
 ///     .delete(settings(4));
 ///
 /// let pipeline = events
-///     .index(IndexBy::path("metadata.name")?)
+///     .index(())
 ///     .debounce(Duration::from_millis(500))
 ///     .log_errors();
 /// let changes: Vec<_> = pipeline.collect().await;
@@ -100,7 +100,7 @@ impl<K> Events<K> {
     ///
     /// ```
     /// use futures::StreamExt;
-    /// use kube_weir::{Change, EventStreamExt, IndexBy, testing::Events};
+    /// use kube_weir::{Change, EventStreamExt, testing::Events};
     ///
     /// # use k8s_openapi::api::core::v1::ConfigMap;
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -108,7 +108,7 @@ impl<K> Events<K> {
     /// # let mut settings = ConfigMap::default();
     /// # settings.metadata.name = Some("settings".into());
     /// let events = Events::listed([settings]).list([]);
-    /// let mut changes = events.index(IndexBy::path("metadata.name")?);
+    /// let mut changes = events.index(());
     /// assert_eq!(changes.first_synced().await?.len(), 1);
     /// let Some(Ok(Change::Live(batch))) = changes.next().await else { panic!() };
     /// assert_eq!(batch.stats().deleted, 1);

@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::{
     document::Document,
     error::{Error, ErrorKind},
-    index::IndexBy,
+    index::Indexes,
     snapshot::Snapshot,
     world::{ByName, World},
 };
@@ -30,7 +30,7 @@ use crate::{
 ///
 /// ```
 /// use k8s_openapi::api::{core::v1::Service, networking::v1::Ingress};
-/// use kube_weir::{IndexBy, World, testing::Manifests};
+/// use kube_weir::{Index, World, testing::Manifests};
 ///
 /// let manifests = Manifests::parse("shop.yaml", "
 /// apiVersion: v1
@@ -44,13 +44,14 @@ use crate::{
 /// ")?;
 ///
 /// // Typed,
-/// let ingresses = manifests.snapshot::<Ingress>(IndexBy::path("spec.rules[*].host")?)?;
-/// let services = manifests.snapshot::<Service>(IndexBy::path("metadata.name")?)?;
+/// let host = Index::path("spec.rules[*].host")?;
+/// let ingresses = manifests.snapshot::<Ingress>(&host)?;
+/// let services = manifests.snapshot::<Service>(())?;
 /// let world = World::from_kinds((ingresses, services));
-/// assert!(world.kinds().0.get_one(["shop.example"])?.is_some());
+/// assert!(world.kinds().0.by(&host).get_one("shop.example")?.is_some());
 ///
 /// // or all kinds that there are, by their plurals.
-/// let world = manifests.world(|_plural| IndexBy::path("metadata.name"))?;
+/// let world = manifests.world(|_plural| Ok(()))?;
 /// assert_eq!(world.kind("services").unwrap().len(), 1);
 /// # Ok::<(), kube_weir::Error>(())
 /// ```
@@ -167,11 +168,11 @@ impl Manifests {
     /// # Errors
     ///
     /// As there.
-    pub fn snapshot<K>(&self, by: IndexBy<K>) -> Result<Snapshot<K>, Error>
+    pub fn snapshot<K>(&self, indexes: impl Indexes<K>) -> Result<Snapshot<K>, Error>
     where
         K: Lookup + Resource<DynamicType: Default> + DeserializeOwned,
     {
-        Snapshot::from_objects(by, self.objects()?)
+        Snapshot::from_objects(indexes, self.objects()?)
     }
 
     /// A world of all objects, by the plurals of their kinds as kube guesses them, such as
@@ -181,9 +182,10 @@ impl Manifests {
     ///
     /// Those of the closure; [`is_resource`](Error::is_resource) if two kinds have one plural;
     /// [`is_undecodable`](Error::is_undecodable) if an `apiVersion` is not valid.
-    pub fn world<F>(&self, mut by: F) -> Result<World<ByName>, Error>
+    pub fn world<F, I>(&self, mut indexes: F) -> Result<World<ByName>, Error>
     where
-        F: FnMut(&str) -> Result<IndexBy<Document>, Error>,
+        F: FnMut(&str) -> Result<I, Error>,
+        I: Indexes<Document>,
     {
         let mut kinds: BTreeMap<String, (&TypeMeta, Vec<Document>)> = BTreeMap::new();
         for Manifest { place, types, value } in &self.0 {
@@ -208,7 +210,7 @@ impl Manifests {
             }
         }
         let snapshots = kinds.into_iter().map(|(plural, (_, documents))| {
-            let snapshot = Snapshot::from_objects(by(&plural)?, documents)?;
+            let snapshot = Snapshot::from_objects(indexes(&plural)?, documents)?;
             Ok((plural, snapshot))
         });
         Ok(World::from_kinds(snapshots.collect::<Result<ByName, Error>>()?))
@@ -384,9 +386,9 @@ items: [{ metadata: { namespace: b, name: web } }]
         let manifests = Manifests::parse("two.yaml", TWO).unwrap();
         assert_eq!(manifests.len(), 4);
         assert_eq!(manifests.objects::<Service>().unwrap().len(), 2);
-        let ingresses = manifests.snapshot::<Ingress>(IndexBy::path("metadata.namespace").unwrap());
+        let ingresses = manifests.snapshot::<Ingress>(());
         assert_eq!(ingresses.unwrap().get(["b"]).unwrap().count(), 1);
-        let world = manifests.world(|_| IndexBy::path("metadata.name")).unwrap();
+        let world = manifests.world(|_| Ok(())).unwrap();
         let counts: Vec<_> = world.kinds().iter().map(|(name, own)| (name, own.len())).collect();
         assert_eq!(counts, [("ingresses", 2), ("services", 2)]);
     }
@@ -407,7 +409,7 @@ items: [{ metadata: { namespace: b, name: web } }]
         assert_eq!(wrong.to_string(), "x.yaml, document 1: not a Service");
         let twice = "{apiVersion: a/v1, kind: A, metadata: {name: x}}\n---\n{apiVersion: b/v1, kind: A, metadata: {name: x}}";
         let twice = Manifests::parse("x.yaml", twice).unwrap();
-        let error = twice.world(|_| IndexBy::path("metadata.name")).unwrap_err();
+        let error = twice.world(|_| Ok(())).unwrap_err();
         assert!(error.is_resource());
         assert_eq!(error.to_string(), "x.yaml, document 2: `as` is there in a/v1 and in b/v1");
     }

@@ -8,14 +8,14 @@ impl ApiServer {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{prelude::*, testing::ApiServer, watch};
     /// use serde_json::json;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = ApiServer::new();
     /// let configs = watch(Api::<ConfigMap>::all(server.client()));
-    /// let mut changes = configs.index(IndexBy::path("metadata.name")?);
+    /// let mut changes = configs.index(());
     /// changes.first_synced().await?;
     ///
     /// // What the watch has not seen yet is forgotten before it asks.

@@ -32,14 +32,14 @@ use crate::testing::{
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{Change, IndexBy, prelude::*, testing::ApiServer, watch};
+/// use kube_weir::{Change, prelude::*, testing::ApiServer, watch};
 /// use serde_json::json;
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let server = ApiServer::new();
 /// let configs = watch(Api::<ConfigMap>::all(server.client()));
-/// let mut changes = pin!(configs.index(IndexBy::path("metadata.name")?).log_errors());
+/// let mut changes = pin!(configs.index(()).log_errors());
 /// assert!(changes.first_synced().await?.is_empty());
 ///
 /// server.apply(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}))?;

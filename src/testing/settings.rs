@@ -14,14 +14,14 @@ impl ApiServer {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
-    /// use kube_weir::{IndexBy, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{prelude::*, testing::ApiServer, watch};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = ApiServer::new();
     /// server.set_streaming_lists(false);
     /// let pods = watch(Api::<Pod>::all(server.client())).streaming_list(true);
-    /// pods.index(IndexBy::path("metadata.name")?).first_synced().await?;
+    /// pods.index(()).first_synced().await?;
     /// let requests = server.requests();
     /// assert!(requests[0].contains("sendInitialEvents=true"));
     /// assert_eq!(requests[1], "GET /api/v1/pods?limit=500", "refused, so it lists in pages");

@@ -26,7 +26,7 @@ use crate::{
 /// Pipelines of [`Document`]s by name, for a world of kinds that are known only at run time.
 ///
 /// ```
-/// use kube_weir::{IndexBy, Kinds, prelude::*, watch_resource, world};
+/// use kube_weir::{Kinds, prelude::*, watch_resource, world};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
@@ -35,7 +35,7 @@ use crate::{
 /// let mut kinds = Kinds::new();
 /// for (name, resource) in config {
 ///     let watch = watch_resource(client.clone(), resource)?;
-///     kinds = kinds.add(name, watch.index(IndexBy::path("metadata.name")?));
+///     kinds = kinds.add(name, watch.index(()));
 /// }
 /// let handle = kinds.handle(); // to add and remove kinds later
 ///
@@ -101,7 +101,7 @@ impl Default for Kinds {
 /// Once the stream is gone nothing happens any more.
 ///
 /// ```
-/// use kube_weir::{IndexBy, Kinds, prelude::*, testing::Events, world};
+/// use kube_weir::{Kinds, prelude::*, testing::Events, world};
 ///
 /// # fn document(name: &str) -> kube_weir::Document {
 /// #     kube_weir::Document::from_json(&format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).unwrap()
@@ -109,13 +109,13 @@ impl Default for Kinds {
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
 /// let by_name = "metadata.name";
-/// let services = Events::listed([document("shop")]).stay_open().index(IndexBy::path(by_name)?);
+/// let services = Events::listed([document("shop")]).stay_open().index(());
 /// let kinds = Kinds::new().add("services", services);
 /// let handle = kinds.handle();
 /// let mut changes = world(kinds).log_errors();
 /// changes.first_synced().await?;
 ///
-/// let secrets = Events::listed([document("tls")]).stay_open().index(IndexBy::path(by_name)?);
+/// let secrets = Events::listed([document("tls")]).stay_open().index(());
 /// handle.add("secrets", secrets);
 /// let come = changes.next().await.unwrap();
 /// assert_eq!(come.batch().unwrap().kind("secrets").unwrap().stats().created, 1);
@@ -193,12 +193,12 @@ impl fmt::Debug for KindsHandle {
 /// The snapshots of a world by the names of their kinds.
 ///
 /// ```
-/// use kube_weir::{IndexBy, Snapshot, World, world::ByName};
+/// use kube_weir::{Index, Snapshot, World, world::ByName};
 ///
 /// # fn document(name: &str) -> kube_weir::Document {
 /// #     kube_weir::Document::from_json(&format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).unwrap()
 /// # }
-/// let by = || IndexBy::path("metadata.name");
+/// let by = || Index::path("metadata.name");
 /// let services = Snapshot::from_objects(by()?, [document("shop")])?;
 /// let secrets = Snapshot::from_objects(by()?, [])?;
 /// let kinds = ByName::from_iter([("services", services), ("secrets", secrets)]);
@@ -254,7 +254,7 @@ impl<N: Into<Arc<str>>> FromIterator<(N, Snapshot<Document>)> for ByName {
 /// of them, so this may have no kind at all.
 ///
 /// ```
-/// use kube_weir::{IndexBy, Kinds, prelude::*, testing::Events, world};
+/// use kube_weir::{Kinds, prelude::*, testing::Events, world};
 ///
 /// # fn document(name: &str) -> kube_weir::Document {
 /// #     kube_weir::Document::from_json(&format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).unwrap()
@@ -263,8 +263,8 @@ impl<N: Into<Arc<str>>> FromIterator<(N, Snapshot<Document>)> for ByName {
 /// # async fn main() -> Result<(), kube_weir::Error> {
 /// let by_name = "metadata.name";
 /// let services = Events::listed([]).wait(Duration::from_secs(1)).apply(document("shop"));
-/// let services = services.index(IndexBy::path(by_name)?);
-/// let secrets = Events::listed([document("tls")]).index(IndexBy::path(by_name)?);
+/// let services = services.index(());
+/// let secrets = Events::listed([document("tls")]).index(());
 /// let kinds = Kinds::new().add("services", services).add("secrets", secrets);
 /// let mut changes = world(kinds).log_errors();
 /// changes.first_synced().await?;

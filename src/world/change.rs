@@ -18,7 +18,7 @@ use crate::{
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{Secret, Service};
-/// use kube_weir::{IndexBy, WorldChange, prelude::*, testing::Events, world};
+/// use kube_weir::{WorldChange, prelude::*, testing::Events, world};
 ///
 /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
 /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
@@ -30,8 +30,8 @@ use crate::{
 /// let services = Events::listed([object::<Service>("web", "shop")])
 ///     .wait(Duration::from_secs(1))
 ///     .apply(object("web", "blog"))
-///     .index(IndexBy::path(by_name)?);
-/// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(IndexBy::path(by_name)?);
+///     .index(());
+/// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(());
 /// let mut changes = world((services, secrets)).log_errors();
 ///
 /// let Some(WorldChange::Synced(world)) = changes.next().await else { panic!() };
@@ -56,7 +56,7 @@ impl<V: View> WorldChange<V> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::{Secret, Service};
-    /// use kube_weir::{IndexBy, prelude::*, testing::Events, world};
+    /// use kube_weir::{prelude::*, testing::Events, world};
     ///
     /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
     /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
@@ -68,8 +68,8 @@ impl<V: View> WorldChange<V> {
     /// let services = Events::listed([object::<Service>("web", "shop")])
     ///     .wait(Duration::from_secs(1))
     ///     .apply(object("web", "blog"))
-    ///     .index(IndexBy::path(by_name)?);
-    /// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(IndexBy::path(by_name)?);
+    ///     .index(());
+    /// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(());
     /// let mut changes = world((services, secrets)).log_errors();
     ///
     /// // For who makes everything anew, whatever changed.
@@ -103,7 +103,7 @@ impl<V: View> WorldChange<V> {
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{Secret, Service};
-/// use kube_weir::{IndexBy, WorldChange, prelude::*, testing::Events, world};
+/// use kube_weir::{WorldChange, prelude::*, testing::Events, world};
 ///
 /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
 /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
@@ -115,8 +115,8 @@ impl<V: View> WorldChange<V> {
 /// let services = Events::listed([object::<Service>("web", "shop")])
 ///     .wait(Duration::from_secs(1))
 ///     .apply(object("web", "blog"))
-///     .index(IndexBy::path(by_name)?);
-/// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(IndexBy::path(by_name)?);
+///     .index(());
+/// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(());
 /// let mut changes = world((services, secrets)).log_errors();
 /// changes.first_synced().await?;
 ///

@@ -31,7 +31,7 @@ use crate::{
 /// Sealed: it is for bounds of your own functions.
 ///
 /// ```
-/// use kube_weir::{Document, IndexBy, Kinds, prelude::*, testing::Events, world, world::Pipeline};
+/// use kube_weir::{Document, Index, Kinds, prelude::*, testing::Events, world, world::Pipeline};
 ///
 /// fn numbered<P>(pipelines: impl IntoIterator<Item = P>) -> Kinds
 /// where
@@ -44,7 +44,7 @@ use crate::{
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
 /// let pipelines = ["metadata.name", "metadata.namespace"].map(|path| {
-///     Events::<Document>::listed([]).index(IndexBy::path(path).expect("a path"))
+///     Events::<Document>::listed([]).index(Index::path(path).expect("a path"))
 /// });
 /// let world = world(numbered(pipelines)).first_synced().await?;
 /// assert_eq!(world.kinds().len(), 2);

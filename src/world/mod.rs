@@ -8,16 +8,16 @@
 //!
 //! ```
 //! use k8s_openapi::api::{core::v1::Service, networking::v1::Ingress};
-//! use kube_weir::{IndexBy, WorldChange, prelude::*, watch, world};
+//! use kube_weir::{Index, WorldChange, prelude::*, watch, world};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), kube_weir::Error> {
 //! # let server = kube_weir::testing::ApiServer::new();
 //! # let client = server.client();
 //! let ingresses = watch(Api::<Ingress>::all(client.clone()))
-//!     .index(IndexBy::path("spec.rules[*].host")?);
+//!     .index(Index::path("spec.rules[*].host")?);
 //! let services = watch(Api::<Service>::all(client))
-//!     .index(IndexBy::paths(["metadata.namespace", "metadata.name"])?);
+//!     .index(());
 //!
 //! let worlds = world((ingresses, services));
 //! let store = worlds.store(); // lock-free, for any task
@@ -87,7 +87,7 @@ pub use self::{
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{Secret, Service};
-/// use kube_weir::{IndexBy, prelude::*, testing::Events, world};
+/// use kube_weir::{prelude::*, testing::Events, world};
 ///
 /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
 /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
@@ -96,12 +96,12 @@ pub use self::{
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
 /// let by_name = "metadata.name";
-/// let services = Events::listed([object::<Service>("web", "shop")]).index(IndexBy::path(by_name)?);
-/// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(IndexBy::path(by_name)?);
+/// let services = Events::listed([object::<Service>("web", "shop")]).index(());
+/// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(());
 ///
 /// let world = world((services, secrets)).first_synced().await?;
 /// let (services, secrets) = world.kinds();
-/// assert!(services.object("web", "shop").is_some() && secrets.object("web", "tls").is_some());
+/// assert!(services.get(("web", "shop")).is_some() && secrets.get(("web", "tls")).is_some());
 /// # Ok(()) }
 /// ```
 pub struct World<V>(Arc<Moment<V>>);
@@ -123,7 +123,7 @@ impl<V> World<V> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::{Secret, Service};
-    /// use kube_weir::{IndexBy, prelude::*, testing::Events, world};
+    /// use kube_weir::{prelude::*, testing::Events, world};
     ///
     /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
     /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
@@ -135,8 +135,8 @@ impl<V> World<V> {
     /// let services = Events::listed([object::<Service>("web", "shop")])
     ///     .wait(Duration::from_secs(1))
     ///     .apply(object("web", "blog"))
-    ///     .index(IndexBy::path(by_name)?);
-    /// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(IndexBy::path(by_name)?);
+    ///     .index(());
+    /// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(());
     /// let mut changes = world((services, secrets)).log_errors();
     ///
     /// let generations = changes.map(|change| change.world().generation());
@@ -158,10 +158,10 @@ impl<V: View> World<V> {
     ///
     /// ```
     /// use k8s_openapi::api::{core::v1::Service, networking::v1::Ingress};
-    /// use kube_weir::{IndexBy, Snapshot, World};
+    /// use kube_weir::{Snapshot, World};
     ///
-    /// let ingresses = Snapshot::<Ingress>::from_objects(IndexBy::path("metadata.name")?, [])?;
-    /// let services = Snapshot::<Service>::from_objects(IndexBy::path("metadata.name")?, [])?;
+    /// let ingresses = Snapshot::<Ingress>::from_objects((), [])?;
+    /// let services = Snapshot::<Service>::from_objects((), [])?;
     /// let world = World::from_kinds((ingresses, services));
     /// assert_eq!(world.generation(), 0);
     /// # Ok::<(), kube_weir::Error>(())
@@ -173,7 +173,7 @@ impl<V: View> World<V> {
     /// The [`resource_version`](crate::Snapshot::resource_version) of each kind, by its name.
     ///
     /// ```
-    /// use kube_weir::{IndexBy, prelude::*, testing::Events, world};
+    /// use kube_weir::{prelude::*, testing::Events, world};
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
     /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
@@ -181,8 +181,8 @@ impl<V: View> World<V> {
     /// # }
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let blue = Events::listed([config("settings", 7)]).index(IndexBy::path("metadata.name")?);
-    /// let green = Events::listed([config("settings", 9)]).index(IndexBy::path("metadata.name")?);
+    /// let blue = Events::listed([config("settings", 7)]).index(());
+    /// let green = Events::listed([config("settings", 9)]).index(());
     /// let world = world((("blue", blue), ("green", green))).first_synced().await?;
     /// for (kind, version) in world.resource_versions() {
     ///     assert_eq!(version.as_deref(), Some(if &*kind == "blue" { "7" } else { "9" }));

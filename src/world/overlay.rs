@@ -9,6 +9,7 @@ use super::{ByName, World, view::View};
 use crate::{
     document::Document,
     error::{Error, ErrorKind},
+    object_key::AsObjectKey,
     snapshot::Snapshot,
 };
 
@@ -17,19 +18,19 @@ use crate::{
 ///
 /// ```
 /// use k8s_openapi::api::{core::v1::Service, networking::v1::Ingress};
-/// use kube_weir::{IndexBy, Snapshot, World};
+/// use kube_weir::{Snapshot, World};
 /// # fn object<K: serde::de::DeserializeOwned>(name: &str) -> K {
 /// #     serde_json::from_value(serde_json::json!({ "metadata": { "name": name } })).unwrap()
 /// # }
 ///
-/// let ingresses = Snapshot::<Ingress>::from_objects(IndexBy::path("metadata.name")?, [])?;
-/// let services = Snapshot::<Service>::from_objects(IndexBy::path("metadata.name")?, [])?;
+/// let ingresses = Snapshot::<Ingress>::from_objects((), [])?;
+/// let services = Snapshot::<Service>::from_objects((), [])?;
 /// let world = World::from_kinds((ingresses, services));
 ///
 /// let ingress: Ingress = object("web");
 /// let service: Service = object("web");
 /// let what_if = world.overlay().apply(ingress)?.apply(service)?.build();
-/// assert!(what_if.kinds().0.object("", "web").is_some());
+/// assert!(what_if.kinds().0.get(("", "web")).is_some());
 ///
 /// let what_if = what_if.overlay().delete::<Service, _>("", "web").build();
 /// assert!(what_if.kinds().1.is_empty());
@@ -56,7 +57,7 @@ impl<V: Clone> World<V> {
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{Secret, Service};
-/// use kube_weir::{IndexBy, Snapshot, World, world::{Holds, View}};
+/// use kube_weir::{Snapshot, World, world::{Holds, View}};
 ///
 /// fn without<V: View + Holds<Secret, I>, I>(world: &World<V>, secret: &str) -> World<V> {
 ///     world.overlay().delete("web", secret).build()
@@ -66,9 +67,9 @@ impl<V: Clone> World<V> {
 /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
 /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
 /// # }
-/// let services = Snapshot::<Service>::from_objects(IndexBy::path("metadata.name")?, [])?;
+/// let services = Snapshot::<Service>::from_objects((), [])?;
 /// let tls = object::<Secret>("web", "tls");
-/// let secrets = Snapshot::from_objects(IndexBy::path("metadata.name")?, [tls])?;
+/// let secrets = Snapshot::from_objects((), [tls])?;
 /// let world = World::from_kinds((services, secrets));
 /// assert!(without(&world, "tls").kinds().1.is_empty());
 /// # Ok::<(), kube_weir::Error>(())
@@ -93,14 +94,14 @@ impl<V: View> WorldOverlay<V> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::{Secret, Service};
-    /// use kube_weir::{IndexBy, Snapshot, World};
+    /// use kube_weir::{Snapshot, World};
     ///
     /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
     /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
     /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
     /// # }
-    /// let services = Snapshot::<Service>::from_objects(IndexBy::path("metadata.name")?, [])?;
-    /// let secrets = Snapshot::<Secret>::from_objects(IndexBy::path("metadata.name")?, [])?;
+    /// let services = Snapshot::<Service>::from_objects((), [])?;
+    /// let secrets = Snapshot::<Secret>::from_objects((), [])?;
     /// let world = World::from_kinds((services, secrets));
     ///
     /// let what_if = world.overlay().apply(object::<Secret>("web", "tls"))?.build();
@@ -126,13 +127,13 @@ impl<V: View> WorldOverlay<V> {
     /// `delete::<Ingress, _>("default", "web")`.
     /// See the
     /// [example](WorldOverlay).
-    pub fn delete<K, I>(mut self, namespace: &str, name: &str) -> Self
+    pub fn delete<K, I>(mut self, key: impl AsObjectKey) -> Self
     where
         V: Holds<K, I>,
         K: Lookup,
     {
         let snapshot = self.kinds.held();
-        *snapshot = snapshot.overlay().delete(namespace, name).build();
+        *snapshot = snapshot.overlay().delete(key).build();
         self
     }
 }
@@ -149,12 +150,12 @@ impl WorldOverlay<ByName> {
     /// # Examples
     ///
     /// ```
-    /// use kube_weir::{IndexBy, Snapshot, World, world::ByName};
+    /// use kube_weir::{Index, Snapshot, World, world::ByName};
     ///
     /// # fn document(name: &str) -> kube_weir::Document {
     /// #     kube_weir::Document::from_json(&format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).unwrap()
     /// # }
-    /// let by = IndexBy::path("metadata.name")?;
+    /// let by = Index::path("metadata.name")?;
     /// let services = Snapshot::from_objects(by, [document("shop")])?;
     /// let world = World::from_kinds(ByName::from_iter([("services", services)]));
     ///
@@ -180,12 +181,12 @@ impl WorldOverlay<ByName> {
     /// # Examples
     ///
     /// ```
-    /// use kube_weir::{IndexBy, Snapshot, World, world::ByName};
+    /// use kube_weir::{Index, Snapshot, World, world::ByName};
     ///
     /// # fn document(name: &str) -> kube_weir::Document {
     /// #     kube_weir::Document::from_json(&format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).unwrap()
     /// # }
-    /// let by = IndexBy::path("metadata.name")?;
+    /// let by = Index::path("metadata.name")?;
     /// let services = Snapshot::from_objects(by, [document("shop")])?;
     /// let world = World::from_kinds(ByName::from_iter([("services", services)]));
     ///
@@ -193,9 +194,9 @@ impl WorldOverlay<ByName> {
     /// assert!(what_if.kind("services").unwrap().is_empty());
     /// # Ok::<(), kube_weir::Error>(())
     /// ```
-    pub fn delete_from(mut self, kind: &str, namespace: &str, name: &str) -> Result<Self, Error> {
+    pub fn delete_from(mut self, kind: &str, key: impl AsObjectKey) -> Result<Self, Error> {
         let (kind, snapshot) = self.kind(kind)?;
-        let deleted = snapshot.overlay().delete(namespace, name).build();
+        let deleted = snapshot.overlay().delete(key).build();
         self.kinds.set(kind, deleted);
         Ok(self)
     }

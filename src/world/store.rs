@@ -23,7 +23,7 @@ use crate::{
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{Secret, Service};
-/// use kube_weir::{IndexBy, prelude::*, testing::Events, world};
+/// use kube_weir::{prelude::*, testing::Events, world};
 ///
 /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
 /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
@@ -32,8 +32,8 @@ use crate::{
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
 /// let by_name = "metadata.name";
-/// let services = Events::listed([object::<Service>("web", "shop")]).index(IndexBy::path(by_name)?);
-/// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(IndexBy::path(by_name)?);
+/// let services = Events::listed([object::<Service>("web", "shop")]).index(());
+/// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(());
 /// let worlds = world((services, secrets));
 /// let store = worlds.store();
 /// worlds.spawn();
@@ -84,7 +84,7 @@ impl<V> WorldStore<V> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::{Secret, Service};
-    /// use kube_weir::{IndexBy, SyncPolicy, prelude::*, testing::Events, world};
+    /// use kube_weir::{SyncPolicy, prelude::*, testing::Events, world};
     ///
     /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
     /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
@@ -93,8 +93,8 @@ impl<V> WorldStore<V> {
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let by_name = "metadata.name";
-    /// let services = Events::listed([object::<Service>("web", "shop")]).index(IndexBy::path(by_name)?);
-    /// let never = Events::<Secret>::new().stay_open().index(IndexBy::path(by_name)?);
+    /// let services = Events::listed([object::<Service>("web", "shop")]).index(());
+    /// let never = Events::<Secret>::new().stay_open().index(());
     /// let never = never.sync_policy(SyncPolicy::default().deadline(Duration::from_secs(5)));
     /// let worlds = world((services, never));
     /// let store = worlds.store();
@@ -143,7 +143,7 @@ impl<V> WorldStore<V> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::{Secret, Service};
-    /// use kube_weir::{IndexBy, prelude::*, testing::Events, world};
+    /// use kube_weir::{prelude::*, testing::Events, world};
     ///
     /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
     /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
@@ -152,8 +152,8 @@ impl<V> WorldStore<V> {
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let by_name = "metadata.name";
-    /// let services = Events::listed([object::<Service>("web", "shop")]).index(IndexBy::path(by_name)?);
-    /// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(IndexBy::path(by_name)?);
+    /// let services = Events::listed([object::<Service>("web", "shop")]).index(());
+    /// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(());
     /// let mut worlds = world((services, secrets));
     /// let store = worlds.store();
     /// worlds.first_synced().await?;

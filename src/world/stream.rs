@@ -38,7 +38,7 @@ const RUN: usize = 64;
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{Secret, Service};
-/// use kube_weir::{IndexBy, prelude::*, testing::Events, world};
+/// use kube_weir::{prelude::*, testing::Events, world};
 ///
 /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
 /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
@@ -47,8 +47,8 @@ const RUN: usize = 64;
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
 /// let by_name = "metadata.name";
-/// let services = Events::listed([object::<Service>("web", "shop")]).index(IndexBy::path(by_name)?);
-/// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(IndexBy::path(by_name)?);
+/// let services = Events::listed([object::<Service>("web", "shop")]).index(());
+/// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(());
 ///
 /// let mut changes = world((services, ("certificates", secrets))).debounce(Duration::from_millis(500));
 /// let world = changes.first_synced().await?;
@@ -91,15 +91,15 @@ pub trait IntoWorld {
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-/// use kube_weir::{IndexBy, WorldChange, prelude::*, watch, world};
+/// use kube_weir::{WorldChange, prelude::*, watch, world};
 /// use kube_weir::testing::{ApiServer, Fault, On, Verb};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
 /// let server = ApiServer::new();
 /// server.fault(On::verb(Verb::List).resource("secrets"), 1, Fault::status(403));
-/// let configs = watch(Api::<ConfigMap>::all(server.client())).index(IndexBy::path("metadata.name")?);
-/// let secrets = watch(Api::<Secret>::all(server.client())).index(IndexBy::path("metadata.name")?);
+/// let configs = watch(Api::<ConfigMap>::all(server.client())).index(());
+/// let secrets = watch(Api::<Secret>::all(server.client())).index(());
 /// let mut worlds = world((configs, secrets));
 ///
 /// let error = worlds.next().await.unwrap().unwrap_err();
@@ -169,7 +169,7 @@ impl<V: View> Worlds<V> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::{Secret, Service};
-    /// use kube_weir::{IndexBy, WorldChange, prelude::*, testing::Events, world};
+    /// use kube_weir::{WorldChange, prelude::*, testing::Events, world};
     ///
     /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
     /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
@@ -178,9 +178,9 @@ impl<V: View> Worlds<V> {
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let by_name = "metadata.name";
-    /// let services = Events::listed([object::<Service>("web", "shop")]).index(IndexBy::path(by_name)?);
+    /// let services = Events::listed([object::<Service>("web", "shop")]).index(());
     /// let slow = Events::new().wait(Duration::from_secs(5)).list([object::<Secret>("web", "tls")]);
-    /// let slow = slow.index(IndexBy::path(by_name)?);
+    /// let slow = slow.index(());
     /// let mut changes = world((services, slow)).with_progress().log_errors();
     ///
     /// let Some(WorldChange::InitialSync(batch)) = changes.next().await else { panic!() };

@@ -11,7 +11,7 @@ use crate::{change::ChangeStats, error::Error};
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::Service;
-/// use kube_weir::{IndexBy, WorldChange, prelude::*, testing::Events, world, world::View};
+/// use kube_weir::{WorldChange, prelude::*, testing::Events, world, world::View};
 ///
 /// fn told<V: View>(change: &WorldChange<V>) -> String {
 ///     let changed = change.batch().map_or(0, |batch| batch.stats().total());
@@ -27,7 +27,7 @@ use crate::{change::ChangeStats, error::Error};
 /// let services = Events::<Service>::listed([])
 ///     .wait(Duration::from_secs(1))
 ///     .apply(object("web", "shop"))
-///     .index(IndexBy::path("metadata.name")?);
+///     .index(());
 /// let changes = world((services,)).log_errors();
 /// let told: Vec<_> = changes.map(|change| told(&change)).collect().await;
 /// assert_eq!(told, ["world 1: 0 changed", "world 2: 1 changed"]);

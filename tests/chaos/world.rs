@@ -13,7 +13,7 @@ use futures::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, Client};
 use kube_weir::{
-    Debounce, Document, EventStreamExt, FieldFilter, FieldSelector, Gvr, IndexBy, Store, watch,
+    Debounce, Document, EventStreamExt, FieldFilter, FieldSelector, Gvr, Index, Store, watch,
     watch_resource,
 };
 use serde::Serialize;
@@ -226,10 +226,10 @@ impl World {
     }
 }
 
-fn by<K: Serialize + 'static>() -> IndexBy<K> {
-    IndexBy::paths(["metadata.namespace", "metadata.name"])
+fn by<K: Serialize + 'static>() -> Index<K> {
+    Index::paths(["metadata.namespace", "metadata.name"])
         .unwrap()
-        .and("tier", IndexBy::path("metadata.labels.tier").unwrap())
+        .and("tier", Index::path("metadata.labels.tier").unwrap())
 }
 
 fn config_maps() -> Gvr {

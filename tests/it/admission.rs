@@ -5,7 +5,7 @@ use std::pin::pin;
 use k8s_openapi::api::{core::v1::Service, networking::v1::Ingress};
 use kube::{Api, ResourceExt};
 use kube_weir::{
-    Error, EventStreamExt, IndexBy, Snapshot, World, WorldStore, testing::ApiServer, watch, world,
+    Error, EventStreamExt, Index, Snapshot, World, WorldStore, testing::ApiServer, watch, world,
 };
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ fn review(world: &World<View>, ingress: Ingress) -> Result<Vec<String>, Error> {
     let what_if = world.overlay().apply(ingress)?.build();
     let (ingresses, services) = what_if.kinds();
     // As the controller would see it, which may be not at all.
-    let Some(ingress) = ingresses.object(&namespace, &name) else { return Ok(Vec::new()) };
+    let Some(ingress) = ingresses.get((&namespace, &name)) else { return Ok(Vec::new()) };
     let mut objections = Vec::new();
     for host in ingresses.by("host").keys_of(ingress)? {
         for other in ingresses.by("host").get(host.parts())? {
@@ -71,13 +71,12 @@ async fn watched(server: &ApiServer) -> WorldStore<View> {
         .filter_fields(["spec.ingressClassName", "status"])
         .unwrap()
         .index(
-            IndexBy::paths(["metadata.namespace", "metadata.name"])
+            Index::paths(["metadata.namespace", "metadata.name"])
                 .unwrap()
-                .and("host", IndexBy::path("spec.rules[*].host").unwrap())
-                .and("service", IndexBy::paths(service).unwrap()),
+                .and("host", Index::path("spec.rules[*].host").unwrap())
+                .and("service", Index::paths(service).unwrap()),
         );
-    let services = watch(Api::<Service>::all(server.client()))
-        .index(IndexBy::paths(["metadata.namespace", "metadata.name"]).unwrap());
+    let services = watch(Api::<Service>::all(server.client())).index(());
     let worlds = world((ingresses, services));
     let store = worlds.store();
     let mut changes = pin!(worlds.log_errors());
@@ -104,7 +103,7 @@ async fn an_ingress_that_would_take_a_host_of_another_is_found_out() {
     assert_eq!(dangling, ["there is no service wiki, web"]);
 
     // Who has the host may keep it. The request for an update has the old resourceVersion.
-    let mut update = world.kinds().0.object("shop", "web").unwrap().as_ref().clone();
+    let mut update = world.kinds().0.get(("shop", "web")).unwrap().as_ref().clone();
     update.metadata.labels = Some([("tier".to_owned(), "front".to_owned())].into());
     update.spec.as_mut().unwrap().ingress_class_name = Some("haproxy".to_owned());
     assert!(review(&world, update).unwrap().is_empty());

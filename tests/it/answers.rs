@@ -2,7 +2,7 @@
 
 use futures::StreamExt;
 use kube_weir::{
-    EventStreamExt, FieldSelector, IndexBy, SyncPolicy,
+    EventStreamExt, FieldSelector, SyncPolicy,
     testing::{Answer, ApiServer, End, Fault, Verb},
     watch_resource,
 };
@@ -117,7 +117,7 @@ async fn a_list_of_another_kind_is_no_answer() {
     secrets["kind"] = "SecretList".into();
     server.fault(Verb::List, 3, Fault::Answer(Answer::json(200, &secrets)));
     let watch = watch_resource(server.client(), "v1/configmaps").unwrap();
-    let mut changes = watch.index(IndexBy::path("metadata.name").unwrap()).log_errors();
+    let mut changes = watch.index(()).log_errors();
     assert_eq!(changes.first_synced().await.unwrap().len(), 1);
     assert_eq!(asked(&server).0, 4);
 

@@ -151,7 +151,7 @@ fn public_types_go_where_users_need_them() {
     everywhere::<kube_weir::world::KindsHandle>();
     everywhere::<kube_weir::Document>();
     everywhere::<kube_weir::FieldPath>();
-    everywhere::<kube_weir::IndexBy<Object>>();
+    everywhere::<kube_weir::Index<Object>>();
     everywhere::<kube_weir::adapters::DebounceHandle>();
     everywhere::<kube_weir::Election>();
     everywhere::<kube_weir::Leadership>();

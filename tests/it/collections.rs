@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use kube_weir::{
-    EventStreamExt, FieldSelector, Gvr, IndexBy, LabelSelector, Namespaces, SyncPolicy,
+    EventStreamExt, FieldSelector, Gvr, LabelSelector, Namespaces, SyncPolicy,
     testing::{Answer, ApiServer, End, Fault, On, Verb},
     watch_resource,
 };
@@ -422,7 +422,7 @@ async fn without_the_right_to_list_namespaces_the_cause_is_named() {
     let gvr = Gvr::parse("v1/configmaps").unwrap();
     let watch =
         watch_resource(server.client(), gvr).unwrap().namespaces_labelled("team=web").unwrap();
-    let changes = watch.index(IndexBy::path("metadata.name").unwrap());
+    let changes = watch.index(());
     let store = changes.store();
     let _driving = changes.spawn();
     let error = store.synced().await.unwrap_err();

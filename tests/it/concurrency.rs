@@ -11,7 +11,7 @@ use std::{
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::watcher::Event;
-use kube_weir::{Batch, Change, EventStreamExt, IndexBy, Snapshot};
+use kube_weir::{Batch, Change, EventStreamExt, Index, Snapshot};
 use tokio::runtime::Builder;
 
 use crate::{
@@ -69,7 +69,7 @@ impl World {
 
 /// Which round a snapshot is of, if it is whole and agrees with itself.
 fn check(snapshot: &Snapshot<ConfigMap>, ledger: &Ledger) -> u32 {
-    let clock = snapshot.object("a", "clock").expect("a clock");
+    let clock = snapshot.get(("a", "clock")).expect("a clock");
     let round = clock.metadata.resource_version.as_ref().unwrap().parse().unwrap();
     let told = state(snapshot);
     assert_eq!(Some(&told), ledger.read().unwrap().get(&round), "round {round}");
@@ -80,7 +80,7 @@ fn check(snapshot: &Snapshot<ConfigMap>, ledger: &Ledger) -> u32 {
         tiers.entry(tier).or_default().push(Arc::as_ptr(object));
         let (namespace, name) = (&object.metadata.namespace, &object.metadata.name);
         let (namespace, name) = (namespace.as_deref().unwrap(), name.as_deref().unwrap());
-        assert!(Arc::ptr_eq(object, snapshot.object(namespace, name).unwrap()));
+        assert!(Arc::ptr_eq(object, snapshot.get((namespace, name)).unwrap()));
         assert!(Arc::ptr_eq(object, snapshot.get_one([namespace, name]).unwrap().unwrap()));
     }
     for tier in TIERS {
@@ -201,8 +201,8 @@ fn every_batch_follows_on_the_one_before() {
     });
 }
 
-fn by() -> IndexBy<ConfigMap> {
-    by_identity().and("tier", IndexBy::path("metadata.labels.tier").unwrap())
+fn by() -> Index<ConfigMap> {
+    by_identity().and("tier", Index::path("metadata.labels.tier").unwrap())
 }
 
 fn addresses(snapshot: &Snapshot<ConfigMap>) -> Vec<*const ConfigMap> {

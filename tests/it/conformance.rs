@@ -9,7 +9,7 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 use kube_weir::{
-    Change, Debounce, Error, EventStreamExt, IndexBy,
+    Change, Debounce, Error, EventStreamExt, Index,
     testing::{
         ApiServer,
         conformance::{self, Chapter, Life, Rule, Summary, Violation},
@@ -19,9 +19,9 @@ use kube_weir::{
 
 type Item = Result<Change<ConfigMap>, Error>;
 
-fn by() -> IndexBy<ConfigMap> {
-    let annotations = IndexBy::path("metadata.annotations.*").expect("a path");
-    let by = IndexBy::paths(["metadata.namespace", "metadata.name"]).expect("paths");
+fn by() -> Index<ConfigMap> {
+    let annotations = Index::path("metadata.annotations.*").expect("a path");
+    let by = Index::paths(["metadata.namespace", "metadata.name"]).expect("paths");
     by.and("annotations", annotations)
 }
 
@@ -116,7 +116,7 @@ async fn more_consumers_of_a_store_conform() -> Result<(), Violation> {
 async fn objects_without_a_type_conform() -> Result<(), Box<dyn std::error::Error>> {
     let server = ApiServer::new();
     let nodes = watch_resource(server.client(), "v1/nodes")?;
-    let by = IndexBy::path("metadata.name")?;
+    let by = Index::path("metadata.name")?;
     let node = serde_json::json!({"apiVersion": "v1", "kind": "Node"});
     Life::new().object(node).run(&server, |_| nodes.index(by)).await?;
     Ok(())
@@ -127,8 +127,8 @@ async fn objects_without_a_type_conform() -> Result<(), Box<dyn std::error::Erro
 async fn keys_conform() -> Result<(), Violation> {
     for path in ["metadata.annotations.*", "data.*"] {
         let by = || {
-            let by = IndexBy::paths(["metadata.namespace", "metadata.name"]).expect("paths");
-            by.and("other", IndexBy::path(path).expect("a path"))
+            let by = Index::paths(["metadata.namespace", "metadata.name"]).expect("paths");
+            by.and("other", Index::path(path).expect("a path"))
         };
         let server = ApiServer::new();
         // No object is undecodable of which so little is decoded.

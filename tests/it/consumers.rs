@@ -136,7 +136,7 @@ async fn a_hundred_consumers_with_stalls_end_at_the_same_state() {
         sleep_until(begun + version * MS).await;
         // Whoever stalls, the watch goes on.
         let namespace = format!("n{}", number % 3);
-        let stored = store.snapshot().object(&namespace, &format!("o{number}")).cloned();
+        let stored = store.snapshot().get((&namespace, &format!("o{number}"))).cloned();
         if let Some(stored) = stored {
             assert_eq!(self::version(&stored), version.to_string());
             versions.push(Arc::downgrade(&stored));

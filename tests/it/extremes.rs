@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube_weir::{
     Backoff, Debounce, Document, Election, EventStreamExt, FetchConfig, FieldFilter, FieldPath,
-    FieldSelector, Gvr, IndexBy, Key, LabelSelector, LeaseRef, LeaseTiming, Namespaces, SyncPolicy,
+    FieldSelector, Gvr, Index, Key, LabelSelector, LeaseRef, LeaseTiming, Namespaces, SyncPolicy,
     Watch, Write,
     testing::{Answer, ApiServer, End, Events, Fault, On, Verb},
     watch, watch_one, watch_resource, world,
@@ -121,7 +121,7 @@ async fn fetching_lives_with_any_limit() {
         for limit in [0, 1, usize::MAX] {
             let server = server_with(&["a/x"]);
             let api = Api::<ConfigMap>::all(server.client());
-            let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name").unwrap());
+            let keys = watch(api.clone()).index_keys(());
             let keys = keys.unwrap();
             let config = FetchConfig::default()
                 .ttl(time)
@@ -132,7 +132,7 @@ async fn fetching_lives_with_any_limit() {
             let fetching = keys.store().fetching(api, config);
             let _driven = keys.spawn();
             fetching.store().synced().await.unwrap();
-            match fetching.object("a", "x").await {
+            match fetching.get(("a", "x")).await {
                 Ok(found) => assert!(found.is_some(), "{time:?} {limit}"),
                 Err(error) => assert!(error.is_timeout() && time < SECOND, "{time:?}: {error}"),
             }
@@ -201,7 +201,7 @@ fn nothing_needs_a_runtime_to_be_made() {
     };
     let api = || Api::<ConfigMap>::all(client.clone());
     let gvr = || Gvr::parse("v1/configmaps").unwrap();
-    let by = || IndexBy::path("metadata.name").unwrap();
+    let by = || Index::path("metadata.name").unwrap();
     let mut all: Vec<Box<dyn std::any::Any>> = Vec::new();
     for time in EXTREMES {
         for debounce in [
@@ -217,7 +217,7 @@ fn nothing_needs_a_runtime_to_be_made() {
             all.push(Box::new(changes.debounce(debounce)));
         }
         let config = FetchConfig::default().ttl(time).deadline(time);
-        let keys = watch(api()).index_keys(IndexBy::path("metadata.name").unwrap()).unwrap();
+        let keys = watch(api()).index_keys(()).unwrap();
         let store = keys.store();
         all.push(Box::new(keys));
         all.push(Box::new(store.fetching(api(), config)));
@@ -237,7 +237,7 @@ fn a_million_is_much_and_empty_is_little() {
     assert_eq!(Key::new([""; 0]).parts().count(), 0);
     drop(Namespaces::new(all.iter().map(String::as_str)));
     let _ = FieldFilter::new(all.iter().map(|name| format!("data.{name}"))).unwrap();
-    assert!(IndexBy::<ConfigMap>::paths([""; 0]).is_err());
+    assert!(Index::<ConfigMap>::paths([""; 0]).is_err());
     let _ = LabelSelector::parse(&format!("app in ({})", all.join(",")));
     for text in ["", ".", "[", "]", "$", "=", "!", ",", "/", "//", "\\0", "\\u{202e}", &long] {
         let _ = FieldPath::parse(text);
@@ -245,7 +245,7 @@ fn a_million_is_much_and_empty_is_little() {
         let _ = FieldSelector::parse(text);
         let _ = LabelSelector::parse(text);
         let _ = Gvr::parse(text);
-        let _ = IndexBy::<Document>::path(text);
+        let _ = Index::<Document>::path(text);
         let _ = Namespaces::new([text]);
         let _ = Document::from_json(text);
     }
@@ -273,13 +273,13 @@ async fn all_futures_and_streams_run_in_tasks() {
     tasks.spawn(async move { drop(own.changes().debounce(Debounce::quiet(SECOND)).next().await) });
     let mut one = watch_one(Api::<ConfigMap>::namespaced(server.client(), "a"), "x");
     tasks.spawn(async move { drop(one.next().await) });
-    let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.namespace").unwrap()).unwrap();
+    let keys = watch(api.clone()).index_keys(()).unwrap();
     let fetching = keys.store().fetching(api.clone(), FetchConfig::default());
     let _keys = keys.spawn();
     let own = fetching.clone();
     tasks.spawn(async move { drop(own.get(["a"]).await) });
     let own = fetching.clone();
-    tasks.spawn(async move { drop(own.object("a", "x").await) });
+    tasks.spawn(async move { drop(own.get(("a", "x")).await) });
     let _driving = changes.spawn();
     while let Some(ended) = tasks.join_next().await {
         ended.unwrap();

@@ -14,7 +14,7 @@ use futures::{FutureExt, StreamExt, future::join_all, poll};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Api, runtime::watcher::Event};
 use kube_weir::{
-    Document, Error, EventStreamExt, FetchConfig, Fetching, FieldFilter, Gvr, IndexBy, Store,
+    Document, Error, EventStreamExt, FetchConfig, Fetching, FieldFilter, Gvr, Index, Store,
     SyncPolicy, Write,
     adapters::Spawned,
     testing::{Answer, ApiServer, Fault, On, Verb},
@@ -32,9 +32,9 @@ use crate::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn by() -> IndexBy<Document> {
-    let app = IndexBy::path("metadata.labels.app").expect("a path");
-    IndexBy::paths(["metadata.namespace", "metadata.name"]).expect("paths").and("app", app)
+fn by() -> Index<Document> {
+    let app = Index::path("metadata.labels.app").expect("a path");
+    Index::paths(["metadata.namespace", "metadata.name"]).expect("paths").and("app", app)
 }
 
 /// A server, a store of the keys of its Secrets, and what fetches them.
@@ -68,7 +68,7 @@ impl World {
 
     async fn value(&self, identity: &str) -> Result<Option<String>, Error> {
         let (namespace, name) = identity.split_once('/').expect("namespace/name");
-        Ok(self.secrets.object(namespace, name).await?.map(|secret| value(&secret)))
+        Ok(self.secrets.get((namespace, name)).await?.map(|secret| value(&secret)))
     }
 
     /// Changes a Secret, and waits until the watch has seen it.
@@ -110,7 +110,7 @@ impl ByHand {
     async fn new(config: FetchConfig) -> Self {
         let server = ApiServer::new();
         let (feed, events) = feed();
-        let configs = events.index(IndexBy::path("metadata.name").expect("a path"));
+        let configs = events.index(());
         let store = configs.store();
         let fetching = store.fetching(Api::all(server.client()), config);
         let driving = configs.spawn();
@@ -135,7 +135,7 @@ impl ByHand {
     }
 
     async fn value(&self, name: &str) -> Result<Option<String>, Error> {
-        let found = self.configs.object("a", name).await?;
+        let found = self.configs.get(("a", name)).await?;
         Ok(found.map(|config| config.data.as_ref().expect("data")["value"].clone()))
     }
 }
@@ -260,7 +260,7 @@ async fn an_answer_from_before_what_was_watched_is_asked_for_again() {
     let (answer, took) = timed(world.value("a/x")).await;
     assert_eq!((answer.unwrap().as_deref(), took), (Some("second"), Duration::ZERO));
     let asked = world.asked();
-    let version = world.secrets.store().object("a", "x").expect("it is there");
+    let version = world.secrets.store().get(("a", "x")).expect("it is there");
     let version = version.resource_version().expect("a version");
     // Who is behind is told from when on it must be.
     let again = format!("GET /api/v1/namespaces/a/secrets/x?resourceVersion={version}");
@@ -325,9 +325,9 @@ async fn nothing_is_older_than_what_its_reader_knew() {
             let mut read = 0;
             while reading.load(Ordering::Relaxed) {
                 let name = format!("s{:03}", random.below(6));
-                let known = world.secrets.store().object("a", &name).expect("none is deleted");
+                let known = world.secrets.store().get(("a", &name)).expect("none is deleted");
                 let known: u64 = known.resource_version().unwrap().parse().unwrap();
-                let mut wanted = Box::pin(world.secrets.object("a", &name));
+                let mut wanted = Box::pin(world.secrets.get(("a", &name)));
                 if random.below(3) == 0 {
                     // Leaves in the middle of it, if it isn't over.
                     let _ = poll!(&mut wanted);
@@ -508,8 +508,8 @@ async fn an_object_of_another_kind_is_none() {
         } else {
             server.clear_faults();
         }
-        let typed = typed.object("a", "x").await.map(|found| found.is_some());
-        let untyped = untyped.object("a", "x").await.map(|found| found.is_some());
+        let typed = typed.get(("a", "x")).await.map(|found| found.is_some());
+        let untyped = untyped.get(("a", "x")).await.map(|found| found.is_some());
         for found in [typed, untyped] {
             assert_eq!(found.is_err(), is_other, "{found:?}");
             assert!(found.unwrap_or(true));
@@ -554,7 +554,7 @@ async fn an_answer_that_is_not_the_object_is_none() {
         });
         let client = kube::Client::new(service, "default");
         let (feed, events) = feed();
-        let configs = events.index(IndexBy::path("metadata.name").expect("a path"));
+        let configs = events.index(());
         let config = || FetchConfig::default().deadline(2 * SECOND);
         let gvr = Gvr::parse("v1/configmaps").unwrap();
         let store = configs.store();
@@ -562,8 +562,8 @@ async fn an_answer_that_is_not_the_object_is_none() {
         let untyped = store.fetching_resource(client, gvr, config()).unwrap();
         let _driving = configs.spawn();
         feed.list([crate::support::object("a/x", 5)]);
-        let typed = typed.object("a", "x").await.map(|found| found.map(drop));
-        let untyped = untyped.object("a", "x").await.map(|found| found.map(drop));
+        let typed = typed.get(("a", "x")).await.map(|found| found.map(drop));
+        let untyped = untyped.get(("a", "x")).await.map(|found| found.map(drop));
         for found in [typed, untyped] {
             match found {
                 Ok(found) => assert!(good && found.is_some(), "{answer}"),
@@ -709,7 +709,7 @@ async fn before_the_sync_nothing_is_absent() {
     let keys = watch(api.clone()).index_keys(by()).unwrap();
     let secrets = keys.store().fetching(api.clone(), FetchConfig::default());
     let driving = keys.spawn();
-    assert_eq!(secrets.object("a", "x").await.unwrap().map(|x| value(&x)).as_deref(), Some("x"));
+    assert_eq!(secrets.get(("a", "x")).await.unwrap().map(|x| value(&x)).as_deref(), Some("x"));
     driving.stop();
     // What can't be synced is told, with its cause.
     server.fault(Verb::List, 100, Fault::status(403));
@@ -717,7 +717,7 @@ async fn before_the_sync_nothing_is_absent() {
     let keys = keys.sync_policy(SyncPolicy::default().fail_fast(true));
     let secrets = keys.store().fetching(api, FetchConfig::default());
     let _driving = keys.spawn();
-    assert!(secrets.object("a", "x").await.unwrap_err().is_forbidden());
+    assert!(secrets.get(("a", "x")).await.unwrap_err().is_forbidden());
     assert!(secrets.get(["a"]).await.unwrap_err().is_forbidden());
     assert!(secrets.get_one(["a", "x"]).await.unwrap_err().is_forbidden());
 }
@@ -734,12 +734,12 @@ async fn objects_need_no_type_and_may_be_strained() {
     let documents = keys.store().fetching_resource(client.clone(), gvr, config.clone()).unwrap();
     let typed = keys.store().fetching(Api::<Secret>::namespaced(client, "elsewhere"), config);
     let _driving = keys.spawn();
-    let document = documents.object("a", "x").await.unwrap().expect("it is there").to_value();
+    let document = documents.get(("a", "x")).await.unwrap().expect("it is there").to_value();
     assert_eq!(
         (&document["kind"], &document["data"]["key"]),
         (&json!("Secret"), &json!(base64("x")))
     );
-    let typed = typed.object("a", "x").await.unwrap().expect("it is there");
+    let typed = typed.get(("a", "x")).await.unwrap().expect("it is there");
     assert_eq!(value(&typed), "x");
     assert_eq!(
         (&document["metadata"]["annotations"], &typed.metadata.annotations),
@@ -756,13 +756,13 @@ async fn kinds_without_namespaces_are_fetched() {
         server.apply(&node).expect("a Node");
     }
     let api = Api::<k8s_openapi::api::core::v1::Node>::all(server.client());
-    let keys = watch(api.clone()).index_keys(IndexBy::path("metadata.name").unwrap()).unwrap();
+    let keys = watch(api.clone()).index_keys(()).unwrap();
     let nodes = keys.store().fetching(api, FetchConfig::default());
     let mut keys = pin!(keys.log_errors());
     let snapshot = keys.next().await.expect("synced");
     let snapshot = snapshot.snapshot();
-    assert!(nodes.object("", "n3").now_or_never().is_none());
-    assert!(nodes.object("", "n3").await.unwrap().is_some());
+    assert!(nodes.get(("", "n3")).now_or_never().is_none());
+    assert!(nodes.get(("", "n3")).await.unwrap().is_some());
     assert_eq!(nodes.fetch(snapshot).await.iter().filter(|node| node.is_ok()).count(), 9);
     let requests = server.requests();
     assert!(requests.contains(&"GET /api/v1/nodes/n3".to_owned()), "{requests:?}");
@@ -776,8 +776,8 @@ async fn a_store_in_memory_and_one_of_keys_give_the_same() {
     let server = ApiServer::new();
     let api = Api::<Secret>::all(server.client());
     let memory_by = || {
-        let app = IndexBy::path("metadata.labels.app").expect("a path");
-        IndexBy::paths(["metadata.namespace", "metadata.name"]).expect("paths").and("app", app)
+        let app = Index::path("metadata.labels.app").expect("a path");
+        Index::paths(["metadata.namespace", "metadata.name"]).expect("paths").and("app", app)
     };
     let memory = watch(api.clone()).index(memory_by());
     let keys = watch(api.clone()).index_keys(by()).unwrap();
@@ -824,7 +824,7 @@ async fn a_store_in_memory_and_one_of_keys_give_the_same() {
             let expected = memory.get_one(key).unwrap().map(|found| (**found).clone());
             assert_eq!(cached.get_one(key).await.unwrap().map(|found| (*found).clone()), expected);
             let [namespace, name] = key;
-            let found = cached.object(namespace, name).await.unwrap();
+            let found = cached.get((namespace, name)).await.unwrap();
             assert_eq!(found.map(|found| (*found).clone()), expected);
         }
         for wrong in [&["a"][..], &["a", "s1", "x"]] {

@@ -7,7 +7,7 @@ use futures::{FutureExt, Stream, StreamExt, stream::BoxStream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube_weir::{
-    Change, Error, EventStreamExt, IndexBy, Watch, Write,
+    Change, Error, EventStreamExt, Index, Watch, Write,
     testing::{Answer, ApiServer, End, Fault, On, Verb},
     watch, watch_resource,
 };
@@ -23,8 +23,8 @@ fn configs(server: &ApiServer) -> Watch<ConfigMap> {
     watch(Api::all(server.client()))
 }
 
-fn by_name<K: serde::Serialize + 'static>() -> IndexBy<K> {
-    IndexBy::path("metadata.name").unwrap()
+fn by_name<K: serde::Serialize + 'static>() -> Index<K> {
+    Index::path("metadata.name").unwrap()
 }
 
 /// Returns a pipeline, with a stage between the watch and the index or not.
@@ -117,8 +117,8 @@ async fn other_content_in_the_same_version_is_a_change() {
         assert_eq!(log, wanted);
     }
     for value in [
-        json!(store.object("a", "one").unwrap().data),
-        document_store.object("a", "one").unwrap().to_value()["data"].clone(),
+        json!(store.get(("a", "one")).unwrap().data),
+        document_store.get(("a", "one")).unwrap().to_value()["data"].clone(),
     ] {
         assert_eq!(value["key"], "new");
     }
@@ -458,7 +458,7 @@ async fn nobody_is_answered_from_a_history_that_is_known_to_be_lost() {
     assert!(waiting.as_mut().now_or_never().is_none(), "answered from the lost history");
     let (snapshot, log) = futures::join!(waiting, deltas(&mut changes));
     assert_eq!(log, ["~kept=new"]);
-    let kept = snapshot.unwrap().object("a", "kept").cloned().unwrap();
+    let kept = snapshot.unwrap().get(("a", "kept")).cloned().unwrap();
     assert_eq!(kept.data.as_ref().unwrap()["key"], "new");
 }
 

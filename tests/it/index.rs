@@ -3,7 +3,7 @@
 use futures::{StreamExt, stream};
 use k8s_openapi::api::{core::v1::ConfigMap, networking::v1::Ingress};
 use kube::runtime::watcher::Event;
-use kube_weir::{Document, EventStreamExt, IndexBy, Key, Snapshot};
+use kube_weir::{Document, EventStreamExt, Index, Key, Snapshot};
 use serde_json::json;
 
 use crate::support::{Poller, by_identity, feed, labelled, name, object, reborn, state, versioned};
@@ -12,8 +12,8 @@ fn names<'a>(hits: impl Iterator<Item = &'a std::sync::Arc<ConfigMap>>) -> Vec<S
     hits.map(|object| name(object)).collect()
 }
 
-fn by_label() -> IndexBy<ConfigMap> {
-    by_identity().and("app", IndexBy::path("metadata.labels.app").unwrap())
+fn by_label() -> Index<ConfigMap> {
+    by_identity().and("app", Index::path("metadata.labels.app").unwrap())
 }
 
 /// SEMANTICS: I2
@@ -23,7 +23,7 @@ fn fewer_parts_are_a_prefix_and_more_are_an_error() {
     for by in [
         by_identity(),
         // The same as a closure, so that it has entries of its own.
-        IndexBy::with(|object: &ConfigMap| {
+        Index::with(|object: &ConfigMap| {
             let own = |text: &Option<String>| text.clone().unwrap_or_default();
             [[own(&object.metadata.namespace), own(&object.metadata.name)]]
         }),
@@ -60,13 +60,10 @@ fn results_are_sorted_and_each_object_is_there_once() {
         serde_json::from_value(json!({ "metadata": metadata, "spec": { "rules": rules } })).unwrap()
     };
     let by = || {
-        IndexBy::<Ingress>::paths(["metadata.namespace", "metadata.name"])
+        Index::<Ingress>::paths(["metadata.namespace", "metadata.name"])
             .unwrap()
-            .and("host", IndexBy::path("spec.rules[*].host").unwrap())
-            .and(
-                "class-host",
-                IndexBy::paths(["metadata.namespace", "spec.rules[*].host"]).unwrap(),
-            )
+            .and("host", Index::path("spec.rules[*].host").unwrap())
+            .and("class-host", Index::paths(["metadata.namespace", "spec.rules[*].host"]).unwrap())
     };
     let objects = [
         ingress("b/1", &["shared.example", "b.example"]),
@@ -122,7 +119,7 @@ async fn an_object_moves_from_key_to_key_in_one_snapshot() {
     assert_eq!(names(snapshot.by("app").get(["new"]).unwrap()), ["a/x"]);
     let touched: Vec<_> = batch.touched("app").unwrap().into_iter().collect();
     assert_eq!(touched, [Key::new(["new"]), Key::new(["old"])]);
-    let touched: Vec<_> = batch.touched(IndexBy::<ConfigMap>::MAIN).unwrap().into_iter().collect();
+    let touched: Vec<_> = batch.touched(Index::<ConfigMap>::MAIN).unwrap().into_iter().collect();
     assert_eq!(touched, [Key::new(["a", "x"])]);
     assert!(batch.touched("nowhere").unwrap_err().is_index());
     // The snapshot before still has it under the old key.
@@ -139,8 +136,8 @@ async fn an_object_without_a_key_is_kept_and_counted() {
     let store = poller.stream.store();
     let snapshot = store.snapshot();
     assert_eq!(state(&snapshot), ["cluster-wide@1", "a/x@1", "a/y@1"]);
-    assert!(snapshot.object("a", "y").is_some());
-    assert!(snapshot.object("", "cluster-wide").is_some());
+    assert!(snapshot.get(("a", "y")).is_some());
+    assert!(snapshot.get(("", "cluster-wide")).is_some());
     assert_eq!(names(snapshot.by("app").get([""; 0]).unwrap()), ["a/x"]);
     // Without a namespace there is no key of (namespace, name), not one with an empty part.
     assert_eq!(names(snapshot.get([""; 0]).unwrap()), ["a/x", "a/y"]);
@@ -165,8 +162,8 @@ async fn an_object_with_too_many_keys_is_kept_without_and_named() {
         config.data = Some((0..count).map(|key| (key.to_string(), key.to_string())).collect());
         config
     };
-    let pairs = IndexBy::paths(["data.*", "data.*"]).unwrap();
-    let by = IndexBy::path("metadata.name").unwrap().and("pairs", pairs);
+    let pairs = Index::paths(["data.*", "data.*"]).unwrap();
+    let by = Index::path("metadata.name").unwrap().and("pairs", pairs);
     let counted = |store: &kube_weir::Store<ConfigMap>| {
         let pairs = &store.explain().indexes[1];
         (pairs.entries, pairs.absent, pairs.overflowing)
@@ -213,7 +210,7 @@ fn a_long_value_is_combined_with_few() {
         });
         Document::from_json(&value.to_string()).unwrap()
     };
-    let by = || IndexBy::paths(["data", "list[*]"]).unwrap();
+    let by = || Index::paths(["data", "list[*]"]).unwrap();
     for (long, count, is_indexed) in [
         (500_000, 10_000, false),
         (500_000, 1, true),
@@ -226,7 +223,7 @@ fn a_long_value_is_combined_with_few() {
         assert_eq!(found, usize::from(is_indexed), "{long} bytes with {count}");
     }
     let by_closure = || {
-        IndexBy::with(|object: &Document| {
+        Index::with(|object: &Document| {
             let object = object.to_value();
             let long = object["data"].as_str().unwrap_or_default().to_owned();
             let list = object["list"].as_array().cloned().unwrap_or_default();
@@ -245,7 +242,7 @@ fn a_long_value_is_combined_with_few() {
         assert_eq!(snapshot.get([""; 0]).unwrap().count(), usize::from(is_indexed), "{most}");
     }
     // Values of one path weigh no more than the object.
-    let one = IndexBy::path("data").unwrap().max_keys(1);
+    let one = Index::path("data").unwrap().max_keys(1);
     let snapshot = Snapshot::from_objects(one, [with(3_000_000, 0)]).unwrap();
     assert_eq!(snapshot.get([""; 0]).unwrap().count(), 1);
 }
@@ -255,7 +252,7 @@ fn a_long_value_is_combined_with_few() {
 /// SEMANTICS: B1
 #[test]
 fn keys_without_end_are_too_many() {
-    let by = IndexBy::with(|_: &ConfigMap| (0_u64..).map(|key| [key.to_string()]));
+    let by = Index::with(|_: &ConfigMap| (0_u64..).map(|key| [key.to_string()]));
     let snapshot = Snapshot::from_objects(by, [object("a/x", 1)]).unwrap();
     assert_eq!((snapshot.len(), snapshot.get([""; 0]).unwrap().count()), (1, 0));
 }
@@ -407,7 +404,7 @@ async fn documents_are_indexed_like_typed_objects() {
         Event::InitApply(document("y", "db")),
         Event::InitDone,
     ];
-    let mut changes = stream::iter(events).index(IndexBy::path("metadata.labels.app").unwrap());
+    let mut changes = stream::iter(events).index(Index::path("metadata.labels.app").unwrap());
     let snapshot = changes.first_synced().await.unwrap();
     assert_eq!(snapshot.get_one(["db"]).unwrap().unwrap().name(), "y");
     assert!(changes.next().await.is_none());
@@ -420,7 +417,7 @@ async fn an_impure_closure_leaves_no_entry_behind() {
 
     let count = AtomicU32::new(0);
     let by =
-        IndexBy::with(move |_: &ConfigMap| [[count.fetch_add(1, Ordering::Relaxed).to_string()]]);
+        Index::with(move |_: &ConfigMap| [[count.fetch_add(1, Ordering::Relaxed).to_string()]]);
     let (feed, events) = feed();
     let mut poller = Poller::new(events.index(by));
     feed.list([object("a/x", 1), object("a/y", 1)]);

@@ -4,7 +4,7 @@ use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 use kube_weir::{
-    Change, Document, Error, EventStreamExt, FieldSelector, IndexBy, Snapshot,
+    Change, Document, Error, EventStreamExt, FieldSelector, Index, Snapshot,
     testing::{ApiServer, Fault, Verb},
     watch, watch_resource,
 };
@@ -22,13 +22,13 @@ pub(crate) fn secret(identity: &str, app: &str, value: &str) -> Value {
     })
 }
 
-fn by_name() -> IndexBy<Document> {
-    IndexBy::path("metadata.name").expect("a path")
+fn by_name() -> Index<Document> {
+    Index::path("metadata.name").expect("a path")
 }
 
-fn by_app() -> IndexBy<Document> {
-    let app = IndexBy::path("metadata.labels.app").expect("a path");
-    IndexBy::paths(["metadata.namespace", "metadata.name"]).expect("paths").and("app", app)
+fn by_app() -> Index<Document> {
+    let app = Index::path("metadata.labels.app").expect("a path");
+    Index::paths(["metadata.namespace", "metadata.name"]).expect("paths").and("app", app)
 }
 
 fn names<'s>(found: impl Iterator<Item = &'s std::sync::Arc<Document>>) -> Vec<&'s str> {
@@ -100,7 +100,7 @@ async fn else_all_but_what_is_indexed_is_dropped() -> Result<(), Error> {
     server.apply(&secret("a/x", "shop", "c2VjcmV0")).expect("a Secret");
     let opaque = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": {}, "type": "Opaque" });
 
-    let by = || IndexBy::path("type");
+    let by = || Index::path("type");
     let mut typed = watch(Api::<Secret>::all(server.client())).index_keys(by()?)?;
     let mut untyped = watch_resource(server.client(), "v1/secrets")?.index_keys(by()?)?;
     for changes in [&mut typed, &mut untyped] {
@@ -140,7 +140,7 @@ async fn an_overlay_of_keys_has_keys() -> Result<(), Error> {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_closure_looks_at_is_unknown() {
-    let by = IndexBy::with(|object: &Document| [[object.name().to_owned()]]);
+    let by = Index::with(|object: &Document| [[object.name().to_owned()]]);
     let by = by_app().and("name", by);
     let keys = watch(Api::<Secret>::all(ApiServer::new().client())).index_keys(by);
     assert!(keys.unwrap_err().is_index());

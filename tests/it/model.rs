@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::watcher::Event;
-use kube_weir::{EventStreamExt, IndexBy, Key, Snapshot};
+use kube_weir::{EventStreamExt, Index, Key, Snapshot};
 use proptest::prelude::*;
 
 use crate::support::{Poller, feed, name, object, state, versioned};
@@ -50,11 +50,11 @@ fn make(id: u8, labels: &[u8], version: u32) -> ConfigMap {
     object
 }
 
-fn by() -> IndexBy<ConfigMap> {
-    IndexBy::paths(["metadata.namespace", "metadata.name"])
+fn by() -> Index<ConfigMap> {
+    Index::paths(["metadata.namespace", "metadata.name"])
         .unwrap()
-        .and("values", IndexBy::path("metadata.labels.*").unwrap())
-        .and("both", IndexBy::paths(["metadata.namespace", "metadata.labels.*"]).unwrap())
+        .and("values", Index::path("metadata.labels.*").unwrap())
+        .and("both", Index::paths(["metadata.namespace", "metadata.labels.*"]).unwrap())
 }
 
 /// The keys that an object should have in each index.

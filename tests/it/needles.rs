@@ -9,7 +9,7 @@ use kube::{
     runtime::watcher::{self, watcher},
 };
 use kube_weir::{
-    Error, EventStreamExt, FetchConfig, Gvr, IndexBy, Store,
+    Error, EventStreamExt, FetchConfig, Gvr, Index, Store,
     testing::{Answer, ApiServer, Fault, On, Verb},
     watch, watch_one, watch_resource,
 };
@@ -154,7 +154,7 @@ async fn nothing_that_is_said_holds_what_a_server_or_an_object_says() {
         let mut texts = Vec::new();
         let streaming = number % 2 == 0;
         let typed = watch(Api::<ConfigMap>::all(server.client())).streaming_list(streaming);
-        let mut typed = typed.index(IndexBy::path("metadata.name").unwrap());
+        let mut typed = typed.index(());
         let stores = typed.store();
         let items = typed.by_ref().take_until(sleep(10 * SECOND)).collect::<Vec<_>>().await;
         let errors = items.into_iter().filter_map(Result::err);
@@ -165,7 +165,7 @@ async fn nothing_that_is_said_holds_what_a_server_or_an_object_says() {
         server.disconnect();
         let gvr = Gvr::parse("v1/configmaps").unwrap();
         let documents = watch_resource(server.client(), gvr).unwrap();
-        let mut documents = documents.index(IndexBy::path("data.key").unwrap());
+        let mut documents = documents.index(Index::path("data.key").unwrap());
         let store = documents.store();
         let items = documents.by_ref().take_until(sleep(5 * SECOND)).collect::<Vec<_>>().await;
         texts.extend(items.into_iter().filter_map(Result::err).map(|error| said(&error)));
@@ -201,13 +201,13 @@ async fn other_ways_to_read_say_no_more() {
         let answer = || Fault::Answer(Answer::json(code, &secret));
         let mut texts = Vec::new();
         let keys = watch(Api::<ConfigMap>::all(server.client()));
-        let mut keys = keys.index_keys(IndexBy::path("metadata.name").unwrap()).unwrap();
+        let mut keys = keys.index_keys(()).unwrap();
         let api = Api::<ConfigMap>::all(server.client());
         let config = FetchConfig::default().deadline(SECOND);
         let fetching = keys.store().fetching(api.clone(), config);
         keys.next().await.unwrap().unwrap();
         server.fault(Verb::Get, usize::MAX, answer());
-        texts.extend(fetching.object("a", "x").await.map_err(|error| said(&error)).err());
+        texts.extend(fetching.get(("a", "x")).await.map_err(|error| said(&error)).err());
         texts.push(format!("{fetching:?} {:?}", fetching.explain()));
 
         server.fault(On::any(), 3, answer());
@@ -218,7 +218,7 @@ async fn other_ways_to_read_say_no_more() {
 
         server.fault(On::any(), 3, answer());
         let kubes = watcher(api, watcher::Config::default());
-        let mut kubes = Box::pin(kubes.index(IndexBy::path("metadata.name").unwrap()));
+        let mut kubes = Box::pin(kubes.index(()));
         let items = kubes.by_ref().take_until(sleep(5 * SECOND)).collect::<Vec<_>>().await;
         texts.extend(items.iter().filter_map(|item| item.as_ref().err()).map(said));
         for text in texts {

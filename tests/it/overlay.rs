@@ -9,7 +9,7 @@ use kube::{
     runtime::{reflector::Lookup, watcher::Event},
 };
 use kube_weir::{
-    Change, Document, Error, EventStreamExt, FieldFilter, FieldPath, FieldSelector, Gvr, IndexBy,
+    Change, Document, Error, EventStreamExt, FieldFilter, FieldPath, FieldSelector, Gvr, Index,
     Snapshot,
     testing::{ApiServer, Events},
     watch, watch_one, watch_resource,
@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 
 use crate::support::{by_identity, labelled, object, state};
 
-fn by_app() -> IndexBy<ConfigMap> {
-    by_identity().and("app", IndexBy::path("metadata.labels.app").unwrap())
+fn by_app() -> Index<ConfigMap> {
+    by_identity().and("app", Index::path("metadata.labels.app").unwrap())
 }
 
 /// Everything that a snapshot tells.
@@ -140,9 +140,9 @@ fn document(value: &Value) -> Document {
     Document::from_json(&value.to_string()).unwrap()
 }
 
-fn by_host<K: serde::Serialize + 'static>() -> IndexBy<K> {
-    let by = IndexBy::path("spec.rules[*].host").unwrap();
-    by.and("big", IndexBy::path("metadata.annotations.big").unwrap())
+fn by_host<K: serde::Serialize + 'static>() -> Index<K> {
+    let by = Index::path("spec.rules[*].host").unwrap();
+    by.and("big", Index::path("metadata.annotations.big").unwrap())
 }
 
 fn filter() -> FieldFilter {
@@ -176,7 +176,7 @@ where
     let more = apply(ingress("two", "web", "haproxy", "two.example"));
     assert_eq!(names(&more), ["one", "two"]);
     assert_eq!(more.get(["two.example"]).unwrap().count(), 1);
-    let two = more.object("a", "two").unwrap();
+    let two = more.get(("a", "two")).unwrap();
     let kept =
         |path: &str| FieldPath::parse(path).unwrap().keys(&serde_json::to_value(two).unwrap());
     assert_eq!(kept("metadata.annotations.small"), ["x"]);
@@ -195,7 +195,7 @@ where
         assert_eq!(apply(elsewhere).len(), 1);
         assert!(
             apply(ingress("hidden", "web", "haproxy", "one.example"))
-                .object("a", "hidden")
+                .get(("a", "hidden"))
                 .is_none()
         );
     }
@@ -289,5 +289,5 @@ async fn one_object_is_strained_as_it_is_watched() {
     let mut object = object("a/m", 1);
     object.data = Some(BTreeMap::from([("key".into(), "value".into())]));
     let what_if = store.snapshot().overlay().apply(object).unwrap().build();
-    assert_eq!(what_if.object("a", "m").expect("it is selected").data, None);
+    assert_eq!(what_if.get(("a", "m")).expect("it is selected").data, None);
 }

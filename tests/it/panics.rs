@@ -7,7 +7,7 @@ use k8s_openapi::NamespaceResourceScope;
 use kube::{Api, Resource, api::ObjectMeta};
 use kube_weir::{
     Change, Debounce, Election, Error, EventStreamExt, FetchConfig, FieldFilter, FieldSelector,
-    IndexBy, LeaseRef, Store, Write,
+    Index, LeaseRef, Store, Write,
     testing::{ApiServer, Events},
     watch, world,
 };
@@ -92,12 +92,12 @@ impl Resource for Bomb {
     }
 }
 
-fn by_key() -> IndexBy<Bomb> {
-    let closure = IndexBy::with(|bomb: &Bomb| {
+fn by_key() -> Index<Bomb> {
+    let closure = Index::with(|bomb: &Bomb| {
         bomb.data.explode("index");
         [["one"]]
     });
-    IndexBy::path("data.key").unwrap().and("closure", closure)
+    Index::path("data.key").unwrap().and("closure", closure)
 }
 
 /// SEMANTICS: B5
@@ -190,10 +190,10 @@ async fn a_panic_in_the_first_list_ends_all_waiting() {
 async fn an_object_that_panics_when_it_is_fetched_is_an_error_for_all() {
     let server = ApiServer::new();
     server.apply(&config("a/x", "deserialize")).unwrap();
-    let keys = configs(&server).index_keys(IndexBy::path("metadata.name").unwrap()).unwrap();
+    let keys = configs(&server).index_keys(()).unwrap();
     let fetching = keys.store().fetching(Api::<Bomb>::all(server.client()), FetchConfig::default());
     let _driven = keys.spawn();
-    let (one, other) = futures::join!(fetching.object("a", "x"), fetching.object("a", "x"));
+    let (one, other) = futures::join!(fetching.get(("a", "x")), fetching.get(("a", "x")));
     for found in [one, other] {
         let error = found.map(drop).unwrap_err();
         assert!(error.is_panic(), "{error}");
@@ -206,7 +206,7 @@ async fn an_object_that_panics_when_it_is_fetched_is_an_error_for_all() {
         .wait_for(Write::of(("a", "x"), server.resource_version().to_string()))
         .await
         .unwrap();
-    assert!(fetching.object("a", "x").await.unwrap().is_some());
+    assert!(fetching.get(("a", "x")).await.unwrap().is_some());
 }
 
 fn bomb(place: &str, version: u32) -> Bomb {
@@ -254,7 +254,7 @@ impl Drop for Payload {
 /// SEMANTICS: B5
 #[tokio::test(start_paused = true)]
 async fn a_panic_of_its_payload_is_caught_as_well() {
-    let by = IndexBy::with(|_: &Bomb| -> Option<[String; 1]> { panic_any(Payload) });
+    let by = Index::with(|_: &Bomb| -> Option<[String; 1]> { panic_any(Payload) });
     let items = outcome(Events::listed([bomb("harmless", 1)]).index(by)).await;
     assert!(matches!(&items[..], [Err(error)] if error.is_panic()), "{items:?}");
 }
@@ -262,7 +262,7 @@ async fn a_panic_of_its_payload_is_caught_as_well() {
 /// SEMANTICS: B5
 #[tokio::test(start_paused = true)]
 async fn each_stage_by_itself_ends_with_one_error() {
-    let by = || IndexBy::path("metadata.name").unwrap();
+    let by = || Index::path("metadata.name").unwrap();
     let listed = |place| Events::listed([bomb("harmless", 1)]).apply(bomb(place, 2));
     let selector = FieldSelector::parse("data.key=harmless").unwrap();
     let filter = FieldFilter::new(["spec"]).unwrap();

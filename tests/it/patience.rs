@@ -1,7 +1,7 @@
 //! Patience: waits that a server asks for, lists without an end, trickles, and kinds that can't be watched.
 
 use kube_weir::{
-    EventStreamExt, FieldSelector, IndexBy, SyncPolicy,
+    EventStreamExt, FieldSelector, Index, SyncPolicy,
     testing::{Answer, ApiServer, Fault, On, Verb},
     watch_resource,
 };
@@ -213,7 +213,7 @@ async fn a_kind_that_can_not_be_watched_says_so_and_can_be_polled() {
     server.set_verbs("configmaps", &[Verb::Get, Verb::List]).unwrap();
     server.set_versions("configmaps", false).unwrap();
     let documents = || watch_resource(server.client(), "v1/configmaps").unwrap();
-    let by = || IndexBy::path("metadata.name").unwrap();
+    let by = || Index::path("metadata.name").unwrap();
     let fast = SyncPolicy::default().fail_fast(true);
     let changes = documents().index(by()).sync_policy(fast);
     let store = changes.store();

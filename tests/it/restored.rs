@@ -52,7 +52,7 @@ async fn after_a_restore_the_store_equals_a_list_within_a_watch_timeout() {
         let written = server.apply(&config("a/written", "new")).unwrap();
         let version = written["metadata"]["resourceVersion"].as_str().unwrap();
         let seen = driven.store.wait_for(Write::of(("a", "written"), version)).await.unwrap();
-        assert!(seen.object("a", "written").is_some(), "{name}");
+        assert!(seen.get(("a", "written")).is_some(), "{name}");
     }
 }
 
@@ -81,7 +81,7 @@ async fn a_wait_is_not_answered_from_the_lost_history() {
     // It is noticed, and the list is not there yet.
     assert!(driven.data("a", "x").is_some_and(|data| data == "99"));
     let seen = driven.store.wait_for(Write::of(("a", "y"), version)).await.unwrap();
-    assert!(seen.object("a", "y").is_some());
+    assert!(seen.get(("a", "y")).is_some());
     assert_eq!(in_store(&driven.store), on_server(&server));
 }
 

@@ -12,7 +12,7 @@ use kube::{
 };
 use kube_weir::{
     Change, Document, Error, EventStreamExt, FetchConfig, FieldFilter, FieldPath, FieldSelector,
-    Gvr, IndexBy, LabelSelector, Watch, WatchEvent,
+    Gvr, Index, LabelSelector, Watch, WatchEvent,
     testing::{ApiServer, Events},
     watch, watch_one, watch_resource,
 };
@@ -90,7 +90,7 @@ async fn a_closure_sees_what_is_stored() {
     server.apply(&config("x", &["a", "b"])).unwrap();
     let labels = FieldPath::parse("metadata.labels.app").unwrap();
     let has_label = move |config: &Document| !config.get(&labels).is_empty();
-    let path = || IndexBy::path("metadata.name").unwrap();
+    let path = || Index::path("metadata.name").unwrap();
     let watch = || watch_resource(server.client(), "v1/configmaps").unwrap();
     let kept = watch().matching_with("labelled", has_label.clone()).index(path());
     assert_eq!({ kept }.first_synced().await.unwrap().len(), 1);
@@ -121,7 +121,7 @@ async fn a_closure_that_panics_ends_the_stream() {
 async fn keys_are_not_selected_by_closures() {
     let watch = configs(&ApiServer::new()).matching_with("large", is_large);
     assert!(format!("{watch:?}").contains(r#"selectors: ["large"]"#), "{watch:?}");
-    let error = watch.index_keys(IndexBy::path("metadata.name").unwrap()).unwrap_err();
+    let error = watch.index_keys(()).unwrap_err();
     assert!(error.is_index());
     assert!(error.to_string().contains("`large` is a closure"), "{error}");
 }
@@ -202,7 +202,7 @@ async fn what_takes_text_takes_what_is_parsed() -> Result<(), Error> {
         watch_resource(client(), gvr)?,
     ];
     for watch in watches {
-        watch.index(IndexBy::path("metadata.name")?).first_synced().await?;
+        watch.index(()).first_synced().await?;
         assert!(server.requests().last().unwrap().starts_with("GET /api/v1/configmaps?"));
     }
     Ok(())

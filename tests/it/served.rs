@@ -1,7 +1,7 @@
 //! Resources that are served in another version, not yet, or no more.
 
 use kube_weir::{
-    Document, Error, EventStreamExt, IndexBy, Store,
+    Document, Error, EventStreamExt, Store,
     adapters::Spawned,
     testing::{ApiServer, End, Fault, On, Verb},
     watch_resource,
@@ -26,7 +26,7 @@ fn widget(version: &str, name: &str) -> Value {
 
 fn watched(server: &ApiServer, gvr: &str) -> (Store<Document>, Spawned) {
     let watch = watch_resource(server.client(), gvr).unwrap();
-    let changes = watch.index(IndexBy::path("metadata.name").unwrap());
+    let changes = watch.index(());
     (changes.store(), changes.spawn())
 }
 
@@ -46,7 +46,7 @@ async fn the_served_version_is_found_and_followed() {
         let (store, _driving) = watched(&server, gvr);
         assert_eq!(store.synced().await.unwrap().len(), 1, "{gvr}");
         let version = |store: &Store<Document>| {
-            let object = store.object("a", "x").unwrap();
+            let object = store.get(("a", "x")).unwrap();
             object.to_value()["apiVersion"].as_str().unwrap().to_owned()
         };
         assert_eq!(version(&store), "example.com/v1beta1", "{gvr}");
@@ -83,7 +83,7 @@ async fn lists_of_a_custom_resource_may_be_of_any_kind() {
         assert_eq!(store.snapshot().len(), objects.len() + 1, "{gvr}");
     }
     let watch = watch_resource(server.client(), "example.com/widgets").unwrap();
-    let keys = watch.index_keys(IndexBy::path("metadata.name").unwrap()).unwrap();
+    let keys = watch.index_keys(()).unwrap();
     let store = keys.store();
     let _driving = keys.spawn();
     assert_eq!(store.synced().await.unwrap().len(), 2);
@@ -216,7 +216,7 @@ async fn an_optional_kind_that_is_removed_loses_its_objects_after_a_while() {
 async fn an_optional_kind_comes_and_goes() {
     let server = ApiServer::new();
     let watch = watch_resource(server.client(), "example.com/v1/widgets").unwrap();
-    let changes = watch.index(IndexBy::path("metadata.name").unwrap()).optional();
+    let changes = watch.index(()).optional();
     let store = changes.store();
     let _driving = changes.spawn();
     assert_eq!(store.synced().await.unwrap().len(), 0);

@@ -16,7 +16,7 @@ use futures::{
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::watcher::Event;
-use kube_weir::{Batch, Change, Delta, Error, IndexBy, Snapshot};
+use kube_weir::{Batch, Change, Delta, Error, Index, Snapshot};
 use tokio::task::coop::unconstrained;
 
 /// `namespace/name` at a version, with a uid that follows from the name.
@@ -45,8 +45,8 @@ pub(crate) fn labelled(identity: &str, version: u32, key: &str, value: &str) -> 
     object
 }
 
-pub(crate) fn by_identity() -> IndexBy<ConfigMap> {
-    IndexBy::paths(["metadata.namespace", "metadata.name"]).expect("valid paths")
+pub(crate) fn by_identity() -> Index<ConfigMap> {
+    Index::paths(["metadata.namespace", "metadata.name"]).expect("valid paths")
 }
 
 pub(crate) fn name(object: &ConfigMap) -> String {

@@ -19,7 +19,7 @@ use futures::{
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::watcher::Event;
 use kube_weir::{
-    Debounce, Election, Error, EventStreamExt, FieldFilter, FieldSelector, IndexBy, LeaseRef,
+    Debounce, Election, Error, EventStreamExt, FieldFilter, FieldSelector, Index, LeaseRef,
     WatchEvent,
     testing::{Answer, ApiServer, End, Fault, Verb},
     world,
@@ -605,7 +605,7 @@ async fn a_poll_steps_over_so_many_bytes_of_what_is_left_out() {
 async fn a_poll_moves_so_many_keys_and_those_of_one_object() {
     const KEYS: usize = 5_000;
     let by = || {
-        IndexBy::with(|config: &ConfigMap| {
+        Index::with(|config: &ConfigMap| {
             let version = config.metadata.resource_version.clone().unwrap_or_default();
             (0..KEYS).map(move |at| [format!("{version}-{at}")])
         })

@@ -9,7 +9,7 @@ use kube::{
     runtime::watcher::{self, watcher},
 };
 use kube_weir::{
-    Change, Error, EventStreamExt, FieldFilter, FieldSelector, Gvr, IndexBy, Snapshot, Store,
+    Change, Error, EventStreamExt, FieldFilter, FieldSelector, Gvr, Index, Snapshot, Store,
     SyncPolicy, WatchEvent,
     testing::{Answer, ApiServer, Fault, On, Verb},
     watch, watch_resource,
@@ -197,7 +197,7 @@ async fn no_text_in_the_place_of_a_namespace_leads_elsewhere() {
 async fn namespaces_of_what_has_none_are_an_error() {
     let server = ApiServer::new();
     let nodes = watch_resource(server.client(), "v1/nodes").unwrap();
-    let pipeline = nodes.namespace("a").index(IndexBy::path("metadata.name").unwrap());
+    let pipeline = nodes.namespace("a").index(());
     let items: Vec<_> = pipeline.collect().await;
     assert!(
         matches!(&items[..], [Err(error)] if error.is_namespace() && error.to_string().contains("v1/nodes"))
@@ -210,7 +210,7 @@ async fn discovery_is_not_waited_for_for_ever() {
     let server = ApiServer::new();
     server.fault(On::any(), 2, Fault::Delay(Duration::from_secs(86_400)));
     let pods = watch_resource(server.client(), "v1/pods").unwrap();
-    let mut changes = pin!(pods.index(IndexBy::path("metadata.name").unwrap()));
+    let mut changes = pin!(pods.index(()));
     assert!(next(&mut changes).await.unwrap_err().is_timeout());
     assert!(changes.first_synced().await.unwrap().is_empty());
 }
@@ -221,7 +221,7 @@ async fn a_resource_that_is_not_installed_begins_once_it_is() {
     let server = ApiServer::new();
     let gvr = Gvr::parse("example.com/v1/widgets").unwrap();
     let watch = watch_resource(server.client(), gvr).unwrap();
-    let pipeline = watch.index(IndexBy::paths(["metadata.name"]).unwrap());
+    let pipeline = watch.index(());
     let store = pipeline.store();
     let mut changes = pin!(pipeline);
     let error = next(&mut changes).await.unwrap_err();
@@ -309,7 +309,7 @@ async fn selecting_here_is_on_the_object_as_it_was_received() {
         };
         let snapshot = changes.first_synced().await.unwrap();
         assert_eq!(names(&snapshot), ["a/x"], "{order}");
-        let object = snapshot.object("a", "x").unwrap();
+        let object = snapshot.get(("a", "x")).unwrap();
         assert_eq!((&object.data, &object.metadata.labels), (&None, &None));
 
         server.apply(&config("a/y", "web")).unwrap();
@@ -533,7 +533,7 @@ async fn a_version_is_asked_for_once_in_discovery() {
         server.fault(Verb::Discovery, 1, Fault::Answer(Answer::json(200, &group)));
         server.take_requests();
         let things = Gvr::parse("x.io/things").unwrap();
-        let by = IndexBy::path("metadata.name").unwrap();
+        let by = Index::path("metadata.name").unwrap();
         let mut changes = watch_resource(server.client(), things).unwrap().index(by);
         let error = changes.next().await.unwrap().unwrap_err();
         assert!(error.is_not_installed(), "{error}");
@@ -567,7 +567,7 @@ async fn a_continue_token_that_is_refused_begins_the_list_anew() {
         }
     };
     assert_eq!((snapshot.len(), errors), (1, 3));
-    assert!(snapshot.object("a", "one").is_some());
+    assert!(snapshot.get(("a", "one")).is_some());
 }
 
 /// SEMANTICS: W5, S8
@@ -621,7 +621,7 @@ async fn one_object_that_will_not_decode_is_isolated() {
     assert!(store.explain().stale.is_empty());
 
     // A bad one leaves the last good version where it is, also through a relist.
-    let good = store.snapshot().object("a", "bad").unwrap().metadata.resource_version.clone();
+    let good = store.snapshot().get(("a", "bad")).unwrap().metadata.resource_version.clone();
     server.fault(Verb::Watch, 1, Fault::Garble { name: "bad".into() });
     server.disconnect();
     server.apply(&config("a/bad", "worse")).unwrap();
@@ -630,7 +630,7 @@ async fn one_object_that_will_not_decode_is_isolated() {
     assert!(errors.contains(&"Undecodable"), "{errors:?}");
     assert_eq!(names(change.snapshot()), ["a/bad", "a/x", "a/y", "a/z"]);
     let version = |store: &Store<ConfigMap>| {
-        store.snapshot().object("a", "bad").unwrap().metadata.resource_version.clone()
+        store.snapshot().get(("a", "bad")).unwrap().metadata.resource_version.clone()
     };
     assert_eq!(version(&store), good);
     assert_eq!(store.explain().stale, ["a/bad"]);
@@ -673,7 +673,7 @@ async fn a_relist_decodes_only_what_changed() {
                 }
             }
         };
-        let object = |snapshot: &Snapshot<ConfigMap>| snapshot.object("a", "x").cloned().unwrap();
+        let object = |snapshot: &Snapshot<ConfigMap>| snapshot.get(("a", "x")).cloned().unwrap();
         assert!(std::sync::Arc::ptr_eq(&object(&before), &object(last.snapshot())));
         assert_eq!(names(last.snapshot()), ["a/x", "a/y"]);
     }
@@ -696,7 +696,7 @@ async fn no_log_line_and_no_error_holds_a_secret() {
     server.fault(Verb::Watch, 1, garble());
     server.fault(On::verb(Verb::Watch).skip(1), 1, Fault::Torn { after_events: 0 });
     let filter = FieldFilter::new(["metadata.managedFields"]).unwrap();
-    let by = IndexBy::<Secret>::path("type").unwrap();
+    let by = Index::<Secret>::path("type").unwrap();
     let mut changes =
         pin!(watch(Api::<Secret>::all(server.client())).filter_fields(filter).unwrap().index(by));
     let mut errors = String::new();
@@ -883,7 +883,7 @@ async fn a_server_without_streaming_lists_is_listed_in_pages() {
 async fn metadata_alone_can_be_watched() {
     let server = server_with(&["a/x"]);
     let api: Api<kube::core::PartialObjectMeta<ConfigMap>> = Api::all(server.client());
-    let mut changes = pin!(watch(api).index(IndexBy::path("metadata.labels.app").unwrap()));
+    let mut changes = pin!(watch(api).index(Index::path("metadata.labels.app").unwrap()));
     let snapshot = changes.first_synced().await.unwrap();
     assert_eq!(snapshot.get(["web"]).unwrap().count(), 1);
 }
@@ -894,7 +894,7 @@ async fn documents_are_strained_and_alike_from_list_and_watch() {
     let gvr = Gvr::parse("v1/configmaps").unwrap();
     let filter = FieldFilter::new(["metadata.labels", "metadata.creationTimestamp"]).unwrap();
     let watch = watch_resource(server.client(), gvr).unwrap().filter_fields(filter).unwrap();
-    let mut changes = pin!(watch.index(IndexBy::path("metadata.name").unwrap()));
+    let mut changes = pin!(watch.index(()));
     let listed = changes.first_synced().await.unwrap();
     server.apply(&config("a/y", "web")).unwrap();
     let watched = next(&mut changes).await.unwrap();

@@ -185,7 +185,7 @@ impl Drop for Driven {
 }
 
 pub(crate) fn data(store: &Store<ConfigMap>, namespace: &str, name: &str) -> Option<String> {
-    store.object(namespace, name)?.data.as_ref()?.get("key").cloned()
+    store.get((namespace, name))?.data.as_ref()?.get("key").cloned()
 }
 
 pub(crate) fn names<K: Lookup>(snapshot: &Snapshot<K>) -> Vec<String> {

@@ -18,7 +18,7 @@ use k8s_openapi::api::{
 };
 use kube::{Api, runtime::watcher::Event};
 use kube_weir::{
-    Batch, Debounce, Document, Error, EventStreamExt, IndexBy, Kinds, Snapshot, SyncPolicy, World,
+    Batch, Debounce, Document, Error, EventStreamExt, Index, Kinds, Snapshot, SyncPolicy, World,
     WorldChange, WorldStore,
     adapters::Indexed,
     testing::{ApiServer, Events, Fault, Verb},
@@ -321,8 +321,8 @@ fn service(name: &str) -> Value {
     json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "namespace": "n", "name": name } })
 }
 
-fn by_name<K: serde::Serialize + 'static>() -> IndexBy<K> {
-    IndexBy::path("metadata.name").unwrap()
+fn by_name<K: serde::Serialize + 'static>() -> Index<K> {
+    Index::path("metadata.name").unwrap()
 }
 
 /// SEMANTICS: O5
@@ -639,7 +639,7 @@ fn a_world_says_what_would_be_in_all_kinds() {
         let rules = json!([{ "host": host }]);
         serde_json::from_value(json!({ "metadata": metadata, "spec": { "rules": rules } })).unwrap()
     };
-    let by = IndexBy::path("spec.rules[*].host").unwrap();
+    let by = Index::path("spec.rules[*].host").unwrap();
     let ingresses = Snapshot::from_objects(by, [ingress("a", "a.example")]).unwrap();
     let objects = [object("n/x", 1), object("n/y", 1)];
     let config = Snapshot::from_objects(by_identity(), objects).unwrap();

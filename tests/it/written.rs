@@ -10,7 +10,7 @@ use kube::{
     runtime::watcher::Event,
 };
 use kube_weir::{
-    Error, EventStreamExt, IndexBy, Snapshot, Store, SyncPolicy, Write,
+    Error, EventStreamExt, Index, Snapshot, Store, SyncPolicy, Write,
     testing::{ApiServer, Fault, Verb},
     watch, watch_resource,
 };
@@ -188,7 +188,7 @@ async fn writes_of_another_client_are_read() {
     let pipeline = typed(&server).index(by_identity());
     let store = pipeline.store();
     let documents = watch_resource(server.client(), "v1/configmaps").unwrap();
-    let documents = documents.streaming_list(true).index(IndexBy::path("kind").unwrap());
+    let documents = documents.streaming_list(true).index(Index::path("kind").unwrap());
     let document_store = documents.store();
     let (_driving, _documents) = (pipeline.spawn(), documents.spawn());
     let api: Api<ConfigMap> = Api::namespaced(server.client(), "a");
@@ -211,7 +211,7 @@ async fn writes_of_another_client_are_read() {
     let again = api.create(&PostParams::default(), &new).await.unwrap();
     let version = again.metadata.resource_version.clone().unwrap();
     let snapshot = document_store.wait_for(Write::of(("a", "x"), &version)).await.unwrap();
-    assert_eq!(snapshot.object("a", "x").unwrap().resource_version(), Some(version.as_str()));
+    assert_eq!(snapshot.get(("a", "x")).unwrap().resource_version(), Some(version.as_str()));
     assert_eq!(store.explain().resource_version, Some(version));
 }
 
@@ -265,8 +265,8 @@ async fn each_namespace_is_as_far_as_its_own_watch() {
             now(store.wait_for(Write::of((namespace, "none"), &just_before))).is_some()
         };
         // A deletion in one namespace says nothing about the other.
-        assert!(!(far("b") && store.snapshot().object("b", "x").is_some()));
-        assert!(!(far("a") && store.snapshot().object("a", "x").is_some()));
+        assert!(!(far("b") && store.snapshot().get(("b", "x")).is_some()));
+        assert!(!(far("a") && store.snapshot().get(("a", "x")).is_some()));
         if let Ok(item) = timeout(SECOND, changes.next()).await {
             item.unwrap().unwrap();
         } else {
@@ -296,7 +296,7 @@ async fn an_object_that_does_not_decode_is_not_taken_for_gone() {
     assert!(timeout(SECOND, wait).await.is_err());
     server.apply(&config("a/x", "2")).unwrap();
     let snapshot = store.wait_for(Write::of(("a", "x"), &version)).await.unwrap();
-    assert!(snapshot.object("a", "x").is_some());
+    assert!(snapshot.get(("a", "x")).is_some());
 }
 
 /// SEMANTICS: S8

@@ -13,13 +13,13 @@ use crate::testing::{Answer, Fault, On, Verb};
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
 /// use kube::Api;
-/// use kube_weir::{IndexBy, testing::{ApiServer, conformance::{Chapter, Life}}, watch};
+/// use kube_weir::{Index, testing::{ApiServer, conformance::{Chapter, Life}}, watch};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let alone = [Chapter::Load, Chapter::Compaction];
 /// let others = Chapter::ALL.into_iter().filter(|chapter| !alone.contains(chapter));
-/// let by = IndexBy::path("metadata.name")?;
+/// let by = Index::path("metadata.name")?;
 /// others
 ///     .fold(Life::new(), Life::without)
 ///     .run(&ApiServer::new(), |client| watch(Api::<ConfigMap>::all(client)).index(by))

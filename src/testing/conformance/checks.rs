@@ -22,14 +22,14 @@ use crate::{
 /// ```
 /// use futures::StreamExt;
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{EventStreamExt, IndexBy, testing::{Events, conformance::Conformance}};
+/// use kube_weir::{EventStreamExt, testing::{Events, conformance::Conformance}};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut settings = ConfigMap::default();
 /// settings.metadata.name = Some("settings".into());
 ///
-/// let mut changes = Events::listed([settings]).index(IndexBy::path("metadata.name")?);
+/// let mut changes = Events::listed([settings]).index(());
 /// let mut conformance = Conformance::new();
 /// while let Some(item) = changes.next().await {
 ///     conformance.check(&item)?;
@@ -67,12 +67,12 @@ impl<K: Lookup> Conformance<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*};
+    /// use kube_weir::{Index, prelude::*};
     /// use kube_weir::testing::{Events, conformance::{Conformance, Rule}};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let by = IndexBy::path("metadata.name")?;
+    /// let by = Index::path("metadata.name")?;
     /// let synced = Events::<ConfigMap>::listed([]).index(by).next().await.expect("an item");
     /// let mut conformance = Conformance::new();
     /// conformance.check(&synced)?;
@@ -113,7 +113,7 @@ impl<K: Lookup> Conformance<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, testing::{Events, conformance::Conformance}};
+    /// use kube_weir::{prelude::*, testing::{Events, conformance::Conformance}};
     /// # use serde_json::json;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -122,7 +122,7 @@ impl<K: Lookup> Conformance<K> {
     /// # let config: ConfigMap = serde_json::from_value(json!({ "metadata": metadata }))?;
     /// let lost = Events::listed([config.clone()]).delete(config.clone());
     /// let events = lost.wait(Duration::from_secs(1)).apply(config);
-    /// let mut changes = events.index(IndexBy::path("metadata.name")?);
+    /// let mut changes = events.index(());
     /// let mut conformance = Conformance::new();
     /// conformance.check(&changes.next().await.unwrap())?;
     /// conformance.check(&changes.next().await.unwrap())?;
@@ -270,7 +270,7 @@ mod tests {
     use k8s_openapi::api::core::v1::ConfigMap;
 
     use super::*;
-    use crate::{EventStreamExt, IndexBy, testing::Events};
+    use crate::{EventStreamExt, Index, testing::Events};
 
     type Item = Result<Change<ConfigMap>, Error>;
 
@@ -292,7 +292,7 @@ mod tests {
             .delete(object("b", 4))
             .wait(pause)
             .apply(object("c", 5));
-        events.index(IndexBy::path("metadata.name").expect("a path")).collect().await
+        events.index(()).collect().await
     }
 
     fn broken(items: &[&Item]) -> Option<Rule> {

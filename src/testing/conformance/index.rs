@@ -6,8 +6,8 @@ use kube::runtime::reflector::Lookup;
 
 use crate::{
     change::Delta,
-    error::Error,
-    snapshot::Snapshot,
+    index::Key,
+    snapshot::{IndexView, Snapshot},
     testing::conformance::{
         Rule, Violation,
         version::{self, Version},
@@ -26,7 +26,7 @@ pub(super) fn check_identities<K: Lookup>(
     }
     for (object, version) in snapshot.iter().zip(listed) {
         let (namespace, name) = &version.identity;
-        if !snapshot.object(namespace, name).is_some_and(|found| Arc::ptr_eq(found, object)) {
+        if !snapshot.get((namespace, name)).is_some_and(|found| Arc::ptr_eq(found, object)) {
             return Err(Violation::of(Rule::FoundByIdentity, version));
         }
     }
@@ -38,11 +38,10 @@ pub(super) fn check_keys<K: Lookup>(
     snapshot: &Snapshot<K>,
     deltas: &[Delta<K>],
 ) -> Result<(), Violation> {
-    for index in snapshot.0.indexes() {
+    for (name, index) in snapshot.0.named_indexes() {
         for delta in deltas {
-            let is_found = is_found(snapshot, &index.name, delta);
-            if !is_found.map_err(|error| Violation::of(Rule::FoundByKey, error))? {
-                let what = format!("{} in index `{}`", Version::of(&**delta.object()), index.name);
+            if !is_found(snapshot.by(index), delta) {
+                let what = format!("{} in index `{name}`", Version::of(&**delta.object()));
                 return Err(Violation::of(Rule::FoundByKey, what));
             }
         }
@@ -50,25 +49,14 @@ pub(super) fn check_keys<K: Lookup>(
     Ok(())
 }
 
-fn is_found<K: Lookup>(
-    snapshot: &Snapshot<K>,
-    index: &str,
-    delta: &Delta<K>,
-) -> Result<bool, Error> {
-    let view = snapshot.by(index);
-    let keys = |object: Option<&Arc<K>>| object.map_or(Ok(Vec::new()), |one| view.keys_of(one));
-    let keys_now = keys(delta.after())?;
-    for key in &keys_now {
-        let mut hits = view.get(key.parts())?;
-        if !hits.any(|hit| delta.after().is_some_and(|new| Arc::ptr_eq(hit, new))) {
-            return Ok(false);
-        }
-    }
+fn is_found<K: Lookup>(view: IndexView<'_, K>, delta: &Delta<K>) -> bool {
+    let keys = |object: Option<&Arc<K>>| object.map_or(Vec::new(), |one| view.keys_of(one));
+    let (keys_before, keys_now) = (keys(delta.before()), keys(delta.after()));
+    let is_there =
+        |key: &Key| view.get(key).any(|hit| delta.after().is_some_and(|new| Arc::ptr_eq(hit, new)));
     let identity = Version::of(&**delta.object()).identity;
-    for key in keys(delta.before())?.iter().filter(|key| !keys_now.contains(key)) {
-        if view.get(key.parts())?.any(|hit| Version::of(&**hit).identity == identity) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    let is_gone = |key: &Key| {
+        keys_now.contains(key) || view.get(key).all(|hit| Version::of(&**hit).identity != identity)
+    };
+    keys_now.iter().all(is_there) && keys_before.iter().all(is_gone)
 }

@@ -33,11 +33,11 @@ use crate::{
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{IndexBy, prelude::*, testing::{ApiServer, conformance}, watch};
+/// use kube_weir::{Index, prelude::*, testing::{ApiServer, conformance}, watch};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let by = IndexBy::path("metadata.namespace")?;
+/// let by = Index::path("metadata.namespace")?;
 /// conformance::run(&ApiServer::new(), |client| {
 ///     let configs = watch(Api::<ConfigMap>::all(client));
 ///     configs.streaming_list(true).index(by).debounce(Duration::from_millis(500))
@@ -59,14 +59,14 @@ where
 /// What a server is led through while a stream watches it.
 ///
 /// ```
-/// use kube_weir::{IndexBy, testing::{ApiServer, conformance::{Chapter, Life}}, watch_resource};
+/// use kube_weir::{Index, testing::{ApiServer, conformance::{Chapter, Life}}, watch_resource};
 /// use serde_json::json;
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let server = ApiServer::new();
 /// let nodes = watch_resource(server.client(), "v1/nodes")?;
-/// let by = IndexBy::path("metadata.name")?;
+/// let by = Index::path("metadata.name")?;
 /// Life::new()
 ///     .object(json!({"apiVersion": "v1", "kind": "Node"}))
 ///     .without(Chapter::Silence)
@@ -87,11 +87,11 @@ pub struct Life {
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
 /// use kube::Api;
-/// use kube_weir::{IndexBy, testing::{ApiServer, conformance::{Chapter, Life}}, watch};
+/// use kube_weir::{Index, testing::{ApiServer, conformance::{Chapter, Life}}, watch};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let by = IndexBy::path("metadata.name")?;
+/// let by = Index::path("metadata.name")?;
 /// let summary = Life::new()
 ///     .without(Chapter::Storm)
 ///     .run(&ApiServer::new(), |client| watch(Api::<ConfigMap>::all(client)).index(by))
@@ -140,12 +140,12 @@ impl Life {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{IndexBy, prelude::*, watch};
+    /// use kube_weir::{Index, prelude::*, watch};
     /// use kube_weir::testing::{ApiServer, conformance::{Life, Rule}};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let by = IndexBy::path("metadata.name")?;
+    /// let by = Index::path("metadata.name")?;
     /// let violation = Life::new()
     ///     .patience(Duration::from_secs(5))
     ///     .run(&ApiServer::new(), |client| {
@@ -186,7 +186,7 @@ impl Life {
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube::runtime::{WatchStreamExt, watcher};
-    /// use kube_weir::{EventStreamExt, IndexBy};
+    /// use kube_weir::{EventStreamExt, Index};
     /// use kube_weir::testing::{ApiServer, conformance::{Chapter, Life}};
     /// # use kube::Api;
     ///
@@ -194,7 +194,7 @@ impl Life {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// // kube's own watcher never completes a list with an object that can't be decoded.
     /// let life = Life::new().without(Chapter::Undecodable);
-    /// let by = IndexBy::path("metadata.name")?;
+    /// let by = Index::path("metadata.name")?;
     /// life.run(&ApiServer::new(), |client| {
     ///     let configs = Api::<ConfigMap>::all(client);
     ///     watcher(configs, watcher::Config::default()).default_backoff().index(by)

@@ -8,11 +8,11 @@
 //! ```
 //! use k8s_openapi::api::core::v1::ConfigMap;
 //! use kube::Api;
-//! use kube_weir::{IndexBy, testing::{ApiServer, conformance}, watch};
+//! use kube_weir::{Index, testing::{ApiServer, conformance}, watch};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let by = IndexBy::paths(["metadata.namespace", "metadata.name"])?;
+//! let by = Index::paths(["metadata.namespace", "metadata.name"])?;
 //! let summary = conformance::run(&ApiServer::new(), |client| {
 //!     watch(Api::<ConfigMap>::all(client)).index(by)
 //! })

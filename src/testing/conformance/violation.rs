@@ -10,13 +10,13 @@ use crate::testing::conformance::Chapter;
 /// ```
 /// use futures::{StreamExt, stream};
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{EventStreamExt, IndexBy, watch};
+/// use kube_weir::{EventStreamExt, Index, watch};
 /// use kube_weir::testing::{ApiServer, conformance::{self, Chapter, Rule}};
 /// # use kube::Api;
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let by = IndexBy::path("metadata.name")?;
+/// let by = Index::path("metadata.name")?;
 /// let violation = conformance::run(&ApiServer::new(), |client| {
 ///     // A loop that ends at the first failure.
 ///     let changes = watch(Api::<ConfigMap>::all(client)).index(by);

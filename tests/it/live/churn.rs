@@ -103,7 +103,7 @@ async fn all_consumers_end_where_the_writers_do() {
 
     check_tiers(&typed_end, "tier", |object| object.metadata.labels.as_ref()?.get("tier").cloned());
     let path = FieldPath::parse("metadata.labels.tier").unwrap();
-    check_tiers(&document_end, IndexBy::<Document>::MAIN, |object| object.get(&path).pop());
+    check_tiers(&document_end, Index::<Document>::MAIN, |object| object.get(&path).pop());
     assert_eq!(requests.lists().len(), 60usize.div_ceil(7), "a relist");
     let watches = requests.watches().len();
     assert!(watches >= 5, "{watches}");
@@ -130,8 +130,8 @@ async fn all_consumers_end_where_the_writers_do() {
     assert!(u128::try_from(typed.seen().live).unwrap() <= most, "more than one in an interval");
 }
 
-fn by_tier<K: serde::Serialize + 'static>() -> IndexBy<K> {
-    IndexBy::path("metadata.labels.tier").unwrap()
+fn by_tier<K: serde::Serialize + 'static>() -> Index<K> {
+    Index::path("metadata.labels.tier").unwrap()
 }
 
 /// Waits until a consumer's own map is a snapshot, and checks that nothing failed.

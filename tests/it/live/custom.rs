@@ -45,7 +45,7 @@ async fn a_kind_that_is_installed_later_begins_by_itself_and_may_go_and_come_bac
     widgets.until("all three", three).await;
     let path = format!("/apis/{GROUP}/v1/namespaces/{namespace}/widgets");
     let snapshot = assert_equal_to_list(&client, &path, &store).await;
-    let widget = snapshot.object(&namespace, "c").unwrap();
+    let widget = snapshot.get((&namespace, "c")).unwrap();
     assert_eq!(widget.to_value()["spec"]["size"], 3);
     assert_eq!(store.explain().last_error, None);
 

@@ -33,7 +33,7 @@ impl<K: Lookup + Serialize + fmt::Debug + Send + Sync + 'static> Pipeline<K> {
     }
 
     fn has(&self, namespace: &str, name: &str) -> bool {
-        self.store.object(namespace, name).is_some()
+        self.store.get((namespace, name)).is_some()
     }
 
     /// Waits until the namespace, and no other, fails for want of rights.

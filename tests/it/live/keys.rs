@@ -35,8 +35,8 @@ fn counting(client: Client) -> (Client, Arc<AtomicUsize>) {
     (Client::new(service, "default"), received)
 }
 
-fn by_tier() -> IndexBy<Document> {
-    by_name().and("tier", IndexBy::path("metadata.labels.tier").unwrap())
+fn by_tier() -> Index<Document> {
+    by_name().and("tier", Index::path("metadata.labels.tier").unwrap())
 }
 
 /// The payload is not even received.
@@ -80,7 +80,7 @@ async fn a_real_server_sends_metadata_alone() {
         assert!(bytes < OBJECTS * 2000, "{bytes} bytes were received");
         say(&format!("keys: {OBJECTS} objects of {PAYLOAD} bytes took {bytes} bytes to watch"));
 
-        let whole = configs.object(&namespace, "c00").await.unwrap().expect("it is there");
+        let whole = configs.get((&namespace, "c00")).await.unwrap().expect("it is there");
         assert_eq!(whole.data.as_ref().unwrap()["value"].len(), PAYLOAD);
         assert!(received.load(Ordering::Relaxed) - bytes >= PAYLOAD);
         let all = configs.get([&namespace]).await.unwrap();
@@ -104,7 +104,7 @@ async fn what_is_no_metadata_is_received_and_dropped() {
         let secret = serde_json::from_value(secret).unwrap();
         api.create(&PostParams::default(), &secret).await.unwrap();
     }
-    let keys = watch(api.clone()).index_keys(IndexBy::path("type").unwrap()).unwrap();
+    let keys = watch(api.clone()).index_keys(Index::path("type").unwrap()).unwrap();
     let gvr = Gvr::parse("v1/secrets").unwrap();
     let secrets = keys.store().fetching_resource(client, gvr, FetchConfig::default()).unwrap();
     let _driving = keys.spawn().stop_on_drop();
@@ -112,7 +112,7 @@ async fn what_is_no_metadata_is_received_and_dropped() {
     let found: Vec<_> = found.into_iter().map(Result::unwrap).collect();
     assert_eq!(found.len(), 2);
     assert_eq!(found[0].to_value()["data"]["key"], "c2VjcmV0");
-    let key = secrets.store().object(&namespace, "a").expect("its key").to_value();
+    let key = secrets.store().get((&namespace, "a")).expect("its key").to_value();
     assert_eq!((&key["type"], &key["data"]), (&json!("Opaque"), &Value::Null));
 }
 
@@ -140,16 +140,16 @@ async fn a_real_server_tells_what_is_gone_from_what_it_does_not_serve() {
     let core =
         keys.store().fetching_resource(client, Gvr::parse("v1/things").unwrap(), config).unwrap();
     let _driving = keys.spawn().stop_on_drop();
-    assert!(configs.object(&namespace, "a").await.unwrap().is_some());
+    assert!(configs.get((&namespace, "a")).await.unwrap().is_some());
     delete(&api, "a").await;
     // Kept, as far as the watch knows.
-    assert!(configs.object(&namespace, "a").await.unwrap().is_some());
+    assert!(configs.get((&namespace, "a")).await.unwrap().is_some());
     let fresh: Fetching<ConfigMap> =
         configs.store().fetching(api, FetchConfig::default().deadline(Duration::from_secs(2)));
-    let error = fresh.object(&namespace, "a").await.unwrap_err();
+    let error = fresh.get((&namespace, "a")).await.unwrap_err();
     assert!(error.is_not_found(), "{error:?}");
     for unserved in [things, core] {
-        let error = unserved.object(&namespace, "a").await.unwrap_err();
+        let error = unserved.get((&namespace, "a")).await.unwrap_err();
         assert!(error.is_not_installed(), "{error:?}");
     }
 }
@@ -173,7 +173,7 @@ async fn an_outage_hides_nothing_and_makes_nothing_up() {
     let keys = watch(api.clone()).index_keys(by_tier()).unwrap();
     let configs = keys.store().fetching(api.clone(), FetchConfig::default().deadline(DEADLINE));
     let _driving = keys.spawn().stop_on_drop();
-    let read = async |name: &str| configs.object(&namespace, name).await;
+    let read = async |name: &str| configs.get((&namespace, name)).await;
     assert!(read("c00").await.unwrap().is_some());
 
     cluster.stop_apiserver().await;

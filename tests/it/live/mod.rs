@@ -32,7 +32,7 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
-use kube_weir::{EventStreamExt, Gvr, IndexBy};
+use kube_weir::{EventStreamExt, Gvr, Index};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -62,8 +62,8 @@ fn config_maps() -> Gvr {
     Gvr::parse("v1/configmaps").unwrap()
 }
 
-fn by_name<K: serde::Serialize + 'static>() -> IndexBy<K> {
-    IndexBy::paths(["metadata.namespace", "metadata.name"]).unwrap()
+fn by_name<K: serde::Serialize + 'static>() -> Index<K> {
+    Index::paths(["metadata.namespace", "metadata.name"]).unwrap()
 }
 
 /// The collection of a namespace, for [`assert_equal_to_list`].

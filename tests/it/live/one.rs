@@ -161,17 +161,17 @@ async fn what_was_written_is_read() {
         let wrote = Instant::now();
         let snapshot = soon("the create", store.wait_for(&created)).await.unwrap();
         longest = longest.max(wrote.elapsed());
-        let own = snapshot.object(&namespace, "own").expect("it is there");
+        let own = snapshot.get((&namespace, "own")).expect("it is there");
         assert_eq!(own.metadata.uid, created.metadata.uid);
 
         let updated = set_value(&api, "own", &round.to_string()).await;
         let wrote = Instant::now();
         let snapshot = soon("the update", store.wait_for(&updated)).await.unwrap();
         longest = longest.max(wrote.elapsed());
-        let own = snapshot.object(&namespace, "own").expect("it is there");
+        let own = snapshot.get((&namespace, "own")).expect("it is there");
         assert_eq!(own.data.as_ref().unwrap()["value"], round.to_string());
         let document = soon("the update", document_store.wait_for(&updated)).await.unwrap();
-        let document = document.object(&namespace, "own").expect("it is there");
+        let document = document.get((&namespace, "own")).expect("it is there");
         assert_eq!(document.resource_version(), updated.metadata.resource_version.as_deref());
 
         // What is gone is seen too: as it was, or that it is gone.
@@ -188,6 +188,6 @@ async fn what_was_written_is_read() {
     let other = create_in(&api, "other", "back").await;
     create_in(&api, "front", "front").await;
     let snapshot = soon("something later", unselecting.wait_for(&other)).await.unwrap();
-    assert!(snapshot.object(&namespace, "other").is_none());
+    assert!(snapshot.get((&namespace, "other")).is_none());
     assert_eq!(snapshot.len(), 1);
 }

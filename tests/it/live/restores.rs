@@ -291,7 +291,7 @@ impl<K: Lookup + Serialize + std::fmt::Debug + Send + Sync + 'static> Pipeline<K
         // The version that the object had in the lost history is later than the one waited for.
         let snapshot = soon("the wait", self.store.wait_for(now)).await.unwrap();
         let (namespace, name) = (now.namespace().unwrap(), Lookup::name(now).unwrap());
-        let found = snapshot.object(&namespace, &name).expect("the object");
+        let found = snapshot.get((&namespace, &name)).expect("the object");
         assert_eq!(found.resource_version(), now.resource_version(), "{}", self.name);
         took
     }

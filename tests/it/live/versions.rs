@@ -199,7 +199,7 @@ async fn a_kind_that_is_deleted_while_nobody_watches_may_come_back_with_another_
     let begun = Instant::now();
     optional.logged(&["-a", "-b", "+whole"]).await;
     let returned = begun.elapsed();
-    assert!(store.snapshot().object("", "whole").is_some());
+    assert!(store.snapshot().get(("", "whole")).is_some());
     let path = format!("/apis/{GROUP}/v1/gizmos");
     assert_equal_to_list(&client, &path, &store).await;
     let is_wrong = |error: &Error| error.is_namespace() && error.to_string().contains("namespaces");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kube::runtime::watcher::Event;
 use kube_weir::{
-    Document, EventStreamExt, IndexBy,
+    Document, EventStreamExt, Index,
     testing::{ApiServer, Fault, Verb},
     watch, watch_resource,
 };
@@ -16,9 +16,9 @@ use crate::support::{Poller, feed, labelled, object};
 #[tokio::test(start_paused = true)]
 async fn keys_are_counted_once() {
     let (feed, events) = feed();
-    let by = IndexBy::path("metadata.namespace").unwrap();
+    let by = Index::path("metadata.namespace").unwrap();
     let mut poller =
-        Poller::new(events.index(by.and("app", IndexBy::path("metadata.labels.app").unwrap())));
+        Poller::new(events.index(by.and("app", Index::path("metadata.labels.app").unwrap())));
     let store = poller.stream.store();
     let app = |identity: &str, app: &str| labelled(identity, 1, "app", app);
     feed.list([app("a/x", "web"), app("a/y", "db"), app("b/x", "web"), object("one", 1)]);
@@ -34,7 +34,7 @@ async fn keys_are_counted_once() {
 #[tokio::test(start_paused = true)]
 async fn documents_say_how_large_they_are() {
     let server = server_with(&["x", "y"]);
-    let by = || IndexBy::<Document>::path("metadata.name").unwrap();
+    let by = || Index::<Document>::path("metadata.name").unwrap();
     let mut configs = watch_resource(server.client(), "v1/configmaps").unwrap().index(by());
     let store = configs.store();
     assert_eq!(store.explain().bytes, Some(0));
@@ -51,7 +51,7 @@ async fn documents_say_how_large_they_are() {
     assert!((500..510).contains(&(sizes[1] - sizes[0])), "{sizes:?}");
     // With a closure for the main index, and a path for another, it is known as well.
     let closure =
-        IndexBy::with(|object: &Document| [[object.name().to_owned()]]).and("by-name", by());
+        Index::with(|object: &Document| [[object.name().to_owned()]]).and("by-name", by());
     let mut configs =
         watch(kube::Api::<k8s_openapi::api::core::v1::ConfigMap>::all(server.client()))
             .index_keys(by())

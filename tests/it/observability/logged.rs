@@ -126,7 +126,7 @@ async fn no_log_line_holds_a_secret_wherever_it_goes() {
     stories::fetched(&server).await;
     stories::listed(&server).await;
     let secrets =
-        watch(Api::<Secret>::all(server.client())).index(kube_weir::IndexBy::path("type").unwrap());
+        watch(Api::<Secret>::all(server.client())).index(kube_weir::Index::path("type").unwrap());
     let (store, mut changes) = (secrets.store(), pin!(secrets.debounce(SECOND).log_errors()));
     changes.first_synced().await.unwrap();
     for value in ["aHVudGVyMg==", "aHVudGVyMw=="] {

@@ -213,7 +213,7 @@ async fn what_is_kept() {
     let api = Api::<ConfigMap>::all(server.client());
     let kept = configs.store().fetching(api, FetchConfig::default());
     configs.first_synced().await.unwrap();
-    kept.object("a", "x").await.unwrap().unwrap();
+    kept.get(("a", "x")).await.unwrap().unwrap();
     let explain = kept.explain();
     assert_eq!(explain.objects, 1);
     scrape.is(r#"fetch_cached_objects{resource="v1/configmaps"}"#, 1.);

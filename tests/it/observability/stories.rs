@@ -6,7 +6,7 @@ use futures::{FutureExt, Stream, StreamExt, future::join, stream};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 use kube_weir::{
-    Change, Election, Error, EventStreamExt, FetchConfig, IndexBy, Kinds, Leadership, LeaseRef,
+    Change, Election, Error, EventStreamExt, FetchConfig, Index, Kinds, Leadership, LeaseRef,
     Watch, Write,
     adapters::Indexed,
     testing::{ApiServer, Fault, Verb},
@@ -40,7 +40,7 @@ pub(super) fn server_with(names: &[&str]) -> ApiServer {
 pub(super) type Configs = Indexed<Watch<ConfigMap>, ConfigMap>;
 
 pub(super) fn configs(server: &ApiServer) -> Configs {
-    let by = by_identity().and("level", IndexBy::path("data.level").expect("a path"));
+    let by = by_identity().and("level", Index::path("data.level").expect("a path"));
     watch(Api::<ConfigMap>::all(server.client())).named("settings").index(by)
 }
 
@@ -128,7 +128,7 @@ pub(super) async fn debounced() {
 pub(super) async fn worlds(server: &ApiServer) {
     let of = |plural: &str| {
         let watch = watch_resource(server.client(), format!("v1/{plural}")).unwrap();
-        watch.index(IndexBy::path("metadata.name").expect("a path"))
+        watch.index(())
     };
     let kinds = Kinds::new().add("configs", of("configmaps"));
     let kinds = kinds.add("widgets", of("widgets").optional());
@@ -149,11 +149,11 @@ pub(super) async fn fetched(server: &ApiServer) {
         server.apply(&secret(&format!("a/{name}"), "shop", "c2VjcmV0")).expect("a Secret");
     }
     let api = Api::<Secret>::all(server.client());
-    let by = IndexBy::paths(["metadata.namespace", "metadata.name"]).expect("paths");
+    let by = Index::paths(["metadata.namespace", "metadata.name"]).expect("paths");
     let keys = watch(api.clone()).index_keys(by).expect("paths");
     let secrets = keys.store().fetching(api, FetchConfig::default().max_objects(2));
     let _driving = keys.spawn().stop_on_drop();
-    let read = async |name: &str| secrets.object("a", name).await.map(|secret| secret.is_some());
+    let read = async |name: &str| secrets.get(("a", name)).await.map(|secret| secret.is_some());
 
     assert!(read("one").await.expect("fetched")); // miss
     assert!(read("one").await.expect("kept")); // hit
@@ -177,7 +177,7 @@ pub(super) async fn listed(server: &ApiServer) {
         server.apply(&secret(&format!("b/{name}"), "shop", "c2VjcmV0")).expect("a Secret");
     }
     let api = Api::<Secret>::all(server.client());
-    let by = IndexBy::paths(["metadata.namespace", "metadata.name"]).expect("paths");
+    let by = Index::paths(["metadata.namespace", "metadata.name"]).expect("paths");
     let keys = watch(api.clone()).index_keys(by).expect("paths");
     let secrets = keys.store().fetching(api, FetchConfig::default());
     let _driving = keys.spawn().stop_on_drop();
@@ -224,7 +224,7 @@ pub(super) async fn led(server: &ApiServer) {
 /// An outage of several failures, and objects that can't be decoded for a while.
 pub(super) async fn degraded(server: &ApiServer) {
     let configs = watch(Api::<ConfigMap>::all(server.client()));
-    let indexed = configs.index(IndexBy::path("metadata.name").expect("a path"));
+    let indexed = configs.index(());
     let store = indexed.store();
     let driving = tokio::spawn(indexed.log_errors().for_each(|_| async {}));
     store.synced().await.expect("synced");

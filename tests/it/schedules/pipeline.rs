@@ -11,8 +11,8 @@ use futures::{Stream, StreamExt, stream, stream::BoxStream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, Client, runtime::reflector::Lookup};
 use kube_weir::{
-    Change, Document, Error, EventStreamExt, FieldFilter, FieldSelector, IndexBy, Store,
-    SyncPolicy, Watch, WatchEvent,
+    Change, Document, Error, EventStreamExt, FieldFilter, FieldSelector, Index, Store, SyncPolicy,
+    Watch, WatchEvent,
     adapters::{DebounceHandle, Indexed},
     watch, watch_resource,
 };
@@ -86,10 +86,10 @@ pub(super) fn pipeline<K: Watched>(
         Select::Labels => (watch.labels("on=yes").unwrap(), None),
         Select::Fields => (watch, Some(FieldSelector::parse("data.on=yes").unwrap())),
     };
-    let by = IndexBy::paths(["metadata.namespace", "metadata.name"])
+    let by = Index::paths(["metadata.namespace", "metadata.name"])
         .unwrap()
-        .and("tier", IndexBy::path("metadata.labels.tier").unwrap())
-        .and("place", IndexBy::paths(["metadata.namespace", "metadata.labels.*"]).unwrap());
+        .and("tier", Index::path("metadata.labels.tier").unwrap())
+        .and("place", Index::paths(["metadata.namespace", "metadata.labels.*"]).unwrap());
     match setup.stages {
         Stages::Own => {
             let watch = on.into_iter().try_fold(watch, Watch::matching).unwrap();
