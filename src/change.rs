@@ -225,8 +225,8 @@ impl<K> Batch<K> {
     /// changes.first_synced().await?;
     ///
     /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
-    /// assert!(batch.before().get_one(["a"])?.is_some());
-    /// assert!(batch.after().get_one(["a"])?.is_none());
+    /// assert!(batch.before().get("a").is_some());
+    /// assert!(batch.after().get("a").is_none());
     /// # Ok(()) }
     /// ```
     pub fn before(&self) -> &Snapshot<K> {

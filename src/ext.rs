@@ -44,7 +44,7 @@ use crate::{
 ///     .log_errors());
 ///
 /// let snapshot = changes.first_synced().await?;
-/// assert!(snapshot.get_one(["settings"])?.is_some());
+/// assert!(snapshot.get("settings").is_some());
 /// # Ok(()) }
 /// ```
 pub trait EventStreamExt: Stream {
@@ -74,7 +74,7 @@ pub trait EventStreamExt: Stream {
     ///     .index(());
     ///
     /// let snapshot = changes.first_synced().await?;
-    /// assert_eq!(snapshot.get_one(["large"])?.unwrap().data, None);
+    /// assert_eq!(snapshot.get("large").unwrap().data, None);
     /// # Ok(()) }
     /// ```
     #[doc(alias("transform", "SetTransform", "TransformFunc"))]
@@ -154,8 +154,8 @@ pub trait EventStreamExt: Stream {
     ///     .matching_with("large", |config| config.data.as_ref().is_some_and(|own| own.len() > 2))
     ///     .index(());
     /// let snapshot = large.first_synced().await?;
-    /// assert!(snapshot.get_one(["large"])?.is_some());
-    /// assert!(snapshot.get_one(["small"])?.is_none());
+    /// assert!(snapshot.get("large").is_some());
+    /// assert!(snapshot.get("small").is_none());
     ///
     /// let what_if = snapshot.overlay().apply(config("another", &["a", "b"]))?.build();
     /// assert_eq!(what_if.len(), 1, "an overlay selects likewise");
@@ -432,15 +432,14 @@ pub trait EventStreamExt: Stream {
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube::runtime::watcher::Event;
-    /// use kube_weir::{Index, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let by = || Index::<ConfigMap>::path("metadata.name");
-    /// assert!(Events::listed([]).index(by()?).first_synced().await?.is_empty());
+    /// assert!(Events::listed([]).index(()).first_synced().await?.is_empty());
     ///
     /// let cut_off = Events::new().event(Event::Init); // and no end of the list
-    /// assert!(cut_off.index(by()?).first_synced().await.unwrap_err().is_ended());
+    /// assert!(cut_off.index(()).first_synced().await.unwrap_err().is_ended());
     /// # Ok(()) }
     /// ```
     #[doc(alias("WaitForCacheSync", "HasSynced"))]

@@ -14,7 +14,7 @@
 //!
 //! ```
 //! use k8s_openapi::api::networking::v1::Ingress;
-//! use kube_weir::{Change, Index, prelude::*, testing::Events};
+//! use kube_weir::{prelude::*, testing::Events};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), kube_weir::Error> {
@@ -24,8 +24,9 @@
 //! # })).unwrap();
 //! let events = Events::listed([ingress(1, "old.example")]).apply(ingress(2, "new.example"));
 //!
+//! let host = Index::path("spec.rules[*].host")?;
 //! let mut changes = pin!(events
-//!     .index(Index::path("spec.rules[*].host")?)      // stored, indexed, published
+//!     .index(&host)                                     // stored, indexed, published
 //!     .debounce(Duration::from_millis(500))             // settled
 //!     .log_errors());                                   // an error is no end
 //!
@@ -35,7 +36,7 @@
 //!         Change::Synced(snapshot) => assert_eq!(snapshot.len(), 1), // once: all that existed
 //!         Change::Live(batch) => {                      // from then on: what is different
 //!             assert_eq!(batch.stats().modified, 1);
-//!             assert!(batch.after().get_one(["new.example"])?.is_some());
+//!             assert!(batch.after().by(&host).get_one("new.example")?.is_some());
 //!         }
 //!     }
 //! }

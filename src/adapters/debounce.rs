@@ -100,8 +100,7 @@ impl Debounce {
     ///     .wait(ms(100))
     ///     .apply(config("c", 3))
     ///     .stay_open();
-    /// let by_name = Index::path("metadata.name")?;
-    /// let mut changes = events.index(by_name).debounce(Debounce::interval(ms(500)));
+    /// let mut changes = events.index(()).debounce(Debounce::interval(ms(500)));
     /// changes.first_synced().await?;
     ///
     /// let begin = Instant::now();
@@ -134,8 +133,7 @@ impl Debounce {
     ///     .wait(ms(50))
     ///     .apply(config("b", 2))
     ///     .stay_open();
-    /// let by_name = Index::path("metadata.name")?;
-    /// let mut changes = events.index(by_name).debounce(Debounce::quiet(ms(100)));
+    /// let mut changes = events.index(()).debounce(Debounce::quiet(ms(100)));
     /// changes.first_synced().await?;
     ///
     /// let begin = Instant::now();
@@ -165,8 +163,7 @@ impl Quiet {
     /// let storm = (1..100).fold(Events::listed([]), |events, version| {
     ///     events.apply(config("a", version)).wait(ms(50))
     /// });
-    /// let by_name = Index::path("metadata.name")?;
-    /// let mut changes = storm.index(by_name).debounce(Debounce::quiet(ms(100)).max_wait(ms(1000)));
+    /// let mut changes = storm.index(()).debounce(Debounce::quiet(ms(100)).max_wait(ms(1000)));
     /// changes.first_synced().await?;
     ///
     /// let begin = Instant::now();

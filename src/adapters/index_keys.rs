@@ -45,11 +45,11 @@ impl<K: Lookup> Watch<K> {
     /// #     "metadata": { "namespace": "web", "name": "tls", "labels": { "app": "shop" } },
     /// #     "data": { "key": "c2VjcmV0" },
     /// # }))?;
-    /// let by = Index::path("metadata.labels.app")?;
-    /// let mut changes = watch(Api::<Secret>::all(server.client())).index_keys(by)?;
+    /// let app = Index::path("metadata.labels.app")?;
+    /// let mut changes = watch(Api::<Secret>::all(server.client())).index_keys(&app)?;
     ///
     /// let snapshot = changes.first_synced().await?;
-    /// let key = snapshot.get_one(["shop"])?.unwrap();
+    /// let key = snapshot.by(&app).get_one("shop")?.unwrap();
     /// assert_eq!((key.namespace(), key.name()), (Some("web"), "tls"));
     /// assert!(!key.to_json().contains("c2VjcmV0"));
     /// # Ok(()) }

@@ -108,10 +108,9 @@ impl<K, E: Into<Error>> EventItem for Result<Event<K>, E> {
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
-/// let by = || Index::path("metadata.name");
-/// let configs = Events::<ConfigMap>::listed([]).index(by()?);
+/// let configs = Events::<ConfigMap>::listed([]).index(());
 /// assert!(settled(configs).first_synced().await?.is_empty());
-/// let all = world((Events::<ConfigMap>::listed([]).index(by()?),));
+/// let all = world((Events::<ConfigMap>::listed([]).index(()),));
 /// assert!(settled(all).first_synced().await?.kinds().0.is_empty());
 /// # Ok(()) }
 /// ```

@@ -119,19 +119,19 @@
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::Service;
-//! # use kube_weir::{Batch, Error, Store};
+//! # use kube_weir::{Batch, Store};
 //! /// Wrong: three looks at three moments. What was counted may not be there any more.
-//! fn report(store: &Store<Service>) -> Result<String, Error> {
+//! fn report(store: &Store<Service>) -> String {
 //!     let count = store.snapshot().len();
-//!     let web = store.snapshot().get(["web"])?.count();
-//!     Ok(format!("{web} of {count}, and {}", store.get(("web", "api")).is_some()))
+//!     let web = store.snapshot().in_namespace("web").len();
+//!     format!("{web} of {count}, and {}", store.get("web/api").is_some())
 //! }
 //!
 //! /// Right: one moment, that of the change.
-//! fn report_on(batch: &Batch<Service>) -> Result<String, Error> {
+//! fn report_on(batch: &Batch<Service>) -> String {
 //!     let snapshot = batch.after();
-//!     let web = snapshot.get(["web"])?.count();
-//!     Ok(format!("{web} of {}, and {}", snapshot.len(), snapshot.get(("web", "api")).is_some()))
+//!     let web = snapshot.in_namespace("web").len();
+//!     format!("{web} of {}, and {}", snapshot.len(), snapshot.get("web/api").is_some())
 //! }
 //! ```
 //!
@@ -156,24 +156,21 @@
 //! # })).unwrap();
 //! # let events = Events::listed([ingress("a", "one.example"), ingress("b", "two.example")])
 //! #     .apply(ingress("b", "three.example"));
-//! let by_host = Index::path("spec.rules[*].host")?;
-//! let mut changes = events.index(by_host).debounce(Duration::from_millis(500)).log_errors();
+//! let host = Index::path("spec.rules[*].host")?;
+//! let mut changes = events.index(&host).debounce(Duration::from_millis(500)).log_errors();
 //! let mut routes = BTreeMap::new();
 //! # let mut rendered = Vec::new();
 //! while let Some(change) = changes.next().await {
 //!     let (snapshot, hosts) = match &change {
 //!         Change::InitialSync(_) => continue, // only after with_progress()
-//!         Change::Synced(snapshot) => {
-//!             let keys = snapshot.by(Index::<Ingress>::MAIN).keys()?;
-//!             (snapshot, keys.into_iter().collect())
-//!         }
-//!         Change::Live(batch) => (batch.after(), batch.touched(Index::<Ingress>::MAIN)?),
+//!         Change::Synced(snapshot) => (snapshot, snapshot.by(&host).keys().into_iter().collect()),
+//!         Change::Live(batch) => (batch.after(), batch.touched(&host)),
 //!     };
-//!     for host in hosts {
-//! #       rendered.push(host.to_string());
-//!         match snapshot.get(host.parts())?.count() {
-//!             0 => drop(routes.remove(&host)),
-//!             ingresses => drop(routes.insert(host, ingresses)),
+//!     for key in hosts {
+//! #       rendered.push(key.to_string());
+//!         match snapshot.by(&host).get(&key).len() {
+//!             0 => drop(routes.remove(&key)),
+//!             ingresses => drop(routes.insert(key, ingresses)),
 //!         }
 //!     }
 //! }
@@ -212,7 +209,7 @@
 //! while let Some(change) = changes.next().await {
 //!     if let Change::Live(batch) = change {
 //!         sleep(Duration::from_secs(3)).await; // a slow reload
-//! #       written.push(batch.after().get_one(["settings"])?.unwrap().data.clone().unwrap());
+//! #       written.push(batch.after().get("default/settings").unwrap().data.clone().unwrap());
 //!     }
 //! }
 //! # // 100 writes, and the last one is the last one that was seen.

@@ -24,12 +24,11 @@
 //!
 //! ```
 //! use k8s_openapi::api::networking::v1::Ingress;
-//! use kube_weir::{Error, Index, Snapshot};
+//! use kube_weir::{Index, Snapshot};
 //! # use serde_json::{from_value, json};
 //!
-//! fn hosts(snapshot: &Snapshot<Ingress>) -> Result<Vec<String>, Error> {
-//!     let keys = snapshot.by(Index::<Ingress>::MAIN).keys()?;
-//!     Ok(keys.iter().map(ToString::to_string).collect())
+//! fn hosts(snapshot: &Snapshot<Ingress>, host: &Index<Ingress>) -> Vec<String> {
+//!     snapshot.by(host).keys().iter().map(ToString::to_string).collect()
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -37,8 +36,9 @@
 //!     "metadata": { "namespace": "shop", "name": "web" },
 //!     "spec": { "rules": [{ "host": "shop.example" }, { "host": "www.shop.example" }] },
 //! }))?;
-//! let snapshot = Snapshot::from_objects(Index::path("spec.rules[*].host")?, [ingress])?;
-//! assert_eq!(hosts(&snapshot)?, ["shop.example", "www.shop.example"]);
+//! let host = Index::path("spec.rules[*].host")?;
+//! let snapshot = Snapshot::from_objects(&host, [ingress])?;
+//! assert_eq!(hosts(&snapshot, &host), ["shop.example", "www.shop.example"]);
 //! # Ok(()) }
 //! ```
 //!

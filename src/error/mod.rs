@@ -107,8 +107,8 @@ impl Error {
         self.0.reason == ErrorKind::Namespace
     }
 
-    /// An index lookup was wrong: no index of that name, or more key parts than it has. Or an index
-    /// by a closure was asked of [`index_keys`](crate::Watch::index_keys), which has no objects to
+    /// A lookup [by name](crate::Snapshot::by_name) named no index, or a [key](crate::IndexView::try_get) has more
+    /// parts than its index. Or an index by a closure was asked of [`index_keys`](crate::Watch::index_keys), which has no objects to
     /// give it. A mistake in the program.
     ///
     /// ```
@@ -116,7 +116,7 @@ impl Error {
     /// use kube_weir::Snapshot;
     ///
     /// let services = Snapshot::<Service>::from_objects((), [])?;
-    /// assert!(services.by("by-host").get(["a"]).unwrap_err().is_index());
+    /// assert!(services.by_name("host").unwrap_err().is_index());
     /// # Ok::<(), kube_weir::Error>(())
     /// ```
     pub fn is_index(&self) -> bool {
@@ -124,7 +124,7 @@ impl Error {
     }
 
     /// There is more than one object where one was asked for: under the key of
-    /// [`Snapshot::get_one`](crate::Snapshot::get_one), or of the name that
+    /// [`IndexView::get_one`](crate::IndexView::get_one), or of the name that
     /// [`watch_one`](crate::watch_one) watches in all namespaces. Take all of them, or ask with a
     /// longer key, or in one namespace.
     ///
@@ -137,10 +137,9 @@ impl Error {
     /// #     service.metadata.name = Some(name.into());
     /// #     service
     /// # };
-    /// let by = Index::paths(["metadata.namespace", "metadata.name"])?;
-    /// let services = Snapshot::from_objects(by, [named("web"), named("api")])?;
-    /// assert!(services.get_one(["shop"]).unwrap_err().is_ambiguous());
-    /// assert!(services.get_one(["shop", "web"])?.is_some());
+    /// let namespace = Index::path("metadata.namespace")?;
+    /// let services = Snapshot::from_objects(&namespace, [named("web"), named("api")])?;
+    /// assert!(services.by(&namespace).get_one("shop").unwrap_err().is_ambiguous());
     /// # Ok::<(), kube_weir::Error>(())
     /// ```
     pub fn is_ambiguous(&self) -> bool {

@@ -79,8 +79,9 @@ use crate::{
 /// let tls = secrets.get(("web", "tls")).await?.expect("it is there");
 /// assert_eq!(tls.data.as_ref().unwrap()["key"].0, b"secret");
 ///
-/// // All of a namespace. What can't be fetched is an error of its own; collecting makes it one of all.
-/// let all: Vec<_> = secrets.get(["web"]).await?.into_iter().collect::<Result<_, _>>()?;
+/// // All of a namespace. An object that can't be fetched is an error of its own; collecting makes it one of all.
+/// let snapshot = secrets.store().snapshot();
+/// let all: Vec<_> = secrets.fetch(snapshot.in_namespace("web")).await.into_iter().collect::<Result<_, _>>()?;
 /// assert_eq!(all.len(), 2);
 /// assert_eq!((secrets.explain().hits, secrets.explain().gets), (1, 2));
 /// # Ok(()) }
@@ -128,7 +129,7 @@ impl<L: Lookup + Send + Sync + 'static> Store<L> {
     /// let configs = keys.store().fetching_resource(client, "v1/configmaps", FetchConfig::default())?;
     /// keys.spawn();
     ///
-    /// let settings = configs.get_one(["settings"]).await?.expect("it is there");
+    /// let settings = configs.get("web/settings").await?.expect("it is there");
     /// assert_eq!(settings.get(&FieldPath::parse("data.level")?), ["debug"]);
     /// # Ok(()) }
     /// ```
@@ -277,12 +278,13 @@ where
     /// #     })).unwrap();
     /// # }
     /// let api = Api::<Secret>::all(server.client());
-    /// let keys = watch(api.clone()).index_keys(())?;
+    /// let namespace = Index::path("metadata.namespace")?;
+    /// let keys = watch(api.clone()).index_keys(&namespace)?;
     /// let secrets = keys.store().fetching(api, FetchConfig::default());
     /// keys.spawn();
     ///
-    /// assert!(secrets.get_one(["api"]).await?.is_none());
-    /// assert!(secrets.get_one(["web"]).await.unwrap_err().is_ambiguous()); // there are two
+    /// assert!(secrets.get_one_by(&namespace, "api").await?.is_none());
+    /// assert!(secrets.get_one_by(&namespace, "web").await.unwrap_err().is_ambiguous()); // there are two
     /// assert_eq!(secrets.explain().gets, 0); // the keys knew
     /// # Ok(()) }
     /// ```
@@ -333,12 +335,13 @@ where
     /// #     })).unwrap();
     /// # }
     /// let api = Api::<Secret>::all(server.client());
-    /// let keys = watch(api.clone()).index_keys(())?;
+    /// let namespace = Index::path("metadata.namespace")?;
+    /// let keys = watch(api.clone()).index_keys(&namespace)?;
     /// let secrets = keys.store().fetching(api, FetchConfig::default());
     /// keys.spawn();
     ///
     /// server.fault(Verb::Get, 1, Fault::status(403));
-    /// let [tls, token] = &secrets.get(["web"]).await?[..] else { panic!() };
+    /// let [tls, token] = &secrets.get_by(&namespace, "web").await?[..] else { panic!() };
     /// assert!(tls.as_ref().unwrap_err().is_forbidden());
     /// assert!(token.is_ok());
     /// # Ok(()) }
@@ -369,12 +372,12 @@ where
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// # let api = Api::<Secret>::all(ApiServer::new().client());
-    /// let by = Index::path("metadata.name")?.and("app", Index::path("metadata.labels.app")?);
-    /// let mut keys = watch(api.clone()).index_keys(by)?;
+    /// let app = Index::path("metadata.labels.app")?;
+    /// let mut keys = watch(api.clone()).index_keys(&app)?;
     /// let secrets = keys.store().fetching(api, FetchConfig::default());
     ///
     /// let snapshot = keys.first_synced().await?;
-    /// let shop = secrets.fetch(snapshot.by("app").get(["shop"])?).await;
+    /// let shop = secrets.fetch(snapshot.by(&app).get("shop")).await;
     /// assert!(shop.is_empty());
     /// # Ok(()) }
     /// ```

@@ -159,20 +159,19 @@ impl Talk {
         K: Lookup + Serialize + Send + Sync + 'static,
     {
         let watch = self.set_up(watch);
-        let by = Index::path("data.on").unwrap();
         if self.choices.is(Choice::Behind) {
             // A watch behind another stage knows nothing of the store.
-            let changes = EventStreamExt::index(watch.boxed(), by);
+            let changes = EventStreamExt::index(watch.boxed(), &data_on());
             let store = changes.store();
             let _ = self.recovers(changes, &store).await;
         } else {
-            let changes = watch.index(by);
+            let changes = watch.index(&data_on());
             let store = changes.store();
             let _ = self.recovers(changes, &store).await;
         }
     }
 
-    async fn recovers<K: Lookup + Serialize>(
+    async fn recovers<K: Lookup + Serialize + 'static>(
         &self,
         changes: impl Stream<Item = Result<Change<K>, Error>>,
         store: &Store<K>,
@@ -207,7 +206,7 @@ impl Talk {
         let snapshot = store.snapshot();
         for on in ["yes", "no"] {
             let of = there.values().filter(|object| object["data"]["on"] == on).count();
-            assert_eq!(snapshot.get([on]).unwrap().count(), of);
+            assert_eq!(snapshot.by(&data_on()).get(on).len(), of);
         }
         assert_eq!(consumer.objects.len(), there.len());
         Ok(())
@@ -339,4 +338,9 @@ fn check(error: &Error) {
         assert!(!text.contains(char::is_control), "{text:?}");
         next = cause.source();
     }
+}
+
+/// The index of all stores here.
+fn data_on<K: Serialize + 'static>() -> Index<K> {
+    Index::path("data.on").unwrap()
 }

@@ -136,7 +136,7 @@ mod tests {
             (json!(""), "at least one path"),
             (json!([]), "at least one path"),
             (json!("a,"), "nothing follows this ','"),
-            (json!("a,b..c["), "`a,b..c[`"),
+            (json!("a,b..c["), "unclosed '[' (at byte 6)"),
             (json!({ "paths": ["a"], "nam": "x" }), "unknown field `nam`"),
             (json!({ "name": "x" }), "missing field `paths`"),
             (json!(1), "expected field paths with commas"),

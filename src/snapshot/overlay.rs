@@ -27,15 +27,15 @@ use crate::{error::Error, object_key::AsObjectKey};
 ///         "spec": { "rules": [{ "host": host }] },
 ///     }))
 /// };
-/// let by = Index::path("spec.rules[*].host")?;
-/// let snapshot = Snapshot::from_objects(by, [ingress("shop", "example.com")?])?;
+/// let host = Index::path("spec.rules[*].host")?;
+/// let snapshot = Snapshot::from_objects(&host, [ingress("shop", "example.com")?])?;
 ///
 /// // May somebody else have the host, too? Not as long as `shop` has it.
 /// let what_if = snapshot.overlay().apply(ingress("blog", "example.com")?)?.build();
-/// assert!(what_if.get_one(["example.com"]).unwrap_err().is_ambiguous());
+/// assert!(what_if.by(&host).get_one("example.com").unwrap_err().is_ambiguous());
 ///
-/// let what_if = what_if.overlay().delete("default", "shop").build();
-/// assert!(what_if.get_one(["example.com"])?.is_some());
+/// let what_if = what_if.overlay().delete("default/shop").build();
+/// assert!(what_if.by(&host).get_one("example.com")?.is_some());
 /// assert_eq!(snapshot.len(), 1);
 /// # Ok(()) }
 /// ```
@@ -65,14 +65,13 @@ impl<K: Lookup> Overlay<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{Index, Snapshot};
+    /// use kube_weir::Snapshot;
     ///
     /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
     /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
     /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
     /// # }
-    /// let by = Index::path("metadata.name")?;
-    /// let snapshot = Snapshot::<ConfigMap>::from_objects(by, [object("web", "settings")])?;
+    /// let snapshot = Snapshot::<ConfigMap>::from_objects((), [object("web", "settings")])?;
     /// let what_if = snapshot.overlay().apply(object("web", "settings"))?.apply(object("api", "settings"))?;
     /// assert_eq!(what_if.build().len(), 2); // one was replaced
     ///
@@ -96,22 +95,19 @@ impl<K: Lookup> Overlay<K> {
         Ok(self)
     }
 
-    /// As if the object of this identity had been deleted. One that isn't there stays so.
-    ///
-    /// The namespace of a cluster-scoped object is `""`.
+    /// As if the object of this namespace and name had been deleted. One that isn't there stays so.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{Index, Snapshot};
+    /// use kube_weir::Snapshot;
     ///
     /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
     /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
     /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
     /// # }
-    /// let by = Index::path("metadata.name")?;
-    /// let snapshot = Snapshot::<ConfigMap>::from_objects(by, [object("web", "a"), object("web", "b")])?;
-    /// let what_if = snapshot.overlay().delete("web", "a").delete("web", "missing").build();
-    /// assert!(what_if.get_one(["a"])?.is_none() && what_if.len() == 1);
+    /// let snapshot = Snapshot::<ConfigMap>::from_objects((), [object("web", "a"), object("web", "b")])?;
+    /// let what_if = snapshot.overlay().delete("web/a").delete("web/missing").build();
+    /// assert!(what_if.get("web/a").is_none() && what_if.len() == 1);
     /// # Ok::<(), kube_weir::Error>(())
     /// ```
     pub fn delete(mut self, key: impl AsObjectKey) -> Self {

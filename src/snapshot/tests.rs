@@ -10,7 +10,7 @@ use kube::api::ObjectMeta;
 use proptest::prelude::*;
 
 use super::Contents;
-use crate::index::{Index, Key};
+use crate::index::{Index, IndexSet, Key};
 
 type Model = BTreeMap<(String, String), Arc<ConfigMap>>;
 type Delta = (Option<*const ConfigMap>, Option<*const ConfigMap>);
@@ -33,11 +33,10 @@ fn identity(object: &ConfigMap) -> (String, String) {
 }
 
 fn empty() -> Contents<ConfigMap> {
-    let by = Index::paths(["metadata.namespace", "metadata.name"]).unwrap();
-    let by = by.and("app", Index::path("metadata.labels.app").unwrap());
+    let app = Index::path("metadata.labels.app").unwrap();
     // The label says how many keys there are; two are allowed.
-    let many = Index::with(|object| (0..number(object)).map(|key| [key.to_string()]));
-    Contents::new(by.and("many", many.max_keys(2)), Arc::default())
+    let many = Index::with(|object| 0..number(object)).max_keys(2);
+    Contents::new(IndexSet::of((app, many)), Arc::default())
 }
 
 fn number(object: &ConfigMap) -> usize {
@@ -50,7 +49,7 @@ fn check(contents: &Contents<ConfigMap>, model: &Model, ids: u16) {
     assert!(contents.iter().map(Arc::as_ptr).eq(model.values().map(Arc::as_ptr)));
     for id in 0..ids {
         let key = identity(&object(id, None, 0));
-        let found = contents.object(&key.0, &key.1);
+        let found = contents.get(&key);
         assert_eq!(found.map(Arc::as_ptr), model.get(&key).map(Arc::as_ptr));
     }
     let mut labels: BTreeMap<String, Vec<_>> = BTreeMap::new();
@@ -59,15 +58,15 @@ fn check(contents: &Contents<ConfigMap>, model: &Model, ids: u16) {
             labels.entry(label.clone()).or_default().push(Arc::as_ptr(object));
         }
     }
-    let entries = contents.entries(1).iter();
+    let entries = contents.entries(0).iter();
     let entries = entries.map(|entry| (&entry.key, Some(Arc::as_ptr(contents.at(entry.slot)))));
     let wanted = labels.iter().flat_map(|(label, objects)| {
         objects.iter().map(move |object| (Key::new([label]), Some(*object)))
     });
     assert!(entries.map(|(key, object)| (key.clone(), object)).eq(wanted));
     let absent = model.len() - labels.values().map(Vec::len).sum::<usize>();
-    assert_eq!(contents.indexes().nth(1).unwrap().absent, absent);
-    let many = contents.indexes().nth(2).unwrap();
+    assert_eq!(contents.indexes().nth(0).unwrap().absent, absent);
+    let many = contents.indexes().nth(1).unwrap();
     let numbers = || model.values().map(|object| number(object));
     assert_eq!(many.overflowing, numbers().filter(|number| *number > 2).count());
     assert_eq!(many.absent, numbers().filter(|number| *number == 0 || *number > 2).count());

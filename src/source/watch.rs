@@ -348,7 +348,7 @@ impl<K> Watch<K> {
     /// let pods = watch_resource(server.client(), "v1/pods")?.namespaces(["a", "b"]);
     /// let snapshot = pods.index(()).first_synced().await?;
     /// assert_eq!(snapshot.len(), 2);
-    /// assert!(snapshot.get(["c"])?.next().is_none());
+    /// assert!(snapshot.in_namespace("c").next().is_none());
     /// # Ok(()) }
     /// ```
     pub fn namespaces(mut self, namespaces: impl Into<Namespaces>) -> Self {

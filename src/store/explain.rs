@@ -30,7 +30,7 @@ pub struct Explain {
     pub bytes: Option<usize>,
     /// Objects of a list on its way in, which readers see once it is complete.
     pub pending: usize,
-    /// Each index, the main one first.
+    /// Each index, in the order given.
     pub indexes: Vec<ExplainIndex>,
     /// Objects whose newest version could not be decoded, as `namespace/name`, or `name` of the
     /// cluster-scoped: the store has their

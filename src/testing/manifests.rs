@@ -387,7 +387,7 @@ items: [{ metadata: { namespace: b, name: web } }]
         assert_eq!(manifests.len(), 4);
         assert_eq!(manifests.objects::<Service>().unwrap().len(), 2);
         let ingresses = manifests.snapshot::<Ingress>(());
-        assert_eq!(ingresses.unwrap().get(["b"]).unwrap().count(), 1);
+        assert_eq!(ingresses.unwrap().in_namespace("b").len(), 1);
         let world = manifests.world(|_| Ok(())).unwrap();
         let counts: Vec<_> = world.kinds().iter().map(|(name, own)| (name, own.len())).collect();
         assert_eq!(counts, [("ingresses", 2), ("services", 2)]);

@@ -193,21 +193,20 @@ impl fmt::Debug for KindsHandle {
 /// The snapshots of a world by the names of their kinds.
 ///
 /// ```
-/// use kube_weir::{Index, Snapshot, World, world::ByName};
+/// use kube_weir::{Snapshot, World, world::ByName};
 ///
 /// # fn document(name: &str) -> kube_weir::Document {
 /// #     kube_weir::Document::from_json(&format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).unwrap()
 /// # }
-/// let by = || Index::path("metadata.name");
-/// let services = Snapshot::from_objects(by()?, [document("shop")])?;
-/// let secrets = Snapshot::from_objects(by()?, [])?;
+/// let services = Snapshot::from_objects((), [document("shop")])?;
+/// let secrets = Snapshot::from_objects((), [])?;
 /// let kinds = ByName::from_iter([("services", services), ("secrets", secrets)]);
 ///
 /// let sizes: Vec<_> = kinds.iter().map(|(name, snapshot)| (name, snapshot.len())).collect();
 /// assert_eq!(sizes, [("secrets", 0), ("services", 1)]);
 /// assert!(kinds.get("ingresses").is_none());
 /// let fixture = World::from_kinds(kinds);
-/// assert!(fixture.kind("services").unwrap().get_one(["shop"])?.is_some());
+/// assert!(fixture.kind("services").unwrap().get("shop").is_some());
 /// # Ok::<(), kube_weir::Error>(())
 /// ```
 #[derive(Clone, Debug, Default)]

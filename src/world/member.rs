@@ -43,9 +43,7 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
-/// let pipelines = ["metadata.name", "metadata.namespace"].map(|path| {
-///     Events::<Document>::listed([]).index(Index::path(path).expect("a path"))
-/// });
+/// let pipelines = [(), ()].map(|indexes| Events::<Document>::listed([]).index(indexes));
 /// let world = world(numbered(pipelines)).first_synced().await?;
 /// assert_eq!(world.kinds().len(), 2);
 /// # Ok(()) }

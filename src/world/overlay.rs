@@ -155,8 +155,7 @@ impl WorldOverlay<ByName> {
     /// # fn document(name: &str) -> kube_weir::Document {
     /// #     kube_weir::Document::from_json(&format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).unwrap()
     /// # }
-    /// let by = Index::path("metadata.name")?;
-    /// let services = Snapshot::from_objects(by, [document("shop")])?;
+    /// let services = Snapshot::from_objects((), [document("shop")])?;
     /// let world = World::from_kinds(ByName::from_iter([("services", services)]));
     ///
     /// let what_if = world.overlay().apply_to("services", document("blog"))?.build();
@@ -186,8 +185,7 @@ impl WorldOverlay<ByName> {
     /// # fn document(name: &str) -> kube_weir::Document {
     /// #     kube_weir::Document::from_json(&format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).unwrap()
     /// # }
-    /// let by = Index::path("metadata.name")?;
-    /// let services = Snapshot::from_objects(by, [document("shop")])?;
+    /// let services = Snapshot::from_objects((), [document("shop")])?;
     /// let world = World::from_kinds(ByName::from_iter([("services", services)]));
     ///
     /// let what_if = world.overlay().delete_from("services", "", "shop")?.build();

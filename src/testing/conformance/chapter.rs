@@ -19,10 +19,9 @@ use crate::testing::{Answer, Fault, On, Verb};
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let alone = [Chapter::Load, Chapter::Compaction];
 /// let others = Chapter::ALL.into_iter().filter(|chapter| !alone.contains(chapter));
-/// let by = Index::path("metadata.name")?;
 /// others
 ///     .fold(Life::new(), Life::without)
-///     .run(&ApiServer::new(), |client| watch(Api::<ConfigMap>::all(client)).index(by))
+///     .run(&ApiServer::new(), |client| watch(Api::<ConfigMap>::all(client)).index(()))
 ///     .await?;
 /// # Ok(()) }
 /// ```

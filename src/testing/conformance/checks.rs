@@ -72,8 +72,7 @@ impl<K: Lookup> Conformance<K> {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let by = Index::path("metadata.name")?;
-    /// let synced = Events::<ConfigMap>::listed([]).index(by).next().await.expect("an item");
+    /// let synced = Events::<ConfigMap>::listed([]).index(()).next().await.expect("an item");
     /// let mut conformance = Conformance::new();
     /// conformance.check(&synced)?;
     /// assert_eq!(conformance.check(&synced).unwrap_err().rule(), Rule::SyncedOnce);
@@ -270,7 +269,7 @@ mod tests {
     use k8s_openapi::api::core::v1::ConfigMap;
 
     use super::*;
-    use crate::{EventStreamExt, Index, testing::Events};
+    use crate::{EventStreamExt, testing::Events};
 
     type Item = Result<Change<ConfigMap>, Error>;
 

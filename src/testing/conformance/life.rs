@@ -37,10 +37,9 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let by = Index::path("metadata.namespace")?;
 /// conformance::run(&ApiServer::new(), |client| {
 ///     let configs = watch(Api::<ConfigMap>::all(client));
-///     configs.streaming_list(true).index(by).debounce(Duration::from_millis(500))
+///     configs.streaming_list(true).index(()).debounce(Duration::from_millis(500))
 /// })
 /// .await?;
 /// # Ok(()) }
@@ -66,11 +65,10 @@ where
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let server = ApiServer::new();
 /// let nodes = watch_resource(server.client(), "v1/nodes")?;
-/// let by = Index::path("metadata.name")?;
 /// Life::new()
 ///     .object(json!({"apiVersion": "v1", "kind": "Node"}))
 ///     .without(Chapter::Silence)
-///     .run(&server, |_| nodes.index(by))
+///     .run(&server, |_| nodes.index(()))
 ///     .await?;
 /// # Ok(()) }
 /// ```
@@ -91,10 +89,9 @@ pub struct Life {
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let by = Index::path("metadata.name")?;
 /// let summary = Life::new()
 ///     .without(Chapter::Storm)
-///     .run(&ApiServer::new(), |client| watch(Api::<ConfigMap>::all(client)).index(by))
+///     .run(&ApiServer::new(), |client| watch(Api::<ConfigMap>::all(client)).index(()))
 ///     .await?;
 /// println!("{} changes, {} errors, {} faults unmet", summary.changes, summary.errors, summary.unmet);
 /// assert!(summary.errors > 0);
@@ -145,12 +142,11 @@ impl Life {
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let by = Index::path("metadata.name")?;
     /// let violation = Life::new()
     ///     .patience(Duration::from_secs(5))
     ///     .run(&ApiServer::new(), |client| {
     ///         // Its debounce alone takes more.
-    ///         watch(Api::<ConfigMap>::all(client)).index(by).debounce(Duration::from_secs(60))
+    ///         watch(Api::<ConfigMap>::all(client)).index(()).debounce(Duration::from_secs(60))
     ///     })
     ///     .await
     ///     .unwrap_err();
@@ -194,10 +190,9 @@ impl Life {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// // kube's own watcher never completes a list with an object that can't be decoded.
     /// let life = Life::new().without(Chapter::Undecodable);
-    /// let by = Index::path("metadata.name")?;
     /// life.run(&ApiServer::new(), |client| {
     ///     let configs = Api::<ConfigMap>::all(client);
-    ///     watcher(configs, watcher::Config::default()).default_backoff().index(by)
+    ///     watcher(configs, watcher::Config::default()).default_backoff().index(())
     /// })
     /// .await?;
     /// # Ok(()) }

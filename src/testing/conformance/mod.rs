@@ -12,9 +12,8 @@
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let by = Index::paths(["metadata.namespace", "metadata.name"])?;
 //! let summary = conformance::run(&ApiServer::new(), |client| {
-//!     watch(Api::<ConfigMap>::all(client)).index(by)
+//!     watch(Api::<ConfigMap>::all(client)).index(())
 //! })
 //! .await?;
 //! assert!(summary.errors > 0, "failures are items, and no end");

@@ -16,10 +16,9 @@ use crate::testing::conformance::Chapter;
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let by = Index::path("metadata.name")?;
 /// let violation = conformance::run(&ApiServer::new(), |client| {
 ///     // A loop that ends at the first failure.
-///     let changes = watch(Api::<ConfigMap>::all(client)).index(by);
+///     let changes = watch(Api::<ConfigMap>::all(client)).index(());
 ///     changes.take_while(|item| std::future::ready(item.is_ok()))
 /// })
 /// .await
