@@ -103,6 +103,84 @@ impl<K> Change<K> {
     }
 }
 
+impl<K: Lookup> Change<K> {
+    /// Returns the keys of an index whose content is to be looked at: all keys once the store is synced, and
+    /// afterwards those that a batch [touched](Batch::touched).
+    ///
+    /// # Panics
+    ///
+    /// If the pipeline was not built with this index, as [`Snapshot::by`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{prelude::*, testing::Events};
+    /// # fn labelled(name: &str, app: &str) -> ConfigMap {
+    /// #     let metadata = serde_json::json!({ "name": name, "labels": { "app": app } });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let app = Index::path("metadata.labels.app")?;
+    /// let events = Events::listed([labelled("a", "shop"), labelled("b", "blog")]).apply(labelled("c", "shop"));
+    /// let mut changes = events.index(&app).log_errors();
+    /// let mut rendered = Vec::new();
+    /// while let Some(change) = changes.next().await {
+    ///     for key in change.touched(&app) {
+    ///         rendered.push(format!("{key}: {}", change.snapshot().by(&app).get(&key).len()));
+    ///     }
+    /// }
+    /// assert_eq!(rendered, ["blog: 1", "shop: 1", "shop: 2"]);
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn touched(&self, index: &Index<K>) -> BTreeSet<Key> {
+        match self {
+            Self::InitialSync(batch) | Self::Live(batch) => batch.touched(index),
+            Self::Synced(snapshot) => snapshot.by(index).keys().into_iter().collect(),
+        }
+    }
+
+    /// Returns the objects that changed: all that exist, as created, once the store is synced, and afterwards
+    /// those of a [batch](Batch::deltas).
+    ///
+    /// After [`with_progress`](crate::adapters::Indexed::with_progress) the objects of the load are created twice: as
+    /// they come in, and once all are there.
+    ///
+    /// ```
+    /// use kube_weir::{prelude::*, testing::Events};
+    ///
+    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
+    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let events = Events::listed([config("a", 1), config("b", 2)]).delete(config("a", 3));
+    /// let mut changes = events.index(()).log_errors();
+    /// let mut log = Vec::new();
+    /// while let Some(change) = changes.next().await {
+    ///     for delta in change.deltas() {
+    ///         let sign = if delta.after().is_some() { '+' } else { '-' };
+    ///         log.push(format!("{sign}{}", ObjectKey::of(&**delta.object())));
+    ///     }
+    /// }
+    /// assert_eq!(log, ["+a", "+b", "-a"]);
+    /// # Ok(()) }
+    /// ```
+    pub fn deltas(&self) -> impl Iterator<Item = Delta<K>> {
+        let created = match self {
+            Self::Synced(snapshot) => Some(snapshot.iter()),
+            Self::InitialSync(_) | Self::Live(_) => None,
+        };
+        let created = created.into_iter().flatten().cloned().map(Delta::Created);
+        let changed = self.batch().map_or_else(Default::default, Batch::deltas);
+        created.chain(changed.iter().cloned())
+    }
+}
+
 impl<K> Clone for Change<K> {
     fn clone(&self) -> Self {
         match self {

@@ -267,7 +267,9 @@ pub use crate::{
     path::FieldPath,
     snapshot::{Hits, IndexView, Iter, Overlay, Snapshot},
     source::{Backoff, Gvr, Namespaces, NamespacesHandle, Watch, watch, watch_resource},
-    store::{Changes, CollectionStatus, Explain, Store, StoreStatus, SyncPolicy, Write},
+    store::{
+        Changes, CollectionStatus, Explain, KeepDeleted, Store, StoreStatus, SyncPolicy, Write,
+    },
     world::{
         ByName, Kinds, KindsHandle, World, WorldBatch, WorldChange, WorldOverlay, WorldStore, world,
     },

@@ -23,7 +23,7 @@ use crate::{
     filter::FieldFilter,
     index::{IndexSet, Indexes},
     source::Watch,
-    store::{Applied, Failed, Store, SyncPolicy, Writer},
+    store::{Applied, Failed, KeepDeleted, Store, SyncPolicy, Writer},
 };
 
 /// How many steps are taken at the most before a snapshot is published and the executor gets its turn,
@@ -80,7 +80,7 @@ pin_project! {
         next: VecDeque<Result<Change<K>, Error>>,
         run: usize,
         work: Work,
-        // The end of the load where collections are missing.
+        // The end of the load where collections are missing, or of the time for which deleted objects are kept.
         deadline: Option<Pin<Box<Sleep>>>,
     }
 }
@@ -207,6 +207,49 @@ impl<S, K: Lookup> Indexed<S, K> {
         self
     }
 
+    /// Keeps deleted objects for a while, for lookups in [`Snapshot::deleted`](crate::Snapshot::deleted): a log shipper
+    /// needs the labels of a Pod after it is gone. An object that another one of its name replaced counts as
+    /// deleted, too.
+    ///
+    /// At most 10,000 are kept, or as many as a [`KeepDeleted`] says. An object that came and went before
+    /// the load was complete is not kept.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube_weir::{prelude::*, testing::Events};
+    /// use tokio::time::sleep;
+    ///
+    /// # fn pod(version: u32) -> Pod {
+    /// #     serde_json::from_value(serde_json::json!({
+    /// #         "metadata": { "namespace": "web", "name": "shop-1", "resourceVersion": version.to_string() },
+    /// #         "status": { "podIP": "10.0.0.7" },
+    /// #     })).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// let ip = Index::path("status.podIP")?;
+    /// let events = Events::listed([pod(1)]).delete(pod(2)).stay_open();
+    /// let mut pods = events.index(&ip).keep_deleted(Duration::from_secs(60)).log_errors();
+    /// let store = pods.store();
+    /// pods.first_synced().await?;
+    /// pods.next().await; // the deletion
+    ///
+    /// let snapshot = store.snapshot();
+    /// assert!(snapshot.get("web/shop-1").is_none());
+    /// assert!(snapshot.deleted().get("web/shop-1").is_some());
+    /// assert_eq!(snapshot.deleted().by(&ip).get("10.0.0.7").len(), 1);
+    ///
+    /// pods.spawn();
+    /// sleep(Duration::from_secs(61)).await;
+    /// assert!(store.snapshot().deleted().is_empty());
+    /// # Ok(()) }
+    /// ```
+    pub fn keep_deleted(mut self, keep: impl Into<KeepDeleted>) -> Self {
+        let keep = keep.into();
+        self.writer.iter_mut().for_each(|writer| writer.keep_deleted(keep));
+        self
+    }
+
     /// When [`Store::synced`] gives up; see [`SyncPolicy`] for the defaults.
     /// The policy has an [example](SyncPolicy).
     pub fn sync_policy(mut self, policy: SyncPolicy) -> Self {
@@ -311,10 +354,10 @@ where
                     if !next.is_empty() {
                         continue;
                     }
-                    if !is_over(this.deadline, writer.deadline(), cx) {
+                    if !is_over(this.deadline, writer.due(), cx) {
                         return Poll::Pending;
                     }
-                    Ok(writer.give_up_missing())
+                    Ok(writer.overdue())
                 }
                 Poll::Ready(None) => {
                     publish(writer, next);

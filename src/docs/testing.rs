@@ -119,7 +119,6 @@
 //!     .wait(second)
 //!     .apply(named("c"));
 //! let secrets = Events::<Secret>::listed([]).wait(second).apply(named("tls"));
-//! let by = "metadata.name";
 //! let changes = world((configs.index(()), secrets.index(())));
 //!
 //! let changes: Vec<_> = changes.log_errors().collect().await;

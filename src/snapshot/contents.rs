@@ -36,6 +36,8 @@ pub(crate) struct Contents<K> {
     pub(crate) version: u64,
     /// How often an object took the place of another one of the same version.
     pub(super) histories: u64,
+    /// Objects that are gone, where these are kept for a while.
+    pub(super) deleted: Option<Arc<Self>>,
 }
 
 /// What has an order. Most new versions leave it as it is, so it is shared as one.
@@ -57,7 +59,7 @@ impl<K> Contents<K> {
         let sorted =
             Arc::new(Sorted { order: Tree::default(), indexes, entries, context, content });
         let (heap, identities, seed) = (Heap::default(), Trie::default(), Seed::default());
-        Self { heap, identities, seed, sorted, version: 0, histories: 0 }
+        Self { heap, identities, seed, sorted, version: 0, histories: 0, deleted: None }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -283,6 +285,13 @@ impl<K: Lookup> Contents<K> {
         stored.filter(|stored| is_version(&***stored, meta.resource_version, meta.uid))
     }
 
+    /// Returns the stored object of this one's name, if its uid says that it is not the same.
+    pub(crate) fn replaced_by(&self, object: &K) -> Option<&Arc<K>> {
+        let uid = object.uid()?;
+        let stored = self.get(identity(object))?;
+        stored.uid().is_some_and(|own| own != uid).then_some(stored)
+    }
+
     /// Puts an object in the place of its predecessor. Tells whether that makes a difference: the
     /// same version again makes none.
     pub(crate) fn put(&mut self, object: &Arc<K>) -> bool {
@@ -344,6 +353,34 @@ impl<K: Lookup> Contents<K> {
         self.heap.take(slot)
     }
 
+    /// Returns the same kind, indexes and all, without an object.
+    pub(super) fn emptied(&self) -> Self {
+        let mut contents = Self { deleted: None, ..self.clone() };
+        contents.load(Vec::new());
+        contents
+    }
+
+    /// Keeps a deleted object, in the place of one of the same name that was deleted before.
+    pub(crate) fn bury(&mut self, object: &Arc<K>) {
+        let mut deleted = match self.deleted.take() {
+            Some(deleted) => deleted,
+            None => Arc::new(self.emptied()),
+        };
+        let contents = Arc::make_mut(&mut deleted);
+        contents.take(object);
+        contents.put(object);
+        self.deleted = Some(deleted);
+    }
+
+    /// Keeps this very deleted object no more.
+    pub(crate) fn forget(&mut self, object: &Arc<K>) {
+        let Some(deleted) = &mut self.deleted else { return };
+        let (namespace, name) = identity(&**object);
+        if deleted.get((namespace, name)).is_some_and(|kept| Arc::ptr_eq(kept, object)) {
+            Arc::make_mut(deleted).take(object);
+        }
+    }
+
     /// Takes over all objects, in bulk, in the place of those that are there. They come in order,
     /// each identity once.
     pub(crate) fn load(&mut self, objects: Vec<Arc<K>>) {
@@ -385,6 +422,7 @@ impl<K> Clone for Contents<K> {
             sorted: Arc::clone(&self.sorted),
             version: self.version,
             histories: self.histories,
+            deleted: self.deleted.clone(),
         }
     }
 }

@@ -130,9 +130,19 @@ impl<K> Snapshot<K> {
     where
         K: Lookup,
     {
-        let mut contents = (*self.0).clone();
-        contents.load(Vec::new());
-        Self(Arc::new(contents))
+        Self(Arc::new(self.0.emptied()))
+    }
+
+    /// Returns the objects that were deleted a short while ago, with the same indexes, where the pipeline
+    /// [keeps](crate::adapters::Indexed::keep_deleted) them, each in its last version. Of several of one name it is the
+    /// last that was deleted; an object that took its place is in this snapshot itself.
+    ///
+    /// Without `keep_deleted` there are none.
+    pub fn deleted(&self) -> Self
+    where
+        K: Lookup,
+    {
+        self.0.deleted.clone().map_or_else(|| self.emptied(), Self)
     }
 
     /// Returns an index, for lookups.

@@ -1,6 +1,7 @@
 //! Reading a store, and waiting for it.
 
 mod changes;
+mod deleted;
 mod explain;
 mod list;
 mod parts;
@@ -22,6 +23,7 @@ use tokio::{
 
 pub use self::{
     changes::Changes,
+    deleted::KeepDeleted,
     explain::Explain,
     status::{CollectionStatus, StoreStatus, SyncPolicy},
     wait::Write,

@@ -8,6 +8,7 @@ use tokio::{sync::watch, time};
 
 use super::{
     Store, SyncPolicy, SyncState,
+    deleted::{Deleted, KeepDeleted},
     list::{List, Listed},
     parts::{Part, Parts},
     published::Published,
@@ -36,8 +37,8 @@ pub(crate) struct Writer<K> {
     published: Snapshot<K>,
     /// How often `working` was changed since it was last published.
     changes: usize,
-    /// Set once the pipeline's identity changed since then.
-    is_renamed: bool,
+    /// Set once the pipeline's identity, or what is kept of deleted objects, changed since then.
+    is_other: bool,
     parts: Parts<K>,
     phase: Phase,
     /// The refusals with which the kind counts as one without objects, if it is optional.
@@ -67,6 +68,8 @@ pub(crate) struct Writer<K> {
     state: watch::Sender<SyncState>,
     meter: measure::Store,
     outage: trace::Outage,
+    /// The deleted objects in `working`, where they are kept.
+    deleted: Option<Deleted<K>>,
 }
 
 /// Decides whether a refusal is forgiven.
@@ -118,7 +121,7 @@ impl<K: Lookup> Writer<K> {
             working,
             published,
             changes: 0,
-            is_renamed: false,
+            is_other: false,
             parts: Parts::new(),
             phase: Phase::Loading { progress: false },
             optional: None,
@@ -138,6 +141,7 @@ impl<K: Lookup> Writer<K> {
             state: watch::Sender::default(),
             meter,
             outage: trace::Outage::default(),
+            deleted: None,
         }
     }
 
@@ -163,7 +167,7 @@ impl<K: Lookup> Writer<K> {
         if self.published.is_empty() && self.working.is_empty() {
             self.show();
         } else {
-            self.is_renamed = true;
+            self.is_other = true;
         }
     }
 
@@ -184,17 +188,34 @@ impl<K: Lookup> Writer<K> {
         self.phase == Phase::Live
     }
 
+    pub(crate) fn keep_deleted(&mut self, keep: KeepDeleted) {
+        self.deleted = Some(Deleted::new(keep));
+    }
+
+    /// Returns when there is something to do, whatever comes in.
+    pub(crate) fn due(&self) -> Option<time::Instant> {
+        let expiry = self.deleted.as_ref().and_then(Deleted::due);
+        self.deadline().into_iter().chain(expiry).min()
+    }
+
+    /// Does what was due.
+    pub(crate) fn overdue(&mut self) -> Applied<K> {
+        let deleted = self.deleted.as_mut();
+        if deleted.is_some_and(|deleted| deleted.expire(&mut self.working)) {
+            self.is_other = true;
+        }
+        if self.deadline().is_some_and(|deadline| deadline <= time::Instant::now()) {
+            return self.sync();
+        }
+        Applied::Noted
+    }
+
     /// Returns when the store is to be synced without the collections that are missing.
-    pub(crate) fn deadline(&self) -> Option<time::Instant> {
+    fn deadline(&self) -> Option<time::Instant> {
         let is_partial = self.policy.partial || self.optional.is_some();
         let waits = is_partial && !self.is_synced() && self.parts.is_settled;
         let some = waits && self.parts.iter().any(|part| part.status.is_complete);
         some.then(|| after(self.progressed.into(), self.policy.deadline))
-    }
-
-    /// Ends the load without the collections that are missing.
-    pub(crate) fn give_up_missing(&mut self) -> Applied<K> {
-        self.sync()
     }
 
     /// Takes one event in. Readers see it after the next [`publish`](Self::publish).
@@ -422,7 +443,7 @@ impl<K: Lookup> Writer<K> {
     fn show(&mut self) {
         self.published = Snapshot(Arc::new(self.working.clone()));
         self.current.store(Arc::clone(&self.published.0));
-        self.is_renamed = false;
+        self.is_other = false;
     }
 
     /// Publishes the working state; returns how many changes that made visible.
@@ -431,7 +452,7 @@ impl<K: Lookup> Writer<K> {
         if changes > 0 {
             self.show();
             self.meter.published(self.published.len(), self.published.0.index_entries());
-        } else if self.is_renamed {
+        } else if self.is_other {
             self.show();
         }
         changes
@@ -601,6 +622,7 @@ impl<K: Lookup> Writer<K> {
             for object in come {
                 if anew {
                     self.changes += 1;
+                    self.keep_replaced(object);
                     self.working.put_anew(object);
                     self.check_keys(object);
                 } else {
@@ -613,7 +635,7 @@ impl<K: Lookup> Writer<K> {
                 suspects = gone.drain(..).map(|object| owned_identity(&*object)).collect();
             }
             for object in &gone {
-                self.changes += usize::from(self.working.take(object).is_some());
+                self.remove(object);
             }
         }
         self.replace_stale(namespace.as_deref(), undecodable.into_iter().chain(suspects));
@@ -679,7 +701,7 @@ impl<K: Lookup> Writer<K> {
     fn empty(&mut self, namespace: Option<&str>) {
         let gone: Vec<_> = self.working.objects_in(namespace).cloned().collect();
         for object in gone {
-            self.changes += usize::from(self.working.take(&object).is_some());
+            self.remove(&object);
         }
         self.replace_stale(namespace, std::iter::empty());
     }
@@ -690,9 +712,19 @@ impl<K: Lookup> Writer<K> {
     }
 
     fn keep(&mut self, object: &Arc<K>) {
+        self.keep_replaced(object);
         if self.working.put(object) {
             self.changes += 1;
             self.check_keys(object);
+        }
+    }
+
+    /// Keeps an object whose place another one takes: it was deleted.
+    fn keep_replaced(&mut self, object: &K) {
+        if let Some(deleted) = &mut self.deleted
+            && let Some(before) = self.working.replaced_by(object).cloned()
+        {
+            deleted.add(&mut self.working, before);
         }
     }
 
@@ -714,7 +746,15 @@ impl<K: Lookup> Writer<K> {
 
     fn take(&mut self, object: &K) {
         self.repaired(|| owned_identity(object));
-        self.changes += usize::from(self.working.take(object).is_some());
+        self.remove(object);
+    }
+
+    fn remove(&mut self, object: &K) {
+        let Some(gone) = self.working.take(object) else { return };
+        self.changes += 1;
+        if let Some(deleted) = &mut self.deleted {
+            deleted.add(&mut self.working, gone);
+        }
     }
 
     /// A good version of an object has come in, or it is gone: it is stale no more.

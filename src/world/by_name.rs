@@ -108,7 +108,6 @@ impl Default for Kinds {
 /// # }
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
-/// let by_name = "metadata.name";
 /// let services = Events::listed([document("shop")]).stay_open().index(());
 /// let kinds = Kinds::new().add("services", services);
 /// let handle = kinds.handle();
@@ -260,7 +259,6 @@ impl<N: Into<Arc<str>>> FromIterator<(N, Snapshot<Document>)> for ByName {
 /// # }
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
-/// let by_name = "metadata.name";
 /// let services = Events::listed([]).wait(Duration::from_secs(1)).apply(document("shop"));
 /// let services = services.index(());
 /// let secrets = Events::listed([document("tls")]).index(());

@@ -26,7 +26,6 @@ use crate::{
 /// # }
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
-/// let by_name = "metadata.name";
 /// let services = Events::listed([object::<Service>("web", "shop")])
 ///     .wait(Duration::from_secs(1))
 ///     .apply(object("web", "blog"))
@@ -64,7 +63,6 @@ impl<V: View> WorldChange<V> {
     /// # }
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let by_name = "metadata.name";
     /// let services = Events::listed([object::<Service>("web", "shop")])
     ///     .wait(Duration::from_secs(1))
     ///     .apply(object("web", "blog"))
@@ -111,7 +109,6 @@ impl<V: View> WorldChange<V> {
 /// # }
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
-/// let by_name = "metadata.name";
 /// let services = Events::listed([object::<Service>("web", "shop")])
 ///     .wait(Duration::from_secs(1))
 ///     .apply(object("web", "blog"))

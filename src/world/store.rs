@@ -31,7 +31,6 @@ use crate::{
 /// # }
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
-/// let by_name = "metadata.name";
 /// let services = Events::listed([object::<Service>("web", "shop")]).index(());
 /// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(());
 /// let worlds = world((services, secrets));
@@ -92,7 +91,6 @@ impl<V> WorldStore<V> {
     /// # }
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let by_name = "metadata.name";
     /// let services = Events::listed([object::<Service>("web", "shop")]).index(());
     /// let never = Events::<Secret>::new().stay_open().index(());
     /// let never = never.sync_policy(SyncPolicy::default().deadline(Duration::from_secs(5)));
@@ -151,7 +149,6 @@ impl<V> WorldStore<V> {
     /// # }
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let by_name = "metadata.name";
     /// let services = Events::listed([object::<Service>("web", "shop")]).index(());
     /// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(());
     /// let mut worlds = world((services, secrets));

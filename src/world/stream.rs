@@ -46,7 +46,6 @@ const RUN: usize = 64;
 /// # }
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
-/// let by_name = "metadata.name";
 /// let services = Events::listed([object::<Service>("web", "shop")]).index(());
 /// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(());
 ///
@@ -177,7 +176,6 @@ impl<V: View> Worlds<V> {
     /// # }
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let by_name = "metadata.name";
     /// let services = Events::listed([object::<Service>("web", "shop")]).index(());
     /// let slow = Events::new().wait(Duration::from_secs(5)).list([object::<Secret>("web", "tls")]);
     /// let slow = slow.index(());
