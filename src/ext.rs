@@ -436,9 +436,9 @@ pub trait EventStreamExt: Stream {
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// assert!(Events::listed([]).index(()).first_synced().await?.is_empty());
+    /// assert!(Events::<ConfigMap>::listed([]).index(()).first_synced().await?.is_empty());
     ///
-    /// let cut_off = Events::new().event(Event::Init); // and no end of the list
+    /// let cut_off = Events::<ConfigMap>::new().event(Event::Init); // and no end of the list
     /// assert!(cut_off.index(()).first_synced().await.unwrap_err().is_ended());
     /// # Ok(()) }
     /// ```

@@ -31,7 +31,8 @@ const RUN: usize = 64;
 /// When changes that come in quick succession go out.
 ///
 /// The default, and what a plain [`Duration`] becomes, is [`interval`](Debounce::interval); its
-/// default is 500 ms. Times are those of [`tokio::time`], which a test can pause.
+/// default is 500 ms. Times are those of [`tokio::time`], which a test can pause. A configuration can say it
+/// as [text](Debounce::parse).
 ///
 /// ```
 /// use std::time::Duration;
@@ -54,7 +55,7 @@ const RUN: usize = 64;
 pub struct Debounce(Mode);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
+pub(super) enum Mode {
     Interval(Duration),
     Quiet(Quiet),
 }
@@ -83,7 +84,7 @@ impl Debounce {
     /// An interval of zero delays nothing.
     ///
     /// ```
-    /// use kube_weir::{Debounce, Index, prelude::*, testing::Events};
+    /// use kube_weir::{Debounce, prelude::*, testing::Events};
     /// use tokio::time::Instant;
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
@@ -118,7 +119,7 @@ impl Debounce {
     /// [`max_wait`](Quiet::max_wait), which is ten times the silence unless set.
     ///
     /// ```
-    /// use kube_weir::{Debounce, Index, prelude::*, testing::Events};
+    /// use kube_weir::{Debounce, prelude::*, testing::Events};
     /// use tokio::time::Instant;
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
@@ -144,13 +145,17 @@ impl Debounce {
     pub fn quiet(silence: Duration) -> Quiet {
         Quiet { silence, ceiling: silence.saturating_mul(10) }
     }
+
+    pub(super) fn mode(self) -> Mode {
+        self.0
+    }
 }
 
 impl Quiet {
     /// Sets the longest time that a change is held back while others keep coming.
     ///
     /// ```
-    /// use kube_weir::{Debounce, Index, prelude::*, testing::Events};
+    /// use kube_weir::{Debounce, prelude::*, testing::Events};
     /// use tokio::time::Instant;
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
@@ -174,6 +179,14 @@ impl Quiet {
     #[must_use]
     pub fn max_wait(self, ceiling: Duration) -> Self {
         Self { ceiling, ..self }
+    }
+
+    pub(super) fn silence(self) -> Duration {
+        self.silence
+    }
+
+    pub(super) fn ceiling(self) -> Duration {
+        self.ceiling
     }
 }
 

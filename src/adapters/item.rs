@@ -95,7 +95,7 @@ impl<K, E: Into<Error>> EventItem for Result<Event<K>, E> {
 /// ```
 /// use futures::Stream;
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{Index, adapters::{ChangeItem, Debounced, LogErrors, Subject}, prelude::*};
+/// use kube_weir::{adapters::{ChangeItem, Debounced, LogErrors, Subject}, prelude::*};
 /// use kube_weir::{testing::Events, world};
 ///
 /// fn settled<S, K>(changes: S) -> LogErrors<Debounced<S, K>>

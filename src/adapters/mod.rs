@@ -7,6 +7,7 @@
 //! [`EventItem`], [`ChangeItem`] and [`Subject`] are for functions that work on any of them.
 
 mod debounce;
+mod debounce_text;
 mod filter_fields;
 pub(crate) mod has_store;
 mod index;

@@ -16,7 +16,7 @@ use std::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{api::ApiResource, runtime::reflector::Lookup};
 use serde::{
-    Serialize, Serializer,
+    Deserialize, Deserializer, Serialize, Serializer,
     de::{DeserializeOwned, Error as _, IgnoredAny},
 };
 use serde_json::Value;
@@ -456,6 +456,15 @@ impl Lookup for Document {
 impl Serialize for Document {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.tape().serialize(serializer)
+    }
+}
+
+/// Reads an object of any format. [`from_json`](Document::from_json) is the fast way from JSON.
+impl<'de> Deserialize<'de> for Document {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = Value::deserialize(deserializer)?.to_string();
+        let decoded = Self::decode(&FieldFilter::default(), &json, None);
+        decoded.map(|decoded| decoded.object).map_err(D::Error::custom)
     }
 }
 

@@ -26,6 +26,8 @@ pub enum ErrorKind {
     Resource,
     /// A namespace is unknown or has no valid name: [`is_namespace`](crate::Error::is_namespace).
     Namespace,
+    /// A setting in a configuration was rejected: [`is_setting`](crate::Error::is_setting).
+    Setting,
     /// A lookup in an index was wrong: [`is_index`](crate::Error::is_index).
     Index,
     /// There is more than one object where one was asked for: [`is_ambiguous`](crate::Error::is_ambiguous).
@@ -68,7 +70,7 @@ impl ErrorKind {
     /// Returns the kind as one word for logs, metrics and scripts.
     ///
     /// A kind is written like its name, but for a rejected question: `"InvalidPath"`, `"InvalidSelector"`,
-    /// `"InvalidResource"`, `"InvalidNamespace"`, `"InvalidElection"`, and `"InvalidLookup"` for
+    /// `"InvalidResource"`, `"InvalidNamespace"`, `"InvalidSetting"`, `"InvalidElection"`, and `"InvalidLookup"` for
     /// [`Index`](ErrorKind::Index).
     ///
     /// ```
@@ -83,6 +85,7 @@ impl ErrorKind {
             Self::Selector => "InvalidSelector",
             Self::Resource => "InvalidResource",
             Self::Namespace => "InvalidNamespace",
+            Self::Setting => "InvalidSetting",
             Self::Index => "InvalidLookup",
             Self::Ambiguous => "Ambiguous",
             Self::Forbidden => "Forbidden",

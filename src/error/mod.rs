@@ -107,6 +107,12 @@ impl Error {
         self.0.reason == ErrorKind::Namespace
     }
 
+    /// A setting was rejected, such as the text of a [`Debounce`](crate::Debounce::parse). The message says which,
+    /// and what is wrong.
+    pub fn is_setting(&self) -> bool {
+        self.0.reason == ErrorKind::Setting
+    }
+
     /// A lookup [by name](crate::Snapshot::by_name) named no index, or a [key](crate::IndexView::try_get) has more
     /// parts than its index. Or an index by a closure was asked of [`index_keys`](crate::Watch::index_keys), which has no objects to
     /// give it. A mistake in the program.

@@ -21,7 +21,7 @@ use super::{
     term::Term,
     timing::LeaseTiming,
 };
-use crate::{clock::after, error::Error, event::WatchEvent};
+use crate::{clock::after, error::Error, event::WatchEvent, source::Tries};
 
 /// One who stands for election, with what it knows.
 pub(super) struct Candidate {
@@ -42,6 +42,9 @@ pub(super) struct Candidate {
     read_at: Instant,
     /// No attempt to take it before that.
     patient_until: Instant,
+    /// The reads and the attempts that were refused in a row, while following.
+    refused_reads: Tries,
+    refused_attempts: Tries,
     /// When it is renewed, while leading.
     renew_at: Instant,
     /// The Lease may have another resourceVersion than the one in sight.
@@ -78,6 +81,12 @@ enum Waited {
     Stopped,
 }
 
+/// Returns how much longer to wait after a failure: after a refusal, where somebody must first change
+/// something, longer each time.
+fn pause(refused: &mut Tries, error: &Error) -> Duration {
+    if error.is_refusal() { refused.after(error) } else { Duration::ZERO }
+}
+
 impl Candidate {
     pub(super) fn new(election: Election, stopped: watch::Receiver<bool>) -> Self {
         let LeaseRef { namespace, name } = &election.lease;
@@ -95,6 +104,8 @@ impl Candidate {
             attempt: None,
             read_at: now,
             patient_until: now,
+            refused_reads: Tries::default(),
+            refused_attempts: Tries::default(),
             renew_at: now,
             outdated: true,
             leader: None,
@@ -112,8 +123,11 @@ impl Candidate {
             if self.read_at <= Instant::now() {
                 self.read_at = after(Instant::now(), self.timing.next_wait());
                 if let Err(error) = self.read(self.patience()).await {
+                    let pause = pause(&mut self.refused_reads, &error);
+                    self.read_at = self.read_at.max(after(Instant::now(), pause));
                     return Following::Failed(error);
                 }
+                self.refused_reads.reset();
             }
             let held_until = self.sight.held_until().filter(|_| !self.is_ours());
             let from = held_until.unwrap_or(self.patient_until).max(self.patient_until);
@@ -162,6 +176,7 @@ impl Candidate {
         self.patient_until = after(sent, self.timing.next_wait());
         match self.leases.write(&lease, self.patience()).await {
             Ok(lease) => {
+                self.refused_attempts.reset();
                 self.see(Some(lease));
                 self.renew_at = after(sent, self.timing.retry_period);
                 let term = Term::new(claim.number, claim.holder, sent, self.timing.renew_deadline);
@@ -177,6 +192,8 @@ impl Candidate {
             Err(Refused::Failed(error)) => {
                 self.attempt = Some((version, claim));
                 self.outdated = true;
+                let pause = pause(&mut self.refused_attempts, &error);
+                self.patient_until = self.patient_until.max(after(sent, pause));
                 self.read_at = self.patient_until;
                 Some(Following::Failed(error))
             }

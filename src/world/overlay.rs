@@ -150,7 +150,7 @@ impl WorldOverlay<ByName> {
     /// # Examples
     ///
     /// ```
-    /// use kube_weir::{Index, Snapshot, World, world::ByName};
+    /// use kube_weir::{Snapshot, World, world::ByName};
     ///
     /// # fn document(name: &str) -> kube_weir::Document {
     /// #     kube_weir::Document::from_json(&format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).unwrap()
@@ -180,7 +180,7 @@ impl WorldOverlay<ByName> {
     /// # Examples
     ///
     /// ```
-    /// use kube_weir::{Index, Snapshot, World, world::ByName};
+    /// use kube_weir::{Snapshot, World, world::ByName};
     ///
     /// # fn document(name: &str) -> kube_weir::Document {
     /// #     kube_weir::Document::from_json(&format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).unwrap()

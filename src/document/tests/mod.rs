@@ -2,7 +2,7 @@
 
 mod agreement;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Document, FieldFilter, FieldPath, Types};
 use crate::{
@@ -413,4 +413,14 @@ fn all_is_checked_of_an_object_with_names_that_repeat() {
     let bytes = b"{\"metadata\":{\"name\":\"x\"},\"v\":\"\xff\",\"v\":1}";
     let fault = Document::decode_first(&FieldFilter::default(), bytes, None).err();
     assert_eq!(fault, Some(Fault::Malformed));
+}
+
+#[test]
+fn a_document_is_read_from_any_deserializer() {
+    let value =
+        json!({ "metadata": { "name": "a", "labels": { "b": "c" } }, "spec": [1, 2.5, null] });
+    let document: Document = serde_json::from_value(value.clone()).unwrap();
+    assert_eq!((document.name(), document.to_value()), ("a", value));
+    let nameless = serde_json::from_value::<Document>(json!({ "metadata": {} })).unwrap_err();
+    assert!(nameless.to_string().contains("metadata.name"), "{nameless}");
 }

@@ -13,7 +13,7 @@ use crate::testing::{Answer, Fault, On, Verb};
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
 /// use kube::Api;
-/// use kube_weir::{Index, testing::{ApiServer, conformance::{Chapter, Life}}, watch};
+/// use kube_weir::{testing::{ApiServer, conformance::{Chapter, Life}}, watch};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {

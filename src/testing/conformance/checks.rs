@@ -67,7 +67,7 @@ impl<K: Lookup> Conformance<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{Index, prelude::*};
+    /// use kube_weir::prelude::*;
     /// use kube_weir::testing::{Events, conformance::{Conformance, Rule}};
     ///
     /// # #[tokio::main(flavor = "current_thread")]

@@ -33,7 +33,7 @@ use crate::{
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{Index, prelude::*, testing::{ApiServer, conformance}, watch};
+/// use kube_weir::{prelude::*, testing::{ApiServer, conformance}, watch};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -58,7 +58,7 @@ where
 /// What a server is led through while a stream watches it.
 ///
 /// ```
-/// use kube_weir::{Index, testing::{ApiServer, conformance::{Chapter, Life}}, watch_resource};
+/// use kube_weir::{testing::{ApiServer, conformance::{Chapter, Life}}, watch_resource};
 /// use serde_json::json;
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -85,7 +85,7 @@ pub struct Life {
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
 /// use kube::Api;
-/// use kube_weir::{Index, testing::{ApiServer, conformance::{Chapter, Life}}, watch};
+/// use kube_weir::{testing::{ApiServer, conformance::{Chapter, Life}}, watch};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -137,7 +137,7 @@ impl Life {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{Index, prelude::*, watch};
+    /// use kube_weir::{prelude::*, watch};
     /// use kube_weir::testing::{ApiServer, conformance::{Life, Rule}};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -182,7 +182,7 @@ impl Life {
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube::runtime::{WatchStreamExt, watcher};
-    /// use kube_weir::{EventStreamExt, Index};
+    /// use kube_weir::EventStreamExt;
     /// use kube_weir::testing::{ApiServer, conformance::{Chapter, Life}};
     /// # use kube::Api;
     ///

@@ -8,7 +8,7 @@
 //! ```
 //! use k8s_openapi::api::core::v1::ConfigMap;
 //! use kube::Api;
-//! use kube_weir::{Index, testing::{ApiServer, conformance}, watch};
+//! use kube_weir::{testing::{ApiServer, conformance}, watch};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {

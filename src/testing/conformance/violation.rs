@@ -10,7 +10,7 @@ use crate::testing::conformance::Chapter;
 /// ```
 /// use futures::{StreamExt, stream};
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{EventStreamExt, Index, watch};
+/// use kube_weir::{EventStreamExt, watch};
 /// use kube_weir::testing::{ApiServer, conformance::{self, Chapter, Rule}};
 /// # use kube::Api;
 ///

@@ -1,0 +1,138 @@
+//! The text form of `Debounce`, for configurations.
+
+use std::{fmt, time::Duration};
+
+use k8s_openapi::jiff::SignedDuration;
+
+use super::{
+    Debounce,
+    debounce::{Mode, Quiet},
+};
+use crate::{
+    error::{Error, ErrorKind},
+    text::has_text,
+};
+
+/// Begins the text of a silence, and the part of it that sets the ceiling.
+const QUIET: &str = "quiet ";
+const CEILING: &str = ", max ";
+
+impl Debounce {
+    /// Parses an interval, such as `500ms` or `1m 30s`, or a silence, such as `quiet 200ms` or
+    /// `quiet 200ms, max 5s`. `text.parse()` does the same.
+    ///
+    /// # Errors
+    ///
+    /// [`is_setting`](Error::is_setting) if the text is none of these.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use kube_weir::Debounce;
+    ///
+    /// let ms = Duration::from_millis;
+    /// assert_eq!(Debounce::parse("500ms")?, Debounce::interval(ms(500)));
+    /// assert_eq!(Debounce::parse("quiet 200ms")?, Debounce::quiet(ms(200)).into());
+    /// let quiet = Debounce::parse("quiet 200ms, max 5s")?;
+    /// assert_eq!(quiet, Debounce::quiet(ms(200)).max_wait(ms(5000)).into());
+    /// assert_eq!(quiet.to_string(), "quiet 200ms, max 5s");
+    ///
+    /// let error = Debounce::parse("500").unwrap_err();
+    /// assert!(error.is_setting() && error.to_string().contains("`500`"), "{error}");
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let Some(quiet) = text.trim().strip_prefix(QUIET) else {
+            return duration(text, text).map(Self::interval);
+        };
+        let Some((silence, ceiling)) = quiet.split_once(CEILING) else {
+            return Ok(Self::quiet(duration(quiet, text)?).into());
+        };
+        Ok(Self::quiet(duration(silence, text)?).max_wait(duration(ceiling, text)?).into())
+    }
+}
+
+fn duration(part: &str, text: &str) -> Result<Duration, Error> {
+    let part = part.trim();
+    let duration = part.parse::<SignedDuration>().ok();
+    duration.and_then(|own| Duration::try_from(own).ok()).ok_or_else(|| {
+        let why = format!(
+            "`{part}` in debounce `{text}` is no duration; write `500ms`, or `quiet 200ms, max 5s`"
+        );
+        Error::new(ErrorKind::Setting, why)
+    })
+}
+
+impl fmt::Display for Debounce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.mode() {
+            Mode::Interval(interval) => written(interval).fmt(f),
+            Mode::Quiet(quiet) => quiet.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Quiet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (silence, ceiling) = (written(self.silence()), written(self.ceiling()));
+        write!(f, "{QUIET}{silence}")?;
+        if Debounce::quiet(self.silence()) == *self {
+            Ok(())
+        } else {
+            write!(f, "{CEILING}{ceiling}")
+        }
+    }
+}
+
+/// Returns a duration as people write it; the longest are cut to what a configuration can say.
+fn written(duration: Duration) -> String {
+    format!("{:#}", SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX))
+}
+
+has_text!(Debounce, Error, "a duration, such as \"500ms\", or \"quiet 200ms, max 5s\"");
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn text_that_is_no_debounce_is_rejected() {
+        for text in
+            ["", "500", "-1s", "quiet", "quiet 1", "quiet 1s, max", "quiet 1s, max 2", "1s, max 2s"]
+        {
+            let error = Debounce::parse(text).unwrap_err();
+            assert!(
+                error.is_setting() && error.to_string().contains("is no duration"),
+                "{text}: {error}"
+            );
+        }
+        let error = serde_json::from_str::<Debounce>("500").unwrap_err().to_string();
+        assert!(error.contains("expected a duration, such as \"500ms\""), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_debounce_comes_back_from_its_text(
+            interval in any::<Duration>(),
+            silence in any::<Duration>(),
+            ceiling in any::<Duration>(),
+        ) {
+            let cut = |duration: Duration| {
+                duration.min(Duration::try_from(SignedDuration::MAX).unwrap())
+            };
+            let (interval, silence, ceiling) = (cut(interval), cut(silence), cut(ceiling));
+            for debounce in [
+                Debounce::interval(interval),
+                Debounce::quiet(silence).into(),
+                Debounce::quiet(silence).max_wait(ceiling).into(),
+            ] {
+                prop_assert_eq!(&debounce.to_string().parse::<Debounce>().unwrap(), &debounce);
+                let json = serde_json::to_string(&debounce).unwrap();
+                prop_assert_eq!(serde_json::from_str::<Debounce>(&json).unwrap(), debounce);
+            }
+        }
+    }
+}
