@@ -141,13 +141,14 @@
 //! # Work on what was touched
 //!
 //! Wrong, because it is proportional to all objects at each change: rendering the whole snapshot
-//! again. Right: [`touched`](crate::Batch::touched) gives the keys of an index whose content is
-//! another now, those that an object left too. What a controller makes mostly has such a key: the
-//! host of a proxy's route, the Service of a backend, the owner of a child.
+//! again. Right: [`touched`](crate::Change::touched) gives the keys of an index whose content is
+//! another now, those that an object left too, and all keys once the store is synced. The outputs of a
+//! controller mostly have such a key: the host of a proxy's route, the Service of a backend, the owner of a
+//! child.
 //!
 //! ```
 //! # use k8s_openapi::api::networking::v1::Ingress;
-//! # use kube_weir::{Change, Index, prelude::*, testing::Events};
+//! # use kube_weir::{prelude::*, testing::Events};
 //! # use std::collections::BTreeMap;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), kube_weir::Error> {
@@ -161,14 +162,9 @@
 //! let mut routes = BTreeMap::new();
 //! # let mut rendered = Vec::new();
 //! while let Some(change) = changes.next().await {
-//!     let (snapshot, hosts) = match &change {
-//!         Change::InitialSync(_) => continue, // only after with_progress()
-//!         Change::Synced(snapshot) => (snapshot, snapshot.by(&host).keys().into_iter().collect()),
-//!         Change::Live(batch) => (batch.after(), batch.touched(&host)),
-//!     };
-//!     for key in hosts {
+//!     for key in change.touched(&host) {
 //! #       rendered.push(key.to_string());
-//!         match snapshot.by(&host).get(&key).len() {
+//!         match change.snapshot().by(&host).get(&key).len() {
 //!             0 => drop(routes.remove(&key)),
 //!             ingresses => drop(routes.insert(key, ingresses)),
 //!         }
@@ -351,6 +347,39 @@
 //!
 //! [`while_leading`](crate::EventStreamExt::while_leading) goes last in a pipeline, and yields the term
 //! with each change. A debounce behind it does not compile: it could deliver a change when the term is over.
+//!
+//! # Campaign once ready
+//!
+//! A replica that is elected before it has listed holds the Lease and does nothing. A campaign stands for
+//! election only while it is polled, so poll it once the store is synced:
+//!
+//! ```
+//! # use k8s_openapi::api::core::v1::ConfigMap;
+//! # use kube_weir::{Election, LeaseRef, prelude::*, testing::ApiServer};
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), kube_weir::Error> {
+//! # let server = ApiServer::new();
+//! # let client = server.client();
+//! let campaign = Election::new(client.clone(), LeaseRef::new("default", "web"), "replica-a")?.campaign();
+//! let configs = watch(Api::<ConfigMap>::all(client)).index(());
+//! let store = configs.store();
+//! let mut changes = pin!(configs.while_leading(&campaign.watch()).log_errors());
+//!
+//! tokio::spawn(async move {
+//!     store.synced().await?;
+//!     campaign.log_errors().for_each(async |_| {}).await;
+//!     Ok::<(), kube_weir::Error>(())
+//! });
+//! let Some((term, Change::Synced(_))) = changes.next().await else { panic!() };
+//! # assert!(term.is_valid());
+//! # let lists = |plural: &str| {
+//! #     server.requests().iter().position(|own| own.contains(plural) && own.starts_with("GET"))
+//! # };
+//! # assert!(lists("configmaps") < lists("leases"));
+//! # Ok(()) }
+//! ```
+//!
+//! The store stays current while the replica follows: the stream is polled either way.
 //!
 //! # Stop by dropping
 //!

@@ -241,7 +241,7 @@ impl<K: Lookup> Snapshot<K> {
     ///
     /// assert!(snapshot.get(("web", "settings")).is_some());
     /// assert!(snapshot.get(&ObjectKey::new("web", "settings")).is_some());
-    /// assert!(snapshot.get(&ObjectRef::new("settings").within("web")).is_some());
+    /// assert!(snapshot.get(&ObjectRef::<ConfigMap>::new("settings").within("web")).is_some());
     /// assert!(snapshot.get("web/settings").is_some());
     /// assert!(snapshot.get("settings").is_none()); // no such object without a namespace
     /// # Ok::<(), kube_weir::Error>(())
