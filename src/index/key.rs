@@ -28,11 +28,13 @@ pub struct Key(ThinArc<(), u8>);
 
 // The parts in an order-preserving encoding, so that keys compare, and prefixes match, as plain
 // bytes: each part ends with END; NUL inside a part is followed by a byte that is above END's. A number
-// of a numeric index begins with NUMBER; its text follows behind AS if it is not the usual one.
+// of a numeric index begins with NUMBER; its text follows behind AS if it is not the usual one. Text that would
+// sort before numbers there, because it is empty or begins with NUL, begins with TEXT.
 const END: &str = "\0\0";
 const NUL: &str = "\0\u{1}";
 const NUMBER: &str = "\0\u{2}";
 const AS: &str = "\0\u{3}";
+const TEXT: &str = "\0\u{4}";
 
 impl Key {
     /// Returns the key of these parts, for comparisons; a lookup takes the parts themselves.
@@ -107,6 +109,7 @@ fn decoded(part: &str) -> Cow<'_, str> {
             None => number::written(number).unwrap_or_default(),
         });
     }
+    let part = part.strip_prefix(TEXT).unwrap_or(part);
     if part.contains('\0') { Cow::Owned(part.replace(NUL, "\0")) } else { Cow::Borrowed(part) }
 }
 
@@ -186,6 +189,10 @@ impl Prefix {
             }
         });
         if let Some(last) = last {
+            // Every part begins with the empty text.
+            if order == Order::Numeric && last.starts_with('\0') {
+                own.text.push_str(TEXT);
+            }
             own.push_text(&last);
             own.width += 1;
         }
@@ -204,7 +211,12 @@ impl Prefix {
                     self.text.extend([AS, part]);
                 }
             }
-            None => self.push_text(part),
+            None => {
+                if order == Order::Numeric && (part.is_empty() || part.starts_with('\0')) {
+                    self.text.push_str(TEXT);
+                }
+                self.push_text(part);
+            }
         }
         self.text.push_str(END);
         self.width += 1;
@@ -240,7 +252,8 @@ mod tests {
 
     #[test]
     fn numbers_are_ordered_by_value_and_keep_their_text() {
-        let texts = ["", "-10", "-9.5", "0", "7", "07", "8", "8e1", "443", "10250", "a", "http"];
+        let texts =
+            ["-10", "-9.5", "0", "7", "07", "8", "8e1", "443", "10250", "", "\0", "a", "http"];
         let keys = texts.map(Key::numeric);
         assert!(keys.is_sorted(), "{keys:?}");
         for (key, text) in keys.iter().zip(texts) {

@@ -264,9 +264,9 @@ impl<K: Lookup> Contents<K> {
         let Sorted { indexes, entries, .. } = &*self.sorted;
         let own = indexes.iter().zip(entries);
         let own = own.filter(move |(_, own)| slot.is_some_and(|slot| own.overflows(slot)));
-        own.map(move |((name, index), _)| {
+        own.map(move |((index_name, index), _)| {
             let what = format!(
-                "has more than {} keys in index `{name}`, or too long ones, and so none",
+                "has more than {} keys in index `{index_name}`, or too long ones, and so none",
                 index.most()
             );
             Error::of_object(ErrorKind::TooManyKeys, (&namespace, &name), &what, None)

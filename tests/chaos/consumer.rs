@@ -10,7 +10,9 @@ use std::{
 
 use futures::{Stream, StreamExt};
 use kube::runtime::reflector::Lookup;
-use kube_weir::{Change, ChangeStats, Error, Snapshot, Store, testing::conformance::Conformance};
+use kube_weir::{
+    Change, ChangeStats, Error, Index, Snapshot, Store, testing::conformance::Conformance,
+};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::{sync::watch, task::JoinHandle};
@@ -202,22 +204,30 @@ impl<K: Lookup> Seen<K> {
     }
 }
 
+/// The index that all stores have.
+pub(crate) fn tier<K: Serialize + 'static>() -> Index<K> {
+    Index::path("metadata.labels.tier").unwrap()
+}
+
 /// What an index finds other than by looking at each object.
-pub(crate) fn misindexed<K: Lookup + Serialize>(snapshot: &Snapshot<K>) -> Option<String> {
-    let tier = |object: &K| {
+pub(crate) fn misindexed<K: Lookup + Serialize + 'static>(
+    snapshot: &Snapshot<K>,
+) -> Option<String> {
+    let tier_of = |object: &K| {
         let object = serde_json::to_value(object).unwrap();
         object["metadata"]["labels"]["tier"].as_str().map(ToOwned::to_owned)
     };
-    let tiers: Vec<_> = snapshot.iter().map(|object| (tier(object), Arc::as_ptr(object))).collect();
+    let tiers: Vec<_> =
+        snapshot.iter().map(|object| (tier_of(object), Arc::as_ptr(object))).collect();
     for wanted in TIERS {
         let naive = tiers.iter().filter(|(tier, _)| tier.as_deref() == Some(wanted));
-        let found = snapshot.by("tier").get([wanted]).unwrap();
+        let found = snapshot.by(&tier()).get(wanted);
         if !naive.map(|(_, object)| *object).eq(found.map(Arc::as_ptr)) {
             return Some(format!("the index of {wanted} is wrong"));
         }
     }
-    let by_identity = snapshot.get([""; 0]).unwrap();
-    if !by_identity.map(Arc::as_ptr).eq(snapshot.iter().map(Arc::as_ptr)) {
+    let found = |object| snapshot.get(identity(object)).map(Arc::as_ptr);
+    if !snapshot.iter().all(|object| found(&**object) == Some(Arc::as_ptr(object))) {
         return Some("the index by identity is wrong".to_owned());
     }
     None

@@ -13,15 +13,14 @@ use futures::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, Client};
 use kube_weir::{
-    Debounce, Document, EventStreamExt, FieldFilter, FieldSelector, Gvr, Index, Store, watch,
+    Debounce, Document, EventStreamExt, FieldFilter, FieldSelector, Gvr, Store, watch,
     watch_resource,
 };
-use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
 use super::{
     apiserver::{ADMIN, Exclusive},
-    consumer::{Checked, Consumer},
+    consumer::{Checked, Consumer, tier},
     listed,
     proxy::{Fault, On, Proxy},
     requests::Requests,
@@ -75,18 +74,19 @@ impl World {
         let in_one: Api<ConfigMap> = Api::namespaced(proxied.clone(), one);
 
         // Everything, as it comes, in pages.
-        let typed = watch(api.clone()).watch_timeout(WATCH).page_size(40).index(by());
+        let typed = watch(api.clone()).watch_timeout(WATCH).page_size(40).index(tier());
         // Several watches in one, strained and debounced.
         let documents = watch_resource(proxied.clone(), config_maps()).unwrap();
         let documents = documents.namespaces(&namespaces).watch_timeout(WATCH).page_size(25);
         let strained = FieldFilter::new(["metadata.managedFields"]).unwrap();
-        let documents = documents.filter_fields(strained).unwrap().index(by());
+        let documents = documents.filter_fields(strained).unwrap().index(tier());
         let streamed = watch_resource(proxied.clone(), config_maps()).unwrap();
         let streamed =
-            streamed.namespace(two).streaming_list(true).watch_timeout(WATCH).index(by());
-        let selected = watch(in_one).labels("tier=front").unwrap().watch_timeout(WATCH).index(by());
+            streamed.namespace(two).streaming_list(true).watch_timeout(WATCH).index(tier());
+        let selected =
+            watch(in_one).labels("tier=front").unwrap().watch_timeout(WATCH).index(tier());
         let back = FieldSelector::parse("metadata.labels.tier=back").unwrap();
-        let matching = watch(api).matching(back).unwrap().watch_timeout(WATCH).index(by());
+        let matching = watch(api).matching(back).unwrap().watch_timeout(WATCH).index(tier());
 
         let (typed_store, document_store) = (typed.store(), documents.store());
         let (streamed_store, selected_store) = (streamed.store(), selected.store());
@@ -224,12 +224,6 @@ impl World {
         soon("the end of all connections", closed).await;
         self.cluster
     }
-}
-
-fn by<K: Serialize + 'static>() -> Index<K> {
-    Index::paths(["metadata.namespace", "metadata.name"])
-        .unwrap()
-        .and("tier", Index::path("metadata.labels.tier").unwrap())
 }
 
 fn config_maps() -> Gvr {

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use crate::{
     logs,
-    support::{by_identity, line, object, state},
+    support::{line, object, state},
     wire::{HOUR, MINUTE, SECOND, config, configs, server_with, warm_up_logs},
 };
 
@@ -90,7 +90,7 @@ where
     for (identity, data) in [("a/new", "one"), ("a/not", "hidden"), ("c/not", "one")] {
         overlay = overlay.apply(serde_json::from_value(config(identity, data)).unwrap()).unwrap();
     }
-    let overlaid = state(&overlay.delete("a", "w").build());
+    let overlaid = state(&overlay.delete(("a", "w")).build());
     let mut explained = serde_json::to_value(store.explain()).unwrap();
     explained["silent_ms"] = Value::Null;
     let collections = store.collections();
@@ -118,7 +118,7 @@ where
     S: Stream<Item = Item> + Send + Unpin + 'static,
 {
     let server = server_with(&["a/x", "b/x", "c/x"]);
-    let changes = index(begun(&server)).index(by_identity());
+    let changes = index(begun(&server)).index(());
     let store = changes.store();
     story(&server, changes, store).await
 }
@@ -128,7 +128,7 @@ where
 async fn any_adaptor_may_stand_before_the_index() {
     let _spare = warm_up_logs().await;
     let server = server_with(&["a/x", "b/x", "c/x"]);
-    let changes = begun(&server).index(by_identity());
+    let changes = begun(&server).index(());
     let store = changes.store();
     let direct = story(&server, changes, store).await;
     assert_eq!(direct.explained["resource"], "v1/configmaps");
@@ -176,8 +176,8 @@ async fn stages_behind_an_adaptor_select_hypothetical_objects() {
         .filter_fields(filter())
         .unwrap()
         .inspect(|_| ());
-    let mut direct = direct.index(by_identity());
-    let mut behind = behind.index(by_identity());
+    let mut direct = direct.index(());
+    let mut behind = behind.index(());
     let mut seen = Vec::new();
     for snapshot in [direct.first_synced().await.unwrap(), behind.first_synced().await.unwrap()] {
         let mut overlay = snapshot.overlay();
@@ -206,7 +206,7 @@ async fn each_stage_gives_its_store_and_what_is_underneath() {
     let all = all.into_inner().into_inner();
     assert_eq!(all.collect::<Vec<_>>().await.len(), 4);
 
-    let stages = events().stay_open().index(by_identity());
+    let stages = events().stay_open().index(());
     let stages = stages.debounce(SECOND).while_leading(&campaign.watch());
     let mut stages = stages.log_errors();
     let store = stages.store();
@@ -215,7 +215,7 @@ async fn each_stage_gives_its_store_and_what_is_underneath() {
     let indexed = stages.into_inner().into_inner().into_inner();
     assert_eq!(state(&indexed.store().snapshot()), ["a/x@2"]);
 
-    let worlds = world((events().index(by_identity()),)).debounce(SECOND).log_errors();
+    let worlds = world((events().index(()),)).debounce(SECOND).log_errors();
     let store = worlds.store();
     let mut worlds = worlds.into_inner().into_inner();
     worlds.next().await.unwrap().unwrap();
@@ -226,6 +226,6 @@ async fn each_stage_gives_its_store_and_what_is_underneath() {
     one.next().await.unwrap();
     assert!(one.store().is_synced());
 
-    let changes = events().index(by_identity()).log_errors().into_events().into_inner();
+    let changes = events().index(()).log_errors().into_events().into_inner();
     assert_eq!(changes.collect::<Vec<_>>().await.len(), 2);
 }

@@ -5,7 +5,8 @@ use std::pin::pin;
 use k8s_openapi::api::{core::v1::Service, networking::v1::Ingress};
 use kube::{Api, ResourceExt};
 use kube_weir::{
-    Error, EventStreamExt, Index, Snapshot, World, WorldStore, testing::ApiServer, watch, world,
+    Error, EventStreamExt, Index, ObjectKey, Snapshot, World, WorldStore, testing::ApiServer,
+    watch, world,
 };
 use serde_json::{Value, json};
 
@@ -19,20 +20,30 @@ fn review(world: &World<View>, ingress: Ingress) -> Result<Vec<String>, Error> {
     // As the controller would see it, which may be not at all.
     let Some(ingress) = ingresses.get((&namespace, &name)) else { return Ok(Vec::new()) };
     let mut objections = Vec::new();
-    for host in ingresses.by("host").keys_of(ingress)? {
-        for other in ingresses.by("host").get(host.parts())? {
+    let by_host = ingresses.by(&host());
+    for host in by_host.keys_of(ingress) {
+        for other in by_host.get(&host) {
             if !std::sync::Arc::ptr_eq(other, ingress) {
                 let (namespace, name) = (other.namespace().unwrap_or_default(), other.name_any());
                 objections.push(format!("{host} is taken by {namespace}/{name}"));
             }
         }
     }
-    for service in ingresses.by("service").keys_of(ingress)? {
-        if services.get_one(service.parts())?.is_none() {
+    for name in ingresses.by(&service_name()).keys_of(ingress) {
+        let service = ObjectKey::new(&namespace, name.to_string());
+        if services.get(&service).is_none() {
             objections.push(format!("there is no service {service}"));
         }
     }
     Ok(objections)
+}
+
+fn host() -> Index<Ingress> {
+    Index::path("spec.rules[*].host").unwrap()
+}
+
+fn service_name() -> Index<Ingress> {
+    Index::path("spec.rules[*].http.paths[*].backend.service.name").unwrap()
 }
 
 fn ingress(identity: &str, class: &str, hosts: &[&str]) -> Value {
@@ -64,18 +75,12 @@ fn typed(value: Value) -> Ingress {
 }
 
 async fn watched(server: &ApiServer) -> WorldStore<View> {
-    let service = ["metadata.namespace", "spec.rules[*].http.paths[*].backend.service.name"];
     let ingresses = watch(Api::<Ingress>::all(server.client()))
         .matching("spec.ingressClassName=haproxy")
         .unwrap()
         .filter_fields(["spec.ingressClassName", "status"])
         .unwrap()
-        .index(
-            Index::paths(["metadata.namespace", "metadata.name"])
-                .unwrap()
-                .and("host", Index::path("spec.rules[*].host").unwrap())
-                .and("service", Index::paths(service).unwrap()),
-        );
+        .index((host(), service_name()));
     let services = watch(Api::<Service>::all(server.client())).index(());
     let worlds = world((ingresses, services));
     let store = worlds.store();
@@ -100,7 +105,7 @@ async fn an_ingress_that_would_take_a_host_of_another_is_found_out() {
     assert_eq!(taken, ["www.example.com is taken by shop/web"]);
     assert!(ask(ingress("blog/web", "haproxy", &["blog.example.com"])).is_empty());
     let dangling = ask(ingress("wiki/web", "haproxy", &["wiki.example.com"]));
-    assert_eq!(dangling, ["there is no service wiki, web"]);
+    assert_eq!(dangling, ["there is no service wiki/web"]);
 
     // Who has the host may keep it. The request for an update has the old resourceVersion.
     let mut update = world.kinds().0.get(("shop", "web")).unwrap().as_ref().clone();
@@ -113,7 +118,7 @@ async fn an_ingress_that_would_take_a_host_of_another_is_found_out() {
     // Several at once, as of a dry run of a whole release.
     let release = world
         .overlay()
-        .delete::<Ingress, _>("shop", "web")
+        .delete::<Ingress, _>(("shop", "web"))
         .apply(serde_json::from_value::<Service>(service("wiki")).unwrap())
         .unwrap()
         .build();

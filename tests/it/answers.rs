@@ -9,12 +9,9 @@ use kube_weir::{
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::{
-    support::by_identity,
-    wire::{
-        Driven, HOUR, MINUTE, SECOND, asked, bookmark, configs, drive, drive_changes, event, list,
-        sent, server_with, status,
-    },
+use crate::wire::{
+    Driven, HOUR, MINUTE, SECOND, asked, bookmark, configs, drive, drive_changes, event, list,
+    sent, server_with, status,
 };
 
 /// Answers with the status 200 that are no list of `ConfigMaps`.
@@ -101,7 +98,7 @@ async fn a_status_with_the_code_200_is_that_status() {
     let forbidden = status(403, "Forbidden", "configmaps is forbidden");
     server.fault(Verb::List, usize::MAX, Fault::Answer(Answer::json(200, &forbidden)));
     let fast = SyncPolicy::default().fail_fast(true);
-    let changes = configs(&server).index(by_identity()).sync_policy(fast);
+    let changes = configs(&server).index(()).sync_policy(fast);
     let store = changes.store();
     let driven = drive_changes(changes, store);
     let error = driven.store.synced().await.unwrap_err();

@@ -10,12 +10,9 @@ use kube_weir::{
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use crate::{
-    support::by_identity,
-    wire::{
-        DAY, Driven, HOUR, MINUTE, SECOND, asked, config, configs, drive, drive_changes, failure,
-        in_store, is_list, on_server, server_with,
-    },
+use crate::wire::{
+    DAY, Driven, HOUR, MINUTE, SECOND, asked, config, configs, drive, drive_changes, failure,
+    in_store, is_list, on_server, server_with,
 };
 
 fn of_namespaces(server: &ApiServer, namespaces: &[&str]) -> Driven {
@@ -74,7 +71,7 @@ async fn a_namespace_that_fails_hides_nothing_of_the_initial_load() {
     for broken in [Fault::status(403), Fault::status(500), Fault::Stall { after_events: 0 }] {
         let server = server_with(&["a/x", "b/x"]);
         server.fault(On::verb(Verb::List).namespace("a"), usize::MAX, broken.clone());
-        let changes = configs(&server).namespaces(["a", "b"]).index(by_identity()).with_progress();
+        let changes = configs(&server).namespaces(["a", "b"]).index(()).with_progress();
         let store = changes.store();
         let driven = drive_changes(changes, store);
         sleep(SECOND).await;
@@ -96,7 +93,7 @@ async fn a_store_can_be_synced_without_what_can_not_be_listed() {
     let server = server_with(&["a/x", "b/x"]);
     server.forbid(On::verb(Verb::List).namespace("a"));
     let policy = SyncPolicy::default().partial(true);
-    let changes = configs(&server).namespaces(["a", "b"]).index(by_identity()).sync_policy(policy);
+    let changes = configs(&server).namespaces(["a", "b"]).index(()).sync_policy(policy);
     let store = changes.store();
     let driven = drive_changes(changes, store);
     let begun = Instant::now();
@@ -142,7 +139,7 @@ async fn many_namespaces_that_hang_leave_room_for_others() {
     }
     let all = hanging.iter().map(String::as_str).chain(["z"]);
     let policy = SyncPolicy::default().partial(true);
-    let changes = configs(&server).namespaces(all).index(by_identity()).with_progress();
+    let changes = configs(&server).namespaces(all).index(()).with_progress();
     let changes = changes.sync_policy(policy);
     let store = changes.store();
     let driven = drive_changes(changes, store);

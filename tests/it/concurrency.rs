@@ -16,7 +16,7 @@ use tokio::runtime::Builder;
 
 use crate::{
     random::Random,
-    support::{Feed, Poller, by_identity, deltas, feed, labelled, name, state, versioned},
+    support::{Feed, Poller, deltas, feed, labelled, name, state, versioned},
 };
 
 const ROUNDS: u32 = 400;
@@ -81,10 +81,14 @@ fn check(snapshot: &Snapshot<ConfigMap>, ledger: &Ledger) -> u32 {
         let (namespace, name) = (&object.metadata.namespace, &object.metadata.name);
         let (namespace, name) = (namespace.as_deref().unwrap(), name.as_deref().unwrap());
         assert!(Arc::ptr_eq(object, snapshot.get((namespace, name)).unwrap()));
-        assert!(Arc::ptr_eq(object, snapshot.get_one([namespace, name]).unwrap().unwrap()));
+        assert!(Arc::ptr_eq(
+            object,
+            snapshot.by(&identity()).get_one([namespace, name]).unwrap().unwrap()
+        ));
     }
+    let by_tier = tier();
     for tier in TIERS {
-        let found = snapshot.by("tier").get([tier]).unwrap().map(Arc::as_ptr);
+        let found = snapshot.by(&by_tier).get(tier).map(Arc::as_ptr);
         assert_eq!(found.collect::<Vec<_>>(), tiers.remove(tier).unwrap_or_default(), "{tier}");
     }
     assert!(snapshot.iter().map(|object| name(object)).is_sorted());
@@ -124,7 +128,7 @@ impl Reading {
 #[test]
 fn whatever_is_read_meanwhile_is_one_state_and_stays() {
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by()));
+    let mut poller = Poller::new(events.index((identity(), tier())));
     let store = poller.stream.store();
     let (ledger, done) = (Ledger::default(), AtomicBool::new(false));
     let mut world = World { random: Random::new(7), objects: BTreeMap::new() };
@@ -157,7 +161,7 @@ fn whatever_is_read_meanwhile_is_one_state_and_stays() {
 #[test]
 fn every_batch_follows_on_the_one_before() {
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by()));
+    let mut poller = Poller::new(events.index((identity(), tier())));
     let store = poller.stream.store();
     let ledger = Ledger::default();
     let mut world = World { random: Random::new(11), objects: BTreeMap::new() };
@@ -201,8 +205,12 @@ fn every_batch_follows_on_the_one_before() {
     });
 }
 
-fn by() -> Index<ConfigMap> {
-    by_identity().and("tier", Index::path("metadata.labels.tier").unwrap())
+fn identity() -> Index<ConfigMap> {
+    Index::paths(["metadata.namespace", "metadata.name"]).unwrap()
+}
+
+fn tier() -> Index<ConfigMap> {
+    Index::path("metadata.labels.tier").unwrap()
 }
 
 fn addresses(snapshot: &Snapshot<ConfigMap>) -> Vec<*const ConfigMap> {

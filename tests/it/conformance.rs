@@ -19,10 +19,10 @@ use kube_weir::{
 
 type Item = Result<Change<ConfigMap>, Error>;
 
-fn by() -> Index<ConfigMap> {
-    let annotations = Index::path("metadata.annotations.*").expect("a path");
-    let by = Index::paths(["metadata.namespace", "metadata.name"]).expect("paths");
-    by.and("annotations", annotations)
+/// The order of the objects itself, and one with keys of its own.
+fn indexes() -> [Index<ConfigMap>; 2] {
+    let identity = Index::paths(["metadata.namespace", "metadata.name"]).expect("paths");
+    [identity, Index::path("metadata.annotations.*").expect("a path")]
 }
 
 fn source(client: Client) -> kube_weir::Watch<ConfigMap> {
@@ -30,7 +30,7 @@ fn source(client: Client) -> kube_weir::Watch<ConfigMap> {
 }
 
 fn by_kube(client: Client, config: watcher::Config) -> impl Stream<Item = Item> {
-    watcher(Api::<ConfigMap>::all(client), config).default_backoff().index(by())
+    watcher(Api::<ConfigMap>::all(client), config).default_backoff().index(indexes())
 }
 
 /// Runs the whole life, and makes sure that all of it happened.
@@ -48,10 +48,10 @@ where
 /// SEMANTICS: S1, S2, S7, S8, I4, I5, I7, I8, I9, I11, D4, W5, W6, W8
 #[tokio::test(start_paused = true)]
 async fn our_source_conforms() -> Result<(), Violation> {
-    lives(|client| source(client).index(by())).await?;
+    lives(|client| source(client).index(indexes())).await?;
     let initial = Cell::new(0);
     lives(|client| {
-        let changes = source(client).index(by()).with_progress();
+        let changes = source(client).index(indexes()).with_progress();
         changes.inspect(|item| {
             let is_initial = matches!(item, Ok(Change::InitialSync(_)));
             initial.set(initial.get() + usize::from(is_initial));
@@ -66,9 +66,11 @@ async fn our_source_conforms() -> Result<(), Violation> {
 #[tokio::test(start_paused = true)]
 async fn our_source_conforms_without_pages() -> Result<(), Violation> {
     let server = ApiServer::new();
-    conformance::run(&server, |client| source(client).streaming_list(true).index(by())).await?;
+    conformance::run(&server, |client| source(client).streaming_list(true).index(indexes()))
+        .await?;
     server.set_streaming_lists(false);
-    conformance::run(&server, |client| source(client).streaming_list(true).index(by())).await?;
+    conformance::run(&server, |client| source(client).streaming_list(true).index(indexes()))
+        .await?;
     Ok(())
 }
 
@@ -77,8 +79,8 @@ async fn our_source_conforms_without_pages() -> Result<(), Violation> {
 async fn debounced_changes_conform() -> Result<(), Violation> {
     let second = Duration::from_secs(1);
     for debounce in [Debounce::interval(second), Debounce::quiet(second / 2).into()] {
-        lives(|client| source(client).index(by()).debounce(debounce)).await?;
-        lives(|client| source(client).index(by()).with_progress().debounce(debounce)).await?;
+        lives(|client| source(client).index(indexes()).debounce(debounce)).await?;
+        lives(|client| source(client).index(indexes()).with_progress().debounce(debounce)).await?;
     }
     Ok(())
 }
@@ -89,7 +91,7 @@ async fn more_consumers_of_a_store_conform() -> Result<(), Violation> {
     for debounce in [None, Some(Debounce::interval(Duration::from_secs(1)))] {
         for late in [false, true] {
             let summary = conformance::run(&ApiServer::new(), |client| {
-                let pipeline = source(client).index(by());
+                let pipeline = source(client).index(indexes());
                 let store = pipeline.store();
                 let changes = async move {
                     if late {
@@ -116,9 +118,9 @@ async fn more_consumers_of_a_store_conform() -> Result<(), Violation> {
 async fn objects_without_a_type_conform() -> Result<(), Box<dyn std::error::Error>> {
     let server = ApiServer::new();
     let nodes = watch_resource(server.client(), "v1/nodes")?;
-    let by = Index::path("metadata.name")?;
+    let name = Index::path("metadata.name")?;
     let node = serde_json::json!({"apiVersion": "v1", "kind": "Node"});
-    Life::new().object(node).run(&server, |_| nodes.index(by)).await?;
+    Life::new().object(node).run(&server, |_| nodes.index(name)).await?;
     Ok(())
 }
 
@@ -126,18 +128,15 @@ async fn objects_without_a_type_conform() -> Result<(), Box<dyn std::error::Erro
 #[tokio::test(start_paused = true)]
 async fn keys_conform() -> Result<(), Violation> {
     for path in ["metadata.annotations.*", "data.*"] {
-        let by = || {
-            let by = Index::paths(["metadata.namespace", "metadata.name"]).expect("paths");
-            by.and("other", Index::path(path).expect("a path"))
-        };
+        let index = Index::path(path).expect("a path");
         let server = ApiServer::new();
         // No object is undecodable of which so little is decoded.
         let life = || Life::new().without(Chapter::Undecodable);
-        let keys = |client| source(client).index_keys(by()).expect("paths");
+        let keys = |client| source(client).index_keys(&index).expect("paths");
         let summary = life().run(&server, keys).await?;
         assert_eq!(summary.unmet, 0, "{path} {summary:?}");
         assert!(summary.changes > 30 && summary.errors > 15, "{path} {summary:?}");
-        let keys = |client| source(client).streaming_list(true).index_keys(by()).expect("paths");
+        let keys = |client| source(client).streaming_list(true).index_keys(&index).expect("paths");
         life().run(&server, keys).await?;
     }
     Ok(())
@@ -171,7 +170,7 @@ async fn streams_that_do_not_conform_are_found_out() {
         let life = Life::new().without(Chapter::Load).patience(Duration::from_secs(60));
         life.run(&ApiServer::new(), pipeline).await.err().map(|violation| violation.rule())
     }
-    let changes = |client| source(client).index(by());
+    let changes = |client| source(client).index(indexes());
 
     let ends = broken(|client| changes(client).take_while(|item| future::ready(item.is_ok())));
     assert_eq!(ends.await, Some(Rule::GoesOn));

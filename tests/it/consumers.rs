@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::{
     random::Random,
-    support::{by_identity, feed, forbidden, lines, name, object, reborn},
+    support::{feed, forbidden, lines, name, object, reborn},
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -85,7 +85,7 @@ async fn a_hundred_consumers_with_stalls_end_at_the_same_state() {
     const IDENTITIES: usize = 50;
     const EVENTS: u32 = 15_000;
     let (feed, events) = feed();
-    let pipeline = events.index(by_identity());
+    let pipeline = events.index(());
     let store = pipeline.store();
     let driving = pipeline.spawn();
     feed.list([]);
@@ -174,7 +174,7 @@ async fn one_watch_serves_any_number_of_consumers() {
         let metadata = json!({ "namespace": "a", "name": name });
         json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata })
     };
-    let pipeline = watch(Api::<ConfigMap>::all(server.client())).index(by_identity());
+    let pipeline = watch(Api::<ConfigMap>::all(server.client())).index(());
     let store = pipeline.store();
     let driving = pipeline.spawn();
     let mut early: Vec<_> = (0..10).map(|_| store.changes()).collect();
@@ -205,7 +205,7 @@ async fn one_watch_serves_any_number_of_consumers() {
 async fn a_spawned_stream_runs_without_its_handle_until_it_is_stopped() {
     let (feed, events) = feed();
     feed.list([]);
-    let configs = events.index(by_identity());
+    let configs = events.index(());
     let store = configs.store();
     #[allow(clippy::let_underscore_future)]
     let _ = configs.spawn();
@@ -219,7 +219,7 @@ async fn a_spawned_stream_runs_without_its_handle_until_it_is_stopped() {
             .inspect(move |_| {
                 let _ = &holder;
             })
-            .index(by_identity())
+            .index(())
             .spawn();
         feed.list([]);
         sleep(SECOND).await;
@@ -239,7 +239,7 @@ async fn a_spawned_stream_runs_without_its_handle_until_it_is_stopped() {
 #[tokio::test(start_paused = true)]
 async fn the_end_of_a_spawned_stream_is_told() {
     let (feed, events) = feed();
-    let pipeline = events.index(by_identity());
+    let pipeline = events.index(());
     let store = pipeline.store();
     let mut driving = pipeline.spawn();
     let late = store.changes();
@@ -257,7 +257,7 @@ async fn a_panic_of_a_spawned_stream_is_told() {
     let (feed, events) = feed();
     let pipeline = events
         .inspect(|event| assert!(!matches!(event, Ok(Event::Apply(_))), "for this test"))
-        .index(by_identity());
+        .index(());
     let store = pipeline.store();
     let driving = pipeline.spawn();
     feed.list([object("a/x", 1)]);

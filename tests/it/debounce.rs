@@ -9,16 +9,14 @@ use kube_weir::{Change, Debounce, Error, EventStreamExt, FieldFilter, FieldSelec
 use proptest::prelude::*;
 use tokio::time::{Instant, advance, sleep, timeout};
 
-use crate::support::{
-    Feed, Poller, by_identity, feed, forbidden, line, lines, object, reborn, state,
-};
+use crate::support::{Feed, Poller, feed, forbidden, line, lines, object, reborn, state};
 
 const MS: Duration = Duration::from_millis(1);
 
 /// A debounced pipeline that is synced already, with `a/x` at version 1.
 fn synced(debounce: impl Into<Debounce>) -> (Feed, Poller<impl Pipeline>) {
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by_identity()).debounce(debounce));
+    let mut poller = Poller::new(events.index(()).debounce(debounce));
     feed.list([object("a/x", 1)]);
     assert_eq!(poller.lines(), ["synced a/x@1"]);
     (feed, poller)
@@ -54,7 +52,7 @@ async fn interval_lets_the_first_out_at_once_and_the_rest_together() {
         sleep(Duration::from_secs(5)).await;
         if false { yield Event::Init }
     });
-    let items = timed(events.index(by_identity()).debounce(200 * MS), Instant::now()).await;
+    let items = timed(events.index(()).debounce(200 * MS), Instant::now()).await;
     let times: Vec<_> = items.iter().map(|(at, line)| (*at, line.as_str())).collect();
     assert_eq!(times, [(0, "synced "), (0, "live +a/x@1"), (200, "live ~a/x@1->a/x@10")]);
 }
@@ -90,7 +88,7 @@ async fn quiet_waits_for_silence() {
 async fn quiet_has_a_ceiling() {
     let start = Instant::now();
     let debounce = Debounce::quiet(100 * MS).max_wait(Duration::from_secs(1));
-    let items = timed(every(50 * MS, 100).index(by_identity()).debounce(debounce), start).await;
+    let items = timed(every(50 * MS, 100).index(()).debounce(debounce), start).await;
     let times: Vec<_> = items.iter().map(|(at, _)| *at).collect();
     assert_eq!(times[0], 0, "{items:?}");
     assert_eq!(times[1..], [1000, 2000, 3000, 4000, 5000]);
@@ -99,7 +97,7 @@ async fn quiet_has_a_ceiling() {
 /// SEMANTICS: D2
 #[tokio::test(start_paused = true)]
 async fn the_ceiling_is_ten_times_the_silence_unless_set() {
-    let items = every(50 * MS, 100).index(by_identity()).debounce(Debounce::quiet(100 * MS));
+    let items = every(50 * MS, 100).index(()).debounce(Debounce::quiet(100 * MS));
     let items = timed(items, Instant::now()).await;
     assert_eq!(items[1].0, 1000);
 }
@@ -109,8 +107,7 @@ async fn the_ceiling_is_ten_times_the_silence_unless_set() {
 async fn synced_is_not_delayed_and_starts_no_waiting_period() {
     for debounce in [Debounce::interval(200 * MS), Debounce::quiet(200 * MS).into()] {
         let (feed, events) = feed();
-        let mut poller =
-            Poller::new(events.index(by_identity()).with_progress().debounce(debounce));
+        let mut poller = Poller::new(events.index(()).with_progress().debounce(debounce));
         feed.send(Event::Init);
         feed.send(Event::InitApply(object("a/x", 1)));
         poller.lines();
@@ -211,7 +208,7 @@ async fn stats_count_the_net_change() {
 #[tokio::test(start_paused = true)]
 async fn flush_lets_out_what_is_held() {
     let (feed, events) = feed();
-    let debounced = events.index(by_identity()).debounce(Debounce::quiet(Duration::from_secs(60)));
+    let debounced = events.index(()).debounce(Debounce::quiet(Duration::from_secs(60)));
     let flusher = debounced.handle();
     let mut poller = Poller::new(debounced);
     feed.list([]);
@@ -302,7 +299,7 @@ async fn dropping_is_stopping() {
     let events = events.inspect(move |_| {
         let _ = &held;
     });
-    let mut pipeline = Box::pin(events.index(by_identity()).debounce(100 * MS));
+    let mut pipeline = Box::pin(events.index(()).debounce(100 * MS));
     feed.list([]);
     pipeline.next().await;
     let flusher = pipeline.handle();
@@ -345,11 +342,11 @@ async fn pending_means_that_a_waker_is_registered() {
     let (input, events) = feed();
     check(events.matching(selector()).unwrap(), "matching", &input);
     let (input, events) = feed();
-    check(events.index(by_identity()), "index", &input);
+    check(events.index(()), "index", &input);
     let (input, events) = feed();
-    check(events.index(by_identity()).debounce(Duration::ZERO), "debounce", &input);
+    check(events.index(()).debounce(Duration::ZERO), "debounce", &input);
     let (input, events) = feed();
-    check(events.index(by_identity()).log_errors(), "log_errors", &input);
+    check(events.index(()).log_errors(), "log_errors", &input);
 }
 
 /// A stream that is always ready must not keep the executor to itself.
@@ -360,7 +357,7 @@ async fn an_endless_run_of_events_yields_to_the_executor() {
         futures::stream::iter([Event::Init, Event::InitDone])
             .chain(futures::stream::repeat_with(|| Event::Apply(object("a/x", 1))))
     };
-    let mut poller = Poller::new(Box::pin(events().index(by_identity()).debounce(10 * MS)));
+    let mut poller = Poller::new(Box::pin(events().index(()).debounce(10 * MS)));
     let mut pending = 0;
     for _ in 0..10 {
         if poller.poll().is_pending() {
@@ -429,7 +426,7 @@ proptest! {
 #[tokio::test(start_paused = true)]
 async fn an_interrupted_wait_loses_nothing() {
     let (feed, events) = feed();
-    let mut pipeline = pin!(events.index(by_identity()).debounce(100 * MS));
+    let mut pipeline = pin!(events.index(()).debounce(100 * MS));
     feed.list([]);
     for version in 1..20 {
         feed.apply("a/x", version);
@@ -444,7 +441,7 @@ async fn an_interrupted_wait_loses_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_debounce_that_is_set_counts_for_what_is_held() {
     let (feed, events) = feed();
-    let debounced = events.index(by_identity()).debounce(Duration::from_secs(60));
+    let debounced = events.index(()).debounce(Duration::from_secs(60));
     let handle = debounced.handle();
     let mut poller = Poller::new(debounced.log_errors().map(Ok));
     feed.list([]);

@@ -15,9 +15,8 @@ use kube_weir::{
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
-use crate::{
-    support::by_identity,
-    wire::{HOUR, MINUTE, SECOND, config, configs, drive, drive_changes, server_with, status},
+use crate::wire::{
+    HOUR, MINUTE, SECOND, config, configs, drive, drive_changes, server_with, status,
 };
 
 const EXTREMES: [Duration; 4] =
@@ -70,7 +69,7 @@ async fn a_store_and_a_poll_live_with_any_time() {
     for time in EXTREMES {
         let server = server_with(&["a/x"]);
         let policy = SyncPolicy::default().deadline(time).partial(true);
-        let changes = configs(&server).poll(time).index(by_identity()).sync_policy(policy);
+        let changes = configs(&server).poll(time).index(()).sync_policy(policy);
         let store = changes.store();
         let driven = drive_changes(changes, store);
         sleep(SECOND).await;
@@ -151,7 +150,7 @@ async fn a_world_lives_with_any_time() {
         ] {
             let server = server_with(&["a/x"]);
             let policy = SyncPolicy::default().deadline(time).partial(true);
-            let kind = || configs(&server).index(by_identity()).sync_policy(policy);
+            let kind = || configs(&server).index(()).sync_policy(policy);
             let changes = world((("one", kind()), ("two", kind())));
             let store = changes.store();
             let mut changes = changes.debounce(debounce);
@@ -201,7 +200,6 @@ fn nothing_needs_a_runtime_to_be_made() {
     };
     let api = || Api::<ConfigMap>::all(client.clone());
     let gvr = || Gvr::parse("v1/configmaps").unwrap();
-    let by = || Index::path("metadata.name").unwrap();
     let mut all: Vec<Box<dyn std::any::Any>> = Vec::new();
     for time in EXTREMES {
         for debounce in [
@@ -209,11 +207,11 @@ fn nothing_needs_a_runtime_to_be_made() {
             Debounce::quiet(time).into(),
             Debounce::quiet(SECOND).max_wait(time).into(),
         ] {
-            let changes = watch(api()).index(by());
+            let changes = watch(api()).index(());
             let store = changes.store();
             all.push(Box::new(changes.debounce(debounce)));
             all.push(Box::new(store.changes().debounce(debounce)));
-            let changes = Events::<ConfigMap>::new().index(by());
+            let changes = Events::<ConfigMap>::new().index(());
             all.push(Box::new(changes.debounce(debounce)));
         }
         let config = FetchConfig::default().ttl(time).deadline(time);
@@ -234,7 +232,7 @@ fn a_million_is_much_and_empty_is_little() {
     let long = "a".repeat(many);
     let all: Vec<String> = (0..many).map(|number| format!("n{number}")).collect();
     assert_eq!(Key::new(&all).parts().count(), many);
-    assert_eq!(Key::new([""; 0]).parts().count(), 0);
+    assert_eq!(Key::new(()).parts().count(), 0);
     drop(Namespaces::new(all.iter().map(String::as_str)));
     let _ = FieldFilter::new(all.iter().map(|name| format!("data.{name}"))).unwrap();
     assert!(Index::<ConfigMap>::paths([""; 0]).is_err());
@@ -260,7 +258,8 @@ fn a_million_is_much_and_empty_is_little() {
 async fn all_futures_and_streams_run_in_tasks() {
     let server = server_with(&["a/x"]);
     let api = Api::<ConfigMap>::all(server.client());
-    let changes = configs(&server).index(by_identity());
+    let app = Index::path("metadata.labels.app").unwrap();
+    let changes = configs(&server).index(&app);
     let store = changes.store();
     let mut tasks = tokio::task::JoinSet::new();
     let own = store.clone();
@@ -271,13 +270,17 @@ async fn all_futures_and_streams_run_in_tasks() {
     tasks.spawn(async move { drop(own.changes().next().await) });
     let own = store.clone();
     tasks.spawn(async move { drop(own.changes().debounce(Debounce::quiet(SECOND)).next().await) });
+    let own = store.clone();
+    let changed = own.watch_key(&app, "x");
+    tasks.spawn(async move { drop(changed.await) });
     let mut one = watch_one(Api::<ConfigMap>::namespaced(server.client(), "a"), "x");
     tasks.spawn(async move { drop(one.next().await) });
-    let keys = watch(api.clone()).index_keys(()).unwrap();
+    let namespace = Index::path("metadata.namespace").unwrap();
+    let keys = watch(api.clone()).index_keys(&namespace).unwrap();
     let fetching = keys.store().fetching(api.clone(), FetchConfig::default());
     let _keys = keys.spawn();
     let own = fetching.clone();
-    tasks.spawn(async move { drop(own.get(["a"]).await) });
+    tasks.spawn(async move { drop(own.get_by(&namespace, "a").await) });
     let own = fetching.clone();
     tasks.spawn(async move { drop(own.get(("a", "x")).await) });
     let _driving = changes.spawn();

@@ -17,7 +17,6 @@ use tracing::{
 
 use crate::{
     logs::Logs,
-    support::by_identity,
     wire::{
         DAY, HOUR, MINUTE, SECOND, bookmark, config, configs, drive, drive_changes, failure,
         server_with, warm_up_logs,
@@ -102,7 +101,7 @@ async fn an_outage_is_one_warning_and_its_end_one_line() {
     ] {
         let logs = count().await;
         let server = server_with(&["a/x"]);
-        let changes = configs(&server).index(by_identity());
+        let changes = configs(&server).index(());
         let store = changes.store();
         // The next failures log nothing again.
         let driven = drive_changes(changes.log_errors().map(Ok), store);

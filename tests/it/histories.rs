@@ -7,7 +7,7 @@ use futures::{FutureExt, Stream, StreamExt, stream::BoxStream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube_weir::{
-    Change, Error, EventStreamExt, Index, Watch, Write,
+    Change, Error, EventStreamExt, Watch, Write,
     testing::{Answer, ApiServer, End, Fault, On, Verb},
     watch, watch_resource,
 };
@@ -23,10 +23,6 @@ fn configs(server: &ApiServer) -> Watch<ConfigMap> {
     watch(Api::all(server.client()))
 }
 
-fn by_name<K: serde::Serialize + 'static>() -> Index<K> {
-    Index::path("metadata.name").unwrap()
-}
-
 /// Returns a pipeline, with a stage between the watch and the index or not.
 fn pipeline(
     server: &ApiServer,
@@ -34,9 +30,9 @@ fn pipeline(
 ) -> BoxStream<'static, Result<Change<ConfigMap>, Error>> {
     let events = configs(server);
     if is_between {
-        events.inspect(|_| {}).boxed().index(by_name()).boxed()
+        events.inspect(|_| {}).boxed().index(()).boxed()
     } else {
-        events.index(by_name()).boxed()
+        events.index(()).boxed()
     }
 }
 
@@ -87,9 +83,9 @@ async fn other_content_in_the_same_version_is_a_change() {
     write("a/one", "first");
     write("a/two", "first");
     let backup = server.resource_version();
-    let typed = configs(&server).index(by_name());
+    let typed = configs(&server).index(());
     let documents = watch_resource(server.client(), "v1/configmaps").unwrap();
-    let (mut typed, mut documents) = (typed, documents.index(by_name()));
+    let (mut typed, mut documents) = (typed, documents.index(()));
     let (store, document_store) = (typed.store(), documents.store());
     typed.next().await.unwrap().unwrap();
     documents.next().await.unwrap().unwrap();
@@ -135,7 +131,7 @@ async fn all_namespaces_hear_of_a_loss_that_one_notices() {
     }
     let backup = server.resource_version();
     let watch = configs(&server).namespaces(["a", "b"]);
-    let mut changes = watch.index(by_name());
+    let mut changes = watch.index(());
     changes.next().await.unwrap().unwrap();
     for i in 0..5 {
         server.apply(&config(&format!("a/lost-{i}"), "lost")).unwrap();
@@ -165,7 +161,7 @@ async fn objects_that_are_written_all_the_time_hide_no_loss() {
         server.apply(&config(identity, "first")).unwrap();
     }
     let backup = server.resource_version();
-    let mut changes = configs(&server).index(by_name());
+    let mut changes = configs(&server).index(());
     changes.next().await.unwrap().unwrap();
     server.apply(&config("a/idle", "lost")).unwrap();
     for i in 0..5 {
@@ -271,7 +267,7 @@ async fn an_outage_while_a_deletion_is_due_is_no_loss() {
     for identity in ["a/other", "a/odd", "a/kept"] {
         server.apply(&config(identity, "first")).unwrap();
     }
-    let mut changes = configs(&server).index(by_name());
+    let mut changes = configs(&server).index(());
     let store = changes.store();
     changes.next().await.unwrap().unwrap();
     server.fault(On::any(), usize::MAX, Fault::Refused);
@@ -404,7 +400,7 @@ async fn a_loss_that_is_found_before_a_list_is_one_for_all() {
     }
     let backup = server.resource_version();
     let events = configs(&server).namespaces(["a", "b"]).inspect(|_| {}).boxed();
-    let changes = events.index(by_name());
+    let changes = events.index(());
     let store = changes.store();
     let _driving = changes.spawn();
     store.synced().await.unwrap();
@@ -432,7 +428,7 @@ async fn nobody_is_answered_from_a_history_that_is_known_to_be_lost() {
     let server = ApiServer::new();
     server.apply(&config("a/kept", "first")).unwrap();
     let backup = server.resource_version();
-    let mut changes = pin!(configs(&server).index(by_name()));
+    let mut changes = pin!(configs(&server).index(()));
     let store = changes.store();
     changes.next().await.unwrap().unwrap();
     for i in 0..5 {
@@ -474,7 +470,7 @@ async fn a_long_version_makes_no_long_error() {
     });
     server.fault(Verb::List, 1, Fault::Answer(Answer::json(200, &page)));
     server.fault(Verb::Watch, 1, Fault::status(410));
-    let mut changes = configs(&server).index(by_name());
+    let mut changes = configs(&server).index(());
     let mut errors = Vec::new();
     while let Ok(Some(item)) = timeout(MINUTE, changes.next()).await {
         errors.extend(item.err().map(|error| error.to_string()));

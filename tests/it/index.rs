@@ -1,53 +1,207 @@
 //! Index and store: SEMANTICS section I.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use futures::{StreamExt, stream};
 use k8s_openapi::api::{core::v1::ConfigMap, networking::v1::Ingress};
 use kube::runtime::watcher::Event;
-use kube_weir::{Document, EventStreamExt, Index, Key, Snapshot};
+use kube_weir::{Document, EventStreamExt, Index, Key, ObjectKey, Snapshot};
 use serde_json::json;
 
-use crate::support::{Poller, by_identity, feed, labelled, name, object, reborn, state, versioned};
+use crate::support::{Poller, feed, labelled, name, object, reborn, state, versioned};
 
 fn names<'a>(hits: impl Iterator<Item = &'a std::sync::Arc<ConfigMap>>) -> Vec<String> {
     hits.map(|object| name(object)).collect()
 }
 
-fn by_label() -> Index<ConfigMap> {
-    by_identity().and("app", Index::path("metadata.labels.app").unwrap())
+fn identity() -> Index<ConfigMap> {
+    Index::paths(["metadata.namespace", "metadata.name"]).unwrap()
+}
+
+fn app() -> Index<ConfigMap> {
+    Index::path("metadata.labels.app").unwrap()
+}
+
+/// The same as [`identity`] by a closure, so that it has entries of its own.
+fn closure() -> Index<ConfigMap> {
+    Index::with(|object: &ConfigMap| {
+        object.metadata.namespace.is_some().then(|| ObjectKey::of(object))
+    })
+}
+
+/// What a call panics with.
+fn panic_of<T>(call: impl FnOnce() -> T) -> String {
+    let payload = catch_unwind(AssertUnwindSafe(call)).map(drop).unwrap_err();
+    payload.downcast_ref::<String>().expect("a formatted message").clone()
 }
 
 /// SEMANTICS: I2
 #[test]
-fn fewer_parts_are_a_prefix_and_more_are_an_error() {
+fn fewer_parts_are_a_prefix_and_more_are_a_mistake() {
     let objects = ["a/x", "a/y", "b/x"].map(|identity| object(identity, 1));
-    for by in [
-        by_identity(),
-        // The same as a closure, so that it has entries of its own.
-        Index::with(|object: &ConfigMap| {
-            let own = |text: &Option<String>| text.clone().unwrap_or_default();
-            [[own(&object.metadata.namespace), own(&object.metadata.name)]]
-        }),
-    ] {
-        let snapshot = Snapshot::from_objects(by, objects.clone()).unwrap();
-        assert_eq!(names(snapshot.get(["a"]).unwrap()), ["a/x", "a/y"]);
-        assert_eq!(names(snapshot.get(["a", "y"]).unwrap()), ["a/y"]);
-        assert_eq!(names(snapshot.get([""; 0]).unwrap()), ["a/x", "a/y", "b/x"]);
-        assert_eq!(snapshot.get(["c"]).unwrap().count(), 0);
-        let error = snapshot.get(["a", "x", "more"]).unwrap_err();
+    for index in [identity(), identity().numeric(), closure()] {
+        let index = index.named("own");
+        let snapshot = Snapshot::from_objects(&index, objects.clone()).unwrap();
+        let view = snapshot.by(&index);
+        assert_eq!(names(view.get("a")), ["a/x", "a/y"]);
+        assert_eq!(names(view.get(("a", "y"))), ["a/y"]);
+        assert_eq!(names(view.get(ObjectKey::new("a", "y"))), ["a/y"]);
+        assert_eq!(names(view.get(())), ["a/x", "a/y", "b/x"]);
+        assert_eq!(view.get("c").count(), 0);
+
+        let many = ["a", "x", "more"];
+        let message = "index `own` has 2 key parts, and 3 were asked for";
+        assert_eq!(panic_of(|| view.get(many)), message);
+        assert_eq!(panic_of(|| view.get_one(many)), message);
+        assert_eq!(panic_of(|| view.starts_with(many)), message);
+        assert_eq!(panic_of(|| view.range(many..)), message);
+        assert_eq!(panic_of(|| view.range(..=many)), message);
+        let error = view.try_get(many).unwrap_err();
         assert!(error.is_index());
-        assert_eq!(error.to_string(), "index `main` has 2 key parts, and 3 were asked for");
-        assert!(snapshot.by("nowhere").get(["a"]).unwrap_err().is_index());
+        assert_eq!(error.to_string(), message);
+        assert_eq!(names(view.try_get("a").unwrap()), ["a/x", "a/y"]);
     }
+}
+
+/// SEMANTICS: I2
+#[test]
+fn an_index_that_is_not_there_is_named_and_so_are_those_that_are() {
+    let snapshot = Snapshot::from_objects((app(), identity().named("own")), []).unwrap();
+    let there = "there are: metadata.labels.app, own";
+    for other in [
+        Index::path("spec.nodeName").unwrap(),
+        app().named("app"),
+        app().numeric(),
+        app().max_keys(1),
+        closure(),
+        Index::with(|object: &ConfigMap| object.metadata.labels.as_ref()?.get("app").cloned()),
+    ] {
+        let message = format!("no index `{}`; {there}", other.name());
+        assert_eq!(panic_of(|| snapshot.by(&other)), message);
+    }
+    let error = snapshot.by_name("app").unwrap_err();
+    assert!(error.is_index());
+    assert_eq!(error.to_string(), format!("no index `app`; {there}"));
+    assert_eq!(snapshot.by_name("own").unwrap().index(), &identity().named("own"));
+
+    let none = Snapshot::from_objects((), [object("a/x", 1)]).unwrap();
+    let message = "no index `metadata.labels.app`; there is none";
+    assert_eq!(panic_of(|| none.by(&app())), message);
+    assert_eq!(none.by_name("metadata.labels.app").unwrap_err().to_string(), message);
 }
 
 /// SEMANTICS: I2
 #[test]
 fn one_object_or_none_or_ambiguous() {
     let objects = ["a/x", "a/y"].map(|identity| object(identity, 1));
-    let snapshot = Snapshot::from_objects(by_identity(), objects).unwrap();
-    assert_eq!(versioned(snapshot.get_one(["a", "x"]).unwrap().unwrap()), "a/x@1");
-    assert!(snapshot.get_one(["a", "z"]).unwrap().is_none());
-    assert!(snapshot.get_one(["a"]).unwrap_err().is_ambiguous());
+    for index in [identity(), closure()] {
+        let snapshot = Snapshot::from_objects(&index, objects.clone()).unwrap();
+        let view = snapshot.by(&index);
+        assert_eq!(versioned(view.get_one(("a", "x")).unwrap().unwrap()), "a/x@1");
+        assert!(view.get_one(("a", "z")).unwrap().is_none());
+        let error = view.get_one("a").unwrap_err();
+        assert!(error.is_ambiguous());
+        assert_eq!(
+            error.to_string(),
+            format!("2 objects under one key of index `{}`", index.name())
+        );
+    }
+}
+
+/// A handle is what it is made of, wherever it was made.
+///
+/// SEMANTICS: I2
+#[test]
+fn equal_handles_find_the_same_index() {
+    let objects = [labelled("a/x", 1, "app", "7"), labelled("a/y", 1, "app", "07")];
+    let by_closure = closure();
+    let all =
+        (app(), app().numeric(), &by_closure, app().named("other"), app(), by_closure.clone());
+    let snapshot = Snapshot::from_objects(all, objects).unwrap();
+    for own in [app(), app().numeric(), app().named("other")] {
+        assert_eq!(names(snapshot.by(&own).get("7")), ["a/x"]);
+    }
+    assert_eq!(names(snapshot.by(&by_closure).get("a")), ["a/x", "a/y"]);
+    // The order of the keys tells which of them it is.
+    let keys = |index: &Index<ConfigMap>| -> Vec<String> {
+        snapshot.by(index).keys().iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(
+        (keys(&app()), keys(&app().numeric())),
+        (vec!["07".into(), "7".into()], vec!["7".into(), "07".into()])
+    );
+}
+
+/// SEMANTICS: I2
+#[tokio::test]
+async fn indexes_of_one_name_are_told_apart() {
+    let name = Index::path("metadata.name").unwrap().named("own");
+    let label = app().named("own");
+    let (feed, events) = feed();
+    let mut poller = Poller::new(events.index([&name, &label, &name]));
+    feed.list([labelled("a/x", 1, "app", "web")]);
+    poller.drain();
+    let store = poller.stream.store();
+    let snapshot = store.snapshot();
+    assert_eq!(names(snapshot.by(&name).get("x")), ["a/x"]);
+    assert_eq!(names(snapshot.by(&label).get("web")), ["a/x"]);
+    assert_eq!(snapshot.by_name("own").unwrap().index(), &name);
+    assert_eq!(snapshot.by_name("own#2").unwrap().index(), &label);
+    assert!(snapshot.by_name("own#3").unwrap_err().is_index());
+    let explain = store.explain();
+    assert_eq!(
+        explain.indexes.iter().map(|index| &*index.name).collect::<Vec<_>>(),
+        ["own", "own#2"]
+    );
+}
+
+/// Indexes that a configuration gives, and what is looked up in them.
+///
+/// SEMANTICS: I2
+#[test]
+fn a_configuration_has_indexes() {
+    #[derive(serde::Deserialize)]
+    struct Config {
+        indexes: Vec<Index<Document>>,
+        /// An index, and the parts of a key.
+        lookups: Vec<(String, Vec<String>)>,
+    }
+
+    let config: Config = serde_json::from_value(json!({
+        "indexes": [
+            "metadata.namespace, spec.nodeName",
+            ["metadata.labels.app"],
+            { "paths": ["spec.ports[*]"], "name": "port", "numeric": true, "max_keys": 2 },
+        ],
+        "lookups": [
+            ["metadata.namespace,spec.nodeName", ["a"]],
+            ["metadata.namespace,spec.nodeName", ["a", "node-1"]],
+            ["metadata.labels.app", ["web"]],
+            ["port", ["443"]],
+            ["port", []],
+        ],
+    }))
+    .unwrap();
+    let document = |name: &str, ports: &[u16]| {
+        let metadata = json!({ "namespace": "a", "name": name, "labels": { "app": "web" } });
+        let spec = json!({ "nodeName": "node-1", "ports": ports });
+        Document::from_json(&json!({ "metadata": metadata, "spec": spec }).to_string()).unwrap()
+    };
+    let objects = [document("x", &[443, 80]), document("y", &[443]), document("z", &[1, 2, 443])];
+    let snapshot = Snapshot::from_objects(&config.indexes, objects).unwrap();
+    let mut found = Vec::new();
+    for (index, key) in &config.lookups {
+        let view = snapshot.by_name(index).unwrap();
+        found.push(view.try_get(key).unwrap().map(|object| object.name()).collect::<String>());
+        assert!(config.indexes.contains(view.index()));
+    }
+    assert_eq!(found, ["xyz", "xyz", "xyz", "xy", "xy"]);
+    let keys = snapshot.by_name("port").unwrap().keys();
+    assert_eq!(keys, [80, 443].map(Key::numeric));
+    assert!(snapshot.by_name("port").unwrap().try_get(["1", "2"]).unwrap_err().is_index());
+    // They are written as they are read.
+    let written = serde_json::to_value(&config.indexes).unwrap();
+    assert_eq!(serde_json::from_value::<Vec<Index<Document>>>(written).unwrap(), config.indexes);
 }
 
 /// SEMANTICS: I3, I7
@@ -59,31 +213,27 @@ fn results_are_sorted_and_each_object_is_there_once() {
         let metadata = json!({ "namespace": namespace, "name": name });
         serde_json::from_value(json!({ "metadata": metadata, "spec": { "rules": rules } })).unwrap()
     };
-    let by = || {
-        Index::<Ingress>::paths(["metadata.namespace", "metadata.name"])
-            .unwrap()
-            .and("host", Index::path("spec.rules[*].host").unwrap())
-            .and("class-host", Index::paths(["metadata.namespace", "spec.rules[*].host"]).unwrap())
-    };
+    let host = Index::<Ingress>::path("spec.rules[*].host").unwrap();
+    let in_namespace = Index::paths(["metadata.namespace", "spec.rules[*].host"]).unwrap();
     let objects = [
         ingress("b/1", &["shared.example", "b.example"]),
         ingress("a/2", &["shared.example", "shared.example", "z.example"]),
         ingress("a/1", &["z.example", "shared.example"]),
     ];
-    let snapshot = Snapshot::from_objects(by(), objects).unwrap();
+    let snapshot = Snapshot::from_objects((&host, &in_namespace), objects).unwrap();
     let names = |hits: kube_weir::Hits<'_, Ingress>| -> Vec<String> {
         let name = |object: &Ingress| object.metadata.clone();
         hits.map(|object| name(object))
             .map(|meta| format!("{}/{}", meta.namespace.unwrap(), meta.name.unwrap()))
             .collect()
     };
-    assert_eq!(names(snapshot.by("host").get(["shared.example"]).unwrap()), ["a/1", "a/2", "b/1"]);
-    assert_eq!(names(snapshot.by("host").get(["b.example"]).unwrap()), ["b/1"]);
+    let by_host = snapshot.by(&host);
+    assert_eq!(names(by_host.get("shared.example")), ["a/1", "a/2", "b/1"]);
+    assert_eq!(names(by_host.get("b.example")), ["b/1"]);
     // A prefix that covers several keys of one object.
-    assert_eq!(names(snapshot.by("class-host").get(["a"]).unwrap()), ["a/1", "a/2"]);
-    assert_eq!(names(snapshot.by("host").get([""; 0]).unwrap()), ["a/1", "a/2", "b/1"]);
-    let keys = snapshot.by("host").keys().unwrap();
-    assert_eq!(keys, ["b.example", "shared.example", "z.example"].map(|host| Key::new([host])));
+    assert_eq!(names(snapshot.by(&in_namespace).get("a")), ["a/1", "a/2"]);
+    assert_eq!(names(by_host.get(())), ["a/1", "a/2", "b/1"]);
+    assert_eq!(by_host.keys(), ["b.example", "shared.example", "z.example"].map(Key::new));
     let all: Vec<_> = snapshot.iter().map(|object| object.metadata.name.clone().unwrap()).collect();
     assert_eq!(all, ["1", "2", "1"]);
 }
@@ -93,44 +243,81 @@ fn results_are_sorted_and_each_object_is_there_once() {
 async fn removing_one_leaves_its_siblings() {
     let objects: Vec<_> = (0..5).map(|i| labelled(&format!("a/{i}"), 1, "app", "web")).collect();
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by_label()));
+    let mut poller = Poller::new(events.index(app()));
     feed.list(objects);
     poller.drain();
     feed.delete("a/2", 9);
     poller.drain();
     let snapshot = poller.stream.store().snapshot();
-    let names = names(snapshot.by("app").get(["web"]).unwrap());
-    assert_eq!(names, ["a/0", "a/1", "a/3", "a/4"]);
-    assert_eq!(snapshot.get(["a"]).unwrap().count(), 4);
+    assert_eq!(names(snapshot.by(&app()).get("web")), ["a/0", "a/1", "a/3", "a/4"]);
+    assert_eq!(names(snapshot.in_namespace("a")), ["a/0", "a/1", "a/3", "a/4"]);
 }
 
 /// SEMANTICS: I5
 #[tokio::test]
 async fn an_object_moves_from_key_to_key_in_one_snapshot() {
+    let (app, by_closure) = (app(), closure());
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by_label()));
+    let mut poller = Poller::new(events.index((&app, identity(), &by_closure)));
     feed.list([labelled("a/x", 1, "app", "old"), labelled("a/y", 1, "app", "old")]);
     poller.drain();
     feed.send(Event::Apply(labelled("a/x", 2, "app", "new")));
     let changes = poller.drain();
     let batch = changes[0].as_ref().unwrap().batch().unwrap();
     let snapshot = batch.after();
-    assert_eq!(names(snapshot.by("app").get(["old"]).unwrap()), ["a/y"]);
-    assert_eq!(names(snapshot.by("app").get(["new"]).unwrap()), ["a/x"]);
-    let touched: Vec<_> = batch.touched("app").unwrap().into_iter().collect();
-    assert_eq!(touched, [Key::new(["new"]), Key::new(["old"])]);
-    let touched: Vec<_> = batch.touched(Index::<ConfigMap>::MAIN).unwrap().into_iter().collect();
-    assert_eq!(touched, [Key::new(["a", "x"])]);
-    assert!(batch.touched("nowhere").unwrap_err().is_index());
+    assert_eq!(names(snapshot.by(&app).get("old")), ["a/y"]);
+    assert_eq!(names(snapshot.by(&app).get("new")), ["a/x"]);
+    assert_eq!(batch.touched(&app), ["new", "old"].map(Key::new).into());
+    for identity in [&identity(), &by_closure] {
+        assert_eq!(batch.touched(identity), [Key::new(("a", "x"))].into());
+    }
+    let message = panic_of(|| batch.touched(&Index::path("spec.nowhere").unwrap()));
+    assert!(
+        message.starts_with("no index `spec.nowhere`; there are: metadata.labels.app"),
+        "{message}"
+    );
     // The snapshot before still has it under the old key.
-    assert_eq!(names(batch.before().by("app").get(["old"]).unwrap()), ["a/x", "a/y"]);
+    assert_eq!(names(batch.before().by(&app).get("old")), ["a/x", "a/y"]);
+}
+
+/// Every change of an object touches the keys that it had and those that it has.
+///
+/// SEMANTICS: I5
+#[tokio::test]
+async fn what_comes_and_goes_touches_its_keys() {
+    let values = Index::path("data.*").unwrap().numeric();
+    let with = |identity: &str, version: u32, values: &[&str]| {
+        let mut config = object(identity, version);
+        let values = values.iter().map(|value| (format!("of-{value}"), (*value).to_owned()));
+        config.data = Some(values.collect());
+        config
+    };
+    let (feed, events) = feed();
+    let mut poller = Poller::new(events.index((&values, identity())));
+    feed.list([]);
+    poller.drain();
+    for (event, touched, identities) in [
+        (Event::Apply(with("a/x", 1, &["10", "9"])), "9 10", "a, x"),
+        (Event::Apply(with("a/x", 2, &["9", "7"])), "7 9 10", "a, x"),
+        (Event::Apply(with("one", 3, &["7"])), "7", ""), // it has no namespace, and so no key there
+        (Event::Apply(with("one", 4, &[])), "7", ""),
+        (Event::Delete(with("a/x", 5, &[])), "7 9", "a, x"),
+    ] {
+        feed.send(event);
+        let items = poller.drain();
+        let batch = items[0].as_ref().unwrap().batch().unwrap();
+        let text = |index: &Index<ConfigMap>| -> String {
+            batch.touched(index).iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!((&*text(&values), &*text(&identity())), (touched, identities));
+    }
 }
 
 /// SEMANTICS: I6
 #[tokio::test]
 async fn an_object_without_a_key_is_kept_and_counted() {
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by_label()));
+    let mut poller = Poller::new(events.index((identity(), app())));
     feed.list([labelled("a/x", 1, "app", "web"), object("a/y", 1), object("cluster-wide", 1)]);
     poller.drain();
     let store = poller.stream.store();
@@ -138,11 +325,15 @@ async fn an_object_without_a_key_is_kept_and_counted() {
     assert_eq!(state(&snapshot), ["cluster-wide@1", "a/x@1", "a/y@1"]);
     assert!(snapshot.get(("a", "y")).is_some());
     assert!(snapshot.get(("", "cluster-wide")).is_some());
-    assert_eq!(names(snapshot.by("app").get([""; 0]).unwrap()), ["a/x"]);
+    assert_eq!(names(snapshot.by(&app()).get(())), ["a/x"]);
     // Without a namespace there is no key of (namespace, name), not one with an empty part.
-    assert_eq!(names(snapshot.get([""; 0]).unwrap()), ["a/x", "a/y"]);
-    assert_eq!(snapshot.get([""]).unwrap().count(), 0);
-    assert_eq!(snapshot.get(["", "cluster-wide"]).unwrap().count(), 0);
+    let by_identity = snapshot.by(&identity());
+    assert_eq!(names(by_identity.get(())), ["a/x", "a/y"]);
+    assert_eq!(by_identity.get("").count(), 0);
+    assert_eq!(by_identity.get(("", "cluster-wide")).count(), 0);
+    assert_eq!(by_identity.keys(), [("a", "x"), ("a", "y")].map(Key::new));
+    // Without an index it is found all the same.
+    assert_eq!(names(snapshot.in_namespace("")), ["cluster-wide"]);
 
     let counted = |store: &kube_weir::Store<ConfigMap>| -> Vec<(usize, usize)> {
         store.explain().indexes.iter().map(|index| (index.entries, index.absent)).collect()
@@ -162,14 +353,14 @@ async fn an_object_with_too_many_keys_is_kept_without_and_named() {
         config.data = Some((0..count).map(|key| (key.to_string(), key.to_string())).collect());
         config
     };
-    let pairs = Index::paths(["data.*", "data.*"]).unwrap();
-    let by = Index::path("metadata.name").unwrap().and("pairs", pairs);
+    let pairs = Index::paths(["data.*", "data.*"]).unwrap().named("pairs");
+    let name = Index::path("metadata.name").unwrap();
     let counted = |store: &kube_weir::Store<ConfigMap>| {
         let pairs = &store.explain().indexes[1];
         (pairs.entries, pairs.absent, pairs.overflowing)
     };
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by));
+    let mut poller = Poller::new(events.index((&name, &pairs)));
     let store = poller.stream.store();
     // 100 x 100 combinations are as many as there may be by default.
     feed.list([with(1, 101)]);
@@ -182,7 +373,7 @@ async fn an_object_with_too_many_keys_is_kept_without_and_named() {
         let items = poller.drain();
         assert_eq!(counted(&store), wanted, "{count}");
         let snapshot = store.snapshot();
-        assert_eq!(snapshot.get(["x"]).unwrap().count(), 1, "it is in the other index");
+        assert_eq!(snapshot.by(&name).get("x").count(), 1, "it is in the other index");
         let (changes, errors): (Vec<_>, Vec<_>) = items.into_iter().partition(Result::is_ok);
         assert_eq!((changes.len(), errors.len()), (1, wanted.2), "{count}");
         for error in errors.into_iter().filter_map(Result::err) {
@@ -191,7 +382,7 @@ async fn an_object_with_too_many_keys_is_kept_without_and_named() {
             assert_eq!(error.to_string(), text);
         }
         let Some(Ok(change)) = changes.last() else { panic!() };
-        let touched = change.batch().map(|batch| batch.touched("pairs").unwrap().len());
+        let touched = change.batch().map(|batch| batch.touched(&pairs).len());
         // Keys of the version before that are gone, and keys that came.
         assert_eq!(touched, [None, Some(10_000), Some(10_000), Some(0)][version as usize - 1]);
     }
@@ -210,7 +401,12 @@ fn a_long_value_is_combined_with_few() {
         });
         Document::from_json(&value.to_string()).unwrap()
     };
-    let by = || Index::paths(["data", "list[*]"]).unwrap();
+    let by_paths = Index::paths(["data", "list[*]"]).unwrap();
+    // How many objects are under any key.
+    let indexed = |index: &Index<Document>, object: Document| {
+        let snapshot = Snapshot::from_objects(index, [object]).unwrap();
+        snapshot.by(index).get(()).count()
+    };
     for (long, count, is_indexed) in [
         (500_000, 10_000, false),
         (500_000, 1, true),
@@ -218,33 +414,27 @@ fn a_long_value_is_combined_with_few() {
         (260, 10_000, false),
         (1, 10_001, false),
     ] {
-        let snapshot = Snapshot::from_objects(by(), [with(long, count)]).unwrap();
-        let found = snapshot.get([""; 0]).unwrap().count();
+        let found = indexed(&by_paths, with(long, count));
         assert_eq!(found, usize::from(is_indexed), "{long} bytes with {count}");
     }
-    let by_closure = || {
-        Index::with(|object: &Document| {
-            let object = object.to_value();
-            let long = object["data"].as_str().unwrap_or_default().to_owned();
-            let list = object["list"].as_array().cloned().unwrap_or_default();
-            list.into_iter().map(move |own| [long.clone(), own.to_string()])
-        })
-    };
+    let by_closure = Index::with(|object: &Document| {
+        let object = object.to_value();
+        let long = object["data"].as_str().unwrap_or_default().to_owned();
+        let list = object["list"].as_array().cloned().unwrap_or_default();
+        list.into_iter().map(move |own| (long.clone(), own.to_string()))
+    });
     for (long, count, is_indexed) in [(100_000, 4_000, false), (100_000, 20, true)] {
-        let snapshot = Snapshot::from_objects(by_closure(), [with(long, count)]).unwrap();
-        let found = snapshot.get([""; 0]).unwrap().count();
+        let found = indexed(&by_closure, with(long, count));
         assert_eq!(found, usize::from(is_indexed), "{long} bytes with {count}, by a closure");
     }
     // A few long ones are no harm, however few there may be.
     for (most, is_indexed) in [(2, true), (1, false)] {
-        let by = by().max_keys(most);
-        let snapshot = Snapshot::from_objects(by, [with(400_000, 2)]).unwrap();
-        assert_eq!(snapshot.get([""; 0]).unwrap().count(), usize::from(is_indexed), "{most}");
+        let found = indexed(&by_paths.clone().max_keys(most), with(400_000, 2));
+        assert_eq!(found, usize::from(is_indexed), "{most}");
     }
     // Values of one path weigh no more than the object.
     let one = Index::path("data").unwrap().max_keys(1);
-    let snapshot = Snapshot::from_objects(one, [with(3_000_000, 0)]).unwrap();
-    assert_eq!(snapshot.get([""; 0]).unwrap().count(), 1);
+    assert_eq!(indexed(&one, with(3_000_000, 0)), 1);
 }
 
 /// An index by a closure takes no more than is kept of what never ends.
@@ -252,16 +442,16 @@ fn a_long_value_is_combined_with_few() {
 /// SEMANTICS: B1
 #[test]
 fn keys_without_end_are_too_many() {
-    let by = Index::with(|_: &ConfigMap| (0_u64..).map(|key| [key.to_string()]));
-    let snapshot = Snapshot::from_objects(by, [object("a/x", 1)]).unwrap();
-    assert_eq!((snapshot.len(), snapshot.get([""; 0]).unwrap().count()), (1, 0));
+    let endless = Index::with(|_: &ConfigMap| 0_u64..);
+    let snapshot = Snapshot::from_objects(&endless, [object("a/x", 1)]).unwrap();
+    assert_eq!((snapshot.len(), snapshot.by(&endless).get(()).count()), (1, 0));
 }
 
 /// SEMANTICS: I8
 #[tokio::test]
 async fn a_snapshot_never_changes() {
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by_label()));
+    let mut poller = Poller::new(events.index(app()));
     feed.list((0..100).map(|i| labelled(&format!("a/{i:02}"), 1, "app", "web")));
     poller.drain();
     let held = poller.stream.store().snapshot();
@@ -275,7 +465,7 @@ async fn a_snapshot_never_changes() {
     }
     poller.drain();
     assert_eq!(state(&held), before);
-    assert_eq!(held.by("app").get(["web"]).unwrap().count(), 100);
+    assert_eq!(held.by(&app()).get("web").count(), 100);
     assert_ne!(state(&poller.stream.store().snapshot()), before);
 }
 
@@ -286,7 +476,7 @@ fn a_reader_sees_all_of_a_batch_or_nothing_of_it() {
 
     const OBJECTS: u32 = 50;
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by_label()));
+    let mut poller = Poller::new(events.index(app()));
     let round = |version: u32| {
         (0..OBJECTS)
             .map(move |i| labelled(&format!("a/{i:02}"), version, "app", &version.to_string()))
@@ -302,7 +492,7 @@ fn a_reader_sees_all_of_a_batch_or_nothing_of_it() {
                 let snapshot = store.snapshot();
                 let version = snapshot.iter().next().unwrap().metadata.resource_version.clone();
                 let version = version.unwrap();
-                assert_eq!(snapshot.by("app").get([&version]).unwrap().count(), OBJECTS as usize);
+                assert_eq!(snapshot.by(&app()).get(&version).count(), OBJECTS as usize);
                 assert!(snapshot.iter().all(|object| {
                     object.metadata.resource_version.as_deref() == Some(&version)
                 }));
@@ -326,7 +516,7 @@ fn a_reader_sees_all_of_a_batch_or_nothing_of_it() {
 #[tokio::test]
 async fn the_same_version_again_is_no_change() {
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by_identity()));
+    let mut poller = Poller::new(events.index(()));
     feed.list([object("a/x", 1), object("a/y", 1)]);
     poller.drain();
     let store = poller.stream.store();
@@ -350,7 +540,7 @@ async fn objects_without_versions_always_change() {
         object
     };
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by_identity()));
+    let mut poller = Poller::new(events.index(()));
     feed.list([unversioned()]);
     poller.drain();
     feed.send(Event::Apply(unversioned()));
@@ -361,7 +551,7 @@ async fn objects_without_versions_always_change() {
 #[tokio::test]
 async fn a_delete_goes_by_identity_alone() {
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by_label()));
+    let mut poller = Poller::new(events.index(app()));
     feed.list([labelled("a/x", 1, "app", "web")]);
     poller.drain();
     feed.send(Event::Delete(labelled("a/x", 7, "app", "other")));
@@ -369,7 +559,7 @@ async fn a_delete_goes_by_identity_alone() {
     assert_eq!(poller.lines(), ["live -a/x@1"]);
     let snapshot = poller.stream.store().snapshot();
     assert!(snapshot.is_empty());
-    assert_eq!(snapshot.by("app").keys().unwrap(), []);
+    assert_eq!(snapshot.by(&app()).keys(), []);
     feed.delete("a/never-seen", 8);
     assert!(poller.drain().is_empty());
 }
@@ -378,7 +568,7 @@ async fn a_delete_goes_by_identity_alone() {
 #[tokio::test]
 async fn the_same_name_with_another_uid_is_modified() {
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by_identity()));
+    let mut poller = Poller::new(events.index(()));
     feed.list([reborn("a/x", 1, "first")]);
     poller.drain();
     feed.delete("a/x", 2);
@@ -398,15 +588,16 @@ async fn documents_are_indexed_like_typed_objects() {
         });
         Document::from_json(&json.to_string()).unwrap()
     };
+    let app = Index::path("metadata.labels.app").unwrap();
     let events = [
         Event::Init,
         Event::InitApply(document("x", "web")),
         Event::InitApply(document("y", "db")),
         Event::InitDone,
     ];
-    let mut changes = stream::iter(events).index(Index::path("metadata.labels.app").unwrap());
+    let mut changes = stream::iter(events).index(&app);
     let snapshot = changes.first_synced().await.unwrap();
-    assert_eq!(snapshot.get_one(["db"]).unwrap().unwrap().name(), "y");
+    assert_eq!(snapshot.by(&app).get_one("db").unwrap().unwrap().name(), "y");
     assert!(changes.next().await.is_none());
 }
 
@@ -416,22 +607,21 @@ async fn an_impure_closure_leaves_no_entry_behind() {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     let count = AtomicU32::new(0);
-    let by =
-        Index::with(move |_: &ConfigMap| [[count.fetch_add(1, Ordering::Relaxed).to_string()]]);
+    let impure = Index::with(move |_: &ConfigMap| [count.fetch_add(1, Ordering::Relaxed)]);
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by));
+    let mut poller = Poller::new(events.index(&impure));
     feed.list([object("a/x", 1), object("a/y", 1)]);
     poller.drain();
     feed.delete("a/x", 2);
     poller.drain();
     let snapshot = poller.stream.store().snapshot();
-    assert_eq!(names(snapshot.get([""; 0]).unwrap()), ["a/y"]);
+    assert_eq!(names(snapshot.by(&impure).get(())), ["a/y"]);
 }
 
 #[tokio::test]
 async fn an_object_without_a_name_is_an_error_item() {
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by_identity()));
+    let mut poller = Poller::new(events.index(()));
     feed.list([]);
     poller.drain();
     feed.send(Event::Apply(ConfigMap::default()));
@@ -443,11 +633,9 @@ async fn an_object_without_a_name_is_an_error_item() {
 #[test]
 fn fixtures_make_snapshots() {
     let snapshot =
-        Snapshot::from_objects(by_label(), [object("a/x", 1), labelled("a/x", 2, "app", "web")])
+        Snapshot::from_objects(app(), [object("a/x", 1), labelled("a/x", 2, "app", "web")])
             .unwrap();
     assert_eq!(state(&snapshot), ["a/x@2"]);
-    assert_eq!(names(snapshot.by("app").get(["web"]).unwrap()), ["a/x"]);
-    assert!(
-        Snapshot::from_objects(by_identity(), [ConfigMap::default()]).unwrap_err().is_undecodable()
-    );
+    assert_eq!(names(snapshot.by(&app()).get("web")), ["a/x"]);
+    assert!(Snapshot::from_objects((), [ConfigMap::default()]).unwrap_err().is_undecodable());
 }

@@ -15,7 +15,7 @@ use kube_weir::{
     watch,
 };
 
-use crate::support::{by_identity, feed, object, reborn, versioned};
+use crate::support::{feed, object, reborn, versioned};
 
 fn line(event: &Event<ConfigMap>) -> String {
     match event {
@@ -30,7 +30,7 @@ fn line(event: &Event<ConfigMap>) -> String {
 #[tokio::test(start_paused = true)]
 async fn each_phase_becomes_what_kube_would_have_sent() {
     let (feed, events) = feed();
-    let changes = events.index(by_identity()).with_progress().log_errors();
+    let changes = events.index(()).with_progress().log_errors();
     let mut events = changes.into_events();
     let mut told = || {
         let mut lines = Vec::new();
@@ -69,7 +69,7 @@ async fn each_phase_becomes_what_kube_would_have_sent() {
 async fn a_state_that_comes_again_replaces_the_one_before() {
     let mut snapshots = Vec::new();
     for objects in [vec![object("a/x", 1), object("a/y", 2)], vec![object("a/y", 3)]] {
-        let mut changes = Events::listed(objects).index(by_identity());
+        let mut changes = Events::listed(objects).index(());
         snapshots.push(changes.first_synced().await.expect("synced"));
     }
     let (reader, writer) = reflector::store();
@@ -89,8 +89,8 @@ async fn what_went_through_events_conforms() -> Result<(), Box<dyn std::error::E
         .without(Chapter::Undecodable)
         .run(&ApiServer::new(), |client| {
             let source = watch(Api::<ConfigMap>::all(client)).page_size(4);
-            let events = source.index(by_identity()).log_errors().into_events();
-            events.index(by_identity())
+            let events = source.index(()).log_errors().into_events();
+            events.index(())
         })
         .await?;
     assert_eq!((summary.errors, summary.unmet), (0, 0), "{summary:?}");

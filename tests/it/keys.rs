@@ -22,13 +22,8 @@ pub(crate) fn secret(identity: &str, app: &str, value: &str) -> Value {
     })
 }
 
-fn by_name() -> Index<Document> {
-    Index::path("metadata.name").expect("a path")
-}
-
-fn by_app() -> Index<Document> {
-    let app = Index::path("metadata.labels.app").expect("a path");
-    Index::paths(["metadata.namespace", "metadata.name"]).expect("paths").and("app", app)
+fn app() -> Index<Document> {
+    Index::path("metadata.labels.app").expect("a path")
 }
 
 fn names<'s>(found: impl Iterator<Item = &'s std::sync::Arc<Document>>) -> Vec<&'s str> {
@@ -58,11 +53,11 @@ async fn metadata_is_all_that_is_asked_for_where_that_will_do() -> Result<(), Er
         }
         let keys = watch(Api::<Secret>::all(server.client())).streaming_list(streaming);
         let matching = FieldSelector::parse("metadata.labels.app!=blog")?;
-        let mut changes = keys.matching(matching).unwrap().index_keys(by_app())?;
+        let mut changes = keys.matching(matching).unwrap().index_keys(app())?;
         let store = changes.store();
         let snapshot = changes.first_synced().await?;
-        assert_eq!(names(snapshot.get(["a"])?), ["x"]);
-        assert_eq!(names(snapshot.by("app").get(["shop"])?), ["x", "z"]);
+        assert_eq!(names(snapshot.in_namespace("a")), ["x"]);
+        assert_eq!(names(snapshot.by(&app()).get("shop")), ["x", "z"]);
         let shop = json!({ "metadata": { "labels": { "app": "shop" } } });
         assert_eq!(kept(&snapshot), [shop.clone(), shop.clone()]);
 
@@ -86,7 +81,7 @@ async fn metadata_is_all_that_is_asked_for_where_that_will_do() -> Result<(), Er
         // Counting and listing asks for nothing.
         let before = server.requests().len();
         assert_eq!(store.snapshot().len(), 2);
-        assert_eq!(store.snapshot().by("app").keys()?.len(), 1);
+        assert_eq!(store.snapshot().by(&app()).keys().len(), 1);
         assert_eq!(store.explain().objects, 2);
         assert_eq!(server.requests().len(), before);
     }
@@ -100,12 +95,12 @@ async fn else_all_but_what_is_indexed_is_dropped() -> Result<(), Error> {
     server.apply(&secret("a/x", "shop", "c2VjcmV0")).expect("a Secret");
     let opaque = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": {}, "type": "Opaque" });
 
-    let by = || Index::path("type");
-    let mut typed = watch(Api::<Secret>::all(server.client())).index_keys(by()?)?;
-    let mut untyped = watch_resource(server.client(), "v1/secrets")?.index_keys(by()?)?;
+    let of_type = Index::path("type")?;
+    let mut typed = watch(Api::<Secret>::all(server.client())).index_keys(&of_type)?;
+    let mut untyped = watch_resource(server.client(), "v1/secrets")?.index_keys(&of_type)?;
     for changes in [&mut typed, &mut untyped] {
         let snapshot = changes.first_synced().await?;
-        assert_eq!(names(snapshot.get(["Opaque"])?), ["x"]);
+        assert_eq!(names(snapshot.by(&of_type).get("Opaque")), ["x"]);
         assert_eq!(kept(&snapshot), std::slice::from_ref(&opaque));
     }
     server.apply(&secret("a/y", "shop", "bmV3")).expect("a Secret");
@@ -117,7 +112,7 @@ async fn else_all_but_what_is_indexed_is_dropped() -> Result<(), Error> {
     // What is selected by has to be received, and not to be kept.
     let matching = FieldSelector::parse("type=Opaque")?;
     let keys = watch(Api::<Secret>::all(server.client())).matching(matching).unwrap();
-    let snapshot = keys.index_keys(by_name())?.first_synced().await?;
+    let snapshot = keys.index_keys(())?.first_synced().await?;
     assert_eq!(names(snapshot.iter()), ["x", "y"]);
     Ok(())
 }
@@ -127,22 +122,21 @@ async fn else_all_but_what_is_indexed_is_dropped() -> Result<(), Error> {
 async fn an_overlay_of_keys_has_keys() -> Result<(), Error> {
     let server = ApiServer::new();
     server.apply(&secret("a/x", "shop", "c2VjcmV0")).expect("a Secret");
-    let mut changes = watch(Api::<Secret>::all(server.client())).index_keys(by_app())?;
+    let mut changes = watch(Api::<Secret>::all(server.client())).index_keys(app())?;
     let snapshot = changes.first_synced().await?;
     let mut new = secret("a/y", "shop", "c2VjcmV0");
     new["metadata"]["uid"] = "u".into();
     new["metadata"]["resourceVersion"] = "7".into();
     let overlay = snapshot.overlay().apply(Document::from_json(&new.to_string())?)?.build();
-    assert_eq!(names(overlay.by("app").get(["shop"])?), ["x", "y"]);
+    assert_eq!(names(overlay.by(&app()).get("shop")), ["x", "y"]);
     assert_eq!(kept(&overlay)[0], kept(&overlay)[1]);
     Ok(())
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_a_closure_looks_at_is_unknown() {
-    let by = Index::with(|object: &Document| [[object.name().to_owned()]]);
-    let by = by_app().and("name", by);
-    let keys = watch(Api::<Secret>::all(ApiServer::new().client())).index_keys(by);
+    let name = Index::with(|object: &Document| [object.name().to_owned()]);
+    let keys = watch(Api::<Secret>::all(ApiServer::new().client())).index_keys((app(), name));
     assert!(keys.unwrap_err().is_index());
 }
 
@@ -155,7 +149,7 @@ async fn what_is_dropped_is_not_decoded() -> Result<(), Error> {
     });
     server.apply(&config).expect("a ConfigMap");
     server.fault(Verb::List, 1, Fault::Garble { name: "bad".into() });
-    let mut changes = watch(Api::<ConfigMap>::all(server.client())).index_keys(by_name())?;
+    let mut changes = watch(Api::<ConfigMap>::all(server.client())).index_keys(())?;
     let store = changes.store();
     assert_eq!(changes.first_synced().await?.len(), 1);
     assert!(store.explain().stale.is_empty());

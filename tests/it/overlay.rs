@@ -6,33 +6,36 @@ use futures::{Stream, StreamExt, stream};
 use k8s_openapi::api::{core::v1::ConfigMap, networking::v1::Ingress};
 use kube::{
     Api,
-    runtime::{reflector::Lookup, watcher::Event},
+    runtime::{
+        reflector::{Lookup, ObjectRef},
+        watcher::Event,
+    },
 };
 use kube_weir::{
     Change, Document, Error, EventStreamExt, FieldFilter, FieldPath, FieldSelector, Gvr, Index,
-    Snapshot,
+    ObjectKey, Snapshot,
     testing::{ApiServer, Events},
     watch, watch_one, watch_resource,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::support::{by_identity, labelled, object, state};
+use crate::support::{labelled, object, state};
 
-fn by_app() -> Index<ConfigMap> {
-    by_identity().and("app", Index::path("metadata.labels.app").unwrap())
+fn app() -> Index<ConfigMap> {
+    Index::path("metadata.labels.app").unwrap()
 }
 
 /// Everything that a snapshot tells.
 fn told(snapshot: &Snapshot<ConfigMap>) -> Vec<Vec<String>> {
-    let view = snapshot.by("app");
+    let view = snapshot.by(&app());
     let mut told = vec![state(snapshot)];
-    told.push(view.keys().unwrap().iter().map(ToString::to_string).collect());
+    told.push(view.keys().iter().map(ToString::to_string).collect());
     for app in ["x", "y", "z"] {
-        told.push(view.get([app]).unwrap().map(|hit| crate::support::versioned(hit)).collect());
+        told.push(view.get(app).map(|hit| crate::support::versioned(hit)).collect());
     }
     for namespace in ["a", "b"] {
-        let hits = snapshot.get([namespace]).unwrap();
+        let hits = snapshot.in_namespace(namespace);
         told.push(hits.map(|hit| crate::support::versioned(hit)).collect());
     }
     told
@@ -76,7 +79,7 @@ proptest! {
             Op::Delete(identity) => drop(model.remove(identity)),
         };
         base.iter().for_each(&mut change);
-        let snapshot = Snapshot::from_objects(by_app(), model.values().cloned()).unwrap();
+        let snapshot = Snapshot::from_objects(app(), model.values().cloned()).unwrap();
         let before = told(&snapshot);
 
         let mut change = |op: &Op| match op {
@@ -93,12 +96,11 @@ proptest! {
                     overlay.apply(labelled_or_not(identity, *version, app)).unwrap()
                 }
                 Op::Delete(identity) => {
-                    let (namespace, name) = identity.split_once('/').unwrap();
-                    overlay.delete(namespace, name)
+                    overlay.delete(identity)
                 }
             };
         }
-        let wanted = Snapshot::from_objects(by_app(), model.into_values()).unwrap();
+        let wanted = Snapshot::from_objects(app(), model.into_values()).unwrap();
         prop_assert_eq!(told(&overlay.build()), told(&wanted));
         prop_assert_eq!(told(&snapshot), before);
     }
@@ -107,14 +109,55 @@ proptest! {
 /// SEMANTICS: O6
 #[test]
 fn what_has_no_name_is_an_error_and_what_is_gone_stays_gone() {
-    let snapshot = Snapshot::from_objects(by_app(), [object("a/x", 1)]).unwrap();
+    let snapshot = Snapshot::from_objects(app(), [object("a/x", 1)]).unwrap();
     let error = snapshot.overlay().apply(ConfigMap::default()).unwrap_err();
     assert!(error.is_undecodable());
-    let same = snapshot.overlay().delete("a", "y").delete("b", "x").build();
+    let same = snapshot.overlay().delete(("a", "y")).delete("b/x").build();
     assert_eq!(state(&same), ["a/x@1"]);
     let cluster = snapshot.overlay().apply(object("c", 1)).unwrap();
     assert_eq!(state(&cluster.clone().build()), ["c@1", "a/x@1"]);
-    assert_eq!(state(&cluster.delete("", "c").build()), ["a/x@1"]);
+    assert_eq!(state(&cluster.delete("c").build()), ["a/x@1"]);
+}
+
+/// Whatever names an object, that object is looked up and deleted by it, and no other.
+///
+/// SEMANTICS: O6
+#[test]
+fn an_object_is_deleted_by_whatever_names_it() {
+    let objects = ["x", "a/x", "a/y", "b/x"].map(|identity| object(identity, 1));
+    let snapshot = Snapshot::from_objects((), objects).unwrap();
+    let key = ObjectKey::new("a", "x");
+    let reference = ObjectRef::<ConfigMap>::new("x").within("a");
+    let overlay = || snapshot.overlay();
+    let (pair, text) = (("a".to_owned(), "x".to_owned()), "a/x".to_owned());
+    for deleted in [
+        overlay().delete(("a", "x")),
+        overlay().delete(&pair),
+        overlay().delete(pair.clone()),
+        overlay().delete("a/x"),
+        overlay().delete(&text),
+        overlay().delete(text.clone()),
+        overlay().delete(&key),
+        overlay().delete(key.clone()),
+        overlay().delete(&reference),
+        overlay().delete(ObjectKey::of(&object("a/x", 7))),
+    ] {
+        assert_eq!(state(&deleted.build()), ["x@1", "a/y@1", "b/x@1"]);
+    }
+    let cluster_scoped = ObjectRef::<ConfigMap>::new("x");
+    for deleted in [
+        overlay().delete("x"),
+        overlay().delete(("", "x")),
+        overlay().delete("/x"),
+        overlay().delete(ObjectKey::named("x")),
+        overlay().delete(&cluster_scoped),
+    ] {
+        assert_eq!(state(&deleted.build()), ["a/x@1", "a/y@1", "b/x@1"]);
+    }
+    for other in ["", "/", "a", "a/", "y", "a/x/", "a/x/y", "A/x"] {
+        assert!(snapshot.get(other).is_none(), "{other}");
+        assert_eq!(overlay().delete(other).build().len(), 4, "{other}");
+    }
 }
 
 /// An Ingress in namespace `a`, with a label, a class, an annotation and a host.
@@ -140,9 +183,12 @@ fn document(value: &Value) -> Document {
     Document::from_json(&value.to_string()).unwrap()
 }
 
-fn by_host<K: serde::Serialize + 'static>() -> Index<K> {
-    let by = Index::path("spec.rules[*].host").unwrap();
-    by.and("big", Index::path("metadata.annotations.big").unwrap())
+fn host<K: serde::Serialize + 'static>() -> Index<K> {
+    Index::path("spec.rules[*].host").unwrap()
+}
+
+fn big<K: serde::Serialize + 'static>() -> Index<K> {
+    Index::path("metadata.annotations.big").unwrap()
 }
 
 fn filter() -> FieldFilter {
@@ -175,18 +221,18 @@ where
     // The selector reads what the filter drops.
     let more = apply(ingress("two", "web", "haproxy", "two.example"));
     assert_eq!(names(&more), ["one", "two"]);
-    assert_eq!(more.get(["two.example"]).unwrap().count(), 1);
+    assert_eq!(more.by(&host()).get("two.example").count(), 1);
     let two = more.get(("a", "two")).unwrap();
     let kept =
         |path: &str| FieldPath::parse(path).unwrap().keys(&serde_json::to_value(two).unwrap());
     assert_eq!(kept("metadata.annotations.small"), ["x"]);
     assert!(kept("metadata.annotations.big").is_empty());
     assert!(kept("spec.ingressClassName").is_empty());
-    assert_eq!(more.by("big").keys().unwrap(), []);
+    assert_eq!(more.by(&big()).keys(), []);
 
     // What ceases to be selected is gone, and what never was doesn't come.
     let other = apply(ingress("one", "web", "nginx", "one.example"));
-    assert!(other.is_empty() && other.get(["one.example"]).unwrap().count() == 0);
+    assert!(other.is_empty() && other.by(&host()).get("one.example").count() == 0);
     assert_eq!(names(&apply(ingress("two", "web", "nginx", "two.example"))), ["one"]);
     if server_side {
         assert!(apply(ingress("one", "db", "haproxy", "one.example")).is_empty());
@@ -216,7 +262,7 @@ async fn hypothetical_objects_go_the_way_of_a_watch() {
         .unwrap()
         .matching(selector())
         .unwrap()
-        .index(by_host());
+        .index((host(), big()));
     check(&synced(watched).await, typed, true);
 
     let gvr = Gvr::parse("networking.k8s.io/v1/ingresses").unwrap();
@@ -231,7 +277,7 @@ async fn hypothetical_objects_go_the_way_of_a_watch() {
         .unwrap()
         .matching(selector())
         .unwrap()
-        .index(by_host());
+        .index((host(), big()));
     check(&synced(watched).await, |value| document(&value), true);
 }
 
@@ -240,8 +286,8 @@ async fn hypothetical_objects_go_the_way_of_a_watch() {
 async fn hypothetical_objects_go_the_way_of_any_stream() {
     let one = || ingress("one", "web", "haproxy", "one.example");
     let events = || Events::listed([typed(one())]);
-    let small = FieldFilter::new(["spec.ingressClassName"]).unwrap();
-    let big = FieldFilter::new(["metadata.annotations.big"]).unwrap();
+    let class = FieldFilter::new(["spec.ingressClassName"]).unwrap();
+    let annotation = FieldFilter::new(["metadata.annotations.big"]).unwrap();
     let snapshots = [
         synced(
             events()
@@ -249,18 +295,18 @@ async fn hypothetical_objects_go_the_way_of_any_stream() {
                 .unwrap()
                 .filter_fields(filter())
                 .unwrap()
-                .index(by_host()),
+                .index((host(), big())),
         )
         .await,
         synced(
             stream::iter([Event::Init, Event::InitApply(typed(one())), Event::InitDone])
-                .filter_fields(big)
+                .filter_fields(annotation)
                 .unwrap()
                 .matching(selector())
                 .unwrap()
-                .filter_fields(small)
+                .filter_fields(class)
                 .unwrap()
-                .index(by_host()),
+                .index((host(), big())),
         )
         .await,
     ];
@@ -275,7 +321,7 @@ async fn hypothetical_objects_go_the_way_of_any_stream() {
         .unwrap()
         .filter_fields(filter())
         .unwrap()
-        .index(by_host());
+        .index((host(), big()));
     let store = changes.store();
     changes.for_each(|_| async {}).await;
     check(&store.snapshot(), typed, false);

@@ -92,12 +92,12 @@ impl Resource for Bomb {
     }
 }
 
-fn by_key() -> Index<Bomb> {
+fn indexes() -> [Index<Bomb>; 2] {
     let closure = Index::with(|bomb: &Bomb| {
         bomb.data.explode("index");
-        [["one"]]
+        ["one"]
     });
-    Index::path("data.key").unwrap().and("closure", closure)
+    [Index::path("data.key").unwrap(), closure.named("closure")]
 }
 
 /// SEMANTICS: B5
@@ -108,10 +108,10 @@ async fn a_panic_is_one_error_and_the_end_and_the_snapshot_before_stays() {
             let server = server_with(&["a/x"]);
             let bombs = watch(Api::<Bomb>::all(server.client()));
             let (store, mut changes) = if is_between {
-                let changes = bombs.inspect(|_| {}).index(by_key());
+                let changes = bombs.inspect(|_| {}).index(indexes());
                 (changes.store(), changes.boxed())
             } else {
-                let changes = bombs.index(by_key());
+                let changes = bombs.index(indexes());
                 (changes.store(), changes.boxed())
             };
             assert!(matches!(changes.next().await, Some(Ok(Change::Synced(_)))), "{place}");
@@ -131,7 +131,7 @@ async fn a_panic_is_one_error_and_the_end_and_the_snapshot_before_stays() {
             ends(&store, place).await;
             assert_eq!(store.snapshot().len(), before.len(), "{place}");
             assert_eq!(
-                store.snapshot().by("closure").get(["one"]).unwrap().count(),
+                store.snapshot().by_name("closure").unwrap().get("one").count(),
                 store.snapshot().len()
             );
             let late: Vec<_> = late.collect().await;
@@ -158,7 +158,7 @@ async fn a_watch_and_a_task_say_that_they_panicked() {
     let panics = items.iter().filter(|item| item.as_ref().is_err_and(Error::is_panic)).count();
     assert!(panics == 1 && items.last().is_some_and(Result::is_err));
 
-    let task = watch(Api::<Bomb>::all(server.client())).index(by_key()).spawn();
+    let task = watch(Api::<Bomb>::all(server.client())).index(indexes()).spawn();
     assert!(task.await.unwrap_err().is_panic());
 }
 
@@ -167,7 +167,7 @@ async fn a_watch_and_a_task_say_that_they_panicked() {
 async fn a_panic_in_the_first_list_ends_all_waiting() {
     let server = ApiServer::new();
     server.apply(&config("a/x", "index")).unwrap();
-    let changes = watch(Api::<Bomb>::all(server.client())).index(by_key());
+    let changes = watch(Api::<Bomb>::all(server.client())).index(indexes());
     let store = changes.store();
     let task = changes.spawn();
     let waiting = [store.clone(), store.clone()]
@@ -190,7 +190,8 @@ async fn a_panic_in_the_first_list_ends_all_waiting() {
 async fn an_object_that_panics_when_it_is_fetched_is_an_error_for_all() {
     let server = ApiServer::new();
     server.apply(&config("a/x", "deserialize")).unwrap();
-    let keys = configs(&server).index_keys(()).unwrap();
+    let namespace = Index::path("metadata.namespace").unwrap();
+    let keys = configs(&server).index_keys(&namespace).unwrap();
     let fetching = keys.store().fetching(Api::<Bomb>::all(server.client()), FetchConfig::default());
     let _driven = keys.spawn();
     let (one, other) = futures::join!(fetching.get(("a", "x")), fetching.get(("a", "x")));
@@ -198,7 +199,8 @@ async fn an_object_that_panics_when_it_is_fetched_is_an_error_for_all() {
         let error = found.map(drop).unwrap_err();
         assert!(error.is_panic(), "{error}");
     }
-    let many = fetching.get(["x"]).await.unwrap();
+    let many = fetching.get_by(&namespace, "a").await.unwrap();
+    assert_eq!(many.len(), 1);
     assert!(many.iter().all(|found| found.as_ref().is_err_and(Error::is_panic)));
     server.apply(&config("a/x", "good")).unwrap();
     fetching
@@ -254,7 +256,7 @@ impl Drop for Payload {
 /// SEMANTICS: B5
 #[tokio::test(start_paused = true)]
 async fn a_panic_of_its_payload_is_caught_as_well() {
-    let by = Index::with(|_: &Bomb| -> Option<[String; 1]> { panic_any(Payload) });
+    let by = Index::with(|_: &Bomb| -> Option<String> { panic_any(Payload) });
     let items = outcome(Events::listed([bomb("harmless", 1)]).index(by)).await;
     assert!(matches!(&items[..], [Err(error)] if error.is_panic()), "{items:?}");
 }
@@ -262,7 +264,6 @@ async fn a_panic_of_its_payload_is_caught_as_well() {
 /// SEMANTICS: B5
 #[tokio::test(start_paused = true)]
 async fn each_stage_by_itself_ends_with_one_error() {
-    let by = || Index::path("metadata.name").unwrap();
     let listed = |place| Events::listed([bomb("harmless", 1)]).apply(bomb(place, 2));
     let selector = FieldSelector::parse("data.key=harmless").unwrap();
     let filter = FieldFilter::new(["spec"]).unwrap();
@@ -273,17 +274,15 @@ async fn each_stage_by_itself_ends_with_one_error() {
     let stages: [(&str, BoxStream<'_, Result<(), Error>>); 6] = [
         ("matching", listed("serialize").matching(selector).unwrap().map_ok(drop).boxed()),
         ("filter_fields", listed("serialize").filter_fields(filter).unwrap().map_ok(drop).boxed()),
-        ("debounce", replaced("drop").index(by()).debounce(held).map_ok(drop).boxed()),
+        ("debounce", replaced("drop").index(()).debounce(held).map_ok(drop).boxed()),
         (
             "while_leading",
-            replaced("drop").index(by()).while_leading(&campaign.watch()).map_ok(drop).boxed(),
+            replaced("drop").index(()).while_leading(&campaign.watch()).map_ok(drop).boxed(),
         ),
-        ("world", world((replaced("drop").index(by()),)).debounce(held).map_ok(drop).boxed()),
+        ("world", world((replaced("drop").index(()),)).debounce(held).map_ok(drop).boxed()),
         (
             "world, while another kind loads",
-            world((replaced("drop").index(by()), ("other", never.index(by()))))
-                .map_ok(drop)
-                .boxed(),
+            world((replaced("drop").index(()), ("other", never.index(())))).map_ok(drop).boxed(),
         ),
     ];
     for (name, stage) in stages {
@@ -295,7 +294,7 @@ async fn each_stage_by_itself_ends_with_one_error() {
             "{name}: {items:?}"
         );
     }
-    let events = listed("clone").index(by()).log_errors().into_events();
+    let events = listed("clone").index(()).log_errors().into_events();
     let items = outcome(events).await;
     assert!(items.last().is_some_and(Result::is_err), "{items:?}");
 }

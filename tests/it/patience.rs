@@ -1,7 +1,7 @@
 //! Patience: waits that a server asks for, lists without an end, trickles, and kinds that can't be watched.
 
 use kube_weir::{
-    EventStreamExt, FieldSelector, Index, SyncPolicy,
+    EventStreamExt, FieldSelector, SyncPolicy,
     testing::{Answer, ApiServer, Fault, On, Verb},
     watch_resource,
 };
@@ -213,9 +213,8 @@ async fn a_kind_that_can_not_be_watched_says_so_and_can_be_polled() {
     server.set_verbs("configmaps", &[Verb::Get, Verb::List]).unwrap();
     server.set_versions("configmaps", false).unwrap();
     let documents = || watch_resource(server.client(), "v1/configmaps").unwrap();
-    let by = || Index::path("metadata.name").unwrap();
     let fast = SyncPolicy::default().fail_fast(true);
-    let changes = documents().index(by()).sync_policy(fast);
+    let changes = documents().index(()).sync_policy(fast);
     let store = changes.store();
     let _driving = changes.spawn();
     let begun = Instant::now();
@@ -234,7 +233,7 @@ async fn a_kind_that_can_not_be_watched_says_so_and_can_be_polled() {
     assert!(error.is_not_watchable() && error.is_refusal(), "{error:?}");
 
     // Polled, without a version of anything.
-    let mut polled = documents().poll(30 * SECOND).index(by()).log_errors();
+    let mut polled = documents().poll(30 * SECOND).index(()).log_errors();
     assert_eq!(polled.first_synced().await.unwrap().len(), 1);
     server.take_requests();
     server.apply(&config("a/x", "second")).unwrap();

@@ -12,13 +12,13 @@ use kube::{
 };
 use kube_weir::{
     Change, Document, Error, EventStreamExt, FetchConfig, FieldFilter, FieldPath, FieldSelector,
-    Gvr, Index, LabelSelector, Watch, WatchEvent,
+    Gvr, LabelSelector, Watch, WatchEvent,
     testing::{ApiServer, Events},
     watch, watch_one, watch_resource,
 };
 use serde_json::{Value, json};
 
-use crate::support::{by_identity, name, object};
+use crate::support::{name, object};
 
 fn config(name: &str, keys: &[&str]) -> Value {
     let data: serde_json::Map<_, _> = keys.iter().map(|key| ((*key).into(), "".into())).collect();
@@ -51,17 +51,17 @@ async fn a_closure_selects_as_a_selector_does_on_every_way() {
         let kubes = || watcher(Api::<ConfigMap>::all(server.client()), watcher::Config::default());
         let (own, any) = (configs(&server), configs(&server).inspect(|_| ()));
         let mut changes: Changes = match way {
-            0 => own.matching_with("large", is_large).index(by_identity()).boxed(),
+            0 => own.matching_with("large", is_large).index(()).boxed(),
             1 => {
                 let streaming = own.streaming_list(true).matching_with("large", is_large);
-                streaming.index(by_identity()).boxed()
+                streaming.index(()).boxed()
             }
             2 => {
                 let also = own.matching("metadata.name!=z").unwrap();
-                also.matching_with("large", is_large).index(by_identity()).boxed()
+                also.matching_with("large", is_large).index(()).boxed()
             }
-            3 => any.matching_with("large", is_large).index(by_identity()).boxed(),
-            _ => kubes().matching_with("large", is_large).index(by_identity()).boxed(),
+            3 => any.matching_with("large", is_large).index(()).boxed(),
+            _ => kubes().matching_with("large", is_large).index(()).boxed(),
         };
         let snapshot = changes.first_synced().await.unwrap();
         let names = snapshot.iter().map(|object| name(object)).collect::<Vec<_>>();
@@ -90,12 +90,11 @@ async fn a_closure_sees_what_is_stored() {
     server.apply(&config("x", &["a", "b"])).unwrap();
     let labels = FieldPath::parse("metadata.labels.app").unwrap();
     let has_label = move |config: &Document| !config.get(&labels).is_empty();
-    let path = || Index::path("metadata.name").unwrap();
     let watch = || watch_resource(server.client(), "v1/configmaps").unwrap();
-    let kept = watch().matching_with("labelled", has_label.clone()).index(path());
+    let kept = watch().matching_with("labelled", has_label.clone()).index(());
     assert_eq!({ kept }.first_synced().await.unwrap().len(), 1);
     let dropped = watch().matching_with("labelled", has_label);
-    let dropped = dropped.filter_fields("metadata.labels").unwrap().index(path());
+    let dropped = dropped.filter_fields("metadata.labels").unwrap().index(());
     let snapshot = { dropped }.first_synced().await.unwrap();
     assert!(snapshot.is_empty());
     let hypothetical = Document::from_json(&config("y", &[]).to_string()).unwrap();
@@ -168,7 +167,7 @@ async fn what_takes_text_takes_what_is_parsed() -> Result<(), Error> {
     ];
     let mut seen = 0;
     for (index, watch) in watches.into_iter().enumerate() {
-        watch.index(by_identity()).first_synced().await?;
+        watch.index(()).first_synced().await?;
         let requests = server.requests();
         assert!(requests[seen].contains("labelSelector=app%3Dweb"), "{index}: {requests:?}");
         seen = requests.len();

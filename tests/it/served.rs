@@ -9,12 +9,8 @@ use kube_weir::{
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::{
-    support::by_identity,
-    wire::{
-        DAY, Driven, HOUR, MINUTE, SECOND, config, configs, drive_changes, names, server_with,
-        widgets,
-    },
+use crate::wire::{
+    DAY, Driven, HOUR, MINUTE, SECOND, config, configs, drive_changes, names, server_with, widgets,
 };
 
 fn widget(version: &str, name: &str) -> Value {
@@ -161,7 +157,7 @@ fn optional(server: &ApiServer, namespaces: &[&str]) -> Driven {
         [] => watch,
         _ => watch.namespaces(namespaces.iter().copied()),
     };
-    let changes = watch.index(by_identity()).optional();
+    let changes = watch.index(()).optional();
     let store = changes.store();
     drive_changes(changes, store)
 }
@@ -240,7 +236,7 @@ async fn an_optional_kind_comes_and_goes() {
 async fn other_answers_confirm_no_removal() {
     for other in [Fault::status(403), Fault::status(503)] {
         let server = server_with(&["a/x"]);
-        let changes = configs(&server).index(by_identity()).optional_if(Error::is_refusal);
+        let changes = configs(&server).index(()).optional_if(Error::is_refusal);
         let store = changes.store();
         let driven = drive_changes(changes, store);
         driven.store.synced().await.unwrap();
@@ -260,7 +256,7 @@ async fn other_answers_confirm_no_removal() {
 async fn a_forbidden_kind_is_forgiven_where_that_is_asked() {
     let server = server_with(&["a/x"]);
     server.forbid(On::any().resource("configmaps"));
-    let changes = configs(&server).index(by_identity()).optional_if(Error::is_forbidden);
+    let changes = configs(&server).index(()).optional_if(Error::is_forbidden);
     let store = changes.store();
     let driven = drive_changes(changes, store);
     assert_eq!(driven.store.synced().await.unwrap().len(), 0);

@@ -16,7 +16,7 @@ use futures::{
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::watcher::Event;
-use kube_weir::{Batch, Change, Delta, Error, Index, Snapshot};
+use kube_weir::{Batch, Change, Delta, Error, Snapshot};
 use tokio::task::coop::unconstrained;
 
 /// `namespace/name` at a version, with a uid that follows from the name.
@@ -43,10 +43,6 @@ pub(crate) fn labelled(identity: &str, version: u32, key: &str, value: &str) -> 
     let mut object = object(identity, version);
     object.metadata.labels = Some([(key.to_owned(), value.to_owned())].into());
     object
-}
-
-pub(crate) fn by_identity() -> Index<ConfigMap> {
-    Index::paths(["metadata.namespace", "metadata.name"]).expect("valid paths")
 }
 
 pub(crate) fn name(object: &ConfigMap) -> String {

@@ -5,26 +5,24 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::watcher::Event;
-use kube_weir::{Change, Error, EventStreamExt, SyncPolicy};
+use kube_weir::{Change, Error, EventStreamExt, Index, SyncPolicy};
 use tokio::time::{Instant, advance, timeout};
 
-use crate::support::{
-    Poller, by_identity, feed, forbidden, line, lines, object, reborn, state, status,
-};
+use crate::support::{Poller, feed, forbidden, line, lines, object, reborn, state, status};
 
 /// SEMANTICS: S1, S2, S3
 #[tokio::test]
 async fn synced_comes_once_with_all_that_was_there() {
     let init = |identity: &str| Event::InitApply(object(identity, 1));
     let events = [Event::Init, init("a/x"), init("b/y"), init("a/z"), Event::InitDone];
-    let lines = lines(stream::iter(events).index(by_identity())).await;
+    let lines = lines(stream::iter(events).index(())).await;
     assert_eq!(lines, ["synced a/x@1 a/z@1 b/y@1"]);
 }
 
 /// SEMANTICS: S1
 #[tokio::test]
 async fn synced_comes_also_when_there_is_nothing() {
-    let lines = lines(stream::iter([Event::Init, Event::InitDone]).index(by_identity())).await;
+    let lines = lines(stream::iter([Event::Init, Event::InitDone]).index(())).await;
     assert_eq!(lines, ["synced "]);
 }
 
@@ -32,7 +30,7 @@ async fn synced_comes_also_when_there_is_nothing() {
 #[tokio::test]
 async fn what_is_applied_before_the_sync_is_part_of_the_load() {
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by_identity()));
+    let mut poller = Poller::new(events.index(()));
     feed.apply("a/early", 1);
     feed.send(Event::Init);
     feed.send(Event::InitApply(object("a/x", 1)));
@@ -47,7 +45,7 @@ async fn what_is_applied_before_the_sync_is_part_of_the_load() {
 #[tokio::test]
 async fn progress_shows_the_load() {
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by_identity()).with_progress());
+    let mut poller = Poller::new(events.index(()).with_progress());
     let store = poller.stream.store();
     feed.send(Event::Init);
     feed.send(Event::InitApply(object("a/x", 1)));
@@ -68,7 +66,7 @@ async fn progress_shows_the_load() {
 #[tokio::test]
 async fn without_progress_readers_see_nothing_before_the_sync() {
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by_identity()));
+    let mut poller = Poller::new(events.index(()));
     let store = poller.stream.store();
     feed.send(Event::Init);
     feed.send(Event::InitApply(object("a/x", 1)));
@@ -89,7 +87,7 @@ async fn synced_gives_the_number_of_distinct_objects() {
             .chain(twice.map(Event::InitApply))
             .chain([Event::InitDone])
             .collect();
-        let pipeline = stream::iter(events).index(by_identity());
+        let pipeline = stream::iter(events).index(());
         let pipeline = if progress { pipeline.with_progress() } else { pipeline };
         let store = pipeline.store();
         let polling = tokio::spawn(pipeline.chain(stream::pending()).for_each(|_| async {}));
@@ -102,7 +100,7 @@ async fn synced_gives_the_number_of_distinct_objects() {
 #[tokio::test(start_paused = true)]
 async fn all_who_wait_are_woken() {
     let (feed, events) = feed();
-    let pipeline = events.index(by_identity());
+    let pipeline = events.index(());
     let store = pipeline.store();
     let waiting: Vec<_> = (0..10)
         .map(|_| {
@@ -127,7 +125,7 @@ async fn all_who_wait_are_woken() {
 #[tokio::test(start_paused = true)]
 async fn waiting_is_cancel_safe() {
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by_identity()));
+    let mut poller = Poller::new(events.index(()));
     let store = poller.stream.store();
     for _ in 0..5 {
         assert!(store.synced().now_or_never().is_none());
@@ -152,7 +150,7 @@ async fn a_wait_that_leads_nowhere_ends_with_the_cause() {
     ];
     for (cause, expected) in causes {
         let (feed, events) = feed();
-        let pipeline = events.index(by_identity());
+        let pipeline = events.index(());
         let store = pipeline.store();
         let polling = tokio::spawn(pipeline.for_each(|_| async {}));
         feed.send(Event::Init);
@@ -177,7 +175,7 @@ async fn a_wait_that_leads_nowhere_ends_with_the_cause() {
 async fn a_wait_ends_at_the_deadline_without_any_cause() {
     let (_feed, events) = feed();
     let policy = SyncPolicy::default().deadline(Duration::from_secs(7));
-    let pipeline = events.index(by_identity()).sync_policy(policy);
+    let pipeline = events.index(()).sync_policy(policy);
     let store = pipeline.store();
     let start = Instant::now();
     assert!(store.synced().await.unwrap_err().is_timeout());
@@ -189,7 +187,7 @@ async fn a_wait_ends_at_the_deadline_without_any_cause() {
 #[tokio::test(start_paused = true)]
 async fn a_list_that_begins_again_and_again_is_no_progress() {
     let (feed, events) = feed();
-    let pipeline = events.index(by_identity());
+    let pipeline = events.index(());
     let store = pipeline.store();
     let polling = tokio::spawn(pipeline.for_each(|_| async {}));
     let failing = tokio::spawn(async move {
@@ -210,7 +208,7 @@ async fn a_list_that_begins_again_and_again_is_no_progress() {
 async fn a_deadline_may_be_never() {
     let (feed, events) = feed();
     let policy = SyncPolicy::default().deadline(Duration::MAX);
-    let pipeline = events.index(by_identity()).sync_policy(policy);
+    let pipeline = events.index(()).sync_policy(policy);
     let store = pipeline.store();
     assert!(timeout(Duration::from_secs(86_400), store.synced()).await.is_err());
     drop((feed, pipeline));
@@ -220,7 +218,7 @@ async fn a_deadline_may_be_never() {
 #[tokio::test(start_paused = true)]
 async fn a_long_load_is_no_reason_to_give_up() {
     let (feed, events) = feed();
-    let pipeline = events.index(by_identity());
+    let pipeline = events.index(());
     let store = pipeline.store();
     let polling = tokio::spawn(pipeline.for_each(|_| async {}));
     let waiting = tokio::spawn(async move { store.synced().await });
@@ -238,7 +236,7 @@ async fn a_long_load_is_no_reason_to_give_up() {
 #[tokio::test(start_paused = true)]
 async fn a_refusal_ends_the_wait_at_once_if_asked() {
     let (feed, events) = feed();
-    let pipeline = events.index(by_identity()).sync_policy(SyncPolicy::default().fail_fast(true));
+    let pipeline = events.index(()).sync_policy(SyncPolicy::default().fail_fast(true));
     let store = pipeline.store();
     let polling = tokio::spawn(pipeline.for_each(|_| async {}));
     let start = Instant::now();
@@ -253,7 +251,7 @@ async fn a_refusal_ends_the_wait_at_once_if_asked() {
 #[tokio::test(start_paused = true)]
 async fn a_wait_on_a_stream_that_ended_fails() {
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by_identity()));
+    let mut poller = Poller::new(events.index(()));
     let store = poller.stream.store();
     feed.fail(forbidden());
     drop(feed);
@@ -263,7 +261,7 @@ async fn a_wait_on_a_stream_that_ended_fails() {
     assert!(std::error::Error::source(&error).unwrap().to_string().contains("403"));
 
     let (_feed, events) = self::feed();
-    let pipeline = events.index(by_identity());
+    let pipeline = events.index(());
     let store = pipeline.store();
     drop(pipeline);
     assert!(store.synced().await.unwrap_err().is_ended());
@@ -336,7 +334,7 @@ async fn a_relist_is_its_difference() {
     for (case, events, wanted) in relist_cases() {
         for progress in [false, true] {
             let (feed, input) = feed();
-            let pipeline = input.index(by_identity());
+            let pipeline = input.index(());
             let mut poller =
                 Poller::new(if progress { pipeline.with_progress() } else { pipeline });
             feed.list([object("a/x", 1), object("a/y", 1)]);
@@ -351,7 +349,7 @@ async fn a_relist_is_its_difference() {
 #[tokio::test]
 async fn the_old_state_stays_readable_while_a_relist_comes_in() {
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by_identity()));
+    let mut poller = Poller::new(events.index(()));
     let store = poller.stream.store();
     feed.list([object("a/x", 1), object("a/y", 1)]);
     poller.lines();
@@ -371,7 +369,7 @@ async fn the_old_state_stays_readable_while_a_relist_comes_in() {
 async fn no_phantom_survives_an_initial_load_that_was_cut() {
     for progress in [false, true] {
         let (feed, events) = feed();
-        let pipeline = events.index(by_identity());
+        let pipeline = events.index(());
         let mut poller = Poller::new(if progress { pipeline.with_progress() } else { pipeline });
         feed.send(Event::Init);
         feed.send(Event::InitApply(object("a/phantom", 1)));
@@ -389,7 +387,7 @@ async fn no_phantom_survives_an_initial_load_that_was_cut() {
 #[tokio::test(start_paused = true)]
 async fn a_late_consumer_gets_the_state_and_then_what_follows() {
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by_identity()));
+    let mut poller = Poller::new(events.index(()));
     let store = poller.stream.store();
     let mut early = Poller::new(store.changes());
     assert!(early.lines().is_empty());
@@ -423,7 +421,7 @@ async fn a_late_consumer_gets_the_state_and_then_what_follows() {
 #[tokio::test(start_paused = true)]
 async fn consumers_have_debounces_of_their_own() {
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by_identity()));
+    let mut poller = Poller::new(events.index(()));
     let store = poller.stream.store();
     let mut fast = Poller::new(store.changes());
     let mut slow = Poller::new(store.changes().debounce(Duration::from_secs(1)));
@@ -444,7 +442,7 @@ async fn consumers_have_debounces_of_their_own() {
 #[tokio::test(start_paused = true)]
 async fn first_synced_passes_over_what_comes_before_it() {
     let (feed, events) = feed();
-    let mut pipeline = events.index(by_identity()).with_progress();
+    let mut pipeline = events.index(()).with_progress();
     feed.fail(forbidden());
     feed.list([object("a/x", 1)]);
     feed.apply("a/x", 2);
@@ -460,14 +458,14 @@ async fn log_errors_leaves_changes() {
     feed.fail(forbidden());
     feed.list([]);
     drop(feed);
-    let changes: Vec<_> = events.index(by_identity()).log_errors().collect().await;
+    let changes: Vec<_> = events.index(()).log_errors().collect().await;
     assert!(matches!(&changes[..], [Change::Synced(_)]));
 }
 
 #[tokio::test(start_paused = true)]
 async fn explain_says_what_goes_on() {
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by_identity()));
+    let mut poller = Poller::new(events.index(Index::path("metadata.labels.app").unwrap()));
     let store = poller.stream.store();
     assert_eq!(store.explain().state, "loading");
     feed.fail(forbidden());
@@ -478,5 +476,5 @@ async fn explain_says_what_goes_on() {
     let explain = store.explain();
     assert_eq!((explain.state, explain.objects, explain.last_error), ("synced", 1, None));
     let json = serde_json::to_value(store.explain()).unwrap();
-    assert_eq!(json["indexes"][0]["name"], "main");
+    assert_eq!(json["indexes"][0]["name"], "metadata.labels.app");
 }

@@ -14,7 +14,7 @@ use tokio::{
     net::TcpListener,
 };
 
-use crate::{support::by_identity, wire::list};
+use crate::wire::list;
 
 /// A server on a socket that answers the first request of each kind so, and every other one well.
 async fn server(code: u16, retry_after: Option<u32>) -> (Client, Arc<Mutex<Vec<String>>>) {
@@ -70,7 +70,7 @@ async fn server(code: u16, retry_after: Option<u32>) -> (Client, Arc<Mutex<Vec<S
 async fn answers_reach_the_user_with_the_client_that_users_have() {
     for (code, retry_after) in [(429, Some(1)), (503, None), (504, Some(0)), (503, Some(1))] {
         let (client, requests) = server(code, retry_after).await;
-        let changes = watch(Api::<ConfigMap>::all(client)).index(by_identity());
+        let changes = watch(Api::<ConfigMap>::all(client)).index(());
         let changes = changes.sync_policy(SyncPolicy::default().deadline(Duration::from_secs(60)));
         let store = changes.store();
         let driven = crate::wire::drive_changes(changes, store);
@@ -95,7 +95,7 @@ async fn answers_reach_the_user_with_the_client_that_users_have() {
 async fn a_long_wait_is_not_cut_short_by_the_client() {
     let (client, requests) = server(429, Some(80)).await;
     let fast = SyncPolicy::default().deadline(Duration::from_secs(2));
-    let changes = watch(Api::<ConfigMap>::all(client)).index(by_identity()).sync_policy(fast);
+    let changes = watch(Api::<ConfigMap>::all(client)).index(()).sync_policy(fast);
     let store = changes.store();
     let driven = crate::wire::drive_changes(changes, store);
     let error = driven.store.synced().await.unwrap_err();

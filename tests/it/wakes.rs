@@ -30,7 +30,7 @@ use tokio::{
 };
 
 use crate::{
-    support::{Feed, Poller, by_identity, feed, forbidden, object},
+    support::{Feed, Poller, feed, forbidden, object},
     wire::{configs, event, list, sent},
 };
 
@@ -89,27 +89,25 @@ const ROWS: [Row; 10] = [
     },
     Row {
         name: "index",
-        over: |events| events.index(by_identity()).map(drop).boxed(),
+        over: |events| events.index(()).map(drop).boxed(),
         run: 1024,
         prompt: true,
     },
     Row {
         name: "index, with progress",
-        over: |events| events.index(by_identity()).with_progress().map(drop).boxed(),
+        over: |events| events.index(()).with_progress().map(drop).boxed(),
         run: 1024,
         prompt: true,
     },
     Row {
         name: "debounce",
-        over: |events| events.index(by_identity()).debounce(Duration::ZERO).map(drop).boxed(),
+        over: |events| events.index(()).debounce(Duration::ZERO).map(drop).boxed(),
         run: 64 * 1024,
         prompt: true,
     },
     Row {
         name: "debounce, quiet",
-        over: |events| {
-            events.index(by_identity()).debounce(Debounce::quiet(HOUR)).map(drop).boxed()
-        },
+        over: |events| events.index(()).debounce(Debounce::quiet(HOUR)).map(drop).boxed(),
         run: 64 * 1024,
         prompt: false,
     },
@@ -121,7 +119,7 @@ const ROWS: [Row; 10] = [
     },
     Row {
         name: "into_events",
-        over: |events| events.index(by_identity()).log_errors().into_events().map(drop).boxed(),
+        over: |events| events.index(()).log_errors().into_events().map(drop).boxed(),
         run: 64 * 1024,
         prompt: true,
     },
@@ -132,7 +130,7 @@ const ROWS: [Row; 10] = [
             let campaign = Election::new(ApiServer::new().client(), lease, "replica").unwrap();
             // It is never polled, and so never leads.
             let leadership = campaign.campaign().watch();
-            events.index(by_identity()).while_leading(&leadership).map(drop).boxed()
+            events.index(()).while_leading(&leadership).map(drop).boxed()
         },
         run: 64 * 1024,
         prompt: false,
@@ -141,7 +139,7 @@ const ROWS: [Row; 10] = [
         name: "all of them",
         over: |events| {
             let filter = FieldFilter::new(["data"]).unwrap();
-            let changes = matching(events).filter_fields(filter).unwrap().index(by_identity());
+            let changes = matching(events).filter_fields(filter).unwrap().index(());
             changes.debounce(Duration::ZERO).log_errors().map(drop).boxed()
         },
         run: 64 * 1024,
@@ -310,7 +308,7 @@ async fn no_poll_goes_on_for_ever() {
 #[tokio::test(start_paused = true)]
 async fn each_consumer_of_a_store_is_woken_once_for_a_change() {
     let (feed, events) = feed();
-    let mut pipeline = Poller::new(events.index(by_identity()));
+    let mut pipeline = Poller::new(events.index(()));
     let store = pipeline.stream.store();
     let mut consumers: Vec<_> = (0..3).map(|_| Poller::new(store.changes())).collect();
     for consumer in &mut consumers {
@@ -355,7 +353,7 @@ async fn a_timer_wakes_once_when_it_is_time() {
     let second = Duration::from_secs(1);
     for debounce in [Debounce::interval(second), Debounce::quiet(second).into()] {
         let (feed, events) = feed();
-        let mut poller = Poller::new(events.index(by_identity()).debounce(debounce));
+        let mut poller = Poller::new(events.index(()).debounce(debounce));
         feed.list([object("a/x", 1)]);
         poller.drain();
         feed.apply("a/x", 2);
@@ -381,7 +379,7 @@ async fn a_timer_wakes_once_when_it_is_time() {
 #[tokio::test(start_paused = true)]
 async fn a_flush_wakes_once() {
     let (feed, events) = feed();
-    let debounced = events.index(by_identity()).debounce(Debounce::quiet(HOUR));
+    let debounced = events.index(()).debounce(Debounce::quiet(HOUR));
     let flusher = debounced.handle();
     let mut poller = Poller::new(debounced);
     feed.list([]);
@@ -422,7 +420,7 @@ async fn a_flush_in_the_middle_of_a_poll_is_not_lost() {
         }
         polled
     });
-    let debounced = racing.index(by_identity()).debounce(Debounce::quiet(HOUR));
+    let debounced = racing.index(()).debounce(Debounce::quiet(HOUR));
     let flusher = debounced.handle();
     let mut poller = Poller::new(debounced);
     poller.drain();
@@ -445,7 +443,7 @@ fn a_flush_from_another_thread_is_never_lost() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let _inside = runtime.enter();
     let (feed, events) = feed();
-    let debounced = events.index(by_identity()).debounce(Debounce::quiet(HOUR));
+    let debounced = events.index(()).debounce(Debounce::quiet(HOUR));
     let flusher = debounced.handle();
     feed.list([]);
     let (next, due) = std::sync::mpsc::channel();
@@ -518,7 +516,7 @@ async fn a_turn_of_a_task_takes_in_two_runs_however_many_stages_and_kinds_it_pol
     let many = |polls: &Polls| {
         let kind = || {
             let counted = Counted { items: endless().boxed(), polls: polls.clone() };
-            counted.index(by_identity())
+            counted.index(())
         };
         let kinds = (("a", kind()), ("b", kind()), ("c", kind()), ("d", kind()), ("e", kind()));
         world(kinds).map(drop).boxed()
@@ -553,9 +551,7 @@ async fn kinds_that_are_always_ready_share_the_turns_of_a_task() {
         items.chain(stream::iter(1..).map(|version| Ok(Event::Apply(object("a/x", version)))))
     };
     let polls: [Polls; 4] = Default::default();
-    let kind = |at: usize| {
-        Counted { items: items().boxed(), polls: polls[at].clone() }.index(by_identity())
-    };
+    let kind = |at: usize| Counted { items: items().boxed(), polls: polls[at].clone() }.index(());
     let two = world((("a", kind(0)), ("b", kind(1)))).map(drop).boxed();
     let four = (("a", kind(0)), ("b", kind(1)), ("c", kind(2)), ("d", kind(3)));
     for (mut worlds, kinds) in [(two, 2), (world(four).map(drop).boxed(), 4)] {
@@ -607,7 +603,7 @@ async fn a_poll_moves_so_many_keys_and_those_of_one_object() {
     let by = || {
         Index::with(|config: &ConfigMap| {
             let version = config.metadata.resource_version.clone().unwrap_or_default();
-            (0..KEYS).map(move |at| [format!("{version}-{at}")])
+            (0..KEYS).map(move |at| format!("{version}-{at}"))
         })
     };
     let events: [fn(u32) -> Item; 3] = [

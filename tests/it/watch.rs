@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
-    support::{by_identity, deltas, name},
+    support::{deltas, name},
     wire::widgets,
 };
 
@@ -102,7 +102,7 @@ async fn selectors_reach_the_server() {
     let server = server_with(&["a/x", "a/y", "b/x"]);
     server.apply(&config("a/other", "db")).unwrap();
     let watch = configs(&server).labels("app=web").unwrap().fields("metadata.name=x").unwrap();
-    let mut changes = pin!(watch.index(by_identity()));
+    let mut changes = pin!(watch.index(()));
     assert_eq!(names(&changes.first_synced().await.unwrap()), ["a/x", "b/x"]);
     assert!(server.requests().iter().all(|request| {
         request.contains("labelSelector=app%3Dweb")
@@ -117,7 +117,7 @@ async fn a_selector_more_selects_less() {
     server.apply(&config("b/other", "db")).unwrap();
     let watch = configs(&server).labels("app").unwrap().labels("app!=db").unwrap();
     let watch = watch.fields("metadata.name!=y").unwrap().fields("metadata.namespace=b").unwrap();
-    let mut changes = watch.index(by_identity());
+    let mut changes = watch.index(());
     let snapshot = changes.first_synced().await.unwrap();
     assert_eq!(names(&snapshot), ["b/x"]);
     // Hypothetical objects are selected likewise.
@@ -141,7 +141,7 @@ async fn a_watch_that_ended_has_ended() {
 async fn the_own_namespace_is_that_of_the_context() {
     let server = server_with(&["team/x", "other/x"]);
     let watch = watch::<ConfigMap>(Api::all(server.client_in("team"))).own_namespace().unwrap();
-    let mut changes = pin!(watch.index(by_identity()));
+    let mut changes = pin!(watch.index(()));
     assert_eq!(names(&changes.first_synced().await.unwrap()), ["team/x"]);
 }
 
@@ -149,7 +149,7 @@ async fn the_own_namespace_is_that_of_the_context() {
 async fn several_namespaces_are_one_stream() {
     let server = server_with(&["a/x", "b/x", "c/x"]);
     let watch = configs(&server).namespaces(["b", "a", "b"]);
-    let mut changes = pin!(watch.index(by_identity()));
+    let mut changes = pin!(watch.index(()));
     assert_eq!(names(&changes.first_synced().await.unwrap()), ["a/x", "b/x"]);
     for (identity, seen) in [("b/y", true), ("c/y", false), ("a/y", true)] {
         server.apply(&config(identity, "web")).unwrap();
@@ -164,13 +164,13 @@ async fn several_namespaces_are_one_stream() {
 #[tokio::test(start_paused = true)]
 async fn no_namespace_is_nothing_and_never_everything() {
     let server = server_with(&["a/x"]);
-    let mut changes = pin!(configs(&server).namespaces([""; 0]).index(by_identity()));
+    let mut changes = pin!(configs(&server).namespaces([""; 0]).index(()));
     assert!(changes.first_synced().await.unwrap().is_empty());
     assert!(timeout(Duration::from_secs(600), changes.next()).await.is_err());
     assert!(server.requests().is_empty());
 
     for name in ["a/../b", "-a", "a-", "-"] {
-        let pipeline = configs(&server).namespaces([name]).index(by_identity());
+        let pipeline = configs(&server).namespaces([name]).index(());
         let store = pipeline.store();
         let items: Vec<_> = pipeline.take(2).collect().await;
         assert!(matches!(&items[..], [Err(error)] if error.is_namespace()), "{name}: {items:?}");
@@ -187,7 +187,7 @@ async fn no_text_in_the_place_of_a_namespace_leads_elsewhere() {
     let server = server_with(&["a/x"]);
     for name in ["", "a/b", "a/", "/a", "..", "a?watch=1", "a/configmaps/x#"] {
         let watch = watch::<ConfigMap>(Api::namespaced(server.client(), name));
-        let items: Vec<_> = watch.index(by_identity()).take(2).collect().await;
+        let items: Vec<_> = watch.index(()).take(2).collect().await;
         assert!(matches!(&items[..], [Err(error)] if error.is_namespace()), "{name}: {items:?}");
     }
     assert!(server.requests().is_empty());
@@ -238,7 +238,7 @@ async fn a_resource_that_is_not_installed_begins_once_it_is() {
     });
     server.apply(&widget).unwrap();
     let snapshot = changes.first_synced().await.unwrap();
-    let document = snapshot.get_one(["x"]).unwrap().unwrap();
+    let document = snapshot.get("a/x").unwrap();
     assert_eq!(document.to_value()["kind"], "Widget");
 
     // Gone, and back with another history.
@@ -290,21 +290,21 @@ async fn selecting_here_is_on_the_object_as_it_was_received() {
                 .unwrap()
                 .filter_fields(filter)
                 .unwrap()
-                .index(by_identity())
+                .index(())
                 .boxed(),
             1 => configs(&server)
                 .filter_fields(filter)
                 .unwrap()
                 .matching(selector)
                 .unwrap()
-                .index(by_identity())
+                .index(())
                 .boxed(),
             _ => watcher(Api::<ConfigMap>::all(server.client()), watcher::Config::default())
                 .matching(selector)
                 .unwrap()
                 .filter_fields(filter)
                 .unwrap()
-                .index(by_identity())
+                .index(())
                 .boxed(),
         };
         let snapshot = changes.first_synced().await.unwrap();
@@ -334,7 +334,7 @@ fn stats(item: &Result<Change<ConfigMap>, Error>) -> (usize, usize, usize) {
 async fn synced(
     server: &ApiServer,
 ) -> std::pin::Pin<Box<impl Stream<Item = Result<Change<ConfigMap>, Error>>>> {
-    let mut changes = Box::pin(configs(server).index(by_identity()));
+    let mut changes = Box::pin(configs(server).index(()));
     assert_eq!(names(&changes.first_synced().await.unwrap()), ["a/x"]);
     // The watch is open when the first bookmark or event has come through it.
     server.apply(&config("a/x", "opened")).unwrap();
@@ -452,7 +452,7 @@ async fn throttling_waits_as_long_as_asked() {
         let server = server_with(&["a/x"]);
         server.fault(verb, 1, Fault::too_many_requests(wait));
         let start = Instant::now();
-        let mut changes = pin!(configs(&server).index(by_identity()));
+        let mut changes = pin!(configs(&server).index(()));
         let first = next(&mut changes).await;
         if let Err(error) = &first {
             assert!(error.is_throttled());
@@ -475,7 +475,7 @@ async fn a_refusal_is_retried_slowly_and_says_so() {
     server.fault(Verb::List, 4, Fault::status(403));
     let start = Instant::now();
     let pipeline = configs(&server)
-        .index(by_identity())
+        .index(())
         .sync_policy(SyncPolicy::default().deadline(Duration::from_secs(5)));
     let store = pipeline.store();
     let polling = tokio::spawn(
@@ -506,7 +506,7 @@ async fn a_page_that_fails_is_asked_for_again_and_no_other() {
     server.fault(On::verb(Verb::List).skip(1), 1, Fault::status(500));
     server.fault(On::verb(Verb::List).skip(1), 1, Fault::Refused);
     server.fault(On::verb(Verb::List).skip(1), 1, Fault::Torn { after_events: 3 });
-    let mut changes = pin!(configs(&server).page_size(10).index(by_identity()));
+    let mut changes = pin!(configs(&server).page_size(10).index(()));
     let mut errors = 0;
     let snapshot = loop {
         match next(&mut changes).await {
@@ -533,8 +533,7 @@ async fn a_version_is_asked_for_once_in_discovery() {
         server.fault(Verb::Discovery, 1, Fault::Answer(Answer::json(200, &group)));
         server.take_requests();
         let things = Gvr::parse("x.io/things").unwrap();
-        let by = Index::path("metadata.name").unwrap();
-        let mut changes = watch_resource(server.client(), things).unwrap().index(by);
+        let mut changes = watch_resource(server.client(), things).unwrap().index(());
         let error = changes.next().await.unwrap().unwrap_err();
         assert!(error.is_not_installed(), "{error}");
         let asked = server.take_requests();
@@ -555,7 +554,7 @@ async fn a_continue_token_that_is_refused_begins_the_list_anew() {
         "metadata": { "resourceVersion": "1", "continue": "of another server" },
     });
     server.fault(Verb::List, 1, Fault::Answer(Answer::json(200, &page)));
-    let mut changes = pin!(configs(&server).index(by_identity()));
+    let mut changes = pin!(configs(&server).index(()));
     let mut errors = 0;
     let snapshot = loop {
         match next(&mut changes).await {
@@ -604,7 +603,7 @@ async fn a_continue_token_that_expired_begins_the_list_anew() {
 async fn one_object_that_will_not_decode_is_isolated() {
     let server = server_with(&["a/bad", "a/x", "a/y"]);
     server.fault(Verb::List, 1, Fault::Garble { name: "bad".into() });
-    let pipeline = configs(&server).index(by_identity());
+    let pipeline = configs(&server).index(());
     let store = pipeline.store();
     let mut changes = pin!(pipeline);
     let error = next(&mut changes).await.unwrap_err();
@@ -652,7 +651,7 @@ async fn a_relist_decodes_only_what_changed() {
     for streaming in [false, true] {
         let server = server_with(&["a/gone", "a/x", "a/y"]);
         let watch = configs(&server).streaming_list(streaming);
-        let mut changes = pin!(watch.index(by_identity()));
+        let mut changes = pin!(watch.index(()));
         let before = changes.first_synced().await.unwrap();
         server.delete("configmaps", "a", "gone").unwrap();
         server.apply(&config("a/y", "changed")).unwrap();
@@ -729,7 +728,7 @@ async fn no_log_line_and_no_error_holds_a_secret() {
 async fn a_dead_connection_is_noticed() {
     let server = server_with(&["a/x"]);
     let watch = configs(&server).watch_timeout(Duration::from_secs(30));
-    let mut changes = pin!(watch.index(by_identity()));
+    let mut changes = pin!(watch.index(()));
     server.fault(Verb::Watch, 1, Fault::Stall { after_events: 0 });
     changes.first_synced().await.unwrap();
     let start = Instant::now();
@@ -751,7 +750,7 @@ async fn a_watch_that_is_not_answered_is_noticed_as_soon() {
     let server = server_with(&["a/x"]);
     server.fault(Verb::Watch, 1, Fault::Delay(Duration::from_secs(3600)));
     let watch = configs(&server).watch_timeout(Duration::from_secs(2));
-    let mut changes = pin!(watch.index(by_identity()));
+    let mut changes = pin!(watch.index(()));
     changes.first_synced().await.unwrap();
     let start = Instant::now();
     let error = next(&mut changes).await.unwrap_err();
@@ -769,7 +768,7 @@ async fn a_list_that_stalls_is_given_up_and_begun_again() {
     let server = server_with(&["a/x"]);
     server.fault(Verb::List, 1, Fault::Stall { after_events: 0 });
     server.fault(Verb::List, 1, Fault::Delay(Duration::from_secs(3600)));
-    let mut changes = pin!(configs(&server).index(by_identity()));
+    let mut changes = pin!(configs(&server).index(()));
     for _ in 0..2 {
         assert!(next(&mut changes).await.unwrap_err().is_timeout());
     }
@@ -819,7 +818,7 @@ async fn an_idle_watch_outlives_its_timeouts_in_silence() {
 #[tokio::test(start_paused = true)]
 async fn a_streaming_list_brings_the_same() {
     let server = server_with(&["a/x", "a/y", "b/x"]);
-    let mut changes = pin!(configs(&server).streaming_list(true).index(by_identity()));
+    let mut changes = pin!(configs(&server).streaming_list(true).index(()));
     assert_eq!(names(&changes.first_synced().await.unwrap()), ["a/x", "a/y", "b/x"]);
     server.apply(&config("a/z", "web")).unwrap();
     assert_eq!(stats(&next(&mut changes).await), (1, 0, 0));
@@ -831,7 +830,7 @@ async fn a_streaming_list_brings_the_same() {
 async fn a_streaming_list_that_is_cut_begins_anew() {
     let server = server_with(&["a/x", "a/y", "b/x"]);
     server.fault(Verb::Watch, 1, Fault::Disconnect { after_events: 2 });
-    let mut changes = pin!(configs(&server).streaming_list(true).index(by_identity()));
+    let mut changes = pin!(configs(&server).streaming_list(true).index(()));
     let (errors, change) = {
         let error = next(&mut changes).await.unwrap_err();
         server.delete("configmaps", "a", "x").unwrap();
@@ -850,7 +849,7 @@ async fn a_streaming_list_without_an_end_is_given_up_for_pages() {
     let server = server_with(&["a/x"]);
     server.fault(Verb::Watch, 1, Fault::NoBookmarks);
     let watch = configs(&server).streaming_list(true).watch_timeout(Duration::from_secs(60));
-    let mut changes = pin!(watch.index(by_identity()));
+    let mut changes = pin!(watch.index(()));
     let start = Instant::now();
     let (errors, change) = next_change(&mut changes).await;
     assert_eq!(names(change.snapshot()), ["a/x"]);
@@ -871,7 +870,7 @@ async fn a_streaming_list_without_an_end_is_given_up_for_pages() {
 async fn a_server_without_streaming_lists_is_listed_in_pages() {
     let server = server_with(&["a/x"]);
     server.set_streaming_lists(false);
-    let mut changes = pin!(configs(&server).streaming_list(true).index(by_identity()));
+    let mut changes = pin!(configs(&server).streaming_list(true).index(()));
     let first = next(&mut changes).await.unwrap();
     assert_eq!(names(first.snapshot()), ["a/x"]);
     server.apply(&config("a/y", "web")).unwrap();
@@ -883,9 +882,10 @@ async fn a_server_without_streaming_lists_is_listed_in_pages() {
 async fn metadata_alone_can_be_watched() {
     let server = server_with(&["a/x"]);
     let api: Api<kube::core::PartialObjectMeta<ConfigMap>> = Api::all(server.client());
-    let mut changes = pin!(watch(api).index(Index::path("metadata.labels.app").unwrap()));
+    let app = Index::path("metadata.labels.app").unwrap();
+    let mut changes = pin!(watch(api).index(&app));
     let snapshot = changes.first_synced().await.unwrap();
-    assert_eq!(snapshot.get(["web"]).unwrap().count(), 1);
+    assert_eq!(snapshot.by(&app).get("web").count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -900,11 +900,11 @@ async fn documents_are_strained_and_alike_from_list_and_watch() {
     let watched = next(&mut changes).await.unwrap();
     let keys = |name: &str| -> Vec<String> {
         let snapshot = if name == "x" { &listed } else { watched.snapshot() };
-        let value = snapshot.get_one([name]).unwrap().unwrap().to_value();
+        let value = snapshot.get(("a", name)).unwrap().to_value();
         value.as_object().unwrap().keys().cloned().collect()
     };
     assert_eq!(keys("x"), ["apiVersion", "data", "kind", "metadata"]);
     assert_eq!(keys("x"), keys("y"));
-    let value = listed.get_one(["x"]).unwrap().unwrap().to_value();
+    let value = listed.get("a/x").unwrap().to_value();
     assert_eq!(value["metadata"].get("labels"), None);
 }

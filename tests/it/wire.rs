@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{logs::Logs, support::by_identity};
+use crate::logs::Logs;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
@@ -117,7 +117,7 @@ pub(crate) struct Driven {
 }
 
 pub(crate) fn drive(watch: Watch<ConfigMap>) -> Driven {
-    let changes = watch.index(by_identity());
+    let changes = watch.index(());
     let store = changes.store();
     drive_changes(changes, store)
 }

@@ -18,20 +18,18 @@ use k8s_openapi::api::{
 };
 use kube::{Api, runtime::watcher::Event};
 use kube_weir::{
-    Batch, Debounce, Document, Error, EventStreamExt, Index, Kinds, Snapshot, SyncPolicy, World,
-    WorldChange, WorldStore,
+    Batch, Debounce, Document, Error, EventStreamExt, Index, Kinds, ObjectKey, Snapshot,
+    SyncPolicy, World, WorldChange, WorldStore,
     adapters::Indexed,
     testing::{ApiServer, Events, Fault, Verb},
     watch, watch_resource, world,
-    world::{ByName, View},
+    world::{ByName, View, WorldOverlay},
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tokio::time::{Instant, advance, timeout};
 
-use crate::support::{
-    Feed, Poller, by_identity, deltas, feed, forbidden, object, state, status, versioned,
-};
+use crate::support::{Feed, Poller, deltas, feed, forbidden, object, state, status, versioned};
 
 const MS: Duration = Duration::from_millis(1);
 const LONG: Duration = Duration::from_secs(600);
@@ -66,7 +64,7 @@ where
 
 fn pipeline() -> (Feed, Indexed<crate::support::Events, ConfigMap>) {
     let (feed, events) = feed();
-    (feed, events.index(by_identity()))
+    (feed, events.index(()))
 }
 
 /// SEMANTICS: O4
@@ -321,10 +319,6 @@ fn service(name: &str) -> Value {
     json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "namespace": "n", "name": name } })
 }
 
-fn by_name<K: serde::Serialize + 'static>() -> Index<K> {
-    Index::path("metadata.name").unwrap()
-}
-
 /// SEMANTICS: O5
 #[tokio::test(start_paused = true)]
 async fn a_world_starts_and_goes_on_through_what_its_server_refuses() {
@@ -336,8 +330,8 @@ async fn a_world_starts_and_goes_on_through_what_its_server_refuses() {
         Fault::status(403),
     );
     let worlds = world((
-        watch(Api::<Service>::all(server.client())).index(by_name()),
-        watch(Api::<Secret>::all(server.client())).index(by_name()),
+        watch(Api::<Service>::all(server.client())).index(()),
+        watch(Api::<Secret>::all(server.client())).index(()),
     ));
     let mut changes = pin!(worlds.debounce(500 * MS));
     let mut refusals = 0;
@@ -358,7 +352,7 @@ const GATEWAYS: &str = "example.com/v1/gateways";
 
 fn gateways(server: &ApiServer) -> Indexed<kube_weir::Watch<Document>, Document> {
     let watch = watch_resource(server.client(), GATEWAYS).unwrap();
-    watch.index(by_name())
+    watch.index(())
 }
 
 fn install(server: &ApiServer) {
@@ -383,7 +377,7 @@ async fn optional_kinds_do_not_hold_up_the_start_and_wake_up_when_they_appear() 
     let server = ApiServer::new();
     let gateways = gateways(&server).optional();
     let own = gateways.store();
-    let services = watch(Api::<Service>::all(server.client())).index(by_name());
+    let services = watch(Api::<Service>::all(server.client())).index(());
     let worlds = world((services, ("gateways", gateways)));
     let store = worlds.store();
     let mut changes = pin!(worlds.debounce(500 * MS));
@@ -472,7 +466,7 @@ fn told(world: &World<ByName>) -> Vec<String> {
 /// SEMANTICS: O4, O5
 #[test]
 fn kinds_come_and_go_while_the_world_runs() {
-    let open = |objects: Vec<Document>| Events::listed(objects).stay_open().index(by_name());
+    let open = |objects: Vec<Document>| Events::listed(objects).stay_open().index(());
     let kinds = Kinds::new().add("b", open(vec![document("y", 1)]));
     let handle = kinds.handle();
     let worlds = world(kinds.add("a", open(vec![document("x", 1)])));
@@ -484,7 +478,7 @@ fn kinds_come_and_go_while_the_world_runs() {
 
     // It joins when it is complete.
     let (sender, events) = futures::channel::mpsc::unbounded();
-    handle.add("c", events.index(by_name()));
+    handle.add("c", events.index(()));
     assert_eq!(poller.wakes(), 1);
     assert!(poller.drain().is_empty());
     let send = |event: Event<Document>| sender.unbounded_send(event).unwrap();
@@ -497,7 +491,7 @@ fn kinds_come_and_go_while_the_world_runs() {
 
     // A replaced one stays until the new one is complete.
     let (other, events) = futures::channel::mpsc::unbounded();
-    handle.add("a", events.index(by_name()));
+    handle.add("a", events.index(()));
     assert!(poller.drain().is_empty());
     assert_eq!(told(&store.world()), ["a: x", "b: y", "c: z"]);
     for event in [Event::Init, Event::InitApply(document("w", 2)), Event::InitDone] {
@@ -535,7 +529,7 @@ fn kinds_come_and_go_while_the_world_runs() {
 
 #[test]
 fn a_missing_kind_can_be_given_up_and_no_kind_is_a_world() {
-    let never = Events::<Document>::new().stay_open().index(by_name());
+    let never = Events::<Document>::new().stay_open().index(());
     let kinds = Kinds::new().add("never", never);
     let handle = kinds.handle();
     let mut poller = Poller::new(world(kinds));
@@ -550,9 +544,9 @@ fn a_missing_kind_can_be_given_up_and_no_kind_is_a_world() {
 /// SEMANTICS: O4
 #[tokio::test]
 async fn consumers_of_stores_make_a_world_too() {
-    let pipeline = stream::iter([Event::Init, Event::InitApply(object("n/x", 1)), Event::InitDone])
-        .index(by_identity());
-    let other = Events::listed([object("n/y", 1)]).index(by_identity());
+    let pipeline =
+        stream::iter([Event::Init, Event::InitApply(object("n/x", 1)), Event::InitDone]).index(());
+    let other = Events::listed([object("n/y", 1)]).index(());
     let changes = pipeline.store().changes();
     let mut worlds = pin!(world((("a", changes), ("b", other))));
     pipeline.for_each(|_| async {}).await;
@@ -577,7 +571,7 @@ fn only_pipelines_that_were_woken_are_polls() {
     let counts: [Arc<AtomicUsize>; 3] = Default::default();
     let counted = |at: usize| {
         let (feed, events) = feed();
-        (feed, Counted(events, Arc::clone(&counts[at])).index(by_identity()))
+        (feed, Counted(events, Arc::clone(&counts[at])).index(()))
     };
     let ((a, one), (b, two), (c, three)) = (counted(0), counted(1), counted(2));
     let mut poller = Poller::new(world((("a", one), ("b", two), ("c", three))));
@@ -607,8 +601,8 @@ fn a_kind_that_never_rests_leaves_the_others_their_turn() {
         }));
     let failing = stream::repeat_with(|| Err::<Event<ConfigMap>, _>(forbidden()));
     let (feed, quiet) = pipeline();
-    let optional = failing.index(by_identity()).optional_if(Error::is_forbidden);
-    let worlds = world((("a", storm.index(by_identity())), ("b", quiet), ("c", optional)));
+    let optional = failing.index(()).optional_if(Error::is_forbidden);
+    let worlds = world((("a", storm.index(())), ("b", quiet), ("c", optional)));
     let mut poller = Poller::new(worlds);
     feed.list([]);
     let mut synced = false;
@@ -639,10 +633,10 @@ fn a_world_says_what_would_be_in_all_kinds() {
         let rules = json!([{ "host": host }]);
         serde_json::from_value(json!({ "metadata": metadata, "spec": { "rules": rules } })).unwrap()
     };
-    let by = Index::path("spec.rules[*].host").unwrap();
-    let ingresses = Snapshot::from_objects(by, [ingress("a", "a.example")]).unwrap();
+    let host = Index::path("spec.rules[*].host").unwrap();
+    let ingresses = Snapshot::from_objects(&host, [ingress("a", "a.example")]).unwrap();
     let objects = [object("n/x", 1), object("n/y", 1)];
-    let config = Snapshot::from_objects(by_identity(), objects).unwrap();
+    let config = Snapshot::from_objects((), objects).unwrap();
     let world = World::from_kinds((ingresses, config));
     let what_if = world
         .overlay()
@@ -650,19 +644,34 @@ fn a_world_says_what_would_be_in_all_kinds() {
         .unwrap()
         .apply(object("n/x", 2))
         .unwrap()
-        .delete::<ConfigMap, _>("n", "y")
+        .delete::<ConfigMap, _>(("n", "y"))
         .build();
-    assert!(what_if.kinds().0.get_one(["a.example"]).unwrap_err().is_ambiguous());
+    assert!(what_if.kinds().0.by(&host).get_one("a.example").unwrap_err().is_ambiguous());
     assert_eq!(state(&what_if.kinds().1), ["n/x@2"]);
     assert_eq!(state(&world.kinds().1), ["n/x@1", "n/y@1"]);
     let error = world.overlay().apply(ConfigMap::default()).unwrap_err();
     assert_eq!((error.of_kind(), error.is_undecodable()), (Some("ConfigMap"), true));
 
-    let own = Snapshot::from_objects(by_name(), [document("x", 1)]).unwrap();
+    let without = |overlay: WorldOverlay<(Snapshot<Ingress>, _)>| state(&overlay.build().kinds().1);
+    let key = ObjectKey::new("n", "y");
+    let overlay = || world.overlay();
+    assert_eq!(without(overlay().delete::<ConfigMap, _>("n/y")), ["n/x@1"]);
+    assert_eq!(without(overlay().delete::<ConfigMap, _>(&key)), ["n/x@1"]);
+    // The key names no object of another kind.
+    assert_eq!(without(overlay().delete::<Ingress, _>(key)), ["n/x@1", "n/y@1"]);
+
+    let own = Snapshot::from_objects((), [document("x", 1)]).unwrap();
     let world = World::from_kinds(ByName::from_iter([("things", own)]));
     let what_if = world.overlay().apply_to("things", document("y", 1)).unwrap();
-    let what_if = what_if.delete_from("things", "n", "x").unwrap().build();
-    assert_eq!(told(&what_if), ["things: y"]);
+    let key = ObjectKey::new("n", "x");
+    for what_if in [
+        what_if.clone().delete_from("things", "n/x"),
+        what_if.clone().delete_from("things", ("n", "x")),
+        what_if.delete_from("things", &key),
+    ] {
+        assert_eq!(told(&what_if.unwrap().build()), ["things: y"]);
+    }
+    assert!(world.overlay().delete_from("others", &key).unwrap_err().is_resource());
     assert_eq!(told(&world), ["things: x"]);
     let error = world.overlay().apply_to("others", document("y", 1)).unwrap_err();
     assert!(error.is_resource());
@@ -781,9 +790,9 @@ async fn a_world_is_of_one_moment_on_a_server() {
     let server = ApiServer::new();
     let client = server.client();
     let worlds = world((
-        watch(Api::<Service>::all(client.clone())).index(by_name()),
-        watch(Api::<Ingress>::all(client.clone())).index(by_name()),
-        watch(Api::<ConfigMap>::all(client)).index(by_name()),
+        watch(Api::<Service>::all(client.clone())).index(()),
+        watch(Api::<Ingress>::all(client.clone())).index(()),
+        watch(Api::<ConfigMap>::all(client)).index(()),
     ));
     let store = worlds.store();
     let started = Instant::now();

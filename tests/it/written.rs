@@ -17,7 +17,7 @@ use kube_weir::{
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::support::{Poller, by_identity, feed, forbidden, object, state};
+use crate::support::{Poller, feed, forbidden, object, state};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -42,7 +42,7 @@ fn now<K>(wait: impl Future<Output = Result<Snapshot<K>, Error>>) -> Option<Snap
 #[tokio::test(start_paused = true)]
 async fn a_write_is_seen_once_the_store_is_there_or_beyond() {
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by_identity()));
+    let mut poller = Poller::new(events.index(()));
     let store = poller.stream.store();
     let wait = |identity, version| now(store.wait_for(&object(identity, version)));
     assert!(wait("a/x", 5).is_none());
@@ -86,7 +86,7 @@ async fn a_write_is_seen_once_the_store_is_there_or_beyond() {
 #[tokio::test(start_paused = true)]
 async fn all_who_wait_wake() {
     let (feed, events) = feed();
-    let pipeline = events.index(by_identity());
+    let pipeline = events.index(());
     let store = pipeline.store();
     let _driving = pipeline.spawn();
     let waits: Vec<_> = (1..=100)
@@ -110,7 +110,7 @@ async fn all_who_wait_wake() {
 #[tokio::test(start_paused = true)]
 async fn versions_that_are_no_numbers_are_seen_while_they_are_the_same() {
     let (feed, events) = feed();
-    let mut poller = Poller::new(events.index(by_identity()));
+    let mut poller = Poller::new(events.index(()));
     let store = poller.stream.store();
     let at = |version: &str| {
         let mut own = object("a/x", 0);
@@ -135,7 +135,7 @@ async fn versions_that_are_no_numbers_are_seen_while_they_are_the_same() {
 #[tokio::test(start_paused = true)]
 async fn a_wait_that_leads_nowhere_ends_with_the_cause() {
     let (feed, events) = feed();
-    let pipeline = events.index(by_identity()).sync_policy(SyncPolicy::default().deadline(SECOND));
+    let pipeline = events.index(()).sync_policy(SyncPolicy::default().deadline(SECOND));
     let store = pipeline.store();
     let driving = pipeline.spawn();
     feed.list([object("a/x", 4)]);
@@ -185,7 +185,7 @@ async fn seen(store: &Store<ConfigMap>, written: &ConfigMap) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn writes_of_another_client_are_read() {
     let server = ApiServer::new();
-    let pipeline = typed(&server).index(by_identity());
+    let pipeline = typed(&server).index(());
     let store = pipeline.store();
     let documents = watch_resource(server.client(), "v1/configmaps").unwrap();
     let documents = documents.streaming_list(true).index(Index::path("kind").unwrap());
@@ -218,7 +218,7 @@ async fn writes_of_another_client_are_read() {
 #[tokio::test(start_paused = true)]
 async fn what_came_and_went_while_the_watch_was_down_is_seen_in_the_list() {
     let server = ApiServer::new();
-    let pipeline = typed(&server).index(by_identity());
+    let pipeline = typed(&server).index(());
     let store = pipeline.store();
     let _driving = pipeline.spawn();
     assert_eq!(store.synced().await.unwrap().len(), 0);
@@ -236,7 +236,7 @@ async fn what_came_and_went_while_the_watch_was_down_is_seen_in_the_list() {
 #[tokio::test(start_paused = true)]
 async fn bookmarks_show_that_what_is_not_selected_was_seen() {
     let server = ApiServer::new();
-    let pipeline = typed(&server).labels("l=1").unwrap().index(by_identity());
+    let pipeline = typed(&server).labels("l=1").unwrap().index(());
     let store = pipeline.store();
     let _driving = pipeline.spawn();
     store.synced().await.unwrap();
@@ -249,7 +249,7 @@ async fn bookmarks_show_that_what_is_not_selected_was_seen() {
 #[tokio::test(start_paused = true)]
 async fn each_namespace_is_as_far_as_its_own_watch() {
     let server = ApiServer::new();
-    let pipeline = typed(&server).namespaces(["a", "b"]).index(by_identity());
+    let pipeline = typed(&server).namespaces(["a", "b"]).index(());
     let store = pipeline.store();
     let mut changes = pipeline;
     changes.first_synced().await.unwrap();
@@ -281,7 +281,7 @@ async fn each_namespace_is_as_far_as_its_own_watch() {
 #[tokio::test(start_paused = true)]
 async fn an_object_that_does_not_decode_is_not_taken_for_gone() {
     let server = ApiServer::new();
-    let pipeline = typed(&server).index(by_identity());
+    let pipeline = typed(&server).index(());
     let store = pipeline.store();
     let _driving = pipeline.spawn();
     store.synced().await.unwrap();
@@ -303,7 +303,7 @@ async fn an_object_that_does_not_decode_is_not_taken_for_gone() {
 #[tokio::test(start_paused = true)]
 async fn a_version_alone_is_seen_once_every_namespace_is_past_it() {
     let server = ApiServer::new();
-    let mut changes = typed(&server).namespaces(["a", "b"]).index(by_identity());
+    let mut changes = typed(&server).namespaces(["a", "b"]).index(());
     let store = changes.store();
     changes.first_synced().await.unwrap();
     server.apply(&config("a/x", "1")).unwrap();
@@ -324,7 +324,7 @@ async fn a_version_alone_is_seen_once_every_namespace_is_past_it() {
 #[tokio::test(start_paused = true)]
 async fn a_deletion_of_ones_own_is_seen_once_this_object_is_gone() {
     let server = ApiServer::new();
-    let mut changes = typed(&server).index(by_identity());
+    let mut changes = typed(&server).index(());
     let store = changes.store();
     changes.first_synced().await.unwrap();
     let gone = |object: &ConfigMap| now(store.wait_for(Write::deletion(object)));

@@ -10,7 +10,7 @@ use kube_weir::{
 use tokio::time::{advance, sleep};
 
 use super::{LEASE, RENEW, SECOND, election, link, link::Weather};
-use crate::support::{Feed, Poller, by_identity, feed, forbidden, line, object};
+use crate::support::{Feed, Poller, feed, forbidden, line, object};
 
 type Changes = BoxStream<'static, Result<Change<ConfigMap>, Error>>;
 
@@ -27,7 +27,7 @@ impl Gated {
         let link = link(&ApiServer::new());
         let campaign = election(&link, "a").campaign();
         let (feed, events) = feed();
-        let changes = events.index(by_identity()).while_leading(&campaign.watch());
+        let changes = events.index(()).while_leading(&campaign.watch());
         let changes = changes.map_ok(|(term, change)| {
             assert!(term.is_valid(), "{change:?} is of a term that is over");
             change
@@ -115,7 +115,7 @@ async fn the_next_leader_goes_on_where_the_last_one_stopped() {
         let campaign = election(&link, identity).campaign();
         let leadership = campaign.watch();
         let api = kube::Api::<ConfigMap>::default_namespaced(link.client());
-        let changes = kube_weir::watch(api).index(by_identity()).while_leading(&leadership);
+        let changes = kube_weir::watch(api).index(()).while_leading(&leadership);
         let changes = changes.map_ok(|(_, change)| change);
         let done = done.clone();
         tokio::spawn(async move {
@@ -166,7 +166,7 @@ async fn the_next_leader_goes_on_where_the_last_one_stopped() {
 async fn a_world_flows_while_leading() {
     let mut campaign = election(&link(&ApiServer::new()), "a").campaign();
     let ((a, one), (b, two)) = (feed(), feed());
-    let worlds = world((one.index(by_identity()), two.index(by_identity())));
+    let worlds = world((one.index(()), two.index(())));
     let mut changes = Poller::new(worlds.while_leading(&campaign.watch()));
     a.list([object("n/x", 1)]);
     b.list([]);

@@ -32,7 +32,7 @@ async fn all_consumers_end_where_the_writers_do() {
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
     create_many(&api, "object", 60).await;
 
-    let typed = watch(api.clone()).index(by_name().and("tier", by_tier()));
+    let typed = watch(api.clone()).index(by_tier());
     let typed_store = typed.store();
     let mut typed = Consumer::of(typed.debounce(DEBOUNCE));
     // One that reconnects all the time, without a list.
@@ -44,9 +44,9 @@ async fn all_consumers_end_where_the_writers_do() {
     let document_store = documents.store();
     let mut documents = Consumer::of(documents);
     // Selected by the server, by us, and by both.
-    let by_server = watch(api.clone()).labels("tier=front").unwrap().index(by_name());
+    let by_server = watch(api.clone()).labels("tier=front").unwrap().index(());
     let selector = FieldSelector::parse("metadata.labels.tier=front").unwrap();
-    let by_us = watch(api.clone()).matching(selector).unwrap().index(by_name());
+    let by_us = watch(api.clone()).matching(selector).unwrap().index(());
     let (server_store, our_store) = (by_server.store(), by_us.store());
     let (mut by_server, mut by_us) = (Consumer::of(by_server), Consumer::of(by_us));
     for store in [&typed_store, &server_store, &our_store] {
@@ -67,8 +67,8 @@ async fn all_consumers_end_where_the_writers_do() {
     // A consumer that comes late, and two pipelines that load while all moves.
     let late = async {
         sleep(CHURN / 2).await;
-        let paged = watch(api.clone()).page_size(5).index(by_name());
-        let streamed = watch(api.clone()).streaming_list(true).index(by_name());
+        let paged = watch(api.clone()).page_size(5).index(());
+        let streamed = watch(api.clone()).streaming_list(true).index(());
         let stores = [paged.store(), streamed.store()];
         (
             Consumer::of(document_store.changes()),
@@ -101,13 +101,13 @@ async fn all_consumers_end_where_the_writers_do() {
         assert!(consumer.seen().synced == 1 && consumer.seen().live > 0, "{:?}", consumer.seen());
     }
 
-    check_tiers(&typed_end, "tier", |object| object.metadata.labels.as_ref()?.get("tier").cloned());
+    check_tiers(&typed_end, |object| object.metadata.labels.as_ref()?.get("tier").cloned());
     let path = FieldPath::parse("metadata.labels.tier").unwrap();
-    check_tiers(&document_end, Index::<Document>::MAIN, |object| object.get(&path).pop());
+    check_tiers(&document_end, |object: &Document| object.get(&path).pop());
     assert_eq!(requests.lists().len(), 60usize.div_ceil(7), "a relist");
     let watches = requests.watches().len();
     assert!(watches >= 5, "{watches}");
-    assert_eq!(server_end.len(), typed_end.by("tier").get(["front"]).unwrap().count());
+    assert_eq!(server_end.len(), typed_end.by(&by_tier()).get("front").count());
 
     say(&format!(
         "churn: {writes} writes in {seconds:.1} s, {:.0} a second; {} objects in the end; \
@@ -191,9 +191,7 @@ async fn read(store: Store<ConfigMap>, running: Arc<AtomicBool>) -> usize {
     let mut checks = 0;
     while running.load(Ordering::Relaxed) {
         let snapshot = store.snapshot();
-        check_tiers(&snapshot, "tier", |object| {
-            object.metadata.labels.as_ref()?.get("tier").cloned()
-        });
+        check_tiers(&snapshot, |object| object.metadata.labels.as_ref()?.get("tier").cloned());
         checks += 1;
         sleep(Duration::from_millis(5)).await;
     }
@@ -201,18 +199,18 @@ async fn read(store: Store<ConfigMap>, running: Arc<AtomicBool>) -> usize {
 }
 
 /// Compares an index by tier with what is found by looking at each object.
-fn check_tiers<K: Lookup>(
-    snapshot: &Snapshot<K>,
-    index: &str,
-    tier: impl Fn(&K) -> Option<String>,
-) {
+fn check_tiers<K>(snapshot: &Snapshot<K>, tier: impl Fn(&K) -> Option<String>)
+where
+    K: Lookup + serde::Serialize + 'static,
+{
+    let index = by_tier();
     let tiers: BTreeSet<_> = snapshot.iter().filter_map(|object| tier(object)).collect();
     for wanted in TIERS.into_iter().chain(["other"]) {
         let naive = snapshot.iter().filter(|object| tier(object).as_deref() == Some(wanted));
-        let found = snapshot.by(index).get([wanted]).unwrap();
+        let found = snapshot.by(&index).get(wanted);
         assert!(naive.map(Arc::as_ptr).eq(found.map(Arc::as_ptr)), "{wanted}");
     }
-    let keys = snapshot.by(index).keys().unwrap();
+    let keys = snapshot.by(&index).keys();
     assert!(keys.iter().map(ToString::to_string).eq(tiers));
     let identities: Vec<_> = snapshot.iter().map(|object| consumer::identity(&**object)).collect();
     assert!(identities.is_sorted_by(|a, b| a < b));

@@ -121,7 +121,7 @@ async fn a_webhook_that_breaks_is_an_item_at_once_and_one_warning() {
     let gvr = Gvr::parse(&format!("{GROUP}/v2/gears")).unwrap();
     let watch =
         watch_resource(Client::try_from(config).unwrap(), gvr).unwrap().namespace(&namespace);
-    let watch = watch.watch_timeout(WATCH).index(by_name());
+    let watch = watch.watch_timeout(WATCH).index(());
     let store = watch.store();
     crate::logs::ask_always();
     let lines = Lines::default();

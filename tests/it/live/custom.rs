@@ -25,7 +25,7 @@ async fn a_kind_that_is_installed_later_begins_by_itself_and_may_go_and_come_bac
 
     let widgets = watch_resource(client.clone(), gvr()).unwrap().namespace(&namespace);
     let policy = SyncPolicy::default().deadline(Duration::from_secs(1));
-    let widgets = widgets.index(by_name()).sync_policy(policy);
+    let widgets = widgets.index(()).sync_policy(policy);
     let store = widgets.store();
     let mut widgets = Consumer::of(widgets);
     let error = soon("the deadline", store.synced()).await.unwrap_err();

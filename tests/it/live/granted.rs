@@ -78,13 +78,13 @@ async fn rights_in_one_namespace_go_and_come_back_and_the_others_go_on() {
     let client = requests.client(cluster.config(&user).await);
     let backoff = Backoff::default().refused(Duration::from_secs(1)).longest(4 * WATCH);
     let typed = watch(Api::<ConfigMap>::all(client)).namespaces(&namespaces);
-    let typed = typed.watch_timeout(WATCH).backoff(backoff).index(by_name());
+    let typed = typed.watch_timeout(WATCH).backoff(backoff).index(());
     let store = typed.store();
     let mut typed = Pipeline { consumer: Consumer::of(typed), store, requests };
     let requests = Requests::default();
     let client = requests.client(cluster.config(&user).await);
     let documents = watch_resource(client, config_maps()).unwrap().namespaces(&namespaces);
-    let documents = documents.watch_timeout(WATCH).backoff(backoff).index(by_name());
+    let documents = documents.watch_timeout(WATCH).backoff(backoff).index(());
     let store = documents.store();
     let mut documents = Pipeline { consumer: Consumer::of(documents), store, requests };
     typed.consumer.synced().await;

@@ -64,9 +64,9 @@ async fn a_streaming_list_of_many_pages_is_one_request() {
     let requests = Requests::default();
     let recorded = requests.client(cluster.config(ADMIN).await);
     let typed = watch(Api::<ConfigMap>::namespaced(recorded.clone(), &namespace));
-    let typed = typed.streaming_list(true).index(by_name());
+    let typed = typed.streaming_list(true).index(());
     let documents = watch_resource(recorded.clone(), config_maps()).unwrap().namespace(&namespace);
-    let documents = documents.streaming_list(true).index(by_name());
+    let documents = documents.streaming_list(true).index(());
     let (store, document_store) = (typed.store(), documents.store());
     let (mut typed, mut documents) = (Consumer::of(typed), Consumer::of(documents));
     assert_eq!(soon("the sync", store.synced()).await.unwrap().len(), OBJECTS);
@@ -79,7 +79,7 @@ async fn a_streaming_list_of_many_pages_is_one_request() {
     assert_eq!((requests.lists().len(), requests.watches().len()), (0, 2));
 
     // In pages, which the server compresses in all versions.
-    let paged = watch(Api::<ConfigMap>::namespaced(recorded, &namespace)).index(by_name());
+    let paged = watch(Api::<ConfigMap>::namespaced(recorded, &namespace)).index(());
     let paged_store = paged.store();
     let mut paged = Consumer::of(paged);
     assert_eq!(soon("the sync", paged_store.synced()).await.unwrap().len(), OBJECTS);

@@ -26,9 +26,9 @@ async fn an_idle_watch_moves_on_and_needs_no_list() {
     // One that is served from the start by pages, one by a streaming list.
     let timeout = Duration::from_secs(3);
     let paged = watch(Api::<ConfigMap>::namespaced(recorded.clone(), &namespace));
-    let paged = paged.watch_timeout(timeout).index(by_name());
+    let paged = paged.watch_timeout(timeout).index(());
     let streamed = watch_resource(recorded, config_maps()).unwrap().namespace(&namespace);
-    let streamed = streamed.watch_timeout(timeout).streaming_list(true).index(by_name());
+    let streamed = streamed.watch_timeout(timeout).streaming_list(true).index(());
     let (store, streamed_store) = (paged.store(), streamed.store());
     let (mut paged, mut streamed) = (Consumer::of(paged), Consumer::of(streamed));
     paged.synced().await;

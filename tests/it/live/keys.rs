@@ -35,8 +35,13 @@ fn counting(client: Client) -> (Client, Arc<AtomicUsize>) {
     (Client::new(service, "default"), received)
 }
 
-fn by_tier() -> Index<Document> {
-    by_name().and("tier", Index::path("metadata.labels.tier").unwrap())
+fn tier() -> Index<Document> {
+    Index::path("metadata.labels.tier").unwrap()
+}
+
+/// Costs nothing: it is the order of the objects.
+fn in_namespace() -> Index<Document> {
+    Index::path("metadata.namespace").unwrap()
 }
 
 /// The payload is not even received.
@@ -59,12 +64,15 @@ async fn a_real_server_sends_metadata_alone() {
     for streaming in [false, true] {
         let (client, received) = counting(cluster.client().await);
         let api: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
-        let keys = watch(api.clone()).streaming_list(streaming).index_keys(by_tier()).unwrap();
+        let keys = watch(api.clone())
+            .streaming_list(streaming)
+            .index_keys((tier(), in_namespace()))
+            .unwrap();
         let configs = keys.store().fetching(api, FetchConfig::default());
         let mut keys = Consumer::of(keys);
         keys.synced().await;
         let snapshot = configs.store().snapshot();
-        assert_eq!(snapshot.by("tier").get(["front"]).unwrap().count(), OBJECTS);
+        assert_eq!(snapshot.by(&tier()).get("front").count(), OBJECTS);
         let first = snapshot.iter().next().unwrap().to_value();
         assert_eq!(first["metadata"]["labels"], json!({ "tier": "front" }));
         assert_eq!(first.as_object().unwrap().len(), 1, "{first}");
@@ -72,10 +80,10 @@ async fn a_real_server_sends_metadata_alone() {
 
         // Events have no more than lists.
         let logged = keys.seen().log.len();
-        let tier = if streaming { "back" } else { "side" };
-        set_tier(&writing, "c00", tier).await;
+        let other = if streaming { "back" } else { "side" };
+        set_tier(&writing, "c00", other).await;
         keys.until("the change", |seen| seen.log.len() > logged).await;
-        assert_eq!(configs.store().snapshot().by("tier").get([tier]).unwrap().count(), 1);
+        assert_eq!(configs.store().snapshot().by(&tier()).get(other).count(), 1);
         let bytes = received.load(Ordering::Relaxed);
         assert!(bytes < OBJECTS * 2000, "{bytes} bytes were received");
         say(&format!("keys: {OBJECTS} objects of {PAYLOAD} bytes took {bytes} bytes to watch"));
@@ -83,7 +91,7 @@ async fn a_real_server_sends_metadata_alone() {
         let whole = configs.get((&namespace, "c00")).await.unwrap().expect("it is there");
         assert_eq!(whole.data.as_ref().unwrap()["value"].len(), PAYLOAD);
         assert!(received.load(Ordering::Relaxed) - bytes >= PAYLOAD);
-        let all = configs.get([&namespace]).await.unwrap();
+        let all = configs.get_by(&in_namespace(), &namespace).await.unwrap();
         assert_eq!(all.iter().filter(|found| found.is_ok()).count(), OBJECTS);
         assert_eq!((configs.explain().gets, configs.explain().lists), (1, 1));
         set_tier(&writing, "c00", "front").await;
@@ -104,11 +112,12 @@ async fn what_is_no_metadata_is_received_and_dropped() {
         let secret = serde_json::from_value(secret).unwrap();
         api.create(&PostParams::default(), &secret).await.unwrap();
     }
-    let keys = watch(api.clone()).index_keys(Index::path("type").unwrap()).unwrap();
+    let of_type = Index::path("type").unwrap();
+    let keys = watch(api.clone()).index_keys(&of_type).unwrap();
     let gvr = Gvr::parse("v1/secrets").unwrap();
     let secrets = keys.store().fetching_resource(client, gvr, FetchConfig::default()).unwrap();
     let _driving = keys.spawn().stop_on_drop();
-    let found = soon("both", secrets.get(["Opaque"])).await.unwrap();
+    let found = soon("both", secrets.get_by(&of_type, "Opaque")).await.unwrap();
     let found: Vec<_> = found.into_iter().map(Result::unwrap).collect();
     assert_eq!(found.len(), 2);
     assert_eq!(found[0].to_value()["data"]["key"], "c2VjcmV0");
@@ -132,7 +141,7 @@ async fn a_real_server_tells_what_is_gone_from_what_it_does_not_serve() {
     );
     let events = stream::iter([kube::runtime::watcher::Event::Init, listed]);
     let done = stream::iter([kube::runtime::watcher::Event::InitDone]);
-    let keys = events.chain(done).chain(stream::pending()).index(by_name());
+    let keys = events.chain(done).chain(stream::pending()).index(());
     let config = FetchConfig::default().deadline(Duration::from_secs(2));
     let configs: Fetching<ConfigMap> = keys.store().fetching(api.clone(), config.clone());
     let elsewhere = Gvr::parse("example.com/v1/things").unwrap();
@@ -170,10 +179,12 @@ async fn an_outage_hides_nothing_and_makes_nothing_up() {
     for number in 0..12 {
         create(&api, &format!("c{number:02}")).await;
     }
-    let keys = watch(api.clone()).index_keys(by_tier()).unwrap();
+    let keys = watch(api.clone()).index_keys((tier(), in_namespace())).unwrap();
     let configs = keys.store().fetching(api.clone(), FetchConfig::default().deadline(DEADLINE));
     let _driving = keys.spawn().stop_on_drop();
+    let by_namespace = in_namespace();
     let read = async |name: &str| configs.get((&namespace, name)).await;
+    let read_all = async || configs.get_by(&by_namespace, &namespace).await;
     assert!(read("c00").await.unwrap().is_some());
 
     cluster.stop_apiserver().await;
@@ -181,7 +192,7 @@ async fn an_outage_hides_nothing_and_makes_nothing_up() {
     let (mut kept, mut failed, mut longest) = (0, 0, Duration::ZERO);
     while begun.elapsed() < OUTAGE {
         let asked = Instant::now();
-        let (one, all) = tokio::join!(read("c00"), configs.get([&namespace]));
+        let (one, all) = tokio::join!(read("c00"), read_all());
         assert!(one.unwrap().is_some());
         kept += 1;
         let all = all.unwrap();
@@ -200,7 +211,7 @@ async fn an_outage_hides_nothing_and_makes_nothing_up() {
     let begun = Instant::now();
     let all = soon("all of them", async {
         loop {
-            let all = configs.get([&namespace]).await.unwrap();
+            let all = read_all().await.unwrap();
             if all.iter().all(Result::is_ok) {
                 return all;
             }

@@ -62,10 +62,6 @@ fn config_maps() -> Gvr {
     Gvr::parse("v1/configmaps").unwrap()
 }
 
-fn by_name<K: serde::Serialize + 'static>() -> Index<K> {
-    Index::paths(["metadata.namespace", "metadata.name"]).unwrap()
-}
-
 /// The collection of a namespace, for [`assert_equal_to_list`].
 fn path_of(namespace: &str) -> String {
     format!("/api/v1/namespaces/{namespace}/configmaps")

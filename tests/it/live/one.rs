@@ -146,10 +146,10 @@ async fn what_was_written_is_read() {
     let client = cluster.client().await;
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
     // All namespaces: other tests write meanwhile.
-    let typed = watch(Api::<ConfigMap>::all(client.clone())).index(by_name());
-    let unselected = watch(api.clone()).labels("tier=front").unwrap().index(by_name());
+    let typed = watch(Api::<ConfigMap>::all(client.clone())).index(());
+    let unselected = watch(api.clone()).labels("tier=front").unwrap().index(());
     let documents = watch_resource(client, config_maps()).unwrap().namespace(&namespace);
-    let documents = documents.index(by_name());
+    let documents = documents.index(());
     let (store, unselecting, document_store) =
         (typed.store(), unselected.store(), documents.store());
     let _driving = (typed.spawn(), unselected.spawn(), documents.spawn());

@@ -36,9 +36,9 @@ impl Watched {
         let requests = Requests::default();
         let recorded = requests.client(config);
         let typed = watch(Api::<ConfigMap>::namespaced(recorded.clone(), &namespace));
-        let typed = typed.watch_timeout(timeout).index(by_name());
+        let typed = typed.watch_timeout(timeout).index(());
         let documents = watch_resource(recorded, config_maps()).unwrap();
-        let documents = documents.namespace(&namespace).watch_timeout(timeout).index(by_name());
+        let documents = documents.namespace(&namespace).watch_timeout(timeout).index(());
         let (typed_store, document_store) = (typed.store(), documents.store());
         let (mut typed, mut documents) = (Consumer::of(typed), Consumer::of(documents));
         typed.synced().await;
@@ -203,7 +203,7 @@ async fn a_stream_that_nobody_polled_for_a_while_catches_up() {
     let client = cluster.client().await;
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
     create_many(&api, "first", OBJECTS).await;
-    let pipeline = watch(api.clone()).index(by_name());
+    let pipeline = watch(api.clone()).index(());
     let store = pipeline.store();
     let (polling, polled) = tokio::sync::watch::channel(true);
     let mut consumer = Consumer::of(while_open(pipeline, polled));

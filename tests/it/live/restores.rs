@@ -111,14 +111,14 @@ impl Restored {
         let both = || [first.clone(), second.clone()];
         // Each with connections of its own.
         let api = Api::all(way().await);
-        let typed = watch(api.clone()).watch_timeout(WATCH).index(by_name());
+        let typed = watch(api.clone()).watch_timeout(WATCH).index(());
         let of_both = watch(Api::all(way().await)).namespaces(both()).watch_timeout(WATCH);
-        let of_both = of_both.index(by_name());
+        let of_both = of_both.index(());
         let documents = watch_resource(way().await, config_maps()).unwrap();
-        let documents = documents.watch_timeout(WATCH).index(by_name());
+        let documents = documents.watch_timeout(WATCH).index(());
         let documents_of_both =
             watch_resource(way().await, config_maps()).unwrap().namespaces(both());
-        let documents_of_both = documents_of_both.watch_timeout(WATCH).index(by_name());
+        let documents_of_both = documents_of_both.watch_timeout(WATCH).index(());
         let typed = [
             Pipeline::new("typed", typed.store(), Consumer::of(typed), true),
             Pipeline::new("typed of two", of_both.store(), Consumer::of(of_both), false),

@@ -48,13 +48,13 @@ async fn a_server_that_is_not_ready_is_an_item_at_once() {
     let requests = Arc::new(AtomicUsize::new(0));
     let client = Client::try_from(unready(Arc::clone(&requests)).await).unwrap();
     let begun = Instant::now();
-    let typed = watch(Api::<ConfigMap>::all(client.clone())).index(by_name());
+    let typed = watch(Api::<ConfigMap>::all(client.clone())).index(());
     let mut typed = Consumer::of(typed);
     typed.until("an item", |seen| !seen.errors.is_empty()).await;
     let (took, asked) = (begun.elapsed(), requests.load(Ordering::Relaxed));
     assert!(took < PROMPT, "{took:.1?}");
     assert_eq!(asked, 1, "each try is one request");
-    let documents = Consumer::of(watch_resource(client, config_maps()).unwrap().index(by_name()));
+    let documents = Consumer::of(watch_resource(client, config_maps()).unwrap().index(()));
     let mut documents = documents;
     let begun = Instant::now();
     documents.until("an item", |seen| !seen.errors.is_empty()).await;
@@ -81,7 +81,7 @@ async fn a_stopped_server_is_an_item_within_seconds() {
     let client = Client::try_from(config).unwrap();
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
     create(&api, "a").await;
-    let running = watch(api.clone()).index(by_name());
+    let running = watch(api.clone()).index(());
     let store = running.store();
     let mut running = Consumer::of(running);
     running.synced().await;
@@ -90,7 +90,7 @@ async fn a_stopped_server_is_an_item_within_seconds() {
     cluster.stop_apiserver().await;
     running.until("an item", |seen| !seen.errors.is_empty()).await;
     let noticed = begun.elapsed();
-    let late = watch(api.clone()).index(by_name());
+    let late = watch(api.clone()).index(());
     let begun = Instant::now();
     let mut late = Consumer::of(late);
     late.until("an item", |seen| !seen.errors.is_empty()).await;

@@ -23,10 +23,10 @@ async fn a_forbidden_kind_says_so_and_begins_once_it_is_granted() {
 
     let deadline = Duration::from_secs(2);
     let patient = SyncPolicy::default().deadline(deadline);
-    let typed = watch(api.clone()).index(by_name()).sync_policy(patient);
+    let typed = watch(api.clone()).index(()).sync_policy(patient);
     let documents = watch_resource(restricted, config_maps()).unwrap().namespace(&namespace);
     let hasty = SyncPolicy::default().fail_fast(true);
-    let documents = documents.index(by_name()).sync_policy(hasty);
+    let documents = documents.index(()).sync_policy(hasty);
     let (store, document_store) = (typed.store(), documents.store());
     let begun = Instant::now();
     let (mut typed, mut documents) = (Consumer::of(typed), Consumer::of(documents));
@@ -78,7 +78,7 @@ async fn the_right_to_watch_may_come_later_and_go_again() {
     let restricted = requests.client(cluster.config(&user).await);
     let watch = watch(Api::<ConfigMap>::namespaced(restricted, &namespace))
         .watch_timeout(Duration::from_secs(2))
-        .index(by_name());
+        .index(());
     let store = watch.store();
     let mut consumer = Consumer::of(watch);
     assert_eq!(soon("the sync", store.synced()).await.unwrap().len(), 1);
@@ -118,7 +118,7 @@ async fn whom_the_server_does_not_know_is_told() {
     let client = kube::Client::try_from(config).unwrap();
     // Not even discovery is allowed, which is no reason not to begin.
     let watch = watch_resource(client, config_maps()).unwrap().namespace(&namespace);
-    let watch = watch.index(by_name()).sync_policy(SyncPolicy::default().fail_fast(true));
+    let watch = watch.index(()).sync_policy(SyncPolicy::default().fail_fast(true));
     let store = watch.store();
     let mut consumer = Consumer::of(watch);
     let error = soon("the refusal", store.synced()).await.unwrap_err();

@@ -21,10 +21,10 @@ async fn objects_enter_and_leave_a_label_selector() {
     create_in(&api, "b", "back").await;
     create_in(&api, "c", "back").await;
 
-    let typed = watch(api.clone()).labels("tier in (front, edge)").unwrap().index(by_name());
+    let typed = watch(api.clone()).labels("tier in (front, edge)").unwrap().index(());
     let documents = watch_resource(client.clone(), config_maps()).unwrap();
     let documents = documents.namespace(&namespace).labels("tier!=back,tier").unwrap();
-    let documents = documents.index(by_name());
+    let documents = documents.index(());
     let (store, document_store) = (typed.store(), documents.store());
     let (mut typed, mut documents) = (Consumer::of(typed), Consumer::of(documents));
     typed.synced().await;
@@ -72,7 +72,7 @@ async fn the_server_selects_by_field() {
         ("metadata.name!=a", 2, &["~b", "+d"]),
         ("metadata.name!=a,metadata.name!=b", 1, &["+d"]),
     ] {
-        let watch = watch(api.clone()).fields(selector).unwrap().index(by_name());
+        let watch = watch(api.clone()).fields(selector).unwrap().index(());
         let store = watch.store();
         let mut consumer = Consumer::of(watch);
         consumer.synced().await;
@@ -112,7 +112,7 @@ async fn a_field_that_the_server_does_not_know_is_an_error_and_never_everything(
     let namespace = cluster.namespace("unknown-field").await;
     let api: Api<ConfigMap> = Api::namespaced(cluster.client().await, &namespace);
     create(&api, "a").await;
-    let watch = watch(api).fields("data.value=first").unwrap().index(by_name());
+    let watch = watch(api).fields("data.value=first").unwrap().index(());
     let store = watch.store();
     let mut consumer = Consumer::of(watch);
     consumer.until("an error", |seen| !seen.errors.is_empty()).await;
@@ -136,12 +136,8 @@ async fn a_field_may_be_selected_on_and_dropped() {
 
     let selector = || FieldSelector::parse("data.value=first").unwrap();
     let filter = || FieldFilter::new(["data", "metadata.managedFields"]).unwrap();
-    let typed = watch(api.clone())
-        .filter_fields(filter())
-        .unwrap()
-        .matching(selector())
-        .unwrap()
-        .index(by_name());
+    let typed =
+        watch(api.clone()).filter_fields(filter()).unwrap().matching(selector()).unwrap().index(());
     let documents = watch_resource(client.clone(), config_maps()).unwrap();
     let documents = documents
         .namespace(&namespace)
@@ -149,7 +145,7 @@ async fn a_field_may_be_selected_on_and_dropped() {
         .unwrap()
         .filter_fields(filter())
         .unwrap();
-    let documents = documents.index(by_name());
+    let documents = documents.index(());
     let (mut typed, mut documents) = (Consumer::of(typed), Consumer::of(documents));
     typed.synced().await;
     documents.synced().await;
@@ -200,7 +196,7 @@ async fn several_namespaces_are_one_stream() {
     let api = |i: usize| Api::<ConfigMap>::namespaced(client.clone(), &namespaces[i]);
     // The unknown one is empty, like any other.
     let watched = [&namespaces[2], &namespaces[0], "does-not-exist", &namespaces[0]];
-    let watch = watch(Api::<ConfigMap>::all(client.clone())).namespaces(watched).index(by_name());
+    let watch = watch(Api::<ConfigMap>::all(client.clone())).namespaces(watched).index(());
     let store = watch.store();
     let mut consumer = Consumer::of(watch);
     assert_eq!(soon("the sync", store.synced()).await.unwrap().len(), 2);
@@ -222,7 +218,7 @@ async fn several_namespaces_are_one_stream() {
     expected.sort(); // `several-10` is before `several-9`
     assert_eq!(found, expected);
     for (namespace, count) in [(0, 1), (1, 0), (2, 2)] {
-        assert_eq!(snapshot.get([&namespaces[namespace]]).unwrap().count(), count);
+        assert_eq!(snapshot.in_namespace(&namespaces[namespace]).count(), count);
     }
     assert!(consumer.seen().errors.is_empty());
 }

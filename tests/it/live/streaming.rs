@@ -25,13 +25,13 @@ async fn a_streaming_list_has_the_same_content() {
     let recorded = requests.client(cluster.config(ADMIN).await);
     let recorded_api: Api<ConfigMap> = Api::namespaced(recorded.clone(), &namespace);
 
-    let typed = watch(recorded_api.clone()).streaming_list(true).index(by_name());
+    let typed = watch(recorded_api.clone()).streaming_list(true).index(());
     let documents = watch_resource(recorded.clone(), config_maps()).unwrap();
     let documents = documents.namespace(&namespace).streaming_list(true);
     // The connection goes on as the watch, and is resumed as one.
-    let documents = documents.watch_timeout(Duration::from_secs(2)).index(by_name());
+    let documents = documents.watch_timeout(Duration::from_secs(2)).index(());
     let selected = watch(recorded_api).streaming_list(true).labels("tier=front").unwrap();
-    let selected = selected.index(by_name());
+    let selected = selected.index(());
     let (store, document_store, selected_store) =
         (typed.store(), documents.store(), selected.store());
     let (mut typed, mut documents, mut selected) =
@@ -85,7 +85,7 @@ async fn the_stages_work_on_the_watcher_of_kube() {
     ];
     let mut pipelines: Vec<(Store<ConfigMap>, Consumer<ConfigMap>)> = Vec::new();
     for config in configs {
-        let indexed = watcher(api.clone(), config).index(by_name());
+        let indexed = watcher(api.clone(), config).index(());
         let store = indexed.store();
         let changes = Consumer::of(indexed.debounce(Duration::from_millis(20)));
         assert_eq!(soon("the sync", store.synced()).await.unwrap().len(), OBJECTS);

@@ -24,9 +24,8 @@ async fn thousands_of_objects_are_synced_in_pages() {
     let requests = Requests::default();
     let recorded = requests.client(cluster.config(ADMIN).await);
 
-    let typed = watch(Api::<ConfigMap>::namespaced(recorded.clone(), &namespace))
-        .page_size(PAGE)
-        .index(by_name());
+    let typed =
+        watch(Api::<ConfigMap>::namespaced(recorded.clone(), &namespace)).page_size(PAGE).index(());
     let store = typed.store();
     let mut typed = Consumer::of(typed);
     let waits = join_all((0..3).map(|_| store.synced()));
@@ -42,7 +41,7 @@ async fn thousands_of_objects_are_synced_in_pages() {
     assert!(lists[1..].iter().all(|list| requests::param(list, "continue").is_some()), "{lists:?}");
 
     let documents = watch_resource(recorded, config_maps()).unwrap();
-    let documents = documents.namespace(&namespace).page_size(PAGE).index(by_name());
+    let documents = documents.namespace(&namespace).page_size(PAGE).index(());
     let documents = documents.with_progress();
     let document_store = documents.store();
     let mut documents = Consumer::of(documents.debounce(Duration::from_millis(20)));
@@ -70,7 +69,7 @@ async fn an_empty_collection_is_synced_too() {
     let namespace = cluster.namespace("empty").await;
     let client = cluster.client().await;
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
-    let pipeline = watch(api.clone()).index(by_name());
+    let pipeline = watch(api.clone()).index(());
     let store = pipeline.store();
     let mut pipeline = Consumer::of(pipeline);
     assert_eq!(soon("the sync", store.synced()).await.unwrap().len(), 0);

@@ -90,7 +90,7 @@ async fn a_watch_follows_to_the_version_that_is_served() {
     for resource in ["v2,v1/gadgets", "gadgets", "v1/gadgets"] {
         let resource = Gvr::parse(&format!("{GROUP}/{resource}")).unwrap();
         let watch = watch_resource(client.clone(), resource).unwrap().namespace(&namespace);
-        let watch = watch.watch_timeout(WATCH).index(by_name());
+        let watch = watch.watch_timeout(WATCH).index(());
         let store = watch.store();
         let mut consumer = Consumer::of(watch);
         consumer.synced().await;
@@ -156,11 +156,11 @@ async fn a_kind_that_is_deleted_while_nobody_watches_may_come_back_with_another_
     let gvr = || Gvr::parse(&format!("{GROUP}/v1/gizmos")).unwrap();
     let cut = Client::try_from(config).unwrap();
     let optional = watch_resource(cut.clone(), gvr()).unwrap().watch_timeout(WATCH);
-    let optional = optional.index(by_name()).optional();
+    let optional = optional.index(()).optional();
     let store = optional.store();
     let mut optional = Consumer::of(optional);
     let required = watch_resource(cut, gvr()).unwrap().namespace(&namespace).watch_timeout(WATCH);
-    let required = required.index(by_name());
+    let required = required.index(());
     let required_store = required.store();
     let mut required = Consumer::of(required);
     optional.synced().await;

@@ -16,9 +16,9 @@ use crate::support::{Poller, feed, labelled, object};
 #[tokio::test(start_paused = true)]
 async fn keys_are_counted_once() {
     let (feed, events) = feed();
-    let by = Index::path("metadata.namespace").unwrap();
-    let mut poller =
-        Poller::new(events.index(by.and("app", Index::path("metadata.labels.app").unwrap())));
+    let namespace = Index::path("metadata.namespace").unwrap();
+    let app = Index::path("metadata.labels.app").unwrap();
+    let mut poller = Poller::new(events.index((namespace, app)));
     let store = poller.stream.store();
     let app = |identity: &str, app: &str| labelled(identity, 1, "app", app);
     feed.list([app("a/x", "web"), app("a/y", "db"), app("b/x", "web"), object("one", 1)]);
@@ -26,7 +26,7 @@ async fn keys_are_counted_once() {
     let explain = store.explain();
     let counts = |index: &kube_weir::ExplainIndex| (index.keys, index.entries, index.absent);
     assert_eq!(explain.indexes.iter().map(counts).collect::<Vec<_>>(), [(2, 3, 1), (2, 3, 1)]);
-    // Its main index is the order of the objects itself; of another stream the type is all that is known.
+    // The first is the order of the objects itself; of another stream the type is all that is known.
     assert_eq!((&*explain.resource, explain.name), ("ConfigMap", None));
     assert_eq!(explain.bytes, None, "of typed objects that is not known");
 }
@@ -34,8 +34,7 @@ async fn keys_are_counted_once() {
 #[tokio::test(start_paused = true)]
 async fn documents_say_how_large_they_are() {
     let server = server_with(&["x", "y"]);
-    let by = || Index::<Document>::path("metadata.name").unwrap();
-    let mut configs = watch_resource(server.client(), "v1/configmaps").unwrap().index(by());
+    let mut configs = watch_resource(server.client(), "v1/configmaps").unwrap().index(());
     let store = configs.store();
     assert_eq!(store.explain().bytes, Some(0));
     configs.first_synced().await.unwrap();
@@ -49,17 +48,17 @@ async fn documents_say_how_large_they_are() {
         sizes.push(store.explain().bytes.unwrap());
     }
     assert!((500..510).contains(&(sizes[1] - sizes[0])), "{sizes:?}");
-    // With a closure for the main index, and a path for another, it is known as well.
-    let closure =
-        Index::with(|object: &Document| [[object.name().to_owned()]]).and("by-name", by());
     let mut configs =
         watch(kube::Api::<k8s_openapi::api::core::v1::ConfigMap>::all(server.client()))
-            .index_keys(by())
+            .index_keys(())
             .unwrap();
     configs.first_synced().await.unwrap();
     assert!(configs.store().explain().bytes.is_some_and(|keys| keys < before));
+    // With a path beside a closure it is known as well.
+    let closure = Index::with(|object: &Document| [object.name().to_owned()]);
+    let label = Index::path("metadata.labels.app").unwrap();
     let events = futures::stream::iter([Event::<Document>::Init, Event::InitDone]);
-    assert_eq!(events.index(closure).store().explain().bytes, Some(0));
+    assert_eq!(events.index((closure, label)).store().explain().bytes, Some(0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -83,7 +83,7 @@ async fn a_watch_that_lives() {
 
     scrape.is("stores_synced{$}", 1.);
     scrape.is("store_objects{$}", 2.);
-    scrape.is(r#"store_index_entries{$,index="main"}"#, 2.);
+    scrape.is(r#"store_index_entries{$,index="identity"}"#, 2.);
     scrape.is(r#"store_index_entries{$,index="level"}"#, 2.);
     scrape.is("store_stale_objects{$}", 0.);
     scrape.is("store_publishes_total{$}", 4.);

@@ -15,10 +15,7 @@ use kube_weir::{
 use serde_json::{Value, json};
 use tokio::time::{advance, sleep, timeout};
 
-use crate::{
-    keys::secret,
-    support::{by_identity, feed},
-};
+use crate::{keys::secret, support::feed};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 
@@ -39,9 +36,14 @@ pub(super) fn server_with(names: &[&str]) -> ApiServer {
 
 pub(super) type Configs = Indexed<Watch<ConfigMap>, ConfigMap>;
 
+/// The order of the objects itself.
+fn identity<K: serde::Serialize + 'static>() -> Index<K> {
+    Index::paths(["metadata.namespace", "metadata.name"]).expect("paths").named("identity")
+}
+
 pub(super) fn configs(server: &ApiServer) -> Configs {
-    let by = by_identity().and("level", Index::path("data.level").expect("a path"));
-    watch(Api::<ConfigMap>::all(server.client())).named("settings").index(by)
+    let level = Index::path("data.level").expect("a path").named("level");
+    watch(Api::<ConfigMap>::all(server.client())).named("settings").index((identity(), level))
 }
 
 /// Polls for a while in which nothing is to come.
@@ -104,7 +106,7 @@ pub(super) async fn refused(server: &ApiServer, configs: &mut Configs) {
 pub(super) async fn streaming(server: &ApiServer) {
     server.set_streaming_lists(false);
     let watch = watch(Api::<ConfigMap>::all(server.client()));
-    let mut configs = watch.streaming_list(true).watch_timeout(SECOND * 30).index(by_identity());
+    let mut configs = watch.streaming_list(true).watch_timeout(SECOND * 30).index(());
     configs.first_synced().await.expect("synced");
     silence(&mut configs, SECOND * 40).await;
 }
@@ -112,7 +114,7 @@ pub(super) async fn streaming(server: &ApiServer) {
 /// A change that goes out at once, and three that go out as one.
 pub(super) async fn debounced() {
     let (feed, events) = feed();
-    let mut changes = events.index(by_identity()).debounce(SECOND);
+    let mut changes = events.index(()).debounce(SECOND);
     feed.list([]);
     assert!(matches!(next(&mut changes).await, Ok(Change::Synced(_))));
     feed.apply("a/x", 1);
@@ -149,8 +151,7 @@ pub(super) async fn fetched(server: &ApiServer) {
         server.apply(&secret(&format!("a/{name}"), "shop", "c2VjcmV0")).expect("a Secret");
     }
     let api = Api::<Secret>::all(server.client());
-    let by = Index::paths(["metadata.namespace", "metadata.name"]).expect("paths");
-    let keys = watch(api.clone()).index_keys(by).expect("paths");
+    let keys = watch(api.clone()).index_keys(()).expect("paths");
     let secrets = keys.store().fetching(api, FetchConfig::default().max_objects(2));
     let _driving = keys.spawn().stop_on_drop();
     let read = async |name: &str| secrets.get(("a", name)).await.map(|secret| secret.is_some());
@@ -177,11 +178,10 @@ pub(super) async fn listed(server: &ApiServer) {
         server.apply(&secret(&format!("b/{name}"), "shop", "c2VjcmV0")).expect("a Secret");
     }
     let api = Api::<Secret>::all(server.client());
-    let by = Index::paths(["metadata.namespace", "metadata.name"]).expect("paths");
-    let keys = watch(api.clone()).index_keys(by).expect("paths");
+    let keys = watch(api.clone()).index_keys(identity()).expect("paths");
     let secrets = keys.store().fetching(api, FetchConfig::default());
     let _driving = keys.spawn().stop_on_drop();
-    assert_eq!(secrets.get(["b"]).await.expect("synced").len(), 10);
+    assert_eq!(secrets.get_by(&identity(), "b").await.expect("synced").len(), 10);
 }
 
 /// It is elected, fails to renew once, loses the Lease to an outage, has it again, and gives it back.

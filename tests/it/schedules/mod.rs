@@ -230,7 +230,7 @@ impl<K: Watched> Scene<K> {
         let is_seen = |id: u8| {
             let identity = identity(id);
             let wanted = self.oracle.objects.get(&identity).map(version);
-            let found = self.store.object(&identity.0, &identity.1);
+            let found = self.store.get(&identity);
             let found = found.and_then(|found| found.resource_version().map(|own| json!(own)));
             found == wanted
         };

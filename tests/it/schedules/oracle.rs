@@ -7,11 +7,10 @@ use std::{
 
 use kube::runtime::reflector::Lookup;
 use kube_weir::{Batch, Change, ChangeStats, Delta, Key, Snapshot};
-use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    pipeline::Seen,
+    pipeline::{Seen, Watched, indexes},
     script::{Namespaces, Pace, Select, Setup},
 };
 
@@ -230,7 +229,7 @@ fn versioned<K: Lookup>(object: &K) -> (Identity, u64) {
 /// Whether a snapshot has these objects, and indexes them as a loop over all of them would.
 pub(super) fn check_state<K>(snapshot: &Snapshot<K>, objects: &BTreeMap<Identity, Value>)
 where
-    K: Lookup + Serialize,
+    K: Watched,
 {
     let found = snapshot.iter().map(|object| serde_json::to_value(&**object).unwrap().to_string());
     assert_eq!(
@@ -238,41 +237,41 @@ where
         objects.values().map(Value::to_string).collect::<Vec<_>>()
     );
     for (identity, object) in objects {
-        let found = snapshot.object(&identity.0, &identity.1).unwrap();
+        let found = snapshot.get(identity).unwrap();
         assert_eq!(versioned(&**found).1.to_string(), object["metadata"]["resourceVersion"]);
     }
-    for (index, wanted) in indexed(objects) {
-        let view = snapshot.by(index);
+    for index in indexes() {
+        let view = snapshot.by(&index);
+        let index = &*index.name();
+        let wanted = indexed(index, objects);
         let mut whole = Vec::new();
         for (key, wanted) in &wanted {
-            let hits = view.get(key).unwrap().map(|object| versioned(&**object).0);
+            let hits = view.get(key).map(|object| versioned(&**object).0);
             assert_eq!(&hits.collect::<BTreeSet<_>>(), wanted, "{index} {key:?}");
-            assert_eq!(view.get(key).unwrap().count(), wanted.len(), "{index} {key:?}");
+            assert_eq!(view.get(key).count(), wanted.len(), "{index} {key:?}");
             if wanted.iter().any(|identity| keys(index, &objects[identity]).contains(key)) {
                 whole.push(Key::new(key));
             }
         }
-        assert_eq!(view.keys().unwrap(), whole, "{index}");
-        assert_eq!(view.get(["nothing"]).unwrap().count(), 0);
+        assert_eq!(view.keys(), whole, "{index}");
+        assert_eq!(view.get("nothing").count(), 0);
     }
 }
 
-/// The objects under each key, and under each beginning of one, of each index.
-#[expect(clippy::type_complexity, reason = "a table")]
+/// The objects under each key of an index, and under each beginning of one.
 fn indexed(
+    index: &str,
     objects: &BTreeMap<Identity, Value>,
-) -> [(&'static str, BTreeMap<Vec<String>, BTreeSet<Identity>>); 3] {
-    ["main", "tier", "place"].map(|index| {
-        let mut table: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-        for (identity, object) in objects {
-            for key in keys(index, object) {
-                for parts in 1..=key.len() {
-                    table.entry(key[..parts].to_vec()).or_default().insert(identity.clone());
-                }
+) -> BTreeMap<Vec<String>, BTreeSet<Identity>> {
+    let mut table: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for (identity, object) in objects {
+        for key in keys(index, object) {
+            for parts in 1..=key.len() {
+                table.entry(key[..parts].to_vec()).or_default().insert(identity.clone());
             }
         }
-        (index, table)
-    })
+    }
+    table
 }
 
 /// The keys that an object should have.
@@ -281,7 +280,7 @@ pub(super) fn keys(index: &str, object: &Value) -> Vec<Vec<String>> {
     let namespace = text(&object["metadata"]["namespace"]);
     let labels = object["metadata"]["labels"].as_object().unwrap();
     match index {
-        "main" => vec![vec![namespace, text(&object["metadata"]["name"])]],
+        "identity" => vec![vec![namespace, text(&object["metadata"]["name"])]],
         "tier" => labels.get("tier").map(|tier| vec![text(tier)]).into_iter().collect(),
         _ => labels.values().map(|label| vec![namespace.clone(), text(label)]).collect(),
     }

@@ -67,6 +67,14 @@ impl Watched for ConfigMap {
     }
 }
 
+/// The indexes of each store, the first of which is the order of the objects.
+pub(super) fn indexes<K: Watched>() -> [Index<K>; 3] {
+    let identity = Index::paths(["metadata.namespace", "metadata.name"]).unwrap();
+    let tier = Index::path("metadata.labels.tier").unwrap();
+    let place = Index::paths(["metadata.namespace", "metadata.labels.*"]).unwrap();
+    [identity.named("identity"), tier.named("tier"), place.named("place")]
+}
+
 /// From a watch to the store and its changes.
 pub(super) fn pipeline<K: Watched>(
     watch: Watch<K>,
@@ -86,16 +94,12 @@ pub(super) fn pipeline<K: Watched>(
         Select::Labels => (watch.labels("on=yes").unwrap(), None),
         Select::Fields => (watch, Some(FieldSelector::parse("data.on=yes").unwrap())),
     };
-    let by = Index::paths(["metadata.namespace", "metadata.name"])
-        .unwrap()
-        .and("tier", Index::path("metadata.labels.tier").unwrap())
-        .and("place", Index::paths(["metadata.namespace", "metadata.labels.*"]).unwrap());
     match setup.stages {
         Stages::Own => {
             let watch = on.into_iter().try_fold(watch, Watch::matching).unwrap();
-            outlet(watch.filter_fields(filter()).unwrap().index(by), setup)
+            outlet(watch.filter_fields(filter()).unwrap().index(indexes()), setup)
         }
-        Stages::Any => outlet(K::select(watch, on, filter()).index(by), setup),
+        Stages::Any => outlet(K::select(watch, on, filter()).index(indexes()), setup),
     }
 }
 
