@@ -23,8 +23,8 @@ use futures::{
 };
 use kube::runtime::watcher::Event;
 use kube_weir::{
-    Change, Document, Error, EventStreamExt, Index, Kinds, Snapshot, World, adapters::Indexed,
-    world, world::View,
+    Change, Document, Error, EventStreamExt, Kinds, Snapshot, World, adapters::Indexed, world,
+    world::View,
 };
 use serde_json::json;
 
@@ -93,14 +93,13 @@ type Pipeline = Indexed<UnboundedReceiver<Event<Document>>, Document>;
 
 fn pipeline(objects: usize) -> (Feed, Pipeline) {
     let (feed, events) = unbounded();
-    let by = Index::paths(["metadata.namespace", "metadata.name"]).expect("valid paths");
     let send = |event| feed.unbounded_send(event).expect("it is open");
     send(Event::Init);
     for number in 0..objects {
         send(Event::InitApply(document(number, 1)));
     }
     send(Event::InitDone);
-    (feed, events.index(by))
+    (feed, events.index(()))
 }
 
 fn pipelines(objects: usize) -> (Vec<Feed>, [Pipeline; KINDS]) {

@@ -18,9 +18,7 @@ use kube::{
     core::{ApiResource, GroupVersionKind},
     discovery::Scope,
 };
-use kube_weir::{
-    Change, Delta, Document, FieldPath, Gvr, prelude::*, testing::ApiServer, watch_resource,
-};
+use kube_weir::{FieldPath, prelude::*, testing::ApiServer};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::sleep;

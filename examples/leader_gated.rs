@@ -20,9 +20,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Client, ResourceExt, api::ListParams};
-use kube_weir::{
-    Campaign, Change, Election, Error, LeaseRef, LeaseTiming, prelude::*, testing::ApiServer, watch,
-};
+use kube_weir::{Campaign, Election, Error, LeaseRef, LeaseTiming, prelude::*, testing::ApiServer};
 use serde_json::json;
 use tokio::{
     sync::watch::Sender,

@@ -20,10 +20,9 @@ use std::future::pending;
 use axum::{Router, routing::get};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube_weir::{
-    Index, metrics,
+    metrics,
     prelude::*,
     testing::{ApiServer, Fault, Verb},
-    watch,
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
@@ -39,7 +38,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (client, end) = support::connect(script).await?;
     let configs = watch(Api::<ConfigMap>::all(client))
         .filter_fields("metadata.managedFields")?
-        .index(Index::path("metadata.namespace")?.and("by-level", Index::path("data.level")?));
+        .index(Index::path("data.level")?.named("by-level"));
     let changes = configs.debounce(Duration::from_millis(200)).log_errors();
     let mut work = pin!(changes.for_each(|_change| async { /* a controller's work */ }));
 

@@ -12,35 +12,32 @@
 use futures::Stream;
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::runtime::watcher;
-use kube_weir::{Change, Error, Index, adapters::EventItem, prelude::*, testing::Events};
+use kube_weir::{Error, adapters::EventItem, prelude::*, testing::Events};
 use serde_json::json;
-
-const BY_HOST: &str = "by-host";
 
 /// The controller: tells a proxy which hosts to serve, to look at again, and to drop.
 async fn serve_hosts<S>(ingresses: S, mut tell: impl FnMut(String)) -> Result<(), Error>
 where
     S: Stream<Item: EventItem<Object = Ingress>>,
 {
-    let by = Index::path("metadata.name")?.and(BY_HOST, Index::path("spec.rules[*].host")?);
-    let mut changes = pin!(ingresses.index(by).debounce(Duration::from_secs(1)).log_errors());
+    let host = Index::path("spec.rules[*].host")?;
+    let mut changes = pin!(ingresses.index(&host).debounce(Duration::from_secs(1)).log_errors());
     while let Some(change) = changes.next().await {
         match change {
             Change::InitialSync(_) => {} // only `with_progress()`
             Change::Synced(snapshot) => {
-                for host in snapshot.by(BY_HOST).keys()? {
-                    tell(format!("serve {host}"));
+                for key in snapshot.by(&host).keys() {
+                    tell(format!("serve {key}"));
                 }
             }
             Change::Live(batch) => {
-                for host in batch.touched(BY_HOST)? {
-                    let [before, after] = [batch.before(), batch.after()].map(|snapshot| {
-                        snapshot.by(BY_HOST).get(host.parts()).map(Iterator::count)
-                    });
-                    tell(match (before?, after?) {
-                        (0, _) => format!("serve {host}"),
-                        (_, 0) => format!("drop {host}"),
-                        _ => format!("reload {host}"),
+                for key in batch.touched(&host) {
+                    let found = [batch.before(), batch.after()]
+                        .map(|snapshot| snapshot.by(&host).get(&key).len());
+                    tell(match found {
+                        [0, _] => format!("serve {key}"),
+                        [_, 0] => format!("drop {key}"),
+                        _ => format!("reload {key}"),
                     });
                 }
             }

@@ -12,7 +12,7 @@ mod support;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube_weir::{Change, Delta, prelude::*, testing::ApiServer, watch};
+use kube_weir::{prelude::*, testing::ApiServer};
 use serde_json::json;
 use tokio::time::sleep;
 

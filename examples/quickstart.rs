@@ -12,9 +12,7 @@ mod support;
 
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::ResourceExt;
-use kube_weir::{
-    Batch, Change, ChangeStats, Delta, Index, Snapshot, prelude::*, testing::ApiServer, watch,
-};
+use kube_weir::{Batch, ChangeStats, prelude::*, testing::ApiServer};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -23,13 +21,11 @@ const INTERVAL: Duration = Duration::from_millis(500);
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (client, end) = support::connect(script).await?;
+    let host = Index::path("spec.rules[*].host")?; // for lookups in snapshots and batches
     let ingresses = watch(Api::<Ingress>::all(client)) // lists, watches, recovers
         .labels("!internal")? // selected by the API server
         .filter_fields(["metadata.managedFields", "status"])? // never decoded
-        .index(
-            Index::paths(["metadata.namespace", "metadata.name"])?
-                .and("by-host", Index::path("spec.rules[*].host")?),
-        );
+        .index(&host); // found by host, and always by namespace and name
     let store = ingresses.store(); // reads without a lock, in any task
     let changes = ingresses.debounce(INTERVAL).log_errors();
 
@@ -44,22 +40,20 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     while let Some(change) = changes.next().await {
         match change {
             Change::InitialSync(_) => {} // only `with_progress()`
-            Change::Synced(snapshot) => on_synced(&snapshot)?,
-            Change::Live(batch) => on_live(&batch)?,
+            Change::Synced(snapshot) => on_synced(&snapshot, &host),
+            Change::Live(batch) => on_live(&batch, &host),
         }
     }
     Ok(())
 }
 
-fn on_synced(snapshot: &Snapshot<Ingress>) -> Result<(), kube_weir::Error> {
+fn on_synced(snapshot: &Snapshot<Ingress>, host: &Index<Ingress>) {
     println!("Synced  {} ingresses", snapshot.len());
-    // The first part of a key is enough: all of one namespace, sorted by name.
-    println!("        {} in namespace docs", snapshot.get(["docs"])?.count());
-    println!("        {} hosts", snapshot.by("by-host").keys()?.len());
-    Ok(())
+    println!("        {} in namespace docs", snapshot.in_namespace("docs").len());
+    println!("        {} hosts", snapshot.by(host).keys().len());
 }
 
-fn on_live(batch: &Batch<Ingress>) -> Result<(), kube_weir::Error> {
+fn on_live(batch: &Batch<Ingress>, host: &Index<Ingress>) {
     let ChangeStats { created, modified, deleted, .. } = batch.stats();
     println!("Live    +{created} ~{modified} -{deleted}");
     for delta in batch.deltas() {
@@ -68,20 +62,15 @@ fn on_live(batch: &Batch<Ingress>) -> Result<(), kube_weir::Error> {
             Delta::Modified { .. } => '~',
             Delta::Deleted(_) => '-',
         };
-        let ingress = delta.object();
-        println!(
-            "        {sign} {}/{}",
-            ingress.namespace().unwrap_or_default(),
-            ingress.name_any()
-        );
+        let ingress: &Ingress = delta.object();
+        println!("        {sign} {}", ObjectKey::of(ingress));
     }
     // What a proxy has to be told: the hosts whose ingresses changed, and who serves them now.
-    for host in batch.touched("by-host")? {
-        let found = batch.after().by("by-host").get(host.parts())?;
+    for key in batch.touched(host) {
+        let found = batch.after().by(host).get(&key);
         let names: Vec<_> = found.map(|ingress| ingress.name_any()).collect();
-        println!("        {host} -> [{}]", names.join(", "));
+        println!("        {key} -> [{}]", names.join(", "));
     }
-    Ok(())
 }
 
 /// 36 Ingresses to see, one that the label selector leaves out, and what happens to them.

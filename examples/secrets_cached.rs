@@ -14,23 +14,19 @@ mod support;
 
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::ResourceExt;
-use kube_weir::{
-    Change, Document, FetchConfig, Fetching, Index, Snapshot, prelude::*, testing::ApiServer, watch,
-};
+use kube_weir::{Error, FetchConfig, Fetching, Key, prelude::*, testing::ApiServer};
 use serde_json::json;
 use tokio::time::sleep;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let app = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let app = app.unwrap_or_else(|| "shop".into());
+    let ours = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let ours = Key::new(ours.as_deref().unwrap_or("shop"));
     let (client, end) = support::connect(script).await?;
     let api = Api::<Secret>::all(client);
+    let app = Index::path("metadata.labels.app")?;
     // All that it is indexed by is metadata, so no more is asked for.
-    let keys = watch(api.clone()).index_keys(
-        Index::paths(["metadata.namespace", "metadata.name"])?
-            .and("by-app", Index::path("metadata.labels.app")?),
-    )?;
+    let keys = watch(api.clone()).index_keys(&app)?;
     let store = keys.store();
     let secrets = store.fetching(api, FetchConfig::default());
     // The watch goes on while this task waits for what it fetches.
@@ -45,12 +41,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 println!("{} secrets", keys.len());
                 true
             }
-            Change::Live(batch) => {
-                batch.touched("by-app")?.iter().any(|key| key.parts().eq([app.as_str()]))
-            }
+            Change::Live(batch) => batch.touched(&app).contains(&ours),
         };
         if is_ours {
-            read(&secrets, change.snapshot(), &app).await?;
+            read(&secrets, &app, &ours).await?;
         }
         let done = secrets.explain();
         println!("so far {} fetched, {} found in the cache", done.gets, done.hits);
@@ -59,12 +53,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Reads the Secrets of an app, each or why it can't be had.
-async fn read(
-    secrets: &Fetching<Secret>,
-    keys: &Snapshot<Document>,
-    app: &str,
-) -> Result<(), kube_weir::Error> {
-    for secret in secrets.fetch(keys.by("by-app").get([app])?).await {
+async fn read(secrets: &Fetching<Secret>, app: &Index<Document>, key: &Key) -> Result<(), Error> {
+    for secret in secrets.get_by(app, key).await? {
         match secret {
             Ok(secret) => {
                 let data = secret.data.iter().flatten();

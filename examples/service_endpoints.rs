@@ -14,22 +14,18 @@ mod support;
 use std::{collections::BTreeSet, net::SocketAddr};
 
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube_weir::{Change, Error, Index, Key, Snapshot, prelude::*, testing::ApiServer, watch};
+use kube_weir::{Hits, prelude::*, testing::ApiServer};
 use serde_json::json;
 use tokio::time::sleep;
-
-const BY_SERVICE: &str = "by-service";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (client, end) = support::connect(script).await?;
-    let service = ["metadata.namespace", "metadata.labels['kubernetes.io/service-name']"];
+    let service =
+        Index::paths(["metadata.namespace", "metadata.labels['kubernetes.io/service-name']"])?;
     let changes = watch(Api::<EndpointSlice>::all(client))
         .filter_fields(["metadata.managedFields", "metadata.annotations"])?
-        .index(
-            Index::paths(["metadata.namespace", "metadata.name"])?
-                .and(BY_SERVICE, Index::paths(service)?),
-        )
+        .index(&service)
         .debounce(Duration::from_millis(500))
         .log_errors();
 
@@ -38,13 +34,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         match change {
             Change::InitialSync(_) => {} // only `with_progress()`
             Change::Synced(slices) => {
-                let services = slices.by(BY_SERVICE).keys()?;
+                let services = slices.by(&service).keys();
                 println!("{} services in {} slices", services.len(), slices.len());
             }
             Change::Live(batch) => {
                 // Those to which the changed slices belong, and those to which they did.
-                for service in batch.touched(BY_SERVICE)? {
-                    println!("{service}: {:?}", addresses(batch.after(), &service)?);
+                for key in batch.touched(&service) {
+                    println!("{key}: {:?}", addresses(batch.after().by(&service).get(&key)));
                 }
             }
         }
@@ -52,13 +48,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The ready addresses of a Service, however many slices they are in.
-fn addresses(
-    slices: &Snapshot<EndpointSlice>,
-    service: &Key,
-) -> Result<BTreeSet<SocketAddr>, Error> {
+/// The ready addresses in the slices of a Service, however many these are.
+fn addresses(slices: Hits<'_, EndpointSlice>) -> BTreeSet<SocketAddr> {
     let mut found = BTreeSet::new();
-    for slice in slices.by(BY_SERVICE).get(service.parts())? {
+    for slice in slices {
         for port in slice.ports.iter().flatten().filter_map(|port| port.port?.try_into().ok()) {
             for endpoint in &slice.endpoints {
                 let conditions = endpoint.conditions.as_ref();
@@ -70,7 +63,7 @@ fn addresses(
             }
         }
     }
-    Ok(found)
+    found
 }
 
 fn script(server: ApiServer) -> impl Future<Output = ()> {

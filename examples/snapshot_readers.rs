@@ -20,30 +20,28 @@ use std::{
 };
 
 use k8s_openapi::api::core::v1::Pod;
-use kube_weir::{Index, Store, prelude::*, testing::ApiServer, watch};
+use kube_weir::{prelude::*, testing::ApiServer};
 use serde_json::json;
 use tokio::time::sleep;
-
-const BY_NODE: &str = "by-node";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (client, end) = support::connect(script).await?;
-    let pods =
-        watch(Api::<Pod>::all(client)).filter_fields(["metadata.managedFields", "status"])?.index(
-            Index::paths(["metadata.namespace", "metadata.name"])?
-                .and(BY_NODE, Index::path("spec.nodeName")?),
-        );
+    let node = Index::path("spec.nodeName")?;
+    let pods = watch(Api::<Pod>::all(client))
+        .filter_fields(["metadata.managedFields", "status"])?
+        .index(&node);
     let store = pods.store();
     let mut changes = pin!(pods.debounce(Duration::from_millis(300)).log_errors());
     let first = changes.first_synced().await?;
-    println!("Synced: {} Pods on {} nodes", first.len(), first.by(BY_NODE).keys()?.len());
+    println!("Synced: {} Pods on {} nodes", first.len(), first.by(&node).keys().len());
 
     let reads = Arc::new(AtomicU64::new(0));
     let ended = Arc::new(AtomicBool::new(false));
     let readers = [(); 3].map(|()| {
-        let (store, reads, ended) = (store.clone(), Arc::clone(&reads), Arc::clone(&ended));
-        thread::spawn(move || read(&store, &reads, &ended))
+        let (store, node) = (store.clone(), node.clone());
+        let (reads, ended) = (Arc::clone(&reads), Arc::clone(&ended));
+        thread::spawn(move || read(&store, &node, &reads, &ended))
     });
 
     let mut changes = pin!(changes.take_until(end));
@@ -51,36 +49,30 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let Some(batch) = change.batch() else { continue };
         let (stats, reads) = (batch.stats(), reads.swap(0, Ordering::Relaxed));
         println!("+{} ~{} -{} after {reads} reads", stats.created, stats.modified, stats.deleted);
-        for node in batch.touched(BY_NODE)? {
-            let count = batch.after().by(BY_NODE).get(node.parts())?.count();
-            println!("  {node} has {count} Pods");
+        for key in batch.touched(&node) {
+            println!("  {key} has {} Pods", batch.after().by(&node).get(&key).len());
         }
     }
 
     ended.store(true, Ordering::Relaxed);
     for reader in readers {
-        reader.join().map_err(|_| "a reader panicked")??;
+        reader.join().map_err(|_| "a reader panicked")?;
     }
     println!("Now: {} Pods; the first snapshot still has {}", store.snapshot().len(), first.len());
     Ok(())
 }
 
 /// Looks all Pods up by their nodes, again and again.
-fn read(store: &Store<Pod>, reads: &AtomicU64, ended: &AtomicBool) -> Result<(), kube_weir::Error> {
+fn read(store: &Store<Pod>, node: &Index<Pod>, reads: &AtomicU64, ended: &AtomicBool) {
     while !ended.load(Ordering::Relaxed) {
         let snapshot = store.snapshot();
-        let by_node = snapshot.by(BY_NODE);
-        let mut found = 0;
-        for node in by_node.keys()? {
-            found += by_node.get(node.parts())?.count();
-        }
-        let waiting =
-            snapshot.iter().filter(|pod| by_node.keys_of(pod).is_ok_and(|own| own.is_empty()));
+        let by_node = snapshot.by(node);
+        let found: usize = by_node.keys().iter().map(|key| by_node.get(key).len()).sum();
+        let waiting = snapshot.iter().filter(|pod| by_node.keys_of(pod).is_empty());
         assert_eq!(found + waiting.count(), snapshot.len(), "a snapshot of two moments");
         reads.fetch_add(1, Ordering::Relaxed);
         thread::sleep(Duration::from_micros(100));
     }
-    Ok(())
 }
 
 /// 60 Pods on three nodes, of which one is drained: its Pods go, and come again on the others.

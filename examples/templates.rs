@@ -12,7 +12,7 @@ mod support;
 
 use std::sync::Arc;
 
-use kube_weir::{Document, Snapshot, prelude::*, testing::ApiServer, watch_resource};
+use kube_weir::{prelude::*, testing::ApiServer};
 use minijinja::{
     Environment, context,
     value::{Enumerator, Object, Serde, Value},

@@ -29,7 +29,7 @@ use k8s_openapi::api::{
     discovery::v1::EndpointSlice,
 };
 use kube::{
-    Client, Resource, ResourceExt,
+    Client, Resource,
     api::{Patch, PatchParams},
     runtime::{
         Controller, WatchStreamExt,
@@ -37,32 +37,34 @@ use kube::{
         reflector::{self, ObjectRef},
     },
 };
-use kube_weir::{Batch, Index, Store, prelude::*, testing::ApiServer, watch};
+use kube_weir::{Batch, Error, prelude::*, testing::ApiServer};
 use serde_json::json;
 use tokio::time::sleep;
 
 const OURS: &str = "example=with-controller";
-const BY_SERVICE: &str = "by-service";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (client, end) = support::connect(script).await?;
-    let identity = ["metadata.namespace", "metadata.name"];
-    let service = ["metadata.namespace", "metadata.labels['kubernetes.io/service-name']"];
-    let services = watch(Api::<Service>::all(client.clone())).labels(OURS)?;
-    let services = services.index(());
-    let slices = watch(Api::<EndpointSlice>::all(client.clone()))
-        .index(Index::paths(identity)?.and(BY_SERVICE, Index::paths(service)?));
-    let written = watch(Api::<ConfigMap>::all(client.clone())).labels(OURS)?;
-    let written = written.index(());
+    let service =
+        Index::paths(["metadata.namespace", "metadata.labels['kubernetes.io/service-name']"])?;
+    let services = watch(Api::<Service>::all(client.clone())).labels(OURS)?.index(());
+    let slices = watch(Api::<EndpointSlice>::all(client.clone())).index(&service);
+    let written = watch(Api::<ConfigMap>::all(client.clone())).labels(OURS)?.index(());
 
-    let context = Context { client, slices: slices.store(), written: written.store() };
+    let context = Context {
+        client,
+        service: service.clone(),
+        slices: slices.store(),
+        written: written.store(),
+    };
     let known = services.store();
     let (reader, writer) = reflector::store();
     let touched =
         slices.debounce(Duration::from_millis(100)).log_errors().flat_map(move |change| {
             // What there was at the start is waited for by the first reconciliations.
-            stream::iter(change.batch().map(|batch| owners(batch, &known)).unwrap_or_default())
+            let owners = change.batch().map(|batch| owners(batch, &service, &known));
+            stream::iter(owners.unwrap_or_default())
         });
     // The controller polls the pipelines, so there is nothing to spawn.
     let reconciled = Controller::for_stream(
@@ -83,33 +85,32 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// The Services of which a slice changed that are ours.
-fn owners(batch: &Batch<EndpointSlice>, known: &Store<Service>) -> Vec<ObjectRef<Service>> {
-    let touched = batch.touched(BY_SERVICE).expect("an index of this store");
-    let services = touched.iter().filter_map(|key| {
-        let [namespace, name] = &key.parts().collect::<Vec<_>>()[..] else { return None };
-        known.get((namespace, name)).map(|service| ObjectRef::from_obj(&*service))
+fn owners(
+    batch: &Batch<EndpointSlice>,
+    service: &Index<EndpointSlice>,
+    known: &Store<Service>,
+) -> Vec<ObjectRef<Service>> {
+    let owners = batch.touched(service).into_iter().filter_map(|key| {
+        let mut parts = key.parts();
+        let service = known.get((parts.next()?, parts.next()?))?;
+        Some(ObjectRef::from_obj(&*service))
     });
-    services.collect()
+    owners.collect()
 }
 
 struct Context {
     client: Client,
+    service: Index<EndpointSlice>,
     slices: Store<EndpointSlice>,
     written: Store<ConfigMap>,
 }
 
-async fn reconcile(
-    service: Arc<Service>,
-    context: Arc<Context>,
-) -> Result<Action, kube_weir::Error> {
-    let Context { client, slices, written } = &*context;
-    slices.synced().await?;
-    written.synced().await?;
+async fn reconcile(service: Arc<Service>, context: Arc<Context>) -> Result<Action, Error> {
+    context.written.synced().await?;
+    let slices = context.slices.synced().await?;
 
-    let (namespace, name) = (service.namespace().unwrap_or_default(), service.name_any());
-    let slices = slices.snapshot();
-    let endpoints =
-        slices.by(BY_SERVICE).get([&namespace, &name])?.flat_map(|slice| &slice.endpoints);
+    let key = ObjectKey::of(&*service);
+    let endpoints = slices.by(&context.service).get(&key).flat_map(|slice| &slice.endpoints);
     // Unknown counts as ready.
     let ready = endpoints.filter(|endpoint| {
         endpoint.conditions.as_ref().and_then(|conditions| conditions.ready) != Some(false)
@@ -118,26 +119,27 @@ async fn reconcile(
     addresses.sort();
     let data = [("addresses".to_owned(), addresses.join(","))].into();
 
-    let child = format!("{name}-ready");
-    if written.get((&namespace, &child)).is_some_and(|child| child.data.as_ref() == Some(&data)) {
+    let child = ObjectKey::new(key.namespace(), format!("{}-ready", key.name()));
+    let current = context.written.get(&child);
+    if current.is_some_and(|current| current.data.as_ref() == Some(&data)) {
         return Ok(Action::await_change());
     }
     let wanted = json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {
-            "name": child,
+            "name": child.name(),
             "labels": { "example": "with-controller" },
             "ownerReferences": [service.controller_owner_ref(&())],
         },
         "data": data,
     });
-    let api = Api::<ConfigMap>::namespaced(client.clone(), &namespace);
+    let api = Api::<ConfigMap>::namespaced(context.client.clone(), child.namespace());
     let params = PatchParams::apply("kube-weir-example").force();
-    let answer = api.patch(&child, &params, &Patch::Apply(&wanted)).await?;
-    println!("{namespace}/{child} = [{}]", addresses.join(", "));
+    let answer = api.patch(child.name(), &params, &Patch::Apply(&wanted)).await?;
+    println!("{child} = [{}]", addresses.join(", "));
     // The write comes back as a change of what is owned; then there is nothing to do.
-    written.wait_for(&answer).await?;
+    context.written.wait_for(&answer).await?;
     Ok(Action::await_change())
 }
 

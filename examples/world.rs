@@ -11,13 +11,8 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::api::{core::v1::Service, networking::v1::Ingress};
-use kube::ResourceExt;
-use kube_weir::{
-    Error, Index, Key, Snapshot, World, WorldChange, prelude::*, testing::ApiServer, watch, world,
-};
+use kube_weir::{Key, World, prelude::*, testing::ApiServer};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -28,8 +23,8 @@ const BACKEND: &str = "spec.rules[*].http.paths[*].backend.service.name";
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (client, end) = support::connect(script).await?;
-    let ingresses = watch(Api::<Ingress>::all(client.clone()))
-        .index(Index::paths(["metadata.namespace", BACKEND])?); // a key for each Service
+    let backend = Index::paths(["metadata.namespace", BACKEND])?; // a key for each Service
+    let ingresses = watch(Api::<Ingress>::all(client.clone())).index(&backend);
     let services = watch(Api::<Service>::all(client)).index(());
     let changes = world((ingresses, services)).debounce(Duration::from_millis(500)).log_errors();
 
@@ -46,37 +41,35 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 println!("+{} ~{} -{}", stats.created, stats.modified, stats.deleted);
             }
         }
-        tell(change.world())?;
+        tell(change.world(), &backend);
     }
     Ok(())
 }
 
-fn tell(world: &World<Kinds>) -> Result<(), Error> {
-    let missing = missing(world)?;
+fn tell(world: &World<Kinds>, backend: &Index<Ingress>) {
+    let missing = missing(world, backend);
     for service in &missing {
         println!("  {service} is routed to, and not there");
     }
     // What an admission webhook is asked before a deletion.
     for service in &world.kinds().1 {
-        let (namespace, name) = (service.namespace().unwrap_or_default(), service.name_any());
-        let without = world.overlay().delete::<Service, _>(&namespace, &name).build();
-        if self::missing(&without)? == missing {
-            println!("  {namespace}, {name} could go");
+        let service = ObjectKey::of::<Service>(service);
+        let without = world.overlay().delete::<Service, _>(&service).build();
+        if self::missing(&without, backend) == missing {
+            println!("  {} could go", Key::new(service));
         }
     }
-    Ok(())
 }
 
 /// The Services to which Ingresses route, and which are not there.
-fn missing(world: &World<Kinds>) -> Result<BTreeSet<Key>, Error> {
+fn missing(world: &World<Kinds>, backend: &Index<Ingress>) -> Vec<Key> {
     let (ingresses, services) = world.kinds();
-    let mut missing = BTreeSet::new();
-    for service in ingresses.by(Index::<Ingress>::MAIN).keys()? {
-        if services.get_one(service.parts())?.is_none() {
-            missing.insert(service);
-        }
-    }
-    Ok(missing)
+    let is_there = |key: &Key| {
+        let mut parts = key.parts();
+        let service = parts.next().zip(parts.next()); // namespace and name
+        service.is_some_and(|service| services.get(service).is_some())
+    };
+    ingresses.by(backend).keys().into_iter().filter(|key| !is_there(key)).collect()
 }
 
 fn script(server: ApiServer) -> impl Future<Output = ()> {

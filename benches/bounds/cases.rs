@@ -305,10 +305,10 @@ fn change(n: usize) -> Box<dyn FnOnce()> {
 
 fn touched(n: usize) -> Box<dyn FnOnce()> {
     let changes = run(changes(n, n).collect::<Vec<_>>());
+    let (by, _) = keyed(1, n, 1);
     Box::new(move || {
         let batches = changes.iter().flatten().filter_map(Change::batch);
-        let keys =
-            batches.map(|batch| batch.touched(Index::<Document>::MAIN).expect("an index").len());
+        let keys = batches.map(|batch| batch.touched(&by).len());
         assert_eq!(keys.sum::<usize>(), 2 * n);
     })
 }
@@ -316,8 +316,8 @@ fn touched(n: usize) -> Box<dyn FnOnce()> {
 fn hits(n: usize) -> Box<dyn FnOnce()> {
     let object = |at: usize| document_of("1", &format!("object-{at}"), &json!({ "host": "one" }));
     let by = Index::path("spec.host").expect("a path");
-    let snapshot = Snapshot::from_objects(by, (0..n).map(object)).expect("objects");
-    Box::new(move || assert_eq!(snapshot.get(["one"]).expect("an index").count(), n))
+    let snapshot = Snapshot::from_objects(&by, (0..n).map(object)).expect("objects");
+    Box::new(move || assert_eq!(snapshot.by(&by).get("one").count(), n))
 }
 
 /// Returns the events of `n` objects, and of another version of each.
@@ -386,8 +386,8 @@ fn searched(n: usize) -> Box<dyn FnOnce()> {
     let object = document_of("1", "one", &levels(n));
     let by = Index::path("spec..a..a..b").expect("a path");
     Box::new(move || {
-        let snapshot = Snapshot::from_objects(by, [object]).expect("an object");
-        assert_eq!(snapshot.get(["7"]).expect("an index").count(), 1);
+        let snapshot = Snapshot::from_objects(&by, [object]).expect("an object");
+        assert_eq!(snapshot.by(&by).get("7").count(), 1);
     })
 }
 
@@ -396,8 +396,8 @@ fn searched_by_filter(n: usize) -> Box<dyn FnOnce()> {
     let object = document_of("1", "one", &json!({ "list": list }));
     let by = Index::path("spec.list[?@..b].c").expect("a path");
     Box::new(move || {
-        let snapshot = Snapshot::from_objects(by, [object]).expect("an object");
-        assert_eq!(snapshot.get(["x"]).expect("an index").count(), 1);
+        let snapshot = Snapshot::from_objects(&by, [object]).expect("an object");
+        assert_eq!(snapshot.by(&by).get("x").count(), 1);
     })
 }
 

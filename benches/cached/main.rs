@@ -31,7 +31,7 @@ use kube::{
     runtime::{WatchStreamExt, reflector, watcher},
 };
 use kube_weir::{
-    Document, FetchConfig, Fetching, Gvr, Index, Snapshot, prelude::EventStreamExt, watch,
+    Document, FetchConfig, Fetching, Gvr, Index, Indexes, Snapshot, prelude::EventStreamExt, watch,
 };
 use serde_json::{Map, Value, json};
 
@@ -173,7 +173,7 @@ fn follow(orders: &[String]) {
         let meter = Meter { objects, resident: status("VmRSS"), cpu: process_cpu() };
         let figures = match &**name {
             KEYS => keys(meter, client, by_label()).await,
-            KEYS_BY_TYPE => keys(meter, client, by_label().and("type", path("type"))).await,
+            KEYS_BY_TYPE => keys(meter, client, [by_label(), path("type")]).await,
             KUBE_METADATA => kube_metadata(meter, client).await,
             name => {
                 let options = Options {
@@ -218,13 +218,12 @@ fn path(path: &str) -> Index<Document> {
 }
 
 fn by_label() -> Index<Document> {
-    let by = Index::paths(["metadata.namespace", "metadata.name"]).expect("paths");
-    by.and("looked-up-by", path(Kind::Secret.looked_up_by()))
+    path(Kind::Secret.looked_up_by())
 }
 
-async fn keys(meter: Meter, client: Client, by: Index<Document>) -> Value {
+async fn keys(meter: Meter, client: Client, indexes: impl Indexes<Document>) -> Value {
     let api = Api::<Secret>::all(client.clone());
-    let mut changes = watch(api.clone()).index_keys(by).expect("paths");
+    let mut changes = watch(api.clone()).index_keys(indexes).expect("paths");
     let store = changes.store();
     let snapshot = changes.first_synced().await.expect("a sync");
     let mut figures = meter.synced(snapshot.len());
@@ -256,7 +255,7 @@ async fn keys(meter: Meter, client: Client, by: Index<Document>) -> Value {
 
     let key = chosen(&snapshot).next().expect("one");
     figures["warm_ns"] = json!(nanoseconds(1, || {
-        let read = secrets.object(key.namespace().unwrap_or_default(), key.name());
+        let read = secrets.get((key.namespace().unwrap_or_default(), key.name()));
         future::FutureExt::now_or_never(read).expect("it is kept").expect("no failure")
     }));
     figures
@@ -272,7 +271,7 @@ where
     K: reflector::Lookup + Send + Sync + 'static,
 {
     for key in chosen(snapshot) {
-        let read = fetching.object(key.namespace().unwrap_or_default(), key.name()).await;
+        let read = fetching.get((key.namespace().unwrap_or_default(), key.name())).await;
         assert!(read.expect("no failure").is_some());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, RwLock},
+    sync::{Arc, LazyLock, Mutex, RwLock},
     task::Poll,
 };
 
@@ -64,6 +64,9 @@ pub(crate) trait Candidate: Send {
     fn all(held: &Self::Held) -> usize;
 }
 
+static APP: LazyLock<Index<Document>> =
+    LazyLock::new(|| Index::path("metadata.labels.app").expect("a path"));
+
 /// What we ship, on a stream of events that is fed here; with or without an index beside the
 /// identity.
 pub(crate) struct Weir<const INDEXED: bool> {
@@ -94,11 +97,7 @@ impl<const INDEXED: bool> Candidate for Weir<INDEXED> {
                 .pop_front()
                 .map_or(Poll::Pending, |e| Poll::Ready(Some(e)))
         });
-        let mut by = Index::paths(["metadata.namespace", "metadata.name"]).expect("paths");
-        if INDEXED {
-            by = by.and("app", Index::path("metadata.labels.app").expect("a path"));
-        }
-        let changes = feed.index(by);
+        let changes = if INDEXED { feed.index(&*APP) } else { feed.index(()) };
         let mut this = Self { events, store: changes.store(), changes: changes.boxed() };
         this.send([Event::Init]);
         for json in objects {
@@ -131,20 +130,20 @@ impl<const INDEXED: bool> Candidate for Weir<INDEXED> {
         reader.snapshot()
     }
 
-    fn get_now(reader: &Self::Reader, (namespace, name): &Self::Key) -> Option<Self::Object> {
-        reader.get((namespace, name))
+    fn get_now(reader: &Self::Reader, key: &Self::Key) -> Option<Self::Object> {
+        reader.get(key)
     }
 
     fn key(probe: &Probe) -> Self::Key {
         (probe.namespace.clone(), probe.name.clone())
     }
 
-    fn has(held: &Self::Held, (namespace, name): &Self::Key) -> bool {
-        held.get((namespace, name)).is_some()
+    fn has(held: &Self::Held, key: &Self::Key) -> bool {
+        held.get(key).is_some()
     }
 
-    fn get(held: &Self::Held, (namespace, name): &Self::Key) -> Option<Self::Object> {
-        held.get((namespace, name)).cloned()
+    fn get(held: &Self::Held, key: &Self::Key) -> Option<Self::Object> {
+        held.get(key).cloned()
     }
 
     fn version(object: &Self::Object) -> Option<&str> {
@@ -152,11 +151,11 @@ impl<const INDEXED: bool> Candidate for Weir<INDEXED> {
     }
 
     fn namespace(held: &Self::Held, namespace: &str) -> usize {
-        held.get([namespace]).expect("an index").filter(|object| !object.name().is_empty()).count()
+        held.in_namespace(namespace).filter(|object| !object.name().is_empty()).count()
     }
 
     fn app(held: &Self::Held, app: &str) -> Option<usize> {
-        let hits = INDEXED.then(|| held.by("app").get([app]).expect("an index"));
+        let hits = INDEXED.then(|| held.by(&APP).get(app));
         hits.map(|hits| hits.filter(|object| !object.name().is_empty()).count())
     }
 

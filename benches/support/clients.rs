@@ -133,13 +133,12 @@ where
     K: Lookup + Serialize + Send + Sync + 'static,
 {
     let Options { kind, page_size, indexed, debounce, relists, last } = options;
-    let path = |path: &str| Index::path(path).expect("a path");
-    let mut by = Index::paths(["metadata.namespace", "metadata.name"]).expect("paths");
-    if indexed {
-        by = by.and("looked-up-by", path(kind.looked_up_by()));
-    }
-    let changes =
-        watch.page_size(page_size).filter_fields(kind.ignored()).expect("paths").index(by);
+    let watch = watch.page_size(page_size).filter_fields(kind.ignored()).expect("paths");
+    let changes = if indexed {
+        watch.index(Index::path(kind.looked_up_by()).expect("a path"))
+    } else {
+        watch.index(())
+    };
     let changes = match debounce {
         Some(debounce) => changes.debounce(debounce).boxed(),
         None => changes.boxed(),

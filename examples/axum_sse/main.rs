@@ -26,10 +26,7 @@ use axum::{
     routing::get,
 };
 use futures::{Stream, stream};
-use kube_weir::{
-    Delta, Document, FieldPath, Kinds, Store, WorldChange, prelude::*, watch_resource, world,
-    world::ByName,
-};
+use kube_weir::{FieldPath, Kinds, prelude::*, world::ByName};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, time::interval};
 

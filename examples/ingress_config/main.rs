@@ -21,8 +21,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use kube::Api;
-use kube_weir::{FieldFilter, WorldChange, prelude::*, watch, world};
+use kube_weir::prelude::*;
 use tokio::time::Instant;
 
 use render::{Kinds, Listen, Rendered, Renderer};
@@ -41,16 +40,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let slices = watch(Api::all(client.clone())).filter_fields(unused.clone())?;
     let secrets = watch(Api::all(client.clone())).fields("type=kubernetes.io/tls")?;
     let settings = watch(Api::all(client)).fields("metadata.name=haproxy")?;
+    let service = Index::paths(render::SERVICE)?;
     let worlds = world((
-        ingresses.index(render::identity()?),
-        services.index(render::identity()?),
-        slices.index(render::slices_by_service()?),
-        secrets.filter_fields(unused)?.index(render::identity()?),
-        settings.index(render::identity()?),
+        ingresses.index(()),
+        services.index(()),
+        slices.index(&service),
+        secrets.filter_fields(unused)?.index(()),
+        settings.index(()),
     ));
     let changes = worlds.debounce(Duration::from_millis(500)).log_errors();
 
-    let mut renderer = Renderer::default();
+    let mut renderer = Renderer::new(service);
     let mut changes = pin!(changes.take_until(end));
     while let Some(change) = changes.next().await {
         on_change(&change, &mut renderer, &output)?;
@@ -72,7 +72,7 @@ fn on_change(
         certificates: &certificates.to_string_lossy(),
     };
     let began = Instant::now();
-    let result = renderer.render(change.world(), change.batch(), &listen)?;
+    let result = renderer.render(change.world(), change.batch(), &listen);
     let took = began.elapsed();
     write(output, &result)?;
 

@@ -16,7 +16,7 @@ use k8s_openapi::{
     },
 };
 use kube::ResourceExt;
-use kube_weir::{Batch, Error, Index, Snapshot, World, WorldBatch};
+use kube_weir::{Batch, Hits, Index, ObjectKey, Snapshot, World, WorldBatch};
 
 /// Everything that the configuration is made of.
 pub(crate) type Kinds = (
@@ -27,28 +27,17 @@ pub(crate) type Kinds = (
     Snapshot<ConfigMap>,
 );
 
-/// `EndpointSlices` by the Service that they belong to.
-pub(crate) const BY_SERVICE: &str = "by-service";
+/// The Service that an `EndpointSlice` belongs to.
+pub(crate) const SERVICE: [&str; 2] =
+    ["metadata.namespace", "metadata.labels['kubernetes.io/service-name']"];
 
-pub(crate) fn slices_by_service() -> Result<Index<EndpointSlice>, Error> {
-    let service = ["metadata.namespace", "metadata.labels['kubernetes.io/service-name']"];
-    Ok(identity()?.and(BY_SERVICE, Index::paths(service)?))
-}
-
-/// By namespace and name.
-pub(crate) fn identity<K>() -> Result<Index<K>, Error>
-where
-    K: serde::Serialize + 'static,
-{
-    Index::paths(["metadata.namespace", "metadata.name"])
-}
-
-/// A Service's port to send requests to: namespace, name, and the port as the Ingress has it.
-type Target = (String, String, String);
+/// A Service to send requests to, and its port as the Ingress has it.
+type Target = (ObjectKey, String);
 
 /// A configuration, and what the next one can take over from it.
-#[derive(Default)]
 pub(crate) struct Renderer {
+    /// The index of the `EndpointSlices` by [`SERVICE`].
+    service: Index<EndpointSlice>,
     /// The text of each backend.
     backends: BTreeMap<Target, String>,
 }
@@ -73,19 +62,21 @@ pub(crate) struct Listen<'a> {
 }
 
 impl Renderer {
+    pub(crate) fn new(service: Index<EndpointSlice>) -> Self {
+        Self { service, backends: BTreeMap::new() }
+    }
+
     /// The configuration for a world. Backends that a batch has not touched stay as they are.
     pub(crate) fn render(
         &mut self,
         world: &World<Kinds>,
         batch: Option<&WorldBatch<Kinds>>,
         listen: &Listen<'_>,
-    ) -> Result<Rendered, Error> {
+    ) -> Rendered {
         let (ingresses, services, slices, secrets, settings) = world.kinds();
         if let Some(batch) = batch {
-            let touched = touched(batch)?;
-            self.backends.retain(|(namespace, service, _), _| {
-                !touched.contains(&(namespace.clone(), service.clone()))
-            });
+            let touched = touched(batch, &self.service);
+            self.backends.retain(|(service, _), _| !touched.contains(service));
         } else {
             self.backends.clear();
         }
@@ -102,7 +93,8 @@ impl Renderer {
         let mut anew = 0;
         for target in targets {
             if !self.backends.contains_key(target) {
-                self.backends.insert(target.clone(), backend(target, services, slices)?);
+                let slices = slices.by(&self.service).get(&target.0);
+                self.backends.insert(target.clone(), backend(target, services, slices));
                 anew += 1;
             }
         }
@@ -120,26 +112,22 @@ impl Renderer {
         lines.push("backend none\n    http-request return status 404\n".into());
         lines.extend(self.backends.values().cloned());
         let config = lines.join("\n");
-        Ok(Rendered { config, certificates, backends: self.backends.len(), anew })
+        Rendered { config, certificates, backends: self.backends.len(), anew }
     }
 }
 
-/// The Services, by namespace and name, whose backends a batch may have changed.
-fn touched(batch: &WorldBatch<Kinds>) -> Result<BTreeSet<(String, String)>, Error> {
+/// The Services whose backends a batch may have changed.
+fn touched(batch: &WorldBatch<Kinds>, service: &Index<EndpointSlice>) -> BTreeSet<ObjectKey> {
     let (_, services, slices, _, _) = batch.kinds();
-    let mut touched = BTreeSet::new();
-    for delta in services.iter().flat_map(Batch::deltas) {
-        let service = delta.object();
-        touched.insert((service.namespace().unwrap_or_default(), service.name_any()));
+    let deltas = services.iter().flat_map(Batch::deltas);
+    let mut touched: BTreeSet<_> =
+        deltas.map(|delta| ObjectKey::of::<Service>(delta.object())).collect();
+    // Those to which the slices belong, and those to which they did.
+    for key in slices.iter().flat_map(|slices| slices.touched(service)) {
+        let mut parts = key.parts();
+        touched.extend(parts.next().zip(parts.next()).map(ObjectKey::from));
     }
-    if let Some(batch) = slices {
-        // Those to which the slices belong, and those to which they did.
-        for key in batch.touched(BY_SERVICE)? {
-            let mut parts = key.parts().map(String::from);
-            touched.extend(parts.next().zip(parts.next()));
-        }
-    }
-    Ok(touched)
+    touched
 }
 
 /// One path of one host.
@@ -168,7 +156,7 @@ fn routes(ingress: &Ingress) -> Vec<Route> {
             host,
             path: path.path.clone().unwrap_or_else(|| "/".into()),
             exact: path.path_type == "Exact",
-            target: (namespace.clone(), service.name.clone(), port),
+            target: (ObjectKey::new(&namespace, &service.name), port),
         })
     };
     paths.filter_map(route).filter(Route::is_safe).collect()
@@ -204,20 +192,20 @@ impl fmt::Display for Route {
     }
 }
 
-fn name((namespace, service, port): &Target) -> String {
-    format!("{namespace}_{service}_{port}")
+fn name((service, port): &Target) -> String {
+    format!("{}_{}_{port}", service.namespace(), service.name())
 }
 
 /// The backend of a port: a server for each endpoint that is ready.
 fn backend(
     target: &Target,
     services: &Snapshot<Service>,
-    slices: &Snapshot<EndpointSlice>,
-) -> Result<String, Error> {
-    let (namespace, service, port) = target;
+    slices: Hits<'_, EndpointSlice>,
+) -> String {
+    let (service, port) = target;
     let mut lines = vec![format!("backend {}", name(target))];
     // An Ingress names a Service's port by name or number, a slice has the names only.
-    let ports = services.get((namespace, service)).and_then(|service| {
+    let ports = services.get(service).and_then(|service| {
         let spec = service.spec.as_ref()?;
         spec.ports
             .iter()
@@ -225,11 +213,11 @@ fn backend(
             .find(|own| own.name.as_ref() == Some(port) || own.port.to_string() == *port)
     });
     let Some(found) = ports else {
-        return Ok(format!("backend {}\n    http-request return status 503\n", name(target)));
+        return format!("backend {}\n    http-request return status 503\n", name(target));
     };
     let port = found.name.clone().unwrap_or_default();
     let mut servers = BTreeSet::new();
-    for slice in slices.by(BY_SERVICE).get([namespace, service])? {
+    for slice in slices {
         let of_port = |own: &&EndpointPort| own.name.clone().unwrap_or_default() == port;
         let number = slice.ports.iter().flatten().find(of_port).and_then(|port| port.port);
         let Some(number) = number else { continue };
@@ -243,7 +231,7 @@ fn backend(
         let address = if address.contains(':') { format!("[{address}]") } else { address.clone() };
         lines.push(format!("    server s{at} {address}:{number}"));
     }
-    Ok(lines.join("\n") + "\n")
+    lines.join("\n") + "\n"
 }
 
 /// The certificates that Ingresses name, as `HAProxy` wants them: with their keys, a file each.

@@ -86,7 +86,7 @@ where
     K: Lookup + Serialize + 'static,
 {
     let mut indexed = events
-        .index(options.index_by()?)
+        .index(options.indexes()?)
         .sync_policy(SyncPolicy::default().deadline(options.sync_timeout));
     if options.progress {
         indexed = indexed.with_progress();

@@ -1,14 +1,14 @@
 //! The command line. What can be wrong about it is found before anything is connected.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use clap::{Parser, ValueEnum};
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::reflector::Lookup;
 use kube_weir::{
-    Debounce, Error, FieldFilter, FieldPath, FieldSelector, Gvr, Index, LabelSelector, PathError,
-    Snapshot,
+    Debounce, Error, FieldFilter, FieldPath, FieldSelector, Gvr, Index, LabelSelector, ObjectKey,
+    PathError, Snapshot,
 };
 use serde::Serialize;
 
@@ -108,15 +108,22 @@ pub(crate) enum Format {
     Json,
 }
 
+/// The name of the index that `--index-by` makes.
+const MAIN: &str = "main";
+
 /// A key to look up, and the index to look in.
 pub(crate) struct Lookups(Vec<(String, Vec<String>)>);
 
 impl Options {
-    pub(crate) fn index_by<K: Serialize + 'static>(&self) -> Result<Index<K>, Error> {
-        let main = Index::paths(self.index_by.iter().map(FieldPath::as_str))?;
-        self.by.iter().try_fold(main, |by, (name, path)| {
-            Ok(by.and(name.as_str(), Index::path(path.as_str())?))
-        })
+    pub(crate) fn indexes<K: Serialize + 'static>(&self) -> Result<Vec<Index<K>>, Error> {
+        let mut indexes = vec![Index::paths(self.index_by.clone())?.named(MAIN)];
+        for (at, (name, path)) in self.by.iter().enumerate() {
+            // The last one of a name counts.
+            if self.by[at + 1..].iter().all(|(later, _)| later != name) {
+                indexes.push(Index::path(path.clone())?.named(name.as_str()));
+            }
+        }
+        Ok(indexes)
     }
 
     pub(crate) fn debounce(&self) -> Debounce {
@@ -135,7 +142,7 @@ impl Options {
     pub(crate) fn lookups(&self) -> Option<Lookups> {
         let main = self.get.iter().map(|key| {
             let parts = key.split(',').map(str::to_owned).collect();
-            (Index::<ConfigMap>::MAIN.to_owned(), parts)
+            (MAIN.to_owned(), parts)
         });
         let named = self.get_by.iter().map(|(name, key)| (name.clone(), vec![key.clone()]));
         let lookups: Vec<_> = main.chain(named).collect();
@@ -149,7 +156,7 @@ impl Options {
         }
         // An empty snapshot answers as the real one will.
         let check = || {
-            let empty = Snapshot::<ConfigMap>::from_objects(self.index_by()?, [])?;
+            let empty = Snapshot::<ConfigMap>::from_objects(self.indexes()?, [])?;
             self.lookups().map_or(Ok(()), |lookups| lookups.run(&empty).map(drop))
         };
         check().map_err(|error: Error| error.to_string())
@@ -157,21 +164,16 @@ impl Options {
 }
 
 impl Lookups {
-    /// The (namespace, name) of all objects found, each once.
+    /// All objects found, each once.
     pub(crate) fn run<K: Lookup>(
         &self,
         snapshot: &Snapshot<K>,
-    ) -> Result<Vec<(String, String)>, Error> {
-        let mut found = Vec::new();
+    ) -> Result<BTreeSet<ObjectKey>, Error> {
+        let mut found = BTreeSet::new();
         for (index, key) in &self.0 {
-            found.extend(snapshot.by(index).get(key)?.map(|object| {
-                let [namespace, name] =
-                    [object.namespace(), object.name()].map(Option::unwrap_or_default);
-                (namespace.into_owned(), name.into_owned())
-            }));
+            let hits = snapshot.by_name(index)?.try_get(key)?;
+            found.extend(hits.map(|object| ObjectKey::of::<K>(object)));
         }
-        found.sort_unstable();
-        found.dedup();
         Ok(found)
     }
 }
@@ -198,7 +200,7 @@ fn labels(text: &str) -> Result<String, String> {
 
 fn named_path(text: &str) -> Result<(String, FieldPath), String> {
     let (name, path) = named_key(text)?;
-    if name == Index::<ConfigMap>::MAIN {
+    if name == MAIN {
         return Err(format!("`{name}` is the name of the index that --index-by makes"));
     }
     Ok((name, self::path(&path)?))

@@ -6,7 +6,7 @@ use std::{
 };
 
 use kube::runtime::reflector::Lookup;
-use kube_weir::{Batch, Change, ChangeStats, Delta, Error};
+use kube_weir::{Batch, Change, ChangeStats, Delta, Error, ObjectKey};
 use serde::Serialize;
 
 use crate::options::{Format, Lookups};
@@ -68,7 +68,7 @@ impl Output {
         let get = self.lookups.as_ref().map(|lookups| {
             // The lookups were checked with the options.
             let found = lookups.run(snapshot).unwrap_or_default();
-            found.into_iter().map(|(namespace, name)| Found { namespace, name }).collect()
+            found.iter().map(Found::from).collect()
         });
         let item = Item {
             phase,
@@ -122,6 +122,12 @@ impl Item {
             found.iter().map(|object| qualified(&object.namespace, &object.name)).collect();
         let names = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
         writeln!(out, "{:9} {:<12} {names}", "", "found")
+    }
+}
+
+impl From<&ObjectKey> for Found {
+    fn from(object: &ObjectKey) -> Self {
+        Self { namespace: object.namespace().to_owned(), name: object.name().to_owned() }
     }
 }
 

@@ -133,15 +133,16 @@ async fn requests_go_through_while_endpoints_change() {
     ingress(&server);
 
     let client = server.client();
+    let by_service = Index::paths(render::SERVICE).unwrap();
     let worlds = world((
-        watch(Api::all(client.clone())).index(render::identity().unwrap()),
-        watch(Api::all(client.clone())).index(render::identity().unwrap()),
-        watch(Api::all(client.clone())).index(render::slices_by_service().unwrap()),
-        watch(Api::all(client.clone())).index(render::identity().unwrap()),
-        watch(Api::all(client)).index(render::identity().unwrap()),
+        watch(Api::all(client.clone())).index(()),
+        watch(Api::all(client.clone())).index(()),
+        watch(Api::all(client.clone())).index(&by_service),
+        watch(Api::all(client.clone())).index(()),
+        watch(Api::all(client)).index(()),
     ));
     let mut changes = pin!(worlds.debounce(Duration::from_millis(50)).log_errors());
-    let mut renderer = Renderer::default();
+    let mut renderer = Renderer::new(by_service);
     let control = folder.path().join("control.sock");
     let mut proxy: Option<Proxy> = None;
     let serve = async {
@@ -152,7 +153,7 @@ async fn requests_go_through_while_endpoints_change() {
                 https: "127.0.0.1:0",
                 certificates: "none",
             };
-            let result = renderer.render(change.world(), change.batch(), &listen).unwrap();
+            let result = renderer.render(change.world(), change.batch(), &listen);
             // No batch touches `missing`.
             assert_eq!((result.backends, result.certificates.len()), (2, 0));
             assert_eq!(result.anew, if change.batch().is_some() { 1 } else { 2 });
