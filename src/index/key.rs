@@ -160,7 +160,7 @@ impl fmt::Display for Key {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     Text,
-    /// Numbers by value, and before all text but the empty one.
+    /// Numbers by value, and before all other text.
     Numeric,
 }
 

@@ -221,7 +221,7 @@ impl<K> Index<K> {
         self.set(|own| own.name = Some(name.into()))
     }
 
-    /// Orders key parts that are numbers by their value, and before all text but the empty one. A key stays the text
+    /// Orders key parts that are numbers by their value, and before all other text. A key stays the text
     /// that it is: an object with `07` is not found under `7`, but next to it.
     ///
     /// ```
