@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         if is_ours {
             read(&secrets, &app, &ours).await?;
         }
-        let done = secrets.explain();
+        let done = secrets.report();
         println!("so far {} fetched, {} found in the cache", done.gets, done.hits);
     }
     Ok(())

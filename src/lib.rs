@@ -97,7 +97,7 @@
 //!
 //! Beside the stream is its [`Store`]: [`snapshot`](Store::snapshot) to read, from any task and
 //! without a lock; [`synced`](Store::synced) and [`wait_for`](Store::wait_for) to wait;
-//! [`changes`](Store::changes) for one more consumer; [`explain`](Store::explain) to ask what is going
+//! [`changes`](Store::changes) for one more consumer; [`report`](Store::report) to ask what is going
 //! on.
 //!
 //! Two things to know. **An `Err` item is an observation,** never the end: don't leave your loop at
@@ -175,8 +175,8 @@
 //!
 //! # What goes on
 //!
-//! [`Store::explain`] says what a store is doing, serializable for a debug page; so do
-//! [`WorldStore::explain`], [`Fetching::explain`] and [`LeadershipWatch::explain`]. [`logs`] has a table
+//! [`Store::report`] says what a store is doing, serializable for a debug page; so do
+//! [`WorldStore::report`], [`Fetching::report`] and [`LeadershipWatch::report`]. [`logs`] has a table
 //! of all that is logged, and with the feature `metrics` there is one of all metrics.
 //!
 //! # Features
@@ -255,11 +255,11 @@ pub use crate::{
     error::{Error, ErrorKind, PathError},
     event::{Collection, Scope, WatchEvent},
     ext::EventStreamExt,
-    fetching::{ExplainFetching, FetchConfig, Fetching},
+    fetching::{FetchConfig, Fetching, FetchingReport},
     filter::{FieldFilter, FieldSelector, LabelSelector},
-    index::{ExplainIndex, Index, IndexKey, IndexSet, Indexes, Key, WholeKey},
+    index::{Index, IndexKey, IndexReport, IndexSet, Indexes, Key, WholeKey},
     leader::{
-        Campaign, Election, ExplainLeadership, Identity, Leadership, LeadershipWatch, LeaseRef,
+        Campaign, Election, Identity, Leadership, LeadershipReport, LeadershipWatch, LeaseRef,
         LeaseTiming, Term,
     },
     object_key::{AsObjectKey, ObjectKey},
@@ -268,7 +268,7 @@ pub use crate::{
     snapshot::{Hits, IndexView, Iter, Overlay, Snapshot},
     source::{Backoff, Gvr, Namespaces, NamespacesHandle, Watch, watch, watch_resource},
     store::{
-        Changes, CollectionStatus, Explain, KeepDeleted, Store, StoreStatus, SyncPolicy, Write,
+        Changes, CollectionStatus, KeepDeleted, Store, StoreReport, StoreStatus, SyncPolicy, Write,
     },
     world::{
         ByName, Kinds, KindsHandle, World, WorldBatch, WorldChange, WorldOverlay, WorldStore, world,

@@ -42,7 +42,7 @@
 //!
 //! | field | what it is |
 //! |---|---|
-//! | `resource` | what is watched, as in [`Explain`](crate::Explain) |
+//! | `resource` | what is watched, as in [`StoreReport`](crate::StoreReport) |
 //! | `name` | what [`Watch::named`](crate::Watch::named) says |
 //! | `namespace` | that of one of several watches, or of a list; `""` for all of them |
 //! | `object.namespace`, `object.name` | which object |

@@ -1,4 +1,4 @@
-//! What a pipeline's objects are, by the names that logs, metrics and `explain` give it.
+//! What a pipeline's objects are, by the names that logs, metrics and `report` give it.
 
 use std::{any::type_name, sync::Arc};
 

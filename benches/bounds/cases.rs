@@ -97,7 +97,7 @@ pub(crate) const CASES: [(&str, usize, Prepare); 43] = [
     ("change: touched keys", 10_000, touched),
     ("change: deltas", 2_000, deltas),
     ("debounce: versions of one object", 4_000, debounced),
-    ("explain: objects that can't be decoded", 2_000, explained),
+    ("report: objects that can't be decoded", 2_000, report),
     ("document: fields that are read and written", 20_000, document),
     ("document: fields beside a number with an exponent", 20_000, |n| beside(n, r#""number":1e3"#)),
     ("document: fields beside a name that repeats", 20_000, |n| {
@@ -349,7 +349,7 @@ fn debounced(n: usize) -> Box<dyn FnOnce()> {
     })
 }
 
-fn explained(n: usize) -> Box<dyn FnOnce()> {
+fn report(n: usize) -> Box<dyn FnOnce()> {
     let server = with_list(in_frames(&list("", &objects(n, r#","data":7"#)), usize::MAX));
     let store = run(async {
         let mut changes = configs(&server).index(by());
@@ -357,7 +357,7 @@ fn explained(n: usize) -> Box<dyn FnOnce()> {
         until(&mut changes, &store, 0, n).await;
         store
     });
-    Box::new(move || drop(black_box(store.explain())))
+    Box::new(move || drop(black_box(store.report())))
 }
 
 fn document(n: usize) -> Box<dyn FnOnce()> {

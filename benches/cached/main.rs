@@ -238,13 +238,13 @@ async fn keys(meter: Meter, client: Client, indexes: impl Indexes<Document>) -> 
     fetch_each(&secrets, &snapshot).await;
     figures["cold_us"] = json!(micros(begun.elapsed(), READ));
     figures["after_reading"] = json!(status("VmRSS") - meter.resident);
-    let explain = secrets.explain();
-    assert_eq!((explain.gets, explain.objects), (READ as u64, READ));
+    let report = secrets.report();
+    assert_eq!((report.gets, report.objects), (READ as u64, READ));
 
     let gvr = Gvr::parse("v1/secrets").expect("a resource");
     let documents = store.fetching_resource(client.clone(), gvr, FetchConfig::default()).unwrap();
     fetch_each(&documents, &snapshot).await;
-    assert_eq!(documents.explain().objects, READ);
+    assert_eq!(documents.report().objects, READ);
 
     let begun = Instant::now();
     for key in chosen(&snapshot) {

@@ -165,7 +165,7 @@ fn health(kinds: Arc<[Watched]>) -> impl Stream<Item = (&'static str, Value)> {
             loop {
                 clock.tick().await;
                 let all = kinds.iter().map(|kind| {
-                    let own = kind.store.explain();
+                    let own = kind.store.report();
                     (kind.name.to_owned(), json!({ "state": own.state, "error": own.last_error }))
                 });
                 let now: Value = all.collect();

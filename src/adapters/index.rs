@@ -149,7 +149,7 @@ impl<S, K: Lookup> Indexed<S, K> {
     /// asked for, and once it can be listed its objects are created, as [`Change::Live`]. If it is
     /// removed, its objects are deleted after 30 seconds in which nothing else was answered.
     ///
-    /// A CRD that is not installed is no failure then: only [`Store::explain`] shows it. Other
+    /// A CRD that is not installed is no failure then: only [`Store::report`] shows it. Other
     /// refusals are failures, as ever, unless [`optional_if`](Self::optional_if) forgives them. Of
     /// several namespaces, those that can't be listed are left out after the deadline, as with
     /// [`SyncPolicy::partial`].

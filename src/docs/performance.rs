@@ -67,7 +67,7 @@
 //! | a consumer that lags | | an old version of each object that changed since |
 //! | [`debounce`](crate::EventStreamExt::debounce) | O(1) a batch | two snapshots |
 //! | [`overlay`](crate::Snapshot::overlay) | as publishing what is applied | as publishing |
-//! | [`explain`](crate::Store::explain) | O(*n*) | |
+//! | [`report`](crate::Store::report) | O(*n*) | |
 //!
 //! # Turns of other tasks
 //!

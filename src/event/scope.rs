@@ -35,7 +35,7 @@ impl<K> Scope<K> {
         &self.collections
     }
 
-    /// Returns the name of the resource, as in [`Explain`](crate::Explain).
+    /// Returns the name of the resource, as in [`StoreReport`](crate::StoreReport).
     pub fn resource(&self) -> &str {
         &self.context.origin.resource
     }
@@ -121,7 +121,7 @@ impl<K> fmt::Debug for Scope<K> {
     }
 }
 
-/// The identity of a pipeline: the names that logs, metrics and `explain` give it, and the stages
+/// The identity of a pipeline: the names that logs, metrics and `report` give it, and the stages
 /// that its objects go through before a store has them.
 pub(crate) struct Context<K> {
     pub(crate) origin: Origin,

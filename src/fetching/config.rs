@@ -28,7 +28,7 @@ use crate::{error::Error, filter::FieldFilter, text::given};
 /// secrets.get(("web", "tls")).await?; // it is kept
 /// secrets.get(("web", "token")).await?; // and this is, in its place
 /// tokio::time::sleep(Duration::from_secs(61)).await;
-/// let did = secrets.explain();
+/// let did = secrets.report();
 /// assert_eq!((did.gets, did.hits, did.evicted, did.expired, did.objects), (2, 1, 1, 1, 0));
 /// # Ok(()) }
 /// ```
@@ -82,7 +82,7 @@ impl FetchConfig {
     /// keys.spawn();
     ///
     /// assert!(secrets.get(("web", "tls")).await?.is_some());
-    /// assert_eq!(secrets.explain().bytes, 0);
+    /// assert_eq!(secrets.report().bytes, 0);
     /// # Ok(()) }
     /// ```
     #[must_use]

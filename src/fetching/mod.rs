@@ -2,10 +2,10 @@
 
 mod cache;
 mod config;
-mod explain;
 mod flight;
 mod inner;
 mod many;
+mod report;
 
 use std::{
     collections::HashMap,
@@ -24,7 +24,7 @@ use self::{
     cache::{Cache, Limits},
     inner::{Inner, State, Ticket},
 };
-pub use self::{config::FetchConfig, explain::ExplainFetching};
+pub use self::{config::FetchConfig, report::FetchingReport};
 use crate::{
     document::Document,
     error::{Error, ErrorKind},
@@ -83,7 +83,7 @@ use crate::{
 /// let snapshot = secrets.store().snapshot();
 /// let all: Vec<_> = secrets.fetch(snapshot.in_namespace("web")).await.into_iter().collect::<Result<_, _>>()?;
 /// assert_eq!(all.len(), 2);
-/// assert_eq!((secrets.explain().hits, secrets.explain().gets), (1, 2));
+/// assert_eq!((secrets.report().hits, secrets.report().gets), (1, 2));
 /// # Ok(()) }
 /// ```
 #[doc(alias("client.Reader", "APIReader", "metadatainformer", "live read"))]
@@ -193,7 +193,7 @@ where
     ///
     /// assert_eq!(secrets.store().synced().await?.len(), 2);
     /// assert!(secrets.store().get(("web", "tls")).is_some());
-    /// assert_eq!(secrets.explain().gets, 0);
+    /// assert_eq!(secrets.report().gets, 0);
     /// # Ok(()) }
     /// ```
     pub fn store(&self) -> &Store<L> {
@@ -285,7 +285,7 @@ where
     ///
     /// assert!(secrets.get_one_by(&namespace, "api").await?.is_none());
     /// assert!(secrets.get_one_by(&namespace, "web").await.unwrap_err().is_ambiguous()); // there are two
-    /// assert_eq!(secrets.explain().gets, 0); // the keys knew
+    /// assert_eq!(secrets.report().gets, 0); // the keys knew
     /// # Ok(()) }
     /// ```
     pub async fn get_one_by(
@@ -412,15 +412,15 @@ where
     /// keys.spawn();
     ///
     /// futures::future::join_all([0; 8].map(|_| secrets.get(("web", "tls")))).await;
-    /// let did = secrets.explain();
+    /// let did = secrets.report();
     /// assert_eq!((did.misses, did.joined, did.gets), (8, 7, 1));
     /// # Ok(()) }
     /// ```
-    pub fn explain(&self) -> ExplainFetching {
+    pub fn report(&self) -> FetchingReport {
         let mut state = self.inner.lock();
         state.cache.expire();
         let State { cache, flights, counts, .. } = &*state;
-        ExplainFetching {
+        FetchingReport {
             objects: cache.len(),
             bytes: cache.bytes(),
             in_flight: flights.len(),
@@ -462,6 +462,6 @@ where
     L: Lookup + Send + Sync + 'static,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Fetching").field(&self.explain()).finish()
+        f.debug_tuple("Fetching").field(&self.report()).finish()
     }
 }

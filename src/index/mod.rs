@@ -31,7 +31,7 @@ use crate::{
 ///
 /// An object may have several keys in an index (a path with several results gives several keys, several such
 /// paths every combination) or none: an object without a value for an index is absent from that index alone,
-/// and counted in [`Store::explain`](crate::Store::explain). So is one that has too many keys:
+/// and counted in [`Store::report`](crate::Store::report). So is one that has too many keys:
 /// [`max_keys`](Self::max_keys).
 ///
 /// Objects are always found by [namespace and name](crate::Snapshot::get), without any index. An index by
@@ -213,7 +213,7 @@ impl<K> Index<K> {
         Self::of(Definition::new(<I::Item as WholeKey>::PARTS, closure))
     }
 
-    /// Sets the name, for metrics, for explain, and for [`by_name`](crate::Snapshot::by_name). Default: the paths.
+    /// Sets the name, for metrics, for reports, and for [`by_name`](crate::Snapshot::by_name). Default: the paths.
     ///
     /// In a store of several indexes with one name, the second is called `name#2`.
     #[must_use]
@@ -252,7 +252,7 @@ impl<K> Index<K> {
     /// hundred values each make tens of thousands of combinations, and so does a long value that is combined
     /// with many. An object with more keys has none in that index; nor has one whose keys of several paths,
     /// or of a closure, have more than 256 bytes each on average and 1 MiB altogether.
-    /// [`ExplainIndex::overflowing`] counts it, and an item of the stream
+    /// [`IndexReport::overflowing`] counts it, and an item of the stream
     /// [names it](Error::is_too_many_keys), once for each such version.
     ///
     /// ```
@@ -421,10 +421,10 @@ impl<K> fmt::Debug for Index<K> {
     }
 }
 
-/// One index in [`Explain`](crate::Explain).
+/// One index in [`StoreReport`](crate::StoreReport).
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[non_exhaustive]
-pub struct ExplainIndex {
+pub struct IndexReport {
     /// Its name.
     pub name: Arc<str>,
     /// How many different keys it has.

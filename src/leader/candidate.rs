@@ -17,9 +17,9 @@ use super::{
     election::{Election, LeaseRef},
     leases::{Leases, Refused},
     record::{Claim, Sight, released, wall_clock},
-    report::Report,
     term::Term,
     timing::LeaseTiming,
+    trace::Trace,
 };
 use crate::{clock::after, error::Error, event::WatchEvent, source::Tries};
 
@@ -52,7 +52,7 @@ pub(super) struct Candidate {
     /// Who was last told to lead, if anything was told.
     leader: Option<String>,
     told: bool,
-    report: Report,
+    trace: Trace,
 }
 
 /// What comes of following.
@@ -90,7 +90,7 @@ fn pause(refused: &mut Tries, error: &Error) -> Duration {
 impl Candidate {
     pub(super) fn new(election: Election, stopped: watch::Receiver<bool>) -> Self {
         let LeaseRef { namespace, name } = &election.lease;
-        let report = Report::new(namespace, name, election.identity.as_str());
+        let trace = Trace::new(namespace, name, election.identity.as_str());
         let leases = Leases::new(election.client, election.lease);
         let now = Instant::now();
         Self {
@@ -110,7 +110,7 @@ impl Candidate {
             outdated: true,
             leader: None,
             told: false,
-            report,
+            trace,
         }
     }
 
@@ -182,7 +182,7 @@ impl Candidate {
                 let term = Term::new(claim.number, claim.holder, sent, self.timing.renew_deadline);
                 // Whoever is not polled for long learns too late that it was elected.
                 let elected = Some(term).filter(Term::is_valid);
-                elected.inspect(|term| self.report.elected(term)).map(Following::Elected)
+                elected.inspect(|term| self.trace.elected(term)).map(Following::Elected)
             }
             Err(Refused::Outdated) => {
                 self.outdated = true;
@@ -248,7 +248,7 @@ impl Candidate {
             Err(Refused::Failed(error)) => Some(error),
             Ok(_) | Err(Refused::Outdated) => None,
         };
-        self.report.renewed(term, sent, failure);
+        self.trace.renewed(term, sent, failure);
         match written {
             Ok(lease) => {
                 self.see(Some(lease));
@@ -273,7 +273,7 @@ impl Candidate {
         term.end();
         // The stream tells that itself.
         (self.leader, self.told) = (None, true);
-        self.report.lost(term);
+        self.trace.lost(term);
         Leading::Lost
     }
 
@@ -289,19 +289,19 @@ impl Candidate {
                 match self.renew(term).await {
                     Ok(true) => {}
                     Ok(false) => term.end(),
-                    Err(error) => self.report.upholds_not(&error),
+                    Err(error) => self.trace.upholds_not(&error),
                 }
             }
         }
         term.end();
-        self.report.resigns();
+        self.trace.resigns();
         let deadline = after(Instant::now(), self.timing.renew_deadline);
         loop {
             let next = after(Instant::now(), self.timing.retry_period);
             match self.give_back(self.patience()).await {
                 Ok(()) => return Ok(()),
                 Err(error) if next >= deadline => return Err(error),
-                Err(error) => self.report.gave_not_back(&error),
+                Err(error) => self.trace.gave_not_back(&error),
             }
             sleep_until(next).await;
         }
@@ -315,7 +315,7 @@ impl Candidate {
             let Some(lease) = self.sight.lease().filter(|_| self.is_ours()) else { return Ok(()) };
             match self.leases.write(&released(lease), until).await {
                 Ok(_) => {
-                    self.report.gave_back();
+                    self.trace.gave_back();
                     return Ok(());
                 }
                 Err(refused) => {
@@ -389,7 +389,7 @@ impl Candidate {
             return false;
         }
         (self.leader, self.told) = (other.map(str::to_owned), true);
-        self.report.follows(self.leader.as_deref());
+        self.trace.follows(self.leader.as_deref());
         true
     }
 }

@@ -153,13 +153,13 @@ impl LeadershipWatch {
     ///   "number": 0,
     ///   "remaining_ms": 8999
     /// }"#;
-    /// assert_eq!(serde_json::to_string_pretty(&campaign.watch().explain())?, expected);
+    /// assert_eq!(serde_json::to_string_pretty(&campaign.watch().report())?, expected);
     /// # Ok(()) }
     /// ```
-    pub fn explain(&self) -> ExplainLeadership {
+    pub fn report(&self) -> LeadershipReport {
         let term = self.term();
         let remaining = term.as_ref().map(|term| term.remaining().as_millis());
-        ExplainLeadership {
+        LeadershipReport {
             leading: term.is_some(),
             leader: self.leader().map(|leader| printed(&leader, LONGEST_NAME)),
             number: term.as_ref().map(Term::number),
@@ -211,10 +211,10 @@ impl LeadershipWatch {
     }
 }
 
-/// Who leads, in words and figures; see [`LeadershipWatch::explain`].
+/// Who leads, in words and figures; see [`LeadershipWatch::report`].
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
-pub struct ExplainLeadership {
+pub struct LeadershipReport {
     /// Whether this replica does.
     pub leading: bool,
     /// Who does, by name. `None` while that is unknown, or nobody.

@@ -9,15 +9,15 @@ mod identity;
 mod leadership;
 mod leases;
 mod record;
-mod report;
 mod term;
 mod timing;
+mod trace;
 
 pub use self::{
     campaign::Campaign,
     election::{Election, LeaseRef},
     identity::Identity,
-    leadership::{ExplainLeadership, Leadership, LeadershipWatch},
+    leadership::{Leadership, LeadershipReport, LeadershipWatch},
     term::Term,
     timing::LeaseTiming,
 };

@@ -17,7 +17,7 @@ use crate::{
     document::ObjectMetaRef,
     error::{Error, ErrorKind},
     event::Context,
-    index::{Content, ExplainIndex, Index, IndexSet, Key},
+    index::{Content, Index, IndexReport, IndexSet, Key},
     namespaced_name::identity,
     object_key::AsObjectKey,
 };
@@ -37,7 +37,7 @@ pub(crate) struct Contents<K> {
     /// How often an object took the place of another one of the same version.
     pub(super) histories: u64,
     /// Objects that are gone, where these are kept for a while.
-    pub(super) deleted: Option<Arc<Self>>,
+    pub(crate) deleted: Option<Arc<Self>>,
 }
 
 /// What has an order. Most new versions leave it as it is, so it is shared as one.
@@ -235,10 +235,10 @@ impl<K: Lookup> Contents<K> {
     }
 
     /// What each index holds. O(n).
-    pub(crate) fn indexes(&self) -> impl Iterator<Item = ExplainIndex> {
+    pub(crate) fn indexes(&self) -> impl Iterator<Item = IndexReport> {
         let Sorted { indexes, entries, .. } = &*self.sorted;
         indexes.iter().zip(entries).zip(self.index_entries()).map(
-            |(((name, index), own), entries)| ExplainIndex {
+            |(((name, index), own), entries)| IndexReport {
                 name: Arc::clone(name),
                 entries,
                 keys: match index.width() {

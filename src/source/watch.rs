@@ -102,7 +102,7 @@ pub struct Watch<K> {
 }
 
 impl<K> Watch<K> {
-    /// Sets the name that logs, [`explain`](crate::Store::explain) and metrics show beside the resource, for
+    /// Sets the name that logs, [`report`](crate::Store::report) and metrics show beside the resource, for
     /// several watches of one resource. Default: nothing.
     pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
         self.query.origin.name = Some(name.into());

@@ -2,10 +2,10 @@
 
 mod changes;
 mod deleted;
-mod explain;
 mod list;
 mod parts;
 mod published;
+mod report;
 mod stale;
 mod status;
 mod trace;
@@ -24,7 +24,7 @@ use tokio::{
 pub use self::{
     changes::Changes,
     deleted::KeepDeleted,
-    explain::Explain,
+    report::StoreReport,
     status::{CollectionStatus, StoreStatus, SyncPolicy},
     wait::Write,
 };
@@ -390,13 +390,13 @@ impl<K> Store<K> {
     ///   "stale": [],
     ///   "last_error": null
     /// }"#;
-    /// assert_eq!(serde_json::to_string_pretty(&store.explain())?, expected);
+    /// assert_eq!(serde_json::to_string_pretty(&store.report())?, expected);
     /// # Ok(()) }
     /// ```
     ///
     /// It goes through all keys, and `Document`s, to count them: O(n). It reads a snapshot, so nobody
     /// waits for it. What is to be had all the time is in the metrics.
-    pub fn explain(&self) -> Explain
+    pub fn report(&self) -> StoreReport
     where
         K: Lookup,
     {
@@ -405,15 +405,17 @@ impl<K> Store<K> {
         let state = self.state.borrow().clone();
         let origin = &snapshot.context().origin;
         let silent = state.status.last_word.map(|last| (clock::now() - last).as_millis());
-        Explain {
+        StoreReport {
             resource: Arc::clone(&origin.resource),
             name: origin.name.clone(),
+            selectors: snapshot.context().strainer.selectors(),
             state: self.state_of(&state),
             resource_version: state.earliest().map(|version| printed(version, LONGEST_VERSION)),
             silent_ms: silent.map(|silent| u64::try_from(silent).unwrap_or(u64::MAX)),
             objects: snapshot.len(),
             bytes: snapshot.bytes(),
             pending: state.pending,
+            deleted: snapshot.deleted.as_ref().map_or(0, |deleted| deleted.len()),
             indexes: snapshot.indexes().collect(),
             stale: state
                 .stale
@@ -487,6 +489,6 @@ mod tests {
         for namespace in ["", "web"] {
             writer.failed(Error::undecodable(namespace, "node-1", &cause));
         }
-        assert_eq!(writer.store().explain().stale, ["node-1", "web/node-1"]);
+        assert_eq!(writer.store().report().stale, ["node-1", "web/node-1"]);
     }
 }

@@ -75,7 +75,7 @@ pub use self::{
     change::{WorldBatch, WorldChange},
     member::{IntoMember, Pipeline},
     overlay::{Holds, WorldOverlay},
-    store::{WorldExplain, WorldStore},
+    store::{WorldReport, WorldStore},
     stream::{IntoWorld, Worlds, world},
     view::View,
 };

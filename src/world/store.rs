@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::{Moment, World};
 use crate::{
     error::{Error, ErrorKind},
-    store::{Explain, Store},
+    store::{Store, StoreReport},
 };
 
 /// The reading side of a world: lock-free, cheap to clone, usable from any task.
@@ -155,16 +155,16 @@ impl<V> WorldStore<V> {
     /// let store = worlds.store();
     /// worlds.first_synced().await?;
     ///
-    /// let explain = store.explain();
-    /// assert_eq!(explain.generation, 1);
-    /// assert_eq!(explain.kinds["Secret"].objects, 1);
+    /// let report = store.report();
+    /// assert_eq!(report.generation, 1);
+    /// assert_eq!(report.kinds["Secret"].objects, 1);
     /// # Ok(()) }
     /// ```
-    pub fn explain(&self) -> WorldExplain {
+    pub fn report(&self) -> WorldReport {
         // The stream waits for whoever borrows it.
         let status = self.status.borrow().clone();
-        let kinds = status.kinds.iter().map(|kind| (Arc::clone(&kind.name), kind.store.explain()));
-        WorldExplain {
+        let kinds = status.kinds.iter().map(|kind| (Arc::clone(&kind.name), kind.store.report()));
+        WorldReport {
             state: self.state(&status),
             generation: self.current.load().generation,
             kinds: kinds.collect(),
@@ -172,16 +172,16 @@ impl<V> WorldStore<V> {
     }
 }
 
-/// The state of a world in words and figures; see [`WorldStore::explain`], which has an example.
+/// The state of a world in words and figures; see [`WorldStore::report`], which has an example.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[non_exhaustive]
-pub struct WorldExplain {
+pub struct WorldReport {
     /// `loading`, `synced` or `ended`.
     pub state: &'static str,
     /// That of the current world.
     pub generation: u64,
     /// Each kind, by name.
-    pub kinds: std::collections::BTreeMap<Arc<str>, Explain>,
+    pub kinds: std::collections::BTreeMap<Arc<str>, StoreReport>,
 }
 
 /// What the stream tells the stores about itself.
@@ -202,7 +202,7 @@ pub struct Reader {
 trait Waited: Send + Sync {
     fn synced(&self) -> BoxFuture<'_, Result<(), Error>>;
     fn is_synced(&self) -> bool;
-    fn explain(&self) -> Explain;
+    fn report(&self) -> StoreReport;
 }
 
 impl<K: Lookup + Send + Sync> Waited for Store<K> {
@@ -214,8 +214,8 @@ impl<K: Lookup + Send + Sync> Waited for Store<K> {
         self.is_synced()
     }
 
-    fn explain(&self) -> Explain {
-        self.explain()
+    fn report(&self) -> StoreReport {
+        self.report()
     }
 }
 

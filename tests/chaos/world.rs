@@ -173,8 +173,8 @@ impl World {
             assert!(
                 begun.elapsed() < RECOVERY,
                 "not equal in {RECOVERY:?}: {differ:#?}\n{:?}\n{:?}",
-                self.typed.explain(),
-                self.documents.explain(),
+                self.typed.report(),
+                self.documents.report(),
             );
             sleep(Duration::from_millis(100)).await;
         }

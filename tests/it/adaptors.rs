@@ -39,7 +39,7 @@ struct Seen {
     items: Vec<String>,
     waited: Vec<String>,
     overlaid: Vec<String>,
-    explained: Value,
+    report: Value,
     collections: Vec<String>,
     logged: Vec<usize>,
 }
@@ -91,8 +91,8 @@ where
         overlay = overlay.apply(serde_json::from_value(config(identity, data)).unwrap()).unwrap();
     }
     let overlaid = state(&overlay.delete(("a", "w")).build());
-    let mut explained = serde_json::to_value(store.explain()).unwrap();
-    explained["silent_ms"] = Value::Null;
+    let mut report = serde_json::to_value(store.report()).unwrap();
+    report["silent_ms"] = Value::Null;
     let collections = store.collections();
     let collections = collections
         .iter()
@@ -110,7 +110,7 @@ where
     let errors = items.iter().filter(|item| item.starts_with("error")).count();
     items.retain(|item| !item.starts_with("error"));
     items.push(format!("{errors} errors"));
-    Seen { items, waited: state(&waited), overlaid, explained, collections, logged }
+    Seen { items, waited: state(&waited), overlaid, report, collections, logged }
 }
 
 async fn with<S>(index: impl FnOnce(Watch<ConfigMap>) -> S) -> Seen
@@ -131,8 +131,8 @@ async fn any_adaptor_may_stand_before_the_index() {
     let changes = begun(&server).index(());
     let store = changes.store();
     let direct = story(&server, changes, store).await;
-    assert_eq!(direct.explained["resource"], "v1/configmaps");
-    assert_eq!(direct.explained["name"], "settings");
+    assert_eq!(direct.report["resource"], "v1/configmaps");
+    assert_eq!(direct.report["name"], "settings");
     assert_eq!(
         direct.collections,
         ["namespace `a` true true false", "namespace `b` true true false"]

@@ -166,7 +166,7 @@ fn list_with(odd: &[u8]) -> Answer {
 
 fn check_odd(driven: &Driven, name: &str) {
     assert_eq!(driven.names(), ["a/before", "a/zero"], "{name}: {:?}", driven.errors());
-    assert_eq!(driven.store.explain().stale, ["a/odd"], "{name}");
+    assert_eq!(driven.store.report().stale, ["a/odd"], "{name}");
     let errors = driven.errors();
     assert_eq!(errors.len(), 1, "{name}: {errors:?}");
     assert_eq!(errors[0].object(), Some(("a", "odd")), "{name}");
@@ -227,7 +227,7 @@ async fn an_object_that_is_odd_does_not_leave_a_selection() {
         driven.store.synced().await.unwrap();
         sleep(SECOND).await;
         assert_eq!(driven.names(), ["a/odd"], "{name}: its last good version stays");
-        assert_eq!(driven.store.explain().stale, ["a/odd"], "{name}");
+        assert_eq!(driven.store.report().stale, ["a/odd"], "{name}");
     }
 }
 

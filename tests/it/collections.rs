@@ -373,7 +373,7 @@ async fn a_namespace_that_can_not_be_decoded_keeps_its_objects() {
         assert_eq!(undecodable, number + 1, "{errors:?}");
         assert_eq!(driven.names(), ["a/x", "b/x"]);
         assert_eq!(driven.deltas(), [""; 0]);
-        assert_eq!(driven.store.explain().stale, [""; 0]);
+        assert_eq!(driven.store.report().stale, [""; 0]);
         assert!(driven.store.status().failing.is_none(), "{:?}", driven.store.status());
     }
     let event = odd(r#""name":"c","resourceVersion":"8","annotations":7"#);

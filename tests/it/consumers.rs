@@ -194,7 +194,7 @@ async fn one_watch_serves_any_number_of_consumers() {
     for changes in &mut early {
         assert!(timeout(SECOND, changes.next()).await.unwrap().is_none());
     }
-    assert_eq!(store.explain().state, "ended");
+    assert_eq!(store.report().state, "ended");
     server.disconnect();
     sleep(1000 * SECOND).await;
     assert_eq!(server.requests().len(), 2);
@@ -266,7 +266,7 @@ async fn a_panic_of_a_spawned_stream_is_told() {
     let error = driving.await.unwrap_err();
     assert!(error.is_panic() && error.reason() == "Panic", "{error:?}");
     // Who reads sees the last state, and that it is the last.
-    assert_eq!(store.explain().state, "ended");
+    assert_eq!(store.report().state, "ended");
     assert_eq!(lines(store.changes()).await, ["synced a/x@1"]);
 }
 

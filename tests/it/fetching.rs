@@ -168,13 +168,13 @@ async fn eight_who_miss_one_object_ask_for_it_once() {
     assert!(values.into_iter().all(|value| value.unwrap().as_deref() == Some("a/x")));
     assert_eq!(world.asked(), ["GET /api/v1/namespaces/a/secrets/x"]);
     assert_eq!(took, SECOND);
-    let explain = world.secrets.explain();
-    assert_eq!((explain.hits, explain.misses, explain.joined, explain.gets), (0, 8, 7, 1));
-    assert_eq!((explain.objects, explain.in_flight), (1, 0));
+    let report = world.secrets.report();
+    assert_eq!((report.hits, report.misses, report.joined, report.gets), (0, 8, 7, 1));
+    assert_eq!((report.objects, report.in_flight), (1, 0));
     // And from then on not at all.
     assert_eq!(world.value("a/x").await.unwrap().as_deref(), Some("a/x"));
     assert!(world.asked().is_empty());
-    assert_eq!(world.secrets.explain().hits, 1);
+    assert_eq!(world.secrets.report().hits, 1);
 }
 
 /// SEMANTICS: C3
@@ -196,9 +196,9 @@ async fn who_began_may_leave() {
     world.server.fault(Verb::Get, 1, Fault::Delay(SECOND));
     let mut only = Box::pin(world.value("a/x"));
     assert!(timeout(SECOND / 2, &mut only).await.is_err());
-    assert_eq!(world.secrets.explain().in_flight, 1);
+    assert_eq!(world.secrets.report().in_flight, 1);
     drop(only);
-    assert_eq!(world.secrets.explain().in_flight, 0);
+    assert_eq!(world.secrets.report().in_flight, 0);
     assert_eq!(world.value("a/x").await.unwrap().as_deref(), Some("new"));
     assert_eq!(world.asked().len(), 2);
 }
@@ -212,11 +212,11 @@ async fn it_is_kept_for_a_while_from_the_fetch_on() {
         advance(10 * SECOND).await;
     }
     assert_eq!(world.asked().len(), 1);
-    assert_eq!(world.secrets.explain().objects, 0);
+    assert_eq!(world.secrets.report().objects, 0);
     world.value("a/x").await.unwrap();
     assert_eq!(world.asked().len(), 1);
-    let explain = world.secrets.explain();
-    assert_eq!((explain.expired, explain.hits, explain.gets), (1, 12, 2));
+    let report = world.secrets.report();
+    assert_eq!((report.expired, report.hits, report.gets), (1, 12, 2));
 }
 
 /// SEMANTICS: C1, C2
@@ -224,15 +224,15 @@ async fn it_is_kept_for_a_while_from_the_fetch_on() {
 async fn no_more_is_kept_than_may_be() {
     let world = World::of_many(30, FetchConfig::default().max_objects(10)).await;
     assert_eq!(world.all_in("a").await.unwrap().len(), 30);
-    let explain = world.secrets.explain();
-    assert_eq!((explain.objects, explain.evicted), (10, 20));
+    let report = world.secrets.report();
+    assert_eq!((report.objects, report.evicted), (10, 20));
 
-    let bytes = explain.bytes / 10;
+    let bytes = report.bytes / 10;
     let world = World::of_many(30, FetchConfig::default().max_bytes(5 * bytes)).await;
     assert_eq!(world.all_in("a").await.unwrap().len(), 30);
-    let explain = world.secrets.explain();
-    assert_eq!((explain.objects, explain.evicted), (5, 25));
-    assert!(explain.bytes <= 5 * bytes);
+    let report = world.secrets.report();
+    assert_eq!((report.objects, report.evicted), (5, 25));
+    assert!(report.bytes <= 5 * bytes);
 }
 
 /// SEMANTICS: C4
@@ -247,7 +247,7 @@ async fn what_the_watch_sees_change_is_fetched_again() {
     assert_eq!(world.value("a/x").await.unwrap().as_deref(), Some("second"));
     assert_eq!(world.value("a/y").await.unwrap().as_deref(), Some("a/y"));
     assert_eq!(world.asked(), ["GET /api/v1/namespaces/a/secrets/x"]);
-    assert_eq!(world.secrets.explain().outdated, 1);
+    assert_eq!(world.secrets.report().outdated, 1);
     // What is gone is absent, and nobody asks for it.
     let deleted = world.server.delete("secrets", "a", "x").expect("it is there");
     let version = deleted["metadata"]["resourceVersion"].as_str().expect("a version").to_owned();
@@ -256,7 +256,7 @@ async fn what_the_watch_sees_change_is_fetched_again() {
     sleep(SECOND).await;
     assert_eq!(world.value("a/x").await.unwrap(), None);
     assert!(world.asked().is_empty());
-    assert_eq!(world.secrets.explain().objects, 1);
+    assert_eq!(world.secrets.report().objects, 1);
 }
 
 /// SEMANTICS: C4
@@ -273,7 +273,7 @@ async fn an_answer_from_before_what_was_watched_is_asked_for_again() {
     // Who is behind is told from when on it must be.
     let again = format!("GET /api/v1/namespaces/a/secrets/x?resourceVersion={version}");
     assert_eq!(asked, ["GET /api/v1/namespaces/a/secrets/x", &again]);
-    assert_eq!(world.secrets.explain().stale, 1);
+    assert_eq!(world.secrets.report().stale, 1);
 
     // Never anything else, whatever comes.
     world.set("a/x", "third").await;
@@ -283,7 +283,7 @@ async fn an_answer_from_before_what_was_watched_is_asked_for_again() {
     assert!(error.is_timeout() && error.object() == Some(("a", "x")), "{error:?}");
     assert!(source(&error).is_desynced());
     assert!(took <= 30 * SECOND, "{took:?}");
-    assert_eq!(world.secrets.explain().objects, 0);
+    assert_eq!(world.secrets.report().objects, 0);
     world.server.clear_faults();
     assert_eq!(world.value("a/x").await.unwrap().as_deref(), Some("third"));
 }
@@ -356,9 +356,9 @@ async fn nothing_is_older_than_what_its_reader_knew() {
     }
     reading.store(false, Ordering::Relaxed);
     let read: usize = join_all(readers).await.into_iter().map(Result::unwrap).sum();
-    let explain = world.secrets.explain();
-    assert!(read > 400 && explain.outdated > 50, "{read} {explain:?}");
-    assert_eq!((explain.in_flight, explain.failures), (0, 0));
+    let report = world.secrets.report();
+    assert!(read > 400 && report.outdated > 50, "{read} {report:?}");
+    assert_eq!((report.in_flight, report.failures), (0, 0));
 }
 
 /// SEMANTICS: C5
@@ -381,7 +381,7 @@ async fn one_that_fails_neither_hides_nor_fails_the_others() {
     // Where one is to fail all, it does.
     let all: Result<Vec<_>, _> = found.into_iter().collect();
     assert!(all.unwrap_err().is_forbidden());
-    assert_eq!(world.secrets.explain().failures, 1);
+    assert_eq!(world.secrets.report().failures, 1);
     // It is not remembered.
     assert_eq!(world.value("a/y").await.unwrap().as_deref(), Some("a/y"));
 }
@@ -409,7 +409,7 @@ async fn failures_that_pass_are_waited_for() {
         world.server.fault(Verb::Get, 1, fault);
     }
     assert_eq!(world.value("a/x").await.unwrap().as_deref(), Some("a/x"));
-    assert_eq!(world.secrets.explain().retries, 4);
+    assert_eq!(world.secrets.report().retries, 4);
     // As long as is asked for, if there is so much time.
     world.set("a/x", "second").await;
     world.server.fault(Verb::Get, 1, Fault::too_many_requests(20 * SECOND));
@@ -469,7 +469,7 @@ async fn after_its_deadline_a_call_asks_for_nothing() {
     let timeouts =
         found.unwrap().iter().filter(|found| found.as_ref().unwrap_err().is_timeout()).count();
     assert_eq!((timeouts, took), (20, 5 * SECOND));
-    assert_eq!(world.secrets.explain().gets, 2, "those that had a turn");
+    assert_eq!(world.secrets.report().gets, 2, "those that had a turn");
 }
 
 /// SEMANTICS: C4, C5
@@ -488,8 +488,8 @@ async fn what_is_listed_is_judged_as_well() {
     for (number, found) in found.iter().enumerate() {
         assert_eq!(found.as_ref().is_err_and(|error| source(error).is_desynced()), number == 4);
     }
-    let explain = world.configs.explain();
-    assert_eq!((explain.lists, explain.objects, explain.failures), (1, 8, 1));
+    let report = world.configs.report();
+    assert_eq!((report.lists, report.objects, report.failures), (1, 8, 1));
 }
 
 /// An object of another kind may have the name that was asked for.
@@ -651,8 +651,8 @@ async fn most_of_a_namespace_is_listed() {
     let names: Vec<_> = (0..20).map(|number| format!("a/s{number:03}")).collect();
     assert!(found.into_iter().all(|found| all(found.unwrap()) == names));
     assert_eq!(world.asked(), ["GET /api/v1/namespaces/a/secrets?limit=40"]);
-    let explain = world.secrets.explain();
-    assert_eq!((explain.lists, explain.gets, explain.objects), (1, 0, 20));
+    let report = world.secrets.report();
+    assert_eq!((report.lists, report.gets, report.objects), (1, 0, 20));
 
     // Those that are missing, if they are few.
     for number in 0..9 {
@@ -687,8 +687,8 @@ async fn no_list_goes_on_for_long_among_others() {
     let found = secrets.get_by(&namespace(), "a").await.unwrap();
     assert_eq!(found.iter().filter(|found| found.is_ok()).count(), 10);
     // Of the first 20, one was wanted.
-    let explain = secrets.explain();
-    assert_eq!((explain.lists, explain.gets), (1, 9));
+    let report = secrets.report();
+    assert_eq!((report.lists, report.gets), (1, 9));
     let lists = server.requests().iter().filter(|request| request.contains("limit=20")).count();
     assert_eq!(lists, 1);
 }
@@ -902,7 +902,7 @@ async fn a_store_in_memory_and_one_of_keys_give_the_same() {
         let found = cached.get_one_by(&by_identity, "a").await;
         assert_eq!(found.err().map(|error| error.reason()), expected);
     }
-    let explain = cached.explain();
-    assert!(explain.objects <= 7 && explain.hits > 100 && explain.evicted > 100, "{explain:?}");
-    assert_eq!((explain.failures, explain.in_flight), (0, 0));
+    let report = cached.report();
+    assert!(report.objects <= 7 && report.hits > 100 && report.evicted > 100, "{report:?}");
+    assert_eq!((report.failures, report.in_flight), (0, 0));
 }

@@ -297,7 +297,7 @@ async fn an_outage_while_a_deletion_is_due_is_no_loss() {
     let value = |name: &str| data(&store, "a", name);
     assert_eq!((value("other").as_deref(), value("kept")), (Some("second"), None));
     assert_eq!(value("odd").as_deref(), Some("second"));
-    assert_eq!(store.explain().stale, ["a/odd"], "the error came after the version before");
+    assert_eq!(store.report().stale, ["a/odd"], "the error came after the version before");
     let lists = server.requests().into_iter().filter(|request| is_list(request)).count();
     assert_eq!(lists, 1);
 }

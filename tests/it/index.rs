@@ -148,9 +148,9 @@ async fn indexes_of_one_name_are_told_apart() {
     assert_eq!(snapshot.by_name("own").unwrap().index(), &name);
     assert_eq!(snapshot.by_name("own#2").unwrap().index(), &label);
     assert!(snapshot.by_name("own#3").unwrap_err().is_index());
-    let explain = store.explain();
+    let report = store.report();
     assert_eq!(
-        explain.indexes.iter().map(|index| &*index.name).collect::<Vec<_>>(),
+        report.indexes.iter().map(|index| &*index.name).collect::<Vec<_>>(),
         ["own", "own#2"]
     );
 }
@@ -336,7 +336,7 @@ async fn an_object_without_a_key_is_kept_and_counted() {
     assert_eq!(names(snapshot.in_namespace("")), ["cluster-wide"]);
 
     let counted = |store: &kube_weir::Store<ConfigMap>| -> Vec<(usize, usize)> {
-        store.explain().indexes.iter().map(|index| (index.entries, index.absent)).collect()
+        store.report().indexes.iter().map(|index| (index.entries, index.absent)).collect()
     };
     assert_eq!(counted(&store), [(2, 1), (1, 2)]);
     feed.send(Event::Apply(labelled("a/y", 2, "app", "web")));
@@ -356,7 +356,7 @@ async fn an_object_with_too_many_keys_is_kept_without_and_named() {
     let pairs = Index::paths(["data.*", "data.*"]).unwrap().named("pairs");
     let name = Index::path("metadata.name").unwrap();
     let counted = |store: &kube_weir::Store<ConfigMap>| {
-        let pairs = &store.explain().indexes[1];
+        let pairs = &store.report().indexes[1];
         (pairs.entries, pairs.absent, pairs.overflowing)
     };
     let (feed, events) = feed();
@@ -386,7 +386,7 @@ async fn an_object_with_too_many_keys_is_kept_without_and_named() {
         // Keys of the version before that are gone, and keys that came.
         assert_eq!(touched, [None, Some(10_000), Some(10_000), Some(0)][version as usize - 1]);
     }
-    assert!(store.explain().last_error.is_none());
+    assert!(store.report().last_error.is_none());
 }
 
 /// A long value is in the key of each combination. An object of 1 MiB could have keys of 5 GB.

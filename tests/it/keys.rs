@@ -82,7 +82,7 @@ async fn metadata_is_all_that_is_asked_for_where_that_will_do() -> Result<(), Er
         let before = server.requests().len();
         assert_eq!(store.snapshot().len(), 2);
         assert_eq!(store.snapshot().by(&app()).keys().len(), 1);
-        assert_eq!(store.explain().objects, 2);
+        assert_eq!(store.report().objects, 2);
         assert_eq!(server.requests().len(), before);
     }
     Ok(())
@@ -152,6 +152,6 @@ async fn what_is_dropped_is_not_decoded() -> Result<(), Error> {
     let mut changes = watch(Api::<ConfigMap>::all(server.client())).index_keys(())?;
     let store = changes.store();
     assert_eq!(changes.first_synced().await?.len(), 1);
-    assert!(store.explain().stale.is_empty());
+    assert!(store.report().stale.is_empty());
     Ok(())
 }

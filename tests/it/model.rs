@@ -161,8 +161,8 @@ proptest! {
         poller.drain();
         check(&store.snapshot(), &model);
         let absent = |at: usize| model.values().filter(|object| keys(object)[at].is_empty()).count();
-        let explained: Vec<_> = store.explain().indexes.iter().map(|index| index.absent).collect();
-        prop_assert_eq!(explained, vec![absent(0), absent(1), absent(2)]);
+        let report: Vec<_> = store.report().indexes.iter().map(|index| index.absent).collect();
+        prop_assert_eq!(report, vec![absent(0), absent(1), absent(2)]);
         // What was held is what it was.
         for (snapshot, model) in &held {
             check(snapshot, model);

@@ -127,10 +127,10 @@ fn said(error: &Error) -> String {
 }
 
 fn told<K: kube::runtime::reflector::Lookup>(store: &Store<K>) -> String {
-    let explained = store.explain();
-    let json = serde_json::to_string(&explained).unwrap();
+    let report = store.report();
+    let json = serde_json::to_string(&report).unwrap();
     let (status, all) = (store.status(), store.collections());
-    format!("{explained:?} {json} {store:?} {status:?} {all:?} {:?}", store.snapshot())
+    format!("{report:?} {json} {store:?} {status:?} {all:?} {:?}", store.snapshot())
 }
 
 /// SEMANTICS: B4
@@ -208,7 +208,7 @@ async fn other_ways_to_read_say_no_more() {
         keys.next().await.unwrap().unwrap();
         server.fault(Verb::Get, usize::MAX, answer());
         texts.extend(fetching.get(("a", "x")).await.map_err(|error| said(&error)).err());
-        texts.push(format!("{fetching:?} {:?}", fetching.explain()));
+        texts.push(format!("{fetching:?} {:?}", fetching.report()));
 
         server.fault(On::any(), 3, answer());
         let mut one = watch_one(Api::<Secret>::namespaced(server.client(), "a"), "x");

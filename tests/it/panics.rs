@@ -146,7 +146,7 @@ async fn ends(store: &Store<Bomb>, place: &str) {
     assert!(error.is_ended(), "{place}: {error}");
     let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<Error>());
     assert!(cause.is_some_and(Error::is_panic), "{place}: {cause:?}");
-    assert_eq!(store.explain().state, "ended", "{place}");
+    assert_eq!(store.report().state, "ended", "{place}");
 }
 
 /// SEMANTICS: B5

@@ -48,7 +48,7 @@ async fn after_a_restore_the_store_equals_a_list_within_a_watch_timeout() {
 
         // The versions that a write waits for are those of the new history.
         let version = backup + later;
-        assert_eq!(driven.store.explain().resource_version, Some(version.to_string()), "{name}");
+        assert_eq!(driven.store.report().resource_version, Some(version.to_string()), "{name}");
         let written = server.apply(&config("a/written", "new")).unwrap();
         let version = written["metadata"]["resourceVersion"].as_str().unwrap();
         let seen = driven.store.wait_for(Write::of(("a", "written"), version)).await.unwrap();

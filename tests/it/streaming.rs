@@ -135,7 +135,7 @@ async fn a_streaming_list_equals_a_paged_one() {
         streamed.store.synced().await.unwrap();
         paged.store.synced().await.unwrap();
         assert_eq!(in_store(&streamed.store), in_store(&paged.store), "{name}");
-        assert_eq!(streamed.store.explain().stale, paged.store.explain().stale, "{name}");
+        assert_eq!(streamed.store.report().stale, paged.store.report().stale, "{name}");
         assert_eq!(asked(&one), (0, 1), "{name}");
         assert_eq!(streamed.synced(), 1, "{name}");
 
@@ -154,7 +154,7 @@ async fn a_streaming_list_equals_a_paged_one() {
         let (streamed, paged) = (pipeline(&one, true), pipeline(&other, false));
         sleep(10 * SECOND).await;
         assert_eq!(in_store(&streamed.store), in_store(&paged.store), "{name}, again");
-        assert_eq!(streamed.store.explain().stale, paged.store.explain().stale, "{name}, again");
+        assert_eq!(streamed.store.report().stale, paged.store.report().stale, "{name}, again");
         let mut deltas = [streamed.deltas(), paged.deltas()];
         for deltas in &mut deltas {
             deltas.sort();

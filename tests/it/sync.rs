@@ -265,7 +265,7 @@ async fn a_wait_on_a_stream_that_ended_fails() {
     let store = pipeline.store();
     drop(pipeline);
     assert!(store.synced().await.unwrap_err().is_ended());
-    assert_eq!(store.explain().state, "ended");
+    assert_eq!(store.report().state, "ended");
 }
 
 /// Its name, what comes in, and what goes out.
@@ -358,10 +358,10 @@ async fn the_old_state_stays_readable_while_a_relist_comes_in() {
     assert!(poller.lines().is_empty());
     assert_eq!(state(&store.snapshot()), ["a/x@1", "a/y@1"]);
     assert!(store.is_synced());
-    assert_eq!(store.explain().state, "relisting");
+    assert_eq!(store.report().state, "relisting");
     feed.send(Event::InitDone);
     assert_eq!(poller.lines(), ["live -a/x@1 -a/y@1 +a/z@2"]);
-    assert_eq!(store.explain().state, "synced");
+    assert_eq!(store.report().state, "synced");
 }
 
 /// SEMANTICS: S8
@@ -463,18 +463,18 @@ async fn log_errors_leaves_changes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn explain_says_what_goes_on() {
+async fn report_says_what_goes_on() {
     let (feed, events) = feed();
     let mut poller = Poller::new(events.index(Index::path("metadata.labels.app").unwrap()));
     let store = poller.stream.store();
-    assert_eq!(store.explain().state, "loading");
+    assert_eq!(store.report().state, "loading");
     feed.fail(forbidden());
     poller.lines();
-    assert!(store.explain().last_error.unwrap().contains("403"));
+    assert!(store.report().last_error.unwrap().contains("403"));
     feed.list([object("a/x", 1)]);
     poller.lines();
-    let explain = store.explain();
-    assert_eq!((explain.state, explain.objects, explain.last_error), ("synced", 1, None));
-    let json = serde_json::to_value(store.explain()).unwrap();
+    let report = store.report();
+    assert_eq!((report.state, report.objects, report.last_error), ("synced", 1, None));
+    let json = serde_json::to_value(store.report()).unwrap();
     assert_eq!(json["indexes"][0]["name"], "metadata.labels.app");
 }

@@ -611,13 +611,13 @@ async fn one_object_that_will_not_decode_is_isolated() {
     let change = next(&mut changes).await.unwrap();
     assert!(matches!(change, Change::Synced(_)));
     assert_eq!(names(change.snapshot()), ["a/x", "a/y"]);
-    assert_eq!(store.explain().stale, ["a/bad"]);
+    assert_eq!(store.report().stale, ["a/bad"]);
 
     // A good version heals it.
     server.apply(&config("a/bad", "good")).unwrap();
     let (_, change) = next_change(&mut changes).await;
     assert_eq!(names(change.snapshot()), ["a/bad", "a/x", "a/y"]);
-    assert!(store.explain().stale.is_empty());
+    assert!(store.report().stale.is_empty());
 
     // A bad one leaves the last good version where it is, also through a relist.
     let good = store.snapshot().get(("a", "bad")).unwrap().metadata.resource_version.clone();
@@ -632,7 +632,7 @@ async fn one_object_that_will_not_decode_is_isolated() {
         store.snapshot().get(("a", "bad")).unwrap().metadata.resource_version.clone()
     };
     assert_eq!(version(&store), good);
-    assert_eq!(store.explain().stale, ["a/bad"]);
+    assert_eq!(store.report().stale, ["a/bad"]);
     server.fault(Verb::List, 1, Fault::Garble { name: "bad".into() });
     server.fault(Verb::Watch, 1, Fault::status(410));
     server.disconnect();
@@ -641,7 +641,7 @@ async fn one_object_that_will_not_decode_is_isolated() {
     assert!(errors.contains(&"Undecodable"), "{errors:?}");
     assert_eq!(names(change.snapshot()), ["a/bad", "a/x", "a/y"]);
     assert_eq!(version(&store), good);
-    assert_eq!(store.explain().stale, ["a/bad"]);
+    assert_eq!(store.report().stale, ["a/bad"]);
 }
 
 /// What a relist finds unchanged is not decoded again: here it could not be.

@@ -245,11 +245,9 @@ async fn a_wait_says_who_is_missing_and_why() {
     tokio::task::yield_now().await;
     let error = timeout(LONG, store.synced()).await.unwrap().unwrap_err();
     assert_eq!(error.to_string(), "the world is not synced, missing: b");
-    let explain = store.explain();
-    assert_eq!((explain.state, explain.kinds["a"].state), ("loading", "synced"));
-    assert!(
-        explain.kinds["b"].last_error.as_ref().is_some_and(|error| error.contains("Forbidden"))
-    );
+    let report = store.report();
+    assert_eq!((report.state, report.kinds["a"].state), ("loading", "synced"));
+    assert!(report.kinds["b"].last_error.as_ref().is_some_and(|error| error.contains("Forbidden")));
 
     b.list([object("n/y", 1)]);
     tokio::task::yield_now().await;
@@ -258,7 +256,7 @@ async fn a_wait_says_who_is_missing_and_why() {
 
     polling.abort();
     assert!(polling.await.unwrap_err().is_cancelled());
-    assert_eq!(store.explain().state, "ended");
+    assert_eq!(store.report().state, "ended");
     assert!(store.synced().await.is_ok(), "it was synced");
 }
 
@@ -385,7 +383,7 @@ async fn optional_kinds_do_not_hold_up_the_start_and_wake_up_when_they_appear() 
     let first = timeout(LONG, changes.next()).await.unwrap().unwrap().unwrap();
     assert!(matches!(first, WorldChange::Synced(_)), "no error is told of it: {first:?}");
     assert_eq!(own.synced().await.unwrap().len(), 0);
-    assert!(store.explain().kinds["gateways"].last_error.is_some());
+    assert!(store.report().kinds["gateways"].last_error.is_some());
     assert!(timeout(LONG, changes.next()).await.is_err(), "that it isn't there is no news");
 
     server.apply(&service("web")).unwrap();
@@ -403,7 +401,7 @@ async fn optional_kinds_do_not_hold_up_the_start_and_wake_up_when_they_appear() 
         panic!()
     };
     assert_eq!(batch.kinds().1.as_ref().unwrap().stats().created, 1);
-    assert!(store.explain().kinds["gateways"].last_error.is_none());
+    assert!(store.report().kinds["gateways"].last_error.is_none());
 }
 
 /// SEMANTICS: O5, W27
@@ -508,7 +506,7 @@ fn kinds_come_and_go_while_the_world_runs() {
     let [Ok(WorldChange::Live(batch))] = &items[..] else { panic!("{items:?}") };
     assert_eq!((batch.stats().deleted, batch.kinds().iter().count()), (1, 1));
     assert_eq!(told(&store.world()), ["a: w", "c: z"]);
-    assert_eq!(store.explain().kinds.len(), 2);
+    assert_eq!(store.report().kinds.len(), 2);
 
     // A kind without an object is news, too.
     handle.add("empty", open(vec![]));

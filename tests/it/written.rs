@@ -71,7 +71,7 @@ async fn a_write_is_seen_once_the_store_is_there_or_beyond() {
     poller.lines();
     assert!(wait("b/z", 13).is_some());
     assert!(wait("a/x", 99).is_some());
-    assert_eq!(store.explain().resource_version.as_deref(), Some("100"));
+    assert_eq!(store.report().resource_version.as_deref(), Some("100"));
 
     // A list is at least as late as what is in it, and never earlier than what came before it.
     feed.list([object("a/y", 100)]);
@@ -212,7 +212,7 @@ async fn writes_of_another_client_are_read() {
     let version = again.metadata.resource_version.clone().unwrap();
     let snapshot = document_store.wait_for(Write::of(("a", "x"), &version)).await.unwrap();
     assert_eq!(snapshot.get(("a", "x")).unwrap().resource_version(), Some(version.as_str()));
-    assert_eq!(store.explain().resource_version, Some(version));
+    assert_eq!(store.report().resource_version, Some(version));
 }
 
 #[tokio::test(start_paused = true)]
@@ -230,7 +230,7 @@ async fn what_came_and_went_while_the_watch_was_down_is_seen_in_the_list() {
     server.compact();
     // The list is empty: that it is late enough is known from its own version.
     assert!(seen(&store, &created).await.is_empty());
-    assert_eq!(store.explain().resource_version, Some(server.resource_version().to_string()));
+    assert_eq!(store.report().resource_version, Some(server.resource_version().to_string()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -260,7 +260,7 @@ async fn each_namespace_is_as_far_as_its_own_watch() {
     server.delete("v1/configmaps", "b", "x").unwrap();
     let deleted = server.resource_version();
     let just_before = (deleted - 1).to_string();
-    while store.explain().resource_version != Some(deleted.to_string()) {
+    while store.report().resource_version != Some(deleted.to_string()) {
         let far = |namespace: &str| {
             now(store.wait_for(Write::of((namespace, "none"), &just_before))).is_some()
         };
@@ -291,7 +291,7 @@ async fn an_object_that_does_not_decode_is_not_taken_for_gone() {
     let version = answer["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
     let other = written(server.apply(&config("a/y", "1")).unwrap());
     store.wait_for(&other).await.unwrap();
-    assert_eq!(store.explain().stale, ["a/x"]);
+    assert_eq!(store.report().stale, ["a/x"]);
     let wait = store.wait_for(Write::of(("a", "x"), &version));
     assert!(timeout(SECOND, wait).await.is_err());
     server.apply(&config("a/x", "2")).unwrap();

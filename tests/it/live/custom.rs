@@ -47,7 +47,7 @@ async fn a_kind_that_is_installed_later_begins_by_itself_and_may_go_and_come_bac
     let snapshot = assert_equal_to_list(&client, &path, &store).await;
     let widget = snapshot.get((&namespace, "c")).unwrap();
     assert_eq!(widget.to_value()["spec"]["size"], 3);
-    assert_eq!(store.explain().last_error, None);
+    assert_eq!(store.report().last_error, None);
 
     // A word that is not the plural says which is.
     for other in ["widget", "wdg"] {

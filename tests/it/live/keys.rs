@@ -93,7 +93,7 @@ async fn a_real_server_sends_metadata_alone() {
         assert!(received.load(Ordering::Relaxed) - bytes >= PAYLOAD);
         let all = configs.get_by(&in_namespace(), &namespace).await.unwrap();
         assert_eq!(all.iter().filter(|found| found.is_ok()).count(), OBJECTS);
-        assert_eq!((configs.explain().gets, configs.explain().lists), (1, 1));
+        assert_eq!((configs.report().gets, configs.report().lists), (1, 1));
         set_tier(&writing, "c00", "front").await;
     }
 }

@@ -42,8 +42,8 @@ async fn a_forbidden_kind_says_so_and_begins_once_it_is_granted() {
         assert!(message.starts_with(&asked), "{message}");
         assert!(message.contains(&user) && message.contains("403"), "{message}");
     }
-    assert!(store.explain().last_error.is_some_and(|error| error.contains("configmaps")));
-    assert_eq!(store.explain().state, "loading");
+    assert!(store.report().last_error.is_some_and(|error| error.contains("configmaps")));
+    assert_eq!(store.report().state, "loading");
 
     let _ = cluster
         .grant(&user, Scope::Namespace(&namespace), &["list", "watch"], &["configmaps"])
@@ -56,7 +56,7 @@ async fn a_forbidden_kind_says_so_and_begins_once_it_is_granted() {
     typed.logged(&["+b"]).await;
     documents.logged(&["+b"]).await;
     assert_equal_to_list(&client, &path_of(&namespace), &store).await;
-    assert_eq!(store.explain().last_error, None);
+    assert_eq!(store.report().last_error, None);
     // Slowly: no more than one try in a second and a half.
     let most = 1 + begun.elapsed().as_millis() / 1500;
     assert!(u128::try_from(typed.seen().errors.len()).unwrap() <= most, "{:?}", typed.seen());

@@ -214,11 +214,11 @@ async fn what_is_kept() {
     let kept = configs.store().fetching(api, FetchConfig::default());
     configs.first_synced().await.unwrap();
     kept.get(("a", "x")).await.unwrap().unwrap();
-    let explain = kept.explain();
-    assert_eq!(explain.objects, 1);
+    let report = kept.report();
+    assert_eq!(report.objects, 1);
     scrape.is(r#"fetch_cached_objects{resource="v1/configmaps"}"#, 1.);
     let bytes = scrape.value(r#"fetch_cached_bytes{resource="v1/configmaps"}"#);
-    assert!((bytes - f64::from(u32::try_from(explain.bytes).unwrap())).abs() < 0.5, "{bytes}");
+    assert!((bytes - f64::from(u32::try_from(report.bytes).unwrap())).abs() < 0.5, "{bytes}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
-//! What can be seen of pipelines from outside: metrics, logs, `explain`.
+//! What can be seen of pipelines from outside: metrics, logs, `report`.
 
 mod dashboards;
-mod explain;
 mod logged;
 pub(crate) mod measured;
+mod report;
 mod stories;

@@ -295,8 +295,8 @@ impl<K: Watched> Scene<K> {
     async fn finish(mut self) {
         self.settle().await;
         self.mend().await;
-        let explained = self.store.explain();
-        assert_eq!((explained.state, &explained.stale[..]), ("synced", &[][..]));
+        let report = self.store.report();
+        assert_eq!((report.state, &report.stale[..]), ("synced", &[][..]));
         let mut objects = mem::take(&mut self.oracle.objects);
         let filter = filter();
         for object in objects.values_mut() {
@@ -304,7 +304,7 @@ impl<K: Watched> Scene<K> {
         }
         let snapshot = self.store.snapshot();
         check_state(&snapshot, &objects);
-        for index in &explained.indexes {
+        for index in &report.indexes {
             let counts = objects.values().map(|object| keys(&index.name, object).len());
             let absent = counts.clone().filter(|count| *count == 0).count();
             assert_eq!((index.entries, index.absent), (counts.sum(), absent), "{index:?}");
@@ -329,7 +329,7 @@ impl<K: Watched> Scene<K> {
 
     /// An object whose last version came in garbled is stale until there is another.
     async fn mend(&mut self) {
-        let stale = self.store.explain().stale;
+        let stale = self.store.report().stale;
         if stale.is_empty() {
             return;
         }

@@ -11,18 +11,18 @@ use crate::{
 
 /// An event with what all of them say: who competes for which Lease.
 macro_rules! log {
-    ($level:ident, $report:expr, $($rest:tt)*) => {
-        tracing::$level!(lease = $report.lease, identity = $report.identity, $($rest)*)
+    ($level:ident, $trace:expr, $($rest:tt)*) => {
+        tracing::$level!(lease = $trace.lease, identity = $trace.identity, $($rest)*)
     };
 }
 
-pub(super) struct Report {
+pub(super) struct Trace {
     lease: String,
     identity: String,
     meter: measure::Leader,
 }
 
-impl Report {
+impl Trace {
     pub(super) fn new(namespace: &str, lease: &str, identity: &str) -> Self {
         let meter = measure::Leader::new(namespace, lease);
         Self { lease: lease.to_owned(), identity: identity.to_owned(), meter }

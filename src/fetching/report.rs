@@ -1,13 +1,13 @@
 //! What there is to say about fetching.
 
 /// What [`Fetching`](crate::Fetching) keeps, and what it did since it was made; from
-/// [`Fetching::explain`](crate::Fetching::explain), which has an example.
+/// [`Fetching::report`](crate::Fetching::report), which has an example.
 ///
 /// Each read of an object is a hit or a miss. Of the misses those that did not join another fetch
 /// began one; that took a get, or was part of a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
-pub struct ExplainFetching {
+pub struct FetchingReport {
     /// How many objects are kept now.
     pub objects: usize,
     /// Their bytes, in the JSON that they came as.
