@@ -24,7 +24,7 @@ use futures::{
 use kube::runtime::watcher::Event;
 use kube_weir::{
     Change, Document, Error, EventStreamExt, Kinds, Snapshot, World, adapters::Indexed, world,
-    world::View,
+    worlds::View,
 };
 use serde_json::json;
 
@@ -205,7 +205,7 @@ type Five = (
 
 fn world_overlay(world: &World<Five>, objects: usize) -> f64 {
     let names = NAMES.map(|name| (name, world.kinds().2.clone()));
-    let world = World::from_kinds(kube_weir::world::ByName::from_iter(names));
+    let world = World::from_kinds(kube_weir::worlds::ByName::from_iter(names));
     assert_eq!(View::names(world.kinds()).len(), KINDS);
     each(objects, |object| {
         let what_if = world.overlay().apply_to("c", object).expect("it has a name").build();

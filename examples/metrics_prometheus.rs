@@ -20,8 +20,8 @@ use std::future::pending;
 use axum::{Router, routing::get};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube_weir::{
-    metrics,
     prelude::*,
+    telemetry,
     testing::{ApiServer, Fault, Verb},
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -32,7 +32,7 @@ use tokio::{net::TcpListener, time::sleep};
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // First, so that the pipelines find it. With buckets, which the dashboard wants.
     let prometheus = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), metrics::SECONDS)?
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), telemetry::SECONDS)?
         .install_recorder()?;
 
     let (client, end) = support::connect(script).await?;

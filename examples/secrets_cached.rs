@@ -54,7 +54,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// Reads the Secrets of an app, each or why it can't be had.
 async fn read(secrets: &Fetching<Secret>, app: &Index<Document>, key: &Key) -> Result<(), Error> {
-    for secret in secrets.get_by(app, key).await? {
+    for secret in secrets.by(app).get(key).await? {
         match secret {
             Ok(secret) => {
                 let data = secret.data.iter().flatten();

@@ -91,8 +91,7 @@ fn owners(
     known: &Store<Service>,
 ) -> Vec<ObjectRef<Service>> {
     let owners = batch.touched(service).into_iter().filter_map(|key| {
-        let mut parts = key.parts();
-        let service = known.get((parts.next()?, parts.next()?))?;
+        let service = known.get(&key.object_key()?)?;
         Some(ObjectRef::from_obj(&*service))
     });
     owners.collect()

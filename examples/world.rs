@@ -64,11 +64,7 @@ fn tell(world: &World<Kinds>, backend: &Index<Ingress>) {
 /// The Services to which Ingresses route, and which are not there.
 fn missing(world: &World<Kinds>, backend: &Index<Ingress>) -> Vec<Key> {
     let (ingresses, services) = world.kinds();
-    let is_there = |key: &Key| {
-        let mut parts = key.parts();
-        let service = parts.next().zip(parts.next()); // namespace and name
-        service.is_some_and(|service| services.get(service).is_some())
-    };
+    let is_there = |key: &Key| key.object_key().is_some_and(|key| services.get(&key).is_some());
     ingresses.by(backend).keys().into_iter().filter(|key| !is_there(key)).collect()
 }
 

@@ -10,6 +10,7 @@ use kube::runtime::reflector::Lookup;
 
 use crate::{
     index::{Index, Key},
+    object_key::ObjectKey,
     snapshot::Snapshot,
 };
 
@@ -164,7 +165,7 @@ impl<K: Lookup> Change<K> {
     /// while let Some(change) = changes.next().await {
     ///     for delta in change.deltas() {
     ///         let sign = if delta.after().is_some() { '+' } else { '-' };
-    ///         log.push(format!("{sign}{}", ObjectKey::of(&**delta.object())));
+    ///         log.push(format!("{sign}{}", delta.key()));
     ///     }
     /// }
     /// assert_eq!(log, ["+a", "+b", "-a"]);
@@ -521,6 +522,23 @@ impl<K> Delta<K> {
             | Self::Modified { after: object, .. }
             | Self::Deleted(object) => object,
         }
+    }
+}
+
+impl<K: Lookup> Delta<K> {
+    /// Returns the namespace and the name of the object.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube_weir::{Delta, ObjectKey};
+    ///
+    /// let mut settings = ConfigMap::default();
+    /// settings.metadata.name = Some("settings".into());
+    /// assert_eq!(Delta::Created(Arc::new(settings)).key(), ObjectKey::named("settings"));
+    /// ```
+    pub fn key(&self) -> ObjectKey {
+        ObjectKey::of(&**self.object())
     }
 }
 

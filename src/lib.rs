@@ -185,7 +185,7 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `metrics` | [`metrics`](mod@metrics): what pipelines do, told to the [`metrics`](https://docs.rs/metrics) facade, for any exporter |
+//! | `metrics` | [`telemetry`]: counters and gauges of pipelines, for any exporter of the [`metrics`](https://docs.rs/metrics) facade |
 //! | `testing` | [`testing`](mod@testing): an in-process API server with scripted faults, streams of events, fixtures out of YAML files, a conformance suite; for `dev-dependencies` |
 //! | `cluster` | [`testing::cluster`]: a real kube-apiserver with its etcd, started and stopped by tests, on Unix; implies `testing` |
 //!
@@ -226,9 +226,6 @@ mod json;
 mod leader;
 pub mod logs;
 mod measure;
-#[cfg(feature = "metrics")]
-#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
-pub mod metrics;
 mod namespaced_name;
 mod object_key;
 mod one;
@@ -242,11 +239,14 @@ mod source;
 mod store;
 mod strain;
 mod tape;
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub mod telemetry;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
 mod text;
-pub mod world;
+pub mod worlds;
 
 pub use crate::{
     adapters::Debounce,
@@ -255,7 +255,7 @@ pub use crate::{
     error::{Error, ErrorKind, PathError},
     event::{Collection, Scope, WatchEvent},
     ext::EventStreamExt,
-    fetching::{FetchConfig, Fetching, FetchingReport},
+    fetching::{FetchConfig, Fetching, FetchingIndex, FetchingReport},
     filter::{FieldFilter, FieldSelector, LabelSelector},
     index::{Index, IndexKey, IndexReport, IndexSet, Indexes, Key, WholeKey},
     leader::{
@@ -270,7 +270,7 @@ pub use crate::{
     store::{
         Changes, CollectionStatus, KeepDeleted, Store, StoreReport, StoreStatus, SyncPolicy, Write,
     },
-    world::{
+    worlds::{
         ByName, Kinds, KindsHandle, World, WorldBatch, WorldChange, WorldOverlay, WorldStore, world,
     },
 };

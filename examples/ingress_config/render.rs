@@ -16,7 +16,7 @@ use k8s_openapi::{
     },
 };
 use kube::ResourceExt;
-use kube_weir::{Batch, Hits, Index, ObjectKey, Snapshot, World, WorldBatch};
+use kube_weir::{Batch, Delta, Hits, Index, ObjectKey, Snapshot, World, WorldBatch};
 
 /// Everything that the configuration is made of.
 pub(crate) type Kinds = (
@@ -120,14 +120,9 @@ impl Renderer {
 fn touched(batch: &WorldBatch<Kinds>, service: &Index<EndpointSlice>) -> BTreeSet<ObjectKey> {
     let (_, services, slices, _, _) = batch.kinds();
     let deltas = services.iter().flat_map(Batch::deltas);
-    let mut touched: BTreeSet<_> =
-        deltas.map(|delta| ObjectKey::of::<Service>(delta.object())).collect();
     // Those to which the slices belong, and those to which they did.
-    for key in slices.iter().flat_map(|slices| slices.touched(service)) {
-        let mut parts = key.parts();
-        touched.extend(parts.next().zip(parts.next()).map(ObjectKey::from));
-    }
-    touched
+    let owners = slices.iter().flat_map(|slices| slices.touched(service));
+    deltas.map(Delta::key).chain(owners.filter_map(|key| key.object_key())).collect()
 }
 
 /// One path of one host.

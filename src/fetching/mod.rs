@@ -4,6 +4,7 @@ mod cache;
 mod config;
 mod flight;
 mod inner;
+mod lookup;
 mod many;
 mod report;
 
@@ -24,11 +25,11 @@ use self::{
     cache::{Cache, Limits},
     inner::{Inner, State, Ticket},
 };
-pub use self::{config::FetchConfig, report::FetchingReport};
+pub use self::{config::FetchConfig, lookup::FetchingIndex, report::FetchingReport};
 use crate::{
     document::Document,
     error::{Error, ErrorKind},
-    index::{Index, IndexKey},
+    index::Index,
     measure,
     object_key::AsObjectKey,
     source::{Gvr, Watch, watch},
@@ -249,116 +250,18 @@ where
         self.inner.one(&ticket, deadline).await
     }
 
-    /// Returns the one object under a key of an index of the store.
-    ///
-    /// # Errors
-    ///
-    /// [`is_ambiguous`](Error::is_ambiguous) if there are several objects, and those of [`get`](Fetching::get).
+    /// Returns an index of the store, for lookups.
     ///
     /// # Panics
     ///
-    /// If the store was not built with this index, or it has fewer key parts.
-    ///
-    /// # Cancel safety
-    ///
-    /// As for [`get`](Fetching::get).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer, watch};
-    ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let server = ApiServer::new();
-    /// # for name in ["tls", "token"] {
-    /// #     server.apply(&serde_json::json!({
-    /// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
-    /// #     })).unwrap();
-    /// # }
-    /// let api = Api::<Secret>::all(server.client());
-    /// let namespace = Index::path("metadata.namespace")?;
-    /// let keys = watch(api.clone()).index_keys(&namespace)?;
-    /// let secrets = keys.store().fetching(api, FetchConfig::default());
-    /// keys.spawn();
-    ///
-    /// assert!(secrets.get_one_by(&namespace, "api").await?.is_none());
-    /// assert!(secrets.get_one_by(&namespace, "web").await.unwrap_err().is_ambiguous()); // there are two
-    /// assert_eq!(secrets.report().gets, 0); // the keys knew
-    /// # Ok(()) }
-    /// ```
-    pub async fn get_one_by(
-        &self,
-        index: &Index<L>,
-        key: impl IndexKey,
-    ) -> Result<Option<Arc<K>>, Error> {
-        let deadline = self.begin().await?;
-        let snapshot = self.inner.store.snapshot();
-        let found = snapshot.by(index).get_one(key)?.map(|found| Ticket::of(&**found));
-        match found {
-            Some(ticket) => self.inner.one(&ticket, deadline).await,
-            None => Ok(None),
-        }
-    }
-
-    /// Returns the objects under a key of an index of the store, or under the first parts of one, in
-    /// (namespace, name) order; each, or why it can't be had. One that goes meanwhile is left out.
-    ///
-    /// Collect them into a `Result` where one failure is to be that of all.
-    ///
-    /// # Errors
-    ///
-    /// If the store can't be synced.
-    ///
-    /// # Panics
-    ///
-    /// If the store was not built with this index, or it has fewer key parts.
-    ///
-    /// # Cancel safety
-    ///
-    /// As for [`get`](Fetching::get).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{FetchConfig, prelude::*, watch};
-    /// use kube_weir::testing::{ApiServer, Fault, Verb};
-    ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let server = ApiServer::new();
-    /// # for name in ["tls", "token"] {
-    /// #     server.apply(&serde_json::json!({
-    /// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
-    /// #     })).unwrap();
-    /// # }
-    /// let api = Api::<Secret>::all(server.client());
-    /// let namespace = Index::path("metadata.namespace")?;
-    /// let keys = watch(api.clone()).index_keys(&namespace)?;
-    /// let secrets = keys.store().fetching(api, FetchConfig::default());
-    /// keys.spawn();
-    ///
-    /// server.fault(Verb::Get, 1, Fault::status(403));
-    /// let [tls, token] = &secrets.get_by(&namespace, "web").await?[..] else { panic!() };
-    /// assert!(tls.as_ref().unwrap_err().is_forbidden());
-    /// assert!(token.is_ok());
-    /// # Ok(()) }
-    /// ```
-    pub async fn get_by(
-        &self,
-        index: &Index<L>,
-        key: impl IndexKey,
-    ) -> Result<Vec<Result<Arc<K>, Error>>, Error> {
-        let deadline = self.begin().await?;
-        let snapshot = self.inner.store.snapshot();
-        let found = snapshot.by(index).get(key).map(|found| Ticket::of(&**found)).collect();
-        Ok(self.inner.many(found, deadline).await)
+    /// If the store was not built with this index, as [`Snapshot::by`](crate::Snapshot::by).
+    #[track_caller]
+    pub fn by(&self, index: &Index<L>) -> FetchingIndex<'_, K, L> {
+        FetchingIndex::new(self, index)
     }
 
     /// Returns these objects of the store, from whatever lookup, in the order given; otherwise as
-    /// [`get_by`](Fetching::get_by).
+    /// [`FetchingIndex::get`].
     ///
     /// # Cancel safety
     ///

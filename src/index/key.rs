@@ -10,6 +10,7 @@ use std::{
 use triomphe::ThinArc;
 
 use super::{number, parts::IndexKey};
+use crate::object_key::ObjectKey;
 
 /// An index key: a list of strings, compared part by part.
 ///
@@ -87,6 +88,21 @@ impl Key {
                 at += NUL.len();
             }
         })
+    }
+
+    /// Returns the object that a key of two parts, a namespace and a name, stands for: the way from an index by a
+    /// reference to what it refers to.
+    ///
+    /// ```
+    /// use kube_weir::{Key, ObjectKey};
+    ///
+    /// assert_eq!(Key::new(("web", "shop")).object_key(), Some(ObjectKey::new("web", "shop")));
+    /// assert_eq!(Key::new("shop.example").object_key(), None);
+    /// ```
+    pub fn object_key(&self) -> Option<ObjectKey> {
+        let mut parts = self.parts();
+        let key = ObjectKey::new(parts.next()?, parts.next()?);
+        parts.next().is_none().then_some(key)
     }
 
     /// In the order of the keys.

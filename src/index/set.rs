@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::{Content, Index};
 use crate::path::FieldPath;
 
-/// The indexes of a store: `()` for none, an [`Index`] or `&Index`, or a tuple, array, slice or `Vec` of them.
+/// The indexes of a store: `()` for none, an [`Index`] or `&Index`, or a tuple, array, slice, `Vec` or `Option` of
+/// them.
 ///
 /// Of equal indexes the store has one.
 ///
@@ -123,26 +124,38 @@ impl<K> Indexes<K> for &Index<K> {
     }
 }
 
-impl<K> Indexes<K> for &[Index<K>] {
+// As many as a configuration says. There may be none, so what `()` knows is added, too.
+
+impl<K: Serialize + 'static> Indexes<K> for &[Index<K>] {
     fn add_to(self, set: &mut IndexSet<K>) {
+        ().add_to(set);
         self.iter().for_each(|index| index.add_to(set));
     }
 }
 
-impl<K> Indexes<K> for &Vec<Index<K>> {
+impl<K: Serialize + 'static> Indexes<K> for &Vec<Index<K>> {
     fn add_to(self, set: &mut IndexSet<K>) {
         self.as_slice().add_to(set);
     }
 }
 
-impl<K, T: Indexes<K>> Indexes<K> for Vec<T> {
+impl<K: Serialize + 'static, T: Indexes<K>> Indexes<K> for Option<T> {
     fn add_to(self, set: &mut IndexSet<K>) {
+        ().add_to(set);
         self.into_iter().for_each(|own| own.add_to(set));
     }
 }
 
-impl<K, T: Indexes<K>, const N: usize> Indexes<K> for [T; N] {
+impl<K: Serialize + 'static, T: Indexes<K>> Indexes<K> for Vec<T> {
     fn add_to(self, set: &mut IndexSet<K>) {
+        ().add_to(set);
+        self.into_iter().for_each(|own| own.add_to(set));
+    }
+}
+
+impl<K: Serialize + 'static, T: Indexes<K>, const N: usize> Indexes<K> for [T; N] {
+    fn add_to(self, set: &mut IndexSet<K>) {
+        ().add_to(set);
         self.into_iter().for_each(|own| own.add_to(set));
     }
 }
@@ -187,5 +200,12 @@ mod tests {
         assert!(own.name().starts_with("closure at src/index/set.rs:"), "{}", own.name());
         let again = IndexSet::of(set);
         assert_eq!(again.indexes.len(), 5);
+        for none in [
+            IndexSet::<Pod>::of(()),
+            IndexSet::of(Vec::<Index<Pod>>::new()),
+            IndexSet::of(None::<Index<Pod>>),
+        ] {
+            assert!(none.indexes.is_empty() && none.content().is_some());
+        }
     }
 }

@@ -6,8 +6,8 @@ use metrics::{Label, SharedString, Unit};
 use tokio::time::Instant;
 
 use crate::{
-    metrics::{METRICS, MetricKind, MetricUnit},
     origin::Origin,
+    telemetry::{METRICS, MetricKind, MetricUnit},
 };
 
 /// What all figures of one thing have in common.

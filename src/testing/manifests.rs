@@ -20,7 +20,7 @@ use crate::{
     error::{Error, ErrorKind},
     index::Indexes,
     snapshot::Snapshot,
-    world::{ByName, World},
+    worlds::{ByName, World},
 };
 
 /// The objects of a folder of manifests, as fixtures for tests and offline tools.

@@ -11,7 +11,7 @@ const ORDER: &[&str] = &[
     "clock",
     "coop",
     "origin",
-    "metrics",
+    "telemetry",
     "measure",
     "logs",
     "resource_version",
@@ -36,7 +36,7 @@ const ORDER: &[&str] = &[
     "store",
     "fetching",
     "adapters",
-    "world",
+    "worlds",
     "ext",
     "one",
     "docs",
@@ -146,9 +146,9 @@ fn public_types_go_where_users_need_them() {
     everywhere::<kube_weir::World<Kinds>>();
     everywhere::<kube_weir::WorldStore<Kinds>>();
     everywhere::<kube_weir::WorldBatch<Kinds>>();
-    everywhere::<kube_weir::WorldChange<kube_weir::world::ByName>>();
+    everywhere::<kube_weir::WorldChange<kube_weir::worlds::ByName>>();
     everywhere::<kube_weir::WorldOverlay<Kinds>>();
-    everywhere::<kube_weir::world::KindsHandle>();
+    everywhere::<kube_weir::worlds::KindsHandle>();
     everywhere::<kube_weir::Document>();
     everywhere::<kube_weir::FieldPath>();
     everywhere::<kube_weir::Index<Object>>();
@@ -174,8 +174,8 @@ fn public_types_go_where_users_need_them() {
     sent::<kube_weir::WatchOne<Object>>();
     sent::<Indexed>();
     sent::<kube_weir::Kinds>();
-    sent::<kube_weir::world::Worlds<Kinds>>();
-    sent::<kube_weir::adapters::Debounced<kube_weir::world::Worlds<Kinds>, kube_weir::World<Kinds>>>(
+    sent::<kube_weir::worlds::Worlds<Kinds>>();
+    sent::<kube_weir::adapters::Debounced<kube_weir::worlds::Worlds<Kinds>, kube_weir::World<Kinds>>>(
     );
     sent::<kube_weir::adapters::Debounced<Indexed, Object>>();
     sent::<kube_weir::adapters::WhileLeading<Indexed, Object>>();

@@ -280,7 +280,7 @@ async fn all_futures_and_streams_run_in_tasks() {
     let fetching = keys.store().fetching(api.clone(), FetchConfig::default());
     let _keys = keys.spawn();
     let own = fetching.clone();
-    tasks.spawn(async move { drop(own.get_by(&namespace, "a").await) });
+    tasks.spawn(async move { drop(own.by(&namespace).get("a").await) });
     let own = fetching.clone();
     tasks.spawn(async move { drop(own.get(("a", "x")).await) });
     let _driving = changes.spawn();

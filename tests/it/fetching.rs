@@ -76,7 +76,7 @@ impl World {
     }
 
     async fn all_in(&self, own: &str) -> Result<Vec<Result<Arc<Secret>, Error>>, Error> {
-        self.secrets.get_by(&namespace(), own).await
+        self.secrets.by(&namespace()).get(own).await
     }
 
     /// Changes a Secret, and waits until the watch has seen it.
@@ -684,7 +684,7 @@ async fn no_list_goes_on_for_long_among_others() {
     let keys = watch(api.clone()).labels("app=shop").unwrap().index_keys(namespace()).unwrap();
     let secrets = keys.store().fetching(api, FetchConfig::default());
     let _driving = keys.spawn();
-    let found = secrets.get_by(&namespace(), "a").await.unwrap();
+    let found = secrets.by(&namespace()).get("a").await.unwrap();
     assert_eq!(found.iter().filter(|found| found.is_ok()).count(), 10);
     // Of the first 20, one was wanted.
     let report = secrets.report();
@@ -727,8 +727,8 @@ async fn before_the_sync_nothing_is_absent() {
     let secrets = keys.store().fetching(api, FetchConfig::default());
     let _driving = keys.spawn();
     assert!(secrets.get(("a", "x")).await.unwrap_err().is_forbidden());
-    assert!(secrets.get_by(&namespace(), "a").await.unwrap_err().is_forbidden());
-    assert!(secrets.get_one_by(&namespace(), "a").await.unwrap_err().is_forbidden());
+    assert!(secrets.by(&namespace()).get("a").await.unwrap_err().is_forbidden());
+    assert!(secrets.by(&namespace()).get_one("a").await.unwrap_err().is_forbidden());
 }
 
 #[tokio::test(start_paused = true)]
@@ -797,16 +797,16 @@ async fn objects_are_fetched_by_an_index_of_their_keys() {
         found.into_iter().map(|found| value(&found.unwrap())).collect()
     };
     // It waits for the sync.
-    assert_eq!(all(secrets.get_by(&app, "shop").await.unwrap()), ["a/x", "b/x"]);
-    assert_eq!(all(secrets.get_by(&place, ("shop", "b")).await.unwrap()), ["b/x"]);
-    assert_eq!(all(secrets.get_by(&place, "shop").await.unwrap()), ["a/x", "b/x"]);
-    assert_eq!(all(secrets.get_by(&app, ()).await.unwrap()), ["a/x", "a/y", "b/x"]);
-    assert!(secrets.get_by(&app, "none").await.unwrap().is_empty());
+    assert_eq!(all(secrets.by(&app).get("shop").await.unwrap()), ["a/x", "b/x"]);
+    assert_eq!(all(secrets.by(&place).get(("shop", "b")).await.unwrap()), ["b/x"]);
+    assert_eq!(all(secrets.by(&place).get("shop").await.unwrap()), ["a/x", "b/x"]);
+    assert_eq!(all(secrets.by(&app).get(()).await.unwrap()), ["a/x", "a/y", "b/x"]);
+    assert!(secrets.by(&app).get("none").await.unwrap().is_empty());
 
-    let one = secrets.get_one_by(&app, "blog").await.unwrap();
+    let one = secrets.by(&app).get_one("blog").await.unwrap();
     assert_eq!(one.map(|one| value(&one)).as_deref(), Some("a/y"));
-    assert!(secrets.get_one_by(&app, "none").await.unwrap().is_none());
-    let error = secrets.get_one_by(&app, "shop").await.unwrap_err();
+    assert!(secrets.by(&app).get_one("none").await.unwrap().is_none());
+    let error = secrets.by(&app).get_one("shop").await.unwrap_err();
     assert!(error.is_ambiguous(), "{error}");
 
     // Whatever names an object, it is this one, and one that isn't there is not asked for.
@@ -828,12 +828,12 @@ async fn objects_are_fetched_by_an_index_of_their_keys() {
 
     // A mistake of the program.
     let other = Index::path("type").expect("a path");
-    let unknown = AssertUnwindSafe(secrets.get_by(&other, "Opaque")).catch_unwind().await;
-    let too_many = AssertUnwindSafe(secrets.get_by(&app, ("shop", "a"))).catch_unwind().await;
-    let one = AssertUnwindSafe(secrets.get_one_by(&app, ("shop", "a"))).catch_unwind().await;
+    let unknown = AssertUnwindSafe(secrets.by(&other).get("Opaque")).catch_unwind().await;
+    let too_many = AssertUnwindSafe(secrets.by(&app).get(("shop", "a"))).catch_unwind().await;
+    let one = AssertUnwindSafe(secrets.by(&app).get_one(("shop", "a"))).catch_unwind().await;
     assert!(unknown.is_err() && too_many.is_err() && one.is_err());
     // Nobody else is harmed.
-    assert_eq!(all(secrets.get_by(&app, "blog").await.unwrap()), ["a/y"]);
+    assert_eq!(all(secrets.by(&app).get("blog").await.unwrap()), ["a/y"]);
 }
 
 /// Whatever is asked of the one, the other says the same.
@@ -881,17 +881,17 @@ async fn a_store_in_memory_and_one_of_keys_give_the_same() {
         };
         for prefix in [&[][..], &["a"], &["b"], &["c"], &["a", "s1"], &["b", "s2"]] {
             let expected = plain(memory.by(&own.0).get(prefix).collect());
-            assert_eq!(whole(cached.get_by(&by_identity, prefix).await.unwrap()), expected);
+            assert_eq!(whole(cached.by(&by_identity).get(prefix).await.unwrap()), expected);
         }
         for app in ["shop", "blog", "none"] {
             let expected = plain(memory.by(&own.1).get(app).collect());
-            assert_eq!(whole(cached.get_by(&by_app, app).await.unwrap()), expected);
+            assert_eq!(whole(cached.by(&by_app).get(app).await.unwrap()), expected);
             assert_eq!(whole(cached.fetch(snapshot.by(&by_app).get(app)).await), expected);
             assert_eq!(snapshot.by(&by_app).keys(), memory.by(&own.1).keys());
         }
         for key in [["a", "s1"], ["b", "s1"], ["c", "s1"]] {
             let expected = memory.by(&own.0).get_one(key).unwrap().map(|found| (**found).clone());
-            let found = cached.get_one_by(&by_identity, key).await.unwrap();
+            let found = cached.by(&by_identity).get_one(key).await.unwrap();
             assert_eq!(found.map(|found| (*found).clone()), expected);
             let [namespace, name] = key;
             assert_eq!(memory.get((namespace, name)).map(|found| (**found).clone()), expected);
@@ -899,7 +899,7 @@ async fn a_store_in_memory_and_one_of_keys_give_the_same() {
             assert_eq!(found.map(|found| (*found).clone()), expected);
         }
         let expected = memory.by(&own.0).get_one("a").err().map(|error| error.reason());
-        let found = cached.get_one_by(&by_identity, "a").await;
+        let found = cached.by(&by_identity).get_one("a").await;
         assert_eq!(found.err().map(|error| error.reason()), expected);
     }
     let report = cached.report();

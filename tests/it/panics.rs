@@ -199,7 +199,7 @@ async fn an_object_that_panics_when_it_is_fetched_is_an_error_for_all() {
         let error = found.map(drop).unwrap_err();
         assert!(error.is_panic(), "{error}");
     }
-    let many = fetching.get_by(&namespace, "a").await.unwrap();
+    let many = fetching.by(&namespace).get("a").await.unwrap();
     assert_eq!(many.len(), 1);
     assert!(many.iter().all(|found| found.as_ref().is_err_and(Error::is_panic)));
     server.apply(&config("a/x", "good")).unwrap();

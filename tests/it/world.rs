@@ -23,7 +23,7 @@ use kube_weir::{
     adapters::Indexed,
     testing::{ApiServer, Events, Fault, Verb},
     watch, watch_resource, world,
-    world::{ByName, View, WorldOverlay},
+    worlds::{ByName, View, WorldOverlay},
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};

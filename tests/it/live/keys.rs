@@ -91,7 +91,7 @@ async fn a_real_server_sends_metadata_alone() {
         let whole = configs.get((&namespace, "c00")).await.unwrap().expect("it is there");
         assert_eq!(whole.data.as_ref().unwrap()["value"].len(), PAYLOAD);
         assert!(received.load(Ordering::Relaxed) - bytes >= PAYLOAD);
-        let all = configs.get_by(&in_namespace(), &namespace).await.unwrap();
+        let all = configs.by(&in_namespace()).get(&namespace).await.unwrap();
         assert_eq!(all.iter().filter(|found| found.is_ok()).count(), OBJECTS);
         assert_eq!((configs.report().gets, configs.report().lists), (1, 1));
         set_tier(&writing, "c00", "front").await;
@@ -117,7 +117,7 @@ async fn what_is_no_metadata_is_received_and_dropped() {
     let gvr = Gvr::parse("v1/secrets").unwrap();
     let secrets = keys.store().fetching_resource(client, gvr, FetchConfig::default()).unwrap();
     let _driving = keys.spawn().stop_on_drop();
-    let found = soon("both", secrets.get_by(&of_type, "Opaque")).await.unwrap();
+    let found = soon("both", secrets.by(&of_type).get("Opaque")).await.unwrap();
     let found: Vec<_> = found.into_iter().map(Result::unwrap).collect();
     assert_eq!(found.len(), 2);
     assert_eq!(found[0].to_value()["data"]["key"], "c2VjcmV0");
@@ -184,7 +184,7 @@ async fn an_outage_hides_nothing_and_makes_nothing_up() {
     let _driving = keys.spawn().stop_on_drop();
     let by_namespace = in_namespace();
     let read = async |name: &str| configs.get((&namespace, name)).await;
-    let read_all = async || configs.get_by(&by_namespace, &namespace).await;
+    let read_all = async || configs.by(&by_namespace).get(&namespace).await;
     assert!(read("c00").await.unwrap().is_some());
 
     cluster.stop_apiserver().await;

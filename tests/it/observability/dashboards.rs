@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use kube_weir::metrics::{METRICS, MetricKind};
+use kube_weir::telemetry::{METRICS, MetricKind};
 use serde_json::Value;
 
 fn docs(name: &str) -> String {
@@ -18,7 +18,7 @@ fn used(text: &str) -> BTreeSet<&str> {
 
 /// The series that there are.
 fn series() -> BTreeSet<String> {
-    let of = |metric: &kube_weir::metrics::Metric| match metric.kind {
+    let of = |metric: &kube_weir::telemetry::Metric| match metric.kind {
         MetricKind::Histogram => {
             ["_bucket", "_sum", "_count"].map(|suffix| format!("{}{suffix}", metric.name)).to_vec()
         }

@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube_weir::{
     Election, EventStreamExt, FetchConfig, LeaseRef,
-    metrics::{METRICS, MetricKind, MetricUnit, SECONDS},
+    telemetry::{METRICS, MetricKind, MetricUnit, SECONDS},
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 

@@ -181,7 +181,7 @@ pub(super) async fn listed(server: &ApiServer) {
     let keys = watch(api.clone()).index_keys(identity()).expect("paths");
     let secrets = keys.store().fetching(api, FetchConfig::default());
     let _driving = keys.spawn().stop_on_drop();
-    assert_eq!(secrets.get_by(&identity(), "b").await.expect("synced").len(), 10);
+    assert_eq!(secrets.by(&identity()).get("b").await.expect("synced").len(), 10);
 }
 
 /// It is elected, fails to renew once, loses the Lease to an outage, has it again, and gives it back.

@@ -57,7 +57,7 @@ impl<V: Clone> World<V> {
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{Secret, Service};
-/// use kube_weir::{Snapshot, World, world::{Holds, View}};
+/// use kube_weir::{Snapshot, World, worlds::{Holds, View}};
 ///
 /// fn without<V: View + Holds<Secret, I>, I>(world: &World<V>, secret: &str) -> World<V> {
 ///     world.overlay().delete("web", secret).build()
@@ -150,7 +150,7 @@ impl WorldOverlay<ByName> {
     /// # Examples
     ///
     /// ```
-    /// use kube_weir::{Snapshot, World, world::ByName};
+    /// use kube_weir::{Snapshot, World, worlds::ByName};
     ///
     /// # fn document(name: &str) -> kube_weir::Document {
     /// #     kube_weir::Document::from_json(&format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).unwrap()
@@ -180,7 +180,7 @@ impl WorldOverlay<ByName> {
     /// # Examples
     ///
     /// ```
-    /// use kube_weir::{Snapshot, World, world::ByName};
+    /// use kube_weir::{Snapshot, World, worlds::ByName};
     ///
     /// # fn document(name: &str) -> kube_weir::Document {
     /// #     kube_weir::Document::from_json(&format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).unwrap()

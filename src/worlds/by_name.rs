@@ -192,7 +192,7 @@ impl fmt::Debug for KindsHandle {
 /// The snapshots of a world by the names of their kinds.
 ///
 /// ```
-/// use kube_weir::{Snapshot, World, world::ByName};
+/// use kube_weir::{Snapshot, World, worlds::ByName};
 ///
 /// # fn document(name: &str) -> kube_weir::Document {
 /// #     kube_weir::Document::from_json(&format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).unwrap()

@@ -7,13 +7,13 @@
 //!
 //! ```
 //! use k8s_openapi::api::core::v1::ConfigMap;
-//! use kube_weir::{metrics, prelude::*, testing::ApiServer, watch};
+//! use kube_weir::{telemetry, prelude::*, testing::ApiServer, watch};
 //! use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let prometheus = PrometheusBuilder::new()
-//!     .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), metrics::SECONDS)?
+//!     .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), telemetry::SECONDS)?
 //!     .install_recorder()?;
 //!
 //! # let client = ApiServer::new().client();

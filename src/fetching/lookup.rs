@@ -1,0 +1,140 @@
+//! Objects on demand, by an index of the store of keys.
+
+use std::{fmt, sync::Arc};
+
+use kube::runtime::reflector::Lookup;
+use serde::de::DeserializeOwned;
+
+use super::{Fetching, inner::Ticket};
+use crate::{
+    error::Error,
+    index::{Index, IndexKey},
+};
+
+/// One index of the store behind a [`Fetching`]; from [`Fetching::by`].
+pub struct FetchingIndex<'a, K, L> {
+    fetching: &'a Fetching<K, L>,
+    index: Index<L>,
+}
+
+impl<'a, K, L: Lookup> FetchingIndex<'a, K, L> {
+    #[track_caller]
+    pub(super) fn new(fetching: &'a Fetching<K, L>, index: &Index<L>) -> Self {
+        fetching.inner.store.snapshot().by(index);
+        Self { fetching, index: index.clone() }
+    }
+}
+
+impl<K, L> FetchingIndex<'_, K, L>
+where
+    K: Lookup + DeserializeOwned + Send + Sync + 'static,
+    L: Lookup + Send + Sync + 'static,
+{
+    /// Returns the one object under a key.
+    ///
+    /// # Errors
+    ///
+    /// [`is_ambiguous`](Error::is_ambiguous) if there are several objects, and those of [`Fetching::get`].
+    ///
+    /// # Panics
+    ///
+    /// If there are more parts than the index has.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`Fetching::get`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Secret;
+    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer, watch};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let server = ApiServer::new();
+    /// # for name in ["tls", "token"] {
+    /// #     server.apply(&serde_json::json!({
+    /// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
+    /// #     })).unwrap();
+    /// # }
+    /// let api = Api::<Secret>::all(server.client());
+    /// let namespace = Index::path("metadata.namespace")?;
+    /// let keys = watch(api.clone()).index_keys(&namespace)?;
+    /// let secrets = keys.store().fetching(api, FetchConfig::default());
+    /// keys.spawn();
+    ///
+    /// assert!(secrets.by(&namespace).get_one("api").await?.is_none());
+    /// assert!(secrets.by(&namespace).get_one("web").await.unwrap_err().is_ambiguous()); // there are two
+    /// assert_eq!(secrets.report().gets, 0); // the keys knew
+    /// # Ok(()) }
+    /// ```
+    pub async fn get_one(&self, key: impl IndexKey) -> Result<Option<Arc<K>>, Error> {
+        let inner = &self.fetching.inner;
+        let deadline = self.fetching.begin().await?;
+        let snapshot = inner.store.snapshot();
+        let found = snapshot.by(&self.index).get_one(key)?.map(|found| Ticket::of(&**found));
+        match found {
+            Some(ticket) => inner.one(&ticket, deadline).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Returns the objects under a key, or under the first parts of one, in (namespace, name) order; each, or
+    /// why it can't be fetched. One that goes meanwhile is left out.
+    ///
+    /// Collect them into a `Result` where one failure is to be that of all.
+    ///
+    /// # Errors
+    ///
+    /// If the store can't be synced.
+    ///
+    /// # Panics
+    ///
+    /// If there are more parts than the index has.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`Fetching::get`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Secret;
+    /// use kube_weir::{FetchConfig, prelude::*, watch};
+    /// use kube_weir::testing::{ApiServer, Fault, Verb};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # let server = ApiServer::new();
+    /// # for name in ["tls", "token"] {
+    /// #     server.apply(&serde_json::json!({
+    /// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
+    /// #     })).unwrap();
+    /// # }
+    /// let api = Api::<Secret>::all(server.client());
+    /// let namespace = Index::path("metadata.namespace")?;
+    /// let keys = watch(api.clone()).index_keys(&namespace)?;
+    /// let secrets = keys.store().fetching(api, FetchConfig::default());
+    /// keys.spawn();
+    ///
+    /// server.fault(Verb::Get, 1, Fault::status(403));
+    /// let [tls, token] = &secrets.by(&namespace).get("web").await?[..] else { panic!() };
+    /// assert!(tls.as_ref().unwrap_err().is_forbidden());
+    /// assert!(token.is_ok());
+    /// # Ok(()) }
+    /// ```
+    pub async fn get(&self, key: impl IndexKey) -> Result<Vec<Result<Arc<K>, Error>>, Error> {
+        let inner = &self.fetching.inner;
+        let deadline = self.fetching.begin().await?;
+        let snapshot = inner.store.snapshot();
+        let found = snapshot.by(&self.index).get(key).map(|found| Ticket::of(&**found)).collect();
+        Ok(inner.many(found, deadline).await)
+    }
+}
+
+impl<K, L> fmt::Debug for FetchingIndex<'_, K, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FetchingIndex").field("index", &self.index.name()).finish_non_exhaustive()
+    }
+}
