@@ -308,11 +308,11 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
     /// ```
     pub fn index(self, indexes: impl Indexes<K>) -> Indexed<Self, K> {
         let context = self.context();
-        let mut indexed = Indexed::new(self, IndexSet::of(indexes), context);
-        if let Some(writer) = &indexed.writer {
-            indexed.events.feed(Arc::new(writer.published()));
+        let mut stream = Indexed::new(self, IndexSet::of(indexes), context);
+        if let Some(writer) = &stream.writer {
+            stream.events.feed(Arc::new(writer.published()));
         }
-        indexed
+        stream
     }
 }
 

@@ -165,7 +165,7 @@ impl Talk {
             let store = changes.store();
             let _ = self.recovers(changes, &store).await;
         } else {
-            let changes = watch.index(&data_on());
+            let changes = watch.index(data_on());
             let store = changes.store();
             let _ = self.recovers(changes, &store).await;
         }

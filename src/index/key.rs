@@ -220,19 +220,16 @@ impl Prefix {
             Order::Text => None,
             Order::Numeric => number::sortable(part),
         };
-        match number {
-            Some(number) => {
-                self.text.extend([NUMBER, &number]);
-                if number::written(&number).is_none_or(|written| written != part) {
-                    self.text.extend([AS, part]);
-                }
+        if let Some(number) = number {
+            self.text.extend([NUMBER, &number]);
+            if number::written(&number).is_none_or(|written| written != part) {
+                self.text.extend([AS, part]);
             }
-            None => {
-                if order == Order::Numeric && (part.is_empty() || part.starts_with('\0')) {
-                    self.text.push_str(TEXT);
-                }
-                self.push_text(part);
+        } else {
+            if order == Order::Numeric && (part.is_empty() || part.starts_with('\0')) {
+                self.text.push_str(TEXT);
             }
+            self.push_text(part);
         }
         self.text.push_str(END);
         self.width += 1;

@@ -72,32 +72,32 @@ struct Definition<K> {
     order: Order,
     /// How many keys an object may have.
     most: usize,
-    content: Option<Content<K>>,
+    inspect: Option<Inspect<K>>,
     /// Whether the order of the objects answers for it.
     is_identity: bool,
 }
 
 /// How the content of objects is measured and compared.
-pub(crate) struct Content<K> {
+pub(crate) struct Inspect<K> {
     /// Returns how much memory an object takes, if that is known.
     pub(crate) bytes: Option<fn(&K) -> usize>,
     /// Returns whether two objects have the same content.
     pub(crate) is_equal: fn(&K, &K) -> bool,
 }
 
-impl<K: Serialize + 'static> Content<K> {
+impl<K: Serialize + 'static> Inspect<K> {
     fn of_serialized() -> Self {
         Self { bytes: document::bytes_of(), is_equal: document::is_equal }
     }
 }
 
-impl<K> Clone for Content<K> {
+impl<K> Clone for Inspect<K> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<K> Copy for Content<K> {}
+impl<K> Copy for Inspect<K> {}
 
 impl<K: Serialize + 'static> Index<K> {
     /// Returns the index by one path, as text or as a [`FieldPath`], which says how a path may look.
@@ -157,9 +157,9 @@ impl<K: Serialize + 'static> Index<K> {
     }
 
     fn of_paths(paths: Vec<FieldPath>) -> Self {
-        let (width, content) = (paths.len(), Some(Content::of_serialized()));
+        let (width, inspect) = (paths.len(), Some(Inspect::of_serialized()));
         let keys = Keys::Paths(paths, document::keys_of::<K>);
-        Self::of(Definition { content, ..Definition::new(width, keys) })
+        Self::of(Definition { inspect, ..Definition::new(width, keys) })
     }
 }
 
@@ -319,8 +319,8 @@ impl<K> Index<K> {
         self.0.most
     }
 
-    pub(crate) fn content(&self) -> Option<Content<K>> {
-        self.0.content
+    pub(crate) fn inspect(&self) -> Option<Inspect<K>> {
+        self.0.inspect
     }
 
     /// Returns the paths that the keys come from, unless a closure gives them.
@@ -375,7 +375,7 @@ impl<K> Definition<K> {
             keys,
             order: Order::Text,
             most: MOST_KEYS,
-            content: None,
+            inspect: None,
             is_identity: false,
         }
     }

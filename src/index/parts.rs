@@ -115,7 +115,9 @@ impl<T: WholeKey + ?Sized> WholeKey for &T {
 
 impl<T: IndexKey> IndexKey for [T] {
     fn each_part(&self, part: &mut dyn FnMut(&str)) {
-        self.iter().for_each(|own| own.each_part(part));
+        for own in self {
+            own.each_part(part);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use serde::Serialize;
 
-use super::{Content, Index};
+use super::{Index, Inspect};
 use crate::path::FieldPath;
 
 /// The indexes of a store: `()` for none, an [`Index`] or `&Index`, or a tuple, array, slice, `Vec` or `Option` of
@@ -38,12 +38,12 @@ pub trait Indexes<K>: Sized {
 /// The indexes that a store gets; filled by [`Indexes::add_to`].
 pub struct IndexSet<K> {
     indexes: Vec<(Arc<str>, Index<K>)>,
-    content: Option<Content<K>>,
+    inspect: Option<Inspect<K>>,
 }
 
 impl<K> IndexSet<K> {
     pub(crate) fn new() -> Self {
-        Self { indexes: Vec::new(), content: None }
+        Self { indexes: Vec::new(), inspect: None }
     }
 
     pub(crate) fn of(indexes: impl Indexes<K>) -> Self {
@@ -54,7 +54,7 @@ impl<K> IndexSet<K> {
 
     /// Adds an index, unless an equal one is there.
     pub fn add(&mut self, index: Index<K>) {
-        self.content = self.content.or(index.content());
+        self.inspect = self.inspect.or(index.inspect());
         if self.indexes.iter().all(|(_, own)| *own != index) {
             self.indexes.push((self.name(&index), index));
         }
@@ -71,8 +71,8 @@ impl<K> IndexSet<K> {
         numbered.into_iter().find(|name| is_free(name)).unwrap_or_default().into()
     }
 
-    pub(crate) fn content(&self) -> Option<Content<K>> {
-        self.content
+    pub(crate) fn inspect(&self) -> Option<Inspect<K>> {
+        self.inspect
     }
 
     /// Returns the paths that all the keys come from; `None` if a closure gives some of them.
@@ -101,14 +101,14 @@ impl<K> fmt::Debug for IndexSet<K> {
 
 impl<K> Indexes<K> for IndexSet<K> {
     fn add_to(self, set: &mut IndexSet<K>) {
-        set.content = set.content.or(self.content);
+        set.inspect = set.inspect.or(self.inspect);
         self.indexes.into_iter().for_each(|(_, index)| set.add(index));
     }
 }
 
 impl<K: Serialize + 'static> Indexes<K> for () {
     fn add_to(self, set: &mut IndexSet<K>) {
-        set.content = set.content.or(Some(Content::of_serialized()));
+        set.inspect = set.inspect.or(Some(Inspect::of_serialized()));
     }
 }
 
@@ -126,37 +126,44 @@ impl<K> Indexes<K> for &Index<K> {
 
 // As many as a configuration says. There may be none, so what `()` knows is added, too.
 
+fn add_all<K, I>(set: &mut IndexSet<K>, all: I)
+where
+    K: Serialize + 'static,
+    I: IntoIterator<Item: Indexes<K>>,
+{
+    ().add_to(set);
+    for own in all {
+        own.add_to(set);
+    }
+}
+
 impl<K: Serialize + 'static> Indexes<K> for &[Index<K>] {
     fn add_to(self, set: &mut IndexSet<K>) {
-        ().add_to(set);
-        self.iter().for_each(|index| index.add_to(set));
+        add_all(set, self);
     }
 }
 
 impl<K: Serialize + 'static> Indexes<K> for &Vec<Index<K>> {
     fn add_to(self, set: &mut IndexSet<K>) {
-        self.as_slice().add_to(set);
+        add_all(set, self);
     }
 }
 
 impl<K: Serialize + 'static, T: Indexes<K>> Indexes<K> for Option<T> {
     fn add_to(self, set: &mut IndexSet<K>) {
-        ().add_to(set);
-        self.into_iter().for_each(|own| own.add_to(set));
+        add_all(set, self);
     }
 }
 
 impl<K: Serialize + 'static, T: Indexes<K>> Indexes<K> for Vec<T> {
     fn add_to(self, set: &mut IndexSet<K>) {
-        ().add_to(set);
-        self.into_iter().for_each(|own| own.add_to(set));
+        add_all(set, self);
     }
 }
 
 impl<K: Serialize + 'static, T: Indexes<K>, const N: usize> Indexes<K> for [T; N] {
     fn add_to(self, set: &mut IndexSet<K>) {
-        ().add_to(set);
-        self.into_iter().for_each(|own| own.add_to(set));
+        add_all(set, self);
     }
 }
 
@@ -205,7 +212,7 @@ mod tests {
             IndexSet::of(Vec::<Index<Pod>>::new()),
             IndexSet::of(None::<Index<Pod>>),
         ] {
-            assert!(none.indexes.is_empty() && none.content().is_some());
+            assert!(none.indexes.is_empty() && none.inspect().is_some());
         }
     }
 }

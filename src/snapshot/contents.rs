@@ -17,7 +17,7 @@ use crate::{
     document::ObjectMetaRef,
     error::{Error, ErrorKind},
     event::Context,
-    index::{Content, Index, IndexReport, IndexSet, Key},
+    index::{Index, IndexReport, IndexSet, Inspect, Key},
     namespaced_name::identity,
     object_key::AsObjectKey,
 };
@@ -48,16 +48,16 @@ struct Sorted<K> {
     /// What the indexes hold, one for one.
     entries: Vec<Entries>,
     context: Arc<Context<K>>,
-    content: Option<Content<K>>,
+    inspect: Option<Inspect<K>>,
 }
 
 impl<K> Contents<K> {
     pub(crate) fn new(indexes: IndexSet<K>, context: Arc<Context<K>>) -> Self {
-        let content = indexes.content();
+        let inspect = indexes.inspect();
         let indexes = indexes.into_named();
         let entries = indexes.iter().map(|_| Entries::default()).collect();
         let sorted =
-            Arc::new(Sorted { order: Tree::default(), indexes, entries, context, content });
+            Arc::new(Sorted { order: Tree::default(), indexes, entries, context, inspect });
         let (heap, identities, seed) = (Heap::default(), Trie::default(), Seed::default());
         Self { heap, identities, seed, sorted, version: 0, histories: 0, deleted: None }
     }
@@ -133,7 +133,7 @@ impl<K> Contents<K> {
 
     /// How much memory the objects take, where that can be told. O(n).
     pub(crate) fn bytes(&self) -> Option<usize> {
-        let bytes = self.sorted.content?.bytes?;
+        let bytes = self.sorted.inspect?.bytes?;
         Some(self.iter().map(|object| bytes(object)).sum())
     }
 
@@ -324,7 +324,7 @@ impl<K: Lookup> Contents<K> {
 
     /// Returns whether two objects are known to have the same content.
     pub(crate) fn is_equal(&self, one: &K, other: &K) -> bool {
-        self.sorted.content.is_some_and(|content| (content.is_equal)(one, other))
+        self.sorted.inspect.is_some_and(|inspect| (inspect.is_equal)(one, other))
     }
 
     /// Puts an object in the place of its predecessor, even if that is the same version.
@@ -392,8 +392,8 @@ impl<K: Lookup> Contents<K> {
         let entries = indexes.iter().map(|(_, index)| Entries::of(index, &self.heap, &slots));
         let entries = entries.collect();
         let context = Arc::clone(&self.sorted.context);
-        let (order, content) = (Tree::from_sorted(slots), self.sorted.content);
-        self.sorted = Arc::new(Sorted { order, indexes, entries, context, content });
+        let (order, inspect) = (Tree::from_sorted(slots), self.sorted.inspect);
+        self.sorted = Arc::new(Sorted { order, indexes, entries, context, inspect });
     }
 }
 
@@ -408,7 +408,7 @@ impl<K> Clone for Sorted<K> {
             indexes: Arc::clone(&self.indexes),
             entries: self.entries.clone(),
             context: Arc::clone(&self.context),
-            content: self.content,
+            inspect: self.inspect,
         }
     }
 }

@@ -138,6 +138,7 @@ impl<K> Snapshot<K> {
     /// last that was deleted; an object that took its place is in this snapshot itself.
     ///
     /// Without `keep_deleted` there are none.
+    #[must_use]
     pub fn deleted(&self) -> Self
     where
         K: Lookup,

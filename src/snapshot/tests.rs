@@ -65,7 +65,7 @@ fn check(contents: &Contents<ConfigMap>, model: &Model, ids: u16) {
     });
     assert!(entries.map(|(key, object)| (key.clone(), object)).eq(wanted));
     let absent = model.len() - labels.values().map(Vec::len).sum::<usize>();
-    assert_eq!(contents.indexes().nth(0).unwrap().absent, absent);
+    assert_eq!(contents.indexes().next().unwrap().absent, absent);
     let many = contents.indexes().nth(1).unwrap();
     let numbers = || model.values().map(|object| number(object));
     assert_eq!(many.overflowing, numbers().filter(|number| *number > 2).count());

@@ -1,15 +1,17 @@
 //! Adaptors between a watch and its index: they change nothing of what is seen, waited for or overlaid.
 
-use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
+use std::pin::pin;
+
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::Api;
+use kube::{Api, runtime::watcher::Event};
 use kube_weir::{
-    Election, Error, EventStreamExt, FieldFilter, FieldSelector, LeaseRef, Store, Watch,
+    Document, Election, Error, EventStreamExt, FieldFilter, FieldSelector, LeaseRef, Store, Watch,
     WatchEvent, Write,
     testing::{ApiServer, End, Events, Fault, On, Verb},
     watch_one, world,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
@@ -228,4 +230,16 @@ async fn each_stage_gives_its_store_and_what_is_underneath() {
 
     let changes = events().index(()).log_errors().into_events().into_inner();
     assert_eq!(changes.collect::<Vec<_>>().await.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn fields_are_dropped_from_documents_of_any_stream() {
+    let json = r#"{"kind":"ConfigMap","metadata":{"name":"a","managedFields":[{}]},"data":{"key":"value","big":"x"}}"#;
+    let document = Document::from_json(json).unwrap();
+    let events = [Event::Init, Event::InitApply(document), Event::InitDone];
+    let changes = stream::iter(events).filter_fields("metadata.managedFields,data.big").unwrap();
+    let snapshot = pin!(changes.index(())).first_synced().await.unwrap();
+    let kept =
+        json!({ "kind": "ConfigMap", "metadata": { "name": "a" }, "data": { "key": "value" } });
+    assert_eq!(snapshot.get("a").unwrap().to_value(), kept);
 }

@@ -11,6 +11,7 @@ mod concurrency;
 mod conformance;
 mod consumers;
 mod debounce;
+mod deleted;
 mod examples;
 mod extremes;
 mod fetching;

@@ -278,6 +278,43 @@ async fn without_the_right_to_watch_it_asks() {
     assert!(campaign.watch().is_leading());
 }
 
+/// SEMANTICS: W5
+#[tokio::test(start_paused = true)]
+async fn a_refused_election_backs_off_and_goes_on_once_it_is_granted() {
+    for (verbs, start) in [
+        (&[Verb::Get, Verb::List, Verb::Watch][..], "GET"),
+        (&[Verb::Create, Verb::Update, Verb::Patch][..], "P"),
+    ] {
+        let server = ApiServer::new();
+        for verb in verbs {
+            server.fault(*verb, usize::MAX, Fault::status(403));
+        }
+        let mut campaign = election(&link(&server), "a").campaign();
+        let mut errors = 0;
+        let _ = timeout(SECOND * 600, async {
+            while let Some(item) = campaign.next().await {
+                errors += usize::from(item.is_err_and(|error| error.is_forbidden()));
+            }
+        })
+        .await;
+        let requests = server.take_requests();
+        let asked = requests.iter().filter(|line| line.starts_with(start)).count();
+        // Every 2 seconds it would be 300.
+        assert!((10..100).contains(&asked), "{asked} of {start}");
+        assert!(errors > 10, "it says so: {errors}");
+
+        server.clear_faults();
+        let led = timeout(SECOND * 31, async {
+            while let Some(item) = campaign.next().await {
+                if matches!(item, Ok(Leadership::Leading(_))) {
+                    return;
+                }
+            }
+        });
+        led.await.expect("it leads");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn it_keeps_to_what_the_holder_promised() {
     let server = ApiServer::new();
