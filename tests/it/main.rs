@@ -32,6 +32,7 @@ mod observability;
 mod one;
 mod overlay;
 mod panics;
+mod parsed;
 mod patience;
 mod pictures;
 mod programs;
