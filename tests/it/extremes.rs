@@ -270,8 +270,8 @@ async fn all_futures_and_streams_run_in_tasks() {
     tasks.spawn(async move { drop(own.changes().next().await) });
     let own = store.clone();
     tasks.spawn(async move { drop(own.changes().debounce(Debounce::quiet(SECOND)).next().await) });
-    let changed = store.watch_key(&name, "x");
-    tasks.spawn(async move { drop(changed.await) });
+    let other = store.watch_key(&name, "x");
+    tasks.spawn(async move { drop(other.await) });
     let mut one = watch_one(Api::<ConfigMap>::namespaced(server.client(), "a"), "x");
     tasks.spawn(async move { drop(one.next().await) });
     let namespace = Index::path("metadata.namespace").unwrap();
