@@ -258,8 +258,8 @@ fn a_million_is_much_and_empty_is_little() {
 async fn all_futures_and_streams_run_in_tasks() {
     let server = server_with(&["a/x"]);
     let api = Api::<ConfigMap>::all(server.client());
-    let app = Index::path("metadata.labels.app").unwrap();
-    let changes = configs(&server).index(&app);
+    let name = Index::path("metadata.name").unwrap();
+    let changes = configs(&server).index(&name);
     let store = changes.store();
     let mut tasks = tokio::task::JoinSet::new();
     let own = store.clone();
@@ -270,9 +270,8 @@ async fn all_futures_and_streams_run_in_tasks() {
     tasks.spawn(async move { drop(own.changes().next().await) });
     let own = store.clone();
     tasks.spawn(async move { drop(own.changes().debounce(Debounce::quiet(SECOND)).next().await) });
-    let own = store.clone();
-    let changed = own.watch_key(&app, "x");
-    tasks.spawn(async move { drop(changed.await) });
+    let other = store.watch_key(&name, "x");
+    tasks.spawn(async move { drop(other.await) });
     let mut one = watch_one(Api::<ConfigMap>::namespaced(server.client(), "a"), "x");
     tasks.spawn(async move { drop(one.next().await) });
     let namespace = Index::path("metadata.namespace").unwrap();
