@@ -224,7 +224,7 @@ impl<K: Lookup> Snapshot<K> {
     ) -> Result<Self, Error> {
         let mut contents = Contents::new(IndexSet::of(indexes), Arc::default());
         for object in objects {
-            contents.put(&named(object)?);
+            contents.put_anew(&named(object)?);
         }
         Ok(Self(Arc::new(contents)))
     }

@@ -639,3 +639,11 @@ fn fixtures_make_snapshots() {
     assert_eq!(names(snapshot.by(&app()).get("web")), ["a/x"]);
     assert!(Snapshot::from_objects((), [ConfigMap::default()]).unwrap_err().is_undecodable());
 }
+
+#[test]
+fn of_fixtures_of_one_name_the_last_counts() {
+    let [first, last] = ["shop", "blog"].map(|app| labelled("web/a", 1, "app", app));
+    let app = Index::path("metadata.labels.app").unwrap();
+    let snapshot = Snapshot::from_objects(&app, [first, last]).unwrap();
+    assert_eq!(snapshot.by(&app).keys(), [Key::new("blog")], "also with one version");
+}
