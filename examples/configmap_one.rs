@@ -13,7 +13,7 @@
 mod support;
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube_weir::{One, prelude::*, testing::ApiServer};
+use kube_weir::{prelude::*, testing::ApiServer};
 use serde_json::json;
 use tokio::time::sleep;
 

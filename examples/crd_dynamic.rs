@@ -18,7 +18,7 @@ use kube::{
     core::{ApiResource, GroupVersionKind},
     discovery::Scope,
 };
-use kube_weir::{FieldPath, prelude::*, testing::ApiServer};
+use kube_weir::{prelude::*, testing::ApiServer};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::sleep;

@@ -17,7 +17,7 @@ use crate::{
 /// One item of a pipeline. The phase is the variant.
 ///
 /// ```
-/// use kube_weir::{Change, ChangeStats, prelude::*, testing::Events};
+/// use kube_weir::{ChangeStats, prelude::*, testing::Events};
 ///
 /// fn told<K>(change: Change<K>) -> String {
 ///     match change {
@@ -200,7 +200,7 @@ impl<K> Clone for Change<K> {
 /// `Modified` with both objects.
 ///
 /// ```
-/// use kube_weir::{Change, Delta, prelude::*, testing::Events};
+/// use kube_weir::{prelude::*, testing::Events};
 ///
 /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
 /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
@@ -251,7 +251,7 @@ impl<K> Batch<K> {
     /// The changes, one an object, in (namespace, name) order. Never empty.
     ///
     /// ```
-    /// use kube_weir::{Change, Delta, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
     /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
@@ -291,7 +291,7 @@ impl<K> Batch<K> {
     /// The state before these changes.
     ///
     /// ```
-    /// use kube_weir::{Change, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
     /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
@@ -452,7 +452,7 @@ impl std::iter::Sum for ChangeStats {
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{Change, Delta, prelude::*, testing::Events};
+/// use kube_weir::{prelude::*, testing::Events};
 /// # fn config(uid: &str, version: &str) -> ConfigMap {
 /// #     let metadata = serde_json::json!({ "name": "a", "uid": uid, "resourceVersion": version });
 /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
@@ -469,7 +469,14 @@ impl std::iter::Sum for ChangeStats {
 /// assert_ne!(before.metadata.uid, after.metadata.uid);
 /// # Ok(()) }
 /// ```
-#[doc(alias("OnAdd", "OnUpdate", "OnDelete", "DeletedFinalStateUnknown", "predicate"))]
+#[doc(alias(
+    "event handler",
+    "OnAdd",
+    "OnUpdate",
+    "OnDelete",
+    "DeletedFinalStateUnknown",
+    "predicate"
+))]
 #[derive(Debug, PartialEq)]
 pub enum Delta<K> {
     /// It was not there before.

@@ -34,6 +34,7 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), kube_weir::Error> {
 /// let mut settings = ConfigMap::default();
+/// settings.metadata.namespace = Some("web".into());
 /// settings.metadata.name = Some("settings".into());
 ///
 /// let events = stream::iter([Event::Init, Event::InitApply(settings), Event::InitDone]);
@@ -44,7 +45,7 @@ use crate::{
 ///     .log_errors());
 ///
 /// let snapshot = changes.first_synced().await?;
-/// assert!(snapshot.get("settings").is_some());
+/// assert!(snapshot.get("web/settings").is_some());
 /// # Ok(()) }
 /// ```
 pub trait EventStreamExt: Stream {
@@ -68,13 +69,13 @@ pub trait EventStreamExt: Stream {
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let large = json!({ "metadata": { "name": "large" }, "data": { "key": "value" } });
+    /// let large = json!({ "metadata": { "namespace": "web", "name": "large" }, "data": { "key": "value" } });
     /// let mut changes = Events::listed([from_value::<ConfigMap>(large)?])
     ///     .filter_fields("data")?
     ///     .index(());
     ///
     /// let snapshot = changes.first_synced().await?;
-    /// assert_eq!(snapshot.get("large").unwrap().data, None);
+    /// assert_eq!(snapshot.get("web/large").unwrap().data, None);
     /// # Ok(()) }
     /// ```
     #[doc(alias("transform", "SetTransform", "TransformFunc"))]
@@ -144,7 +145,7 @@ pub trait EventStreamExt: Stream {
     /// use kube_weir::{prelude::*, testing::Events};
     /// # fn config(name: &str, keys: &[&str]) -> ConfigMap {
     /// #     let data: std::collections::BTreeMap<_, _> = keys.iter().map(|key| (key, "")).collect();
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": { "name": name }, "data": data })).unwrap()
+    /// #     serde_json::from_value(serde_json::json!({ "metadata": { "namespace": "web", "name": name }, "data": data })).unwrap()
     /// # }
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -154,8 +155,8 @@ pub trait EventStreamExt: Stream {
     ///     .matching_with("large", |config| config.data.as_ref().is_some_and(|own| own.len() > 2))
     ///     .index(());
     /// let snapshot = large.first_synced().await?;
-    /// assert!(snapshot.get("large").is_some());
-    /// assert!(snapshot.get("small").is_none());
+    /// assert!(snapshot.get("web/large").is_some());
+    /// assert!(snapshot.get("web/small").is_none());
     ///
     /// let what_if = snapshot.overlay().apply(config("another", &["a", "b"]))?.build();
     /// assert_eq!(what_if.len(), 1, "an overlay selects likewise");
@@ -184,7 +185,7 @@ pub trait EventStreamExt: Stream {
     /// again.
     ///
     /// ```
-    /// use kube_weir::{Change, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
     /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
@@ -220,7 +221,7 @@ pub trait EventStreamExt: Stream {
     /// the choice.
     ///
     /// ```
-    /// use kube_weir::{Change, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
     /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
@@ -261,7 +262,7 @@ pub trait EventStreamExt: Stream {
     /// ```
     /// use futures::StreamExt;
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{Change, Election, LeaseRef, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{Election, LeaseRef, prelude::*, testing::ApiServer};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
@@ -351,15 +352,13 @@ pub trait EventStreamExt: Stream {
     /// # }
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let changes = || -> Result<_, kube_weir::Error> {
+    /// let events = || {
     ///     let lost = watcher::Error::NoResourceVersion;
-    ///     let events = Events::listed([config("a", 1)]).fail(lost).apply(config("b", 2));
-    ///     Ok(events.index(()))
+    ///     Events::listed([config("a", 1)]).fail(lost).apply(config("b", 2))
     /// };
-    ///
-    /// let items: Vec<_> = changes()?.collect().await;
+    /// let items: Vec<_> = events().index(()).collect().await;
     /// assert!(items[0].is_ok() && items[1].is_err() && items[2].is_ok());
-    /// let changes: Vec<_> = changes()?.log_errors().collect().await;
+    /// let changes: Vec<_> = events().index(()).log_errors().collect().await;
     /// assert_eq!(changes.len(), 2);
     /// # Ok(()) }
     /// ```
@@ -386,7 +385,7 @@ pub trait EventStreamExt: Stream {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{Change, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{prelude::*, testing::ApiServer};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {

@@ -68,7 +68,7 @@
 //! `Selector` and `ApiResource`, and the label selectors in objects, are taken too:
 //!
 //! ```
-//! use kube_weir::{FieldFilter, Gvr, LabelSelector, prelude::*, watch_resource};
+//! use kube_weir::{LabelSelector, prelude::*};
 //!
 //! /// What a configuration says.
 //! #[derive(serde::Deserialize)]
@@ -149,10 +149,10 @@
 //! | `watcher(api, config).default_backoff()` | [`watch`]`(api)`; its delay is reset by progress only |
 //! | `.modify(\|object\| object.managed_fields_mut().clear())` | [`filter_fields`](Watch::filter_fields) |
 //! | `.reflect(writer)` | [`index`](EventStreamExt::index) |
-//! | `.applied_objects()`, `.touched_objects()` | [`Batch::deltas`] |
+//! | `.applied_objects()`, `.touched_objects()` | [`Change::deltas`], [`Change::touched`] |
 //! | `kube::core::Selector`, `ApiResource` | taken as they are: [`labels`](Watch::labels), [`watch_resource`] |
 //! | `predicate_filter(predicates::generation, ..)` | compare in [`Delta::Modified`]: see [`docs::patterns`] |
-//! | `Store::get(&ObjectRef)`, `Store::state()` | [`Snapshot::object`], [`Snapshot::iter`]; all of one moment |
+//! | `Store::get(&ObjectRef)`, `Store::state()` | [`Snapshot::get`], [`Snapshot::iter`]; all of one moment |
 //! | `Store::wait_until_ready` | [`Store::synced`] |
 //! | `reflect_shared`, `subscribe` | [`Store::changes`] |
 //! | `metadata_watcher` | [`index_keys`](Watch::index_keys) |
@@ -304,8 +304,8 @@ pub mod prelude {
     pub use kube::Api;
 
     pub use crate::{
-        Change, Debounce, Delta, Document, EventStreamExt, FieldFilter, Gvr, Index, ObjectKey,
-        Snapshot, Store, WorldChange, watch, watch_one, watch_resource, world,
+        Change, Debounce, Delta, Document, EventStreamExt, FieldFilter, FieldPath, Gvr, Index,
+        ObjectKey, One, Snapshot, Store, WorldChange, watch, watch_one, watch_resource, world,
     };
 }
 

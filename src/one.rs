@@ -32,7 +32,7 @@ use crate::{
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{One, prelude::*, testing::ApiServer, watch_one};
+/// use kube_weir::{prelude::*, testing::ApiServer};
 /// # use serde_json::json;
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -63,7 +63,7 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
     /// Watches the one object of this name, as [`watch_one`] does.
     ///
     /// ```
-    /// use kube_weir::{FieldPath, One, prelude::*, testing::ApiServer, watch_resource};
+    /// use kube_weir::{prelude::*, testing::ApiServer};
     /// # use serde_json::json;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
@@ -154,7 +154,7 @@ impl<K> Clone for One<K> {
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{One, prelude::*, testing::ApiServer, watch_one};
+/// use kube_weir::{prelude::*, testing::ApiServer};
 /// # use serde_json::json;
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -199,7 +199,7 @@ impl<K: Lookup + Send + Sync + 'static> WatchOne<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{One, prelude::*, testing::ApiServer, watch_one};
+    /// use kube_weir::{prelude::*, testing::ApiServer};
     /// # use serde_json::json;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -233,7 +233,7 @@ impl<K: Lookup + Send + Sync + 'static> WatchOne<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{One, prelude::*, testing::ApiServer, watch_one};
+    /// use kube_weir::{prelude::*, testing::ApiServer};
     /// # use serde_json::json;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -276,7 +276,7 @@ impl<K, S> WatchOne<K, S> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{Write, prelude::*, testing::ApiServer, watch_one};
+    /// use kube_weir::{Write, prelude::*, testing::ApiServer};
     /// # use serde_json::json;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -414,7 +414,7 @@ impl<K, S> fmt::Debug for WatchOne<K, S> {
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{One, prelude::*, testing::ApiServer, watch_one};
+/// use kube_weir::{prelude::*, testing::ApiServer};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
 /// # let server = ApiServer::new();

@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use k8s_openapi::api::core::v1::ConfigMap;
-//! use kube_weir::{telemetry, prelude::*, testing::ApiServer, watch};
+//! use kube_weir::{telemetry, prelude::*, testing::ApiServer};
 //! use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]

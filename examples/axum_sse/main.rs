@@ -26,7 +26,7 @@ use axum::{
     routing::get,
 };
 use futures::{Stream, stream};
-use kube_weir::{FieldPath, Kinds, prelude::*, worlds::ByName};
+use kube_weir::{Kinds, prelude::*, worlds::ByName};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, time::interval};
 

@@ -84,7 +84,7 @@ impl Debounce {
     /// An interval of zero delays nothing.
     ///
     /// ```
-    /// use kube_weir::{Debounce, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     /// use tokio::time::Instant;
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
@@ -119,7 +119,7 @@ impl Debounce {
     /// [`max_wait`](Quiet::max_wait), which is ten times the silence unless set.
     ///
     /// ```
-    /// use kube_weir::{Debounce, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     /// use tokio::time::Instant;
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
@@ -155,7 +155,7 @@ impl Quiet {
     /// Sets the longest time that a change is held back while others keep coming.
     ///
     /// ```
-    /// use kube_weir::{Debounce, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     /// use tokio::time::Instant;
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
@@ -220,7 +220,7 @@ pin_project! {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{Watch, adapters::{Debounced, Indexed}, prelude::*, watch};
+    /// use kube_weir::{Watch, adapters::{Debounced, Indexed}, prelude::*};
     ///
     /// struct Controller {
     ///     changes: Debounced<Indexed<Watch<ConfigMap>, ConfigMap>, ConfigMap>,
@@ -351,7 +351,7 @@ impl<S, K: Subject> Debounced<S, K> {
     /// [`DebounceHandle::set`].
     ///
     /// ```
-    /// use kube_weir::{Debounce, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {

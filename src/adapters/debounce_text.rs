@@ -15,7 +15,7 @@ use crate::{
 
 /// Begins the text of a silence, and the part of it that sets the ceiling.
 const QUIET: &str = "quiet ";
-const CEILING: &str = ", max ";
+const MAX: &str = "max ";
 
 impl Debounce {
     /// Parses an interval, such as `500ms` or `1m 30s`, or a silence, such as `quiet 200ms` or
@@ -46,10 +46,18 @@ impl Debounce {
         let Some(quiet) = text.trim().strip_prefix(QUIET) else {
             return duration(text, text).map(Self::interval);
         };
-        let Some((silence, ceiling)) = quiet.split_once(CEILING) else {
+        let Some((silence, rest)) = quiet.split_once(',') else {
             return Ok(Self::quiet(duration(quiet, text)?).into());
         };
-        Ok(Self::quiet(duration(silence, text)?).max_wait(duration(ceiling, text)?).into())
+        let Some(ceiling) = rest.trim_start().strip_prefix(MAX) else {
+            return duration(quiet, text).map(|silence| Self::quiet(silence).into());
+        };
+        let (silence, ceiling) = (duration(silence, text)?, duration(ceiling, text)?);
+        if ceiling < silence {
+            let why = format!("in debounce `{text}` the longest wait is shorter than the silence");
+            return Err(Error::new(ErrorKind::Setting, why));
+        }
+        Ok(Self::quiet(silence).max_wait(ceiling).into())
     }
 }
 
@@ -80,7 +88,7 @@ impl fmt::Display for Quiet {
         if Debounce::quiet(self.silence()) == *self {
             Ok(())
         } else {
-            write!(f, "{CEILING}{ceiling}")
+            write!(f, ", {MAX}{ceiling}")
         }
     }
 }
@@ -97,6 +105,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_longest_wait_below_the_silence_is_rejected() {
+        let error = Debounce::parse("quiet 1s, max 200ms").unwrap_err();
+        assert!(
+            error.is_setting() && error.to_string().contains("shorter than the silence"),
+            "{error}"
+        );
+        assert_eq!(
+            Debounce::parse("quiet 1s,max 5s").unwrap(),
+            Debounce::parse("quiet 1s, max 5s").unwrap()
+        );
+    }
 
     #[test]
     fn text_that_is_no_debounce_is_rejected() {
@@ -127,7 +148,7 @@ mod tests {
             for debounce in [
                 Debounce::interval(interval),
                 Debounce::quiet(silence).into(),
-                Debounce::quiet(silence).max_wait(ceiling).into(),
+                Debounce::quiet(silence).max_wait(silence.max(ceiling)).into(),
             ] {
                 prop_assert_eq!(&debounce.to_string().parse::<Debounce>().unwrap(), &debounce);
                 let json = serde_json::to_string(&debounce).unwrap();

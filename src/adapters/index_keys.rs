@@ -27,14 +27,14 @@ impl<K: Lookup> Watch<K> {
     ///
     /// # Errors
     ///
-    /// [`is_index`](Error::is_index) if an index is by a [closure](Index::with), or the watch selects
+    /// [`is_index`](Error::is_index) if an index is by a [closure](crate::Index::with), or the watch selects
     /// by [one](Watch::matching_with): which fields it reads is unknown.
     ///
     /// # Examples
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{Index, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{prelude::*, testing::ApiServer};
     /// # use serde_json::json;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]

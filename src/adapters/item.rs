@@ -14,7 +14,7 @@ use crate::{change::Change, error::Error, event::WatchEvent};
 /// use futures::Stream;
 /// use k8s_openapi::api::core::v1::ConfigMap;
 /// use kube::runtime::watcher::{Config, watcher};
-/// use kube_weir::{Error, Index, adapters::{EventItem, Indexed}, prelude::*, testing::Events};
+/// use kube_weir::{Error, adapters::{EventItem, Indexed}, prelude::*, testing::Events};
 ///
 /// fn by_app<S>(events: S) -> Result<Indexed<S, ConfigMap>, Error>
 /// where

@@ -30,7 +30,7 @@ pin_project! {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{Election, LeaseRef, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{Election, LeaseRef, prelude::*, testing::ApiServer};
     /// use tokio::time::timeout;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]

@@ -55,7 +55,8 @@
 //!   it found: *n* log *n* of the hits.
 //! * An object with *a* values under one path and *b* under another has *a × b* keys in an index of
 //!   both.
-//! * Keys are strings. `80` and `"80"` are the same key, and numbers don't sort by their value.
+//! * Keys are strings. `80` and `"80"` are the same key, and numbers don't sort by their
+//!   value, unless the index is [`numeric`](crate::Index::numeric).
 //! * A closure must depend on the object alone.
 //!
 //! # `Document`

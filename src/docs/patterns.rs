@@ -13,7 +13,8 @@
 //! 9. [Ask for less](#ask-for-less)
 //! 10. [Tell updates apart by what you read](#tell-updates-apart-by-what-you-read)
 //! 11. [Ask the term at the moment of writing](#ask-the-term-at-the-moment-of-writing)
-//! 12. [Stop by dropping](#stop-by-dropping)
+//! 12. [Campaign once ready](#campaign-once-ready)
+//! 13. [Stop by dropping](#stop-by-dropping)
 //!
 //! # Go on after an error
 //!
@@ -82,7 +83,7 @@
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
-//! # use kube_weir::{prelude::*, testing::ApiServer, watch};
+//! # use kube_weir::{prelude::*, testing::ApiServer};
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), kube_weir::Error> {
 //! # let client = ApiServer::new().client();
@@ -97,7 +98,7 @@
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
-//! # use kube_weir::{prelude::*, testing::ApiServer, watch};
+//! # use kube_weir::{prelude::*, testing::ApiServer};
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), kube_weir::Error> {
 //! # let client = ApiServer::new().client();
@@ -184,7 +185,7 @@
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
-//! # use kube_weir::{Change, prelude::*, testing::ApiServer, watch};
+//! # use kube_weir::{prelude::*, testing::ApiServer};
 //! # use tokio::time::sleep;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), kube_weir::Error> {
@@ -222,7 +223,7 @@
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::Service;
-//! # use kube_weir::{prelude::*, testing::ApiServer, watch};
+//! # use kube_weir::{prelude::*, testing::ApiServer};
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), kube_weir::Error> {
 //! # let client = ApiServer::new().client();
@@ -245,7 +246,7 @@
 //! all kinds are complete, so things that are merely not loaded yet look deleted; and a rollout that
 //! touches four kinds makes four batches. Right: [`world`](fn@crate::world). Its first item comes when
 //! all kinds are complete, its debounce is one for all, and each item has a snapshot of each kind.
-//! See [the module](mod@crate::world).
+//! See [the module](mod@crate::worlds).
 //!
 //! # Wait for what you wrote
 //!
@@ -256,7 +257,7 @@
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
 //! # use kube::api::PostParams;
-//! # use kube_weir::{prelude::*, testing::ApiServer, watch};
+//! # use kube_weir::{prelude::*, testing::ApiServer};
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let api = Api::<ConfigMap>::namespaced(ApiServer::new().client(), "default");
@@ -388,7 +389,7 @@
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
-//! # use kube_weir::{prelude::*, testing::ApiServer, watch};
+//! # use kube_weir::{prelude::*, testing::ApiServer};
 //! # use tokio::time::sleep;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), kube_weir::Error> {

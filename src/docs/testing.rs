@@ -54,7 +54,7 @@
 //!
 //! ```
 //! use k8s_openapi::api::core::v1::ConfigMap;
-//! use kube_weir::{Change, prelude::*, testing::Events};
+//! use kube_weir::{prelude::*, testing::Events};
 //! use tokio::time::Instant;
 //! # use serde_json::json;
 //!
@@ -98,14 +98,14 @@
 //!
 //! ## A world of mocked events
 //!
-//! A [world](mod@crate::world) takes in all that its kinds have ready, and publishes it as one world. Mocked
+//! A [world](mod@crate::worlds) takes in all that its kinds have ready, and publishes it as one world. Mocked
 //! events are ready at once, so a list and what is applied right behind it are one item: `Synced`. A pause
 //! ([`Events::wait`](crate::testing::Events::wait)) ends what is ready, and what comes after it is a batch of
 //! its own. Kinds whose pauses end at the same moment share a batch:
 //!
 //! ```
 //! use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-//! use kube_weir::{WorldChange, prelude::*, testing::Events, world};
+//! use kube_weir::{prelude::*, testing::Events};
 //! # use serde_json::{from_value, json};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -135,7 +135,7 @@
 //!
 //! ```
 //! use k8s_openapi::api::core::v1::ConfigMap;
-//! use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}, watch};
+//! use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}};
 //!
 //! // #[tokio::test(start_paused = true)]
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -173,7 +173,7 @@
 //! ```no_run
 //! # // Without the two programs a cluster does not start.
 //! use k8s_openapi::api::core::v1::ConfigMap;
-//! use kube_weir::{prelude::*, testing::cluster::Cluster, watch};
+//! use kube_weir::{prelude::*, testing::cluster::Cluster};
 //!
 //! // #[tokio::test]
 //! # #[tokio::main(flavor = "current_thread")]

@@ -45,7 +45,7 @@ impl<K> Scope<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
-    /// use kube_weir::{WatchEvent, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{WatchEvent, prelude::*, testing::ApiServer};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {

@@ -8,7 +8,7 @@ use crate::{error::Error, filter::FieldFilter, text::given};
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::Secret;
-/// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer, watch};
+/// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
@@ -65,7 +65,7 @@ impl FetchConfig {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
@@ -101,7 +101,7 @@ impl FetchConfig {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{FetchConfig, prelude::*, watch};
+    /// use kube_weir::{FetchConfig, prelude::*};
     /// use kube_weir::testing::{ApiServer, Fault, Verb};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -140,7 +140,7 @@ impl FetchConfig {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {

@@ -59,7 +59,7 @@ use crate::{
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::Secret;
-/// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer, watch};
+/// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer};
 /// # use serde_json::json;
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -114,7 +114,7 @@ impl<L: Lookup + Send + Sync + 'static> Store<L> {
     /// # Examples
     ///
     /// ```
-    /// use kube_weir::{FetchConfig, FieldPath, prelude::*, testing::ApiServer, watch_resource};
+    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer};
     /// # use serde_json::json;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -177,7 +177,7 @@ where
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
@@ -219,7 +219,7 @@ where
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{FetchConfig, prelude::*, watch};
+    /// use kube_weir::{FetchConfig, prelude::*};
     /// use kube_weir::testing::{ApiServer, Fault, Verb};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -271,7 +271,7 @@ where
     ///
     /// ```
     /// # use k8s_openapi::api::core::v1::Secret;
-    /// # use kube_weir::{FetchConfig, Index, prelude::*, testing::ApiServer, watch};
+    /// # use kube_weir::{FetchConfig, prelude::*, testing::ApiServer};
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// # let api = Api::<Secret>::all(ApiServer::new().client());
@@ -299,7 +299,7 @@ where
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {

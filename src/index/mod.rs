@@ -100,7 +100,8 @@ impl<K> Clone for Inspect<K> {
 impl<K> Copy for Inspect<K> {}
 
 impl<K: Serialize + 'static> Index<K> {
-    /// Returns the index by one path, as text or as a [`FieldPath`], which says how a path may look.
+    /// Returns the index by one path, as text or as a [`FieldPath`], which says how a path may look. Where nothing
+    /// else says of which objects, write `Index::<Pod>::path(..)`.
     ///
     /// # Errors
     ///
@@ -507,7 +508,7 @@ impl<K> fmt::Display for Keys<K> {
                 }
                 Ok(())
             }
-            Self::With(_, place) => write!(f, "closure at {}:{}", place.file(), place.line()),
+            Self::With(_, place) => write!(f, "closure at {place}"),
         }
     }
 }

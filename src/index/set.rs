@@ -28,7 +28,7 @@ use crate::path::FieldPath;
     message = "`{Self}` is no index of `{K}`",
     label = "expected `()`, an `Index<{K}>`, or several of them",
     note = "an index is made by `Index::path(\"..\")?`, `Index::paths([..])?` or `Index::with(|object| ..)`",
-    note = "`()` is enough to find objects by namespace and name, and needs `{K}: serde::Serialize`"
+    note = "`()` is enough to find objects by namespace and name"
 )]
 pub trait Indexes<K>: Sized {
     /// Adds the indexes to those of a store.

@@ -74,12 +74,15 @@ impl<'a, K> IndexView<'a, K> {
     }
 }
 
+/// Says how a store gets an index.
+const PASS_IT: &str = "pass it to `.index(..)`";
+
 fn missing<K>(contents: &Contents<K>, name: &str) -> String {
     let names: Vec<_> = contents.index_names().collect();
     if names.is_empty() {
-        return format!("no index `{name}`; there is none");
+        return format!("no index `{name}`, and no other; {PASS_IT}");
     }
-    format!("no index `{name}`; there are: {}", names.join(", "))
+    format!("no index `{name}`; there are: {}; {PASS_IT}", names.join(", "))
 }
 
 impl<'a, K: Lookup> IndexView<'a, K> {
@@ -381,9 +384,9 @@ impl<'a, K: Lookup> IndexView<'a, K> {
     /// Says why a lookup of so many parts can't be answered.
     fn too_wide(&self, asked: usize) -> Option<String> {
         let (name, width) = (self.name(), self.index().width());
+        let parts = if width == 1 { "part" } else { "parts" };
         let is_wider = asked > width;
-        is_wider
-            .then(|| format!("index `{name}` has {width} key parts, and {asked} were asked for"))
+        is_wider.then(|| format!("index `{name}` has {width} key {parts}, not {asked}"))
     }
 }
 

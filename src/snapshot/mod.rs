@@ -104,7 +104,7 @@ impl<K> Snapshot<K> {
     /// [`Store::wait_for`](crate::Store::wait_for).
     ///
     /// ```
-    /// use kube_weir::{Change, Index, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
     /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
@@ -146,7 +146,7 @@ impl<K> Snapshot<K> {
         self.0.deleted.clone().map_or_else(|| self.emptied(), Self)
     }
 
-    /// Returns an index, for lookups.
+    /// Returns an index, for lookups. [`by_name`](Self::by_name) takes the text of a configuration.
     ///
     /// # Panics
     ///
@@ -229,7 +229,7 @@ impl<K: Lookup> Snapshot<K> {
         Ok(Self(Arc::new(contents)))
     }
 
-    /// Returns the object of this namespace and name.
+    /// Returns the object of this namespace and name. The namespace is part of the key, `default` too.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;

@@ -19,7 +19,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{Backoff, prelude::*, testing::{ApiServer, Fault, Verb}, watch};
+/// use kube_weir::{Backoff, prelude::*, testing::{ApiServer, Fault, Verb}};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {

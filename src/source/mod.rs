@@ -53,7 +53,7 @@ use crate::{document::Document, error::Error, text::given};
 ///
 /// ```
 /// use k8s_openapi::api::networking::v1::Ingress;
-/// use kube_weir::{prelude::*, watch};
+/// use kube_weir::prelude::*;
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), kube_weir::Error> {
 /// # let client = kube_weir::testing::ApiServer::new().client();
@@ -128,7 +128,7 @@ where
 /// # Examples
 ///
 /// ```
-/// use kube_weir::{prelude::*, watch_resource};
+/// use kube_weir::prelude::*;
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), kube_weir::Error> {
 /// # let client = kube_weir::testing::ApiServer::new().client();

@@ -20,7 +20,7 @@ use crate::{
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{Namespaces, prelude::*, testing::ApiServer, watch};
+/// use kube_weir::{Namespaces, prelude::*, testing::ApiServer};
 /// # use serde_json::json;
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -70,7 +70,7 @@ impl Namespaces {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{LabelSelector, Namespaces, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{LabelSelector, Namespaces, prelude::*, testing::ApiServer};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -24,7 +24,7 @@ use crate::{
 /// Errors are left to the pipeline's own stream: this one has none, and ends when that one ended.
 ///
 /// ```
-/// use kube_weir::{Change, prelude::*, testing::Events};
+/// use kube_weir::{prelude::*, testing::Events};
 /// use tokio::time::sleep;
 ///
 /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
@@ -74,7 +74,7 @@ impl<K> Store<K> {
     /// with others that lag as far.
     ///
     /// ```
-    /// use kube_weir::{Change, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     /// use tokio::time::sleep;
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {

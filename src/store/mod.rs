@@ -115,7 +115,7 @@ impl<K> Store<K> {
     /// the fastest way; several that are to agree go to one [`snapshot`](Self::snapshot).
     ///
     /// ```
-    /// use kube_weir::{Index, prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::Events};
     /// # use k8s_openapi::api::core::v1::ConfigMap;
     /// # use serde_json::json;
     ///
@@ -163,7 +163,7 @@ impl<K> Store<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{prelude::*, watch, testing::{ApiServer, Fault, Verb}};
+    /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}};
     /// use tokio::time::Instant;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -208,7 +208,7 @@ impl<K> Store<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{prelude::*, watch, testing::{ApiServer, Fault, On}};
+    /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, On}};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
@@ -284,7 +284,7 @@ impl<K> Store<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{SyncPolicy, prelude::*, watch};
+    /// use kube_weir::{SyncPolicy, prelude::*};
     /// use kube_weir::testing::{ApiServer, Fault, Verb};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -351,7 +351,7 @@ impl<K> Store<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{Index, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{prelude::*, testing::ApiServer};
     /// # use serde_json::json;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -467,6 +467,10 @@ fn ended(state: &SyncState, before: &str) -> Error {
 }
 
 fn overdue(state: &SyncState, message: String) -> Error {
+    if !state.is_polled {
+        let why = format!("{message}: nobody polls the stream that fills the store; `spawn` it");
+        return Error::new(ErrorKind::Timeout, why);
+    }
     let failing = state.status.failing.as_ref().map(|(error, _)| error);
     match failing.or(state.last_error.as_ref()).cloned() {
         Some(error) if error.is_refusal() => error,

@@ -61,7 +61,7 @@ impl SyncPolicy {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{SyncPolicy, prelude::*, watch};
+    /// use kube_weir::{SyncPolicy, prelude::*};
     /// use kube_weir::testing::{ApiServer, Fault, On, Verb};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -149,6 +149,8 @@ impl CollectionStatus {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SyncState {
     pub(crate) status: StoreStatus,
+    /// True once the stream that fills the store was polled.
+    pub(crate) is_polled: bool,
     pub(crate) listing: bool,
     /// Goes up with the objects of collections that are not complete: the sign of progress.
     pub(crate) progress: u64,

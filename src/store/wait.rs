@@ -27,7 +27,7 @@ use crate::{
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{Write, prelude::*, testing::ApiServer, watch};
+/// use kube_weir::{Write, prelude::*, testing::ApiServer};
 /// use serde_json::json;
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -76,7 +76,7 @@ impl Write {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{Write, prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{Write, prelude::*, testing::ApiServer};
     /// # use kube::api::{DeleteParams, PostParams};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -197,7 +197,7 @@ impl<K: Lookup> Store<K> {
     /// let service = Index::path("metadata.labels['kubernetes.io/service-name']")?;
     /// let slices = watch(Api::<EndpointSlice>::all(server.client())).index(&service);
     /// let store = slices.store();
-    /// slices.spawn().detach();
+    /// slices.spawn();
     /// store.synced().await?;
     ///
     /// let changed = store.watch_key(&service, "shop");
@@ -216,6 +216,8 @@ impl<K: Lookup> Store<K> {
         index: &Index<K>,
         key: Q,
     ) -> impl Future<Output = Result<Snapshot<K>, Error>> + use<K, Q> {
+        // Panics here, in the caller's line, if the index is none of the store's.
+        self.snapshot().by(index).get(&key);
         let (store, index) = (self.clone(), index.clone());
         let mut state = self.subscribe();
         state.mark_unchanged();
@@ -276,7 +278,7 @@ impl<K: Lookup> Store<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{prelude::*, testing::ApiServer};
     /// # use kube::api::PostParams;
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]

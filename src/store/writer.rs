@@ -184,6 +184,11 @@ impl<K: Lookup> Writer<K> {
         self.optional = Some(forgiven);
     }
 
+    /// Takes note that somebody polls the stream.
+    pub(crate) fn polled(&mut self) {
+        self.state.send_modify(|state| state.is_polled = true);
+    }
+
     pub(crate) fn is_synced(&self) -> bool {
         self.phase == Phase::Live
     }

@@ -14,7 +14,7 @@ impl ApiServer {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
-    /// use kube_weir::{prelude::*, testing::ApiServer, watch};
+    /// use kube_weir::{prelude::*, testing::ApiServer};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -26,7 +26,7 @@ use crate::{
 /// Pipelines of [`Document`]s by name, for a world of kinds that are known only at run time.
 ///
 /// ```
-/// use kube_weir::{Kinds, prelude::*, watch_resource, world};
+/// use kube_weir::{Kinds, prelude::*};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), kube_weir::Error> {
@@ -56,7 +56,7 @@ impl Kinds {
     /// No kind yet. A world of none is synced at once.
     ///
     /// ```
-    /// use kube_weir::{Kinds, prelude::*, world};
+    /// use kube_weir::{Kinds, prelude::*};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), kube_weir::Error> {
@@ -101,7 +101,7 @@ impl Default for Kinds {
 /// Once the stream is gone nothing happens any more.
 ///
 /// ```
-/// use kube_weir::{Kinds, prelude::*, testing::Events, world};
+/// use kube_weir::{Kinds, prelude::*, testing::Events};
 ///
 /// # fn document(name: &str) -> kube_weir::Document {
 /// #     kube_weir::Document::from_json(&format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).unwrap()
@@ -252,7 +252,7 @@ impl<N: Into<Arc<str>>> FromIterator<(N, Snapshot<Document>)> for ByName {
 /// of them, so this may have no kind at all.
 ///
 /// ```
-/// use kube_weir::{Kinds, prelude::*, testing::Events, world};
+/// use kube_weir::{Kinds, prelude::*, testing::Events};
 ///
 /// # fn document(name: &str) -> kube_weir::Document {
 /// #     kube_weir::Document::from_json(&format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).unwrap()

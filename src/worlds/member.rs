@@ -31,7 +31,7 @@ use crate::{
 /// Sealed: it is for bounds of your own functions.
 ///
 /// ```
-/// use kube_weir::{Document, Kinds, prelude::*, testing::Events, world, worlds::Pipeline};
+/// use kube_weir::{Kinds, prelude::*, testing::Events, worlds::Pipeline};
 ///
 /// fn numbered<P>(pipelines: impl IntoIterator<Item = P>) -> Kinds
 /// where

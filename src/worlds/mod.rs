@@ -8,7 +8,7 @@
 //!
 //! ```
 //! use k8s_openapi::api::{core::v1::Service, networking::v1::Ingress};
-//! use kube_weir::{Index, WorldChange, prelude::*, watch, world};
+//! use kube_weir::prelude::*;
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), kube_weir::Error> {
@@ -87,7 +87,7 @@ pub use self::{
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{Secret, Service};
-/// use kube_weir::{prelude::*, testing::Events, world};
+/// use kube_weir::{prelude::*, testing::Events};
 ///
 /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
 /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
@@ -122,7 +122,7 @@ impl<V> World<V> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::{Secret, Service};
-    /// use kube_weir::{prelude::*, testing::Events, world};
+    /// use kube_weir::{prelude::*, testing::Events};
     ///
     /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
     /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
@@ -171,7 +171,7 @@ impl<V: View> World<V> {
     /// The [`resource_version`](crate::Snapshot::resource_version) of each kind, by its name.
     ///
     /// ```
-    /// use kube_weir::{prelude::*, testing::Events, world};
+    /// use kube_weir::{prelude::*, testing::Events};
     ///
     /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
     /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });

@@ -31,14 +31,14 @@ const RUN: usize = 64;
 
 /// Makes one stream of several pipelines: a tuple of up to eight, or [`Kinds`](super::Kinds).
 ///
-/// See [the module](mod@crate::world) for what it is like. In a tuple each pipeline is named by the
+/// See [the module](mod@crate::worlds) for what it is like. In a tuple each pipeline is named by the
 /// Rust type of its objects, or by a pair of a name and the pipeline. The pipelines come without a
 /// debounce of their own: what they have ready becomes one change, and [`debounce`] settles the
 /// whole.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{Secret, Service};
-/// use kube_weir::{prelude::*, testing::Events, world};
+/// use kube_weir::{prelude::*, testing::Events};
 ///
 /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
 /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
@@ -90,7 +90,7 @@ pub trait IntoWorld {
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-/// use kube_weir::{WorldChange, prelude::*, watch, world};
+/// use kube_weir::prelude::*;
 /// use kube_weir::testing::{ApiServer, Fault, On, Verb};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -168,7 +168,7 @@ impl<V: View> Worlds<V> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::{Secret, Service};
-    /// use kube_weir::{WorldChange, prelude::*, testing::Events, world};
+    /// use kube_weir::{prelude::*, testing::Events};
     ///
     /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
     /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });

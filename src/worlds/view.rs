@@ -11,7 +11,7 @@ use crate::{change::ChangeStats, error::Error};
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::Service;
-/// use kube_weir::{WorldChange, prelude::*, testing::Events, world, worlds::View};
+/// use kube_weir::{prelude::*, testing::Events, worlds::View};
 ///
 /// fn told<V: View>(change: &WorldChange<V>) -> String {
 ///     let changed = change.batch().map_or(0, |batch| batch.stats().total());

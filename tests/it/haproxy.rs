@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::Path, process::Stdio, time::Duration};
 
 use kube::Api;
-use kube_weir::{prelude::*, testing::ApiServer, watch, world};
+use kube_weir::{prelude::*, testing::ApiServer};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::{

@@ -478,3 +478,19 @@ async fn report_says_what_goes_on() {
     let json = serde_json::to_value(store.report()).unwrap();
     assert_eq!(json["indexes"][0]["name"], "metadata.labels.app");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_nobody_polls_is_named_as_the_cause() {
+    let (feed, events) = feed();
+    feed.list([object("a", 1)]);
+    let changes = events.index(());
+    let store = changes.store();
+    let error = store.synced().await.unwrap_err();
+    assert!(error.is_timeout(), "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains("nobody polls the stream that fills the store; `spawn` it"), "{text}");
+    let waited = store.wait_for(kube_weir::Write::up_to("1")).await.unwrap_err().to_string();
+    assert!(waited.contains("nobody polls"), "{waited}");
+    changes.spawn();
+    store.synced().await.unwrap();
+}

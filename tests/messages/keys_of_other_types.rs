@@ -1,5 +1,5 @@
 use k8s_openapi::api::core::v1::Pod;
-use kube_weir::{Snapshot, prelude::*};
+use kube_weir::prelude::*;
 
 fn main() {}
 

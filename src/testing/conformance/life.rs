@@ -33,7 +33,7 @@ use crate::{
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{prelude::*, testing::{ApiServer, conformance}, watch};
+/// use kube_weir::{prelude::*, testing::{ApiServer, conformance}};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -137,7 +137,7 @@ impl Life {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{prelude::*, watch};
+    /// use kube_weir::prelude::*;
     /// use kube_weir::testing::{ApiServer, conformance::{Life, Rule}};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
