@@ -147,6 +147,9 @@ impl<K> Clone for One<K> {
 ///   last good version stays.
 /// * Failures are items, after which it goes on by itself, as [`Watch`] does.
 ///
+/// A name that no object can have, such as `default/settings`, gives one [`is_setting`](Error::is_setting) item, and
+/// nothing else: the namespace is that of the `Api`.
+///
 /// The API server selects the object, so no other is ever received, and a role that is limited to
 /// this name (`resourceNames`) will do: it needs `list` and `watch`. If there is more than one
 /// object of the name because several namespaces are watched, each change is an

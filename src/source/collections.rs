@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     document::Document,
-    error::Error,
+    error::{Error, ErrorKind},
     event::{self, Collection, Scope, WatchEvent},
     rfc1123::is_label,
     strain::{Condition, Strainer},
@@ -132,7 +132,8 @@ impl<K: Lookup + Send + 'static> Collections<K> {
         };
         let targets = collections.targets();
         let names = targets.iter().flatten().filter_map(|target| target.collection.namespace());
-        let wrong = names.map(namespaces::check).find_map(Result::err);
+        let own = collections.query.name.as_deref().map_or(Ok(()), check_name);
+        let wrong = names.map(namespaces::check).chain([own]).find_map(Result::err);
         collections.phase = match wrong {
             Some(error) => {
                 collections.first.push(Err(error));
@@ -408,6 +409,17 @@ impl Labelled {
             true
         })
     }
+}
+
+/// Finds out what is wrong with the name of the one object that is watched.
+fn check_name(name: &str) -> Result<(), Error> {
+    // Any other name selects nothing.
+    if !name.contains('/') {
+        return Ok(());
+    }
+    let why =
+        format!("`{name}` can't be the name of an object; its namespace is that of the `Api`");
+    Err(Error::new(ErrorKind::Setting, why))
 }
 
 #[cfg(test)]

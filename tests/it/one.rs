@@ -342,3 +342,15 @@ async fn a_refusal_is_an_item_and_no_answer() {
     }
     assert_eq!(said(next(&mut one).await), "-");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_no_object_has_is_an_error() {
+    let server = ApiServer::new();
+    for name in ["default/settings", "/", "a/"] {
+        let api = Api::<ConfigMap>::namespaced(server.client(), "default");
+        let items: Vec<_> = watch_one(api, name).collect().await;
+        let [Err(error)] = &items[..] else { panic!("{name}: {items:?}") };
+        assert!(error.is_setting() && error.to_string().contains(&format!("`{name}`")), "{error}");
+    }
+    assert!(server.requests().is_empty());
+}

@@ -24,15 +24,25 @@ use tokio::{
 use super::Error;
 
 /// Runs a program whose outputs go to stderr. Each line of stdin names a signal to send to it, and
-/// comes back on stdout when it is sent; the end of stdin means SIGKILL.
+/// comes back on stdout when it is sent, STOP when all threads have stopped: on a busy machine those that
+/// run go on for a moment, and answer. The end of stdin means SIGKILL.
 const SUPERVISE: &str = r#"
 exec 3<&0
 "$@" </dev/null >&2 3<&- &
 pid=$!
 {
     trap '' PIPE
+    is_stopped() {
+        for thread in /proc/"$pid"/task/*/stat; do
+            read -r _ _ state _ <"$thread" || continue
+            [ "$state" = T ] || return 1
+        done
+    }
     while read -r signal; do
         kill -s "$signal" "$pid"
+        if [ "$signal" = STOP ]; then
+            for _ in 1 2 3 4 5 6 7 8 9 10; do is_stopped && break; sleep 0.1; done
+        fi
         echo "$signal"
     done
     kill -s KILL "$pid"
