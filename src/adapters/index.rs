@@ -211,6 +211,9 @@ impl<S, K: Lookup> Indexed<S, K> {
     /// needs the labels of a Pod after it is gone. An object that another one of its name replaced counts as
     /// deleted, too.
     ///
+    /// So does an object that is not selected any more, or whose namespace is not watched any more, until the same
+    /// object, by its uid, is there again.
+    ///
     /// At most 10,000 are kept, or as many as a [`KeepDeleted`] says. An object that came and went before
     /// the load was complete is not kept.
     ///
