@@ -245,7 +245,8 @@ impl<'a, K: Lookup> IndexView<'a, K> {
     /// Returns the objects under the keys in a range, each once and in (namespace, name) order. A bound may
     /// be the first parts of a key: it then stands for all keys that begin with them.
     ///
-    /// Keys are ordered as text, in a [numeric](Index::numeric) index by value.
+    /// Keys are ordered as text, in a [numeric](Index::numeric) index by value: a bound that ends with a number
+    /// stands for all texts of that value, so `..=7` has `07` and `7.0`.
     ///
     /// # Panics
     ///
@@ -271,7 +272,7 @@ impl<'a, K: Lookup> IndexView<'a, K> {
     /// ```
     #[track_caller]
     pub fn range<Q: IndexKey>(&self, range: impl RangeBounds<Q>) -> Hits<'a, K> {
-        let bound = |bound: Bound<&Q>| bound.map(|key| Prefix::new(&key, self.index().order()));
+        let bound = |bound: Bound<&Q>| bound.map(|key| Prefix::bound(&key, self.index().order()));
         let (start, end) = (bound(range.start_bound()), bound(range.end_bound()));
         for bound in [&start, &end] {
             if let Bound::Included(prefix) | Bound::Excluded(prefix) = bound {
