@@ -14,6 +14,7 @@ use super::{Contents, contents, entries, identity, iter};
 use crate::{
     error::{Error, ErrorKind},
     index::{Index, IndexKey, Key, Prefix},
+    namespaced_name,
 };
 
 /// One index of a [`Snapshot`](crate::Snapshot); from [`Snapshot::by`](crate::Snapshot::by).
@@ -198,7 +199,7 @@ impl<'a, K: Lookup> IndexView<'a, K> {
     pub fn get_one(&self, key: impl IndexKey) -> Result<Option<&'a Arc<K>>, Error> {
         let mut hits = self.get(key);
         let first = hits.next();
-        match hits.count() {
+        match hits.len() {
             0 => Ok(first),
             more => {
                 let message =
@@ -333,9 +334,11 @@ impl<'a, K: Lookup> IndexView<'a, K> {
         if !index.is_identity() {
             return index.keys(object).unwrap_or_default();
         }
-        let parts = [object.namespace(), object.name()];
-        let parts: Option<Vec<_>> = parts.into_iter().take(index.width()).collect();
-        parts.map(Key::new).into_iter().collect()
+        let (namespace, name) = namespaced_name::identity(object);
+        let parts = [namespace, name];
+        let parts = parts.get(..index.width()).unwrap_or_default();
+        let is_absent = parts.iter().any(|part| part.is_empty());
+        if is_absent { Vec::new() } else { vec![Key::new(parts)] }
     }
 
     /// Returns all keys of this index, in order, each once. O(entries).

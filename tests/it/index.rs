@@ -692,3 +692,20 @@ async fn a_wrong_lookup_panics_where_it_is_written() {
         assert_eq!(FILE.take(), file!(), "call {at}");
     }
 }
+
+/// An empty namespace is none, whoever wrote it.
+///
+/// SEMANTICS: I2
+#[test]
+fn an_object_of_an_empty_namespace_has_no_key_in_an_identity_index() {
+    let mut cluster_wide = object("x", 1);
+    cluster_wide.metadata.namespace = Some(String::new());
+    let namespace = Index::path("metadata.namespace").unwrap();
+    let snapshot =
+        Snapshot::from_objects((&namespace, &identity()), [cluster_wide.clone()]).unwrap();
+    for index in [&namespace, &identity()] {
+        let view = snapshot.by(index);
+        assert_eq!(view.get(()).len(), 0);
+        assert!(view.keys().is_empty() && view.keys_of(&cluster_wide).is_empty());
+    }
+}
