@@ -152,7 +152,7 @@
 //! | `.applied_objects()`, `.touched_objects()` | [`Batch::deltas`] |
 //! | `kube::core::Selector`, `ApiResource` | taken as they are: [`labels`](Watch::labels), [`watch_resource`] |
 //! | `predicate_filter(predicates::generation, ..)` | compare in [`Delta::Modified`]: see [`docs::patterns`] |
-//! | `Store::get(&ObjectRef)`, `Store::state()` | [`Snapshot::object`], [`Snapshot::iter`]; all of one moment |
+//! | `Store::get(&ObjectRef)`, `Store::state()` | [`Snapshot::get`], [`Snapshot::iter`]; all of one moment |
 //! | `Store::wait_until_ready` | [`Store::synced`] |
 //! | `reflect_shared`, `subscribe` | [`Store::changes`] |
 //! | `metadata_watcher` | [`index_keys`](Watch::index_keys) |

@@ -34,7 +34,7 @@
 //!
 //! Three threads on two cores wait for a core, too: the times are of the wall clock.
 //!
-//! [`Store::object`](crate::Store::object) is the fastest single lookup;
+//! [`Store::get`](crate::Store::get) is the fastest single lookup;
 //! [`Store::snapshot`](crate::Store::snapshot) counts a reference once, for as many lookups as you
 //! like on what it gave. By identity that is about as fast as kube's store, faster where few objects
 //! are, slower where a million are that no cache holds: a lookup follows some pointers more, and what it
@@ -55,9 +55,9 @@
 //! | what | time | memory |
 //! |---|---|---|
 //! | [`Store::snapshot`](crate::Store::snapshot), `clone` of a snapshot | O(1) | a pointer |
-//! | [`object`](crate::Snapshot::object) | O(1), a hash | |
-//! | [`get`](crate::Snapshot::get) with a whole key | O(log *n* + *h*) | |
-//! | [`get`](crate::Snapshot::get) with the first parts of a key | O(log *n* + *h* log *h*); in the index of identities O(log *n* + *h*) | |
+//! | [`get`](crate::Snapshot::get) by namespace and name | O(1), a hash | |
+//! | [`by(..).get`](crate::IndexView::get) with a whole key | O(log *n* + *h*) | |
+//! | the same with the first parts of a key, [`starts_with`](crate::IndexView::starts_with), [`range`](crate::IndexView::range) | O(log *n* + *h* log *h*); in an index of the identity O(log *n* + *h*) | |
 //! | [`iter`](crate::Snapshot::iter); `len` | O(*n*); O(1) | |
 //! | a published change, for each index whose keys it changes | O(log *n*) | the path to it, until the old snapshot is gone |
 //! | a batch: [`deltas`](crate::Batch::deltas), `stats`, [`touched`](crate::Batch::touched) | O(*k* log *n*), when first asked for | |
