@@ -186,7 +186,7 @@ async fn a_name_that_comes_and_goes_counts_once() {
     assert!(lives.iter().all(|life| life.strong_count() == 0));
 }
 
-/// Such as one that is selected again, or of a namespace that is watched again.
+/// An object may be selected again, or its namespace watched again.
 #[tokio::test(start_paused = true)]
 async fn an_object_that_is_there_again_is_not_gone() {
     let (feed, store) = kept(60 * SECOND, [object("web/a", 1), object("web/b", 2)]).await;
@@ -195,7 +195,7 @@ async fn an_object_that_is_there_again_is_not_gone() {
         feed.delete("web/b", 4); // goes by the name
         settle().await;
         assert_eq!(deleted(&store).len(), 2);
-        // Of the same uid, and of another one.
+        // The first has the same uid, the second another one.
         let (version, life) = if relist { (6, "3") } else { (5, "2") };
         let again = [object("web/a", 1), reborn("web/b", version, life)];
         if relist {
