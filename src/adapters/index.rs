@@ -232,7 +232,7 @@ impl<S, K: Lookup> Indexed<S, K> {
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let ip = Index::path("status.podIP")?;
     /// let events = Events::listed([pod(1)]).delete(pod(2)).stay_open();
-    /// let mut pods = events.index(&ip).keep_deleted(Duration::from_secs(60)).log_errors();
+    /// let mut pods = events.index(&ip).keep_deleted(Duration::from_secs(60));
     /// let store = pods.store();
     /// pods.first_synced().await?;
     /// pods.next().await; // the deletion

@@ -197,7 +197,7 @@ impl<K: Lookup> Store<K> {
     /// let service = Index::path("metadata.labels['kubernetes.io/service-name']")?;
     /// let slices = watch(Api::<EndpointSlice>::all(server.client())).index(&service);
     /// let store = slices.store();
-    /// slices.spawn().detach();
+    /// slices.spawn();
     /// store.synced().await?;
     ///
     /// let changed = store.watch_key(&service, "shop");
