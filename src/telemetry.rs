@@ -35,7 +35,7 @@
 //! | `type` | `apply`, `delete`, `listed`, or `kept` for what was listed in the version that the store has |
 //! | `reason` | [`Error::reason`](crate::Error::reason), or what the table says |
 //! | `verb`, `code` | `get`, `list` or `watch`; the HTTP status, or `none` without an answer |
-//! | `index` | the name of an index, which is `main` for the first |
+//! | `index` | the [name](crate::Index::name) of an index |
 //! | `result` | `hit`, `miss`, or `joined` for a miss that waited for the fetch of another |
 //! | `lease` | `namespace/name` |
 //!

@@ -213,6 +213,9 @@ impl<S, K: Lookup> Indexed<S, K> {
     /// needs the labels of a Pod after it is gone. An object that another one of its name replaced counts as
     /// deleted, too.
     ///
+    /// So does an object that is not selected any more, or whose namespace is not watched any more, until the same
+    /// object, by its uid, is there again.
+    ///
     /// At most 10,000 are kept, or as many as a [`KeepDeleted`] says. An object that came and went before
     /// the load was complete is not kept.
     ///
@@ -231,7 +234,7 @@ impl<S, K: Lookup> Indexed<S, K> {
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let ip = Index::path("status.podIP")?;
     /// let events = Events::listed([pod(1)]).delete(pod(2)).stay_open();
-    /// let mut pods = events.index(&ip).keep_deleted(Duration::from_secs(60)).log_errors();
+    /// let mut pods = events.index(&ip).keep_deleted(Duration::from_secs(60));
     /// let store = pods.store();
     /// pods.first_synced().await?;
     /// pods.next().await; // the deletion

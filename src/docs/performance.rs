@@ -57,8 +57,8 @@
 //! | [`Store::snapshot`](crate::Store::snapshot), `clone` of a snapshot | O(1) | a pointer |
 //! | [`get`](crate::Snapshot::get) by namespace and name | O(1), a hash | |
 //! | [`in_namespace`](crate::Snapshot::in_namespace) | O(log *n* + *h*) | |
-//! | [`get`](crate::IndexView::get) with a whole key of an index | O(log *n* + *h*) | |
-//! | [`get`](crate::IndexView::get) with the first parts of a key, [`starts_with`](crate::IndexView::starts_with), [`range`](crate::IndexView::range) | O(log *n* + *h* log *h*) | |
+//! | [`by(..).get`](crate::IndexView::get) with a whole key | O(log *n* + *h*) | |
+//! | the same with the first parts of a key, [`starts_with`](crate::IndexView::starts_with), [`range`](crate::IndexView::range) | O(log *n* + *h* log *h*); in an index of the identity O(log *n* + *h*) | |
 //! | [`iter`](crate::Snapshot::iter); `len` | O(*n*); O(1) | |
 //! | a published change, for each index whose keys it changes | O(log *n*) | the path to it, until the old snapshot is gone |
 //! | a batch: [`deltas`](crate::Batch::deltas), `stats`, [`touched`](crate::Batch::touched) | O(*k* log *n*), when first asked for | |

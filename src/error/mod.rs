@@ -31,7 +31,7 @@ pub(crate) const LONGEST: usize = 512;
 ///
 /// | it is | predicates | tried again | who acts |
 /// |---|---|---|---|
-/// | a mistake in code or configuration, told before anything is asked of the API server | [`is_path`](Error::is_path), [`is_selector`](Error::is_selector), [`is_resource`](Error::is_resource), [`is_namespace`](Error::is_namespace), [`is_election`](Error::is_election) | no | you: say so and exit |
+/// | a mistake in code or configuration, told before anything is asked of the API server | [`is_path`](Error::is_path), [`is_selector`](Error::is_selector), [`is_resource`](Error::is_resource), [`is_namespace`](Error::is_namespace), [`is_setting`](Error::is_setting), [`is_election`](Error::is_election) | no | you: say so and exit |
 /// | a wrong question to a store | [`is_index`](Error::is_index), [`is_ambiguous`](Error::is_ambiguous) | no | you |
 /// | a [refusal](Error::is_refusal) | [`is_forbidden`](Error::is_forbidden), [`is_unauthorized`](Error::is_unauthorized), [`is_not_installed`](Error::is_not_installed) | by itself, slowly | who runs the cluster: report it |
 /// | an interruption | [`is_connection`](Error::is_connection), [`is_timeout`](Error::is_timeout), [`is_throttled`](Error::is_throttled), [`is_desynced`](Error::is_desynced) | by itself | nobody: log it |

@@ -215,6 +215,24 @@ impl Prefix {
         own
     }
 
+    /// Returns what is common to all keys that are equal to a bound of a range: of a number at its end, all
+    /// texts of that value.
+    pub(crate) fn bound(parts: &impl IndexKey, order: Order) -> Self {
+        let mut own = Self { text: String::new(), width: 0 };
+        let mut last = 0;
+        parts.each_part(&mut |part| {
+            last = own.text.len();
+            own.push(part, order);
+        });
+        // NUL is the first byte of both END and AS.
+        if let Some(number) = own.text[last..].strip_prefix(NUMBER)
+            && let Some(length) = number.find('\0')
+        {
+            own.text.truncate(last + NUMBER.len() + length + 1);
+        }
+        own
+    }
+
     fn push(&mut self, part: &str, order: Order) {
         let number = match order {
             Order::Text => None,

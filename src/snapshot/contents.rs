@@ -372,11 +372,31 @@ impl<K: Lookup> Contents<K> {
         self.deleted = Some(deleted);
     }
 
-    /// Keeps this very deleted object no more.
-    pub(crate) fn forget(&mut self, object: &Arc<K>) {
+    /// Keeps this very deleted object no more. Returns whether it was kept.
+    pub(crate) fn forget(&mut self, object: &Arc<K>) -> bool {
+        let is_buried = self.is_buried(object);
+        if let Some(deleted) = self.deleted.as_mut().filter(|_| is_buried) {
+            Arc::make_mut(deleted).take(object);
+        }
+        is_buried
+    }
+
+    /// Returns whether this very object is among the deleted ones that are kept.
+    pub(crate) fn is_buried(&self, object: &Arc<K>) -> bool {
+        let kept = self.deleted.as_ref().and_then(|deleted| deleted.get(identity(&**object)));
+        kept.is_some_and(|kept| Arc::ptr_eq(kept, object))
+    }
+
+    /// Returns how many deleted objects are kept.
+    pub(crate) fn buried(&self) -> usize {
+        self.deleted.as_ref().map_or(0, |deleted| deleted.len())
+    }
+
+    /// Keeps a deleted object no more that is there again: its uid says that it is the same.
+    pub(crate) fn unbury(&mut self, object: &K) {
         let Some(deleted) = &mut self.deleted else { return };
-        let (namespace, name) = identity(&**object);
-        if deleted.get((namespace, name)).is_some_and(|kept| Arc::ptr_eq(kept, object)) {
+        let kept = deleted.get(identity(object)).and_then(|kept| kept.uid());
+        if kept.is_some() && kept == object.uid() {
             Arc::make_mut(deleted).take(object);
         }
     }

@@ -14,6 +14,7 @@ use super::{Contents, contents, entries, identity, iter};
 use crate::{
     error::{Error, ErrorKind},
     index::{Index, IndexKey, Key, Prefix},
+    namespaced_name,
 };
 
 /// One index of a [`Snapshot`](crate::Snapshot); from [`Snapshot::by`](crate::Snapshot::by).
@@ -201,7 +202,7 @@ impl<'a, K: Lookup> IndexView<'a, K> {
     pub fn get_one(&self, key: impl IndexKey) -> Result<Option<&'a Arc<K>>, Error> {
         let mut hits = self.get(key);
         let first = hits.next();
-        match hits.count() {
+        match hits.len() {
             0 => Ok(first),
             more => {
                 let message =
@@ -248,7 +249,8 @@ impl<'a, K: Lookup> IndexView<'a, K> {
     /// Returns the objects under the keys in a range, each once and in (namespace, name) order. A bound may
     /// be the first parts of a key: it then stands for all keys that begin with them.
     ///
-    /// Keys are ordered as text, in a [numeric](Index::numeric) index by value.
+    /// Keys are ordered as text, in a [numeric](Index::numeric) index by value: a bound that ends with a number
+    /// stands for all texts of that value, so `..=7` has `07` and `7.0`.
     ///
     /// # Panics
     ///
@@ -274,7 +276,7 @@ impl<'a, K: Lookup> IndexView<'a, K> {
     /// ```
     #[track_caller]
     pub fn range<Q: IndexKey>(&self, range: impl RangeBounds<Q>) -> Hits<'a, K> {
-        let bound = |bound: Bound<&Q>| bound.map(|key| Prefix::new(&key, self.index().order()));
+        let bound = |bound: Bound<&Q>| bound.map(|key| Prefix::bound(&key, self.index().order()));
         let (start, end) = (bound(range.start_bound()), bound(range.end_bound()));
         for bound in [&start, &end] {
             if let Bound::Included(prefix) | Bound::Excluded(prefix) = bound {
@@ -335,9 +337,11 @@ impl<'a, K: Lookup> IndexView<'a, K> {
         if !index.is_identity() {
             return index.keys(object).unwrap_or_default();
         }
-        let parts = [object.namespace(), object.name()];
-        let parts: Option<Vec<_>> = parts.into_iter().take(index.width()).collect();
-        parts.map(Key::new).into_iter().collect()
+        let (namespace, name) = namespaced_name::identity(object);
+        let parts = [namespace, name];
+        let parts = parts.get(..index.width()).unwrap_or_default();
+        let is_absent = parts.iter().any(|part| part.is_empty());
+        if is_absent { Vec::new() } else { vec![Key::new(parts)] }
     }
 
     /// Returns all keys of this index, in order, each once. O(entries).

@@ -44,6 +44,9 @@ impl From<Duration> for KeepDeleted {
     }
 }
 
+/// How many objects that are found no more the queue may hold in any case.
+const SPARE: usize = 16;
+
 /// The order in which deleted objects go for good.
 pub(super) struct Deleted<K> {
     keep: KeepDeleted,
@@ -61,13 +64,17 @@ impl<K: Lookup> Deleted<K> {
         if self.keep.time.is_zero() || self.keep.max_objects == 0 {
             return;
         }
-        if self.queue.len() == self.keep.max_objects
+        contents.bury(&object);
+        self.queue.push_back((Instant::now(), object));
+        while contents.buried() > self.keep.max_objects
             && let Some((_, oldest)) = self.queue.pop_front()
         {
             contents.forget(&oldest);
         }
-        contents.bury(&object);
-        self.queue.push_back((Instant::now(), object));
+        // Objects whose place others took are found no more: names that come and go cost no memory.
+        if self.queue.len() > 2 * contents.buried() + SPARE {
+            self.queue.retain(|(_, object)| contents.is_buried(object));
+        }
     }
 
     /// Returns when the next one is to go.
@@ -79,12 +86,12 @@ impl<K: Lookup> Deleted<K> {
     /// Lets those go whose time is over. Returns whether there were any.
     pub(super) fn expire(&mut self, contents: &mut Contents<K>) -> bool {
         let now = Instant::now();
-        let before = self.queue.len();
+        let mut were_any = false;
         while self.due().is_some_and(|due| due <= now) {
             if let Some((_, object)) = self.queue.pop_front() {
-                contents.forget(&object);
+                were_any |= contents.forget(&object);
             }
         }
-        self.queue.len() < before
+        were_any
     }
 }

@@ -372,15 +372,17 @@ impl<K> Store<K> {
     /// let expected = r#"{
     ///   "resource": "v1/configmaps",
     ///   "name": "settings",
+    ///   "selectors": [],
     ///   "state": "synced",
     ///   "resource_version": "3",
     ///   "silent_ms": 1500,
     ///   "objects": 2,
     ///   "bytes": null,
     ///   "pending": 0,
+    ///   "deleted": 0,
     ///   "indexes": [
     ///     {
-    ///       "name": "main",
+    ///       "name": "data.level",
     ///       "keys": 1,
     ///       "entries": 2,
     ///       "absent": 0,

@@ -221,9 +221,8 @@ impl<K: Lookup> Store<K> {
         let (store, index) = (self.clone(), index.clone());
         let mut state = self.subscribe();
         state.mark_unchanged();
-        let found =
-            |snapshot: &Snapshot<K>| -> Vec<_> { snapshot.by(&index).get(&key).cloned().collect() };
-        let before = found(&self.snapshot());
+        // Not in a closure: a panic is to name the caller.
+        let before: Vec<_> = self.snapshot().by(&index).get(&key).cloned().collect();
         async move {
             loop {
                 let is_over = state.changed().await.is_err();

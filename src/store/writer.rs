@@ -617,6 +617,9 @@ impl<K: Lookup> Writer<K> {
         let mut suspects = BTreeSet::new();
         if self.working.is_empty() {
             self.changes += objects.len();
+            if self.deleted.is_some() {
+                objects.iter().for_each(|object| self.working.unbury(object));
+            }
             self.working.load(objects);
             if self.working.overflows() {
                 let all = self.working.iter();
@@ -628,6 +631,7 @@ impl<K: Lookup> Writer<K> {
                 if anew {
                     self.changes += 1;
                     self.keep_replaced(object);
+                    self.working.unbury(object);
                     self.working.put_anew(object);
                     self.check_keys(object);
                 } else {
@@ -720,6 +724,7 @@ impl<K: Lookup> Writer<K> {
         self.keep_replaced(object);
         if self.working.put(object) {
             self.changes += 1;
+            self.working.unbury(object);
             self.check_keys(object);
         }
     }

@@ -32,7 +32,7 @@ use crate::{
 /// let what_if = world.overlay().apply(ingress)?.apply(service)?.build();
 /// assert!(what_if.kinds().0.get(("", "web")).is_some());
 ///
-/// let what_if = what_if.overlay().delete::<Service, _>("", "web").build();
+/// let what_if = what_if.overlay().delete::<Service, _>("web").build();
 /// assert!(what_if.kinds().1.is_empty());
 /// # Ok::<(), kube_weir::Error>(())
 /// ```
@@ -60,7 +60,7 @@ impl<V: Clone> World<V> {
 /// use kube_weir::{Snapshot, World, worlds::{Holds, View}};
 ///
 /// fn without<V: View + Holds<Secret, I>, I>(world: &World<V>, secret: &str) -> World<V> {
-///     world.overlay().delete("web", secret).build()
+///     world.overlay().delete(("web", secret)).build()
 /// }
 ///
 /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
@@ -124,9 +124,7 @@ impl<V: View> WorldOverlay<V> {
     }
 
     /// As [`Overlay::delete`](crate::Overlay::delete), of the kind that is named as in
-    /// `delete::<Ingress, _>("default", "web")`.
-    /// See the
-    /// [example](WorldOverlay).
+    /// `delete::<Ingress, _>("default/web")`. See the [example](WorldOverlay).
     pub fn delete<K, I>(mut self, key: impl AsObjectKey) -> Self
     where
         V: Holds<K, I>,
@@ -188,7 +186,7 @@ impl WorldOverlay<ByName> {
     /// let services = Snapshot::from_objects((), [document("shop")])?;
     /// let world = World::from_kinds(ByName::from_iter([("services", services)]));
     ///
-    /// let what_if = world.overlay().delete_from("services", "", "shop")?.build();
+    /// let what_if = world.overlay().delete_from("services", "shop")?.build();
     /// assert!(what_if.kind("services").unwrap().is_empty());
     /// # Ok::<(), kube_weir::Error>(())
     /// ```

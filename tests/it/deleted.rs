@@ -1,6 +1,6 @@
 //! Objects that were deleted a short while ago.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::watcher::Event;
@@ -157,4 +157,59 @@ async fn a_store_of_keys_keeps_keys() {
     let snapshot = store.snapshot();
     assert!(snapshot.is_empty());
     assert_eq!(snapshot.deleted().by(&app).get("shop").len(), 1);
+}
+
+/// An object that another one replaced is not found any more, so it takes no room from others, nor memory.
+#[tokio::test(start_paused = true)]
+async fn a_name_that_comes_and_goes_counts_once() {
+    let keep = KeepDeleted::time(60 * SECOND).max_objects(2);
+    let (feed, store) = kept(keep, [object("web/a", 1), object("web/b", 2)]).await;
+    feed.delete("web/a", 3);
+    let mut lives = Vec::new();
+    for life in 0..100 {
+        feed.send(Event::Apply(reborn("web/b", life + 10, &life.to_string())));
+        settle().await;
+        lives.push(Arc::downgrade(store.snapshot().get("web/b").expect("it was applied")));
+    }
+    let kept = format!("web/b@{}", 10 + 98);
+    assert_eq!(deleted(&store), ["web/a@1", &kept]);
+    let alive = lives.iter().filter(|life| life.strong_count() > 0).count();
+    assert!(alive < 30, "{alive} are in memory");
+
+    feed.delete("web/b", 1000);
+    feed.apply("c", 1001);
+    feed.delete("c", 1002);
+    settle().await;
+    assert_eq!(deleted(&store), ["c@1001", "web/b@109"], "the oldest made room");
+    sleep(61 * SECOND).await;
+    assert!(deleted(&store).is_empty());
+    assert!(lives.iter().all(|life| life.strong_count() == 0));
+}
+
+/// An object may be selected again, or its namespace watched again.
+#[tokio::test(start_paused = true)]
+async fn an_object_that_is_there_again_is_not_gone() {
+    let (feed, store) = kept(60 * SECOND, [object("web/a", 1), object("web/b", 2)]).await;
+    for relist in [false, true] {
+        feed.delete("web/a", 3);
+        feed.delete("web/b", 4); // goes by the name
+        settle().await;
+        assert_eq!(deleted(&store).len(), 2);
+        // The first has the same uid, the second another one.
+        let (version, life) = if relist { (6, "3") } else { (5, "2") };
+        let again = [object("web/a", 1), reborn("web/b", version, life)];
+        if relist {
+            feed.list(again);
+        } else {
+            again.into_iter().for_each(|object| feed.send(Event::Apply(object)));
+        }
+        settle().await;
+        assert_eq!(state(&store.snapshot()), ["web/a@1", &format!("web/b@{version}")]);
+        assert_eq!(deleted(&store), [if relist { "web/b@5" } else { "web/b@2" }]);
+    }
+    // It goes again, and stays for its own time.
+    sleep(30 * SECOND).await;
+    feed.delete("web/a", 7);
+    sleep(40 * SECOND).await;
+    assert_eq!(deleted(&store), ["web/a@1"]);
 }

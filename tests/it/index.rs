@@ -1,6 +1,9 @@
 //! Index and store: SEMANTICS section I.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    cell::RefCell,
+    panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook},
+};
 
 use futures::{StreamExt, stream};
 use k8s_openapi::api::{core::v1::ConfigMap, networking::v1::Ingress};
@@ -646,4 +649,63 @@ fn of_fixtures_of_one_name_the_last_counts() {
     let app = Index::path("metadata.labels.app").unwrap();
     let snapshot = Snapshot::from_objects(&app, [first, last]).unwrap();
     assert_eq!(snapshot.by(&app).keys(), [Key::new("blog")], "also with one version");
+}
+
+/// A wrong handle, or a key with too many parts, is a mistake where the lookup is written.
+///
+/// SEMANTICS: I2
+#[tokio::test(start_paused = true)]
+async fn a_wrong_lookup_panics_where_it_is_written() {
+    thread_local!(static FILE: RefCell<String> = RefCell::default());
+    let hook = take_hook();
+    set_hook(Box::new(move |panic| {
+        let file = panic.location().map_or("", |place| place.file());
+        FILE.with_borrow_mut(|own| file.clone_into(own));
+        hook(panic);
+    }));
+    let (feed, events) = feed();
+    let mut poller = Poller::new(events.index(app()));
+    let store = poller.stream.store();
+    feed.list([object("a/x", 1)]);
+    feed.apply("a/x", 2);
+    let changes = poller.drain();
+    let synced = changes[0].as_ref().unwrap();
+    let live = changes[1].as_ref().unwrap();
+    let snapshot = store.snapshot();
+    let (view, other, many) = (snapshot.by(&app()), closure(), ["a", "b"]);
+    let calls: [&dyn Fn(); 11] = [
+        &|| _ = snapshot.by(&other),
+        &|| drop(view.get(many)),
+        &|| drop(view.get_one(many)),
+        &|| drop(view.starts_with(many)),
+        &|| drop(view.range(many..)),
+        &|| drop(live.touched(&other)),
+        &|| drop(live.batch().unwrap().touched(&other)),
+        &|| drop(synced.touched(&other)),
+        &|| _ = snapshot.deleted().by(&other),
+        &|| drop(store.watch_key(&other, "a")),
+        &|| drop(store.watch_key(&app(), many)),
+    ];
+    for (at, call) in calls.into_iter().enumerate() {
+        FILE.take();
+        panic_of(call);
+        assert_eq!(FILE.take(), file!(), "call {at}");
+    }
+}
+
+/// An empty namespace is none, whoever wrote it.
+///
+/// SEMANTICS: I2
+#[test]
+fn an_object_of_an_empty_namespace_has_no_key_in_an_identity_index() {
+    let mut cluster_wide = object("x", 1);
+    cluster_wide.metadata.namespace = Some(String::new());
+    let namespace = Index::path("metadata.namespace").unwrap();
+    let snapshot =
+        Snapshot::from_objects((&namespace, &identity()), [cluster_wide.clone()]).unwrap();
+    for index in [&namespace, &identity()] {
+        let view = snapshot.by(index);
+        assert_eq!(view.get(()).len(), 0);
+        assert!(view.keys().is_empty() && view.keys_of(&cluster_wide).is_empty());
+    }
 }

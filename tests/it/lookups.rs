@@ -135,15 +135,25 @@ impl Modelled {
         key.iter().zip(first).map(compare).find(|own| own.is_ne()).unwrap_or(Ordering::Equal)
     }
 
+    /// Compares a key with a bound. If that ends with a number, it stands for all texts of its value.
+    fn against(&self, key: &[String], bound: &[String]) -> Ordering {
+        let Some((last, before)) = bound.split_last() else { return Ordering::Equal };
+        let (own, other) = (numeric(&key[before.len()]), numeric(last));
+        if self.is_numeric && !own.0 && !other.0 {
+            return self.compare(key, before).then(own.1.total_cmp(&other.1));
+        }
+        self.compare(key, bound)
+    }
+
     fn is_in(&self, key: &[String], (start, end): &Range) -> bool {
         let is_behind = match start {
-            Bound::Included(start) => self.compare(key, start).is_ge(),
-            Bound::Excluded(start) => self.compare(key, start).is_gt(),
+            Bound::Included(start) => self.against(key, start).is_ge(),
+            Bound::Excluded(start) => self.against(key, start).is_gt(),
             Bound::Unbounded => true,
         };
         let is_before = match end {
-            Bound::Included(end) => self.compare(key, end).is_le(),
-            Bound::Excluded(end) => self.compare(key, end).is_lt(),
+            Bound::Included(end) => self.against(key, end).is_le(),
+            Bound::Excluded(end) => self.against(key, end).is_lt(),
             Bound::Unbounded => true,
         };
         is_behind && is_before
@@ -273,4 +283,37 @@ fn each_kind_of_range_has_its_bounds() {
     // None of these is a panic.
     assert_eq!(names(view.range(443..443)), "");
     assert_eq!(names(view.range((Bound::Included(8443), Bound::Included(80)))), "");
+}
+
+/// A number is in a range by its value, however it is written; what isn't a number is behind all numbers.
+///
+/// SEMANTICS: I3
+#[test]
+fn a_range_of_numbers_goes_by_their_values() {
+    let texts = [
+        "-1", "-0", "0", "00", "-0.0", "1", "1.0", "01", "1e0", "2", "1e400", "+1", "1_0", "", "\0",
+    ];
+    let objects = texts.iter().enumerate().map(|(at, text)| {
+        let mut config = object(&format!("{at:02}"), 1);
+        config.data = Some([("value".to_owned(), (*text).to_owned())].into());
+        config
+    });
+    let value = Index::path("data.value").unwrap().numeric();
+    let snapshot = Snapshot::from_objects(&value, objects).unwrap();
+    let view = snapshot.by(&value);
+    let found = |hits: Hits<'_, ConfigMap>| {
+        hits.map(|own| own.data.as_ref().unwrap()["value"].clone()).collect::<Vec<_>>()
+    };
+    for zero in ["0", "-0", "0e5"] {
+        assert_eq!(found(view.range(zero..=zero)), ["-0", "0", "00", "-0.0"], "{zero}");
+        assert_eq!(found(view.range(..zero)), ["-1"], "{zero}");
+    }
+    assert_eq!(found(view.range(1..2)), ["1", "1.0", "01", "1e0"]);
+    assert_eq!(found(view.range((Bound::Excluded(1), Bound::Included(2)))), ["2"]);
+    assert_eq!(found(view.range((Bound::Excluded(2), Bound::Unbounded))), texts[10..]);
+    assert_eq!(found(view.range("+1"..="+1")), ["+1"]);
+    // A key is the text that it is.
+    for text in texts {
+        assert_eq!(found(view.get(text)), [text]);
+    }
 }
