@@ -73,7 +73,7 @@ struct Definition<K> {
     /// How many keys an object may have.
     most: usize,
     inspect: Option<Inspect<K>>,
-    /// Whether the order of the objects answers for it.
+    /// True if the keys are the namespace, or the namespace and the name: the order of the objects is such an index.
     is_identity: bool,
 }
 

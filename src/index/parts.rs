@@ -9,7 +9,7 @@ use crate::object_key::ObjectKey;
 
 /// An index key, or its first parts: for [lookups](crate::IndexView::get).
 ///
-/// Texts and integers are one part each; arrays, slices and tuples are the parts of what is in them, one
+/// Texts, integers and booleans are one part each; arrays, slices and tuples are the parts of what is in them, one
 /// after the other; an [`ObjectKey`] is a namespace and a name. `()` has no part.
 ///
 /// ```
@@ -74,6 +74,16 @@ macro_rules! integers {
 }
 
 integers!(i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize);
+
+impl IndexKey for bool {
+    fn each_part(&self, part: &mut dyn FnMut(&str)) {
+        part(if *self { "true" } else { "false" });
+    }
+}
+
+impl WholeKey for bool {
+    const PARTS: usize = 1;
+}
 
 impl IndexKey for Key {
     fn each_part(&self, part: &mut dyn FnMut(&str)) {

@@ -10,7 +10,7 @@ use crate::path::FieldPath;
 /// The indexes of a store: `()` for none, an [`Index`] or `&Index`, or a tuple, array, slice, `Vec` or `Option` of
 /// them.
 ///
-/// Of equal indexes the store has one.
+/// A store keeps equal indexes once.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::Pod;
@@ -124,7 +124,7 @@ impl<K> Indexes<K> for &Index<K> {
     }
 }
 
-// As many as a configuration says. There may be none, so what `()` knows is added, too.
+// The number of indexes may come from a configuration. There may be none, so these add what `()` knows.
 
 fn add_all<K, I>(set: &mut IndexSet<K>, all: I)
 where

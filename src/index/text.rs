@@ -34,7 +34,7 @@ impl<K: Serialize + 'static> FromStr for Index<K> {
     }
 }
 
-/// What a configuration may say of an index.
+/// The form of an index in a configuration.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Fields {

@@ -360,6 +360,16 @@ impl<K: Lookup> Contents<K> {
         contents
     }
 
+    /// Returns the deleted objects that are kept.
+    pub(super) fn deleted(&self) -> Self {
+        let Some(deleted) = &self.deleted else { return self.emptied() };
+        let mut contents = Self { version: self.version, ..(**deleted).clone() };
+        if !Arc::ptr_eq(contents.context(), self.context()) {
+            contents.set_context(Arc::clone(self.context()));
+        }
+        contents
+    }
+
     /// Keeps a deleted object, in the place of one of the same name that was deleted before.
     pub(crate) fn bury(&mut self, object: &Arc<K>) {
         let mut deleted = match self.deleted.take() {

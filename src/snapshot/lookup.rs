@@ -15,6 +15,7 @@ use crate::{
     error::{Error, ErrorKind},
     index::{Index, IndexKey, Key, Prefix},
     namespaced_name,
+    printed::{LONGEST_NAME, printed},
 };
 
 /// One index of a [`Snapshot`](crate::Snapshot); from [`Snapshot::by`](crate::Snapshot::by).
@@ -79,11 +80,12 @@ impl<'a, K> IndexView<'a, K> {
 const PASS_IT: &str = "pass it to `.index(..)`";
 
 fn missing<K>(contents: &Contents<K>, name: &str) -> String {
+    let name = printed(name, LONGEST_NAME);
     let names: Vec<_> = contents.index_names().collect();
     if names.is_empty() {
         return format!("no index `{name}`, and no other; {PASS_IT}");
     }
-    format!("no index `{name}`; there are: {}; {PASS_IT}", names.join(", "))
+    format!("no index `{name}`; there are: {}; {PASS_IT}", printed(&names.join(", "), LONGEST_NAME))
 }
 
 impl<'a, K: Lookup> IndexView<'a, K> {
@@ -215,7 +217,7 @@ impl<'a, K: Lookup> IndexView<'a, K> {
     /// Returns the objects under all keys whose last given part begins with this text, and whose parts before
     /// it are equal; each once and in (namespace, name) order.
     ///
-    /// In a [numeric](Index::numeric) index a number begins with no text.
+    /// In a [numeric](Index::numeric) index a number begins with the empty text only.
     ///
     /// # Panics
     ///
@@ -387,7 +389,7 @@ impl<'a, K: Lookup> IndexView<'a, K> {
 
     /// Says why a lookup of so many parts can't be answered.
     fn too_wide(&self, asked: usize) -> Option<String> {
-        let (name, width) = (self.name(), self.index().width());
+        let (name, width) = (printed(self.name(), LONGEST_NAME), self.index().width());
         let parts = if width == 1 { "part" } else { "parts" };
         let is_wider = asked > width;
         is_wider.then(|| format!("index `{name}` has {width} key {parts}, not {asked}"))

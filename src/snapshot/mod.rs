@@ -137,13 +137,13 @@ impl<K> Snapshot<K> {
     /// [keeps](crate::adapters::Indexed::keep_deleted) them, each in its last version. Of several of one name it is the
     /// last that was deleted; an object that took its place is in this snapshot itself.
     ///
-    /// Without `keep_deleted` there are none.
+    /// Without `keep_deleted` there are none. See its example.
     #[must_use]
     pub fn deleted(&self) -> Self
     where
         K: Lookup,
     {
-        self.0.deleted.clone().map_or_else(|| self.emptied(), Self)
+        Self(Arc::new(self.0.deleted()))
     }
 
     /// Returns an index, for lookups. [`by_name`](Self::by_name) takes the text of a configuration.

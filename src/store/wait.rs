@@ -172,6 +172,9 @@ impl<K: Lookup> Store<K> {
     /// returns the snapshot in which they are. Call it, look the key up, and await it: nothing is missed
     /// in between.
     ///
+    /// Each waiter looks the key up once for each snapshot that is published. Where thousands wait, wake them by
+    /// [`Change::touched`](crate::Change::touched) of one consumer.
+    ///
     /// # Errors
     ///
     /// [`is_ended`](Error::is_ended) if the stream that fills the store ends first.
@@ -216,22 +219,24 @@ impl<K: Lookup> Store<K> {
         index: &Index<K>,
         key: Q,
     ) -> impl Future<Output = Result<Snapshot<K>, Error>> + use<K, Q> {
-        // Panics here, in the caller's line, if the index is none of the store's.
-        self.snapshot().by(index).get(&key);
         let (store, index) = (self.clone(), index.clone());
         let mut state = self.subscribe();
         state.mark_unchanged();
         // Not in a closure: a panic is to name the caller.
-        let before: Vec<_> = self.snapshot().by(&index).get(&key).cloned().collect();
+        let mut last = self.snapshot();
+        let before: Vec<_> = last.by(&index).get(&key).cloned().collect();
         async move {
             loop {
                 let is_over = state.changed().await.is_err();
                 let snapshot = store.snapshot();
-                let after = snapshot.by(&index).get(&key);
-                if after.len() != before.len()
-                    || !after.zip(&before).all(|(after, before)| Arc::ptr_eq(after, before))
-                {
-                    return Ok(snapshot);
+                if !snapshot.is(&last) {
+                    let after = snapshot.by(&index).get(&key);
+                    if after.len() != before.len()
+                        || !after.zip(&before).all(|(after, before)| Arc::ptr_eq(after, before))
+                    {
+                        return Ok(snapshot);
+                    }
+                    last = snapshot;
                 }
                 if is_over {
                     let what = format!("a key of index `{}` changed", index.name());

@@ -205,14 +205,16 @@ impl<K: Lookup> Writer<K> {
 
     /// Does what was due.
     pub(crate) fn overdue(&mut self) -> Applied<K> {
-        let deleted = self.deleted.as_mut();
-        if deleted.is_some_and(|deleted| deleted.expire(&mut self.working)) {
-            self.is_other = true;
-        }
+        self.expire_deleted();
         if self.deadline().is_some_and(|deadline| deadline <= time::Instant::now()) {
             return self.sync();
         }
         Applied::Noted
+    }
+
+    fn expire_deleted(&mut self) {
+        let deleted = self.deleted.as_mut();
+        self.is_other |= deleted.is_some_and(|deleted| deleted.expire(&mut self.working));
     }
 
     /// Returns when the store is to be synced without the collections that are missing.
@@ -424,6 +426,7 @@ impl<K: Lookup> Writer<K> {
             self.inform();
             return None;
         }
+        self.expire_deleted();
         let previous = self.published.clone();
         let changes = self.swap();
         let batch = match changes {
@@ -618,7 +621,9 @@ impl<K: Lookup> Writer<K> {
         if self.working.is_empty() {
             self.changes += objects.len();
             if self.deleted.is_some() {
-                objects.iter().for_each(|object| self.working.unbury(object));
+                for object in &objects {
+                    self.working.unbury(object);
+                }
             }
             self.working.load(objects);
             if self.working.overflows() {

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::stream;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::watcher::Event;
 use kube_weir::{
@@ -201,7 +202,9 @@ async fn an_object_that_is_there_again_is_not_gone() {
         if relist {
             feed.list(again);
         } else {
-            again.into_iter().for_each(|object| feed.send(Event::Apply(object)));
+            for object in again {
+                feed.send(Event::Apply(object));
+            }
         }
         settle().await;
         assert_eq!(state(&store.snapshot()), ["web/a@1", &format!("web/b@{version}")]);
@@ -212,4 +215,25 @@ async fn an_object_that_is_there_again_is_not_gone() {
     feed.delete("web/a", 7);
     sleep(40 * SECOND).await;
     assert_eq!(deleted(&store), ["web/a@1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn they_go_while_more_and_more_comes() {
+    let listed = [Event::Init, Event::InitApply(object("a", 1)), Event::InitDone];
+    let deleted_at_once = [Event::Delete(object("a", 2))];
+    let endless = (3..).map(|version| Event::Apply(object("b", version)));
+    let events = stream::iter(listed.into_iter().chain(deleted_at_once).chain(endless));
+    let mut changes = events.index(()).keep_deleted(60 * SECOND);
+    let store = changes.store();
+    changes.first_synced().await.unwrap();
+    for _ in 0..59 {
+        changes.next().await.unwrap().unwrap();
+        assert_eq!(deleted(&store), ["a@1"]);
+        tokio::time::advance(SECOND).await;
+    }
+    for _ in 0..3 {
+        changes.next().await.unwrap().unwrap();
+        tokio::time::advance(SECOND).await;
+    }
+    assert!(deleted(&store).is_empty(), "it never waits for events");
 }

@@ -53,7 +53,7 @@ fn fewer_parts_are_a_prefix_and_more_are_a_mistake() {
         assert_eq!(view.get("c").count(), 0);
 
         let many = ["a", "x", "more"];
-        let message = "index `own` has 2 key parts, and 3 were asked for";
+        let message = "index `own` has 2 key parts, not 3";
         assert_eq!(panic_of(|| view.get(many)), message);
         assert_eq!(panic_of(|| view.get_one(many)), message);
         assert_eq!(panic_of(|| view.starts_with(many)), message);
@@ -70,7 +70,7 @@ fn fewer_parts_are_a_prefix_and_more_are_a_mistake() {
 #[test]
 fn an_index_that_is_not_there_is_named_and_so_are_those_that_are() {
     let snapshot = Snapshot::from_objects((app(), identity().named("own")), []).unwrap();
-    let there = "there are: metadata.labels.app, own";
+    let there = "there are: metadata.labels.app, own; pass it to `.index(..)`";
     for other in [
         Index::path("spec.nodeName").unwrap(),
         app().named("app"),
@@ -88,7 +88,7 @@ fn an_index_that_is_not_there_is_named_and_so_are_those_that_are() {
     assert_eq!(snapshot.by_name("own").unwrap().index(), &identity().named("own"));
 
     let none = Snapshot::from_objects((), [object("a/x", 1)]).unwrap();
-    let message = "no index `metadata.labels.app`; there is none";
+    let message = "no index `metadata.labels.app`, and no other; pass it to `.index(..)`";
     assert_eq!(panic_of(|| none.by(&app())), message);
     assert_eq!(none.by_name("metadata.labels.app").unwrap_err().to_string(), message);
 }

@@ -221,7 +221,7 @@ async fn an_index_that_is_not_there_is_a_panic_of_the_call() {
 
 /// SEMANTICS: I2
 #[tokio::test(start_paused = true)]
-#[should_panic(expected = "index `metadata.labels.app` has 1 key parts, and 2 were asked for")]
+#[should_panic(expected = "index `metadata.labels.app` has 1 key part, not 2")]
 async fn too_many_parts_are_a_panic_of_the_call() {
     let world = World::of([]);
     drop(world.store.watch_key(&app(), ("web", "front")));
