@@ -1,4 +1,4 @@
-//! One pass over an object.
+//! A single pass over an object.
 
 use std::borrow::Cow;
 
@@ -18,33 +18,33 @@ pub(super) struct Pass<'s, 'm> {
     scan: Scanner<'s>,
     depth: usize,
     identity: [(u32, u32); 4],
-    /// Those of the identity that are written with escapes, without them.
+    /// The fields of the identity that are written with escapes, unescaped.
     unescaped: [Option<String>; 4],
-    /// The start of the value of its `kind`.
+    /// The start of the value of the object's `kind`.
     kind: Option<usize>,
-    /// The object was given types and may have none of its own.
+    /// True if the object was given types and may have none of its own.
     given: bool,
-    /// Where fields begin that are replaced by later ones, once that is known.
+    /// The start of each field that a later one replaces; `None` before a repetition is found.
     replaced: Option<&'m Replaced>,
 }
 
-/// What ends a pass before the object does.
+/// The reason why a pass ends before the object does.
 pub(super) enum Stop {
     Fault(Fault),
-    /// A name repeats, or looks as if it did; or what is wrong here may be replaced later.
+    /// A name repeats or seems to, or an invalid value may be replaced by a later field.
     Duplicate,
-    /// It has types of its own.
+    /// The object has types of its own.
     Typed,
 }
 
-/// A field that is not known from other objects.
+/// A field that the shape doesn't have.
 struct Other<'s> {
-    /// Where it begins.
+    /// The start of the field.
     start: usize,
     quoted: Quoted,
     name: Cow<'s, str>,
     number: Option<usize>,
-    /// True if nothing is kept of the object so far.
+    /// True if no field of the object has been kept so far.
     first: bool,
 }
 
@@ -95,7 +95,7 @@ impl<'s, 'm> Pass<'s, 'm> {
         Ok(Kept { tape, identity, end, kind })
     }
 
-    /// Keeps a value; where it is in the shape, if it is known there.
+    /// Writes a value to the tape. `at` is its node in the shape, if known.
     #[inline]
     fn value(&mut self, at: Option<At>, place: Option<&Place<'_>>) -> Result<(), Stop> {
         match self.scan.peek()? {
@@ -141,7 +141,7 @@ impl<'s, 'm> Pass<'s, 'm> {
             Some(place) if place.counts_back() => self.scan.count_elements()?,
             _ => 0,
         };
-        // Where elements differ in what goes, nothing is known of all of them.
+        // If elements differ in what is removed, there is no node that fits them all.
         let at = match place {
             None => at,
             Some(place) if place.has_indexes() => None,
@@ -168,7 +168,7 @@ impl<'s, 'm> Pass<'s, 'm> {
         Ok(())
     }
 
-    /// Keeps the fields of the object that was entered, and steps out of it.
+    /// Writes the fields of the entered object to the tape, and steps out of the object.
     fn fields(
         &mut self,
         at: Option<At>,
@@ -199,7 +199,7 @@ impl<'s, 'm> Pass<'s, 'm> {
         Ok(())
     }
 
-    /// Keeps a field, of which the name and the colon were stepped over.
+    /// Writes a field to the tape. Its name was stepped over.
     #[inline]
     fn known(
         &mut self,
@@ -226,8 +226,8 @@ impl<'s, 'm> Pass<'s, 'm> {
         self.role(role, Some(at), below.as_ref())
     }
 
-    /// Finds out what field comes next, and steps over its name if it is known then. Else keeps it, in
-    /// the object whose inside begins there on the tape.
+    /// Reads the name of the next field. If the shape has the field or learns it, returns its node. Else
+    /// writes the field to the tape; `inside` is where the content of its object begins there.
     #[cold]
     fn field(
         &mut self,
@@ -297,7 +297,7 @@ impl<'s, 'm> Pass<'s, 'm> {
         self.role(role, None, below.as_ref())
     }
 
-    /// Keeps the value of a field that may be part of the object's identity.
+    /// Writes the value of a field that may be part of the object's identity.
     #[inline]
     fn role(&mut self, role: Role, at: Option<At>, place: Option<&Place<'_>>) -> Result<(), Stop> {
         match role {
@@ -320,7 +320,7 @@ impl<'s, 'm> Pass<'s, 'm> {
     fn identity(&mut self, part: usize) -> Result<(), Stop> {
         match self.scan.peek()? {
             b'"' => {}
-            // The API server writes none of them as null, but serde would read it as missing.
+            // The API server never writes null here, but serde would read it as a missing field.
             b'n' => return self.value(None, None),
             _ => return Err(self.no_object()),
         }
@@ -336,7 +336,8 @@ impl<'s, 'm> Pass<'s, 'm> {
         Ok(())
     }
 
-    /// No object has this here, unless a later field replaces it.
+    /// Returns the reason to stop at a value that no object has here: a later field may replace it, or
+    /// else the object is malformed.
     #[cold]
     fn no_object(&self) -> Stop {
         if self.replaced.is_none() { Stop::Duplicate } else { Fault::Malformed.into() }
@@ -353,7 +354,7 @@ impl<'s, 'm> Pass<'s, 'm> {
         Ok(())
     }
 
-    /// Steps from behind an item to the next one; `false` if the container ends there.
+    /// Steps from the end of an item to the next one. Returns `false` at the end of the container.
     #[inline]
     fn next(&mut self, close: u8) -> Result<bool, Fault> {
         self.scan.space();
@@ -381,7 +382,8 @@ fn rule(place: Option<&Place<'_>>) -> Rule {
     }
 }
 
-/// Where a string stands on a tape, which is not as long as that can't be told.
+/// Returns the range of a string on a tape. A tape whose positions don't fit is too long and never
+/// finished.
 fn range(start: usize, end: usize) -> (u32, u32) {
     let [start, end] = [start, end].map(|at| u32::try_from(at).unwrap_or(u32::MAX));
     (start, end)
