@@ -1,4 +1,4 @@
-//! What a pipeline does to an object before it stores it, for objects that come another way.
+//! The stages of a pipeline before the store, for objects that don't come through the streams.
 
 use std::{fmt, sync::Arc};
 
@@ -12,8 +12,8 @@ use crate::{
     namespaced_name::identity,
 };
 
-/// The stages before the store, in their order. The streams do the same to what flows through
-/// them; this is for hypothetical objects.
+/// The selecting and filtering stages of a pipeline before its store, in order. The streams do the same
+/// to the objects that flow through them; this type is for hypothetical objects.
 pub(crate) struct Strainer<K>(Vec<Stage<K>>);
 
 enum Stage<K> {
@@ -23,19 +23,19 @@ enum Stage<K> {
     Drop(FieldFilter, Decode<K>),
 }
 
-/// A condition on objects: on their fields, or by a closure.
+/// A condition on objects: on their fields, or as a closure.
 pub(crate) enum Condition<K> {
     Fields(FieldSelector),
     Named(Named<K>),
 }
 
-/// A closure that selects objects, with the name that it is known by.
+/// A closure that selects objects, with its name.
 pub(crate) struct Named<K> {
     name: Arc<str>,
     holds: Arc<dyn Fn(&K) -> bool + Send + Sync>,
 }
 
-/// A namespace that is watched, with the selectors that it has beside those of the watch.
+/// A watched namespace, with the selectors that it has in addition to those of the watch.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct NamespaceSelection {
     pub(crate) name: Arc<str>,
@@ -43,7 +43,7 @@ pub(crate) struct NamespaceSelection {
     pub(crate) fields: Option<FieldSelector>,
 }
 
-/// Makes an object out of its JSON, without the fields to drop.
+/// Decodes an object from its JSON, without the fields to drop.
 pub(crate) type Decode<K> =
     fn(&FieldFilter, &str, Option<&Types>) -> Result<Decoded<K>, serde_json::Error>;
 
@@ -73,7 +73,8 @@ impl<K> Strainer<K> {
         self
     }
 
-    /// Returns what objects are selected by: selectors as they were written, closures by their names.
+    /// Returns the conditions by which objects are selected: selectors as written, closures by their
+    /// names.
     pub(crate) fn selectors(&self) -> Vec<String> {
         let text = |stage: &Stage<K>| match stage {
             Stage::Labels(selector) => Some(selector.to_string()),
@@ -85,7 +86,7 @@ impl<K> Strainer<K> {
 }
 
 impl<K: Lookup + Serialize + 'static> Strainer<K> {
-    /// The object as the store would have it, unless it isn't selected.
+    /// Returns the object as the store would have it, or `None` if it isn't selected.
     pub(crate) fn strain(&self, mut object: Arc<K>) -> Result<Option<Arc<K>>, Error> {
         for stage in &self.0 {
             let selected = match stage {
@@ -125,8 +126,8 @@ fn has_labels<K: Lookup + Serialize>(selector: &LabelSelector, object: &K) -> Re
     Ok(selector.matches(&value))
 }
 
-/// The object without the fields. One that is already built can only be written out and read in
-/// again.
+/// Returns the object without the fields. An object of a Rust type has to be serialized and decoded for
+/// this.
 pub(crate) fn drop_fields<K: Lookup + Serialize>(
     filter: &FieldFilter,
     decode: Decode<K>,
@@ -136,7 +137,7 @@ pub(crate) fn drop_fields<K: Lookup + Serialize>(
     dropped.map(|decoded| decoded.object).map_err(|cause| undecodable(object, &cause))
 }
 
-/// For objects that have a type.
+/// The [`Decode`] function of objects of a Rust type.
 pub(crate) fn decode<K: DeserializeOwned>(
     filter: &FieldFilter,
     json: &str,
