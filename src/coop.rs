@@ -50,7 +50,7 @@ impl Work {
         poll_turn(cx)
     }
 
-    /// Like [`poll_paid`](Self::poll_paid), as a future.
+    /// Does the same as [`poll_paid`](Self::poll_paid) as a future.
     pub(crate) async fn paid(&mut self) {
         poll_fn(|cx| self.poll_paid(cx)).await;
     }

@@ -137,7 +137,7 @@ pub(crate) fn drop_fields<K: Lookup + Serialize>(
     dropped.map(|decoded| decoded.object).map_err(|cause| undecodable(object, &cause))
 }
 
-/// The [`Decode`] function of objects of a Rust type.
+/// Decodes objects of a Rust type, as a [`Decode`] function.
 pub(crate) fn decode<K: DeserializeOwned>(
     filter: &FieldFilter,
     json: &str,

@@ -32,8 +32,8 @@ pub(super) fn from_json<'j>(json: &'j str, place: &Place<'_>) -> Result<Cow<'j, 
     Cutter::new(json, false).run(place)
 }
 
-/// Like [`from_json`], but overwrites the removed text with white space, so that the rest keeps its
-/// position.
+/// Does the same as [`from_json`], but overwrites the removed text with white space, so that the rest
+/// keeps its position.
 pub(super) fn blanked<'j>(json: &'j str, place: &Place<'_>) -> Result<Cow<'j, str>, Malformed> {
     Cutter::new(json, true).run(place)
 }

@@ -115,7 +115,7 @@ impl FieldFilter {
     ///
     /// # Errors
     ///
-    /// Like [`new`](FieldFilter::new); the position is that in the whole text.
+    /// Does the same as [`new`](FieldFilter::new); the error has the position in the whole text.
     ///
     /// # Examples
     ///
@@ -284,7 +284,8 @@ impl FieldFilter {
         self.decode(json).map(|decoded| decoded.object)
     }
 
-    /// Like [`deserialize`](Self::deserialize), and also returns the end and the `kind` of the object.
+    /// Does the same as [`deserialize`](Self::deserialize), and also returns the end and the `kind` of
+    /// the object.
     pub(crate) fn decode<T: DeserializeOwned>(
         &self,
         json: &str,

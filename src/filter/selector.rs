@@ -124,17 +124,17 @@ impl FieldSelector {
         self.all(|path| path.keys(value))
     }
 
-    /// Like [`matches`](Self::matches), for any object.
+    /// Does the same as [`matches`](Self::matches) for any object.
     pub(crate) fn matches_of<T: Serialize + ?Sized>(&self, object: &T) -> bool {
         self.all(|path| path.keys_of(object))
     }
 
-    /// Like [`matches`](Self::matches), for an object that is given as valid JSON text.
+    /// Does the same as [`matches`](Self::matches) for an object that is given as valid JSON text.
     pub(crate) fn matches_json(&self, json: &str) -> bool {
         self.all(|path| path.keys_in_json(json))
     }
 
-    /// Like [`matches`](Self::matches), for an object that is given as a tape.
+    /// Does the same as [`matches`](Self::matches) for an object that is given as a tape.
     pub(crate) fn matches_on_tape(&self, tape: Tape<'_>) -> bool {
         self.all(|path| path.keys_on_tape(tape))
     }

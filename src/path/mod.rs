@@ -152,7 +152,7 @@ impl FieldPath {
         self.some_keys(value, usize::MAX).unwrap_or_default()
     }
 
-    /// Like [`keys`](Self::keys), but fails if there are more than `most`.
+    /// Does the same as [`keys`](Self::keys), but fails if there are more than `most`.
     fn some_keys(&self, value: &Value, most: usize) -> Result<Vec<String>, TooManyKeys> {
         let mut keys = Keys::new(most);
         match &self.0.way {
@@ -195,13 +195,13 @@ impl FieldPath {
             && !segments.iter().any(Segment::reads_root)
     }
 
-    /// Like [`keys`](Self::keys), for any object. For a plain path, only the selected values are
-    /// serialized.
+    /// Does the same as [`keys`](Self::keys) for any object. For a plain path, only the selected values
+    /// are serialized.
     pub(crate) fn keys_of<T: Serialize + ?Sized>(&self, object: &T) -> Vec<String> {
         self.some_keys_of(object, usize::MAX).unwrap_or_default()
     }
 
-    /// Like [`keys_of`](Self::keys_of), but fails if there are more than `most`.
+    /// Does the same as [`keys_of`](Self::keys_of), but fails if there are more than `most`.
     pub(crate) fn some_keys_of<T: Serialize + ?Sized>(
         &self,
         object: &T,
@@ -216,7 +216,8 @@ impl FieldPath {
         serde_json::to_value(object).map_or(Ok(Vec::new()), |value| self.some_keys(&value, most))
     }
 
-    /// Like [`keys`](Self::keys), for an object given as valid JSON text; empty if the text is not JSON.
+    /// Does the same as [`keys`](Self::keys) for an object given as valid JSON text; empty if the text
+    /// is not JSON.
     pub(crate) fn keys_in_json(&self, json: &str) -> Vec<String> {
         match &self.0.way {
             Way::Plain(steps) => {
@@ -226,12 +227,12 @@ impl FieldPath {
         }
     }
 
-    /// Like [`keys`](Self::keys), for an object given as a tape.
+    /// Does the same as [`keys`](Self::keys) for an object given as a tape.
     pub(crate) fn keys_on_tape(&self, tape: Tape<'_>) -> Vec<String> {
         self.some_keys_on_tape(tape, usize::MAX).unwrap_or_default()
     }
 
-    /// Like [`keys_on_tape`](Self::keys_on_tape), but fails if there are more than `most`.
+    /// Does the same as [`keys_on_tape`](Self::keys_on_tape), but fails if there are more than `most`.
     pub(crate) fn some_keys_on_tape(
         &self,
         tape: Tape<'_>,

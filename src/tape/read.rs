@@ -159,7 +159,7 @@ impl<'t> Tape<'t> {
         self.seek_known(name, dictionary::number(name))
     }
 
-    /// Like [`seek`](Self::seek); `number` is that of the name in the dictionary.
+    /// Does the same as [`seek`](Self::seek); `number` is that of the name in the dictionary.
     #[inline]
     pub(crate) fn seek_known(&mut self, name: &str, number: Option<usize>) -> bool {
         let Value::Object(end) = self.next() else { return false };

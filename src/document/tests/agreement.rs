@@ -82,7 +82,7 @@ fn json() -> impl Strategy<Value = Json> {
     })
 }
 
-/// An object with an identity, in any order.
+/// Generates objects with an identity, in any order.
 fn object() -> impl Strategy<Value = Json> {
     let scalar = |text: &str| Json::Scalar(text.to_owned());
     let metadata = vec((name(), json()), 0..4).prop_map(move |mut fields| {

@@ -86,7 +86,8 @@ fn any_step() -> impl Strategy<Value = String> {
     prop_oneof![2 => plain_step(), 1 => proptest::sample::select(&OTHER[..]).prop_map(str::to_owned)]
 }
 
-/// A path that the query engine evaluates fast: once for each search it finds again what it found.
+/// Generates paths that the query engine evaluates fast: once for each search it finds again what it
+/// found.
 fn searched_path() -> impl Strategy<Value = String> {
     path(any_step()).prop_filter("few searches", |path| path.matches("..").count() < 4)
 }
@@ -95,7 +96,7 @@ fn path(step: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
     vec(step, 1..5).prop_map(|steps| steps.concat())
 }
 
-/// A path below `spec`, so that a filter takes it.
+/// Generates paths below `spec`, so that a filter accepts them.
 fn below_spec(step: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
     path(step).prop_map(|path| format!("spec{path}"))
 }
