@@ -26,7 +26,7 @@ pub use view::DocumentView;
 
 use crate::{
     error::{Error, ErrorKind},
-    filter::{Decoded, FieldFilter, FieldSelector, Kept},
+    filter::{Decoded, FieldFilter, FieldSelector, ObjectTape},
     json::Fault,
     path::{FieldPath, TooManyKeys},
     tape::Tape,
@@ -378,7 +378,7 @@ impl Document {
         types: Option<&Types>,
     ) -> Result<Decoded<Self>, Fault> {
         let types = types.map(Types::as_bytes).unwrap_or_default();
-        let Kept { tape, identity, end, kind } = filter.keep(bytes, types)?;
+        let ObjectTape { tape, identity, end, kind } = filter.keep(bytes, types)?;
         let [name, namespace, uid, resource_version] = identity;
         let object = Self { text: tape, name, namespace, uid, resource_version };
         Ok(Decoded { object, end, kind })

@@ -20,10 +20,10 @@ use serde_json::value::RawValue;
 
 pub(crate) use self::{
     decode::{Decoded, kind_in},
-    keep::Kept,
+    keep::ObjectTape,
 };
 use self::{
-    keep::Memory,
+    keep::CachedReader,
     tree::{Place, Tree},
 };
 pub use self::{labels::LabelSelector, selector::FieldSelector};
@@ -74,7 +74,7 @@ pub struct FieldFilter {
     tree: Arc<Tree>,
     /// True if some paths have filters.
     tests: bool,
-    memory: Memory,
+    reader: CachedReader,
 }
 
 impl FieldFilter {
@@ -186,7 +186,7 @@ impl FieldFilter {
         }
         self.paths.push(path);
         // The learned shape was for other paths.
-        self.memory = Memory::default();
+        self.reader = CachedReader::default();
     }
 
     /// Returns the removed paths, in the order given.
@@ -332,9 +332,9 @@ impl FieldFilter {
 
     /// Reads the object at the start of the bytes without the removed fields, in one pass if no path has
     /// a filter. The object gets these `types`, unless it has types itself.
-    pub(crate) fn keep(&self, bytes: &[u8], types: &[u8]) -> Result<Kept, Fault> {
+    pub(crate) fn keep(&self, bytes: &[u8], types: &[u8]) -> Result<ObjectTape, Fault> {
         if !self.tests {
-            return self.memory.read(bytes, self.tree.root().as_ref(), true, types);
+            return self.reader.read(bytes, self.tree.root().as_ref(), true, types);
         }
         let mut scan = Scanner::new(bytes, 0);
         scan.space();
@@ -345,7 +345,7 @@ impl FieldFilter {
         let value = json::decoded(&bytes[..scan.position()])?;
         let found = self.found(&value);
         let place = self.tree.root_with(found.as_ref());
-        self.memory.read(bytes, place.as_ref(), false, types)
+        self.reader.read(bytes, place.as_ref(), false, types)
     }
 
     /// Returns the tree of values that the paths with filters select in the text.

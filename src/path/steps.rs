@@ -65,7 +65,7 @@ const FREE: u64 = 1 << 12;
 const PATTERNS: u64 = 1 << 22;
 
 /// The number of bytes that the engine compares or counts in one step.
-const PIECE: usize = 16;
+const BYTES_PER_STEP: usize = 16;
 
 impl Route {
     /// Returns whether the route selects at most one node, in as many steps as it has segments.
@@ -271,5 +271,5 @@ fn size(value: &Value) -> u64 {
 }
 
 fn pieces(text: &str) -> u64 {
-    1 + (text.len() / PIECE) as u64
+    1 + (text.len() / BYTES_PER_STEP) as u64
 }

@@ -225,8 +225,8 @@ impl<'j> Decoder<'j> {
     /// checking short strings one at a time takes longer.
     #[cold]
     fn read_text(&mut self, start: usize, end: usize) -> Result<(), Fault> {
-        const AHEAD: usize = 1024;
-        let bytes = &self.bytes[start..self.bytes.len().min(end + AHEAD)];
+        const LOOKAHEAD: usize = 1024;
+        let bytes = &self.bytes[start..self.bytes.len().min(end + LOOKAHEAD)];
         let text =
             str::from_utf8(bytes).or_else(|error| str::from_utf8(&bytes[..error.valid_up_to()]));
         let text = text.unwrap_or_default();

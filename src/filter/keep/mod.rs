@@ -17,7 +17,7 @@ use crate::{json::Fault, tape::Writer};
 /// A checked object as a tape, without removed fields and without fields that a later field of the same
 /// name replaces.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct ObjectTape {
     /// The object, followed by those strings of its identity that are written with escapes (here
     /// unescaped).
     pub(crate) tape: Box<str>,
@@ -30,25 +30,26 @@ pub(crate) struct Kept {
     pub(crate) kind: Option<usize>,
 }
 
-/// Buffers and the learned shape, reused for each object that is read with a filter.
+/// A reader that is reused for each object that is read with a filter.
 #[derive(Debug, Default)]
-pub(super) struct Memory(Mutex<Option<Box<Means>>>);
+pub(super) struct CachedReader(Mutex<Option<Box<ObjectReader>>>);
 
+/// A reader of objects, with its buffers and the shape that it has learned.
 #[derive(Debug, Default)]
-struct Means {
+struct ObjectReader {
     shape: Shape,
     out: Writer,
     duplicates: Duplicates,
 }
 
 /// A clone starts empty and learns anew.
-impl Clone for Memory {
+impl Clone for CachedReader {
     fn clone(&self) -> Self {
         Self::default()
     }
 }
 
-impl Memory {
+impl CachedReader {
     /// Reads the object at the start of the bytes, without what `place` removes. `learn` means that
     /// `place` is the same for all objects. The object gets these `types`, unless it has types itself.
     pub(super) fn read(
@@ -57,24 +58,24 @@ impl Memory {
         place: Option<&Place<'_>>,
         learn: bool,
         types: &[u8],
-    ) -> Result<Kept, Fault> {
+    ) -> Result<ObjectTape, Fault> {
         let own = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A concurrent reader finds nothing here, and starts with new buffers.
-        let mut means = own().take().unwrap_or_default();
-        let kept = means.read(bytes, place, learn, types);
-        *own() = Some(means);
+        // A concurrent call finds no reader here, and makes a new one.
+        let mut reader = own().take().unwrap_or_default();
+        let kept = reader.read(bytes, place, learn, types);
+        *own() = Some(reader);
         kept
     }
 }
 
-impl Means {
+impl ObjectReader {
     fn read(
         &mut self,
         bytes: &[u8],
         place: Option<&Place<'_>>,
         learn: bool,
         mut types: &[u8],
-    ) -> Result<Kept, Fault> {
+    ) -> Result<ObjectTape, Fault> {
         let mut replaced = None;
         loop {
             let at = (learn && replaced.is_none()).then_some(Shape::ROOT);
@@ -92,7 +93,7 @@ impl Means {
 #[cfg(any(fuzzing, test))]
 pub(crate) fn with_tape<T>(json: &str, read: impl FnOnce(Tape<'_>) -> T) -> Option<T> {
     let object = format!(r#"{{"metadata":{{"name":"x"}},"v":{json}}}"#);
-    let kept = Memory::default().read(object.as_bytes(), None, true, &[]).ok()?;
+    let kept = CachedReader::default().read(object.as_bytes(), None, true, &[]).ok()?;
     let mut tape = Tape::new(&kept.tape);
     (kept.end == object.len() && tape.seek("v")).then(|| read(tape))
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Kept, Means};
+use super::{ObjectReader, ObjectTape};
 use crate::{
     filter::{
         duplicates::{self, Replaced},
@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub(super) struct Pass<'s, 'm> {
-    means: &'m mut Means,
+    reader: &'m mut ObjectReader,
     scan: Scanner<'s>,
     depth: usize,
     identity: [(u32, u32); 4],
@@ -50,14 +50,14 @@ struct Other<'s> {
 
 impl<'s, 'm> Pass<'s, 'm> {
     pub(super) fn new(
-        means: &'m mut Means,
+        reader: &'m mut ObjectReader,
         bytes: &'s [u8],
         replaced: Option<&'m Replaced>,
     ) -> Self {
-        means.out.clear();
-        means.duplicates.clear();
+        reader.out.clear();
+        reader.duplicates.clear();
         Self {
-            means,
+            reader,
             scan: Scanner::new(bytes, 0),
             depth: 0,
             identity: Default::default(),
@@ -73,26 +73,26 @@ impl<'s, 'm> Pass<'s, 'm> {
         place: Option<&Place<'_>>,
         at: Option<At>,
         types: &[u8],
-    ) -> Result<Kept, Stop> {
+    ) -> Result<ObjectTape, Stop> {
         self.scan.space();
         self.scan.eat(b'{')?;
         self.depth = 1;
         self.given = !types.is_empty();
-        let open = self.means.out.large_object();
-        self.means.out.append(types);
+        let open = self.reader.out.large_object();
+        self.reader.out.append(types);
         self.fields(at, place, Role::Object)?;
-        self.means.out.close_large(open);
+        self.reader.out.close_large(open);
         let own = std::mem::take(&mut self.unescaped);
         for (place, own) in self.identity.iter_mut().zip(own) {
             let Some(own) = own else { continue };
-            let start = self.means.out.position();
-            self.means.out.append(own.as_bytes());
-            *place = range(start, self.means.out.position());
+            let start = self.reader.out.position();
+            self.reader.out.append(own.as_bytes());
+            *place = range(start, self.reader.out.position());
         }
         let (start, end) = self.identity[0];
-        let tape = self.means.out.finish().filter(|_| start < end).ok_or(Fault::Malformed)?;
+        let tape = self.reader.out.finish().filter(|_| start < end).ok_or(Fault::Malformed)?;
         let (identity, kind, end) = (self.identity, self.kind, self.scan.position());
-        Ok(Kept { tape, identity, end, kind })
+        Ok(ObjectTape { tape, identity, end, kind })
     }
 
     /// Writes a value to the tape. `at` is its node in the shape, if known.
@@ -102,16 +102,16 @@ impl<'s, 'm> Pass<'s, 'm> {
             b'"' => Ok(self.string()?),
             b'{' => {
                 self.enter()?;
-                let open = self.means.out.object();
+                let open = self.reader.out.object();
                 self.fields(at, place, Role::Other)?;
-                self.means.out.close(open);
+                self.reader.out.close(open);
                 Ok(())
             }
             b'[' => self.array(at, place),
             _ => {
                 let start = self.scan.position();
                 self.scan.finite_literal()?;
-                self.means.out.literal(self.scan.since(start));
+                self.reader.out.literal(self.scan.since(start));
                 Ok(())
             }
         }
@@ -123,7 +123,7 @@ impl<'s, 'm> Pass<'s, 'm> {
         if own.escaped {
             return self.escaped(own);
         }
-        self.means.out.string(self.scan.from(own.start), own.end - own.start);
+        self.reader.out.string(self.scan.from(own.start), own.end - own.start);
         Ok(())
     }
 
@@ -132,7 +132,7 @@ impl<'s, 'm> Pass<'s, 'm> {
         if own.halves {
             self.scan.unescape(own)?;
         }
-        self.means.out.escaped(self.scan.with_quotes(own));
+        self.reader.out.escaped(self.scan.with_quotes(own));
         Ok(())
     }
 
@@ -145,10 +145,10 @@ impl<'s, 'm> Pass<'s, 'm> {
         let at = match place {
             None => at,
             Some(place) if place.has_indexes() => None,
-            Some(_) => at.and_then(|at| self.means.shape.elements(at)),
+            Some(_) => at.and_then(|at| self.reader.shape.elements(at)),
         };
         self.enter()?;
-        let open = self.means.out.array();
+        let open = self.reader.out.array();
         self.scan.space();
         if self.scan.peek()? != b']' {
             for index in 0.. {
@@ -164,7 +164,7 @@ impl<'s, 'm> Pass<'s, 'm> {
             }
         }
         self.leave();
-        self.means.out.close(open);
+        self.reader.out.close(open);
         Ok(())
     }
 
@@ -177,11 +177,11 @@ impl<'s, 'm> Pass<'s, 'm> {
     ) -> Result<(), Stop> {
         self.scan.space();
         if self.scan.peek()? != b'}' {
-            let inside = self.means.out.position();
-            let mut own = self.means.duplicates.enter();
+            let inside = self.reader.out.position();
+            let mut own = self.reader.duplicates.enter();
             let mut before = at.map_or(Before::Unknown, Before::First);
             loop {
-                let known = match self.means.shape.guess(before, &mut self.scan) {
+                let known = match self.reader.shape.guess(before, &mut self.scan) {
                     Some(known) => Some(known),
                     None => self.field(at, before, place, role, inside, &mut own)?,
                 };
@@ -193,7 +193,7 @@ impl<'s, 'm> Pass<'s, 'm> {
                     break;
                 }
             }
-            self.means.duplicates.leave(&own);
+            self.reader.duplicates.leave(&own);
         }
         self.leave();
         Ok(())
@@ -207,7 +207,7 @@ impl<'s, 'm> Pass<'s, 'm> {
         place: Option<&Place<'_>>,
         own: &mut duplicates::ObjectNames,
     ) -> Result<(), Stop> {
-        let Field { number, hash, rule, role } = self.means.shape.field(at);
+        let Field { number, hash, rule, role } = self.reader.shape.field(at);
         self.scan.space();
         if role == Role::Kind {
             self.kind = Some(self.scan.position());
@@ -215,10 +215,10 @@ impl<'s, 'm> Pass<'s, 'm> {
         if rule == Rule::All {
             return Ok(self.scan.skip_value()?);
         }
-        if self.means.duplicates.add(own, hash) {
+        if self.reader.duplicates.add(own, hash) {
             return Err(Stop::Duplicate);
         }
-        self.means.out.name(number);
+        self.reader.out.name(number);
         let below = match rule {
             Rule::Part => place.and_then(|place| place.field(dictionary::name(number))),
             _ => None,
@@ -254,12 +254,12 @@ impl<'s, 'm> Pass<'s, 'm> {
                 rule: rule(place.and_then(|place| place.field(&name)).as_ref()),
                 role: role.of(&name),
             };
-            let known = self.means.shape.find(at, before, &name, number, field);
+            let known = self.reader.shape.find(at, before, &name, number, field);
             if known.is_some() {
                 return Ok(known);
             }
         }
-        let first = self.means.out.position() == inside;
+        let first = self.reader.out.position() == inside;
         self.other(Other { start, quoted, name, number, first }, place, role, own)?;
         Ok(None)
     }
@@ -282,7 +282,7 @@ impl<'s, 'm> Pass<'s, 'm> {
             return Ok(self.scan.skip_value()?);
         }
         if self.replaced.is_none()
-            && self.means.duplicates.add(own, duplicates::hash(name.as_bytes()))
+            && self.reader.duplicates.add(own, duplicates::hash(name.as_bytes()))
         {
             return Err(Stop::Duplicate);
         }
@@ -290,9 +290,9 @@ impl<'s, 'm> Pass<'s, 'm> {
             self.scan.check_first(&name)?;
         }
         match number {
-            Some(number) => self.means.out.name(number),
-            None if quoted.escaped => self.means.out.escaped_name(self.scan.with_quotes(quoted)),
-            None => self.means.out.other_name(name.as_bytes()),
+            Some(number) => self.reader.out.name(number),
+            None if quoted.escaped => self.reader.out.escaped_name(self.scan.with_quotes(quoted)),
+            None => self.reader.out.other_name(name.as_bytes()),
         }
         self.role(role, None, below.as_ref())
     }
@@ -306,9 +306,9 @@ impl<'s, 'm> Pass<'s, 'm> {
                     return Err(self.no_object());
                 }
                 self.enter()?;
-                let open = self.means.out.large_object();
+                let open = self.reader.out.large_object();
                 self.fields(at, place, Role::Metadata)?;
-                self.means.out.close_large(open);
+                self.reader.out.close_large(open);
                 Ok(())
             }
             Role::ApiVersion | Role::Kind if self.given => Err(Stop::Typed),
@@ -330,8 +330,8 @@ impl<'s, 'm> Pass<'s, 'm> {
             return Ok(self.escaped(own)?);
         }
         let len = own.end - own.start;
-        self.means.out.string(self.scan.from(own.start), len);
-        let end = self.means.out.position();
+        self.reader.out.string(self.scan.from(own.start), len);
+        let end = self.reader.out.position();
         self.identity[part] = range(end - len, end);
         Ok(())
     }
