@@ -46,7 +46,7 @@ impl Store {
         self.errors.count("reason", reason);
     }
 
-    pub(crate) fn told(&mut self, synced: bool, stale: usize) {
+    pub(crate) fn status(&mut self, synced: bool, stale: usize) {
         self.synced.set(usize::from(synced));
         self.stale(stale);
     }

@@ -228,8 +228,8 @@ fn same<T: DeserializeOwned + PartialEq + Debug>(text: &str, paths: &[&str]) -> 
     let filter = FieldFilter::new(paths).unwrap();
     let cut = filter.cut(text).unwrap();
     let want = serde_json::from_str::<T>(&cut);
-    let strained = filter.deserialize::<T>(text);
-    assert_eq!(strained.as_ref().ok(), want.as_ref().ok(), "{paths:?} {cut} {strained:?} {want:?}");
+    let filtered = filter.deserialize::<T>(text);
+    assert_eq!(filtered.as_ref().ok(), want.as_ref().ok(), "{paths:?} {cut} {filtered:?} {want:?}");
     want.ok()
 }
 

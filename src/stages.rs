@@ -14,7 +14,7 @@ use crate::{
 
 /// The selecting and filtering stages of a pipeline before its store, in order. The streams do the same
 /// to the objects that flow through them; this type is for hypothetical objects.
-pub(crate) struct Strainer<K>(Vec<Stage<K>>);
+pub(crate) struct Stages<K>(Vec<Stage<K>>);
 
 enum Stage<K> {
     Namespaces(Vec<NamespaceSelection>),
@@ -47,7 +47,7 @@ pub(crate) struct NamespaceSelection {
 pub(crate) type Decode<K> =
     fn(&FieldFilter, &str, Option<&Types>) -> Result<Decoded<K>, serde_json::Error>;
 
-impl<K> Strainer<K> {
+impl<K> Stages<K> {
     #[must_use]
     pub(crate) fn namespaces(self, selections: Vec<NamespaceSelection>) -> Self {
         self.then(Stage::Namespaces(selections))
@@ -85,9 +85,9 @@ impl<K> Strainer<K> {
     }
 }
 
-impl<K: Lookup + Serialize + 'static> Strainer<K> {
+impl<K: Lookup + Serialize + 'static> Stages<K> {
     /// Returns the object as the store would have it, or `None` if it isn't selected.
-    pub(crate) fn strain(&self, mut object: Arc<K>) -> Result<Option<Arc<K>>, Error> {
+    pub(crate) fn apply(&self, mut object: Arc<K>) -> Result<Option<Arc<K>>, Error> {
         for stage in &self.0 {
             let selected = match stage {
                 Stage::Namespaces(selections) => {
@@ -207,13 +207,13 @@ impl<K> Clone for Named<K> {
     }
 }
 
-impl<K> Default for Strainer<K> {
+impl<K> Default for Stages<K> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<K> Clone for Strainer<K> {
+impl<K> Clone for Stages<K> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
@@ -230,8 +230,8 @@ impl<K> Clone for Stage<K> {
     }
 }
 
-impl<K> fmt::Debug for Strainer<K> {
+impl<K> fmt::Debug for Stages<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Strainer").field("stages", &self.0.len()).finish_non_exhaustive()
+        f.debug_struct("Stages").field("stages", &self.0.len()).finish_non_exhaustive()
     }
 }
