@@ -249,8 +249,8 @@ impl Error {
     /// itself, and delivers what changed meanwhile; until then, the store keeps its objects. Nobody has
     /// to act. If it happens often, the consumer is slower than the cluster changes.
     ///
-    /// As the source of a [timeout](Error::is_timeout) of [`Fetching`](crate::Fetching): the API server
-    /// answered with an older version than the watch has seen.
+    /// If the error is the source of a [timeout](Error::is_timeout) of [`Fetching`](crate::Fetching),
+    /// the API server answered with an older version than the watch has seen.
     pub fn is_desynced(&self) -> bool {
         self.0.reason == ErrorKind::Desynced
     }
