@@ -1,4 +1,4 @@
-//! The time, times that can't overflow, and chance to spread them.
+//! The time, sums of times that can't overflow, and random numbers to spread load.
 
 use std::{
     future::Future,
@@ -10,24 +10,25 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// The time by the runtime's clock, which tests pause, as a type that the public API may show.
+/// Returns the time of the runtime's clock, which tests pause, as a type that the public API may show.
 pub(crate) fn now() -> std::time::Instant {
     Instant::now().into_std()
 }
 
-/// For a user's "never", a time that is far enough away.
+/// Returns `start` plus `wait`, or, if that overflows (a user's "never"), a time a year later.
 pub(crate) fn after(start: Instant, wait: Duration) -> Instant {
     start.checked_add(wait).unwrap_or_else(|| start + Duration::from_secs(86_400 * 365))
 }
 
-/// From 0 up to 1. The standard library's hash seeds are random enough to spread load.
+/// Returns a random number from 0 to 1. The standard library's hash seeds are random enough to spread
+/// load.
 pub(crate) fn random() -> f64 {
     let bits = RandomState::new().hash_one(0) >> 32;
     f64::from(u32::try_from(bits).unwrap_or_default()) / f64::from(u32::MAX)
 }
 
-/// Polls a timer that ends at a moment, which may have moved; returns whether it is over. There is none
-/// before it is polled, so what has one is made outside of a runtime as well.
+/// Polls a timer that ends at `moment`, which may have changed; returns whether it is over. The timer is
+/// made at the first poll, so its owner can be made outside of a runtime.
 pub(crate) fn is_over(
     timer: &mut Option<Pin<Box<Sleep>>>,
     moment: Option<Instant>,
@@ -37,7 +38,7 @@ pub(crate) fn is_over(
         *timer = None;
         return false;
     };
-    // A timer is pending in a task that has used up its turn.
+    // In a task that has used up its budget, a timer is always pending.
     if moment <= Instant::now() {
         return true;
     }

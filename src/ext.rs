@@ -17,7 +17,7 @@ use crate::{
     filter::{FieldFilter, FieldSelector},
     index::{IndexSet, Indexes},
     leader::LeadershipWatch,
-    strain::{Condition, Named},
+    stages::{Condition, Named},
     text::given,
 };
 

@@ -236,8 +236,8 @@ mod resource_version;
 mod rfc1123;
 mod snapshot;
 mod source;
+mod stages;
 mod store;
-mod strain;
 mod tape;
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]

@@ -1,8 +1,8 @@
-//! What is logged, by [`tracing`](https://docs.rs/tracing). There is no code here.
+//! Log lines, written with [`tracing`](https://docs.rs/tracing). This module has no code.
 //!
-//! The target is the module, so `RUST_LOG=kube_weir=debug` shows how watches fare, and
-//! `kube_weir::source=trace` each event too. No line has the content of an object. What is logged for
-//! each event costs a comparison while nobody listens.
+//! The target is the module, so `RUST_LOG=kube_weir=debug` shows the state of watches, and
+//! `kube_weir::source=trace` each event, too. No line has the content of an object. A log line for each
+//! event costs only a comparison while it is not enabled.
 //!
 //! | level | message | fields |
 //! |---|---|---|
@@ -40,21 +40,21 @@
 //! | INFO | given back | `lease` `identity` |
 //! | WARN | not given back, retrying | `lease` `identity` `error` `reason` |
 //!
-//! | field | what it is |
+//! | field | value |
 //! |---|---|
-//! | `resource` | what is watched, as in [`StoreReport`](crate::StoreReport) |
-//! | `name` | what [`Watch::named`](crate::Watch::named) says |
-//! | `namespace` | that of one of several watches, or of a list; `""` for all of them |
-//! | `object.namespace`, `object.name` | which object |
+//! | `resource` | the watched resource, as in [`StoreReport`](crate::StoreReport) |
+//! | `name` | the name given to [`Watch::named`](crate::Watch::named) |
+//! | `namespace` | the namespace of a list, or of one of several watches; `""` for all namespaces |
+//! | `object.namespace`, `object.name` | the identity of the object |
 //! | `error`, `reason` | an [`Error`](crate::Error) and its [`reason`](crate::Error::reason) |
 //! | `trouble` | the [kind of trouble](crate::Error::trouble) of a connection, or the reason |
-//! | `outage`, `failures` | how long the stream was degraded, and how many failures there were |
-//! | `kind` | which [kind of a world](crate::Error::of_kind) |
-//! | `resource_version` | where a list or a watch is |
-//! | `duration`, `delay`, `left` | how long it took; how long until the next try; how long a term is still valid |
-//! | `lease`, `identity`, `leader` | the Lease, who competes for it, and who has it |
-//! | `number` | that of the [`Term`](crate::Term) |
+//! | `outage`, `failures` | the duration of the degraded state, and the number of failures in it |
+//! | `kind` | the [kind of a world](crate::Error::of_kind) |
+//! | `resource_version` | the position of a list or a watch |
+//! | `duration`, `delay`, `left` | the time taken; the time until the next try; the remaining validity of a term |
+//! | `lease`, `identity`, `leader` | the Lease, the candidate for it, and its holder |
+//! | `number` | the number of the [`Term`](crate::Term) |
 //!
-//! `error` is named as kube names it, and `object.*` lies beside the `object.ref` and `object.reason` of
-//! the spans of its `Controller`. kube's client has a span for each request, with `http.method`,
+//! `error` has the same name as in kube, and `object.*` is next to the `object.ref` and `object.reason`
+//! of the spans of its `Controller`. kube's client has a span for each request, with `http.method`,
 //! `http.url` and `http.status_code`.

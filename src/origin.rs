@@ -1,29 +1,29 @@
-//! What a pipeline's objects are, by the names that logs, metrics and `report` give it.
+//! The origin of a pipeline's objects, as named in logs, metrics and `report`.
 
 use std::{any::type_name, sync::Arc};
 
-/// Where objects come from.
+/// The origin of objects: their resource.
 #[doc(hidden)]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Origin {
     pub(crate) resource: Arc<str>,
-    /// Of one of several of the same resource.
+    /// The name that distinguishes pipelines of the same resource.
     pub(crate) name: Option<Arc<str>>,
 }
 
 impl Origin {
-    /// Objects of this resource.
+    /// Makes the origin of objects of this resource.
     pub(crate) fn new(resource: impl Into<Arc<str>>) -> Self {
         Self { resource: resource.into(), name: None }
     }
 
-    /// Objects of a stream that says no more than their Rust type.
+    /// Makes the origin of objects of a stream of which only the Rust type is known.
     pub(crate) fn of_type<K>() -> Self {
         Self::new(type_label::<K>())
     }
 }
 
-/// The name of a type, without the path.
+/// Returns the name of a type, without its path.
 pub(crate) fn type_label<K>() -> Arc<str> {
     let whole = type_name::<K>();
     let plain = whole.split('<').next().unwrap_or(whole);

@@ -1,10 +1,10 @@
-//! Foreign text, as an error or a log line may hold it.
+//! Untrusted text in a form that is safe in an error or a log line.
 
-/// No name of an object is longer, nor is one of a namespace.
+/// The maximum lengths of the name of an object and of a namespace.
 pub(crate) const LONGEST_NAME: usize = 253;
 pub(crate) const LONGEST_NAMESPACE: usize = 63;
 
-/// Returns a text with control characters escaped, cut so that it has at most this many characters.
+/// Returns a text with control characters escaped, cut to at most `longest` characters.
 pub(crate) fn printed(text: &str, longest: usize) -> String {
     let mut out = String::new();
     let mut left = longest;
@@ -22,7 +22,7 @@ pub(crate) fn printed(text: &str, longest: usize) -> String {
 }
 
 fn escaped(c: char) -> impl Iterator<Item = char> {
-    // Characters that turn the direction of text hide what comes after them.
+    // Characters that change the direction of text hide the text behind them.
     let is_hidden = c.is_control()
         || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let escaped = is_hidden.then(|| c.escape_default());

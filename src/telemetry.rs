@@ -1,9 +1,9 @@
-//! What pipelines do, in figures (feature `metrics`).
+//! Metrics of pipelines (feature `metrics`).
 //!
-//! They are told to the [`metrics`](https://docs.rs/metrics) facade, so any of its exporters shows
-//! them; [`METRICS`] is the table of all. Install the exporter before the pipelines are made: each
-//! looks its metrics up once, so that an event costs some atomic additions, and what arrives from the API
-//! server a look at the clock. Without the feature nothing of this is compiled in.
+//! The library reports to the [`metrics`](https://docs.rs/metrics) facade, so any exporter for it works;
+//! [`METRICS`] is the table of all metrics. Install the exporter before the pipelines are made: each
+//! pipeline looks its metrics up once. Then an event costs a few atomic additions, and data from the API
+//! server costs a look at the clock. Without the feature nothing of this is compiled.
 //!
 //! ```
 //! use k8s_openapi::api::core::v1::ConfigMap;
@@ -26,49 +26,50 @@
 //!
 //! # Labels
 //!
-//! Their values are few, whatever the cluster does: no object, namespace or message is one.
+//! Labels have few values, whatever the cluster does: no object, namespace or message is a value.
 //!
 //! | label | value |
 //! |---|---|
-//! | `resource` | what is watched, such as `networking.k8s.io/v1/ingresses`; of a stream that isn't our own watch the Rust type, such as `Ingress`; of a [`World`](crate::World) `world` |
-//! | `name` | what [`Watch::named`](crate::Watch::named) says, where it was called |
-//! | `type` | `apply`, `delete`, `listed`, or `kept` for what was listed in the version that the store has |
-//! | `reason` | [`Error::reason`](crate::Error::reason), or what the table says |
-//! | `verb`, `code` | `get`, `list` or `watch`; the HTTP status, or `none` without an answer |
+//! | `resource` | the watched resource, such as `networking.k8s.io/v1/ingresses`; for a stream that isn't a watch of this crate the Rust type, such as `Ingress`; for a [`World`](crate::World) `world` |
+//! | `name` | the name given to [`Watch::named`](crate::Watch::named), if any |
+//! | `type` | `apply`, `delete`, `listed`, or `kept` for an object that was listed in the version that the store has |
+//! | `reason` | [`Error::reason`](crate::Error::reason), or a value in the table of metrics |
+//! | `verb`, `code` | `get`, `list` or `watch`; the HTTP status, or `none` if there was no answer |
 //! | `index` | the [name](crate::Index::name) of an index |
-//! | `result` | `hit`, `miss`, or `joined` for a miss that waited for the fetch of another |
+//! | `result` | `hit`, `miss`, or `joined` for a miss that waited for the fetch of another reader |
 //! | `lease` | `namespace/name` |
 //!
-//! Gauges are sums: where several pipelines of a program have the same labels, they add up, and what
-//! a pipeline had goes with it. A time is that of the one that was last. To tell several watches of
-//! one resource apart, [name](crate::Watch::named) them.
+//! Gauges are sums: if several pipelines of a program have the same labels, their values add up, and the
+//! value of a pipeline is removed with it. A timestamp is that of the last event of any of them. To
+//! distinguish several watches of one resource, [name](crate::Watch::named) them.
 //!
 //! # Is it stuck?
 //!
-//! * `kube_weir_last_contact_timestamp_seconds` is when the API server last sent something good: a
-//!   list, an event, a bookmark, or the beginning of a watch. An idle watch has a bookmark each
-//!   minute or so, and ends after 290 seconds, so `time() -` it is above 5 minutes only if the watch
-//!   is broken or isn't polled. Of several namespaces it is that of any. Before the first word it is 0.
-//! * `kube_weir_stores - kube_weir_stores_synced` are those that wait for their first list.
-//! * `kube_weir_errors_total` says what goes wrong. Some of it is life: `Desynced` is followed by a
-//!   list, `Connection` by a retry.
+//! * `kube_weir_last_contact_timestamp_seconds` is the time at which the API server last sent a part of
+//!   a successful answer: a list, an event, a bookmark, or the start of a watch. An idle watch gets a
+//!   bookmark about each minute, and ends after 290 seconds. So `time() -` this metric is above 5
+//!   minutes only if the watch is broken or isn't polled. For several namespaces it is the time of the
+//!   most recent contact. Before the first contact it is 0.
+//! * `kube_weir_stores - kube_weir_stores_synced` is the number of stores that wait for their first list.
+//! * `kube_weir_errors_total` counts failures by reason. Some are normal: a list follows `Desynced`, and a
+//!   retry follows `Connection`.
 //!
 //! A dashboard for Grafana and alerts for Prometheus are in
 //! [`docs/`](https://github.com/kube-weir/kube-weir/tree/main/docs).
 
-/// A metric, as [`METRICS`] has it.
+/// A metric in [`METRICS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metric {
-    /// Its name, as Prometheus wants it.
+    /// The name, in Prometheus' convention.
     pub name: &'static str,
-    /// Whether it only goes up, goes up and down, or has buckets.
+    /// The type: counter, gauge or histogram.
     pub kind: MetricKind,
-    /// Its unit.
+    /// The unit.
     pub unit: MetricUnit,
-    /// The labels it has besides `name`, in order.
+    /// The labels besides `name`, in order.
     pub labels: &'static [&'static str],
-    /// What it says.
+    /// The description.
     pub help: &'static str,
 }
 
@@ -76,9 +77,9 @@ pub struct Metric {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MetricKind {
-    /// It only goes up.
+    /// A counter only goes up.
     Counter,
-    /// It goes up and down.
+    /// A gauge goes up and down.
     Gauge,
     /// Durations, in buckets or quantiles.
     Histogram,
@@ -92,18 +93,18 @@ pub enum MetricUnit {
     Count,
     /// Bytes.
     Bytes,
-    /// Seconds; of a time those since 1970.
+    /// Seconds; for a timestamp, the seconds since 1970.
     Seconds,
 }
 
-/// Buckets for all histograms here: from a millisecond, what an answer takes, to five minutes, what a
-/// large list may take. The dashboard wants them.
+/// Buckets for all histograms here: from a millisecond, the time of a fast answer, to five minutes, the
+/// time of a large list. The dashboard requires these buckets.
 pub const SECONDS: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1., 2.5, 5., 10., 30., 60., 300.];
 
 macro_rules! metrics {
     ($($kind:ident $name:literal $unit:ident [$($label:literal)*] $help:literal;)*) => {
-        /// All metrics there are.
+        /// All metrics.
         ///
         /// | metric | type | unit | labels | meaning |
         /// |---|---|---|---|---|
@@ -125,7 +126,7 @@ metrics! {
     Gauge "kube_weir_stores" Count ["resource"]
         "stores that a stream fills";
     Gauge "kube_weir_stores_synced" Count ["resource"]
-        "those of them that are complete";
+        "stores that are synced";
     Gauge "kube_weir_store_objects" Count ["resource"]
         "objects in the store, as its readers see it";
     Gauge "kube_weir_store_stale_objects" Count ["resource"]
@@ -135,29 +136,29 @@ metrics! {
     Counter "kube_weir_store_publishes_total" Count ["resource"]
         "snapshots that were made visible to readers";
     Counter "kube_weir_events_total" Count ["resource" "type"]
-        "events that a store took in";
+        "events that a store applied";
     Counter "kube_weir_errors_total" Count ["resource" "reason"]
-        "failures that a stream told its store of";
+        "failures that a stream reported to its store";
     Counter "kube_weir_lists_total" Count ["resource" "reason"]
-        "lists that a watch began; the reason is `Initial`, or that of the failure before";
+        "lists that a watch began; the reason is `Initial`, or that of the preceding failure";
     Histogram "kube_weir_list_duration_seconds" Seconds ["resource"]
-        "time from the beginning of a list, with its retries, until the last object is in; counts the lists that were completed";
+        "time from the start of a list, with its retries, until its last object; counts completed lists only";
     Gauge "kube_weir_watches" Count ["resource"]
         "connections on which the API server sends events";
     Gauge "kube_weir_last_contact_timestamp_seconds" Seconds ["resource"]
-        "when the API server last sent something good to a watch or a list, in seconds since 1970; 0 before the first";
+        "time at which the API server last sent a part of a successful answer to a watch or a list, in seconds since 1970; 0 before the first";
     Counter "kube_weir_requests_total" Count ["resource" "verb" "code"]
-        "requests to the API server, when their answer began or failed to come";
+        "requests to the API server, counted when the answer begins or fails to come";
     Histogram "kube_weir_request_duration_seconds" Seconds ["resource" "verb"]
         "time until the answer of the API server begins";
     Counter "kube_weir_received_bytes_total" Bytes ["resource" "verb"]
-        "bytes of good answers, as they are after decompression";
+        "bytes of successful answers, after decompression";
     Counter "kube_weir_debounce_received_total" Count ["resource"]
-        "changes that a debounce took in";
+        "changes that a debounce received";
     Counter "kube_weir_debounce_delivered_total" Count ["resource"]
-        "changes that it let out, each the net of those that came in meanwhile";
+        "changes that a debounce delivered, each the net of the changes received meanwhile";
     Histogram "kube_weir_debounce_delay_seconds" Seconds ["resource"]
-        "how long the first of the changes in a delivered one was held back, by the debounce or because nobody asked for it";
+        "time from the first of the merged changes to their delivery, including the wait for the stream to be polled";
     Counter "kube_weir_fetch_reads_total" Count ["resource" "result"]
         "objects that were read through a `Fetching`";
     Counter "kube_weir_fetch_failures_total" Count ["resource" "reason"]
@@ -167,19 +168,19 @@ metrics! {
     Histogram "kube_weir_fetch_duration_seconds" Seconds ["resource"]
         "time to fetch one object, with its retries, whether that succeeds or fails";
     Gauge "kube_weir_fetch_cached_objects" Count ["resource"]
-        "objects that are kept for the next read";
+        "objects in the cache";
     Gauge "kube_weir_fetch_cached_bytes" Bytes ["resource"]
-        "their bytes, in the JSON that they came as";
+        "bytes of the objects in the cache, as received JSON";
     Counter "kube_weir_fetch_dropped_total" Count ["resource" "reason"]
-        "objects that are kept no more: `evicted` for lack of room, `expired` by time, `outdated` by the watch";
+        "objects dropped from the cache: `evicted` for lack of room, `expired` by time, `outdated` by the watch";
     Gauge "kube_weir_leader" Count ["lease"]
-        "1 while this replica leads, as of the last time that its campaign was polled";
+        "1 while this replica leads, as of the last poll of its campaign";
     Counter "kube_weir_leader_terms_total" Count ["lease"]
         "terms that this replica won";
     Counter "kube_weir_leader_losses_total" Count ["lease"]
-        "terms that it lost, rather than gave back";
+        "terms that this replica lost, rather than gave back";
     Counter "kube_weir_leader_renew_failures_total" Count ["lease" "reason"]
         "renewals of the Lease that failed";
     Histogram "kube_weir_leader_renew_duration_seconds" Seconds ["lease"]
-        "time that a renewal of the Lease took, whether it succeeded or failed";
+        "duration of a renewal of the Lease, whether it succeeds or fails";
 }

@@ -1,4 +1,4 @@
-//! The text form of parsed types: reading, writing, and serde.
+//! The text form of parsed types: parsing, printing and serde.
 
 use std::fmt;
 
@@ -6,9 +6,9 @@ use serde::{Deserializer, de::Visitor};
 
 use crate::error::Error;
 
-/// Implements all conversions between a parsed type and its text, by the type's `parse` and `Display`.
+/// Implements all conversions between a parsed type and its text, with the type's `parse` and `Display`.
 ///
-/// A method that takes `impl TryInto<T, Error: Into<Error>>` then takes text, a `T` and a `&T`.
+/// A method that takes `impl TryInto<T, Error: Into<Error>>` then accepts text, a `T` and a `&T`.
 macro_rules! has_text {
     ($type:ident, $error:ty, $expected:literal) => {
         impl std::str::FromStr for $type {
@@ -73,12 +73,13 @@ macro_rules! has_text {
 
 pub(crate) use has_text;
 
-/// Returns what an argument stands for: a parsed value, or text that is parsed here.
+/// Converts an argument: a parsed value, or text that is parsed here.
 pub(crate) fn given<T>(given: impl TryInto<T, Error: Into<Error>>) -> Result<T, Error> {
     given.try_into().map_err(Into::into)
 }
 
-/// Decodes text by a parser. The error is the parser's, which says what is wrong and where.
+/// Deserializes a text with a parser. The error has the parser's message, which says what is wrong and
+/// where.
 pub(crate) fn deserialize<'de, D, T, E>(
     deserializer: D,
     expected: &'static str,

@@ -15,7 +15,7 @@ use crate::{
     error::{Error, poll_caught},
     event::WatchEvent,
     filter::FieldFilter,
-    strain::{decode, drop_fields},
+    stages::{decode, drop_fields},
 };
 
 pin_project! {
@@ -83,15 +83,15 @@ where
         }
         let item = ready!(this.events.poll_next(cx)).map(EventItem::into_event);
         let filter = &*this.filter;
-        let strain = |object: K| drop_fields(filter, decode, &object);
+        let without_fields = |object: K| drop_fields(filter, decode, &object);
         Poll::Ready(item.map(|event| {
             let event = match event? {
-                WatchEvent::Applied(object) => WatchEvent::Applied(strain(object)?),
-                WatchEvent::Listed(object) => WatchEvent::Listed(strain(object)?),
-                WatchEvent::Deleted(object) => WatchEvent::Deleted(strain(object)?),
+                WatchEvent::Applied(object) => WatchEvent::Applied(without_fields(object)?),
+                WatchEvent::Listed(object) => WatchEvent::Listed(without_fields(object)?),
+                WatchEvent::Deleted(object) => WatchEvent::Deleted(without_fields(object)?),
                 other => other,
             };
-            Ok(this.scoping.pass(event, |strainer| strainer.without(filter.clone(), decode)))
+            Ok(this.scoping.pass(event, |stages| stages.without(filter.clone(), decode)))
         }))
     }
 }

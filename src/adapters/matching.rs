@@ -13,7 +13,7 @@ use super::{EventItem, scoping::Scoping};
 use crate::{
     error::{Error, poll_caught},
     event::WatchEvent,
-    strain::Condition,
+    stages::Condition,
 };
 
 /// How many objects that don't match are taken in at the most before the executor gets its turn.
@@ -101,7 +101,7 @@ where
                 Err(error) => return Poll::Ready(Some(Err(error))),
             };
             let condition = &*this.condition;
-            let event = this.scoping.pass(event, |strainer| strainer.matching(condition.clone()));
+            let event = this.scoping.pass(event, |stages| stages.matching(condition.clone()));
             return Poll::Ready(Some(Ok(event)));
         }
         cx.waker().wake_by_ref();

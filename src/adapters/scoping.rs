@@ -2,7 +2,7 @@
 
 use crate::{
     event::{Collection, Scope, WatchEvent},
-    strain::Strainer,
+    stages::Stages,
 };
 
 /// Passes on each [`Scope`] with one more stage in it. A stream that has none gets one ahead of its
@@ -28,7 +28,7 @@ impl<K> Scoping<K> {
     pub(super) fn pass(
         &mut self,
         event: WatchEvent<K>,
-        stage: impl FnOnce(Strainer<K>) -> Strainer<K>,
+        stage: impl FnOnce(Stages<K>) -> Stages<K>,
     ) -> WatchEvent<K> {
         let is_first = !std::mem::replace(&mut self.is_begun, true);
         match event {

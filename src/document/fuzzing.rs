@@ -1,5 +1,5 @@
-//! What must hold of documents, for the fuzzer.
-#![expect(clippy::missing_panics_doc, reason = "a panic is how the fuzzer is told")]
+//! Properties of documents that the fuzzer checks.
+#![expect(clippy::missing_panics_doc, reason = "a panic is a finding of the fuzzer")]
 
 use std::sync::LazyLock;
 
@@ -32,8 +32,8 @@ static PATHS: LazyLock<Vec<FieldPath>> = LazyLock::new(|| {
         .into()
 });
 
-/// A document is what `serde_json` reads, without what is filtered, whatever the bytes are. The
-/// first byte chooses the filter.
+/// Checks that a document equals what `serde_json` reads, without the filtered fields, for any bytes.
+/// The first byte chooses the filter.
 pub fn document(data: &[u8]) {
     let Some((choice, bytes)) = data.split_first() else { return };
     let filter = &FILTERS[usize::from(*choice) % FILTERS.len()];
@@ -58,11 +58,11 @@ fn agrees(document: &Document, filter: &FieldFilter, bytes: &[u8]) {
             filter.remove(&mut want);
             assert_eq!(value, want);
         }
-        // Something is wrong with what was left out.
+        // A filtered field is invalid.
         Err(_) => assert!(!filter.is_empty()),
     }
     if filter.is_empty() {
-        // Read without the object, and with its escapes.
+        // The identity alone, read from the text, where escapes are kept.
         let own = ObjectMetaRef::of(str::from_utf8(bytes).unwrap()).unwrap();
         let unescaped = |text| serde_json::from_str::<Value>(&format!("\"{text}\"")).unwrap();
         let meta = &value["metadata"];
@@ -90,7 +90,7 @@ fn agrees(document: &Document, filter: &FieldFilter, bytes: &[u8]) {
     }
 }
 
-/// Whether the value has an identity as objects have it.
+/// Returns whether the value has a valid identity of an object.
 pub(crate) fn is_object(value: &Value) -> bool {
     let Some(metadata) = value.get("metadata").and_then(Value::as_object) else { return false };
     let strings = ["name", "namespace", "uid", "resourceVersion"]

@@ -1,4 +1,4 @@
-//! An object without a Rust type.
+//! Objects without a Rust type.
 
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
@@ -26,24 +26,24 @@ pub use view::DocumentView;
 
 use crate::{
     error::{Error, ErrorKind},
-    filter::{Decoded, FieldFilter, FieldSelector, Kept},
+    filter::{Decoded, FieldFilter, FieldSelector, ObjectTape},
     json::Fault,
     path::{FieldPath, TooManyKeys},
     tape::Tape,
 };
 
-/// An object without the ignored fields, in a compact form of its own: what
-/// [`watch_resource`](crate::watch_resource) delivers.
+/// An object without the filtered fields, in a compact form; the items of
+/// [`watch_resource`](crate::watch_resource).
 ///
-/// Its identity is read once; everything else is read out of that form when it is asked for. Numbers
-/// and escapes are as they came. The names of fields that are seen again and again are kept once for
-/// the process, at most 2,032 of them, each of at most 64 bytes.
+/// The identity is read once; everything else is read from the compact form on demand. Numbers and
+/// escapes stay as received. Names of fields that occur repeatedly are stored once for the process, at
+/// most 2,032 of them, each of at most 64 bytes.
 ///
 /// # Reading
 ///
-/// The whole object is made by [`parse`](Document::parse), [`to_value`](Document::to_value) and
-/// [`to_json`](Document::to_json). A [`FieldPath`] reads a part of it, and a [`DocumentView`] is the
-/// part itself, not decoded yet: it can be walked, given to a template or serialized.
+/// [`parse`](Document::parse), [`to_value`](Document::to_value) and [`to_json`](Document::to_json)
+/// return the whole object. A [`FieldPath`] reads a part of it. A [`DocumentView`] is a part that is not
+/// decoded yet: code can walk it, pass it to a template or serialize it.
 ///
 /// | at the path | [`get`](Document::get) | [`get_str`](Document::get_str) | [`get_i64`](Document::get_i64) | [`get_f64`](Document::get_f64) | [`get_bool`](Document::get_bool) | [`select`](Document::select) | [`views`](Document::views) |
 /// |---|---|---|---|---|---|---|---|
@@ -73,7 +73,8 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct Document {
-    /// The tape; behind it, strings of the identity that have escapes in the JSON.
+    /// The tape, followed by those strings of the identity that have escapes in the JSON (here
+    /// unescaped).
     text: Box<str>,
     name: Span,
     namespace: Span,
@@ -81,11 +82,11 @@ pub struct Document {
     resource_version: Span,
 }
 
-/// Where a string stands in the text, from and to; nowhere if it ends at the start.
+/// The start and end of a string in the text; there is no string if the end is 0.
 type Span = (u32, u32);
 
 impl Document {
-    /// Reads an object.
+    /// Parses an object.
     ///
     /// # Errors
     ///
@@ -110,35 +111,37 @@ impl Document {
             .map_err(|cause| undecodable("", "", &cause))
     }
 
-    /// The object's name: [example](Document).
+    /// Returns the object's name: [example](Document).
     #[inline]
     pub fn name(&self) -> &str {
         self.span(self.name).unwrap_or_default()
     }
 
-    /// The object's namespace; `None` for a cluster-scoped one: [example](Document).
+    /// Returns the object's namespace; `None` for a cluster-scoped object: [example](Document).
     #[inline]
     pub fn namespace(&self) -> Option<&str> {
         self.span(self.namespace)
     }
 
-    /// The object's uid, other for one that is created anew: [example](Document).
+    /// Returns the object's uid, which differs from that of an earlier object of the same name:
+    /// [example](Document).
     #[inline]
     pub fn uid(&self) -> Option<&str> {
         self.span(self.uid)
     }
 
-    /// The object's resourceVersion: [example](Document).
+    /// Returns the object's resourceVersion: [example](Document).
     #[inline]
     pub fn resource_version(&self) -> Option<&str> {
         self.span(self.resource_version)
     }
 
-    /// The object's metadata, decoded when asked for.
+    /// Decodes the object's metadata.
     ///
     /// # Errors
     ///
-    /// [`is_undecodable`](Error::is_undecodable) if it doesn't have the shape of metadata.
+    /// [`is_undecodable`](Error::is_undecodable) if the field `metadata` doesn't have the shape of
+    /// metadata.
     ///
     /// # Examples
     ///
@@ -155,10 +158,9 @@ impl Document {
         tape.decode().map_err(|cause| self.undecodable(&cause))
     }
 
-    /// The scalars under a path, as an index has them for keys: see [`FieldPath::keys`].
+    /// Returns the scalars at a path, as an index has them for keys: see [`FieldPath::keys`].
     ///
-    /// Walks the object, once for each call. What is asked for often is better
-    /// [indexed](crate::Index).
+    /// Each call walks the object. For frequent lookups, an [index](crate::Index) is better.
     ///
     /// ```
     /// use kube_weir::{Document, FieldPath};
@@ -174,10 +176,10 @@ impl Document {
         path.keys_on_tape(self.tape())
     }
 
-    /// Returns the string at a path: the first value that the path selects, if that is a string.
+    /// Returns the string at a path: the first value that the path selects, if it is a string.
     ///
-    /// The [table](Document#reading) says what the other types give. Nothing else of the object is decoded,
-    /// unless the path has filters.
+    /// The [table](Document#reading) has the results for other types. Nothing else of the object is
+    /// decoded, unless the path has filters.
     ///
     /// ```
     /// use kube_weir::{Document, FieldPath};
@@ -193,8 +195,9 @@ impl Document {
         self.first(path)?.as_str()
     }
 
-    /// Returns the integer at a path: the first value that the path selects, if that is one. A number that
-    /// was written with a point or an exponent is none. The [table](Document#reading) has the other types.
+    /// Returns the integer at a path: the first value that the path selects, if it is an integer. A
+    /// number that was written with a decimal point or an exponent is not an integer. The
+    /// [table](Document#reading) has the other types.
     ///
     /// ```
     /// use kube_weir::{Document, FieldPath};
@@ -208,8 +211,8 @@ impl Document {
         self.first(path)?.as_i64()
     }
 
-    /// Returns the number at a path: the first value that the path selects, if that is a number, rounded
-    /// to an `f64`. The [table](Document#reading) has the other types.
+    /// Returns the number at a path, rounded to an `f64`: the first value that the path selects, if it
+    /// is a number. The [table](Document#reading) has the other types.
     ///
     /// ```
     /// use kube_weir::{Document, FieldPath};
@@ -223,7 +226,7 @@ impl Document {
         self.first(path)?.as_f64()
     }
 
-    /// Returns the boolean at a path: the first value that the path selects, if that is one. The
+    /// Returns the boolean at a path: the first value that the path selects, if it is a boolean. The
     /// [table](Document#reading) has the other types.
     ///
     /// ```
@@ -238,8 +241,8 @@ impl Document {
         self.first(path)?.as_bool()
     }
 
-    /// Returns the values that a path selects, of any type, in the order of the path. A path whose filters
-    /// may take [too many steps](FieldPath) selects none.
+    /// Returns the values that a path selects, of any type, in the order of the path. If its filters may
+    /// take [too many steps](FieldPath), a path selects nothing.
     ///
     /// Each value is decoded when the iterator reaches it.
     ///
@@ -279,7 +282,7 @@ impl Document {
         places.map(|place| DocumentView::new(self, place))
     }
 
-    /// Returns the whole object as a view, which decodes nothing but what is asked of it.
+    /// Returns a view of the whole object. The view decodes only what is read from it.
     ///
     /// ```
     /// let document = kube_weir::Document::from_json(
@@ -297,7 +300,7 @@ impl Document {
         path.first_on_tape(self.tape()).map(|place| DocumentView::new(self, place))
     }
 
-    /// The object as compact JSON text, as it came, without the fields that were filtered out.
+    /// Returns the object as compact JSON text, as received, without the filtered fields.
     ///
     /// ```
     /// use kube_weir::Document;
@@ -310,7 +313,7 @@ impl Document {
         self.tape().to_json()
     }
 
-    /// The object as a `Value`, decoded when asked for.
+    /// Decodes the object to a `Value`.
     ///
     /// ```
     /// let document = kube_weir::Document::from_json(
@@ -320,17 +323,17 @@ impl Document {
     /// # Ok::<(), kube_weir::Error>(())
     /// ```
     pub fn to_value(&self) -> Value {
-        // It was checked before it was kept.
+        // The tape was checked when it was written.
         self.tape().decode().unwrap_or_default()
     }
 
-    /// The object as a Rust type, decoded when asked for. The type may be that of a part of it:
-    /// what it has no fields for is passed over.
+    /// Decodes the object to a Rust type. The type may describe only a part of the object: fields that
+    /// the type lacks are skipped.
     ///
     /// # Errors
     ///
     /// [`is_undecodable`](Error::is_undecodable) if the object doesn't have the type's shape, for
-    /// instance because a field was filtered out that the type must have.
+    /// instance because a required field was filtered out.
     ///
     /// # Examples
     ///
@@ -351,10 +354,9 @@ impl Document {
         self.tape().decode().map_err(|cause| self.undecodable(&cause))
     }
 
-    /// Reads an object, but for what is filtered.
+    /// Parses an object without the filtered fields.
     ///
-    /// Items of a list come without the `apiVersion` and `kind` that all of them share: `types`
-    /// puts them back.
+    /// Items of a list lack the `apiVersion` and `kind` that all of them share: `types` adds these.
     pub(crate) fn decode(
         filter: &FieldFilter,
         json: &str,
@@ -369,14 +371,14 @@ impl Document {
         }
     }
 
-    /// Reads the object at the start of the bytes, in one pass.
+    /// Parses the object at the start of the bytes, in one pass.
     pub(crate) fn decode_first(
         filter: &FieldFilter,
         bytes: &[u8],
         types: Option<&Types>,
     ) -> Result<Decoded<Self>, Fault> {
         let types = types.map(Types::as_bytes).unwrap_or_default();
-        let Kept { tape, identity, end, kind } = filter.keep(bytes, types)?;
+        let ObjectTape { tape, identity, end, kind } = filter.keep(bytes, types)?;
         let [name, namespace, uid, resource_version] = identity;
         let object = Self { text: tape, name, namespace, uid, resource_version };
         Ok(Decoded { object, end, kind })
@@ -404,7 +406,8 @@ fn undecodable(namespace: &str, name: &str, cause: &serde_json::Error) -> Error 
     }
 }
 
-/// Whether all is written in the same way. The same JSON may have become different tapes.
+/// Compares the compact JSON, so two documents differ if they are written differently. The tapes of the
+/// same JSON may differ.
 impl PartialEq for Document {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text || self.to_json() == other.to_json()
@@ -459,7 +462,7 @@ impl Serialize for Document {
     }
 }
 
-/// Reads an object of any format. [`from_json`](Document::from_json) is the fast way from JSON.
+/// Reads an object from any format. From JSON, [`from_json`](Document::from_json) is faster.
 impl<'de> Deserialize<'de> for Document {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = Value::deserialize(deserializer)?.to_string();
@@ -468,7 +471,7 @@ impl<'de> Deserialize<'de> for Document {
     }
 }
 
-/// By identity and version; the content may be a Secret's.
+/// Shows only identity and version: the content may be a Secret's.
 impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Document")
@@ -479,7 +482,7 @@ impl fmt::Debug for Document {
     }
 }
 
-/// The keys under a path, by the shortest way there is for this kind of object.
+/// Returns the keys at a path, in the fastest way for this type of object.
 pub(crate) fn keys_of<K: Serialize + 'static>(
     path: &FieldPath,
     object: &K,
@@ -491,7 +494,7 @@ pub(crate) fn keys_of<K: Serialize + 'static>(
     }
 }
 
-/// Whether an object matches, found out likewise.
+/// Returns whether an object matches, in the fastest way for this type of object.
 pub(crate) fn matches<K: Serialize + 'static>(selector: &FieldSelector, object: &K) -> bool {
     match as_document(object) {
         Some(document) => selector.matches_on_tape(document.tape()),
@@ -505,7 +508,7 @@ pub(crate) fn is_equal<K: Serialize>(one: &K, other: &K) -> bool {
     content(one).is_some_and(|own| Some(own) == content(other))
 }
 
-/// How to tell how much memory an object takes, if it is a [`Document`].
+/// Returns a function for the memory that an object takes in bytes, if `K` is [`Document`].
 pub(crate) fn bytes_of<K: 'static>() -> Option<fn(&K) -> usize> {
     let is_document = TypeId::of::<K>() == TypeId::of::<Document>();
     is_document.then_some(|object| as_document(object).map_or(0, |document| document.text.len()))

@@ -1,4 +1,4 @@
-//! What tells which object it is.
+//! The identity and types of an object.
 
 use serde::de::Error as _;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::{
     tape::{Writer, dictionary},
 };
 
-/// What names an object in its JSON, as written there: an escape in a name stays one.
+/// The identity of an object, as written in its JSON: escapes stay in a name.
 #[derive(Default)]
 pub(crate) struct ObjectMetaRef<'a> {
     pub(crate) name: &'a str,
@@ -18,9 +18,9 @@ pub(crate) struct ObjectMetaRef<'a> {
 }
 
 impl<'a> ObjectMetaRef<'a> {
-    /// That of the object in the text, if it has a name.
+    /// Returns the identity of the object in the text; fails if the object has no name.
     ///
-    /// Reads no further than `metadata`, and takes the text for JSON.
+    /// Reads no further than `metadata`. The text must be valid JSON.
     pub(crate) fn of(json: &'a str) -> Result<Self, serde_json::Error> {
         let found = Self::seek(json).ok().flatten();
         found.filter(|own| !own.name.is_empty()).ok_or_else(nameless)
@@ -50,7 +50,7 @@ impl<'a> ObjectMetaRef<'a> {
     }
 }
 
-/// The metadata of the object in the text.
+/// Returns a cursor at the metadata of the object in the text.
 fn metadata(json: &str) -> Result<Option<Cursor<'_>>, Malformed> {
     let mut cursor = Cursor::new(json);
     cursor.enter_object()?;
@@ -75,8 +75,8 @@ fn nameless() -> serde_json::Error {
     serde_json::Error::custom("no metadata.name")
 }
 
-/// An object's `kind` and `apiVersion`, as fields on a tape, in the order in which an API server writes them
-/// in an object of its own kinds that stands alone.
+/// An object's `kind` and `apiVersion`, as fields on a tape. The order is that in which an API server
+/// writes single objects of built-in kinds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Types(Vec<u8>);
 
@@ -99,7 +99,7 @@ impl Types {
         Self(fields.into_bytes())
     }
 
-    /// Empty if there are none.
+    /// Returns the fields; empty if there are none.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! Parts of an object that are read where they stand.
+//! Views of parts of an object, which are read in place.
 
 use std::{borrow::Cow, fmt, iter};
 
@@ -11,12 +11,12 @@ use crate::{
     tape::{self, Tape},
 };
 
-/// A part of a [`Document`], or all of it, that is decoded only where it is read: from
-/// [`Document::view`] and [`Document::views`].
+/// A [`Document`] or a part of it that is decoded only where it is read: from [`Document::view`] and
+/// [`Document::views`].
 ///
-/// It is two pointers and a number, and can be copied. To serialize it writes the part from the compact form,
-/// without a tree of `Value`s in between; so a template engine gets the fields that a template names, and no
-/// others. The example `templates` feeds minijinja with it.
+/// A view is `Copy` and takes two pointers and two numbers. Serializing writes the part from the compact
+/// form, without a tree of `Value`s in between, so a template engine reads only the fields that a
+/// template names. The example `templates` feeds minijinja with a view.
 ///
 /// ```
 /// use kube_weir::Document;
@@ -46,20 +46,20 @@ impl<'d> DocumentView<'d> {
         tape.next()
     }
 
-    /// Returns the field of this name; `None` if there is none, or if this is no object. See the
-    /// [example](DocumentView).
+    /// Returns the field of this name; `None` if there is none, or if the value is not an object. See
+    /// the [example](DocumentView).
     pub fn get(self, name: &str) -> Option<Self> {
         let mut tape = self.tape;
         tape.seek(name).then_some(Self { tape, ..self })
     }
 
-    /// Returns the element at this place, counted from 0; `None` if there is none, or if this is no array.
-    /// See the [example](DocumentView).
+    /// Returns the element at this index, counted from 0; `None` if there is none, or if the value is
+    /// not an array. See the [example](DocumentView).
     pub fn at(self, index: usize) -> Option<Self> {
         self.elements().nth(index)
     }
 
-    /// Returns the fields with their names, in the order in which they came; none if this is no object.
+    /// Returns the fields with their names, in the order received; empty if the value is not an object.
     ///
     /// ```
     /// let document = kube_weir::Document::from_json(
@@ -83,7 +83,8 @@ impl<'d> DocumentView<'d> {
         })
     }
 
-    /// Returns the elements in order; none if this is no array. See the [example](DocumentView).
+    /// Returns the elements in order; empty if the value is not an array. See the
+    /// [example](DocumentView).
     pub fn elements(self) -> impl Iterator<Item = Self> {
         let mut tape = self.tape;
         let end = if let tape::Value::Array(end) = tape.next() { end } else { 0 };
@@ -96,7 +97,7 @@ impl<'d> DocumentView<'d> {
         })
     }
 
-    /// Returns whether this is `null`. What is missing has no view.
+    /// Returns whether the value is `null`. A missing field has no view.
     ///
     /// ```
     /// let document = kube_weir::Document::from_json(r#"{"metadata":{"name":"a"},"spec":null}"#)?;
@@ -108,7 +109,7 @@ impl<'d> DocumentView<'d> {
         matches!(self.here(), tape::Value::Null)
     }
 
-    /// Returns the string, if this is one. See the [example](DocumentView).
+    /// Returns the string, if the value is a string. See the [example](DocumentView).
     pub fn as_str(self) -> Option<Cow<'d, str>> {
         match self.here() {
             tape::Value::String(text) => Some(Cow::Borrowed(text)),
@@ -117,7 +118,7 @@ impl<'d> DocumentView<'d> {
         }
     }
 
-    /// Returns the integer, if this is one that an `i64` can hold. See the example of
+    /// Returns the integer, if the value is an integer that an `i64` can hold. See the example of
     /// [`Document::get_i64`].
     pub fn as_i64(self) -> Option<i64> {
         match self.here() {
@@ -127,7 +128,7 @@ impl<'d> DocumentView<'d> {
         }
     }
 
-    /// Returns the number, if this is one, rounded to an `f64`. See the example of
+    /// Returns the number, rounded to an `f64`, if the value is a number. See the example of
     /// [`Document::get_f64`].
     pub fn as_f64(self) -> Option<f64> {
         match self.here() {
@@ -137,7 +138,7 @@ impl<'d> DocumentView<'d> {
         }
     }
 
-    /// Returns the boolean, if this is one. See the example of [`Document::get_bool`].
+    /// Returns the boolean, if the value is a boolean. See the example of [`Document::get_bool`].
     pub fn as_bool(self) -> Option<bool> {
         match self.here() {
             tape::Value::Bool(value) => Some(value),
@@ -145,7 +146,7 @@ impl<'d> DocumentView<'d> {
         }
     }
 
-    /// Returns the part as a Rust type. See the example of [`Document::views`].
+    /// Decodes the part to a Rust type. See the example of [`Document::views`].
     ///
     /// # Errors
     ///
@@ -154,7 +155,7 @@ impl<'d> DocumentView<'d> {
         self.tape.decode().map_err(|cause| self.document.undecodable(&cause))
     }
 
-    /// Returns the part as a `Value`.
+    /// Decodes the part to a `Value`.
     ///
     /// ```
     /// let document = kube_weir::Document::from_json(r#"{"metadata":{"name":"a"},"spec":{"n":[1]}}"#)?;
@@ -162,7 +163,7 @@ impl<'d> DocumentView<'d> {
     /// # Ok::<(), kube_weir::Error>(())
     /// ```
     pub fn to_value(self) -> Value {
-        // It was checked before it was kept.
+        // The tape was checked when it was written.
         self.tape.decode().unwrap_or_default()
     }
 }
@@ -173,7 +174,7 @@ impl Serialize for DocumentView<'_> {
     }
 }
 
-/// By identity; the content may be a Secret's.
+/// Shows only the identity: the content may be a Secret's.
 impl fmt::Debug for DocumentView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DocumentView").field("document", &self.document).finish_non_exhaustive()

@@ -1,4 +1,4 @@
-//! Panics of the user's code.
+//! Conversion of panics in the user's code to errors.
 
 use std::{
     future::poll_fn,
@@ -10,11 +10,12 @@ use std::{
 
 use super::{Error, ErrorKind};
 
-/// Runs something that calls the user's code, and returns an error if it panics. What it was about must
-/// not be used any more then.
+/// Runs a function that calls the user's code, and returns an error if it panics. After a panic, the
+/// state that the function used must not be used any more.
 pub(crate) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
-        // The payload may be anything, even what panics when it is dropped. The panic hook has it.
+        // The payload may be of any type, even one that panics when it is dropped. The panic hook has
+        // reported it.
         if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             mem::forget(again);
         }
@@ -22,7 +23,7 @@ pub(crate) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, Error> {
     })
 }
 
-/// Returns an error if a future panics. It is not polled any more then.
+/// Awaits a future, and returns an error if it panics. After a panic, the future is not polled any more.
 pub(crate) async fn caught_in<T>(
     future: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
@@ -33,8 +34,8 @@ pub(crate) async fn caught_in<T>(
     .await
 }
 
-/// Polls a stream; if it panics, the error is its last item, once `end` has made it an ended one. The end
-/// may panic as well: it drops what the stream had.
+/// Polls a stream. If the stream panics, the error is its last item, and `end` marks the stream as
+/// ended. `end` may panic as well: it drops the stream's state.
 pub(crate) fn poll_caught<S: ?Sized, T>(
     mut stream: Pin<&mut S>,
     poll: impl FnOnce(Pin<&mut S>) -> Poll<Option<Result<T, Error>>>,

@@ -1,4 +1,4 @@
-//! What failures elsewhere are here.
+//! Conversion of failures of the API server, of kube and of serde to errors.
 
 use kube::{core::Status, runtime::watcher};
 
@@ -6,7 +6,7 @@ use super::{Error, ErrorKind, LONGEST, PathError};
 use crate::printed::printed;
 
 impl Error {
-    /// The failure that the API server reported with this HTTP status.
+    /// Returns the error for a failure that the API server reported with this HTTP status.
     ///
     /// `what` names the request, as in `list v1/pods`.
     pub(crate) fn from_status(what: &str, code: u16, reason: &str, message: &str) -> Self {
@@ -31,20 +31,21 @@ impl Error {
             .modify(|inner| inner.status = Some(code).filter(|code| *code > 0))
     }
 
-    /// The failure that the API server reported in its own words.
+    /// Returns the error for a failure that the API server reported as a `Status`.
     pub(crate) fn reported(what: &str, code: u16, status: &Status) -> Self {
         if code == 0 {
-            // What kube's client makes of an object that it can't decode, and of a `message` in it.
+            // kube's client returns this for an object that it can't decode; the `message` may be a
+            // field of the object.
             return Self::new(
                 ErrorKind::Undecodable,
                 format!("{what}: an object can't be decoded"),
             );
         }
-        // If the body is no `Status`, kube makes a message of it.
+        // If the body is not a `Status`, kube puts the body into the message.
         let is_body = status.reason == "Failed to parse error data";
         let message = if is_body { "" } else { &*status.message };
         let error = Self::from_status(what, code, &status.reason, message);
-        // Of a resource that it doesn't serve it names no object.
+        // For a resource that the API server doesn't serve, the status names no object.
         let is_named = status.details.as_ref().is_some_and(|details| !details.name.is_empty());
         match code {
             404 if is_named => error.modify(|inner| inner.reason = ErrorKind::NotFound),
@@ -85,7 +86,7 @@ impl From<watcher::Error> for Error {
 pub(crate) fn from_client(what: &str, error: kube::Error) -> Error {
     match error {
         kube::Error::Api(status) => Error::reported(what, status.code, &status),
-        // Neither text nor source: kube puts the value that it stumbled over into both.
+        // No text and no source of kube's error: both contain the value that failed to decode.
         kube::Error::SerdeError(cause) => Error::new(
             ErrorKind::Undecodable,
             format!("{what}: the answer can't be decoded: {}", describe_json(&cause)),
@@ -104,8 +105,8 @@ pub(crate) fn from_client(what: &str, error: kube::Error) -> Error {
     }
 }
 
-/// The [reasons](https://pkg.go.dev/k8s.io/apimachinery/pkg/apis/meta/v1#StatusReason) that an API server
-/// gives. Any other word may be anything.
+/// The [reasons](https://pkg.go.dev/k8s.io/apimachinery/pkg/apis/meta/v1#StatusReason) that an API
+/// server gives. Other words are not trusted: they may be anything.
 const REASONS: [&str; 20] = [
     "Unauthorized",
     "Forbidden",
@@ -129,7 +130,7 @@ const REASONS: [&str; 20] = [
     "ResourceVersionTooLarge",
 ];
 
-/// What is wrong with some JSON and where, without quoting any of it.
+/// Describes an error in JSON and its position, without quoting the JSON.
 pub(super) fn describe_json(error: &serde_json::Error) -> String {
     use serde_json::error::Category;
     let what = match error.classify() {
@@ -155,7 +156,7 @@ mod tests {
         let cause = String::from_utf8(b"hunter2\xff".to_vec()).unwrap_err();
         let error = Error::from(kube::Error::FromUtf8(cause));
         assert!(error.is_undecodable());
-        // Which is how the bytes of the text would be printed.
+        // The debug form of the bytes of the text.
         assert!(!format!("{error:?} {error}").contains("104, 117, 110"));
     }
 
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_that_is_not_there_is_told_from_a_resource() {
+    fn a_missing_object_is_distinguished_from_a_missing_resource() {
         let status = |details: &str| -> Error {
             let status =
                 format!(r#"{{"code":404,"reason":"NotFound","message":"","details":{details}}}"#);
@@ -184,7 +185,7 @@ mod tests {
 
     /// SEMANTICS: W1
     #[test]
-    fn what_is_wrong_with_a_selector_is_told_from_a_path() {
+    fn a_wrong_selector_is_distinguished_from_a_wrong_path() {
         let bad = [
             Error::from(FieldSelector::parse("spec.type=A,spec.").unwrap_err()),
             Error::from(LabelSelector::parse("app in a").unwrap_err()),

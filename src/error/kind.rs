@@ -4,8 +4,8 @@ use std::fmt;
 
 /// The kind of an [`Error`](crate::Error), from [`Error::kind`](crate::Error::kind).
 ///
-/// Each kind but [`Other`](ErrorKind::Other) has a predicate on the error, whose documentation says who has
-/// to act. More kinds may be added.
+/// Each kind except [`Other`](ErrorKind::Other) has a predicate on the error, whose documentation says
+/// who has to act. More kinds may be added.
 ///
 /// ```
 /// use kube_weir::{ErrorKind, Gvr};
@@ -32,9 +32,10 @@ pub enum ErrorKind {
     Index,
     /// There is more than one object where one was asked for: [`is_ambiguous`](crate::Error::is_ambiguous).
     Ambiguous,
-    /// The API server refused (403): [`is_forbidden`](crate::Error::is_forbidden).
+    /// The API server denied access (403): [`is_forbidden`](crate::Error::is_forbidden).
     Forbidden,
-    /// The API server doesn't know who asks (401): [`is_unauthorized`](crate::Error::is_unauthorized).
+    /// The API server doesn't accept the credentials (401):
+    /// [`is_unauthorized`](crate::Error::is_unauthorized).
     Unauthorized,
     /// The API server doesn't serve the resource (404): [`is_not_installed`](crate::Error::is_not_installed).
     NotInstalled,
@@ -52,26 +53,26 @@ pub enum ErrorKind {
     Undecodable,
     /// An object has too many keys in an index: [`is_too_many_keys`](crate::Error::is_too_many_keys).
     TooManyKeys,
-    /// There is no connection, or it broke: [`is_connection`](crate::Error::is_connection).
+    /// There is no connection, or the connection broke: [`is_connection`](crate::Error::is_connection).
     Connection,
     /// A stream ended, so the awaited event never comes: [`is_ended`](crate::Error::is_ended).
     Ended,
-    /// An election can't be as it was asked for: [`is_election`](crate::Error::is_election).
+    /// The settings of an election are invalid: [`is_election`](crate::Error::is_election).
     Election,
     /// The term is over: [`is_not_leading`](crate::Error::is_not_leading).
     NotLeading,
     /// Code that a stream runs has panicked: [`is_panic`](crate::Error::is_panic).
     Panic,
-    /// Any other failure, such as an answer of 500. A watch tries again by itself.
+    /// Any other failure, such as an answer of 500. A watch retries by itself.
     Other,
 }
 
 impl ErrorKind {
     /// Returns the kind as one word for logs, metrics and scripts.
     ///
-    /// A kind is written like its name, but for a rejected question: `"InvalidPath"`, `"InvalidSelector"`,
-    /// `"InvalidResource"`, `"InvalidNamespace"`, `"InvalidSetting"`, `"InvalidElection"`, and `"InvalidLookup"` for
-    /// [`Index`](ErrorKind::Index).
+    /// The word is the name of the kind, except for invalid input: `"InvalidPath"`, `"InvalidSelector"`,
+    /// `"InvalidResource"`, `"InvalidNamespace"`, `"InvalidSetting"`, `"InvalidElection"`, and
+    /// `"InvalidLookup"` for [`Index`](ErrorKind::Index).
     ///
     /// ```
     /// use kube_weir::ErrorKind;

@@ -1,4 +1,4 @@
-//! The one error type.
+//! The error type of this crate.
 
 mod caught;
 mod classify;
@@ -17,25 +17,26 @@ use crate::{
     printed::{LONGEST_NAME, printed},
 };
 
-/// How many characters an error has at the most.
+/// The maximum length of a message in characters.
 pub(crate) const LONGEST: usize = 512;
 
-/// What can go wrong, at construction or at run time.
+/// An error, at construction or at run time.
 ///
-/// Opaque and cheap to clone: ask it with the `is_*` predicates or match on its [`kind`](Error::kind),
-/// take its [`reason`](Error::reason) for logs and metrics, and find the cause in [`source`](std::error::Error::source). No message
-/// ever holds the content of an object: an undecodable Secret is named, never quoted.
+/// The type is opaque and cheap to clone. Use the `is_*` predicates or match on the
+/// [`kind`](Error::kind); the [`reason`](Error::reason) is for logs and metrics, and the cause is the
+/// [`source`](std::error::Error::source). No message ever holds the content of an object: an undecodable
+/// Secret is named, never quoted.
 ///
-/// An `Err` item in a stream is an observation (the watch is degraded and retrying), never its end.
-/// Who has to act then:
+/// An `Err` item in a stream is an observation (the watch is degraded and retrying), never the stream's
+/// end. The table shows who has to act:
 ///
-/// | it is | predicates | tried again | who acts |
+/// | the error is | predicates | retried | who acts |
 /// |---|---|---|---|
-/// | a mistake in code or configuration, told before anything is asked of the API server | [`is_path`](Error::is_path), [`is_selector`](Error::is_selector), [`is_resource`](Error::is_resource), [`is_namespace`](Error::is_namespace), [`is_setting`](Error::is_setting), [`is_election`](Error::is_election) | no | you: say so and exit |
-/// | a wrong question to a store | [`is_index`](Error::is_index), [`is_ambiguous`](Error::is_ambiguous) | no | you |
-/// | a [refusal](Error::is_refusal) | [`is_forbidden`](Error::is_forbidden), [`is_unauthorized`](Error::is_unauthorized), [`is_not_installed`](Error::is_not_installed) | by itself, slowly | who runs the cluster: report it |
+/// | a mistake in code or configuration, reported before any request to the API server | [`is_path`](Error::is_path), [`is_selector`](Error::is_selector), [`is_resource`](Error::is_resource), [`is_namespace`](Error::is_namespace), [`is_setting`](Error::is_setting), [`is_election`](Error::is_election) | no | you: report it and exit |
+/// | a wrong lookup in a store | [`is_index`](Error::is_index), [`is_ambiguous`](Error::is_ambiguous) | no | you |
+/// | a [refusal](Error::is_refusal) | [`is_forbidden`](Error::is_forbidden), [`is_unauthorized`](Error::is_unauthorized), [`is_not_installed`](Error::is_not_installed) | by itself, slowly | the operator of the cluster: report it |
 /// | an interruption | [`is_connection`](Error::is_connection), [`is_timeout`](Error::is_timeout), [`is_throttled`](Error::is_throttled), [`is_desynced`](Error::is_desynced) | by itself | nobody: log it |
-/// | about one object | [`is_undecodable`](Error::is_undecodable), [`is_too_many_keys`](Error::is_too_many_keys), [`is_not_found`](Error::is_not_found) | with its next version | who wrote the object, or maintains its Rust type |
+/// | about one object | [`is_undecodable`](Error::is_undecodable), [`is_too_many_keys`](Error::is_too_many_keys), [`is_not_found`](Error::is_not_found) | with its next version | the author of the object or of its Rust type |
 /// | an end | [`is_ended`](Error::is_ended), [`is_not_leading`](Error::is_not_leading), [`is_panic`](Error::is_panic) | no | you: stop the work that needs it |
 ///
 /// ```
@@ -57,39 +58,40 @@ struct Inner {
     object: Option<(String, String)>,
     /// The namespace whose list or watch failed.
     namespace: Option<Arc<str>>,
-    /// Set by the store that has logged it.
+    /// True if a store has logged the error.
     is_logged: bool,
-    /// Set if a watch failed where lists may work, so that a list ends nothing.
+    /// True if a watch failed and lists may work: then a complete list doesn't end the failure.
     outlives_lists: bool,
     path: Option<PathError>,
-    /// Which kind of a world it is about, and what it says without the name.
+    /// The name of the kind of a world that the error is about, and the error without this name.
     of_kind: Option<(Arc<str>, Error)>,
 }
 
 impl Error {
-    /// A path was rejected: it is none, or it may not be filtered. Somebody must write another one;
-    /// [`path`](Error::path) says where it goes wrong. See the [example](Error).
+    /// Returns whether a path was rejected: it is invalid, or must not be filtered. The path must be
+    /// changed; [`path`](Error::path) has the position of the mistake. See the [example](Error).
     pub fn is_path(&self) -> bool {
         self.0.reason == ErrorKind::Path
     }
 
-    /// [`Watch::labels`](crate::Watch::labels) or [`Watch::fields`](crate::Watch::fields) rejected
-    /// a selector, as in the example there. Somebody must write another one; [`path`](Error::path)
-    /// says where it goes wrong.
+    /// Returns whether [`Watch::labels`](crate::Watch::labels) or
+    /// [`Watch::fields`](crate::Watch::fields) rejected a selector, as in the example there. The
+    /// selector must be changed; [`path`](Error::path) has the position of the mistake.
     pub fn is_selector(&self) -> bool {
         self.0.reason == ErrorKind::Selector
     }
 
-    /// A resource name was rejected: not `group/version/plural`, or a kind where a plural belongs;
-    /// the message says what is meant, as in the example of [`Gvr::parse`](crate::Gvr::parse). Or a
-    /// [`World`](crate::World) has no kind of the name given. Somebody must write another one.
+    /// Returns whether a resource name was rejected: it is not `group/version/plural`, or has a kind in
+    /// place of a plural; the message suggests the right name, as in the example of
+    /// [`Gvr::parse`](crate::Gvr::parse). Or a [`World`](crate::World) has no kind of the given name.
+    /// The name must be changed.
     pub fn is_resource(&self) -> bool {
         self.0.reason == ErrorKind::Resource
     }
 
-    /// The own namespace is unknown, a namespace can't have the name given, or namespaces were
-    /// asked of a resource that has none. Whoever configures the program must name one: nothing is
-    /// tried again, and nothing is watched instead.
+    /// Returns whether a namespace is invalid: the program's own namespace is unknown, a name is not
+    /// valid for a namespace, or a namespace was given for a resource that has none. The configuration
+    /// of the program must be changed: the watch doesn't retry, and watches nothing instead.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
@@ -107,15 +109,16 @@ impl Error {
         self.0.reason == ErrorKind::Namespace
     }
 
-    /// A setting was rejected, such as the text of a [`Debounce`](crate::Debounce::parse). The message says which,
-    /// and what is wrong.
+    /// Returns whether a setting was rejected, such as the text of a
+    /// [`Debounce`](crate::Debounce::parse). The message says which setting, and why.
     pub fn is_setting(&self) -> bool {
         self.0.reason == ErrorKind::Setting
     }
 
-    /// A lookup [by name](crate::Snapshot::by_name) named no index, or a [key](crate::IndexView::try_get) has more
-    /// parts than its index. Or an index by a closure was asked of [`index_keys`](crate::Watch::index_keys), which has no objects to
-    /// give it. A mistake in the program.
+    /// Returns whether the use of an index was wrong: a lookup [by name](crate::Snapshot::by_name) named
+    /// no index, or a [key](crate::IndexView::try_get) has more parts than its index, or
+    /// [`index_keys`](crate::Watch::index_keys) got an index by a closure, for which it has no objects.
+    /// The program has a bug.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Service;
@@ -129,10 +132,10 @@ impl Error {
         self.0.reason == ErrorKind::Index
     }
 
-    /// There is more than one object where one was asked for: under the key of
+    /// Returns whether there is more than one object where one was expected: under the key of
     /// [`IndexView::get_one`](crate::IndexView::get_one), or of the name that
-    /// [`watch_one`](crate::watch_one) watches in all namespaces. Take all of them, or ask with a
-    /// longer key, or in one namespace.
+    /// [`watch_one`](crate::watch_one) watches in all namespaces. Take all of the objects, use a longer
+    /// key, or choose a namespace.
     ///
     /// ```
     /// # use k8s_openapi::api::core::v1::Service;
@@ -152,10 +155,10 @@ impl Error {
         self.0.reason == ErrorKind::Ambiguous
     }
 
-    /// The API server refused (403): the
-    /// [role](https://kubernetes.io/docs/reference/access-authn-authz/rbac/) lacks a verb, which
-    /// the message names. It is tried again by itself, after 3 seconds and then more seldom, up to
-    /// 30; somebody must grant the right.
+    /// Returns whether the API server denied access (403): the
+    /// [role](https://kubernetes.io/docs/reference/access-authn-authz/rbac/) lacks a verb, which the
+    /// message names. The request is retried, after 3 seconds and then at longer intervals, up to 30;
+    /// somebody must grant the right.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
@@ -174,7 +177,7 @@ impl Error {
     /// let error = store.synced().await.unwrap_err();
     /// assert!(error.is_forbidden() && error.is_refusal());
     ///
-    /// // Once somebody has granted it, all is well.
+    /// // Once somebody has granted the right, the store syncs.
     /// while store.synced().await.is_err() {
     ///     tokio::time::sleep(Duration::from_secs(1)).await;
     /// }
@@ -184,41 +187,40 @@ impl Error {
         self.0.reason == ErrorKind::Forbidden
     }
 
-    /// The API server doesn't know who asks (401): the credentials are missing, wrong or expired.
-    /// It is tried again by itself, as what is [forbidden](Error::is_forbidden), with what the
-    /// client has by then; somebody must renew them if the client can't.
+    /// Returns whether the API server rejected the credentials (401): they are missing, wrong or
+    /// expired. The request is retried like a [forbidden](Error::is_forbidden) one, with the client's
+    /// credentials at that time; somebody must renew them if the client can't.
     pub fn is_unauthorized(&self) -> bool {
         self.0.reason == ErrorKind::Unauthorized
     }
 
-    /// The API server doesn't serve the resource (404): its CRD is not installed, or not in that
-    /// version. It is asked for again by itself, as what is [forbidden](Error::is_forbidden), so
-    /// the watch begins once somebody installs it. Where it need not be there, make the kind
+    /// Returns whether the API server doesn't serve the resource (404): its CRD is not installed, or not
+    /// in that version. The request is retried like a [forbidden](Error::is_forbidden) one, so the watch
+    /// begins once the CRD is installed. If a CRD may be missing, make the kind
     /// [`optional`](crate::adapters::Indexed::optional).
     pub fn is_not_installed(&self) -> bool {
         self.0.reason == ErrorKind::NotInstalled
     }
 
-    /// The API server serves the resource, but can't watch it (405, or discovery without the verb
-    /// `watch`), as `metrics.k8s.io` can't. It is asked for again by itself, as what is
-    /// [forbidden](Error::is_forbidden). Such a kind can be listed at intervals:
+    /// Returns whether the API server serves the resource, but can't watch it (405, or discovery without
+    /// the verb `watch`), as with `metrics.k8s.io`. The request is retried like a
+    /// [forbidden](Error::is_forbidden) one. Such a kind can be listed at intervals:
     /// [`Watch::poll`](crate::Watch::poll) has an example.
     pub fn is_not_watchable(&self) -> bool {
         self.0.reason == ErrorKind::NotWatchable
     }
 
-    /// The API server has no such object (404), and the watch has not seen it go: from
-    /// [`Fetching`](crate::Fetching), which gives the watch 5 seconds to agree before. Ask again
-    /// later; an object that the watch knows to be gone is `None`, and no error.
+    /// Returns whether the API server has no such object (404) although the watch has not seen a
+    /// deletion; from [`Fetching`](crate::Fetching), which first gives the watch 5 seconds to see it.
+    /// Try again later. An object that the watch knows to be deleted is `None`, not an error.
     pub fn is_not_found(&self) -> bool {
         self.0.reason == ErrorKind::NotFound
     }
 
-    /// Something took too long. As an item of a stream, a request without an answer or a connection
-    /// that is silent: it is tried again by itself, as for any lost
-    /// [connection](Error::is_connection). From what you await, such as
-    /// [`Store::synced`](crate::Store::synced), the deadline is over, and the last failure, if
-    /// there was one, is the source: wait again, or give up; the stream goes on in any case.
+    /// Returns whether something took too long. As an item of a stream, a request got no answer or a
+    /// connection was silent; it is retried like any lost [connection](Error::is_connection). From an
+    /// awaited method, such as [`Store::synced`](crate::Store::synced), the deadline has passed; the
+    /// last failure, if any, is the source. Wait again, or give up; the stream goes on in any case.
     ///
     /// ```
     /// # use k8s_openapi::api::core::v1::ConfigMap;
@@ -241,29 +243,30 @@ impl Error {
         self.0.reason == ErrorKind::Timeout
     }
 
-    /// The API server has forgotten the version from which to go on (410). The watch [lists
+    /// Returns whether the API server no longer has the resourceVersion from which the watch resumes
+    /// (410). The watch [lists
     /// again](https://kubernetes.io/docs/reference/using-api/api-concepts/#410-gone-responses) by
-    /// itself, and delivers what changed meanwhile; the store keeps what it has until then. Nobody
-    /// need act. If it comes often, the consumer is slower than the cluster changes.
+    /// itself, and delivers what changed meanwhile; until then, the store keeps its objects. Nobody has
+    /// to act. If it happens often, the consumer is slower than the cluster changes.
     ///
-    /// As the source of a [timeout](Error::is_timeout) of [`Fetching`](crate::Fetching): the API
-    /// server answered with an older version than was watched.
+    /// If the error is the source of a [timeout](Error::is_timeout) of [`Fetching`](crate::Fetching),
+    /// the API server answered with an older version than the watch has seen.
     pub fn is_desynced(&self) -> bool {
         self.0.reason == ErrorKind::Desynced
     }
 
-    /// The API server asked to slow down (429). The request is sent again by itself, not before the
-    /// time that `Retry-After` names. If it comes often, the API server is overloaded, or [its flow
-    /// control](https://kubernetes.io/docs/concepts/cluster-administration/flow-control/) gives
-    /// this client little.
+    /// Returns whether the API server asked to slow down (429). The request is retried by itself, not
+    /// before the time in `Retry-After`. If it happens often, the API server is overloaded, or [its flow
+    /// control](https://kubernetes.io/docs/concepts/cluster-administration/flow-control/) limits this
+    /// client strongly.
     pub fn is_throttled(&self) -> bool {
         self.0.reason == ErrorKind::Throttled
     }
 
-    /// One object could not be decoded; all others are unaffected. It is named by
-    /// [`object`](Error::object), and the store keeps its last good version, until the next version
-    /// can be decoded. Somebody must mend the object, or bring the Rust type up to date; as a
-    /// [`Document`](crate::Document) it could be read whatever its schema.
+    /// Returns whether an object could not be decoded; all others are unaffected.
+    /// [`object`](Error::object) names it. The store keeps the object's last good version until a new
+    /// version can be decoded. Somebody must repair the object, or update the Rust type; a
+    /// [`Document`](crate::Document) can hold it whatever its schema.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -286,16 +289,18 @@ impl Error {
         self.0.reason == ErrorKind::Undecodable
     }
 
-    /// An object has more keys in an index than [`Index::max_keys`](crate::Index::max_keys) allows, and
-    /// so none there; [`object`](Error::object) names it. It is stored, and in all other indexes. Somebody
-    /// must make the object smaller, or the limit larger. `max_keys` has an example.
+    /// Returns whether an object has more keys in an index than
+    /// [`Index::max_keys`](crate::Index::max_keys) allows, and therefore none in this index;
+    /// [`object`](Error::object) names it. It is stored, and in all other indexes. Make the object
+    /// smaller, or the limit larger. `max_keys` has an example.
     pub fn is_too_many_keys(&self) -> bool {
         self.0.reason == ErrorKind::TooManyKeys
     }
 
-    /// No connection to the API server, or it broke, or what came over it is no answer of an API
-    /// server. It is tried again by itself, after a second and then more seldom, up to 30, and a
-    /// watch resumes where it was. Nobody need act, unless it goes on.
+    /// Returns whether there is no connection to the API server, or the connection broke, or its data is
+    /// not an answer of an API server. The request is retried by itself, after a second and then at
+    /// longer intervals, up to 30, and a watch resumes at its last position. Nobody has to act, unless
+    /// it persists.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -317,9 +322,9 @@ impl Error {
         self.0.reason == ErrorKind::Connection
     }
 
-    /// The stream that feeds a store, or a campaign, ended or was dropped: what was waited for
-    /// never comes. Part of a shutdown; else find out who dropped it, with the last failure as the
-    /// source.
+    /// Returns whether the stream that feeds a store, or a campaign, ended or was dropped, so that the
+    /// awaited event never comes. This is normal in a shutdown; otherwise find out who dropped the
+    /// stream. The last failure is the source.
     ///
     /// ```
     /// # use k8s_openapi::api::core::v1::ConfigMap;
@@ -337,36 +342,36 @@ impl Error {
         self.0.reason == ErrorKind::Ended
     }
 
-    /// An [`Election`](crate::Election) can't be as it was asked for: its durations, its Lease's
-    /// name or its identity. Whoever configures the program must say something else; the message
-    /// says what is wrong, as in the example of [`Election::timing`](crate::Election::timing).
+    /// Returns whether the settings of an [`Election`](crate::Election) are invalid: its durations, the
+    /// name of its Lease or its identity. The configuration of the program must be changed; the message
+    /// says why, as in the example of [`Election::timing`](crate::Election::timing).
     pub fn is_election(&self) -> bool {
         self.0.reason == ErrorKind::Election
     }
 
-    /// The [`Term`](crate::Term) that the work needs is over, or being given back. Leave the work
-    /// to whoever leads next: in this replica's next term
-    /// [`while_leading`](crate::EventStreamExt::while_leading) delivers everything anew. See the
-    /// example of [`Term`](crate::Term).
+    /// Returns whether the [`Term`](crate::Term) that the work needs is over, or being given back. Leave
+    /// the work to the next leader: in this replica's next term,
+    /// [`while_leading`](crate::EventStreamExt::while_leading) delivers everything anew. See the example
+    /// of [`Term`](crate::Term).
     pub fn is_not_leading(&self) -> bool {
         self.0.reason == ErrorKind::NotLeading
     }
 
-    /// Code that a stream runs has panicked: a closure of yours, the code that decodes, compares or drops
-    /// your types, or this library by a defect. The panic hook has the message. The item is the last of a
-    /// [`Watch`](crate::Watch) or an [`Indexed`](crate::adapters::Indexed), whose store keeps the
-    /// snapshot before, and the end of a [spawned](crate::EventStreamExt::spawn) stream. Mostly the
-    /// program should end, too.
+    /// Returns whether code that a stream runs has panicked: your closure, the code that decodes,
+    /// compares or drops your types, or a bug in this library. The panic hook has the message. The error
+    /// is the last item of a [`Watch`](crate::Watch) or an [`Indexed`](crate::adapters::Indexed), whose
+    /// store keeps the previous snapshot, and ends a [spawned](crate::EventStreamExt::spawn) stream.
+    /// Usually the program should end, too.
     pub fn is_panic(&self) -> bool {
         self.0.reason == ErrorKind::Panic
     }
 
-    /// The API server will go on refusing until somebody changes something: forbidden,
-    /// unauthorized, not installed, or a request that it finds invalid (400, 422).
+    /// Returns whether the API server refuses until somebody changes something: forbidden, unauthorized,
+    /// not installed, not watchable, or a request that it finds invalid (400, 422).
     ///
-    /// It is tried again by itself all the same, from 3 seconds on. So say it loudly, as the cause
-    /// of not being ready: [`SyncPolicy::fail_fast`](crate::SyncPolicy::fail_fast) ends the wait
-    /// for a sync by it at once, as in the example of [`is_forbidden`](Error::is_forbidden).
+    /// The request is retried nevertheless, from 3 seconds on. So report the error as the reason for not
+    /// being ready: [`SyncPolicy::fail_fast`](crate::SyncPolicy::fail_fast) lets it end the wait for a
+    /// sync at once, as in the example of [`is_forbidden`](Error::is_forbidden).
     pub fn is_refusal(&self) -> bool {
         matches!(
             self.0.reason,
@@ -377,16 +382,16 @@ impl Error {
         ) || self.is_rejected()
     }
 
-    /// The (namespace, name) of the object that the error is about, if it is about one: that can't
-    /// be [decoded](Error::is_undecodable), as in the example there, or [fetched](crate::Fetching).
-    /// The namespace of a cluster-scoped object is `""`.
+    /// Returns the (namespace, name) of the object that the error is about, if any: an object that can't
+    /// be [decoded](Error::is_undecodable), as in the example there, or [fetched](crate::Fetching). The
+    /// namespace of a cluster-scoped object is `""`.
     pub fn object(&self) -> Option<(&str, &str)> {
         let (namespace, name) = self.0.object.as_ref()?;
         Some((namespace, name))
     }
 
-    /// Which kind of a [`World`](crate::World) the error is about, by the name that it has there:
-    /// of all kinds of a world the errors come in one stream.
+    /// Returns the kind of a [`World`](crate::World) that the error is about, by its name there: the
+    /// errors of all kinds of a world come in one stream.
     ///
     /// ```
     /// use kube_weir::{Kinds, prelude::*};
@@ -408,8 +413,8 @@ impl Error {
         self.0.of_kind.as_ref().map(|(name, _)| &**name)
     }
 
-    /// Returns the namespace whose list or watch failed. `None` if it was of the whole cluster, or if
-    /// the error is about something else.
+    /// Returns the namespace whose list or watch failed. `None` if the list or watch was of the whole
+    /// cluster, or if the error is about something else.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -429,8 +434,7 @@ impl Error {
         self.0.namespace.as_deref()
     }
 
-    /// The HTTP status that the API server answered with, where it is one of these that failed, such as
-    /// 503.
+    /// Returns the HTTP status of the API server's answer, if it is one of a failure, such as 503.
     ///
     /// ```
     /// # use k8s_openapi::api::core::v1::ConfigMap;
@@ -451,14 +455,14 @@ impl Error {
         self.0.status
     }
 
-    /// The wait that the API server asked for (`Retry-After`), if it did. It is kept to by itself. See
-    /// the example of [`status`](Error::status).
+    /// Returns the wait that the API server asked for (`Retry-After`), if it did. Retries respect it.
+    /// See the example of [`status`](Error::status).
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// What is wrong with a path or selector, and where: with [`is_path`](Error::is_path) or
-    /// [`is_selector`](Error::is_selector). `None` where a path is missing.
+    /// Returns the mistake in a path or selector and its position, with [`is_path`](Error::is_path) or
+    /// [`is_selector`](Error::is_selector). `None` if a path is missing.
     ///
     /// ```
     /// let error: kube_weir::Error = kube_weir::FieldPath::parse("spec..").unwrap_err().into();
@@ -468,7 +472,7 @@ impl Error {
         self.0.path.as_ref()
     }
 
-    /// Returns the kind of error, to `match` on: the same that the predicates say.
+    /// Returns the kind of the error, to `match` on. The predicates correspond to it.
     ///
     /// ```
     /// use kube_weir::{Error, ErrorKind};
@@ -527,9 +531,9 @@ impl Error {
         Self::new(reason, message).modify(|inner| inner.source = Some(source.into()))
     }
 
-    /// An object that would not decode, named by its identity.
+    /// Makes the error for an object that can't be decoded; the message has the object's name.
     ///
-    /// serde's own message is left out on purpose: it quotes the offending value.
+    /// serde's message is omitted on purpose: it quotes the offending value.
     pub(crate) fn undecodable(namespace: &str, name: &str, cause: &serde_json::Error) -> Self {
         let object = NamespacedName(namespace, name);
         let message = format!("object {object} can't be decoded: {}", describe_json(cause));
@@ -537,7 +541,7 @@ impl Error {
             .modify(|inner| inner.object = Some((namespace.to_owned(), name.to_owned())))
     }
 
-    /// An object that would not decode, and whose identity can't be read.
+    /// Makes the error for an object that can't be decoded and whose identity can't be read.
     pub(crate) fn undecodable_nameless(resource: &str, cause: &serde_json::Error) -> Self {
         let why = describe_json(cause);
         let message =
@@ -545,12 +549,12 @@ impl Error {
         Self::new(ErrorKind::Undecodable, message)
     }
 
-    /// Another error for the same reason, of which this one is the source.
+    /// Makes an error for the same reason as `cause`, which becomes its source.
     pub(crate) fn caused_by(cause: Self, message: impl Into<String>) -> Self {
         Self::with_source(cause.0.reason, message, cause)
     }
 
-    /// The same, said of one kind of a world.
+    /// Returns the error with the name of a world's kind.
     pub(crate) fn in_kind(self, name: &Arc<str>) -> Self {
         let message = format!("{}: {self}", printed(name, LONGEST_NAME));
         Self::new(self.0.reason, message).modify(|inner| {
@@ -565,7 +569,7 @@ impl Error {
         })
     }
 
-    /// What became of one object of several, with the cause: for the reason of the cause unless given.
+    /// Makes an error about one of several objects. The reason defaults to that of the cause.
     pub(crate) fn of_object(
         reason: impl Into<Option<ErrorKind>>,
         (namespace, name): (&str, &str),
@@ -587,12 +591,13 @@ impl Error {
         self.modify(|inner| inner.retry_after = after)
     }
 
-    /// Returns the error as one of a 404 that is about an object, not a resource.
+    /// Returns the error for a 404 that is about an object, not a resource.
     pub(crate) fn of_missing_object(self) -> Self {
         self.modify(|inner| inner.reason = ErrorKind::NotFound)
     }
 
-    /// Returns the error as one of a request that watches, if it does: 405 has a meaning then.
+    /// Returns the error for a request that watches, if `watches`: then 405 means that the resource
+    /// can't be watched.
     pub(crate) fn of_verb(self, watches: bool) -> Self {
         match self.0.status {
             Some(405) if watches => self.modify(|inner| inner.reason = ErrorKind::NotWatchable),
@@ -600,17 +605,17 @@ impl Error {
         }
     }
 
-    /// Returns the error as that of a collection's list or watch.
+    /// Returns the error with the namespace of the list or watch.
     pub(crate) fn in_namespace(self, namespace: Option<&str>) -> Self {
         self.modify(|inner| inner.namespace = namespace.map(Into::into))
     }
 
-    /// Returns the error as one that is logged already.
+    /// Returns the error, marked as logged.
     pub(crate) fn logged(self) -> Self {
         self.modify(|inner| inner.is_logged = true)
     }
 
-    /// Returns the failure of a watch that goes on until a watch holds.
+    /// Returns the error of a watch, marked as lasting until a watch works.
     pub(crate) fn outliving_lists(self) -> Self {
         self.modify(|inner| inner.outlives_lists = true)
     }
@@ -623,18 +628,19 @@ impl Error {
         self.0.is_logged
     }
 
-    /// Returns whether the connection failed, or no answer came: it says nothing about the request.
+    /// Returns whether the connection failed, or no answer came: this says nothing about the request.
     pub(crate) fn is_interruption(&self) -> bool {
         matches!(self.0.reason, ErrorKind::Connection | ErrorKind::Timeout)
             && self.0.status.is_none()
     }
 
-    /// The API server found the request itself invalid, as it does with options it doesn't know.
+    /// Returns whether the API server found the request itself invalid, for instance because of unknown
+    /// options.
     pub(crate) fn is_rejected(&self) -> bool {
         matches!(self.0.status, Some(400 | 422))
     }
 
-    /// Only for an error that was just made: it isn't shared yet.
+    /// Changes an error that was just made, and so isn't shared yet.
     fn modify(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             change(inner);
@@ -663,7 +669,7 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.of_kind {
-            // It says itself what that one says.
+            // The message of this error includes that of the inner one.
             Some((_, error)) => error.source(),
             None => self.0.source.as_deref().map(|source| source as _),
         }

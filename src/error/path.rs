@@ -1,11 +1,11 @@
-//! What is wrong with a path or selector, and where.
+//! The error of parsing a path or selector.
 
 use std::{borrow::Cow, convert::Infallible};
 
-/// A path or selector that can't be used: what is wrong, and at which byte.
+/// An invalid path or selector, with a hint and the position in bytes.
 ///
-/// It is found before anything is asked of the API server. `?` makes an
-/// [`Error`](crate::Error::is_path) of it. All methods are in this example:
+/// The error occurs before any request to the API server. `?` converts it to an
+/// [`Error`](crate::Error::is_path). All methods are in this example:
 ///
 /// ```
 /// use kube_weir::FieldPath;
@@ -21,27 +21,28 @@ pub struct PathError {
     path: Box<str>,
     position: usize,
     hint: Cow<'static, str>,
-    /// Whether the text is a selector, of which a path may be a part.
+    /// True if the text is a selector, which may contain paths.
     is_selector: bool,
 }
 
 impl PathError {
-    /// The text that was rejected: a whole path, or a whole selector.
+    /// Returns the rejected text: a whole path, or a whole selector.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The byte of [`path`](Self::path) at which it goes wrong; its length if something is missing at the end.
+    /// Returns the byte of [`path`](Self::path) at which the mistake is; the length if something is
+    /// missing at the end.
     pub fn position(&self) -> usize {
         self.position
     }
 
-    /// What is wrong there, or what was expected.
+    /// Returns what is wrong at the position, or what was expected there.
     pub fn hint(&self) -> &str {
         &self.hint
     }
 
-    /// The path on one line and a `^` under the [`position`](Self::position) on the next.
+    /// Returns the path on one line and a `^` under the [`position`](Self::position) on the next.
     ///
     /// Columns are counted in characters; line breaks and tabs in the path are shown as spaces.
     pub fn caret(&self) -> String {
@@ -63,14 +64,14 @@ impl PathError {
     }
 }
 
-/// Lets a method that parses its argument take the parsed type, too.
+/// Allows a method that parses its argument to take the parsed type, too.
 impl From<Infallible> for PathError {
     fn from(never: Infallible) -> Self {
         match never {}
     }
 }
 
-/// Lets a method that parses its argument take the parsed type, too.
+/// Allows a method that parses its argument to take the parsed type, too.
 impl From<Infallible> for super::Error {
     fn from(never: Infallible) -> Self {
         match never {}

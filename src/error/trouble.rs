@@ -1,13 +1,12 @@
-//! The kind of trouble that broke a connection.
+//! The kind of trouble with a connection, in one word.
 
 use std::{error::Error as _, io};
 
 use super::{Error, ErrorKind};
 
 impl Error {
-    /// Returns one word for the kind of trouble that a watch is in, for logs: `"refused"`, `"tls"`,
-    /// `"reset"`, `"timeout"` or `"connection"` if no answer came, else the
-    /// [`reason`](Error::reason).
+    /// Returns one word for the kind of trouble that a watch has, for logs: `"refused"`, `"tls"`,
+    /// `"reset"`, `"timeout"` or `"connection"` if no answer came, else the [`reason`](Error::reason).
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -41,7 +40,7 @@ impl Error {
                     | io::ErrorKind::BrokenPipe
                     | io::ErrorKind::UnexpectedEof => return "reset",
                     io::ErrorKind::TimedOut => return "timeout",
-                    // A TLS library's errors travel in one of these.
+                    // The errors of a TLS library are wrapped in this kind.
                     io::ErrorKind::InvalidData => return "tls",
                     _ => {}
                 }

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::Collection;
-use crate::{origin::Origin, strain::Strainer};
+use crate::{origin::Origin, stages::Stages};
 
 /// The set of [`Collection`]s that a watch consists of, with the pipeline's identity: its resource,
 /// name, filter and selectors.
@@ -58,7 +58,7 @@ impl<K> Scope<K> {
     /// # Ok(()) }
     /// ```
     pub fn selectors(&self) -> Vec<String> {
-        self.context.strainer.selectors()
+        self.context.stages.selectors()
     }
 
     pub(crate) fn of(
@@ -82,17 +82,16 @@ impl<K> Scope<K> {
     }
 
     /// Returns the same collections behind one more stage.
-    pub(crate) fn then(mut self, stage: impl FnOnce(Strainer<K>) -> Strainer<K>) -> Self {
+    pub(crate) fn then(mut self, stage: impl FnOnce(Stages<K>) -> Stages<K>) -> Self {
         let context = Arc::make_mut(&mut self.context);
-        context.strainer = stage(std::mem::take(&mut context.strainer));
+        context.stages = stage(std::mem::take(&mut context.stages));
         self
     }
 
     /// Returns the same collections for objects that became others. Nothing is known of the stages
     /// that these went through.
     pub(super) fn of_others<J>(self) -> Scope<J> {
-        let context =
-            Context { origin: self.context.origin.clone(), strainer: Strainer::default() };
+        let context = Context { origin: self.context.origin.clone(), stages: Stages::default() };
         Scope {
             collections: self.collections,
             is_settled: self.is_settled,
@@ -125,17 +124,17 @@ impl<K> fmt::Debug for Scope<K> {
 /// that its objects go through before a store has them.
 pub(crate) struct Context<K> {
     pub(crate) origin: Origin,
-    pub(crate) strainer: Strainer<K>,
+    pub(crate) stages: Stages<K>,
 }
 
 impl<K> Default for Context<K> {
     fn default() -> Self {
-        Self { origin: Origin::of_type::<K>(), strainer: Strainer::default() }
+        Self { origin: Origin::of_type::<K>(), stages: Stages::default() }
     }
 }
 
 impl<K> Clone for Context<K> {
     fn clone(&self) -> Self {
-        Self { origin: self.origin.clone(), strainer: self.strainer.clone() }
+        Self { origin: self.origin.clone(), stages: self.stages.clone() }
     }
 }

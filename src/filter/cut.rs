@@ -1,4 +1,4 @@
-//! Removing fields from a value, and cutting them out of text.
+//! Removes fields from a value, and cuts them out of JSON text.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::tree::Place;
 use crate::json::{Cursor, MAX_DEPTH, Malformed, ValueKind};
 
-/// Removes from a value what the tree names.
+/// Removes the selected fields from a value that stands at `place`.
 pub(super) fn from_value(value: &mut Value, place: &Place<'_>) {
     match value {
         Value::Object(fields) => {
@@ -26,12 +26,14 @@ pub(super) fn from_value(value: &mut Value, place: &Place<'_>) {
     }
 }
 
-/// The text, which stands at `place` in its object, without what goes; everything else is copied as written.
+/// Returns the text of a value at `place` without the selected fields; everything else is copied as
+/// written.
 pub(super) fn from_json<'j>(json: &'j str, place: &Place<'_>) -> Result<Cow<'j, str>, Malformed> {
     Cutter::new(json, false).run(place)
 }
 
-/// [`from_json`] with white space in the place of what is cut, so that all else stays where it is.
+/// Does the same as [`from_json`], but overwrites the removed text with white space, so that the rest
+/// keeps its position.
 pub(super) fn blanked<'j>(json: &'j str, place: &Place<'_>) -> Result<Cow<'j, str>, Malformed> {
     Cutter::new(json, true).run(place)
 }
@@ -45,22 +47,22 @@ fn keep(value: &mut Value, place: Option<Place<'_>>) -> bool {
     true
 }
 
-/// Copies text in runs, as long as nothing is cut.
+/// A JSON text with the parts of it that are copied so far.
 struct Cutter<'j> {
     json: &'j str,
     cursor: Cursor<'j>,
-    /// Up to here everything has been copied or cut. Nothing is ever cut at 0.
+    /// Everything before this position has been copied or cut. Nothing is ever cut at 0.
     kept: usize,
     out: String,
     depth: usize,
-    /// Whether white space takes the place of what is cut.
+    /// True if white space replaces the removed text.
     blank: bool,
 }
 
-/// Items of one container, to keep the commas right.
+/// State of one container that is needed to remove the right commas.
 #[derive(Default)]
 struct Items {
-    /// Where the item before ended.
+    /// The end of the previous item.
     before: Option<usize>,
     any_kept: bool,
 }
@@ -79,7 +81,7 @@ impl<'j> Cutter<'j> {
         Ok(Cow::Owned(self.out))
     }
 
-    /// Cuts up to a place, from where all was copied or cut.
+    /// Cuts the text from `kept` up to `end`.
     fn cut_to(&mut self, end: usize) -> Result<(), Malformed> {
         if self.blank {
             let cut = self.json.get(self.kept..end).ok_or(Malformed)?;
@@ -89,7 +91,7 @@ impl<'j> Cutter<'j> {
         Ok(())
     }
 
-    /// Steps over the value at the cursor. Recurses no deeper than JSON may be nested.
+    /// Steps over the value at the cursor. The recursion is limited by [`MAX_DEPTH`].
     fn value(&mut self, place: &Place<'_>) -> Result<(), Malformed> {
         let mut items = Items::default();
         self.depth += 1;
@@ -123,7 +125,8 @@ impl<'j> Cutter<'j> {
         Ok(())
     }
 
-    /// Steps over one item whose text begins at `start`, or cuts it with one of the commas beside it.
+    /// Steps over an item whose text begins at `start`, or cuts the item together with one of the commas
+    /// beside it.
     fn item(
         &mut self,
         items: &mut Items,
@@ -131,7 +134,7 @@ impl<'j> Cutter<'j> {
         place: Option<Place<'_>>,
     ) -> Result<(), Malformed> {
         if items.before.is_some() && !items.any_kept {
-            // All items so far were cut: so is the comma after them.
+            // All items so far were cut, so the comma behind them is cut too.
             self.cut_to(start)?;
         }
         match place {

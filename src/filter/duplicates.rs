@@ -1,4 +1,4 @@
-//! Of fields with one name in an object the last counts, as in `serde_json`.
+//! Detection of fields that have the same name in one object. The last one counts, as in `serde_json`.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -7,24 +7,25 @@ use foldhash::quality::RandomState;
 
 use crate::json::{Fault, MAX_DEPTH, Scanner};
 
-/// Notices names that repeat in an object, by their hashes. Never misses one; may be wrong the other
-/// way.
+/// A detector for names that repeat in an object. It compares hashes: it never misses a repetition, but
+/// may report one that isn't.
 #[derive(Debug, Default)]
 pub(super) struct Duplicates {
-    /// Of the names so far in all objects that are open.
+    /// Hashes of the names so far in all objects that are not closed yet.
     hashes: Vec<u64>,
-    /// Of those objects that have many names, all of them again, by the first.
+    /// For objects with many names, a set of all their hashes. The key is the index of the object's
+    /// first hash in `hashes`.
     many: Vec<(usize, HashSet<u64, RandomState>)>,
 }
 
-/// The names of one object.
+/// The names of one object so far.
 pub(super) struct ObjectNames {
     first: usize,
-    /// A bit for each, so that most names need not be sought.
+    /// A bit for each name, so that most names need no search.
     bits: u64,
 }
 
-/// More names than these are not sought one by one.
+/// With as many names as this, an object gets a set; fewer are searched one by one.
 const MANY: usize = 64;
 
 impl Duplicates {
@@ -45,7 +46,7 @@ impl Duplicates {
         self.hashes.truncate(own.first);
     }
 
-    /// Tells whether the name with this [`hash`] repeats one of the object's.
+    /// Adds a name with this [`hash`]; returns whether it repeats a name of the object.
     #[inline]
     pub(super) fn add(&mut self, own: &mut ObjectNames, hash: u64) -> bool {
         let bit = 1 << (hash >> 58);
@@ -74,19 +75,20 @@ impl Duplicates {
     }
 }
 
-/// Places of fields that a later one of the same name replaces.
+/// The start of each field that a later field of the same name replaces.
 pub(super) type Replaced = HashSet<usize, RandomState>;
 
-/// Returns where the fields begin that a later one of the same name replaces, in any object of the text.
+/// Returns the start of each field that a later field of the same name replaces, in any object of the
+/// text.
 ///
-/// The API server sends none. All of the object is checked, what is replaced too: it is malformed where
-/// `serde_json` would not decode it.
+/// The API server sends no such fields. The whole object is checked, replaced fields too: the result is
+/// `Malformed` where `serde_json` would not decode the object.
 pub(super) fn replaced(bytes: &[u8]) -> Result<Replaced, Fault> {
     let mut scan = Scanner::new(bytes, 0);
     scan.space();
     let mut replaced = Replaced::default();
     seek_replaced(&mut scan, 0, &mut replaced)?;
-    // All that is no part of a string is ASCII.
+    // Everything outside of strings is ASCII.
     str::from_utf8(&bytes[..scan.position()]).map_err(|_| Fault::Malformed)?;
     Ok(replaced)
 }
@@ -136,8 +138,8 @@ fn seek_replaced(
     }
 }
 
-/// Differs for most names that differ.
-#[expect(clippy::cast_possible_truncation, reason = "both halves of a product are taken")]
+/// Returns a hash of a name.
+#[expect(clippy::cast_possible_truncation, reason = "both halves of a product are used")]
 #[inline]
 pub(super) fn hash(name: &[u8]) -> u64 {
     const FACTORS: [u64; 3] = [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03, 0xa076_1d64_78bd_642f];

@@ -1,5 +1,5 @@
-//! What must hold of paths and filters, for the fuzzer.
-#![expect(clippy::missing_panics_doc, reason = "a panic is how the fuzzer is told")]
+//! Properties of paths and filters that the fuzzer checks.
+#![expect(clippy::missing_panics_doc, reason = "a panic is a finding of the fuzzer")]
 
 use std::sync::LazyLock;
 
@@ -12,7 +12,7 @@ use crate::{
     path::{FieldPath, scalar},
 };
 
-/// Little of everything that a path can tell apart.
+/// Small objects with everything that a path can distinguish.
 static SAMPLES: LazyLock<[Value; 3]> = LazyLock::new(|| {
     let object = json!({
         "a": { "b": "x", "c": [1, 2.5, "x", null, { "b": true }], "a": { "a": "deep" } },
@@ -23,9 +23,9 @@ static SAMPLES: LazyLock<[Value; 3]> = LazyLock::new(|| {
     [object.clone(), json!([object["b"], [[]], { "b": [{}] }, 3]), json!("scalar")]
 });
 
-/// Checks that parsing never panics, that what is accepted is written so that it parses again to an equal
-/// path, that it means the same in each form of an object, and what `serde_json_path` takes it for, unless
-/// it is too costly.
+/// Checks that parsing never panics. An accepted path, written and parsed again, must be equal; it must
+/// select the same in each form of an object, and the same as in `serde_json_path`, unless that is too
+/// costly.
 pub fn path(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let path = match FieldPath::parse(text) {
@@ -35,10 +35,10 @@ pub fn path(data: &[u8]) {
     assert_eq!(FieldPath::parse(path.as_str()).as_ref(), Ok(&path));
     assert_eq!(FieldPath::parse(&format!(" {path}\n")).as_ref(), Ok(&path));
     let canonical = JsonPath::parse(path.canonical()).unwrap();
-    // Text of RFC 9535 means the same here, but for escapes.
+    // Text in the syntax of RFC 9535 means the same here, except for escapes.
     let own = JsonPath::parse(text).ok().filter(|_| !text.contains('\\'));
     let queries: Vec<_> = [Some(&canonical), own.as_ref()].into_iter().flatten().collect();
-    // There, a search below a search takes the square of its time.
+    // In `serde_json_path`, a search below a search takes the square of its time.
     let few_searches = path.canonical().matches("..").count() <= 3;
     for value in &*SAMPLES {
         let keys = path.keys(value);
@@ -56,14 +56,14 @@ pub fn path(data: &[u8]) {
     }
 }
 
-/// What is removed from text, in either way, is what is removed from a value. The first line is
-/// paths, with tabs between them; the rest is the text.
+/// Checks that both ways to remove fields from text remove the same as from a value. The first line of
+/// the data is paths, separated by tabs; the rest is the text.
 pub fn removal(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let Some((paths, text)) = text.split_once('\n') else { return };
     let Ok(filter) = FieldFilter::new(paths.split('\t')) else { return };
     let (cut, decoded) = (filter.cut(text), filter.deserialize::<Value>(text));
-    // What is left out need not make sense, so there may be less to decode than there is.
+    // A removed field need not be valid, so the whole text may be undecodable where the rest is not.
     let Ok(mut value) = serde_json::from_str::<Value>(text) else { return };
     filter.remove(&mut value);
     assert_eq!(serde_json::from_str::<Value>(&cut.unwrap()).unwrap(), value, "{paths}");
@@ -80,9 +80,9 @@ fn shows_where(error: &PathError, text: &str) {
     assert!(error.caret().lines().count() == 2, "{error}");
 }
 
-/// Checks that a selector that is accepted reads the same again as it is written; that one of labels
-/// selects the objects that a simple reader takes it for, and one of fields the same in each form of an
-/// object.
+/// Checks that an accepted selector, written and parsed again, is equal. A label selector must select
+/// the same objects as a simple reader of selectors; a field selector must select the same in each form
+/// of an object.
 pub fn selector(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     match LabelSelector::parse(text) {
@@ -137,7 +137,7 @@ static LABELLED: LazyLock<[(Value, Labels); 4]> = LazyLock::new(|| {
     })
 });
 
-/// Returns whether a selector of labels that is known to be valid selects an object.
+/// Returns whether a valid label selector selects an object.
 fn selects(selector: &str, labels: Labels) -> bool {
     let space = [' ', '\t', '\r', '\n'];
     let mut depth = 0;

@@ -1,5 +1,5 @@
-//! Label selectors, in the API server's own grammar: to check them before they are sent, and to
-//! answer them in tests.
+//! Label selectors, in the API server's own grammar. They are checked before they are sent, and
+//! evaluated in tests.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -12,14 +12,15 @@ use crate::{error::PathError, path::TRAILING_COMMA, rfc1123::is_subdomain, text:
 
 /// A label selector, such as `app=web,tier in (a, b),!legacy`.
 ///
-/// [`Watch::labels`](crate::Watch::labels) takes one as text or parsed, so a program can check it
-/// where it reads its configuration. kube's [`Selector`] and [`Expression`] and the `LabelSelector` of
-/// Kubernetes' own objects (a Deployment's `spec.selector`) become one by `try_into()`, and a selector
-/// becomes one of them, but for `>` and `<`, which these don't have.
+/// [`Watch::labels`](crate::Watch::labels) takes a selector as text or parsed, so a program can check it
+/// where it reads its configuration. `try_into()` converts kube's [`Selector`] and [`Expression`], and
+/// the `LabelSelector` of Kubernetes' own objects (a Deployment's `spec.selector`), to this type. It
+/// also converts a selector back to [`Selector`] or a Kubernetes `LabelSelector`, unless the selector
+/// has `>` or `<`, which both types lack.
 ///
-/// Two selectors are equal if they have equal requirements, in whatever order and however they are
-/// written. Serialized, a selector is its text. No selector selects everything: that is an error in
-/// each of its forms.
+/// Two selectors are equal if they have equal requirements, in any order and any notation. A selector
+/// serializes as its text. There is no selector that selects everything: an empty one is an error in
+/// each of these forms.
 ///
 /// ```
 /// use k8s_openapi::apimachinery::pkg::apis::meta::v1;
@@ -50,7 +51,7 @@ type Term = (String, Requirement);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Requirement {
-    /// The value is one of these, which are in order.
+    /// The value is one of these, which are sorted.
     In(Vec<String>),
     NotIn(Vec<String>),
     Exists,
@@ -60,7 +61,7 @@ enum Requirement {
 }
 
 impl LabelSelector {
-    /// Reads a selector of at least one requirement. `text.parse()` does the same.
+    /// Parses a selector of at least one requirement. `text.parse()` does the same.
     ///
     /// | requirement | holds for objects whose label |
     /// |---|---|
@@ -74,9 +75,9 @@ impl LabelSelector {
     ///
     /// # Errors
     ///
-    /// Where something else was found than the
-    /// [grammar](https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors)
-    /// allows there. The empty text is an error too: it never means "everything".
+    /// If the text doesn't follow the
+    /// [grammar](https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors).
+    /// The error has the position. The empty text is an error too: it never means "everything".
     ///
     /// # Examples
     ///
@@ -98,7 +99,7 @@ impl LabelSelector {
         })
     }
 
-    /// Reads a selector; or returns where it is wrong, and why in the API server's words.
+    /// Parses a selector. An error is the position of the mistake and the API server's message.
     pub(crate) fn read(text: &str) -> Result<Self, (usize, String)> {
         let mut words = Words { rest: text, last: text };
         let mut terms = Vec::new();
@@ -119,7 +120,7 @@ impl LabelSelector {
         }
     }
 
-    /// Writes the selector of these requirements, which nobody has checked.
+    /// Checks these requirements and makes a selector of them.
     fn of_terms(terms: Vec<Term>) -> Result<Self, PathError> {
         let mut text = String::new();
         let mut mistake = None;
@@ -137,7 +138,7 @@ impl LabelSelector {
             }
             check(text.len(), check_key(key));
             text.push_str(key);
-            // Callers have no `>` and `<`.
+            // No caller has `>` or `<`.
             let (Requirement::In(values) | Requirement::NotIn(values)) = requirement else {
                 continue;
             };
@@ -168,14 +169,14 @@ impl LabelSelector {
         }
     }
 
-    /// That both hold.
+    /// Returns the selector that requires both.
     pub(crate) fn and(&self, other: &Self) -> Self {
         let written = format!("{self},{other}").into();
         Self { written, terms: self.terms.iter().chain(&other.terms).cloned().collect() }
     }
 
     fn has_comparison(&self) -> PathError {
-        // Neither keys nor values have such a character.
+        // Keys and values can't contain these characters.
         let at = self.written.find(['<', '>']).unwrap_or_default();
         PathError::new(&self.written, at, "such selectors have no '<' and '>'").of_selector()
     }
@@ -200,7 +201,7 @@ impl LabelSelector {
     }
 }
 
-/// As it was written.
+/// Writes the selector as it was given.
 impl fmt::Display for LabelSelector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.written)
@@ -282,7 +283,7 @@ impl TryFrom<&v1::LabelSelector> for LabelSelector {
     }
 }
 
-/// Fails on `>` and `<`, which kube's selectors don't have.
+/// Fails if the selector has `>` or `<`, which kube's selectors lack.
 impl TryFrom<&LabelSelector> for Selector {
     type Error = PathError;
 
@@ -317,7 +318,7 @@ impl TryFrom<LabelSelector> for Selector {
     }
 }
 
-/// Fails on `>` and `<`, which these selectors don't have.
+/// Fails if the selector has `>` or `<`, which these selectors lack.
 impl TryFrom<&LabelSelector> for v1::LabelSelector {
     type Error = PathError;
 
@@ -326,7 +327,7 @@ impl TryFrom<&LabelSelector> for v1::LabelSelector {
         let mut expressions = Vec::new();
         for (key, requirement) in &selector.terms {
             let (operator, values) = match requirement {
-                // The map has room for one value of a key.
+                // The map holds only one value for a key.
                 Requirement::In(values) if values.len() == 1 && !labels.contains_key(key) => {
                     labels.insert(key.clone(), values[0].clone());
                     continue;
@@ -374,7 +375,7 @@ fn in_order(mut values: Vec<String>) -> Vec<String> {
     values
 }
 
-/// Says what is meant where the API server's words help less.
+/// Returns a hint and its position, for mistakes where the API server's message helps less.
 fn plain_hint(text: &str, at: usize) -> Option<(usize, &'static str)> {
     let rest = &text[at..];
     let before = text[..at].trim_end();
@@ -451,7 +452,7 @@ fn set(words: &mut Words<'_>) -> Result<Vec<String>, String> {
     }
     let mut values = Vec::new();
     loop {
-        // Nothing between two marks is the empty value, as in `in (,a)`.
+        // No text between two marks is the empty value, as in `in (,a)`.
         match words.peek() {
             Word::Mark("," | ")") => values.push(String::new()),
             _ => values.push(value(words)?),
@@ -503,7 +504,7 @@ impl<'a> Word<'a> {
 
 struct Words<'a> {
     rest: &'a str,
-    /// The rest with the word that was taken last, for telling where something is wrong.
+    /// The rest from the last word on; for the position of an error.
     last: &'a str,
 }
 
@@ -514,7 +515,7 @@ impl<'a> Words<'a> {
 
     fn next(&mut self) -> Word<'a> {
         let is_mark = |c: char| "=!(),<>".contains(c);
-        // No other white space counts for the API server.
+        // The API server accepts no other white space.
         let is_space = |c: char| " \t\r\n".contains(c);
         let rest = self.rest.trim_start_matches(is_space);
         self.last = rest;
@@ -584,7 +585,7 @@ mod tests {
     }
 
     #[test]
-    fn label_selectors_are_told_as_written() {
+    fn label_selectors_are_printed_as_written() {
         for text in ["app = web,tier in (a, b)", "!legacy"] {
             assert_eq!(text.parse::<LabelSelector>().unwrap().to_string(), text);
         }

@@ -1,4 +1,4 @@
-//! Which fields to leave out of objects.
+//! Filters that remove fields from objects, and selectors.
 
 mod cut;
 mod decode;
@@ -20,10 +20,10 @@ use serde_json::value::RawValue;
 
 pub(crate) use self::{
     decode::{Decoded, kind_in},
-    keep::Kept,
+    keep::ObjectTape,
 };
 use self::{
-    keep::Memory,
+    keep::CachedReader,
     tree::{Place, Tree},
 };
 pub use self::{labels::LabelSelector, selector::FieldSelector};
@@ -34,7 +34,7 @@ use crate::{
     text::has_text,
 };
 
-/// The fields that tell which object it is, and which version.
+/// The fields that identify an object and its version.
 const IDENTITY: [&[&str]; 6] = [
     &["apiVersion"],
     &["kind"],
@@ -44,14 +44,14 @@ const IDENTITY: [&[&str]; 6] = [
     &["metadata", "resourceVersion"],
 ];
 
-/// Fields to leave out of objects, such as `metadata.managedFields`.
+/// A filter that removes fields from objects, such as `metadata.managedFields`.
 ///
-/// Missing fields are fine. Which fields go is decided on the object as given, so `a[0]` and `a[1]` together
-/// remove the first two elements. Fields that identify an object can't be left out. A path whose filters take
-/// too many steps in an object removes nothing there: see [`FieldPath`].
+/// Missing fields are fine. Paths refer to the object as given, so `a[0]` and `a[1]` together remove the
+/// first two elements. Fields that identify an object can't be removed. A path whose filters take too
+/// many steps in an object removes nothing there: see [`FieldPath`].
 ///
-/// Two filters are equal if they have equal paths, in whatever order. Written as text, as in a
-/// configuration, it is the paths with commas between them.
+/// Two filters are equal if they have equal paths, in any order. The text form of a filter, as in a
+/// configuration, is its paths, separated by commas.
 ///
 /// ```
 /// use kube_weir::FieldFilter;
@@ -70,20 +70,22 @@ const IDENTITY: [&[&str]; 6] = [
 #[derive(Clone, Default)]
 pub struct FieldFilter {
     paths: Vec<FieldPath>,
-    /// The paths without filters; or what stays.
+    /// The paths without filters; for [`keeping`](Self::keeping), the paths that stay.
     tree: Arc<Tree>,
-    /// Whether there are others.
+    /// True if some paths have filters.
     tests: bool,
-    memory: Memory,
+    reader: CachedReader,
 }
 
 impl FieldFilter {
-    /// A filter that leaves out what the paths select, each given as text or as a [`FieldPath`].
+    /// Makes a filter that removes everything that the paths select. A path is given as text or as a
+    /// [`FieldPath`].
     ///
     /// # Errors
     ///
-    /// If one of them is no path, or could remove `apiVersion`, `kind`, or the `name`, `namespace`, `uid` or
-    /// `resourceVersion` in `metadata` from some object: `metadata`, `metadata.*` and `..name` could.
+    /// If one of them is not a valid path, or could remove `apiVersion`, `kind`, or the `name`,
+    /// `namespace`, `uid` or `resourceVersion` in `metadata` from some object: `metadata`, `metadata.*`
+    /// and `..name` could.
     ///
     /// ```
     /// use kube_weir::FieldFilter;
@@ -108,12 +110,12 @@ impl FieldFilter {
         Ok(filter)
     }
 
-    /// Parses paths with commas between them. `text.parse()` does the same. The empty text leaves out
-    /// nothing.
+    /// Parses a list of paths, separated by commas. `text.parse()` does the same. The empty text is a
+    /// filter that removes nothing.
     ///
     /// # Errors
     ///
-    /// Does the same as [`new`](FieldFilter::new), with the position in the whole text.
+    /// Does the same as [`new`](FieldFilter::new); the error has the position in the whole text.
     ///
     /// # Examples
     ///
@@ -139,7 +141,7 @@ impl FieldFilter {
         Ok(filter)
     }
 
-    /// A filter that leaves out what either of the two does.
+    /// Returns a filter that removes everything that either filter removes.
     ///
     /// ```
     /// use kube_weir::FieldFilter;
@@ -156,10 +158,10 @@ impl FieldFilter {
         self
     }
 
-    /// A filter that leaves out all but what an object is known by, its types where `typed`, and what
-    /// the paths look at.
+    /// Makes a filter that keeps only the fields that identify an object, its types if `typed`, and the
+    /// fields that the paths read.
     ///
-    /// An array that a path counts the elements of stays whole, and so does what it searches.
+    /// An array in which a path has an index stays whole, and so does a value in which a path searches.
     pub(crate) fn keeping<'p>(paths: impl IntoIterator<Item = &'p FieldPath>, typed: bool) -> Self {
         let mut tree = Tree::keeping();
         let own = if typed { &IDENTITY[..] } else { &IDENTITY[2..] };
@@ -183,11 +185,11 @@ impl FieldFilter {
             Arc::make_mut(&mut self.tree).insert_path(path.segments());
         }
         self.paths.push(path);
-        // What was learnt with other paths holds no more.
-        self.memory = Memory::default();
+        // The learned shape was for other paths.
+        self.reader = CachedReader::default();
     }
 
-    /// The paths that are left out, in the order given.
+    /// Returns the removed paths, in the order given.
     ///
     /// ```
     /// use kube_weir::FieldFilter;
@@ -201,7 +203,7 @@ impl FieldFilter {
         &self.paths
     }
 
-    /// Whether the filter leaves out nothing, as the default one does.
+    /// Returns whether the filter removes nothing, like the default filter.
     ///
     /// ```
     /// use kube_weir::FieldFilter;
@@ -214,7 +216,7 @@ impl FieldFilter {
         self.paths.is_empty() && self.tree.root().is_none()
     }
 
-    /// Removes the fields from an object. What is around them stays, even if nothing is left in it.
+    /// Removes the fields from an object. The containers around them stay, even if empty.
     ///
     /// ```
     /// use kube_weir::FieldFilter;
@@ -235,9 +237,10 @@ impl FieldFilter {
         }
     }
 
-    /// The JSON text of an object without the fields. What is kept stays as written, numbers and escapes too.
+    /// Returns the JSON text of an object without the fields. The rest stays as written, including
+    /// numbers and escapes.
     ///
-    /// It takes one pass without a tree if no path has a filter.
+    /// If no path has a filter, this takes one pass over the text and builds no `Value`.
     ///
     /// # Errors
     ///
@@ -259,13 +262,13 @@ impl FieldFilter {
         }
     }
 
-    /// Decodes an object without the fields: they are skipped, never built.
-    /// The result is what [`cut`](Self::cut) and decoding its text would give.
+    /// Decodes an object without the fields, which are skipped and never built. The result is the same
+    /// as that of decoding the text that [`cut`](Self::cut) returns.
     ///
     /// # Errors
     ///
-    /// If what is left of the text is not JSON, or does not decode as a `T`. What is skipped is not
-    /// checked, but for where it ends.
+    /// If the rest of the text is not JSON, or does not decode as a `T`. Skipped fields are checked only
+    /// as far as needed to find their end.
     ///
     /// ```
     /// use kube_weir::FieldFilter;
@@ -281,7 +284,8 @@ impl FieldFilter {
         self.decode(json).map(|decoded| decoded.object)
     }
 
-    /// Does the same as [`deserialize`](Self::deserialize), and returns what else was seen.
+    /// Does the same as [`deserialize`](Self::deserialize), and also returns the end and the `kind` of
+    /// the object.
     pub(crate) fn decode<T: DeserializeOwned>(
         &self,
         json: &str,
@@ -301,21 +305,21 @@ impl FieldFilter {
         json: &str,
         place: Option<Place<'_>>,
     ) -> Result<T, serde_json::Error> {
-        // Either it is wrong, and serde_json says why, or only serde_json knows that it isn't. Given
-        // as text, it would take the rest of a wrong key of `bool` for text too, from within a
-        // character.
+        // Either the text is invalid, and serde_json says why, or it is valid in a way that only
+        // serde_json can decode. Bytes, not a `str`: given a `str`, serde_json would take the rest of a
+        // wrong key of `bool` for text too, from within a character.
         let Some(place) = place else { return serde_json::from_slice(json.as_bytes()) };
         serde_json::from_str::<IgnoredAny>(json)?;
         let cut = cut::from_json(json, &place).map_err(|Malformed| malformed(json))?;
         serde_json::from_slice(cut.as_bytes()).or_else(|error| {
-            // Where it is wrong is told in the text as it was given.
+            // The error's position is that in the text as given.
             let blanked = cut::blanked(json, &place).map_err(|Malformed| error)?;
             serde_json::from_slice(blanked.as_bytes())
         })
     }
 
-    /// Decodes the object at the start of the bytes, in one pass. For what takes more than that, or is
-    /// wrong, it is malformed: [`deserialize`](Self::deserialize) knows.
+    /// Decodes the object at the start of the bytes, in one pass. Returns `Malformed` if the object is
+    /// invalid or takes more than one pass; [`deserialize`](Self::deserialize) then decides.
     pub(crate) fn decode_first<T: DeserializeOwned>(
         &self,
         bytes: &[u8],
@@ -326,11 +330,11 @@ impl FieldFilter {
         decode::decode(bytes, "", self.tree.root().as_ref()).ok_or(Fault::Malformed)
     }
 
-    /// Reads what to keep of the object at the start of the bytes, in one pass if no path has a filter. It
-    /// gets these `types`, unless it has any itself.
-    pub(crate) fn keep(&self, bytes: &[u8], types: &[u8]) -> Result<Kept, Fault> {
+    /// Reads the object at the start of the bytes without the removed fields, in one pass if no path has
+    /// a filter. The object gets these `types`, unless it has types itself.
+    pub(crate) fn keep(&self, bytes: &[u8], types: &[u8]) -> Result<ObjectTape, Fault> {
         if !self.tests {
-            return self.memory.read(bytes, self.tree.root().as_ref(), true, types);
+            return self.reader.read(bytes, self.tree.root().as_ref(), true, types);
         }
         let mut scan = Scanner::new(bytes, 0);
         scan.space();
@@ -341,10 +345,10 @@ impl FieldFilter {
         let value = json::decoded(&bytes[..scan.position()])?;
         let found = self.found(&value);
         let place = self.tree.root_with(found.as_ref());
-        self.memory.read(bytes, place.as_ref(), false, types)
+        self.reader.read(bytes, place.as_ref(), false, types)
     }
 
-    /// Returns what the paths with filters find in the object in the text.
+    /// Returns the tree of values that the paths with filters select in the text.
     fn found_in(&self, json: &str) -> Result<Option<Tree>, serde_json::Error> {
         if !self.tests {
             return Ok(None);
@@ -352,7 +356,7 @@ impl FieldFilter {
         Ok(self.found(&serde_json::from_str(json)?))
     }
 
-    /// Returns what the paths with filters find in this very object.
+    /// Returns the tree of values that the paths with filters select in this value.
     fn found(&self, value: &Value) -> Option<Tree> {
         let paths = self.paths.iter().filter(|path| path.has_filter());
         let found: HashSet<*const Value, RandomState> =
@@ -363,7 +367,7 @@ impl FieldFilter {
 
 has_text!(FieldFilter, PathError, "field paths with commas between them");
 
-/// A filter of these paths, as in [`FieldFilter::new`].
+/// Implements conversions from lists of paths, like [`FieldFilter::new`].
 macro_rules! of_paths {
     ($([$($generic:tt)*] $type:ty),+ $(,)?) => {$(
         impl<$($generic)*> TryFrom<$type> for FieldFilter
@@ -415,13 +419,13 @@ impl PartialEq for FieldFilter {
 
 impl Eq for FieldFilter {}
 
-/// Says which field that identifies an object the path may remove.
+/// Returns a hint if the path may remove a field that identifies an object.
 fn identifies(path: &FieldPath) -> Option<String> {
     let field = IDENTITY.iter().find(|field| may_remove(path.segments(), field))?;
     Some(format!("may remove {}, which identifies the object", field.join(".")))
 }
 
-/// Whether the path may select the field, or an object that holds it, in some object.
+/// Returns whether the path may select the field, or an object around it, in any object.
 fn may_remove(segments: &[Segment], field: &[&str]) -> bool {
     let Some((segment, later)) = segments.split_first() else {
         return true;

@@ -1,4 +1,4 @@
-//! Field selectors: conditions on any path.
+//! Field selectors: conditions on the fields of objects.
 
 use std::fmt;
 use std::ops::Range;
@@ -16,13 +16,13 @@ use crate::{
 
 /// A condition on the fields of an object, such as `spec.type=LoadBalancer,metadata.labels['a.b']!=x`.
 ///
-/// Terms are joined by `,`: all must hold. The operators are `=`, `==` (the same) and `!=`; the left side is any
-/// [`FieldPath`]. In a value, `\` escapes `,`, `=`, quotes, white space at the ends and itself. As in the API server's field
-/// selectors, a field that is missing or null compares as the empty string. Where a path has several values, `=`
-/// holds if any of them is equal, and `!=` if none is.
+/// Terms are joined by `,`: all must hold. The operators are `=`, `==` (the same) and `!=`; the left
+/// side is any [`FieldPath`]. In a value, `\` escapes `,`, `=`, quotes, white space at the ends, and `\`
+/// itself. As in the API server's field selectors, a field that is missing or null equals the empty
+/// string. If a path selects several values, `=` holds if any of them is equal, and `!=` if none is.
 ///
-/// Two selectors are equal if they have equal terms, in whatever order and however they are written.
-/// Serialized, a selector is its text.
+/// Two selectors are equal if they have equal terms, in any order and any notation. A selector
+/// serializes as its text.
 ///
 /// ```
 /// use kube_weir::FieldSelector;
@@ -51,8 +51,8 @@ impl FieldSelector {
     ///
     /// # Errors
     ///
-    /// If the text is no selector, with the byte position in the whole text and a hint. The empty
-    /// text is an error too: it never means "everything".
+    /// If the text is not a valid selector. The error has the byte position in the whole text and a
+    /// hint. The empty text is an error too: it never means "everything".
     ///
     /// # Examples
     ///
@@ -84,7 +84,7 @@ impl FieldSelector {
         Ok(Self { written: trimmed_end(&text[start..]).into(), terms: terms.into() })
     }
 
-    /// That the object has this name, as the API server wants it written.
+    /// Returns the selector for objects of this name, in the notation of the API server.
     pub(crate) fn of_name(name: &str) -> Self {
         let written = name.replace('\\', r"\\").replace(',', r"\,").replace('=', r"\=");
         let quote = if name.starts_with(['"', '\'']) { r"\" } else { "" };
@@ -93,28 +93,28 @@ impl FieldSelector {
         Self { written, terms: [Term { path, value: name.to_owned(), equal: true }].into() }
     }
 
-    /// That both hold.
+    /// Returns the selector that requires both.
     pub(crate) fn and(&self, other: &Self) -> Self {
         let written = format!("{self},{other}").into();
         Self { written, terms: self.terms.iter().chain(&*other.terms).cloned().collect() }
     }
 
-    /// The paths that it looks at.
+    /// Returns the paths on the left sides.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &FieldPath> {
         self.terms.iter().map(|term| &term.path)
     }
 
-    /// Whether the condition holds for an object.
+    /// Returns whether the object matches.
     ///
     /// ```
     /// use kube_weir::FieldSelector;
     /// use serde_json::json;
     ///
-    /// // A field that is missing is the empty text.
+    /// // A missing field equals the empty text.
     /// let unassigned = FieldSelector::parse("spec.nodeName=")?;
     /// assert!(unassigned.matches(&json!({ "spec": {} })));
     ///
-    /// // Of several values one must be equal, or all must differ.
+    /// // With several values, one must be equal, or all must differ.
     /// let ports = json!({ "spec": { "ports": [{ "port": 80 }, { "port": 443 }] } });
     /// assert!(FieldSelector::parse("spec.ports[*].port=443")?.matches(&ports));
     /// assert!(!FieldSelector::parse("spec.ports[*].port!=443")?.matches(&ports));
@@ -124,17 +124,17 @@ impl FieldSelector {
         self.all(|path| path.keys(value))
     }
 
-    /// [`matches`](Self::matches) for any object.
+    /// Does the same as [`matches`](Self::matches) for any object.
     pub(crate) fn matches_of<T: Serialize + ?Sized>(&self, object: &T) -> bool {
         self.all(|path| path.keys_of(object))
     }
 
-    /// [`matches`](Self::matches) for an object given as valid JSON text.
+    /// Does the same as [`matches`](Self::matches) for an object that is given as valid JSON text.
     pub(crate) fn matches_json(&self, json: &str) -> bool {
         self.all(|path| path.keys_in_json(json))
     }
 
-    /// [`matches`](Self::matches) for an object given as a tape.
+    /// Does the same as [`matches`](Self::matches) for an object that is given as a tape.
     pub(crate) fn matches_on_tape(&self, tape: Tape<'_>) -> bool {
         self.all(|path| path.keys_on_tape(tape))
     }
@@ -171,7 +171,7 @@ impl fmt::Display for FieldSelector {
     }
 }
 
-/// Parses the term that begins at `start` and gives where it ends: at a comma or at the end of the text.
+/// Parses the term that begins at `start`. Returns its end, which is a comma or the end of the text.
 fn term(text: &str, start: usize, terms: &mut Vec<Term>) -> Result<usize, PathError> {
     let operator = end_of_part(text, start, &['=', '!', ',']);
     if let Some((at, hint)) = other_operator(&text[start..], operator - start) {
@@ -190,7 +190,8 @@ fn term(text: &str, start: usize, terms: &mut Vec<Term>) -> Result<usize, PathEr
     Ok(end)
 }
 
-/// Finds an operator that label selectors have, or other languages, and this one has not.
+/// Returns the position and a hint for an operator that label selectors or other languages have, but
+/// field selectors lack.
 fn other_operator(term: &str, path: usize) -> Option<(usize, &'static str)> {
     let (path, rest) = term.split_at(path);
     let key = path.trim_start();
@@ -198,7 +199,7 @@ fn other_operator(term: &str, path: usize) -> Option<(usize, &'static str)> {
         let hint = "'!' is for labels: use `.labels()`, or `path=` for a field that is missing";
         return Some((path.len(), hint));
     }
-    // In brackets there may be filters, which have operators of their own.
+    // Brackets may hold filters, which have operators of their own.
     let plain = &path[..path.find('[').unwrap_or(path.len())];
     let words = plain.trim_start().split_once(char::is_whitespace);
     if let Some((_, second)) = words.filter(|(first, _)| !first.ends_with('\\')) {
@@ -214,7 +215,7 @@ fn other_operator(term: &str, path: usize) -> Option<(usize, &'static str)> {
     Some((mark, "fields have '=', '==', '!=' only: compare in a closure, by `.matching_with()`"))
 }
 
-/// The value from `start` on, and where it ends.
+/// Parses the value from `start` on; returns it and its end.
 fn value(text: &str, start: usize) -> Result<(String, usize), PathError> {
     let Range { start, end } = trimmed(text, start);
     if text[start..end].starts_with(['"', '\'']) {
@@ -228,7 +229,7 @@ fn value(text: &str, start: usize) -> Result<(String, usize), PathError> {
         match char {
             ',' => break,
             '=' => {
-                // Another term may be meant.
+                // Two terms may be joined in another way than by ','.
                 let joint = ["&&", " and "].iter().find_map(|own| text[start..at].find(own));
                 return Err(match joint {
                     Some(joint) => PathError::new(text, start + joint, "terms are joined by ','"),
@@ -256,14 +257,14 @@ fn value(text: &str, start: usize) -> Result<(String, usize), PathError> {
     Ok((value, comma(text, start)))
 }
 
-/// The value without the white space around it, unless that is escaped.
+/// Returns the range of the value without the white space around it; escaped white space is kept.
 fn trimmed(text: &str, from: usize) -> Range<usize> {
     let rest = &text[from..comma(text, from)];
     let start = from + rest.len() - rest.trim_start().len();
     start..start + trimmed_end(&text[start..from + rest.len()]).len()
 }
 
-/// Returns the text without the white space at its end, unless that is escaped.
+/// Returns the text without the white space at its end; escaped white space is kept.
 fn trimmed_end(text: &str) -> &str {
     let mut end = text.trim_end().len();
     let backslashes = end - text[..end].trim_end_matches('\\').len();
@@ -273,7 +274,7 @@ fn trimmed_end(text: &str) -> &str {
     &text[..end]
 }
 
-/// Where the next comma stands that is not escaped.
+/// Returns the position of the next comma that is not escaped, or the end of the text.
 fn comma(text: &str, from: usize) -> usize {
     let mut chars = text[from..].char_indices();
     while let Some((at, char)) = chars.next() {
@@ -288,7 +289,7 @@ fn comma(text: &str, from: usize) -> usize {
     text.len()
 }
 
-/// Returns whether both have the same elements, in whatever order.
+/// Returns whether both have the same elements, in any order.
 pub(super) fn have_same<T: PartialEq>(own: &[T], other: &[T]) -> bool {
     let has_all = |these: &[T], those: &[T]| those.iter().all(|one| these.contains(one));
     has_all(own, other) && has_all(other, own)

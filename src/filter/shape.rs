@@ -1,4 +1,4 @@
-//! What the objects of a kind look like, as learnt from those that came before.
+//! The usual shape of objects of a kind, learned from earlier objects.
 
 use std::collections::HashMap;
 
@@ -6,39 +6,40 @@ use foldhash::quality::RandomState;
 
 use crate::json::Scanner;
 
-/// Which fields follow each other. Objects of a kind have most of theirs in the same order, so that
-/// the next one is known by comparing two words, and all that there is to know of it with it.
+/// A tree of the fields of a kind, with the order in which they follow each other. Objects of a kind
+/// have most fields in the same order. So one comparison of two words usually recognizes the next field,
+/// and finds everything that is known about it.
 #[derive(Debug)]
 pub(super) struct Shape {
     nodes: Vec<Node>,
-    /// Which node stands for a field, by the one that it is in and the number of its name.
+    /// Nodes by their parent and the number of the field's name.
     fields: HashMap<(At, usize), At, RandomState>,
 }
 
-/// A field of the objects, or the elements of one, as a node of their shape.
+/// The index of a node of the shape: a field of the objects, or the elements of an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct At(u32);
 
-/// What is known of a field.
+/// A field, with all that is known about it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Field {
     pub(super) number: usize,
-    /// Of its name.
+    /// The hash of the field's name.
     pub(super) hash: u64,
     pub(super) rule: Rule,
     pub(super) role: Role,
 }
 
-/// What is removed of a field.
+/// The part of a field that is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rule {
     Nothing,
-    /// Something in it, or maybe something.
+    /// Something in the field is or may be removed.
     Part,
     All,
 }
 
-/// What a field is of an object.
+/// The role of a field in an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// The object itself.
@@ -46,44 +47,44 @@ pub(super) enum Role {
     Metadata,
     ApiVersion,
     Kind,
-    /// This part of its identity.
+    /// This part of the object's identity.
     Identity(usize),
     Other,
 }
 
-/// What stands before a field.
+/// The position before a field.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Before {
-    /// Nothing: it is the first in there.
+    /// The start of this object.
     First(At),
     Field(At),
     Unknown,
 }
 
-/// What may come next, the last first.
+/// Nodes that may come next, the most recent first.
 type Guesses = [Option<At>; 2];
 
 #[derive(Debug)]
 struct Node {
     field: Field,
-    /// The name with its quotes and the colon.
+    /// The name with quotes and colon.
     name: [u128; 2],
-    /// Which bits of the text are to be that.
+    /// The bits of the text to compare with `name`.
     mask: [u128; 2],
     len: usize,
-    /// What came after it.
+    /// Fields that came after this one.
     after: Guesses,
-    /// What came first in it.
+    /// Fields that came first in this object.
     inside: Guesses,
 }
 
-/// A name longer than this, with quotes and colon, is not guessed.
+/// The length, with quotes and colon, up to which a name can be guessed.
 const LONGEST: usize = 32;
 
-/// No more nodes than these.
+/// The maximum number of nodes.
 const SIZE: usize = 1 << 12;
 
-/// For the elements of an array, in the place of a name's number.
+/// Stands for the elements of an array, instead of the number of a name.
 const ELEMENTS: usize = usize::MAX;
 
 impl Shape {
@@ -93,7 +94,8 @@ impl Shape {
         self.node(at).field
     }
 
-    /// Steps over the name of the next field, and the colon, if it can be guessed.
+    /// Guesses the next field; if the guess is right, steps over the name and the colon and returns the
+    /// node.
     #[inline]
     pub(super) fn guess(&self, before: Before, scan: &mut Scanner<'_>) -> Option<At> {
         let guesses = match before {
@@ -108,7 +110,7 @@ impl Shape {
         Some(found)
     }
 
-    /// The node of a field that was not guessed.
+    /// Returns the node of a field that was not guessed; adds it if there is room.
     pub(super) fn find(
         &mut self,
         within: At,
@@ -129,7 +131,7 @@ impl Shape {
         Some(at)
     }
 
-    /// The node of the elements of an array.
+    /// Returns the node for the elements of an array; adds it if there is room.
     pub(super) fn elements(&mut self, array: At) -> Option<At> {
         let field = self.field(array);
         self.child(array, ELEMENTS, || Node::new(b"", field))
@@ -167,7 +169,7 @@ impl Node {
         let (mut text, mut mask) = ([0; LONGEST], [0; LONGEST]);
         let mut len = name.len() + 3;
         if name.is_empty() || len > LONGEST {
-            // There are no zeros in JSON.
+            // JSON has no zero bytes, so this never matches.
             (len, mask) = (0, [u8::MAX; LONGEST]);
         } else {
             text[0] = b'"';
@@ -194,7 +196,7 @@ impl Node {
 }
 
 impl Role {
-    /// What a field is in an object that is this itself.
+    /// Returns the role of a field of this name, in an object that has the role `self`.
     pub(super) fn of(self, name: &str) -> Self {
         match (self, name) {
             (Self::Object, "metadata") => Self::Metadata,

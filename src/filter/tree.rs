@@ -1,4 +1,4 @@
-//! The paths of a filter, laid over each other.
+//! The paths of a filter, merged into a tree.
 
 use std::collections::BTreeMap;
 
@@ -6,47 +6,47 @@ use serde_json::Value;
 
 use crate::path::{Segment, Step};
 
-/// Paths to what is removed, or to all that is not, laid over each other: a node for each plain step.
+/// Paths of the values to remove (or to keep) as a tree, with a node for each plain step.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tree {
-    /// A path ends here: what stands here goes, or stays.
+    /// True if a path ends here: the value is removed, or kept.
     ends: bool,
-    /// Of the root: the paths say what stays.
+    /// Set in the root if the paths are those to keep.
     keeps: bool,
     names: BTreeMap<Box<str>, Tree>,
-    /// Mostly there is none, and there may be many nodes.
+    /// Boxed because most nodes have none, and there may be many nodes.
     other: Option<Box<Other>>,
 }
 
-/// How paths go on other than with a name.
+/// Continuations of paths that don't start with a name.
 #[derive(Clone, Debug, Default)]
 struct Other {
     indexes: BTreeMap<i64, Tree>,
     any: Option<Tree>,
-    /// The rest of paths that go on with a step that is not plain. None has a filter.
+    /// The rest of each path whose next step is not plain. No path here has a filter.
     searches: Vec<Box<[Segment]>>,
 }
 
-/// A place in an object, as the nodes that apply there.
+/// A place in an object: the tree nodes that apply there.
 #[derive(Clone, Debug)]
 pub(super) enum Place<'t> {
     One(Node<'t>),
-    /// For instance at `a.b`, with `a.b.c` and `a.*.d` in the tree.
+    /// Several nodes, for instance at `a.b` with `a.b.c` and `a.*.d` in the tree.
     Many(Vec<Node<'t>>),
-    /// Where only what these lead to stays: nothing, if there are none.
+    /// A place where only the values that these nodes lead to are kept; without nodes, nothing is kept.
     Only(Vec<Node<'t>>),
 }
 
-/// How paths go on from a place.
+/// The continuation of one or several paths from a place.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Node<'t> {
     Plain(&'t Tree),
-    /// The segments that are left of a path.
+    /// The remaining segments of a path.
     Search(&'t [Segment]),
 }
 
 impl Tree {
-    /// One whose paths say what stays.
+    /// Makes a tree whose paths are those to keep.
     pub(super) fn keeping() -> Self {
         Self { keeps: true, ..Self::default() }
     }
@@ -68,7 +68,7 @@ impl Tree {
         node.ends = true;
     }
 
-    /// The node that a step leads to.
+    /// Returns the child for a step; adds it if needed.
     fn child(&mut self, step: Step) -> &mut Self {
         match step {
             Step::Name(name) => self.names.entry(name).or_default(),
@@ -79,7 +79,8 @@ impl Tree {
         }
     }
 
-    /// A tree whose paths are where these values are below another one; `None` if none of them is there.
+    /// Returns a tree of the paths from `value` to each value that `is_found` accepts; `None` if there
+    /// is none.
     pub(super) fn of_values(value: &Value, is_found: &impl Fn(&Value) -> bool) -> Option<Self> {
         let below = |value| {
             if is_found(value) {
@@ -104,7 +105,7 @@ impl Tree {
         (!tree.is_empty()).then_some(tree)
     }
 
-    /// Where an object starts; `None` if there is nothing to remove.
+    /// Returns the place of the root of an object; `None` if there is nothing to remove.
     pub(super) fn root(&self) -> Option<Place<'_>> {
         if self.keeps {
             return (!self.ends).then(|| Place::Only(vec![Node::Plain(self)]));
@@ -112,7 +113,7 @@ impl Tree {
         (!self.is_empty()).then_some(Place::One(Node::Plain(self)))
     }
 
-    /// Returns the place of the root of an object of which another tree may remove something, too.
+    /// Returns the place of the root of an object from which another tree may remove fields, too.
     pub(super) fn root_with<'t>(&'t self, other: Option<&'t Self>) -> Option<Place<'t>> {
         match other {
             Some(other) => Some(Place::Many(vec![Node::Plain(self), Node::Plain(other)])),
@@ -126,7 +127,7 @@ impl Tree {
 }
 
 impl<'t> Place<'t> {
-    /// Whether what stands here is removed.
+    /// Returns whether the value at this place is removed.
     pub(super) fn ends(&self) -> bool {
         match self {
             Place::Only(nodes) => nodes.is_empty(),
@@ -134,7 +135,7 @@ impl<'t> Place<'t> {
         }
     }
 
-    /// The place of a field, if anything in it or itself may be removed.
+    /// Returns the place of a field; `None` if nothing of the field can be removed.
     pub(super) fn field(&self, name: &str) -> Option<Place<'t>> {
         self.below(|node, found| {
             if let Node::Plain(tree) = node {
@@ -144,7 +145,7 @@ impl<'t> Place<'t> {
         })
     }
 
-    /// The place of an element. `len` is needed only if [`counts_back`](Self::counts_back).
+    /// Returns the place of an element. `len` is used only if [`counts_back`](Self::counts_back).
     pub(super) fn element(&self, index: usize, len: usize) -> Option<Place<'t>> {
         let [from_start, all] = [index, len].map(|at| i64::try_from(at).unwrap_or(i64::MAX));
         let from_end = from_start - all;
@@ -157,7 +158,7 @@ impl<'t> Place<'t> {
         })
     }
 
-    /// Whether what is removed depends on an element's place.
+    /// Returns whether the elements that are removed depend on their indexes.
     pub(super) fn has_indexes(&self) -> bool {
         self.nodes().iter().any(|node| {
             node.other().is_some_and(|other| !other.indexes.is_empty())
@@ -165,7 +166,7 @@ impl<'t> Place<'t> {
         })
     }
 
-    /// Whether elements are counted from the end of an array here.
+    /// Returns whether a path counts elements from the end of the array.
     pub(super) fn counts_back(&self) -> bool {
         self.nodes().iter().any(|node| {
             node.other().is_some_and(|other| other.indexes.range(..0).next().is_some())
@@ -194,7 +195,7 @@ impl<'t> Place<'t> {
     }
 }
 
-/// Nodes found below a place; most often there is one, which costs no allocation.
+/// Nodes found below a place. Mostly there is only one, which costs no allocation.
 struct Found<'t>(Option<Place<'t>>);
 
 impl<'t> Found<'t> {
@@ -205,7 +206,8 @@ impl<'t> Found<'t> {
         }
     }
 
-    /// Adds how paths go on below a child that segments may select, but for those that name it.
+    /// Adds the continuations of paths by steps other than a name or an index, if these may select the
+    /// child.
     #[inline]
     fn others(&mut self, node: Node<'t>, is_selected: impl Fn(&Segment) -> bool) {
         match node {
@@ -234,7 +236,8 @@ impl<'t> Found<'t> {
             Some(Place::One(first)) if first.is(node) => Place::One(first),
             Some(Place::One(first)) => Place::Many(vec![first, node]),
             Some(Place::Many(mut all) | Place::Only(mut all)) => {
-                // Nodes of one path come in its order: where one is found twice, that is in a row.
+                // Nodes of one path come in its order, so a node that is found twice comes twice in a
+                // row.
                 if !all.last().is_some_and(|last| last.is(node)) {
                     all.push(node);
                 }
@@ -259,7 +262,7 @@ impl<'t> Node<'t> {
         }
     }
 
-    /// The segments that come next.
+    /// Returns the next segments of all paths here.
     fn next(self) -> impl Iterator<Item = &'t Segment> {
         let own = match self {
             Self::Plain(_) => None,
@@ -269,7 +272,7 @@ impl<'t> Node<'t> {
         own.into_iter().chain(searches.filter_map(|search| search.first()))
     }
 
-    /// Returns whether both are the same place of the same path.
+    /// Returns whether both are the same position in the same path.
     fn is(self, other: Self) -> bool {
         match (self, other) {
             (Self::Search(own), Self::Search(other)) => std::ptr::eq(own, other),

@@ -2,26 +2,26 @@
 
 use super::{MAX_DEPTH, mask::Block, skip::Strings};
 
-/// How many elements the arrays of a text have. Arrays within another one are counted with it, so
-/// that no byte is looked at twice.
+/// The numbers of elements of the arrays in a text. Inner arrays are counted together with the array
+/// around them, so that no byte is visited twice.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
-    /// Where arrays begin, and how many commas there are in each, in order. The first one stands
-    /// for all objects.
+    /// The start of each array and the number of its commas, in order. The first entry stands for all
+    /// objects.
     found: Vec<(usize, usize)>,
-    /// Those before it were asked for or stepped over.
+    /// The index in `found` before which all entries were asked for or passed.
     next: usize,
-    /// Up to where there is nothing more to be found.
+    /// The position up to which arrays are counted.
     until: usize,
-    /// Of each container that we are in, the number of the one around it.
+    /// For each open container, the index in `found` of the container around it.
     around: Vec<usize>,
 }
 
 impl Counts {
-    /// How many elements the array that begins there has, if it isn't empty. To be asked from the
-    /// front of the text to its back.
+    /// Returns the number of elements of the array that begins at `start`, unless the array is empty.
+    /// Calls must go from the front of the text to its end.
     ///
-    /// Of text that is malformed or nested too deep it may give any number.
+    /// For text that is malformed or nested too deep, the number may be wrong.
     pub(crate) fn elements(&mut self, text: &[u8], start: usize) -> usize {
         if start >= self.until {
             self.count(text, start);
@@ -35,7 +35,7 @@ impl Counts {
         }
     }
 
-    /// Counts the elements of one array and of those in it.
+    /// Counts the elements of an array and of all arrays in it.
     fn count(&mut self, text: &[u8], start: usize) {
         self.found.clear();
         self.found.push((0, 0));
@@ -47,7 +47,7 @@ impl Counts {
         while at < text.len() {
             let block = Block::first_of(&text[at..]);
             let outside = !strings.quoted_in(block);
-            // One bit tells square brackets from curly ones.
+            // Square and curly brackets differ in one bit.
             let open = block.equal_but_for(0x20, b'{') & outside;
             let close = block.equal_but_for(0x20, b'}') & outside;
             let commas = block.equal(b',') & outside;
@@ -106,7 +106,7 @@ mod tests {
         })
     }
 
-    /// Where arrays begin.
+    /// Returns the start of each array.
     fn arrays(text: &str) -> Vec<usize> {
         let (mut quoted, mut escaped, mut found) = (false, false, Vec::new());
         for (at, byte) in text.bytes().enumerate() {

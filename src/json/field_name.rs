@@ -1,4 +1,4 @@
-//! The names of fields, handed on to whoever decodes an object.
+//! Deserializer for the names of fields.
 
 use std::fmt;
 
@@ -7,15 +7,15 @@ use serde::{
     de::{self, IntoDeserializer, Visitor, value::StrDeserializer},
 };
 
-/// As which `serde_json` asks for text that is not decoded.
+/// The name of the newtype by which `serde_json` asks for undecoded text.
 pub(crate) const RAW: &str = "$serde_json::private::RawValue";
 
-/// Returns whether the name is one of those that `serde_json` keeps for itself.
+/// Returns whether `serde_json` reserves the name.
 pub(crate) fn is_reserved(name: &str) -> bool {
     name.starts_with("$serde_json::private::")
 }
 
-/// What stands here is left to `serde_json`.
+/// The decoder can't handle the value; `serde_json` has to decode it.
 #[derive(Debug)]
 pub(crate) struct Declined;
 
@@ -29,19 +29,20 @@ impl std::error::Error for Declined {}
 
 impl de::Error for Declined {
     fn custom<T: fmt::Display>(_: T) -> Self {
-        // Nobody reads it: what is wrong is found out anew.
+        // The message is not needed: `serde_json` finds the error again.
         Declined
     }
 }
 
-/// The name of a field, handed on as `serde_json` itself would: maps may ask for numbers and truth values.
+/// The name of a field. It deserializes as in `serde_json`: the keys of a map may be numbers and
+/// booleans.
 pub(crate) enum FieldName<'d, 'j> {
     Written(&'j str),
     Unescaped(&'d str),
 }
 
 impl<'j> FieldName<'_, 'j> {
-    /// In a number there can be no escapes.
+    /// Returns the name if it was written without escapes; a number has none.
     fn written(self) -> Result<&'j str, Declined> {
         match self {
             Self::Written(name) => Ok(name),

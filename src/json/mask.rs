@@ -1,8 +1,8 @@
-//! Looks at 64 bytes at a time.
+//! Comparison of 64 bytes at a time.
 
 use wide::u8x16;
 
-/// Bytes that are compared in one go each.
+/// 64 bytes that are compared at once.
 #[derive(Clone, Copy)]
 pub(super) struct Block([u8x16; 4]);
 
@@ -13,7 +13,7 @@ impl Block {
         Self(std::array::from_fn(|index| u8x16::new(quarters[index])))
     }
 
-    /// The bytes' first ones; behind their end, zeros.
+    /// Makes a block of the first bytes, padded with zeros.
     #[inline]
     pub(super) fn first_of(bytes: &[u8]) -> Self {
         if let Some(block) = bytes.first_chunk() {
@@ -24,21 +24,21 @@ impl Block {
         Self::new(&block)
     }
 
-    /// Bit n tells whether byte n is this one.
+    /// Returns a mask: bit n is set if byte n equals `byte`.
     #[inline]
     pub(super) fn equal(self, byte: u8) -> u64 {
         let byte = u8x16::splat(byte);
         self.mask(|bytes| bytes.simd_eq(byte))
     }
 
-    /// Bit n tells whether byte n, with these bits set, is this one.
+    /// Returns a mask: bit n is set if byte n, with `bits` set, equals `byte`.
     #[inline]
     pub(super) fn equal_but_for(self, bits: u8, byte: u8) -> u64 {
         let (bits, byte) = (u8x16::splat(bits), u8x16::splat(byte));
         self.mask(|bytes| (bytes | bits).simd_eq(byte))
     }
 
-    /// Bit n tells whether byte n is a quote, a backslash or a control character.
+    /// Returns a mask: bit n is set if byte n is a quote, a backslash or a control character.
     #[inline]
     pub(super) fn marks(self) -> u64 {
         let (quote, backslash) = (u8x16::splat(b'"'), u8x16::splat(b'\\'));

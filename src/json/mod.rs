@@ -1,9 +1,9 @@
-//! Walks JSON text where it stands: no tree, no copies.
+//! Reads JSON text in place: no tree, no copies.
 //!
-//! A [`Scanner`] checks bytes as they were received. [`Counts`] tells how long the arrays in them are.
-//! A `Cursor` steps over text that has been validated before (by `serde_json`, say as a `RawValue`).
-//! It checks only what it needs to find its way. On other text it may skip over a mistake, but it
-//! never panics, never loops and never recurses: it gives `Malformed` or some part of the text.
+//! A [`Scanner`] checks received bytes. [`Counts`] counts the elements of arrays in them. A `Cursor`
+//! steps over text that was validated before (by `serde_json`, for instance as a `RawValue`) and checks
+//! only what it needs to find its way. On other text the cursor may skip a syntax error, but it never
+//! panics, never loops and never recurses: it returns `Malformed` or some part of the text.
 
 mod count;
 mod field_name;
@@ -24,11 +24,11 @@ pub(crate) use self::{
     skip::Skip,
 };
 
-/// How deep containers may be nested to be decoded, as in `serde_json`. Stepping over them has no
+/// The maximum depth of nested containers to decode, as in `serde_json`. Stepping over containers has no
 /// limit.
 pub(crate) const MAX_DEPTH: usize = 127;
 
-/// A place in JSON text, and how deep that place is nested.
+/// A position in JSON text, and its depth.
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor<'j> {
     text: &'j str,
@@ -36,7 +36,7 @@ pub(crate) struct Cursor<'j> {
     depth: usize,
 }
 
-/// What kind of value stands at a place.
+/// The kind of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ValueKind {
     Object,
@@ -63,7 +63,7 @@ pub(crate) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
 }
 
-/// The value that `serde_json` makes of these bytes. Takes many times the memory of the text.
+/// Decodes the bytes with `serde_json`. A `Value` takes many times the memory of the text.
 pub(crate) fn decoded(bytes: &[u8]) -> Result<Value, Fault> {
     #[cfg(test)]
     DECODED.set(DECODED.get() + bytes.len());
@@ -72,24 +72,24 @@ pub(crate) fn decoded(bytes: &[u8]) -> Result<Value, Fault> {
 
 #[cfg(test)]
 thread_local! {
-    /// How many bytes were [`decoded`] in this thread.
+    /// The number of bytes [`decoded`] in this thread.
     pub(crate) static DECODED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 impl<'j> Cursor<'j> {
-    /// Stands before the first value of `text`.
+    /// Makes a cursor before the first value of `text`.
     pub(crate) fn new(text: &'j str) -> Self {
         let mut cursor = Self { text, at: 0, depth: 0 };
         cursor.skip_space();
         cursor
     }
 
-    /// The byte at which the cursor stands: once on a value, the start of that value.
+    /// Returns the byte position of the cursor. Before a value, this is the start of the value.
     pub(crate) fn position(&self) -> usize {
         self.at
     }
 
-    /// The kind of the value at the cursor.
+    /// Returns the kind of the value at the cursor.
     pub(crate) fn kind(&self) -> Result<ValueKind, Malformed> {
         match self.peek() {
             Some(b'{') => Ok(ValueKind::Object),
@@ -100,18 +100,18 @@ impl<'j> Cursor<'j> {
         }
     }
 
-    /// Steps into the object at the cursor; [`next_field`](Self::next_field) gives its fields.
+    /// Steps into the object at the cursor; [`next_field`](Self::next_field) returns its fields.
     pub(crate) fn enter_object(&mut self) -> Result<(), Malformed> {
         self.enter(b'{')
     }
 
-    /// Steps into the array at the cursor; [`next_element`](Self::next_element) gives its elements.
+    /// Steps into the array at the cursor; [`next_element`](Self::next_element) returns its elements.
     pub(crate) fn enter_array(&mut self) -> Result<(), Malformed> {
         self.enter(b'[')
     }
 
-    /// Steps on to the next field and stands before its value, which the caller steps over.
-    /// Gives where the field starts and its name; `None` once the object is left.
+    /// Steps to the value of the next field, which the caller has to step over. Returns the start of the
+    /// field and its name; `None` after stepping out of the object.
     pub(crate) fn next_field(&mut self) -> Result<Option<(usize, RawStr<'j>)>, Malformed> {
         if !self.next(b'{', b'}')? {
             return Ok(None);
@@ -124,12 +124,13 @@ impl<'j> Cursor<'j> {
         Ok(Some((start, name)))
     }
 
-    /// Steps on to the next element, which the caller steps over; `false` once the array is left.
+    /// Steps to the next element, which the caller has to step over. Returns `false` after stepping out
+    /// of the array.
     pub(crate) fn next_element(&mut self) -> Result<bool, Malformed> {
         self.next(b'[', b']')
     }
 
-    /// Steps from behind any item out of the container that was entered.
+    /// Steps out of the entered container, from the end of any item.
     pub(crate) fn leave(&mut self) -> Result<(), Malformed> {
         self.skip_rest(self.depth.checked_sub(1).ok_or(Malformed)?)
     }
@@ -142,7 +143,7 @@ impl<'j> Cursor<'j> {
         Ok(RawStr { quoted, escaped })
     }
 
-    /// Steps over the value at the cursor, whatever it is, and gives where it stands.
+    /// Steps over the value at the cursor, of any kind, and returns its range.
     pub(crate) fn skip_value(&mut self) -> Result<Range<usize>, Malformed> {
         let start = self.at;
         match self.kind()? {
@@ -158,13 +159,13 @@ impl<'j> Cursor<'j> {
         Ok(start..self.at)
     }
 
-    /// Steps over the value at the cursor and gives its text.
+    /// Steps over the value at the cursor and returns its text.
     pub(crate) fn value(&mut self) -> Result<&'j str, Malformed> {
         let range = self.skip_value()?;
         self.text.get(range).ok_or(Malformed)
     }
 
-    /// Steps over the array at the cursor and counts its elements.
+    /// Steps over the array at the cursor and returns the number of its elements.
     pub(crate) fn count_elements(&mut self) -> Result<usize, Malformed> {
         let mut count = 0;
         self.enter_array()?;
@@ -194,7 +195,7 @@ impl<'j> Cursor<'j> {
     }
 
     fn enter(&mut self, open: u8) -> Result<(), Malformed> {
-        // The bracket is left standing: `next` tells the first item by it.
+        // The cursor stays at the bracket, by which `next` recognizes the first item.
         if self.peek() != Some(open) {
             return Err(Malformed);
         }
@@ -202,7 +203,7 @@ impl<'j> Cursor<'j> {
         Ok(())
     }
 
-    /// Steps to the next item of the container that was entered, or out of it.
+    /// Steps to the next item of the entered container, or out of the container.
     fn next(&mut self, open: u8, close: u8) -> Result<bool, Malformed> {
         self.skip_space();
         let first = self.peek() == Some(open);
@@ -219,7 +220,8 @@ impl<'j> Cursor<'j> {
             self.eat(b',')?;
             self.skip_space();
         }
-        // A second bracket would be taken for the container's own at the next call.
+        // If the item began with a second such bracket, the next call would take it for the container's
+        // own.
         self.kind().map(|_| true)
     }
 
@@ -228,7 +230,7 @@ impl<'j> Cursor<'j> {
         self.skip_rest(self.depth)
     }
 
-    /// Steps from within a container that is nested so deep to behind its end.
+    /// Steps from within a container to its end; `outside` is the depth there.
     fn skip_rest(&mut self, outside: usize) -> Result<(), Malformed> {
         let rest = self.text.as_bytes().get(self.at..).ok_or(Malformed)?;
         self.at += Skip::within().step(rest).ok_or(Malformed)?;
@@ -236,7 +238,7 @@ impl<'j> Cursor<'j> {
         Ok(())
     }
 
-    /// Steps over a string and tells whether there were escapes in it.
+    /// Steps over a string and returns whether it has escapes.
     fn skip_string(&mut self) -> Result<bool, Malformed> {
         self.eat(b'"')?;
         let bytes = self.text.as_bytes();
@@ -254,7 +256,7 @@ impl<'j> Cursor<'j> {
 }
 
 impl<'j> RawStr<'j> {
-    /// The string itself, without quotes and escapes.
+    /// Returns the string without quotes and escapes.
     pub(crate) fn unescape(self) -> Result<Cow<'j, str>, Malformed> {
         match self.unescaped() {
             Some(plain) => Ok(Cow::Borrowed(plain)),
@@ -262,7 +264,7 @@ impl<'j> RawStr<'j> {
         }
     }
 
-    /// Whether the string is `name`, however it is written.
+    /// Returns whether the unescaped string equals `name`.
     pub(crate) fn is(self, name: &str) -> bool {
         match self.unescaped() {
             Some(plain) => plain == name,
@@ -275,7 +277,8 @@ impl<'j> RawStr<'j> {
     }
 }
 
-/// How many bytes pass before a quote or a backslash, or a `CONTROL` character, found eight at a time.
+/// Returns the number of bytes before the first quote or backslash (or control character, if `CONTROL`).
+/// It compares eight bytes at a time.
 #[inline]
 fn plain_bytes<const CONTROL: bool>(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::from_le_bytes([0x01; 8]);
@@ -287,7 +290,7 @@ fn plain_bytes<const CONTROL: bool>(bytes: &[u8]) -> usize {
     for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
         let (quotes, escapes) = (word ^ QUOTES, word ^ ESCAPES);
-        // The lowest byte that is sought has its high bit set here; bits above it may be wrong.
+        // The high bit is set here for the lowest byte that matches; bits above it may be wrong.
         let zero = |x: u64| x.wrapping_sub(ONES) & !x;
         let mut found = zero(quotes) | zero(escapes);
         if CONTROL {
@@ -365,7 +368,7 @@ mod tests {
 
     #[test]
     fn malformed_text_ends() {
-        // One text per word; a space within a text is written as `_`.
+        // Each word is a text; `_` stands for a space in it.
         let texts = r#"
             _ { [ " "\ {" {"a" {"a": {"a":1 {"a":1_ {a:1} [1 [1, ] } [[[ {[ [} é "\é [1_2] [1[2] {"a"_1}
             [,] {,} : ["a {"a":} [{] \ {"a":1{"b":2} {"a":1,} [1,] {"a":1,,} {"a"} {:1} {1:1} nul- -

@@ -1,4 +1,4 @@
-//! Checks JSON bytes as it steps over them.
+//! A scanner that checks JSON bytes as it steps over them.
 
 use std::borrow::Cow;
 
@@ -12,31 +12,31 @@ use super::{
     skip::{Skip, end_of_string},
 };
 
-/// Why there is no value.
+/// The reason why there is no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// It goes on where the bytes end.
+    /// The value continues beyond the end of the bytes.
     Incomplete,
     Malformed,
 }
 
-/// A place in bytes that may or may not be JSON, and may go on where they end.
+/// A position in bytes that may be invalid JSON and may be incomplete.
 #[derive(Clone, Debug)]
 pub(crate) struct Scanner<'s> {
     bytes: &'s [u8],
     at: usize,
-    /// Which of the 64 bytes before `marked` are quotes, backslashes or control characters.
+    /// A mask of the quotes, backslashes and control characters among the 64 bytes before `marked`.
     marks: u64,
     marked: usize,
 }
 
-/// Where a string stands, without its quotes.
+/// The range of a string, without its quotes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Quoted {
     pub(crate) start: usize,
     pub(crate) end: usize,
     pub(crate) escaped: bool,
-    /// There are halves of surrogate pairs in it; that they fit together is not checked.
+    /// True if the string has halves of surrogate pairs; whether they match is not checked.
     pub(crate) halves: bool,
 }
 
@@ -49,18 +49,18 @@ impl<'s> Scanner<'s> {
         self.at
     }
 
-    /// What was stepped over since it stood there.
+    /// Returns the bytes from `start` to the position.
     pub(crate) fn since(&self, start: usize) -> &'s [u8] {
         &self.bytes[start..self.at]
     }
 
-    /// The byte at which the scanner stands.
+    /// Returns the byte at the position.
     #[inline]
     pub(crate) fn peek(&self) -> Result<u8, Fault> {
         self.bytes.get(self.at).copied().ok_or(Fault::Incomplete)
     }
 
-    /// Steps over a byte that was peeked at.
+    /// Steps over one byte, which must have been peeked at.
     #[inline]
     pub(crate) fn advance(&mut self) {
         self.at += 1;
@@ -96,8 +96,9 @@ impl<'s> Scanner<'s> {
         Ok(Quoted { start, end: self.at - 1, escaped: false, halves: false })
     }
 
-    /// Steps into a string and gives where it starts, and whether that was all of it, up to and
-    /// with its quote: no escapes. Else [`escaped_string`](Self::escaped_string) goes on.
+    /// Steps into a string. Returns its start and whether the whole string, which then has no escapes,
+    /// was stepped over with its closing quote. Else [`escaped_string`](Self::escaped_string) has to
+    /// continue.
     #[inline]
     pub(crate) fn begin_string(&mut self) -> Result<(usize, bool), Fault> {
         self.eat(b'"')?;
@@ -108,7 +109,7 @@ impl<'s> Scanner<'s> {
         Ok((start, whole))
     }
 
-    /// Steps over the rest of a string that starts there.
+    /// Steps over the rest of a string that starts at `start`.
     #[cold]
     pub(crate) fn escaped_string(&mut self, start: usize) -> Result<Quoted, Fault> {
         let mut quoted = Quoted { start, end: 0, escaped: true, halves: false };
@@ -143,7 +144,7 @@ impl<'s> Scanner<'s> {
     fn seek_on(&mut self) {
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
-            // The end of the bytes is as good as a control character.
+            // Behind the end of the bytes there are zeros, which are control characters.
             self.marks = Block::first_of(rest).marks();
             self.marked = self.at + 64;
             if self.marks != 0 {
@@ -154,7 +155,7 @@ impl<'s> Scanner<'s> {
         }
     }
 
-    /// The string itself, without escapes.
+    /// Returns the string without escapes.
     #[inline]
     pub(crate) fn unescape(&self, string: Quoted) -> Result<Cow<'s, str>, Fault> {
         let Quoted { start, end, escaped, .. } = string;
@@ -166,31 +167,31 @@ impl<'s> Scanner<'s> {
         own.map(Cow::Borrowed).map_err(|_| Fault::Malformed)
     }
 
-    /// The string as written, with its quotes.
+    /// Returns the string as written, with its quotes.
     pub(crate) fn with_quotes(&self, string: Quoted) -> &'s [u8] {
         &self.bytes[string.start - 1..=string.end]
     }
 
-    /// The bytes from a place on that was stepped over.
+    /// Returns all bytes from `start` on; `start` must not be behind the position.
     #[inline]
     pub(crate) fn from(&self, start: usize) -> &'s [u8] {
         &self.bytes[start..]
     }
 
-    /// The bytes that come next, if there are so many.
+    /// Returns the next 32 bytes, if there are that many.
     #[inline]
     pub(crate) fn words(&self) -> Option<&'s [u8; 32]> {
         self.bytes.get(self.at..)?.first_chunk()
     }
 
-    /// Steps over bytes that were looked at.
+    /// Steps over bytes that the caller has checked.
     #[inline]
     pub(crate) fn jump(&mut self, len: usize) {
         self.at += len;
     }
 
-    /// Steps over a number, a truth value or null. Tells whether it is a number that may be too
-    /// large to be one for `serde_json`.
+    /// Steps over a number, a boolean or null. Returns whether it is a number that may be too large for
+    /// `serde_json`.
     pub(crate) fn literal(&mut self) -> Result<bool, Fault> {
         match self.peek()? {
             b't' => self.word(b"true"),
@@ -204,7 +205,7 @@ impl<'s> Scanner<'s> {
         self.word(b"null").map(drop)
     }
 
-    /// Steps over a number that `serde_json` takes, a truth value or null.
+    /// Steps over a number that `serde_json` accepts, a boolean or null.
     pub(crate) fn finite_literal(&mut self) -> Result<(), Fault> {
         let start = self.at;
         if self.literal()? {
@@ -213,10 +214,10 @@ impl<'s> Scanner<'s> {
         Ok(())
     }
 
-    /// Checks the first field of an object, before whose value the scanner stands.
+    /// Checks the first field of an object; the scanner must be before the field's value.
     ///
-    /// `serde_json` takes an object whose first name is one of its own for another value. Its features
-    /// decide which names these are, so it is asked about the name.
+    /// `serde_json` takes an object whose first name is reserved for another kind of value. The set of
+    /// reserved names depends on the features of `serde_json`, so it is asked about the name.
     pub(crate) fn check_first(&self, name: &str) -> Result<(), Fault> {
         if !is_reserved(name) {
             return Ok(());
@@ -237,7 +238,7 @@ impl<'s> Scanner<'s> {
         is_whole.then_some(()).ok_or(Fault::Malformed)
     }
 
-    /// Steps over a value in which nothing is checked but where strings and containers end.
+    /// Steps over a value; checks only where its strings and containers end.
     pub(crate) fn skip_value(&mut self) -> Result<(), Fault> {
         match self.peek()? {
             b'{' | b'[' => {
@@ -256,7 +257,7 @@ impl<'s> Scanner<'s> {
         }
     }
 
-    /// How many elements the array at the scanner has.
+    /// Returns the number of elements of the array at the position.
     pub(crate) fn count_elements(&self) -> Result<usize, Fault> {
         let mut ahead = self.clone();
         ahead.eat(b'[')?;
@@ -306,10 +307,10 @@ impl<'s> Scanner<'s> {
         Err(if word.starts_with(rest) { Fault::Incomplete } else { Fault::Malformed })
     }
 
-    /// Steps over an integer of few digits; stays before anything else.
+    /// Steps over an integer of few digits. Doesn't move before anything else.
     #[inline]
     pub(crate) fn small_integer(&mut self) -> Option<i64> {
-        /// No number of so many digits is too large.
+        /// A number with this many digits always fits.
         const FEW: usize = 18;
         let rest = self.bytes.get(self.at..)?;
         let negative = rest.first() == Some(&b'-');
@@ -319,7 +320,7 @@ impl<'s> Scanner<'s> {
             match byte {
                 b'0'..=b'9' if len < FEW => value = value * 10 + i64::from(byte - b'0'),
                 b'0'..=b'9' | b'.' | b'e' | b'E' => return None,
-                // A zero ahead is no JSON, a negative zero no integer.
+                // A leading zero is invalid JSON, and a negative zero is no integer.
                 _ if len == 0 || (digits[0] == b'0' && (len > 1 || negative)) => return None,
                 _ => {
                     self.at += usize::from(negative) + len;
@@ -330,9 +331,9 @@ impl<'s> Scanner<'s> {
         None
     }
 
-    /// Steps over a number, and tells whether it may be too large to be one for `serde_json`.
+    /// Steps over a number. Returns whether it may be too large for `serde_json`.
     pub(crate) fn number(&mut self) -> Result<bool, Fault> {
-        /// Without an exponent, fewer digits than this are never too large.
+        /// Without an exponent, a number that is no longer than this always fits.
         const LONG: usize = 300;
         let start = self.at;
         if self.peek()? == b'-' {

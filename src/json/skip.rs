@@ -1,55 +1,55 @@
-//! Steps over values, containers 64 bytes at a time, without looking at what is in them.
+//! Steps over values without reading their content; containers in blocks of 64 bytes.
 
 use super::{mask::Block, plain_bytes};
 
-/// Steps to the end of a value, in as many pieces as it comes, however deep it is nested.
+/// A search for the end of a value, in any number of pieces and at any depth.
 #[derive(Clone, Debug)]
 pub(crate) enum Skip {
-    /// Before the value.
+    /// The position is before the value.
     Start,
     Container(Container),
     String {
-        /// True behind a backslash that escapes.
+        /// True directly behind an escaping backslash.
         escaped: bool,
     },
     /// A number, `true`, `false` or `null`.
     Literal,
 }
 
-/// A container, behind its opening bracket or any item.
+/// The state within a container, behind its opening bracket or any item.
 #[derive(Clone, Debug)]
 pub(crate) struct Container {
-    /// How many brackets are open, that of the container included.
+    /// The number of open brackets, including that of the container.
     open: usize,
     strings: Strings,
 }
 
-/// Tells apart what is in strings and what is not.
+/// A detector for the parts of the text that are in strings.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Strings {
-    /// All ones in a string, else zero.
+    /// All bits are set within a string, else none.
     quoted: u64,
-    /// One behind a backslash that escapes, else zero.
+    /// 1 directly behind an escaping backslash, else 0.
     escaped: u64,
 }
 
 impl Skip {
-    /// Stands before a value.
+    /// Makes a search that begins before a value.
     pub(crate) fn new() -> Self {
         Self::Start
     }
 
-    /// Stands in a container, behind its opening bracket or any item.
+    /// Makes a search that begins within a container, behind its opening bracket or any item.
     pub(crate) fn within() -> Self {
         Self::Container(Container::new())
     }
 
-    /// Steps on, and returns how many bytes it is to the end of the value, if that is in sight. A
-    /// literal ends before the first byte that can't be one of its own: at once where there is no
-    /// value.
+    /// Continues with the next bytes. Returns the distance to the end of the value, if these bytes have
+    /// it. A literal ends before the first byte that can't be part of it; if there is no value, this is
+    /// the first byte.
     ///
-    /// Brackets are taken for balanced whatever their kind: text between them that is no JSON may
-    /// be stepped over, but never beyond where strings and brackets end.
+    /// Brackets are counted without comparing their kinds. So invalid text between them may be skipped,
+    /// but never text behind the end of the strings and brackets.
     pub(crate) fn step(&mut self, bytes: &[u8]) -> Option<usize> {
         let end = match self {
             Self::Start => return self.begin(bytes),
@@ -73,8 +73,8 @@ impl Skip {
     }
 }
 
-/// Steps to the end of a string, and returns how many bytes it is there. Its first quote was stepped
-/// over; `escaped` is set behind a backslash.
+/// Returns the distance to the end of a string. The opening quote must have been stepped over; `escaped`
+/// is set behind a backslash.
 #[inline]
 pub(super) fn end_of_string(bytes: &[u8], escaped: &mut bool) -> Option<usize> {
     if bytes.is_empty() {
@@ -117,7 +117,7 @@ impl Container {
     fn block(&mut self, block: &[u8; 64]) -> Option<usize> {
         let block = Block::new(block);
         let quoted = self.strings.quoted_in(block);
-        // One bit tells square brackets from curly ones.
+        // Square and curly brackets differ in one bit.
         let open = block.equal_but_for(0x20, b'{') & !quoted;
         let close = block.equal_but_for(0x20, b'}') & !quoted;
         let (opened, closed) = (open.count_ones() as usize, close.count_ones() as usize);
@@ -152,7 +152,7 @@ impl Container {
         None
     }
 
-    /// Passes a bracket, and returns whether it is the container's last.
+    /// Counts a bracket, and returns whether it closes the container.
     fn bracket(&mut self, opens: bool) -> bool {
         if opens {
             self.open += 1;
@@ -164,8 +164,8 @@ impl Container {
 }
 
 impl Strings {
-    /// Which bytes of the next block are in strings. A quote that begins one counts, one that ends
-    /// one does not.
+    /// Returns a mask of the bytes of the next block that are in strings. An opening quote counts, a
+    /// closing one does not.
     #[inline]
     pub(super) fn quoted_in(&mut self, block: Block) -> u64 {
         let escaped = self.escaped_in(block.equal(b'\\'));
@@ -175,7 +175,7 @@ impl Strings {
         quoted
     }
 
-    /// Which bytes come behind a backslash that is not escaped itself.
+    /// Returns a mask of the bytes directly behind a backslash that is not escaped itself.
     fn escaped_in(&mut self, backslashes: u64) -> u64 {
         const EVEN: u64 = 0x5555_5555_5555_5555;
         if backslashes == 0 {
@@ -183,8 +183,8 @@ impl Strings {
         }
         let backslashes = backslashes & !self.escaped;
         let follows = backslashes << 1 | self.escaped;
-        // A sum carries through a row of backslashes: those in odd places are told by where it
-        // comes out.
+        // A sum carries through a run of backslashes. The place where the carry comes out shows whether
+        // the run is odd.
         let odd = backslashes & !EVEN & !follows;
         let (rows, carried) = odd.overflowing_add(backslashes);
         self.escaped = u64::from(carried);
@@ -192,7 +192,7 @@ impl Strings {
     }
 }
 
-/// Bit n tells whether an odd number of bits is set up to n.
+/// Returns a mask: bit n is set if an odd number of bits up to n is set.
 fn parity(mut bits: u64) -> u64 {
     for shift in [1, 2, 4, 8, 16, 32] {
         bits ^= bits << shift;
@@ -210,7 +210,7 @@ fn looked_at(bytes: usize) {
     LOOKED_AT.set(LOOKED_AT.get() + bytes);
 }
 
-/// Returns how many bytes this thread has stepped over since it was asked last.
+/// Returns how many bytes this thread has stepped over since the last call.
 #[cfg(test)]
 pub(crate) fn taken_looked_at() -> usize {
     LOOKED_AT.take()

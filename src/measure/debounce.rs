@@ -3,7 +3,7 @@ use tokio::time::Instant;
 use super::{Counter, Histogram, Labels};
 use crate::origin::Origin;
 
-/// What a debounce makes of the changes that come in.
+/// Metrics of a debounce.
 pub(crate) struct Debounce {
     received: Counter,
     delivered: Counter,
@@ -24,7 +24,7 @@ impl Debounce {
         self.received.add(1);
     }
 
-    /// What came in since then.
+    /// Records the delivery of a change, the first part of which came in at `first`.
     pub(crate) fn delivered(&self, first: Instant) {
         self.delivered.add(1);
         self.delay.since(first);

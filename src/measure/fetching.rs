@@ -3,7 +3,7 @@ use tokio::time::Instant;
 use super::{Counter, Family, Histogram, Labels, Share};
 use crate::origin::Origin;
 
-/// A figure that is also told without metrics.
+/// A counter whose value can also be read without metrics.
 #[derive(Default)]
 pub(crate) struct Tally {
     count: u64,
@@ -25,10 +25,10 @@ impl Tally {
     }
 }
 
-/// What was done to fetch objects.
+/// Metrics of fetching objects.
 pub(crate) struct Fetching {
     pub(crate) hits: Tally,
-    /// But those that joined another one's fetch.
+    /// Misses, except those that joined the fetch of another reader.
     pub(crate) misses: Tally,
     pub(crate) joined: Tally,
     pub(crate) retries: Tally,
@@ -60,7 +60,7 @@ impl Fetching {
         }
     }
 
-    /// The fetch of one object has ended, with a reason if it failed.
+    /// Records the end of an object's fetch, with a reason if it failed.
     pub(crate) fn ended(&mut self, begun: Instant, failure: Option<&'static str>) {
         self.duration.since(begun);
         if let Some(reason) = failure {
@@ -74,7 +74,7 @@ impl Fetching {
     }
 }
 
-/// What is kept of what was fetched. By default it is counted, and not measured.
+/// Metrics of the cache of fetched objects. The default only counts, without metrics.
 #[derive(Default)]
 pub(crate) struct Cached {
     pub(crate) evicted: Tally,

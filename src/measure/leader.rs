@@ -2,7 +2,7 @@ use tokio::time::Instant;
 
 use super::{Counter, Family, Histogram, Labels, Share};
 
-/// A candidate for one Lease.
+/// Metrics of a candidate for a Lease.
 pub(crate) struct Leader {
     leading: Share,
     terms: Counter,
@@ -37,7 +37,7 @@ impl Leader {
         self.leading.set(0);
     }
 
-    /// A renewal that was sent then was answered, or failed.
+    /// Records the end of a renewal that was sent at `sent`, with a reason if it failed.
     pub(crate) fn renewed(&self, sent: Instant, failure: Option<&'static str>) {
         self.duration.since(sent);
         if let Some(reason) = failure {

@@ -1,7 +1,7 @@
-//! Figures about pipelines, for the metrics that `metrics.rs` names.
+//! Metrics of pipelines, as listed in `telemetry.rs`.
 //!
-//! Who measures has one of the structs here, made once, and calls a method of it. Without the feature
-//! `metrics` the instruments in them are empty (`off.rs`), and nothing is left of the calls.
+//! Each measured part has one of these structs, made once, and calls its methods. Without the feature
+//! `metrics` the instruments in them are empty (`off.rs`), and the calls compile to nothing.
 
 mod debounce;
 mod fetching;

@@ -1,4 +1,4 @@
-//! The instruments without the feature `metrics`: nothing.
+//! Empty instruments, without the feature `metrics`.
 
 #![allow(clippy::unused_self, reason = "as with the feature")]
 

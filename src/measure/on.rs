@@ -1,4 +1,4 @@
-//! The instruments, told to the `metrics` facade.
+//! Instruments that report to the `metrics` facade.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -10,7 +10,7 @@ use crate::{
     telemetry::{METRICS, MetricKind, MetricUnit},
 };
 
-/// What all figures of one thing have in common.
+/// The labels that all metrics of one thing share.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Labels(Vec<Label>);
 
@@ -30,7 +30,8 @@ impl Labels {
     }
 }
 
-/// Says what a metric is about, for exporters that show that. Those keep what they know already.
+/// Describes a metric, for exporters that show descriptions. These keep a description that they already
+/// have.
 fn describe(name: &'static str) {
     let Some(metric) = METRICS.iter().find(|metric| metric.name == name) else { return };
     let unit = match metric.unit {
@@ -45,7 +46,7 @@ fn describe(name: &'static str) {
     }
 }
 
-/// Something that is counted.
+/// A counter.
 #[derive(Clone)]
 pub(crate) struct Counter(metrics::Counter);
 
@@ -67,7 +68,8 @@ impl Default for Counter {
     }
 }
 
-/// Something that is counted by a label whose value is known only then. That is looked up each time.
+/// A counter with a label whose value is known only at the time of counting. The counter is looked up
+/// each time.
 #[derive(Clone, Default)]
 pub(crate) struct Family(Option<(&'static str, Labels)>);
 
@@ -84,7 +86,7 @@ impl Family {
     }
 }
 
-/// One's own part of a gauge, which goes when this is dropped.
+/// The owner's part of a gauge, which is removed on drop.
 pub(crate) struct Share {
     gauge: metrics::Gauge,
     part: usize,
@@ -119,7 +121,7 @@ impl Drop for Share {
     }
 }
 
-/// One's own parts of a gauge, one for each value of a label.
+/// The owner's parts of a gauge, one for each value of a label.
 #[derive(Default)]
 pub(crate) struct Shares(Vec<Share>);
 
@@ -133,13 +135,13 @@ impl Shares {
         Self(values.map(|value| Share::new(name, &labels.with(key, value))).collect())
     }
 
-    /// In the order of the values.
+    /// Sets the parts, in the order of the values.
     pub(crate) fn set(&mut self, parts: impl Iterator<Item = usize>) {
         self.0.iter_mut().zip(parts).for_each(|(share, part)| share.set(part));
     }
 }
 
-/// When something was last so.
+/// A gauge for the time of the last event.
 #[derive(Clone)]
 pub(crate) struct Timestamp(metrics::Gauge);
 
@@ -161,7 +163,7 @@ impl Default for Timestamp {
     }
 }
 
-/// How long things take.
+/// A histogram of durations.
 #[derive(Clone)]
 pub(crate) struct Histogram(metrics::Histogram);
 

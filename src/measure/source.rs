@@ -3,7 +3,7 @@ use tokio::time::Instant;
 use super::{Counter, Family, Histogram, Labels, Share, Timestamp};
 use crate::origin::Origin;
 
-/// What is asked of the API server about one resource. By default it is not measured.
+/// Metrics of the requests for one resource. The default measures nothing.
 #[derive(Clone, Default)]
 pub(crate) struct Requests {
     labels: Option<Labels>,
@@ -11,19 +11,19 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
-    /// Those of a watch.
+    /// Makes the metrics of a watch.
     pub(crate) fn of_watch(origin: &Origin) -> Self {
         let labels = Labels::of(origin);
         let contact = Timestamp::new("kube_weir_last_contact_timestamp_seconds", &labels);
         Self { labels: Some(labels), contact }
     }
 
-    /// Others. That they are answered says nothing about a watch.
+    /// Makes the metrics of other requests, whose answers don't count as contact of a watch.
     pub(crate) fn of_fetch(origin: &Origin) -> Self {
         Self { labels: Some(Labels::of(origin)), contact: Timestamp::default() }
     }
 
-    /// Measures one that is sent now.
+    /// Begins to measure a request that is sent now.
     pub(crate) fn begin(&self, verb: &'static str) -> Request {
         Request {
             labels: self.labels.as_ref().map(|labels| labels.with("verb", verb)),
@@ -39,7 +39,7 @@ impl Requests {
     }
 }
 
-/// A request, and then its answer, as long as that is read.
+/// Metrics of a request and, until it is read, of its answer.
 pub(crate) struct Request {
     labels: Option<Labels>,
     begun: Instant,
@@ -49,7 +49,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// With an HTTP status, or without.
+    /// Records the start of the answer with its HTTP status, or `None` if no answer came.
     pub(crate) fn answered(&mut self, status: Option<http::StatusCode>) {
         let Some(labels) = &self.labels else { return };
         Histogram::new("kube_weir_request_duration_seconds", labels).since(self.begun);
@@ -70,7 +70,7 @@ impl Request {
     }
 }
 
-/// The lists of a watch.
+/// Metrics of the lists of a watch.
 pub(crate) struct Lists {
     begun: Family,
     duration: Histogram,

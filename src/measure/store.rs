@@ -3,12 +3,12 @@ use std::sync::Arc;
 use super::{Counter, Family, Labels, Share, Shares};
 use crate::origin::Origin;
 
-/// A store, from the side of its writer.
+/// Metrics of a store, measured by its writer.
 pub(crate) struct Store {
     pub(crate) applied: Counter,
     pub(crate) deleted: Counter,
     pub(crate) listed: Counter,
-    /// Listed in the version that is stored.
+    /// Objects that were listed in the version that is stored.
     pub(crate) kept: Counter,
     errors: Family,
     publishes: Counter,
@@ -46,7 +46,7 @@ impl Store {
         self.errors.count("reason", reason);
     }
 
-    pub(crate) fn told(&mut self, synced: bool, stale: usize) {
+    pub(crate) fn status(&mut self, synced: bool, stale: usize) {
         self.synced.set(usize::from(synced));
         self.stale(stale);
     }

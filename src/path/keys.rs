@@ -1,25 +1,25 @@
-//! Keys as they are found on the way along a path.
+//! Index keys that are collected along a path.
 
 use std::{borrow::Cow, mem};
 
 use super::scalar;
 
-/// An object has more keys than it may have, or longer ones, or they take too many steps to find.
+/// An object has more keys than allowed, or longer ones, or finding them takes too many steps.
 #[derive(Debug)]
 pub(crate) struct TooManyKeys;
 
-/// Keys of one object in the order in which they are found, up to a number of different ones.
+/// Keys of one object, in the order in which they are found, up to a maximum number of different ones.
 #[derive(Debug)]
 pub(super) struct Keys<'t> {
     found: Vec<Cow<'t, str>>,
     most: usize,
-    /// With more than these, those that repeat are dropped.
+    /// With more keys than this, duplicates are dropped.
     room: usize,
-    /// How often that was.
+    /// How often duplicates were dropped.
     drops: usize,
 }
 
-/// A place among the keys.
+/// A position in the list of keys.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
     len: usize,
@@ -48,12 +48,12 @@ impl<'t> Keys<'t> {
         Mark { len: self.found.len(), drops: self.drops }
     }
 
-    /// Takes back the keys that were found since; `None` if some of them were dropped.
+    /// Removes the keys that were found since `mark`; `None` if duplicates were dropped in between.
     pub(super) fn take_back(&mut self, mark: Mark) -> Option<()> {
         (mark.drops == self.drops).then(|| self.found.truncate(mark.len))
     }
 
-    /// The keys in order, each once.
+    /// Returns the keys in order, without duplicates.
     #[inline]
     pub(super) fn finish(mut self) -> Result<Vec<String>, TooManyKeys> {
         if self.found.len() > 1 || self.found.len() > self.most {
@@ -69,7 +69,7 @@ impl<'t> Keys<'t> {
             return Err(TooManyKeys);
         }
         self.drops += 1;
-        // No more keys are looked at again than are new.
+        // Bounds the work: a pass rechecks no more keys than there are new ones.
         self.room = self.found.len().saturating_add(self.most.max(64));
         Ok(())
     }

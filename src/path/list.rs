@@ -1,13 +1,13 @@
-//! Several paths in one text.
+//! Lists of paths in one text.
 
 use super::FieldPath;
 use crate::error::PathError;
 
-/// Says why a comma at the end is rejected.
+/// The hint for a comma at the end.
 pub(crate) const TRAILING_COMMA: &str = "nothing follows this ',': leave it out";
 
 impl FieldPath {
-    /// Parses paths with commas between them; each comes with the position at which it begins.
+    /// Parses a list of paths, separated by commas. Each comes with the position at which it begins.
     pub(crate) fn parse_list(text: &str) -> Result<Vec<(usize, Self)>, PathError> {
         let mut paths = Vec::new();
         let mut start = 0;
@@ -27,8 +27,8 @@ impl FieldPath {
     }
 }
 
-/// Returns where a part of the text ends: at one of these characters that is neither escaped nor in brackets
-/// or quotes.
+/// Returns the end of a part of the text: the first of these characters that is neither escaped nor in
+/// brackets or quotes, or else the end of the text.
 pub(crate) fn end_of_part(text: &str, start: usize, ends: &[char]) -> usize {
     let mut depth = 0usize;
     let mut quote = None;

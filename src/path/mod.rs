@@ -1,4 +1,4 @@
-//! Field paths: one dialect for index keys, field filters and field selectors.
+//! Field paths: one syntax for index keys, field filters and field selectors.
 
 mod keys;
 mod list;
@@ -33,7 +33,7 @@ use steps::TooMany;
 
 use crate::{error::PathError, tape::Tape, text::has_text};
 
-/// Where in an object a value stands, such as `metadata.labels['app.kubernetes.io/name']`.
+/// A path to values in an object, such as `metadata.labels['app.kubernetes.io/name']`.
 ///
 /// | form | selects |
 /// |---|---|
@@ -45,26 +45,28 @@ use crate::{error::PathError, tape::Tape, text::has_text};
 /// | `a[?(@.k == "v")]`, `a[?@.k]` | those elements or fields that pass a test ([RFC 9535]) |
 /// | `a..b` | every `b` at any depth below `a` |
 ///
-/// Names, indexes and `*` are fast. A search visits each part of an object once. Filters are run by a query
-/// engine, for which the whole object is decoded.
+/// Names, indexes and `*` are fast. A search visits each part of an object once. A query engine runs the
+/// filters; for this, the whole object is decoded.
 ///
-/// Filters that search, as in `a..[?@..b]`, or read from the root, as in `a[?count($..b) > 1]`, may look at
-/// each part of an object once for each other part. So their steps are counted before they are run. They may
-/// take 4,096 steps in an object, and for each part of it 64 more and one for each character of the path; a
-/// part is a value, or 16 bytes of a string. Filters that look below the tested value only, and compare
-/// what they find with texts and numbers, never take more, unless they search. A path whose filters would
-/// take more steps selects nothing in that object: an index [reports](crate::Error::is_too_many_keys) it,
-/// [`filter_fields`](crate::EventStreamExt::filter_fields) leaves the fields in it, and a field selector
-/// takes them for missing.
+/// Filters that search, as in `a..[?@..b]`, or read from the root, as in `a[?count($..b) > 1]`, may
+/// visit each part of an object once for each other part. So the steps of all filters are counted before
+/// they run. In one object, filters may take 4,096 steps, and for each part of the object 64 more and
+/// one for each character of the path. A part is a value, or 16 bytes of a string. A filter never takes
+/// more if it doesn't search, reads only below the tested value, and compares only with texts and
+/// numbers. A path whose filters would take more steps selects nothing in that object: an index
+/// [reports](crate::Error::is_too_many_keys) the object,
+/// [`filter_fields`](crate::EventStreamExt::filter_fields) keeps its fields, and a field selector treats
+/// them as missing.
 ///
-/// The pattern in `match(@.k, "web-.*")` and `search` is a text in quotes, in which `\\` stands for `\`. The
-/// engine compiles it for each tested value. That may take 4,194,304 steps more in an object: about 1,000
-/// for a short pattern, 8,000 for each `\d` or `\s`, and 131,072 for each `\w` or `\p`, as often as it is
-/// repeated. A pattern of more than 1,048,576 steps, such as `\w{100}`, is refused.
+/// The pattern in `match(@.k, "web-.*")` and `search` is a text in quotes, in which `\\` stands for `\`.
+/// The engine compiles it for each tested value. For this, filters may take 4,194,304 more steps in an
+/// object. A short pattern takes about 1,000 steps, and a repetition multiplies the cost of its part:
+/// 8,000 for each `\d` or `\s`, 131,072 for each `\w` or `\p`. A pattern of more than 1,048,576 steps,
+/// such as `\w{100}`, is refused.
 ///
-/// Two paths are equal if they mean the same, however they are written. Cloning is cheap. Serialized, a
-/// path is its text. Other dialects' spellings are refused with a hint: kubectl's `{range ..}`, `and`,
-/// `or`, `=~` and `in` in filters.
+/// Two paths are equal if they mean the same, in any notation. Cloning is cheap. A path serializes as
+/// its text. The syntax of other dialects is refused with a hint: kubectl's `{range ..}`, `and`, `or`,
+/// `=~` and `in` in filters.
 ///
 /// ```
 /// use kube_weir::FieldPath;
@@ -82,13 +84,13 @@ pub struct FieldPath(Arc<Inner>);
 
 struct Inner {
     written: Box<str>,
-    /// The one spelling that all equal paths share: RFC 9535 text.
+    /// The notation in RFC 9535 that all equal paths share.
     canonical: String,
     segments: Vec<Segment>,
     way: Way,
 }
 
-/// How to follow a path.
+/// How to evaluate a path.
 enum Way {
     Plain(Box<[Step]>),
     Query(Query),
@@ -99,7 +101,7 @@ impl FieldPath {
     ///
     /// # Errors
     ///
-    /// If the text is no path, with the byte position and a hint.
+    /// If the text is not a valid path. The error has the byte position and a hint.
     ///
     /// # Examples
     ///
@@ -117,7 +119,8 @@ impl FieldPath {
         Self::parse_part(text, 0..text.len())
     }
 
-    /// The path as written, without white space around it. Equal paths may be written differently.
+    /// Returns the path as written, without white space around it. Equal paths may be written
+    /// differently.
     ///
     /// ```
     /// use kube_weir::FieldPath;
@@ -131,10 +134,10 @@ impl FieldPath {
         &self.0.written
     }
 
-    /// The index keys of the values at this path, in document order, without duplicates.
+    /// Returns the index keys of the values at this path, in document order, without duplicates.
     ///
-    /// A string is its own key. `true`, `false` and numbers are written in their shortest form (`80`, `1.5`).
-    /// Null, objects, arrays and what is missing give no key.
+    /// A string is its own key. `true`, `false` and numbers are written in their shortest form (`80`,
+    /// `1.5`). Null, objects, arrays and missing values have no key.
     ///
     /// ```
     /// use kube_weir::FieldPath;
@@ -149,7 +152,7 @@ impl FieldPath {
         self.some_keys(value, usize::MAX).unwrap_or_default()
     }
 
-    /// [`keys`](Self::keys), if these are no more than `most`.
+    /// Does the same as [`keys`](Self::keys), but fails if there are more than `most`.
     fn some_keys(&self, value: &Value, most: usize) -> Result<Vec<String>, TooManyKeys> {
         let mut keys = Keys::new(most);
         match &self.0.way {
@@ -162,7 +165,7 @@ impl FieldPath {
         keys.finish()
     }
 
-    /// The values that a path which is not plain leads to; none if that may take too many steps.
+    /// Returns the values that a path selects; empty for a plain path, or if it may take too many steps.
     pub(crate) fn select<'v>(&self, value: &'v Value) -> Vec<&'v Value> {
         match &self.0.way {
             Way::Plain(_) => Vec::new(),
@@ -170,9 +173,9 @@ impl FieldPath {
         }
     }
 
-    /// Whether everything that this path can select, and all it looks at, lies at or below `prefix`.
+    /// Returns whether everything that this path can select or read lies at or below `prefix`.
     ///
-    /// False unless `prefix` is made of names, indexes and `*` only.
+    /// Returns false if `prefix` has steps other than names, indexes and `*`.
     ///
     /// ```
     /// use kube_weir::FieldPath;
@@ -192,12 +195,13 @@ impl FieldPath {
             && !segments.iter().any(Segment::reads_root)
     }
 
-    /// [`keys`](Self::keys) of any object. Serializes nothing but what the path leads to, if it is plain.
+    /// Does the same as [`keys`](Self::keys) for any object. For a plain path, only the selected values
+    /// are serialized.
     pub(crate) fn keys_of<T: Serialize + ?Sized>(&self, object: &T) -> Vec<String> {
         self.some_keys_of(object, usize::MAX).unwrap_or_default()
     }
 
-    /// [`keys_of`](Self::keys_of), if these are no more than `most`.
+    /// Does the same as [`keys_of`](Self::keys_of), but fails if there are more than `most`.
     pub(crate) fn some_keys_of<T: Serialize + ?Sized>(
         &self,
         object: &T,
@@ -208,11 +212,12 @@ impl FieldPath {
         {
             return keys;
         }
-        // What can't be written as JSON has no fields.
+        // An object that can't be written as JSON has no fields.
         serde_json::to_value(object).map_or(Ok(Vec::new()), |value| self.some_keys(&value, most))
     }
 
-    /// [`keys`](Self::keys) of an object given as valid JSON text; none if the text is not JSON.
+    /// Does the same as [`keys`](Self::keys) for an object given as valid JSON text; empty if the text
+    /// is not JSON.
     pub(crate) fn keys_in_json(&self, json: &str) -> Vec<String> {
         match &self.0.way {
             Way::Plain(steps) => {
@@ -222,12 +227,12 @@ impl FieldPath {
         }
     }
 
-    /// [`keys`](Self::keys) of an object given as a tape.
+    /// Does the same as [`keys`](Self::keys) for an object given as a tape.
     pub(crate) fn keys_on_tape(&self, tape: Tape<'_>) -> Vec<String> {
         self.some_keys_on_tape(tape, usize::MAX).unwrap_or_default()
     }
 
-    /// [`keys_on_tape`](Self::keys_on_tape), if these are no more than `most`.
+    /// Does the same as [`keys_on_tape`](Self::keys_on_tape), but fails if there are more than `most`.
     pub(crate) fn some_keys_on_tape(
         &self,
         tape: Tape<'_>,
@@ -248,13 +253,13 @@ impl FieldPath {
         keys.finish()
     }
 
-    /// Returns the places of all values that this path selects on a tape, in order; none if its filters may
-    /// take too many steps.
+    /// Returns the places of all values that this path selects on a tape, in order; empty if its filters
+    /// may take too many steps.
     pub(crate) fn places_on_tape<'t>(&self, tape: Tape<'t>) -> Vec<Tape<'t>> {
         let segments = &self.0.segments;
         match &self.0.way {
             Way::Query(query) if self.has_filter() => {
-                // It was checked before it was kept.
+                // The tape was checked when it was written.
                 let root: Value = tape.decode().unwrap_or_default();
                 let found = query.select(segments, &root).unwrap_or_default();
                 walk::locate::places(tape, &root, &found)
@@ -271,12 +276,12 @@ impl FieldPath {
         }
     }
 
-    /// Returns whether it tests what it selects.
+    /// Returns whether the path has a filter.
     pub(crate) fn has_filter(&self) -> bool {
         self.0.segments.iter().any(|segment| segment.filters().next().is_some())
     }
 
-    /// The path of these names, one below the other. None needs an escape.
+    /// Returns the path of these names, one below the other. No name may need an escape.
     pub(crate) fn of_names(names: &[&str]) -> Self {
         let segment = |name: &&str| Segment::one(Selector::Name((*name).into()));
         let step = |name: &&str| Step::Name((*name).into());
@@ -290,7 +295,7 @@ impl FieldPath {
         &self.0.segments
     }
 
-    /// Returns whether it takes few enough steps to be followed through a value.
+    /// Returns whether evaluating the path in a value takes few enough steps.
     #[cfg(any(fuzzing, test))]
     pub(crate) fn is_followed(&self, value: &Value) -> bool {
         self.some_keys(value, usize::MAX).is_ok()
@@ -301,7 +306,7 @@ impl FieldPath {
         &self.0.canonical
     }
 
-    /// Parses a part of a longer text, to which the positions of errors refer.
+    /// Parses a part of a longer text. The positions of errors refer to the whole text.
     pub(crate) fn parse_part(text: &str, part: std::ops::Range<usize>) -> Result<Self, PathError> {
         let start = part.start;
         let parse::Parsed { written, segments } = parse::parse(text, part)?;

@@ -1,4 +1,4 @@
-//! Nodes of an object, in each form in which a query follows them.
+//! Nodes of an object, in each form that a query can traverse.
 
 use std::collections::HashSet;
 
@@ -11,20 +11,20 @@ use crate::tape::{self, Tape, dictionary};
 /// A value in an object.
 pub(super) trait Node: Copy {
     type Places: Places<Self>;
-    /// A name as it is looked up in objects.
+    /// A name in the form in which it is looked up in objects.
     type Number: Copy;
 
     fn number(name: &str) -> Self::Number;
 
     fn is_container(self) -> bool;
 
-    /// The field of this name, if it is an object that has one.
+    /// Returns the field of this name, if the node is an object that has one.
     fn field(self, name: &str, number: Self::Number) -> Option<Self>;
 
-    /// Calls a function with all fields or elements, in order.
+    /// Calls a function for each field or element, in order.
     fn each_child(self, child: impl FnMut(Self));
 
-    /// The elements, if it is an array.
+    /// Returns the elements, if the node is an array.
     fn elements(self) -> Vec<Self>;
 }
 
@@ -34,7 +34,7 @@ pub(super) trait Places<N>: Default {
     fn add(&mut self, node: N) -> bool;
 }
 
-/// Values by where they are in memory.
+/// A set of values by their addresses.
 pub(super) type Addresses = HashSet<*const Value, RandomState>;
 
 impl Node for &Value {
@@ -70,7 +70,7 @@ impl Places<&Value> for Addresses {
     }
 }
 
-/// Places on a tape, a bit for each.
+/// A set of positions on a tape, with a bit for each.
 #[derive(Default)]
 pub(super) struct Bits(Vec<u64>);
 

@@ -1,4 +1,4 @@
-//! Parsing a path.
+//! The parser of paths.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::segment::{Segment, Selector, Slice, Step};
 use crate::error::PathError;
 
-/// No JSON that can be decoded is nested deeper.
+/// The depth up to which decodable JSON is nested.
 const MAX_STEPS: usize = 127;
 
 /// The largest index that RFC 9535 allows.
@@ -22,7 +22,7 @@ pub(super) struct Parsed<'t> {
     pub(super) segments: Vec<Segment>,
 }
 
-/// Parses the part of `text` in `range` as a path. Errors refer to the whole of `text`.
+/// Parses the part of `text` in `range` as a path. The positions of errors refer to the whole `text`.
 pub(super) fn parse(text: &str, range: Range<usize>) -> Result<Parsed<'_>, PathError> {
     let mut parser = Parser { text, at: range.start, end: range.end, nesting: 0 };
     parser.skip_space();
@@ -33,7 +33,7 @@ pub(super) fn parse(text: &str, range: Range<usize>) -> Result<Parsed<'_>, PathE
     if parser.peek().is_none() {
         return Ok(Parsed { written, segments });
     }
-    // The space itself is the mistake, not what follows it.
+    // The error is the white space, not the text behind it.
     parser.at = start + written.len();
     Err(parser.unexpected())
 }
@@ -42,7 +42,7 @@ pub(super) struct Parser<'t> {
     pub(super) text: &'t str,
     pub(super) at: usize,
     end: usize,
-    /// How many filters we are in.
+    /// The number of filters around the position.
     pub(super) nesting: usize,
 }
 
@@ -81,7 +81,7 @@ impl Parser<'_> {
         Ok(segments)
     }
 
-    /// As many of `.name`, `.*`, `[..]`, `..name`, `..*`, `..[..]` as follow.
+    /// Parses as many of `.name`, `.*`, `[..]`, `..name`, `..*`, `..[..]` as follow.
     pub(super) fn segments(&mut self, segments: &mut Vec<Segment>) -> Result<(), PathError> {
         loop {
             let start = self.at;
@@ -206,7 +206,8 @@ impl Parser<'_> {
         Ok(Selector::Slice(Box::new(Slice { text: text.to_owned(), start: first, end, step })))
     }
 
-    /// An integer at `at`, as RFC 9535 writes it. What is no number at all gives `hint`.
+    /// Parses an integer at `at`, in the syntax of RFC 9535. Text that is no number gives the error
+    /// `hint`.
     fn whole(&self, at: usize, text: &str, hint: &'static str) -> Result<i64, PathError> {
         let digits = text.strip_prefix('-').unwrap_or(text);
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -219,7 +220,7 @@ impl Parser<'_> {
         number.ok_or_else(|| self.error_at(at, "the number is too large: at most 9007199254740991"))
     }
 
-    /// A string in either kind of quotes; `\` escapes whatever follows it.
+    /// Parses a string in single or double quotes; `\` escapes any character.
     pub(super) fn quoted(&mut self) -> Result<String, PathError> {
         let open = self.at;
         let quote = self.peek();
@@ -279,7 +280,7 @@ impl Parser<'_> {
         PathError::new(self.text, at, hint)
     }
 
-    /// The character here, which can't follow what stands before it.
+    /// Returns the error for the character at the position, which can't follow the text before it.
     fn unexpected(&self) -> PathError {
         let hint = match self.peek() {
             Some(c) if c.is_whitespace() => "white space outside quotes".into(),
@@ -304,7 +305,7 @@ fn are_label(segments: &[Segment]) -> bool {
     segments.len() == 3 && is_name(0, &["metadata"]) && is_name(1, &["labels", "annotations"])
 }
 
-/// Whether a name may hold it without an escape.
+/// Returns whether a name may have the character without an escape.
 fn is_name_char(char: char) -> bool {
     match char {
         '-' | '_' | '/' | ':' | '$' | '@' => true,
@@ -313,7 +314,7 @@ fn is_name_char(char: char) -> bool {
     }
 }
 
-/// Returns whether it goes on as one of kubectl's templates, after its `{`.
+/// Returns whether the text behind a `{` is one of kubectl's templates.
 fn is_template(rest: &str) -> bool {
     let word = rest.trim_start().split(|c: char| !c.is_ascii_alphabetic()).next();
     let is_literal = rest.trim_start().starts_with(['"', '\'']);

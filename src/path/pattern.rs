@@ -1,11 +1,11 @@
 //! The cost of patterns, which the query engine compiles for each node.
 
-/// Returns about how many steps it takes to compile a pattern, or a few more.
+/// Returns approximately how many steps it takes to compile a pattern; rather a few more than fewer.
 ///
-/// Each part counts as often as it is repeated. Classes of Unicode are far larger than all else.
+/// A repetition multiplies the steps of its part. Unicode classes are by far the largest parts.
 pub(super) fn steps(pattern: &str) -> u64 {
     let mut groups = vec![1 << 10];
-    // The part that a repetition repeats.
+    // The steps of the part that a repetition would repeat.
     let mut last = 0;
     let mut in_class = 0;
     let mut chars = pattern.chars().peekable();
@@ -37,7 +37,7 @@ pub(super) fn steps(pattern: &str) -> u64 {
             _ => 32,
         };
         add(&mut groups, own);
-        // A class is repeated as a whole.
+        // A repetition applies to a whole class.
         let is_inside = char == ']' || in_class > i32::from(char == '[');
         last = if is_inside { last.saturating_add(own) } else { own };
     }
@@ -46,7 +46,7 @@ pub(super) fn steps(pattern: &str) -> u64 {
 
 type Chars<'p> = std::iter::Peekable<std::str::Chars<'p>>;
 
-/// Returns the steps of what stands behind a backslash.
+/// Returns the steps of an escape; reads it from behind its backslash.
 fn escape(chars: &mut Chars<'_>) -> u64 {
     let char = chars.next();
     if matches!(char, Some('p' | 'P' | 'x' | 'u' | 'U' | 'b')) && chars.next_if_eq(&'{').is_some() {
@@ -59,7 +59,7 @@ fn escape(chars: &mut Chars<'_>) -> u64 {
     }
 }
 
-/// Returns the text up to the brace that closes it.
+/// Returns the text up to the closing brace.
 fn braced(chars: &mut Chars<'_>) -> String {
     chars.by_ref().take_while(|char| *char != '}').collect()
 }

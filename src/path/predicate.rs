@@ -1,4 +1,4 @@
-//! Parsing what stands in `[?...]`.
+//! The parser of filters: `[?...]`.
 
 use serde_json_path::JsonPath;
 
@@ -8,46 +8,48 @@ use super::segment::{Filter, Segment, Selector, quote};
 use super::steps::{Measure, Read, Route};
 use crate::error::PathError;
 
-/// The query engine tries a bracketed expression in several ways, each time from the start.
+/// The maximum depth of filters and parentheses. The query engine parses an expression in parentheses
+/// several times, each time from the start.
 const MAX_NESTING: usize = 6;
 
-/// A pattern that takes more steps is refused.
+/// The maximum number of steps of a pattern.
 const MAX_PATTERN: u64 = 1 << 20;
 
-/// A filter as far as it is parsed.
+/// A filter, as far as it is parsed.
 #[derive(Default)]
 struct Expression {
     text: String,
     from_root: bool,
-    /// The parentheses that are open.
+    /// The parentheses that are still open.
     open: Vec<Open>,
-    /// The steps of patterns in it and in filters within.
+    /// The steps of patterns in the filter and in filters within it.
     patterns: u64,
     /// The steps that matching a literal against patterns takes.
     steps: u64,
     reads: Vec<Read>,
-    /// The letters just before, and where they begin: those of a function, if a parenthesis follows.
+    /// The word just before the position, and its start: the name of a function, if a parenthesis
+    /// follows.
     word: String,
     word_start: usize,
-    /// The query just before, if it leads to one node.
+    /// The query just before the position, if it selects at most one node.
     last: Option<Route>,
-    /// The query before an operator just before.
+    /// The query on the left of a comparison whose operator was just read.
     compared: Option<Route>,
 }
 
 /// An open parenthesis.
 struct Open {
     at: usize,
-    /// The function whose arguments are in it, or nothing.
+    /// The function whose arguments the parentheses hold, or an empty text.
     function: String,
-    /// How many arguments were before.
+    /// The number of arguments so far.
     arguments: usize,
-    /// How many queries were before its own.
+    /// The number of queries before those in the parentheses.
     reads: usize,
 }
 
 impl Expression {
-    /// Returns whether the pattern of a `match` or `search` comes next.
+    /// Returns whether the position is at the pattern of a `match` or `search`.
     fn at_pattern(&self) -> bool {
         self.open.last().is_some_and(|open| {
             matches!(Measure::of(&open.function), Measure::Text(_)) && open.arguments == 1
@@ -70,7 +72,7 @@ impl Expression {
         }
     }
 
-    /// Adds the steps of a pattern to what its function reads.
+    /// Adds the steps of a pattern to the query that its function reads.
     fn pattern(&mut self, steps: u64) {
         self.patterns = self.patterns.saturating_add(steps);
         let own = self.open.last().map_or(0, |open| open.reads);
@@ -104,10 +106,10 @@ impl Expression {
 }
 
 impl Parser<'_> {
-    /// A filter, from its `?` to the end of the selector, turned into RFC 9535 text.
+    /// Parses a filter, from its `?` to the end of the selector, and translates it to RFC 9535.
     ///
-    /// The dialects differ in what stands in quotes and in names: here `\` escapes any character
-    /// and names may hold `-` and `/`. The rest is copied.
+    /// The dialects differ in quoted texts and names: here `\` escapes any character, and names may have
+    /// `-` and `/`. The rest is copied.
     pub(super) fn filter(&mut self) -> Result<Selector, PathError> {
         let start = self.at;
         self.bump();
@@ -116,7 +118,8 @@ impl Parser<'_> {
             return Err(self.error_at(start, "filters are nested too deep"));
         }
         let mut own = Expression::default();
-        // The filter as written, for hints: without paths and quoted text, but as long.
+        // The filter as written, for hints: paths and quoted text are replaced by dots of the same
+        // length.
         let mut bare = String::from("?");
         loop {
             match self.peek() {
@@ -193,7 +196,7 @@ impl Parser<'_> {
         })))
     }
 
-    /// A string in a filter.
+    /// Parses a string in a filter.
     fn literal(&mut self, own: &mut Expression) -> Result<(), PathError> {
         let start = self.at;
         let text = self.quoted()?;
@@ -213,7 +216,7 @@ impl Parser<'_> {
 
 const PATTERN: &str = "the pattern of match() and search() is a text in quotes";
 
-/// Finds what other dialects have in filters and this one writes in another way.
+/// Returns the position and a hint for syntax of other dialects that is written differently here.
 fn other_dialect(filter: &str) -> Option<(usize, &'static str)> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
     let mut at = 0;

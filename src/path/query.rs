@@ -1,8 +1,8 @@
 //! Paths that search, take several fields or elements, or have filters.
 //!
-//! Each segment makes a list of nodes of another one, in the order of RFC 9535, but each node once: the
-//! work is near linear in the nodes of the object times the segments, however often a search finds what
-//! another one found. Only filters are left to `serde_json_path`, after their steps were counted.
+//! Each segment maps a list of nodes to another list, in the order of RFC 9535, but without duplicates.
+//! So the work is nearly linear in the nodes of the object times the segments, however often searches
+//! overlap. Only filters are run by `serde_json_path`, after their steps were counted.
 
 use serde_json::Value;
 use serde_json_path::JsonPath;
@@ -16,16 +16,17 @@ use crate::tape::Tape;
 
 /// A path that is not plain.
 pub(crate) struct Query {
-    /// Runs all of the path, if its filters read from the root.
+    /// The whole path, for the engine, if its filters read from the root.
     whole: Option<JsonPath>,
     allowance: Allowance,
 }
 
-/// A query may take so many steps for each node, and one more for each character of the path.
+/// The number of steps that a query may take for each node, besides one for each character of the path.
 const STEPS: u64 = 64;
 
 impl Query {
-    /// A query of these segments, of which this is the text; `None` if it is not one of RFC 9535.
+    /// Makes a query of these segments; `text` is their RFC 9535 notation. Returns `None` if the engine
+    /// rejects it.
     pub(super) fn new(segments: &[Segment], text: &str) -> Option<Self> {
         let path = JsonPath::parse(text).ok()?;
         let whole = segments.iter().any(Segment::reads_root).then_some(path);
@@ -35,8 +36,8 @@ impl Query {
         Some(Self { whole, allowance })
     }
 
-    /// Returns the values that the segments lead to, in order; none more than once, unless the engine runs
-    /// all. Fails if that may take too many steps.
+    /// Returns the values that the segments select, in order; without duplicates, unless the engine runs
+    /// the whole path. Fails if the filters may take too many steps.
     pub(super) fn select<'v>(
         &self,
         segments: &[Segment],
@@ -54,13 +55,13 @@ impl Query {
     }
 }
 
-/// Returns the nodes that segments without filters lead to: in order, none more than once.
+/// Returns the nodes that segments without filters select, in order and without duplicates.
 pub(super) fn on_tape<'t>(segments: &[Segment], tape: Tape<'t>) -> Vec<Tape<'t>> {
     nodes(segments, tape, &mut |_, _| Ok(Vec::new())).unwrap_or_default()
 }
 
-/// Returns the nodes that segments lead to which don't read from the root, given what filters select among
-/// the children of a node.
+/// Returns the nodes that segments select; no segment may read from the root. `filter` returns the
+/// children of a node that a filter selects.
 fn nodes<N: Node>(
     segments: &[Segment],
     root: N,
@@ -84,7 +85,7 @@ fn nodes<N: Node>(
     Ok(nodes)
 }
 
-/// A selector, and its name as it is looked up.
+/// A selector, with its name in the form in which it is looked up.
 type Numbered<'s, N> = (&'s Selector, Option<<N as Node>::Number>);
 
 fn numbered<N: Node>(selector: &Selector) -> Numbered<'_, N> {
@@ -94,18 +95,19 @@ fn numbered<N: Node>(selector: &Selector) -> Numbered<'_, N> {
     }
 }
 
-/// The nodes that one segment leads to.
+/// The nodes that one segment selects.
 struct Found<'f, N: Node, F> {
     filter: &'f mut F,
     nodes: Vec<N>,
-    /// True if several selectors may lead to one child.
+    /// True if several selectors may select the same child.
     is_union: bool,
-    /// The nodes found, if it is a union.
+    /// The nodes found so far, if this is a union.
     seen: N::Places,
 }
 
 impl<N: Node, F: FnMut(&Filter, N) -> Result<Vec<N>, TooMany>> Found<'_, N, F> {
-    /// Adds the nodes that selectors take in a node and in all below it that were not searched before.
+    /// Adds the nodes that the selectors select in a node and everywhere below it; nodes that were
+    /// already searched are skipped.
     fn search(
         &mut self,
         selectors: &[Numbered<'_, N>],
@@ -125,7 +127,7 @@ impl<N: Node, F: FnMut(&Filter, N) -> Result<Vec<N>, TooMany>> Found<'_, N, F> {
         outcome
     }
 
-    /// Adds the children of a node that selectors take, each once.
+    /// Adds the children of a node that the selectors select, without duplicates.
     fn children(&mut self, selectors: &[Numbered<'_, N>], node: N) -> Result<(), TooMany> {
         count_step();
         for (selector, number) in selectors {
@@ -155,7 +157,7 @@ impl<N: Node, F: FnMut(&Filter, N) -> Result<Vec<N>, TooMany>> Found<'_, N, F> {
         children.into_iter().for_each(|child| self.add(child));
     }
 
-    /// Adds a child. Children of different nodes are different.
+    /// Adds a child. Nodes don't share children.
     fn add(&mut self, child: N) {
         if !self.is_union || self.seen.add(child) {
             count_step();
@@ -164,7 +166,7 @@ impl<N: Node, F: FnMut(&Filter, N) -> Result<Vec<N>, TooMany>> Found<'_, N, F> {
     }
 }
 
-/// Counts that a node was looked at.
+/// Counts a visited node.
 pub(super) fn count_step() {
     #[cfg(test)]
     STEPS_TAKEN.set(STEPS_TAKEN.get() + 1);
@@ -172,6 +174,6 @@ pub(super) fn count_step() {
 
 #[cfg(test)]
 thread_local! {
-    /// How often nodes were looked at in this thread.
+    /// The number of nodes visited in this thread.
     pub(crate) static STEPS_TAKEN: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }

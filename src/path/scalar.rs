@@ -1,11 +1,11 @@
-//! The text of a scalar, which is its index key.
+//! The text form of scalars, used as index keys.
 
 use std::collections::HashSet;
 
 use foldhash::quality::RandomState;
 use serde_json::{Number, Value};
 
-/// The index key of a value: scalars have one, null, objects and arrays have none.
+/// Returns the index key of a scalar; `None` for null, objects and arrays.
 pub(crate) fn of_value(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -15,7 +15,7 @@ pub(crate) fn of_value(value: &Value) -> Option<String> {
     }
 }
 
-/// The key of a number, a truth value or null as written in JSON text.
+/// Returns the key of a number, a boolean or null as written in JSON text.
 pub(crate) fn of_literal(text: &str) -> Option<String> {
     // Most numbers are short integers, whose text is their key.
     let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
@@ -34,7 +34,7 @@ pub(crate) fn of_f32(number: f32) -> Option<String> {
     number.is_finite().then(|| shorten(format!("{number:?}")))
 }
 
-/// Drops keys that came before, keeps the order.
+/// Removes duplicates and keeps the order.
 pub(crate) fn distinct<S: AsRef<str>>(mut keys: Vec<S>) -> Vec<S> {
     if keys.len() > 1 {
         let mut seen = HashSet::with_capacity_and_hasher(keys.len(), RandomState::default());
@@ -55,7 +55,7 @@ fn of_number(number: &Number) -> Option<String> {
     of_f64(number.as_f64()?)
 }
 
-/// Takes the shortest digits that mean the number; `80.0` becomes `80`, and there is one zero only.
+/// Shortens a number without changing its value: `80.0` becomes `80`, and `-0` becomes `0`.
 fn shorten(mut text: String) -> String {
     if text.ends_with(".0") {
         text.truncate(text.len() - 2);

@@ -1,4 +1,4 @@
-//! The steps of a path: as they were parsed, and as they are followed.
+//! The steps of a path, as parsed and as evaluated.
 
 use std::fmt::{self, Write};
 
@@ -6,12 +6,12 @@ use serde_json_path::JsonPath;
 
 use super::steps::Read;
 
-/// One step of a path as parsed: `.name`, `[0]`, `['a','b']`, `[?@.k]`, and `..` before any of them.
+/// A parsed step of a path: `.name`, `[0]`, `['a','b']`, `[?@.k]`, each possibly after `..`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
-    /// `..`: at any depth below.
+    /// True after `..`: the segment selects at any depth.
     pub(crate) descends: bool,
-    /// What it selects; several for `[0,1]`.
+    /// The selectors; several for `[0,1]`.
     pub(crate) selectors: Vec<Selector>,
 }
 
@@ -38,19 +38,19 @@ pub(crate) struct Slice {
 pub(crate) struct Filter {
     /// The expression after the `?` in RFC 9535 text.
     pub(super) text: String,
-    /// The path of this filter alone, which is run on the node whose children it tests.
+    /// The filter as a path of its own. It is run on the node whose children the filter tests.
     pub(super) test: JsonPath,
-    /// True if it reads from the root (`$`).
+    /// True if the filter reads from the root (`$`).
     pub(super) from_root: bool,
-    /// How many steps it takes for each node at most, but for `reads`.
+    /// The maximum number of steps for each tested node, without `reads`.
     pub(super) steps: u64,
-    /// How many more it takes at most for its patterns, and those of filters in it.
+    /// The maximum number of additional steps for patterns in the filter and in filters within it.
     pub(super) patterns: u64,
-    /// The queries in it whose costs depend on the object.
+    /// The queries in the filter whose costs depend on the object.
     pub(super) reads: Vec<Read>,
 }
 
-/// One step of a plain path: one that leads down without searching.
+/// A step of a plain path, which only leads down: it neither searches nor filters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Name(Box<str>),
@@ -65,7 +65,7 @@ impl Segment {
         Self { descends: false, selectors: vec![selector] }
     }
 
-    /// The step of a plain path that means the same, if there is one.
+    /// Returns the equivalent step of a plain path, if there is one.
     pub(crate) fn step(&self) -> Option<Step> {
         match (self.descends, &*self.selectors) {
             (false, [Selector::Name(name)]) => Some(Step::Name(name.clone())),
@@ -75,7 +75,7 @@ impl Segment {
         }
     }
 
-    /// Whether this segment selects nothing that `step` would not select.
+    /// Returns whether `step` would select everything that this segment selects.
     pub(crate) fn is_within(&self, step: &Step) -> bool {
         !self.descends
             && self.selectors.iter().all(|selector| match (step, selector) {
@@ -86,7 +86,7 @@ impl Segment {
             })
     }
 
-    /// Whether a field called `name` may be selected among its siblings.
+    /// Returns whether the segment may select a field called `name`.
     pub(crate) fn may_select(&self, name: &str) -> bool {
         self.selectors.iter().any(|selector| match selector {
             Selector::Name(own) => **own == *name,
@@ -95,8 +95,8 @@ impl Segment {
         })
     }
 
-    /// Returns whether this element may be selected of an array of `len`, which is needed only if this
-    /// [counts back](Self::counts_back).
+    /// Returns whether the segment may select this element of an array of `len`. `len` is used only if
+    /// the segment [counts back](Self::counts_back).
     pub(crate) fn may_select_index(&self, index: usize, len: usize) -> bool {
         self.selectors.iter().any(|selector| match selector {
             Selector::Index(own) if *own < 0 => place_in(*own, len) == Some(index),
@@ -107,12 +107,12 @@ impl Segment {
         })
     }
 
-    /// Returns whether it matters where in an array an element stands.
+    /// Returns whether the selection depends on the index of an element.
     pub(crate) fn has_indexes(&self) -> bool {
         self.selectors.iter().any(|own| matches!(own, Selector::Index(_) | Selector::Slice(_)))
     }
 
-    /// Returns whether it selects elements by how far they are from the end of an array.
+    /// Returns whether the segment counts elements from the end of an array.
     pub(crate) fn counts_back(&self) -> bool {
         self.selectors.iter().any(|selector| match selector {
             Selector::Index(index) => *index < 0,
@@ -134,18 +134,19 @@ impl Segment {
 }
 
 impl Slice {
-    /// Returns whether it takes this element of an array of `len`, which is needed only if this counts back.
+    /// Returns whether the slice selects this element of an array of `len`. `len` is used only if the
+    /// slice counts back.
     fn takes(&self, index: usize, len: usize) -> bool {
         let Ok(index) = i64::try_from(index) else { return false };
         let (lower, upper) = self.bounds(if self.counts_back() { len } else { usize::MAX });
-        // No step is 0: the parser refuses it.
+        // The step is never 0: the parser rejects it.
         match self.step {
             step @ 1.. => (lower..upper).contains(&index) && (index - lower) % step == 0,
             step => lower < index && index <= upper && (upper - index) % step == 0,
         }
     }
 
-    /// The places of the elements that it takes of an array, in its order.
+    /// Returns the indexes that the slice selects in an array, in the slice's order.
     pub(super) fn places(&self, len: usize) -> impl Iterator<Item = usize> {
         let (lower, upper) = self.bounds(len);
         let step = self.step;
@@ -159,8 +160,8 @@ impl Slice {
         [Some(self.step), self.start, self.end].into_iter().flatten().any(|part| part < 0)
     }
 
-    /// The bounds as RFC 9535 has them: of the upper one the element itself is taken where the slice
-    /// runs back, else of the lower one.
+    /// Returns the lower and upper bound as in RFC 9535. If the slice runs backward, the upper bound is
+    /// included and the lower one excluded; else the other way around.
     fn bounds(&self, len: usize) -> (i64, i64) {
         let len = i64::try_from(len).unwrap_or(i64::MAX);
         let place = |at: i64| if at < 0 { len.saturating_add(at) } else { at };
@@ -182,13 +183,13 @@ impl Step {
         }
     }
 
-    /// Returns whether it leads to one field or element at most.
+    /// Returns whether the step selects at most one field or element.
     pub(super) fn is_single(&self) -> bool {
         !matches!(self, Self::Any)
     }
 }
 
-/// The segment in RFC 9535 text, always in brackets.
+/// Writes the segment in the notation of RFC 9535, always in brackets.
 impl fmt::Display for Segment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.descends { "..[" } else { "[" })?;
@@ -208,7 +209,7 @@ impl fmt::Display for Segment {
     }
 }
 
-/// The text in single quotes, escaped as RFC 9535 has it.
+/// Returns the text in single quotes, escaped as in RFC 9535.
 pub(crate) fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('\'');
@@ -223,7 +224,7 @@ pub(crate) fn quote(text: &str) -> String {
     quoted
 }
 
-/// An array index that may count from the end, as a place in an array of `len` elements.
+/// Returns the place of an element in an array of `len` elements; a negative index counts from the end.
 pub(crate) fn place_in(index: i64, len: usize) -> Option<usize> {
     match usize::try_from(index) {
         Ok(index) => (index < len).then_some(index),

@@ -1,4 +1,4 @@
-//! Counting the steps that the query engine takes for filters, before it takes them.
+//! Counting of the steps that the query engine would take for filters, before it runs.
 
 use serde_json::Value;
 
@@ -7,39 +7,40 @@ use super::{
     segment::{Filter, Segment, Selector, place_in},
 };
 
-/// A query in a filter, whose cost depends on the object.
+/// A read of the object in a filter, whose cost depends on the object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Read {
-    /// A query that finds nodes, of which some are read.
+    /// A query that finds nodes, which are read to this extent.
     Found(Route, Measure),
-    /// Two queries that lead to a node each, which are compared.
+    /// Two queries that select one node each, which are compared.
     Compared(Route, Route),
 }
 
-/// The way of a query from the root (`$`) or from the node that is tested (`@`).
+/// The path of a query, from the root (`$`) or from the tested node (`@`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Route {
     pub(super) from_root: bool,
     pub(super) segments: Vec<Segment>,
 }
 
-/// How much of a node is read once it is found.
+/// How much of a found node is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Measure {
     Nothing,
     /// A string, to count its characters.
     Length,
-    /// All that is in it.
+    /// Everything in the node.
     All,
-    /// A string, to match a pattern that takes so many steps to compile.
+    /// A string, to match a pattern that takes this many steps to compile.
     Text(u64),
 }
 
-/// A query may take more steps in this object than it may take.
+/// A query may take more steps in this object than allowed.
 #[derive(Debug)]
 pub(super) struct TooMany;
 
-/// Counts the steps of a query in one object. A step takes about as long as to look up a field.
+/// A counter for the steps of a query in one object. A step takes about as long as the lookup of a
+/// field.
 pub(super) struct Steps<'v> {
     root: &'v Value,
     allowance: Allowance,
@@ -48,26 +49,26 @@ pub(super) struct Steps<'v> {
     is_measured: bool,
 }
 
-/// How many steps a query may take.
+/// The number of steps that a query may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Allowance {
-    /// So many for each node of the object and each piece of its strings.
+    /// Steps for each node of the object and each piece of its strings.
     pub(super) each: u64,
-    /// So many more for each of them, up to [`PATTERNS`].
+    /// Additional steps for patterns, for each of these, up to [`PATTERNS`].
     pub(super) patterns: u64,
 }
 
-/// So many steps are never too many.
+/// The number of steps that any query may take.
 const FREE: u64 = 1 << 12;
 
-/// So many steps are paid for patterns, whose costs the path determines.
+/// The maximum of the additional steps for patterns, whose costs the path determines.
 const PATTERNS: u64 = 1 << 22;
 
-/// The engine compares or counts so many bytes in one step.
-const PIECE: usize = 16;
+/// The number of bytes that the engine compares or counts in one step.
+const BYTES_PER_STEP: usize = 16;
 
 impl Route {
-    /// Returns whether it leads to one node at most, in as many steps as it has segments.
+    /// Returns whether the route selects at most one node, in as many steps as it has segments.
     pub(super) fn is_single(&self) -> bool {
         self.segments.iter().all(|own| own.step().is_some_and(|step| step.is_single()))
     }
@@ -83,7 +84,7 @@ impl Read {
 }
 
 impl Measure {
-    /// How much of the arguments a function reads.
+    /// Returns how much a function reads of its arguments.
     pub(super) fn of(function: &str) -> Self {
         match function {
             "length" => Self::Length,
@@ -108,7 +109,7 @@ impl<'v> Steps<'v> {
         Self { root, allowance, taken: 0, most: FREE, is_measured: false }
     }
 
-    /// Takes the steps of a filter that tests the children of a node.
+    /// Counts the steps of a filter that tests the children of a node.
     pub(super) fn filter(&mut self, filter: &Filter, node: &'v Value) -> Result<(), TooMany> {
         let tested = match node {
             Value::Object(fields) => fields.len() as u64,
@@ -143,8 +144,8 @@ impl<'v> Steps<'v> {
         }
     }
 
-    /// Takes the steps of a query of these segments as the engine follows them, if all that filters in them
-    /// test passes.
+    /// Counts the steps that the engine takes for a query of these segments, as if all filters in them
+    /// passed.
     pub(super) fn follow(
         &mut self,
         segments: &[Segment],
@@ -166,7 +167,7 @@ impl<'v> Steps<'v> {
         level: u64,
     ) -> Result<(), TooMany> {
         self.take(1)?;
-        // The engine moves what it finds by one level at a time.
+        // The engine moves the nodes that it finds up by one level at a time.
         let found = 1 + level / 8;
         let go_on = |own: &mut Self, child| {
             own.take(found)?;
@@ -199,7 +200,7 @@ impl<'v> Steps<'v> {
         children(node, |child| self.segment(segment, rest, child, measure, level + 1))
     }
 
-    /// Takes the steps of a comparison, which ends with the smaller of the two.
+    /// Counts the steps of a comparison, which ends with the smaller value.
     fn compare(&mut self, one: &Value, other: &Value) -> Result<(), TooMany> {
         match (one, other) {
             (Value::Object(fields), Value::Object(others)) if fields.len() == others.len() => {
@@ -232,7 +233,7 @@ impl<'v> Steps<'v> {
     }
 }
 
-/// Calls a function with all fields or elements, until it fails.
+/// Calls a function for each field or element, until it fails.
 fn children<'v>(
     node: &'v Value,
     child: impl FnMut(&'v Value) -> Result<(), TooMany>,
@@ -244,7 +245,7 @@ fn children<'v>(
     }
 }
 
-/// Returns the node that a single route leads to.
+/// Returns the node that a route selects; the route must be [single](Route::is_single).
 fn single<'v>(start: &'v Value, route: &Route) -> Option<&'v Value> {
     let mut selectors = route.segments.iter().flat_map(|segment| &segment.selectors);
     selectors.try_fold(start, |node, selector| match selector {
@@ -257,7 +258,7 @@ fn single<'v>(start: &'v Value, route: &Route) -> Option<&'v Value> {
     })
 }
 
-/// Returns how many nodes there are in a value, and pieces of its strings and names.
+/// Returns the number of nodes in a value, plus that of the pieces of its strings and names.
 fn size(value: &Value) -> u64 {
     match value {
         Value::Object(fields) => {
@@ -270,5 +271,5 @@ fn size(value: &Value) -> u64 {
 }
 
 fn pieces(text: &str) -> u64 {
-    1 + (text.len() / PIECE) as u64
+    1 + (text.len() / BYTES_PER_STEP) as u64
 }

@@ -1,4 +1,4 @@
-//! The dialect: what is the same path, what it selects, what is rejected and where.
+//! Tests of the path syntax: equality, selection, and rejection with its position.
 
 use std::collections::HashSet;
 
@@ -217,7 +217,7 @@ fn keys_come_in_document_order_without_duplicates() {
     let text = r#"{"m":{"z":"1","a":"2","z2":"1"},"l":["b","a","b",null,{},[]],"a":1,"a":2}"#;
     assert_eq!(path("m.*").keys_in_json(text), ["1", "2"]);
     assert_eq!(path("l[*]").keys_in_json(text), ["b", "a"]);
-    // Of fields with one name the last counts, as in the decoded value.
+    // The last of several fields with the same name counts, as in the decoded value.
     assert_eq!(path("a").keys_in_json(text), ["2"]);
     let twice = r#"{"a":{"b":1},"\u0061":{"c":2}}"#;
     for text in ["a.b", "a.c", "*.b", "*.c"] {
@@ -291,7 +291,7 @@ fn no_more_values_are_read_than_an_index_takes() {
     let spec = Spec(0.into());
     assert!(path("[*]").some_keys_of(&spec, 100).is_err());
     assert_eq!(spec.0.get(), 101);
-    // A value that repeats counts once.
+    // A repeated value counts once.
     let repeated = vec!["x"; 1000];
     assert_eq!(path("[*]").some_keys_of(&repeated, 1).unwrap(), ["x"]);
     assert!(path("[*]").some_keys_of(&repeated, 0).is_err());
@@ -309,7 +309,7 @@ fn a_union_looks_at_each_child_once_for_each_node() {
     assert!(STEPS_TAKEN.get() < 410_000, "{}", STEPS_TAKEN.get());
 }
 
-/// Returns what the query engine finds along a path.
+/// Returns the keys that the query engine finds for a path.
 fn by_engine(path: &FieldPath, value: &Value) -> Vec<String> {
     let query = serde_json_path::JsonPath::parse(path.canonical()).unwrap();
     scalar::distinct(query.query(value).iter().filter_map(|own| scalar::of_value(own)).collect())
@@ -330,7 +330,7 @@ fn a_filter_that_would_take_too_many_steps_selects_nothing() {
         assert!(path.some_keys_of(object, 10).is_err(), "{text}");
         assert!(path.keys(object).is_empty(), "{text}");
     }
-    // Each of these looks at each part of the object a few times.
+    // Each of these visits each part of the object a few times.
     for text in ["l[?@..c].k", "l[?@.k == $.c].k", "l..[?@.c == 1].c", "l[?@.b[?@ == 1]].k"] {
         assert_eq!(path(text).keys(&wide), ["1"], "{text}");
     }
@@ -398,10 +398,10 @@ fn filters_that_read_much_of_the_root_for_each_value_are_not_run() {
         assert_eq!(path.keys(&small), by_engine(&path, &small), "{text}");
         STEPS_TAKEN.set(0);
         assert!(!path.is_followed(&large), "{text}");
-        // The rest of an object is not looked at once it is known.
+        // The counting stops as soon as the result is known.
         assert!(STEPS_TAKEN.get() < 1_000_000, "{text} {}", STEPS_TAKEN.get());
     }
-    // Each level compares all that is below it.
+    // Each level compares everything below it.
     let (few, many) =
         (path("nested..[?@ == @]"), format!("nested..[?{}@]", "@ != @ || ".repeat(20)));
     assert!(few.is_followed(&large));

@@ -84,12 +84,12 @@ impl<K: Lookup> Overlay<K> {
         K: Serialize + 'static,
     {
         let object = named(object)?;
-        let strained = self.0.context().strainer.strain(Arc::clone(&object))?;
+        let kept = self.0.context().stages.apply(Arc::clone(&object))?;
         // What `put` would take for the same version must go first.
-        if strained.is_none() || self.0.same_version(&object).is_some() {
+        if kept.is_none() || self.0.same_version(&object).is_some() {
             self.0.take(&object);
         }
-        if let Some(object) = strained {
+        if let Some(object) = kept {
             self.0.put(&object);
         }
         Ok(self)

@@ -26,7 +26,7 @@ use crate::{
     error::{Error, ErrorKind},
     event::{self, Collection, Scope, WatchEvent},
     rfc1123::is_label,
-    strain::{Condition, Strainer},
+    stages::{Condition, Stages},
 };
 
 /// How many items one collection may yield in a row while others wait.
@@ -305,21 +305,21 @@ impl<K> Query<K> {
 
     /// Returns the identity of the pipeline, with the stages that the API server or the decoding does.
     pub(super) fn context(&self) -> event::Context<K> {
-        let mut strainer = Strainer::default();
+        let mut stages = Stages::default();
         if let Some(selections) = self.namespaces.selections() {
-            strainer = strainer.namespaces(selections);
+            stages = stages.namespaces(selections);
         }
         if let Some(selector) = &self.labels {
-            strainer = strainer.labels(selector.clone());
+            stages = stages.labels(selector.clone());
         }
         let selectors = self.field_selector.iter().chain(&self.matching);
-        let strainer = selectors
+        let stages = selectors
             .map(|own| Condition::Fields(own.clone()))
-            .fold(strainer, Strainer::matching)
+            .fold(stages, Stages::matching)
             .without(self.filter.clone(), self.decode.whole);
         let closures = self.closures.iter().map(|own| Condition::Named(own.clone()));
-        let strainer = closures.fold(strainer, Strainer::matching);
-        event::Context { origin: self.origin.clone(), strainer }
+        let stages = closures.fold(stages, Stages::matching);
+        event::Context { origin: self.origin.clone(), stages }
     }
 }
 

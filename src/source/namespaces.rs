@@ -9,7 +9,7 @@ use crate::{
     error::{Error, ErrorKind},
     filter::{FieldSelector, LabelSelector},
     rfc1123::is_label,
-    strain::NamespaceSelection,
+    stages::NamespaceSelection,
 };
 
 /// The namespaces of a watch, for [`Watch::namespaces`](crate::Watch::namespaces): names that stay,

@@ -33,7 +33,7 @@ use crate::{
     measure,
     origin::Origin,
     printed::{LONGEST_NAMESPACE, printed},
-    strain::Named,
+    stages::Named,
 };
 
 /// The time beyond the end of a watch for its last bytes to arrive.

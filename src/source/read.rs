@@ -20,7 +20,7 @@ use crate::{
     json::{Cursor, Fault, Malformed, Scanner},
     namespaced_name::identity,
     resource_version::is_valid,
-    strain,
+    stages,
 };
 
 /// The types of events about objects.
@@ -31,7 +31,7 @@ const DELETED: &str = "DELETED";
 /// Makes an object out of its JSON, without the fields to drop; with the types that it shares with
 /// the list it is in.
 pub(super) struct Decode<K> {
-    pub(super) whole: strain::Decode<K>,
+    pub(super) whole: stages::Decode<K>,
     /// Decodes the object at the start of the bytes, in one pass.
     pub(super) first: First<K>,
     /// How many bytes must be there to begin with an item before it is known to be complete. To

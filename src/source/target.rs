@@ -5,7 +5,7 @@ use std::fmt::Display;
 use crate::{
     event::Collection,
     filter::{FieldSelector, LabelSelector},
-    strain::NamespaceSelection,
+    stages::NamespaceSelection,
 };
 
 /// A collection, with the selectors of its own.

@@ -26,7 +26,7 @@ use crate::{
     event::{Context, WatchEvent},
     filter::{FieldFilter, FieldSelector, LabelSelector},
     path::FieldPath,
-    strain::Named,
+    stages::Named,
     text::given,
 };
 
@@ -677,7 +677,7 @@ impl<K> fmt::Debug for Watch<K> {
         f.debug_struct("Watch")
             .field("resource", &self.query.endpoint.resource)
             .field("namespaces", &self.query.namespaces)
-            .field("selectors", &self.query.context().strainer.selectors())
+            .field("selectors", &self.query.context().stages.selectors())
             .field("running", &self.running.is_some())
             .finish_non_exhaustive()
     }

@@ -410,7 +410,7 @@ impl<K> Store<K> {
         StoreReport {
             resource: Arc::clone(&origin.resource),
             name: origin.name.clone(),
-            selectors: snapshot.context().strainer.selectors(),
+            selectors: snapshot.context().stages.selectors(),
             state: self.state_of(&state),
             resource_version: state.earliest().map(|version| printed(version, LONGEST_VERSION)),
             silent_ms: silent.map(|silent| u64::try_from(silent).unwrap_or(u64::MAX)),

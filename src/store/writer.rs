@@ -482,7 +482,7 @@ impl<K: Lookup> Writer<K> {
         if news.heard {
             self.last_word = Some(now);
         }
-        self.meter.told(synced, self.stale.len());
+        self.meter.status(synced, self.stale.len());
         if news.other {
             self.failing = match (self.parts.failing(), self.outside.clone()) {
                 (Some(one), Some(other)) => Some(if one.1 <= other.1 { one } else { other }),

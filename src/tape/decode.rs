@@ -1,7 +1,7 @@
 //! Decodes a tape into any type.
 //!
-//! What it decodes is what `serde_json` would make of the JSON. Where it isn't sure of that it gives
-//! up, errors included, and `serde_json` decides.
+//! The result equals that of `serde_json` on the JSON. If that isn't certain, the decoder gives up, and
+//! `serde_json` decides. The decoder reports no errors of its own: it gives up on them, too.
 
 use serde::{
     Deserialize,
@@ -18,7 +18,7 @@ use super::{
 use crate::json::{Declined, FieldName, RAW};
 
 impl Tape<'_> {
-    /// The value here as a type.
+    /// Decodes the value at the position.
     pub(crate) fn decode<T: DeserializeOwned>(self) -> Result<T, serde_json::Error> {
         let mut decoder = Decoder { tape: self, lost: false };
         match T::deserialize(&mut decoder) {
@@ -30,8 +30,8 @@ impl Tape<'_> {
 
 struct Decoder<'t> {
     tape: Tape<'t>,
-    /// It is not certain any more that `serde_json` would stand here too. Types may swallow errors
-    /// and go on.
+    /// True if `serde_json` might be at another position. Types may swallow errors and go on, so this
+    /// can happen without an error.
     lost: bool,
 }
 
@@ -60,7 +60,7 @@ impl<'t> Decoder<'t> {
         }
     }
 
-    /// Does what is to be done with what is inside of a container, which must be all there is.
+    /// Reads the content of a container. Fails unless `visit` consumes all of it.
     fn inside<T>(
         &mut self,
         end: usize,
@@ -93,7 +93,7 @@ macro_rules! numbers {
     )*};
 }
 
-/// What is too rare to be done here.
+/// Methods for types that are too rare to be handled here.
 macro_rules! declined {
     ($($method:ident;)*) => {$(
         fn $method<V: Visitor<'t>>(self, _: V) -> Result<V::Value, Declined> {
@@ -284,11 +284,12 @@ impl<'t> Deserializer<'t> for &mut Decoder<'t> {
     }
 }
 
-/// The elements of an array, the fields of an object, or the one field that is an enum's variant.
+/// Access to the elements of an array, the fields of an object, or the one field that is an enum's
+/// variant.
 struct Inside<'d, 't> {
     decoder: &'d mut Decoder<'t>,
     end: usize,
-    /// How many elements are still to come, if that is known.
+    /// The number of elements that are still to come, if known.
     left: Option<usize>,
 }
 
@@ -299,7 +300,7 @@ impl<'t> Inside<'_, 't> {
             Name::Escaped(quoted) => seed.deserialize(FieldName::Unescaped(&unescape(quoted))),
             name => seed.deserialize(FieldName::Written(name.plain())),
         };
-        // serde_json would stand within the name now.
+        // After this error, `serde_json` would go on within the name.
         found.or_else(|_| self.decoder.decline())
     }
 }

@@ -1,8 +1,8 @@
-//! The names of fields, by number.
+//! A dictionary of field names.
 //!
-//! There is one dictionary for the process. It only grows, and no further than to [`SIZE`] names: of
-//! names that users choose, such as labels, there are any number. So a name gets in when it is seen
-//! again, and those that find no room are written out.
+//! The process has one dictionary, which only grows, up to [`SIZE`] names. There is no limit to the
+//! names that users choose, such as labels. So a name is added only when it is seen again, and a name
+//! without a number is written out.
 
 use std::{
     collections::HashMap,
@@ -15,20 +15,21 @@ use foldhash::quality::RandomState;
 
 use super::{OTHER_NAME, TWO_BYTES};
 
-/// As many as one byte and two bytes can tell.
+/// The number of names that one and two bytes can represent.
 pub(crate) const SIZE: usize = TWO_BYTES as usize + 128 * (OTHER_NAME - TWO_BYTES) as usize;
 
-/// No longer name gets in.
+/// The maximum length of a name in bytes.
 const LONGEST: usize = 64;
 
-/// How many names can be remembered as seen.
+/// The number of names that are remembered as seen once.
 const SEEN: usize = 1 << 12;
 
-/// A list of names that only grows, and the way back from a name to its number.
+/// A list of names that only grows, and a map from names to their numbers.
 struct Dictionary {
     names: [OnceLock<Arc<str>>; SIZE],
     numbers: LazyLock<ArcSwap<Numbers>>,
-    /// Hashes of names that were seen once, each in its place; whoever holds it may add a name.
+    /// Hashes of names that were seen once, each in its slot. The lock also protects the addition of
+    /// names.
     seen: Mutex<[u64; SEEN]>,
 }
 
@@ -36,19 +37,19 @@ type Numbers = HashMap<Arc<str>, u16, RandomState>;
 
 static DICTIONARY: Dictionary = Dictionary::new();
 
-/// The name with this number, which is one that was given out.
+/// Returns the name with this number, which the dictionary must have returned.
 #[inline]
 pub(crate) fn name(number: usize) -> &'static str {
     DICTIONARY.name(number)
 }
 
-/// The number of a name, if it has one.
+/// Returns the number of a name, if it has one.
 #[inline]
 pub(crate) fn number(name: &str) -> Option<usize> {
     DICTIONARY.number(name)
 }
 
-/// The number of a name, if it has one or gets one now.
+/// Returns the number of a name, if it has one or gets one now.
 pub(crate) fn learn(name: &str) -> Option<usize> {
     DICTIONARY.learn(name)
 }
@@ -92,7 +93,7 @@ impl Dictionary {
             seen[place] = hash;
             return None;
         }
-        // Somebody else may have been faster.
+        // Another thread may have added the name.
         let numbers = self.numbers.load();
         if let Some(number) = numbers.get(name) {
             return Some((*number).into());

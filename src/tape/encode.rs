@@ -1,4 +1,4 @@
-//! Makes JSON of a tape, or whatever else a serializer makes.
+//! Serializes a tape, as JSON or with any serializer.
 
 use serde::{
     Serialize, Serializer,
@@ -12,7 +12,7 @@ use super::{
 };
 
 impl Tape<'_> {
-    /// The value here as compact JSON: numbers and escapes are as they were written.
+    /// Returns the value at the position as compact JSON; numbers and escapes stay as written.
     pub(crate) fn to_json(mut self) -> String {
         let mut json = String::new();
         self.write(&mut json);
@@ -21,7 +21,7 @@ impl Tape<'_> {
 
     fn write(&mut self, json: &mut String) {
         let quoted = |text: &str, json: &mut String| {
-            // There are no escapes in it.
+            // The text needs no escapes.
             json.push('"');
             json.push_str(text);
             json.push('"');

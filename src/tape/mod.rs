@@ -1,25 +1,25 @@
-//! The form in which objects are kept: a binary tape.
+//! The compact binary form of stored objects: a tape.
 //!
-//! It takes about half of the memory of JSON without white space, is made faster, and fields are
-//! found in it by stepping over the others. All that is not part of a string is ASCII, so that a
-//! tape is text itself: once it was checked as a whole, its strings are borrowed as they are.
+//! A tape takes about half of the memory of JSON without white space, and is built faster. A field is
+//! found by stepping over the others. Everything outside of strings is ASCII, so a tape is valid text
+//! itself: once the whole tape is checked, its strings can be borrowed.
 //!
-//! A value begins with a byte that says what it is:
+//! A value begins with a byte that determines its type:
 //!
 //! | byte | value | what follows |
 //! |---|---|---|
 //! | 0, 1, 2 | null, false, true | |
-//! | 3 | an integer | digits to the base of 64, the lowest first; a set bit 6 says that there are more |
-//! | 4 | any other number | as it was written, as a string |
-//! | 5, 6 | an object, an array | how long its inside is, in 2 digits to the base of 128; the inside |
-//! | 7, 8 | a large one | the same with 4 digits |
-//! | 9, 10 | a string | how long it is, in 2 or 4 digits; the string |
-//! | 11 | a string that was written with escapes | as it was written, with quotes, as a string |
-//! | 16..48 | an integer from 0 | |
-//! | 48..128 | a string of so many bytes from 0 | the string |
+//! | 3 | an integer | digits to the base of 64, the lowest first; bit 6 is set if more follow |
+//! | 4 | any other number | a string: the number as written |
+//! | 5, 6 | an object, an array | the length of its content, in 2 digits to the base of 128; the content |
+//! | 7, 8 | a large object, a large array | the length in 4 digits; the content |
+//! | 9, 10 | a string | its length, in 2 or 4 digits; the string |
+//! | 11 | a string with escapes | a string: the text as written, with its quotes |
+//! | 16..48 | an integer, counted from 0 | |
+//! | 48..128 | a string; its length, counted from 0 | the string |
 //!
-//! The inside of an object is names and values in turn. A name is a number in the process's
-//! [`dictionary`] of names, in one byte below 112 or two below (127, 0), or else 127 and a string.
+//! The content of an object is names and values in turn. A name is a number in the process's
+//! [`dictionary`] of names, in one byte below 112 or two bytes below (127, 0), or else 127 and a string.
 
 mod decode;
 pub(crate) mod dictionary;
@@ -42,7 +42,7 @@ const INTEGER: u8 = 3;
 const NUMBER: u8 = 4;
 const OBJECT: u8 = 5;
 const ARRAY: u8 = 6;
-/// From a container to a large one.
+/// The difference between the tags of a container and a large container.
 const LARGE: u8 = 2;
 const LARGE_OBJECT: u8 = OBJECT + LARGE;
 const LARGE_ARRAY: u8 = ARRAY + LARGE;
@@ -57,6 +57,6 @@ const END: u8 = 128;
 const TWO_BYTES: u8 = 112;
 const OTHER_NAME: u8 = 127;
 
-/// Two digits reach as far as this, and no tape is longer than four can tell.
+/// The lengths from which two digits, and four digits, are too few. A tape is never longer.
 const LONG: usize = 1 << 14;
 const TOO_LONG: usize = 1 << 28;

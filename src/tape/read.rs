@@ -1,4 +1,4 @@
-//! Reading a tape: where things stand on it, and what they are.
+//! Reads a tape: positions and values.
 
 use std::borrow::Cow;
 
@@ -7,45 +7,45 @@ use super::{
     OBJECT, OTHER_NAME, SHORT_STRING, SMALL_INTEGER, STRING, TRUE, TWO_BYTES, dictionary,
 };
 
-/// A place on a tape: before a value, or before a field.
+/// A position on a tape, before a value or before a field.
 ///
-/// What is no tape is read as something else, or as null. It never panics and never goes back.
+/// Invalid data is read as some other value or as null. Reading never panics and never goes back.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tape<'t> {
     text: &'t str,
     at: usize,
 }
 
-/// What stands at a place.
+/// A value on a tape.
 pub(crate) enum Value<'t> {
     Null,
     Bool(bool),
     Integer(u64),
-    /// Any other number, as it was written.
+    /// Any other number, as written.
     Number(&'t str),
     String(&'t str),
-    /// A string, as it was written.
+    /// A string with escapes, as written, with its quotes.
     Escaped(&'t str),
-    /// Its fields come next, up to there.
+    /// An object, whose fields come next, up to this position.
     Object(usize),
-    /// Its elements come next, up to there.
+    /// An array, whose elements come next, up to this position.
     Array(usize),
 }
 
 impl<'t> Tape<'t> {
-    /// Stands before the value at the start.
+    /// Makes a position before the value at the start.
     #[inline]
     pub(crate) fn new(text: &'t str) -> Self {
         Self { text, at: 0 }
     }
 
-    /// How far it is from the start.
+    /// Returns the distance from the start of the tape.
     #[inline]
     pub(crate) fn position(&self) -> usize {
         self.at
     }
 
-    /// Whether it stands before an end that [`next`](Self::next) gave.
+    /// Returns whether the position is before an end that [`next`](Self::next) returned.
     #[inline]
     pub(crate) fn is_before(&self, end: usize) -> bool {
         self.at < end.min(self.text.len())
@@ -83,7 +83,7 @@ impl<'t> Tape<'t> {
         }
     }
 
-    /// What begins with this byte, which was stepped over.
+    /// Reads the value that begins with the byte `first`, which was stepped over.
     #[inline]
     fn value(&mut self, first: u8) -> Value<'t> {
         match first {
@@ -109,7 +109,7 @@ impl<'t> Tape<'t> {
         }
     }
 
-    /// Steps over a scalar, or into a container.
+    /// Returns the next value; steps over a scalar, or into a container.
     #[inline]
     pub(crate) fn next(&mut self) -> Value<'t> {
         let first = self.byte(self.at);
@@ -152,14 +152,14 @@ impl<'t> Tape<'t> {
         }
     }
 
-    /// Steps into an object to the value of a field; `false` if it is no object, or has no such
-    /// field.
+    /// Steps into an object to the value of a field. Returns `false` if the value is not an object or
+    /// has no such field.
     #[inline]
     pub(crate) fn seek(&mut self, name: &str) -> bool {
         self.seek_known(name, dictionary::number(name))
     }
 
-    /// [`seek`](Self::seek) with the number that the name has in the dictionary.
+    /// Does the same as [`seek`](Self::seek); `number` is that of the name in the dictionary.
     #[inline]
     pub(crate) fn seek_known(&mut self, name: &str, number: Option<usize>) -> bool {
         let Value::Object(end) = self.next() else { return false };
@@ -176,7 +176,7 @@ impl<'t> Tape<'t> {
         false
     }
 
-    /// How many values there are up to there.
+    /// Returns the number of values up to `end`.
     pub(crate) fn count(mut self, end: usize) -> usize {
         let mut count = 0;
         while self.is_before(end) {
@@ -191,7 +191,7 @@ impl<'t> Tape<'t> {
 pub(crate) enum Name<'t> {
     Number(usize),
     Other(&'t str),
-    /// As it was written.
+    /// A name with escapes, as written, with its quotes.
     Escaped(&'t str),
 }
 
@@ -204,7 +204,7 @@ impl<'t> Name<'t> {
         }
     }
 
-    /// One without escapes.
+    /// Returns the text of a name without escapes.
     #[inline]
     pub(super) fn plain(self) -> &'t str {
         match self {
@@ -214,7 +214,7 @@ impl<'t> Name<'t> {
     }
 }
 
-/// A string that was written with escapes.
+/// Returns the string without its quotes and escapes.
 #[cold]
 pub(crate) fn unescape(quoted: &str) -> String {
     serde_json::from_str(quoted).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! What was written on a tape is what is read.
+//! Checks that a tape is read as it was written.
 
 use serde_json::Value;
 
@@ -50,7 +50,7 @@ fn names_have_every_number() {
     }
 }
 
-/// Where an object is large, what is around it is still found.
+/// Checks that the values around a large object are found.
 #[test]
 fn containers_of_any_size() {
     for len in [0, 10, LONG - 10, LONG, 3 * LONG] {

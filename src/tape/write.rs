@@ -1,40 +1,42 @@
-//! Writing a tape.
+//! Writes a tape.
 
 use super::{
     ARRAY, ESCAPED, FALSE, INTEGER, LARGE, LONG, LONG_STRING, NULL, NUMBER, OBJECT, OTHER_NAME,
     SHORT_STRING, SMALL_INTEGER, STRING, TOO_LONG, TRUE, TWO_BYTES,
 };
 
-/// Writes a tape from front to back.
+/// A writer of a tape, from front to back.
 #[derive(Debug, Default)]
 pub(crate) struct Writer {
     out: Vec<u8>,
 }
 
-/// A container that is being written, by where its inside begins.
+/// A container that is being written: the start of its content.
 #[must_use]
 pub(crate) struct Open(usize);
 
 impl Writer {
     pub(crate) fn clear(&mut self) {
-        /// What one large object took is not kept for all the small ones.
+        /// The capacity to keep between objects, so that a large one doesn't hold memory for all the
+        /// small ones.
         const ROOM: usize = 1 << 20;
         self.out.clear();
         self.out.shrink_to(ROOM);
     }
 
-    /// Where the next byte goes to.
+    /// Returns the position of the next byte.
     pub(crate) fn position(&self) -> usize {
         self.out.len()
     }
 
-    /// The tape, and text behind it that is not part of it; `None` unless all strings are UTF-8.
+    /// Returns the tape, and text behind it that is not part of it. `None` if the tape is too long or a
+    /// string is not UTF-8.
     pub(crate) fn finish(&self) -> Option<Box<str>> {
         let fits = self.out.len() < TOO_LONG;
         fits.then(|| str::from_utf8(&self.out).ok().map(Box::from)).flatten()
     }
 
-    /// Puts what was written by another.
+    /// Appends what another writer has written.
     pub(crate) fn append(&mut self, written: &[u8]) {
         self.out.extend_from_slice(written);
     }
@@ -43,7 +45,7 @@ impl Writer {
         self.out
     }
 
-    /// The name of the field whose value comes next.
+    /// Writes the number of a field's name; the value has to follow.
     #[inline]
     pub(crate) fn name(&mut self, number: usize) {
         let ahead = usize::from(TWO_BYTES);
@@ -53,22 +55,22 @@ impl Writer {
         }
     }
 
-    /// A name that has no number, without escapes.
+    /// Writes a name that has no number and no escapes.
     pub(crate) fn other_name(&mut self, name: &[u8]) {
         self.out.push(OTHER_NAME);
         self.string(name, name.len());
     }
 
-    /// A name with escapes, as written.
+    /// Writes a name with escapes, as given.
     pub(crate) fn escaped_name(&mut self, quoted: &[u8]) {
         self.out.push(OTHER_NAME);
         self.escaped(quoted);
     }
 
-    /// The string of so many bytes with which the text begins.
+    /// Writes the first `len` bytes of the text as a string.
     #[inline]
     pub(crate) fn string(&mut self, text: &[u8], len: usize) {
-        /// To copy as many as this takes less time than to find out how many there are.
+        /// Copying this many bytes takes less time than finding out how many there are.
         const AT_ONCE: usize = 32;
         if len < usize::from(u8::MAX / 2 + 1 - SHORT_STRING) {
             self.out.push(SHORT_STRING + low(len));
@@ -89,15 +91,15 @@ impl Writer {
         self.out.extend_from_slice(&text[..len]);
     }
 
-    /// A string that is written with escapes.
+    /// Writes a string with escapes, as given, with its quotes.
     pub(crate) fn escaped(&mut self, quoted: &[u8]) {
         self.out.push(ESCAPED);
         self.string(quoted, quoted.len());
     }
 
-    /// A number, a truth value or null, as written.
+    /// Writes a number, a boolean or null, as given.
     pub(crate) fn literal(&mut self, text: &[u8]) {
-        /// No integer of so many digits is too large.
+        /// An integer with this many digits always fits.
         const DIGITS: usize = 18;
         match text {
             b"null" => self.out.push(NULL),
@@ -136,7 +138,7 @@ impl Writer {
         self.open(ARRAY)
     }
 
-    /// An object whose inside stays where it is written, however much that will be.
+    /// Begins an object whose content never has to be moved, however long it gets.
     pub(crate) fn large_object(&mut self) -> Open {
         self.out.extend_from_slice(&[OBJECT + LARGE, 0, 0, 0, 0]);
         Open(self.out.len())
@@ -165,7 +167,7 @@ impl Writer {
     }
 }
 
-/// The lowest digit to the base of 128.
+/// Returns the lowest digit to the base of 128.
 #[expect(clippy::cast_possible_truncation, reason = "of a digit")]
 #[inline]
 fn low(number: usize) -> u8 {

@@ -26,7 +26,7 @@ const ORDER: &[&str] = &[
     "path",
     "filter",
     "document",
-    "strain",
+    "stages",
     "event",
     "source",
     "leader",

@@ -1,4 +1,4 @@
-//! A `Document` against `serde_json`: the same object, or none.
+//! Compares `Document` with `serde_json`: both read the same object, or none.
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use crate::{
     path::FieldPath,
 };
 
-/// JSON as it may be written: any white space, any escapes, names that repeat.
+/// JSON in any notation: any white space, any escapes, names that repeat.
 #[derive(Clone, Debug)]
 enum Json {
     Scalar(String),
@@ -82,7 +82,7 @@ fn json() -> impl Strategy<Value = Json> {
     })
 }
 
-/// An object with an identity, in any order.
+/// Generates objects with an identity, in any order.
 fn object() -> impl Strategy<Value = Json> {
     let scalar = |text: &str| Json::Scalar(text.to_owned());
     let metadata = vec((name(), json()), 0..4).prop_map(move |mut fields| {
@@ -102,7 +102,7 @@ fn object() -> impl Strategy<Value = Json> {
     )
 }
 
-/// The text, with the white space in turn between its tokens.
+/// Writes the JSON with white space from `spaces` between its tokens.
 fn written(json: &Json, spaces: &mut impl Iterator<Item = &'static str>, out: &mut String) {
     let mut token = |token: &str, out: &mut String| {
         out.push_str(token);
@@ -189,7 +189,7 @@ proptest! {
         prop_assert_eq!((document.name(), document.uid(), document.resource_version(), document.namespace()), ("x-y", Some("u"), Some("7"), None));
         prop_assert_eq!(serde_json::to_value(&document).unwrap(), want.clone());
         prop_assert_eq!(serde_json::from_str::<Value>(&serde_json::to_string(&document).unwrap()).unwrap(), want);
-        // What is kept has nothing more to leave out.
+        // Parsing the JSON of a document gives the same JSON.
         prop_assert_eq!(Document::from_json(&document.to_json()).unwrap().to_json(), document.to_json());
         let parsed = document.parse::<Value>().unwrap();
         prop_assert_eq!(parsed, document.to_value());
@@ -198,7 +198,7 @@ proptest! {
     #[test]
     fn what_came_before_makes_no_difference(texts in vec(text(), 1..4), filter in filter()) {
         let alone = |text: &str| Document::decode(&filter.clone(), text, None).unwrap().object;
-        // Twice, so that all that is learnt is used.
+        // Twice, so that the learned shape is used.
         for text in texts.iter().chain(&texts) {
             let document = Document::decode(&filter, text, None).unwrap().object;
             prop_assert_eq!(document.to_json(), alone(text).to_json());
@@ -214,7 +214,7 @@ proptest! {
             keys.sort();
             keys
         };
-        // A Value has its fields in another order.
+        // A `Value` has its fields in another order.
         prop_assert_eq!(sorted(document.get(&path)), sorted(path.keys(&document.to_value())));
     }
 
@@ -242,7 +242,7 @@ proptest! {
                 prop_assert_eq!(document.to_value(), serde_json::from_slice::<Value>(&bytes[..end]).unwrap());
             }
         } else if let Ok(Value::Object(object)) = serde_json::from_slice(&bytes) {
-            // Rejected for its identity alone.
+            // Only the identity is invalid.
             let metadata = &object.get("metadata").cloned().unwrap_or_default();
             let odd = ["name", "namespace", "uid", "resourceVersion"].iter().any(|name| !matches!(metadata.get(name), None | Some(Value::Null | Value::String(_))));
             prop_assert!(odd || metadata["name"].as_str().is_none_or(str::is_empty), "{:?}", bytes);

@@ -1,4 +1,4 @@
-//! What is taken for a `Document`, and what it says.
+//! Tests of what a `Document` accepts and returns.
 
 mod agreement;
 
@@ -93,7 +93,7 @@ fn nesting_is_limited_as_in_serde_json() {
             let text = format!(r#"{{"metadata":{{"name":"x"}},"v":{deep}}}"#);
             let decodes = serde_json::from_str::<Value>(&text).is_ok();
             assert_eq!(Document::from_json(&text).is_ok(), decodes, "{depth}");
-            // Ignored fields are only stepped over.
+            // Filtered fields are only stepped over.
             let filter = FieldFilter::new(["v"]).unwrap();
             assert!(Document::decode(&filter, &text, None).is_ok(), "{depth}");
         }
@@ -142,7 +142,7 @@ fn any_serializer_takes_it() {
     let text = r#"{"metadata":{"name":"x"},"a":[1,-2,1.5,true,null,"\u00e9",{}],"big":18446744073709551615}"#;
     let document = Document::from_json(text).unwrap();
     assert_eq!(serde_json::to_value(&document).unwrap(), document.to_value());
-    // One that asks for a part only.
+    // A serializer that reads only a part.
     assert_eq!(FieldPath::parse("a[5]").unwrap().keys_of(&document), ["é"]);
     assert_eq!(FieldPath::parse("metadata.name").unwrap().keys_of(&document), ["x"]);
 }
@@ -166,7 +166,7 @@ fn a_path_selects_on_a_tape_what_it_selects_in_a_value() {
         let engine = serde_json_path::JsonPath::parse(path.canonical()).unwrap();
         let mut expected: Vec<&Value> = Vec::new();
         for found in engine.query(&value) {
-            // The engine finds a value as often as there are ways to it.
+            // The engine finds a value once for each way to it.
             if !expected.iter().any(|before| std::ptr::eq(*before, found)) {
                 expected.push(found);
             }
@@ -239,9 +239,9 @@ fn only_the_part_that_is_asked_for_is_decoded() {
         let values: Vec<_> = document.select(&FieldPath::parse(path).unwrap()).collect();
         (values.len(), STEPS_TAKEN.get())
     };
-    // The nodes on the way, and the elements; none of the thousand fields beside them.
+    // The nodes on the way and the elements, but none of the thousand fields beside them.
     assert_eq!(looked_at("small[*]"), (2, 5));
-    // A union keeps a bit for each place up to those that it found.
+    // A union keeps a bit for each position up to the found ones.
     let (values, steps) = looked_at("small[0,1]");
     assert!(values == 2 && steps <= 6 + text.len() / 64, "{steps}");
 }
@@ -261,7 +261,7 @@ fn list_items_get_their_types_back() {
         (pod.namespace(), pod.name(), pod.uid(), pod.resource_version()),
         (Some("a"), "b", Some("u"), Some("7"))
     );
-    // One that has them keeps its own.
+    // An object that has types keeps its own.
     let again = Document::decode(&filter, &pod.to_json(), Some(&Types::default())).unwrap();
     assert_eq!(again.object, pod);
 }
@@ -321,7 +321,7 @@ fn of_a_key_only_what_it_is_known_by_is_kept() {
     for path in ["list[1].a", "list[?@.b].a", "list..a"] {
         assert_eq!(keep(&[path], false), format!("{}{whole}", &bare[..bare.len() - 1]), "{path}");
     }
-    // What it looks at may be anywhere.
+    // A path that reads from the root may read anything.
     assert!(keep(&["list[?@.b==$.data.p].a"], false).contains("annotations"));
 }
 

@@ -1,4 +1,4 @@
-//! Decoding the value that comes next.
+//! Deserializer for the next value.
 
 use serde::de::{Deserializer, Visitor};
 
@@ -9,14 +9,14 @@ use crate::filter::cut;
 use crate::filter::tree::Place;
 use crate::json::{Declined, Fault, RAW};
 
-/// The value that comes next.
+/// Deserializer for the value at the decoder's position.
 pub(super) struct Here<'d, 'j, 't> {
     pub(super) decoder: &'d mut Decoder<'j>,
-    /// Unless nothing of it is removed.
+    /// `None` if no part of the value is removed.
     pub(super) place: Option<&'d Place<'t>>,
 }
 
-/// Decodes text that lives shorter than what is decoded.
+/// A `serde_json` deserializer that borrows nothing from the text.
 type Cut<'a> = serde_json::Deserializer<serde_json::de::IoRead<&'a [u8]>>;
 
 impl<'j> Here<'_, 'j, '_> {
@@ -59,7 +59,8 @@ impl<'j> Here<'_, 'j, '_> {
         visit(&mut inner, visitor).map_err(|_| decoder.decline())
     }
 
-    /// Of a sequence it is known how long it is, so that a `Vec` of it is as large as need be.
+    /// Decodes an array. If `count`, the elements are counted first, so that a `Vec` gets the right
+    /// capacity at once.
     fn array<V: Visitor<'j>>(self, visitor: V, count: bool) -> Result<V::Value, Declined> {
         let Self { decoder, place } = self;
         let count = count || place.is_some_and(Place::counts_back);
@@ -85,7 +86,7 @@ impl<'j> Here<'_, 'j, '_> {
         value
     }
 
-    /// Lets `serde_json` decode the value, for what is too rare to be done here.
+    /// Decodes the value with `serde_json`; for types that are too rare to be handled here.
     fn by_text<V>(
         self,
         visitor: V,
@@ -255,7 +256,7 @@ impl<'j> Deserializer<'j> for Here<'_, 'j, '_> {
         visitor: V,
     ) -> Result<V::Value, Declined> {
         if self.place.is_some() {
-            // A variant's name is a field too.
+            // The variant's name is a field, which the filter may remove.
             return self
                 .by_text(visitor, |cut, visitor| cut.deserialize_enum(name, variants, visitor));
         }

@@ -1,4 +1,4 @@
-//! Decoding what is in an array or object, but for what is removed.
+//! Access to the elements of an array and the fields of an object that are not removed.
 
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
 
@@ -6,16 +6,16 @@ use super::{Decoder, Here, KIND, Text};
 use crate::filter::tree::Place;
 use crate::json::Declined;
 
-/// The elements of an array that are kept.
+/// Access to the kept elements of an array.
 pub(super) struct Elements<'d, 'j, 't> {
     decoder: &'d mut Decoder<'j>,
     place: Option<&'d Place<'t>>,
     index: usize,
-    /// How many there are, removed ones too, if somebody needs to know.
+    /// The number of elements, including removed ones; known only if it is needed.
     len: Option<usize>,
-    /// How many are still to come.
+    /// The number of kept elements that are still to come, if known.
     left: Option<usize>,
-    /// The place of the element that comes next.
+    /// The place of the next element.
     below: Option<Place<'t>>,
 }
 
@@ -40,7 +40,7 @@ impl<'d, 'j, 't> Elements<'d, 'j, 't> {
         self.element(index).as_ref().is_some_and(Place::ends)
     }
 
-    /// Steps to the next element; `false` before the end of the array.
+    /// Steps to the next kept element. Returns `false` at the end of the array.
     #[inline]
     fn next_kept(&mut self) -> Result<bool, Declined> {
         loop {
@@ -57,9 +57,9 @@ impl<'d, 'j, 't> Elements<'d, 'j, 't> {
         }
     }
 
-    /// Steps out of the array, which must have no more elements than were asked for.
+    /// Steps out of the array. Fails if it has kept elements that the visitor did not read.
     pub(super) fn end(mut self) -> Result<(), Declined> {
-        // What is removed behind the last one does not count.
+        // Removed elements at the end are no error.
         if self.next_kept()? {
             return Err(self.decoder.decline());
         }
@@ -87,14 +87,14 @@ impl<'j> SeqAccess<'j> for Elements<'_, 'j, '_> {
     }
 }
 
-/// The fields of an object that are kept.
+/// Access to the kept fields of an object.
 pub(super) struct Fields<'d, 'j, 't> {
     decoder: &'d mut Decoder<'j>,
     place: Option<&'d Place<'t>>,
-    /// The place of the value that comes next.
+    /// The place of the next value.
     below: Option<Place<'t>>,
     first: bool,
-    /// True for those of the object itself.
+    /// True for the fields of the decoded object itself.
     is_root: bool,
 }
 
@@ -105,7 +105,8 @@ impl<'d, 'j, 't> Fields<'d, 'j, 't> {
         Self { decoder, place, below: None, first: true, is_root }
     }
 
-    /// Steps to the value of the next field and gives its name; `None` before the end.
+    /// Steps to the value of the next kept field and returns the field's name; `None` at the end of the
+    /// object.
     #[inline]
     fn next_kept(&mut self) -> Result<Option<Text<'j>>, Declined> {
         loop {
@@ -128,7 +129,7 @@ impl<'d, 'j, 't> Fields<'d, 'j, 't> {
         }
     }
 
-    /// Steps out of the object, all of whose fields must have been asked for.
+    /// Steps out of the object. Fails if it has kept fields that the visitor did not read.
     pub(super) fn end(mut self) -> Result<(), Declined> {
         match self.next_kept()? {
             None => self.decoder.step(|decoder| decoder.leave(b'}')),
@@ -146,7 +147,7 @@ impl<'j> MapAccess<'j> for Fields<'_, 'j, '_> {
     {
         let Some(name) = self.next_kept()? else { return Ok(None) };
         let key = self.decoder.key(name);
-        // serde_json would stand within the name now.
+        // After this error, `serde_json` would go on within the name.
         seed.deserialize(key).map(Some).map_err(|_| self.decoder.decline())
     }
 

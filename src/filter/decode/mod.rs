@@ -1,7 +1,8 @@
-//! Decodes text into any type, but for what is removed: that is stepped over.
+//! Decodes JSON into any type, and skips removed fields.
 //!
-//! What it decodes is what `serde_json` would make of the text that is left. Where it isn't sure of
-//! that it gives up, errors included, and `serde_json` decides.
+//! The result equals that of `serde_json` on the text that is left. If that isn't certain, the decoder
+//! gives up, and `serde_json` decides. The decoder reports no errors of its own: it gives up on them,
+//! too.
 
 mod here;
 mod items;
@@ -16,19 +17,19 @@ use self::here::Here;
 use super::tree::Place;
 use crate::json::{Counts, Declined, Fault, FieldName, MAX_DEPTH, Quoted, Scanner};
 
-/// An object that was decoded.
+/// A decoded object.
 pub(crate) struct Decoded<T> {
     pub(crate) object: T,
-    /// The end of the object in its JSON.
+    /// The end of the object in the JSON.
     pub(crate) end: usize,
-    /// The start of its `kind`; the last one counts.
+    /// The start of the value of `kind`; the last one if there are several.
     pub(crate) kind: Option<usize>,
 }
 
-/// Decodes the value at the start of the bytes, but for what ends at `place` or below. `None` if
-/// `serde_json` has to decide.
+/// Decodes the value at the start of the bytes, without everything that ends at `place` or below.
+/// Returns `None` if `serde_json` has to decide.
 ///
-/// Those with which the bytes begin are known to be `text`.
+/// `text` is a prefix of the bytes that is known to be UTF-8.
 pub(super) fn decode<T: DeserializeOwned>(
     bytes: &[u8],
     text: &str,
@@ -46,10 +47,11 @@ pub(super) fn decode<T: DeserializeOwned>(
     Some(Decoded { object, end, kind })
 }
 
-/// Returns where the `kind` of the object in the bytes begins; the last one counts.
+/// Returns the start of the value of `kind` in the object in the bytes; the last one if there are
+/// several.
 pub(crate) fn kind_in(bytes: &[u8]) -> Option<usize> {
     let mut kind = None;
-    // A kind before a mistake counts.
+    // A `kind` before a syntax error counts.
     let _ = seek_kind(&mut Scanner::new(bytes, 0), &mut kind);
     kind
 }
@@ -74,30 +76,30 @@ fn seek_kind(scan: &mut Scanner<'_>, kind: &mut Option<usize>) -> Result<(), Fau
 
 const KIND: &str = "kind";
 
-/// A place in the bytes.
+/// A position in the bytes, with the state of decoding.
 struct Decoder<'j> {
     bytes: &'j [u8],
     scan: Scanner<'j>,
     depth: usize,
-    /// A part of the bytes that is text, and where it begins.
+    /// A part of the bytes that is known to be UTF-8, and where it begins.
     text: (usize, &'j str),
     counts: Counts,
-    /// Set once the fields of the object itself are read.
+    /// Set if the decoded value is an object whose fields were read.
     is_object: bool,
-    /// The start of the `kind` of the object itself, if it has one.
+    /// The start of the value of `kind` in the decoded object, if it has one.
     kind: Option<usize>,
-    /// The last string with escapes, without them.
+    /// The last string with escapes, unescaped.
     unescaped: String,
-    /// It is not certain any more that `serde_json` would stand here too. Types may swallow errors
-    /// and go on.
+    /// True if `serde_json` might be at another position. Types may swallow errors and go on, so this
+    /// can happen without an error.
     lost: bool,
 }
 
-/// A string. Most are returned in registers.
+/// A string, small enough to be returned in registers.
 #[derive(Clone, Copy)]
 enum Text<'j> {
     Written(&'j str),
-    /// In `Decoder::unescaped`.
+    /// The string is in `Decoder::unescaped`.
     Unescaped,
 }
 
@@ -116,7 +118,7 @@ impl<'j> Decoder<'j> {
         }
     }
 
-    /// Does a step after whose failure it doesn't matter where the decoder stands.
+    /// Does a step. After a failure, the position of the decoder doesn't matter.
     #[inline]
     fn step<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Declined> {
         step(self).map_err(|_| self.decline())
@@ -128,7 +130,7 @@ impl<'j> Decoder<'j> {
         Declined
     }
 
-    /// The byte that tells what stands here.
+    /// Returns the first byte of the next value, which determines its kind.
     #[inline]
     fn peek(&mut self) -> Result<u8, Declined> {
         self.step(|decoder| decoder.scan.peek())
@@ -143,7 +145,7 @@ impl<'j> Decoder<'j> {
         Ok(())
     }
 
-    /// Steps to the next item; `false` before the end of the container.
+    /// Steps to the next item. Returns `false` at the end of the container.
     #[inline]
     fn next(&mut self, first: bool, close: u8) -> Result<bool, Fault> {
         self.scan.space();
@@ -167,7 +169,7 @@ impl<'j> Decoder<'j> {
         Ok(())
     }
 
-    /// Steps from behind a name to the value.
+    /// Steps from the end of a name to its value.
     #[inline]
     fn colon(&mut self) -> Result<(), Fault> {
         self.scan.space();
@@ -193,7 +195,7 @@ impl<'j> Decoder<'j> {
         self.written(start, self.scan.position() - 1).map(Text::Written)
     }
 
-    /// A string as the name of a field.
+    /// Returns a string as the name of a field.
     #[inline]
     fn key(&self, name: Text<'j>) -> FieldName<'_, 'j> {
         match name {
@@ -209,7 +211,7 @@ impl<'j> Decoder<'j> {
         Ok(Text::Unescaped)
     }
 
-    /// What is written in a string.
+    /// Returns the text between these positions, which lie in a string.
     #[inline]
     fn written(&mut self, start: usize, end: usize) -> Result<&'j str, Fault> {
         if start < self.text.0 || end > self.text.0 + self.text.1.len() {
@@ -219,12 +221,12 @@ impl<'j> Decoder<'j> {
         Ok(&text[start - from..end - from])
     }
 
-    /// Makes sure that the bytes are text, and some that follow: one by one, short strings take
-    /// longer.
+    /// Checks that the bytes between these positions are UTF-8, together with some bytes that follow:
+    /// checking short strings one at a time takes longer.
     #[cold]
     fn read_text(&mut self, start: usize, end: usize) -> Result<(), Fault> {
-        const AHEAD: usize = 1024;
-        let bytes = &self.bytes[start..self.bytes.len().min(end + AHEAD)];
+        const LOOKAHEAD: usize = 1024;
+        let bytes = &self.bytes[start..self.bytes.len().min(end + LOOKAHEAD)];
         let text =
             str::from_utf8(bytes).or_else(|error| str::from_utf8(&bytes[..error.valid_up_to()]));
         let text = text.unwrap_or_default();
@@ -268,7 +270,7 @@ impl<'j> Decoder<'j> {
         self.scan.skip_value()
     }
 
-    /// Steps over a value that is kept but not decoded.
+    /// Steps over a value that is kept but not decoded, and checks it.
     fn check(&mut self) -> Result<(), Fault> {
         match self.scan.peek()? {
             b'{' => {

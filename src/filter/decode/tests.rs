@@ -1,4 +1,4 @@
-//! What is decoded is what `serde_json` decodes, for types of all shapes and text of any kind.
+//! Compares the decoder with `serde_json`, for types of all shapes and text of any kind.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -88,7 +88,7 @@ enum Untagged {
     Fields { a: Option<Box<Untagged>> },
 }
 
-/// Goes on after an error, as some types do.
+/// A type that swallows errors and goes on, as some types do.
 #[derive(Debug)]
 struct Lenient<T>(Option<T>);
 
@@ -98,7 +98,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Lenient<T> {
     }
 }
 
-/// Takes no more than two elements, and doesn't ask for the rest.
+/// A type that reads two elements and doesn't ask for the rest.
 #[derive(Debug)]
 struct Two;
 
@@ -122,7 +122,7 @@ impl<'de> Visitor<'de> for Two {
     }
 }
 
-/// Decodes what lends its text to nobody for longer than that takes.
+/// A type that decodes from a `Cow`, so that the text need not outlive the call.
 #[derive(Debug)]
 struct Brief(#[allow(dead_code, reason = "it is compared as it is printed")] String);
 
@@ -133,20 +133,20 @@ impl<'de> Deserialize<'de> for Brief {
     }
 }
 
-/// What is decoded of the whole text without `serde_json`'s help.
+/// Decodes the whole text without `serde_json`'s help.
 fn alone<T: DeserializeOwned>(text: &str) -> Option<T> {
     let Decoded { object, end, .. } = decode(text.as_bytes(), text, None)?;
     text[end..].trim_ascii().is_empty().then_some(object)
 }
 
-/// The value at the start of the bytes, and where it ends. Its kind is found as by itself.
+/// Decodes the value at the start of the bytes; returns it and its end. Checks its kind, too.
 fn first(bytes: &[u8]) -> Option<(Value, usize)> {
     let Decoded { object, end, kind } = decode(bytes, "", None)?;
     assert_eq!(kind, kind_in(bytes));
     Some((object, end))
 }
 
-/// Any type, as what is done with text of it.
+/// A check of text for one type.
 type Check = fn(&str, &FieldFilter) -> Result<(), TestCaseError>;
 
 const TYPES: [Check; 42] = [
@@ -267,7 +267,7 @@ fn scalar() -> impl Strategy<Value = String> {
         "\"é\"",
         "\"\\u00e9\\n\\/\\\\\\\"\"",
     ];
-    // The first ones are JSON.
+    // The first 28 are valid JSON.
     prop_oneof![
         20 => select(&SCALARS[..28]).prop_map(str::to_owned),
         1 => select(&SCALARS[..]).prop_map(str::to_owned),
@@ -347,7 +347,7 @@ proptest! {
     fn the_first_value_of_bytes(text in text(), rest in vec(any::<u8>(), 0..5)) {
         if let Some((value, end)) = first(text.as_bytes()) {
             let bytes = [text.as_bytes(), &rest].concat();
-            // A number may go on.
+            // The bytes behind a number may belong to it.
             if bytes[..end].ends_with(b"}") || bytes[..end].ends_with(b"]") {
                 prop_assert_eq!(first(&bytes), Some((value, end)));
             }

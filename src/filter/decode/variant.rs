@@ -1,4 +1,4 @@
-//! Decoding an enum.
+//! Access to the variant of an enum.
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, VariantAccess, Visitor};
@@ -6,7 +6,7 @@ use serde::de::{DeserializeSeed, Deserializer, EnumAccess, VariantAccess, Visito
 use super::{Decoder, Here};
 use crate::json::Declined;
 
-/// An enum's variant as the only field of an object.
+/// Access to an enum's variant that is written as the only field of an object.
 pub(super) struct Variant<'d, 'j> {
     pub(super) decoder: &'d mut Decoder<'j>,
 }

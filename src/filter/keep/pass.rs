@@ -1,8 +1,8 @@
-//! One pass over an object.
+//! A single pass over an object.
 
 use std::borrow::Cow;
 
-use super::{Kept, Means};
+use super::{ObjectReader, ObjectTape};
 use crate::{
     filter::{
         duplicates::{self, Replaced},
@@ -14,50 +14,50 @@ use crate::{
 };
 
 pub(super) struct Pass<'s, 'm> {
-    means: &'m mut Means,
+    reader: &'m mut ObjectReader,
     scan: Scanner<'s>,
     depth: usize,
     identity: [(u32, u32); 4],
-    /// Those of the identity that are written with escapes, without them.
+    /// The fields of the identity that are written with escapes, unescaped.
     unescaped: [Option<String>; 4],
-    /// The start of the value of its `kind`.
+    /// The start of the value of the object's `kind`.
     kind: Option<usize>,
-    /// The object was given types and may have none of its own.
+    /// True if the object was given types and may have none of its own.
     given: bool,
-    /// Where fields begin that are replaced by later ones, once that is known.
+    /// The start of each field that a later one replaces; `None` before a repetition is found.
     replaced: Option<&'m Replaced>,
 }
 
-/// What ends a pass before the object does.
+/// The reason why a pass ends before the object does.
 pub(super) enum Stop {
     Fault(Fault),
-    /// A name repeats, or looks as if it did; or what is wrong here may be replaced later.
+    /// A name repeats or seems to, or an invalid value may be replaced by a later field.
     Duplicate,
-    /// It has types of its own.
+    /// The object has types of its own.
     Typed,
 }
 
-/// A field that is not known from other objects.
+/// A field that the shape doesn't have.
 struct Other<'s> {
-    /// Where it begins.
+    /// The start of the field.
     start: usize,
     quoted: Quoted,
     name: Cow<'s, str>,
     number: Option<usize>,
-    /// True if nothing is kept of the object so far.
+    /// True if no field of the object has been kept so far.
     first: bool,
 }
 
 impl<'s, 'm> Pass<'s, 'm> {
     pub(super) fn new(
-        means: &'m mut Means,
+        reader: &'m mut ObjectReader,
         bytes: &'s [u8],
         replaced: Option<&'m Replaced>,
     ) -> Self {
-        means.out.clear();
-        means.duplicates.clear();
+        reader.out.clear();
+        reader.duplicates.clear();
         Self {
-            means,
+            reader,
             scan: Scanner::new(bytes, 0),
             depth: 0,
             identity: Default::default(),
@@ -73,45 +73,45 @@ impl<'s, 'm> Pass<'s, 'm> {
         place: Option<&Place<'_>>,
         at: Option<At>,
         types: &[u8],
-    ) -> Result<Kept, Stop> {
+    ) -> Result<ObjectTape, Stop> {
         self.scan.space();
         self.scan.eat(b'{')?;
         self.depth = 1;
         self.given = !types.is_empty();
-        let open = self.means.out.large_object();
-        self.means.out.append(types);
+        let open = self.reader.out.large_object();
+        self.reader.out.append(types);
         self.fields(at, place, Role::Object)?;
-        self.means.out.close_large(open);
+        self.reader.out.close_large(open);
         let own = std::mem::take(&mut self.unescaped);
         for (place, own) in self.identity.iter_mut().zip(own) {
             let Some(own) = own else { continue };
-            let start = self.means.out.position();
-            self.means.out.append(own.as_bytes());
-            *place = range(start, self.means.out.position());
+            let start = self.reader.out.position();
+            self.reader.out.append(own.as_bytes());
+            *place = range(start, self.reader.out.position());
         }
         let (start, end) = self.identity[0];
-        let tape = self.means.out.finish().filter(|_| start < end).ok_or(Fault::Malformed)?;
+        let tape = self.reader.out.finish().filter(|_| start < end).ok_or(Fault::Malformed)?;
         let (identity, kind, end) = (self.identity, self.kind, self.scan.position());
-        Ok(Kept { tape, identity, end, kind })
+        Ok(ObjectTape { tape, identity, end, kind })
     }
 
-    /// Keeps a value; where it is in the shape, if it is known there.
+    /// Writes a value to the tape. `at` is its node in the shape, if known.
     #[inline]
     fn value(&mut self, at: Option<At>, place: Option<&Place<'_>>) -> Result<(), Stop> {
         match self.scan.peek()? {
             b'"' => Ok(self.string()?),
             b'{' => {
                 self.enter()?;
-                let open = self.means.out.object();
+                let open = self.reader.out.object();
                 self.fields(at, place, Role::Other)?;
-                self.means.out.close(open);
+                self.reader.out.close(open);
                 Ok(())
             }
             b'[' => self.array(at, place),
             _ => {
                 let start = self.scan.position();
                 self.scan.finite_literal()?;
-                self.means.out.literal(self.scan.since(start));
+                self.reader.out.literal(self.scan.since(start));
                 Ok(())
             }
         }
@@ -123,7 +123,7 @@ impl<'s, 'm> Pass<'s, 'm> {
         if own.escaped {
             return self.escaped(own);
         }
-        self.means.out.string(self.scan.from(own.start), own.end - own.start);
+        self.reader.out.string(self.scan.from(own.start), own.end - own.start);
         Ok(())
     }
 
@@ -132,7 +132,7 @@ impl<'s, 'm> Pass<'s, 'm> {
         if own.halves {
             self.scan.unescape(own)?;
         }
-        self.means.out.escaped(self.scan.with_quotes(own));
+        self.reader.out.escaped(self.scan.with_quotes(own));
         Ok(())
     }
 
@@ -141,14 +141,14 @@ impl<'s, 'm> Pass<'s, 'm> {
             Some(place) if place.counts_back() => self.scan.count_elements()?,
             _ => 0,
         };
-        // Where elements differ in what goes, nothing is known of all of them.
+        // If elements differ in what is removed, there is no node that fits them all.
         let at = match place {
             None => at,
             Some(place) if place.has_indexes() => None,
-            Some(_) => at.and_then(|at| self.means.shape.elements(at)),
+            Some(_) => at.and_then(|at| self.reader.shape.elements(at)),
         };
         self.enter()?;
-        let open = self.means.out.array();
+        let open = self.reader.out.array();
         self.scan.space();
         if self.scan.peek()? != b']' {
             for index in 0.. {
@@ -164,11 +164,11 @@ impl<'s, 'm> Pass<'s, 'm> {
             }
         }
         self.leave();
-        self.means.out.close(open);
+        self.reader.out.close(open);
         Ok(())
     }
 
-    /// Keeps the fields of the object that was entered, and steps out of it.
+    /// Writes the fields of the entered object to the tape, and steps out of the object.
     fn fields(
         &mut self,
         at: Option<At>,
@@ -177,11 +177,11 @@ impl<'s, 'm> Pass<'s, 'm> {
     ) -> Result<(), Stop> {
         self.scan.space();
         if self.scan.peek()? != b'}' {
-            let inside = self.means.out.position();
-            let mut own = self.means.duplicates.enter();
+            let inside = self.reader.out.position();
+            let mut own = self.reader.duplicates.enter();
             let mut before = at.map_or(Before::Unknown, Before::First);
             loop {
-                let known = match self.means.shape.guess(before, &mut self.scan) {
+                let known = match self.reader.shape.guess(before, &mut self.scan) {
                     Some(known) => Some(known),
                     None => self.field(at, before, place, role, inside, &mut own)?,
                 };
@@ -193,13 +193,13 @@ impl<'s, 'm> Pass<'s, 'm> {
                     break;
                 }
             }
-            self.means.duplicates.leave(&own);
+            self.reader.duplicates.leave(&own);
         }
         self.leave();
         Ok(())
     }
 
-    /// Keeps a field, of which the name and the colon were stepped over.
+    /// Writes a field to the tape. Its name was stepped over.
     #[inline]
     fn known(
         &mut self,
@@ -207,7 +207,7 @@ impl<'s, 'm> Pass<'s, 'm> {
         place: Option<&Place<'_>>,
         own: &mut duplicates::ObjectNames,
     ) -> Result<(), Stop> {
-        let Field { number, hash, rule, role } = self.means.shape.field(at);
+        let Field { number, hash, rule, role } = self.reader.shape.field(at);
         self.scan.space();
         if role == Role::Kind {
             self.kind = Some(self.scan.position());
@@ -215,10 +215,10 @@ impl<'s, 'm> Pass<'s, 'm> {
         if rule == Rule::All {
             return Ok(self.scan.skip_value()?);
         }
-        if self.means.duplicates.add(own, hash) {
+        if self.reader.duplicates.add(own, hash) {
             return Err(Stop::Duplicate);
         }
-        self.means.out.name(number);
+        self.reader.out.name(number);
         let below = match rule {
             Rule::Part => place.and_then(|place| place.field(dictionary::name(number))),
             _ => None,
@@ -226,8 +226,8 @@ impl<'s, 'm> Pass<'s, 'm> {
         self.role(role, Some(at), below.as_ref())
     }
 
-    /// Finds out what field comes next, and steps over its name if it is known then. Else keeps it, in
-    /// the object whose inside begins there on the tape.
+    /// Reads the name of the next field. If the shape has the field or learns it, returns its node. Else
+    /// writes the field to the tape; `inside` is where the content of its object begins there.
     #[cold]
     fn field(
         &mut self,
@@ -254,12 +254,12 @@ impl<'s, 'm> Pass<'s, 'm> {
                 rule: rule(place.and_then(|place| place.field(&name)).as_ref()),
                 role: role.of(&name),
             };
-            let known = self.means.shape.find(at, before, &name, number, field);
+            let known = self.reader.shape.find(at, before, &name, number, field);
             if known.is_some() {
                 return Ok(known);
             }
         }
-        let first = self.means.out.position() == inside;
+        let first = self.reader.out.position() == inside;
         self.other(Other { start, quoted, name, number, first }, place, role, own)?;
         Ok(None)
     }
@@ -282,7 +282,7 @@ impl<'s, 'm> Pass<'s, 'm> {
             return Ok(self.scan.skip_value()?);
         }
         if self.replaced.is_none()
-            && self.means.duplicates.add(own, duplicates::hash(name.as_bytes()))
+            && self.reader.duplicates.add(own, duplicates::hash(name.as_bytes()))
         {
             return Err(Stop::Duplicate);
         }
@@ -290,14 +290,14 @@ impl<'s, 'm> Pass<'s, 'm> {
             self.scan.check_first(&name)?;
         }
         match number {
-            Some(number) => self.means.out.name(number),
-            None if quoted.escaped => self.means.out.escaped_name(self.scan.with_quotes(quoted)),
-            None => self.means.out.other_name(name.as_bytes()),
+            Some(number) => self.reader.out.name(number),
+            None if quoted.escaped => self.reader.out.escaped_name(self.scan.with_quotes(quoted)),
+            None => self.reader.out.other_name(name.as_bytes()),
         }
         self.role(role, None, below.as_ref())
     }
 
-    /// Keeps the value of a field that may be part of the object's identity.
+    /// Writes the value of a field that may be part of the object's identity.
     #[inline]
     fn role(&mut self, role: Role, at: Option<At>, place: Option<&Place<'_>>) -> Result<(), Stop> {
         match role {
@@ -306,9 +306,9 @@ impl<'s, 'm> Pass<'s, 'm> {
                     return Err(self.no_object());
                 }
                 self.enter()?;
-                let open = self.means.out.large_object();
+                let open = self.reader.out.large_object();
                 self.fields(at, place, Role::Metadata)?;
-                self.means.out.close_large(open);
+                self.reader.out.close_large(open);
                 Ok(())
             }
             Role::ApiVersion | Role::Kind if self.given => Err(Stop::Typed),
@@ -320,7 +320,7 @@ impl<'s, 'm> Pass<'s, 'm> {
     fn identity(&mut self, part: usize) -> Result<(), Stop> {
         match self.scan.peek()? {
             b'"' => {}
-            // The API server writes none of them as null, but serde would read it as missing.
+            // The API server never writes null here, but serde would read it as a missing field.
             b'n' => return self.value(None, None),
             _ => return Err(self.no_object()),
         }
@@ -330,13 +330,14 @@ impl<'s, 'm> Pass<'s, 'm> {
             return Ok(self.escaped(own)?);
         }
         let len = own.end - own.start;
-        self.means.out.string(self.scan.from(own.start), len);
-        let end = self.means.out.position();
+        self.reader.out.string(self.scan.from(own.start), len);
+        let end = self.reader.out.position();
         self.identity[part] = range(end - len, end);
         Ok(())
     }
 
-    /// No object has this here, unless a later field replaces it.
+    /// Returns the reason to stop at a value that no object has here: a later field may replace it, or
+    /// else the object is malformed.
     #[cold]
     fn no_object(&self) -> Stop {
         if self.replaced.is_none() { Stop::Duplicate } else { Fault::Malformed.into() }
@@ -353,7 +354,7 @@ impl<'s, 'm> Pass<'s, 'm> {
         Ok(())
     }
 
-    /// Steps from behind an item to the next one; `false` if the container ends there.
+    /// Steps from the end of an item to the next one. Returns `false` at the end of the container.
     #[inline]
     fn next(&mut self, close: u8) -> Result<bool, Fault> {
         self.scan.space();
@@ -381,7 +382,8 @@ fn rule(place: Option<&Place<'_>>) -> Rule {
     }
 }
 
-/// Where a string stands on a tape, which is not as long as that can't be told.
+/// Returns the range of a string on a tape. A tape whose positions don't fit is too long and never
+/// finished.
 fn range(start: usize, end: usize) -> (u32, u32) {
     let [start, end] = [start, end].map(|at| u32::try_from(at).unwrap_or(u32::MAX));
     (start, end)

@@ -1,4 +1,4 @@
-//! All ways of reading and removing agree, on any JSON and any path.
+//! Checks that all ways of reading and removing agree, on any JSON and any path.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -86,7 +86,8 @@ fn any_step() -> impl Strategy<Value = String> {
     prop_oneof![2 => plain_step(), 1 => proptest::sample::select(&OTHER[..]).prop_map(str::to_owned)]
 }
 
-/// A path that the query engine follows in a moment: it finds again what it found, once for each search.
+/// Generates paths that the query engine evaluates fast: once for each search it finds again what it
+/// found.
 fn searched_path() -> impl Strategy<Value = String> {
     path(any_step()).prop_filter("few searches", |path| path.matches("..").count() < 4)
 }
@@ -95,12 +96,12 @@ fn path(step: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
     vec(step, 1..5).prop_map(|steps| steps.concat())
 }
 
-/// A path below `spec`, so that a filter takes it.
+/// Generates paths below `spec`, so that a filter accepts them.
 fn below_spec(step: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
     path(step).prop_map(|path| format!("spec{path}"))
 }
 
-/// The same JSON, with every name written in escapes and with white space all over.
+/// Writes the JSON with every name in escapes and with white space everywhere.
 fn spelled_out(value: &Value, out: &mut String) {
     match value {
         Value::Object(fields) => {
@@ -157,7 +158,7 @@ proptest! {
         }
     }
 
-    /// In its order, too.
+    /// Checks the order, too.
     /// SEMANTICS: P3, P7
     #[test]
     fn paths_mean_what_the_query_engine_says(value in json(), path in searched_path()) {
@@ -190,7 +191,7 @@ proptest! {
         let filter = FieldFilter::new([&path]).unwrap();
         let query = serde_json_path::JsonPath::parse(filter.paths()[0].canonical()).unwrap();
         let mut found: Vec<String> = query.query_located(&value).locations().map(NormalizedPath::to_json_pointer).collect();
-        // From the back of arrays on, so that what is left to remove keeps its index; parents last.
+        // From the end of arrays, so that the remaining elements keep their indexes; parents last.
         found.sort_by_key(|pointer| std::cmp::Reverse(pointer.split('/').map(|part| format!("{part:0>6}")).collect::<Vec<_>>()));
         found.dedup();
         let mut removed = value.clone();
@@ -211,8 +212,8 @@ proptest! {
         prop_assert_eq!(removed, naive);
     }
 
-    /// Whatever is left out, what an index looks at is there; also of the object after one of which it
-    /// was learnt what to leave out.
+    /// Checks that what an index reads is kept, whatever the filter removes; also in later objects, when
+    /// the filter has learned a shape.
     #[test]
     fn keys_are_the_same_of_what_is_kept_for_them(
         specs in vec(json(), 1..3),

@@ -1,4 +1,4 @@
-//! What filters and selectors take, what they reject, and what they do.
+//! Checks which texts filters and selectors accept and reject, and what they do.
 
 use serde_json::{Value, json};
 
@@ -184,7 +184,7 @@ fn selector_operators() {
         assert_eq!(selector(text).matches_json(&object.to_string()), holds, "{text}");
     }
     assert_eq!(selector(" a=b ").to_string(), "a=b");
-    // White space that is escaped is a part of the value.
+    // Escaped white space is part of the value.
     let spaced = selector("a=b\\   ");
     assert_eq!(spaced.to_string(), "a=b\\ ");
     assert!(selector(&spaced.to_string()).matches(&json!({ "a": "b " })));

@@ -1,4 +1,4 @@
-//! Selectors and filters as text: hints, equality, and what becomes of them elsewhere.
+//! Selectors and filters as text: hints, equality, and conversions.
 
 use std::fmt::Debug;
 

@@ -1,4 +1,4 @@
-//! Objects with types of their own: what serde makes of them, paths must see and filters must leave.
+//! Objects of Rust types: paths must see what serde writes, and filters must leave it.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -222,13 +222,14 @@ fn raw_text_is_read_and_cut_too() {
     assert_eq!(cut.raw.get(), r#"{"a":[{"b": 2.50}]}"#);
 }
 
-/// Decoding with a filter is decoding what the filter leaves of the text, or fails as that does.
+/// Checks that decoding with a filter gives the same as decoding the text that the filter leaves, errors
+/// included.
 fn same<T: DeserializeOwned + PartialEq + Debug>(text: &str, paths: &[&str]) -> Option<T> {
     let filter = FieldFilter::new(paths).unwrap();
     let cut = filter.cut(text).unwrap();
     let want = serde_json::from_str::<T>(&cut);
-    let strained = filter.deserialize::<T>(text);
-    assert_eq!(strained.as_ref().ok(), want.as_ref().ok(), "{paths:?} {cut} {strained:?} {want:?}");
+    let filtered = filter.deserialize::<T>(text);
+    assert_eq!(filtered.as_ref().ok(), want.as_ref().ok(), "{paths:?} {cut} {filtered:?} {want:?}");
     want.ok()
 }
 

@@ -1,4 +1,4 @@
-//! The vector files, every line, by every way of reading and removing.
+//! Checks every line of the vector files by every way of reading and removing.
 
 use serde_json::Value;
 

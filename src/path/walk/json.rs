@@ -1,4 +1,4 @@
-//! Following a plain path through JSON text.
+//! Evaluates a plain path on JSON text.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -8,7 +8,8 @@ use crate::{
     path::{Step, place_in, scalar},
 };
 
-/// The keys of what a plain path leads to in JSON text, as they would be in the decoded value.
+/// Returns the keys of the values that a plain path selects in JSON text; the same as for the decoded
+/// value.
 pub(in crate::path) fn keys(json: &str, steps: &[Step]) -> Result<Vec<String>, Malformed> {
     let mut walk = Walk { cursor: Cursor::new(json), keys: Vec::new() };
     walk.scan(steps)?;
@@ -21,7 +22,7 @@ struct Walk<'j> {
 }
 
 impl<'j> Walk<'j> {
-    /// Collects keys on the way over the value at the cursor.
+    /// Steps over the value at the cursor and collects keys in it.
     fn scan(&mut self, steps: &[Step]) -> Result<(), Malformed> {
         let cursor = &mut self.cursor;
         let kind = cursor.kind()?;
@@ -58,7 +59,7 @@ impl<'j> Walk<'j> {
                 self.cursor.skip_value()?;
                 continue;
             }
-            // Of fields with one name the last counts.
+            // The last of several fields with the same name counts.
             self.keys.truncate(before);
             self.scan(below)?;
         }

@@ -1,4 +1,4 @@
-//! Places on a tape of values that a query found in its decoded object.
+//! Finds the places on a tape of values that a query found in the decoded object.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::tape::{self, Tape};
 
-/// Returns the places at which the values of `found` stand on the tape of `root`, in the order of `found`.
+/// Returns the places of the values `found` on the tape of `root`, in the order of `found`.
 pub(in crate::path) fn places<'t>(tape: Tape<'t>, root: &Value, found: &[&Value]) -> Vec<Tape<'t>> {
     let mut located = found.iter().map(|value| (std::ptr::from_ref(*value), None)).collect();
     locate(tape, root, &mut located);

@@ -1,14 +1,14 @@
-//! Whether the key of a map is the name that is looked for.
+//! Comparison of a map's key with a name.
 
 use serde::Serialize;
 use serde::ser::{Impossible, Serializer};
 
 use super::serialize::Unreadable;
 
-/// A serializer that tells whether the key it is given is this name.
+/// A serializer that returns whether a key equals this name.
 pub(super) struct Is<'n>(pub(super) &'n str);
 
-/// Integers are keys as `serde_json` writes them: in decimal.
+/// Methods for integers, which `serde_json` writes as decimal keys.
 macro_rules! integers {
     ($($method:ident: $type:ty;)*) => {$(
         fn $method(self, key: $type) -> Result<bool, Unreadable> {
@@ -17,7 +17,7 @@ macro_rules! integers {
     )*};
 }
 
-/// What is no key in JSON, or is written in a way of its own.
+/// Methods for types that are no keys in JSON, or are written in a special way.
 macro_rules! unreadable {
     ($($method:ident($($argument:ty),*) -> $ok:ty;)*) => {$(
         fn $method(self, $(_: $argument),*) -> Result<$ok, Unreadable> {

@@ -1,4 +1,4 @@
-//! Following a plain path to its keys, through each form that an object may have.
+//! Evaluates a plain path on each form of an object.
 
 pub(super) mod json;
 pub(super) mod locate;

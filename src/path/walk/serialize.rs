@@ -1,4 +1,4 @@
-//! Following a plain path through whatever is `Serialize`.
+//! Evaluates a plain path on anything that is `Serialize`.
 
 use std::fmt;
 
@@ -12,8 +12,9 @@ use crate::path::{
     place_in, scalar,
 };
 
-/// The keys of what a plain path leads to in an object, if these are no more than `most`. Serializes
-/// nothing else. `None` if it takes the object as a value to know.
+/// Returns the keys of the values that a plain path selects in an object, if there are no more than
+/// `most`. Only these values are serialized. Returns `None` if the path can't be evaluated step by step:
+/// then the object must be turned into a `Value`.
 pub(in crate::path) fn keys<T: Serialize + ?Sized>(
     object: &T,
     steps: &[Step],
@@ -27,13 +28,13 @@ pub(in crate::path) fn keys<T: Serialize + ?Sized>(
     }
 }
 
-/// A serializer that follows the steps through whatever it is given.
+/// A serializer that follows the steps into a value.
 struct Reader<'a> {
     steps: &'a [Step],
     keys: &'a mut Keys<'static>,
 }
 
-/// The elements of a sequence: `wanted` is the one to read.
+/// The elements of a sequence; `wanted` selects those to read.
 struct Elements<'a> {
     wanted: Wanted,
     here: usize,
@@ -48,20 +49,20 @@ enum Wanted {
     At(usize),
 }
 
-/// The fields of an object: those that `step` takes are read.
+/// The fields of an object; those that match `step` are read.
 struct Fields<'a> {
     step: Option<&'a Step>,
     below: &'a [Step],
-    /// The keys that there were before: of fields with one name the last counts.
+    /// The keys before this object: the last of several fields with the same name counts.
     before: Mark,
-    /// Whether the value of the key seen last is to be read.
+    /// True if the value of the last key is to be read.
     taken: bool,
     keys: &'a mut Keys<'static>,
 }
 
 #[derive(Debug)]
 pub(super) enum Unreadable {
-    /// This can't be read step by step, or can't be serialized at all.
+    /// The object can't be read step by step, or can't be serialized at all.
     Unknown,
     TooManyKeys,
 }
@@ -99,7 +100,8 @@ impl<'a> Reader<'a> {
         Ok(Elements { wanted, here: 0, below, keys: self.keys })
     }
 
-    /// Steps into `{variant: ...}`; with no steps left, so that no part is read, if the path leads elsewhere.
+    /// Steps into `{variant: ...}`. If the path leads elsewhere, there are no steps left, so that no
+    /// part is read.
     fn variant(self, variant: &str) -> (bool, Self) {
         match self.steps.split_first() {
             Some((step, below)) if step.takes_name(variant) => {
@@ -261,7 +263,7 @@ impl<'a> Serializer for Reader<'a> {
     }
 
     fn serialize_struct(self, name: &'static str, _len: usize) -> Result<Fields<'a>, Unreadable> {
-        // serde_json passes raw text, and numbers as text, in structs of its own.
+        // serde_json passes raw text, and numbers as text, in private structs.
         if name.starts_with("$serde_json::private::") {
             Err(Unreadable::Unknown)
         } else {
@@ -330,7 +332,7 @@ impl ser::SerializeMap for Fields<'_> {
     }
 }
 
-/// The traits for parts of an object differ in names only.
+/// Implements serde's traits for parts of an object, which differ only in names.
 macro_rules! parts {
     ($($trait:ident for $type:ident: $method:ident($($name:ident)?) is $own:ident;)*) => {$(
         impl ser::$trait for $type<'_> {

@@ -1,11 +1,11 @@
-//! Following a plain path along a tape.
+//! Evaluates a plain path on a tape.
 
 use crate::{
     path::{Step, TooManyKeys, keys::Keys, place_in, scalar},
     tape::{self, Tape},
 };
 
-/// Adds the keys of what a plain path leads to on a tape.
+/// Adds the keys of the values that a plain path selects on a tape.
 pub(in crate::path) fn keys<'t>(
     mut tape: Tape<'t>,
     steps: &[Step],
@@ -61,7 +61,7 @@ pub(in crate::path) fn keys<'t>(
     Ok(())
 }
 
-/// Returns the place of the first value that a plain path leads to.
+/// Returns the place of the first value that a plain path selects.
 pub(in crate::path) fn first<'t>(mut tape: Tape<'t>, steps: &[Step]) -> Option<Tape<'t>> {
     let Some((step, below)) = steps.split_first() else { return Some(tape) };
     if let Step::Name(name) = step {

@@ -1,10 +1,10 @@
-//! Following a plain path through a `Value`.
+//! Evaluates a plain path on a `Value`.
 
 use serde_json::Value;
 
 use crate::path::{Step, TooManyKeys, keys::Keys, place_in, scalar};
 
-/// Adds the keys of what a plain path leads to in a value.
+/// Adds the keys of the values that a plain path selects in a value.
 pub(in crate::path) fn keys(
     value: &Value,
     steps: &[Step],

@@ -1,4 +1,4 @@
-//! What a pipeline does to an object before it stores it, for objects that come another way.
+//! The stages of a pipeline before the store, for objects that don't come through the streams.
 
 use std::{fmt, sync::Arc};
 
@@ -12,9 +12,9 @@ use crate::{
     namespaced_name::identity,
 };
 
-/// The stages before the store, in their order. The streams do the same to what flows through
-/// them; this is for hypothetical objects.
-pub(crate) struct Strainer<K>(Vec<Stage<K>>);
+/// The selecting and filtering stages of a pipeline before its store, in order. The streams do the same
+/// to the objects that flow through them; this type is for hypothetical objects.
+pub(crate) struct Stages<K>(Vec<Stage<K>>);
 
 enum Stage<K> {
     Namespaces(Vec<NamespaceSelection>),
@@ -23,19 +23,19 @@ enum Stage<K> {
     Drop(FieldFilter, Decode<K>),
 }
 
-/// A condition on objects: on their fields, or by a closure.
+/// A condition on objects: on their fields, or as a closure.
 pub(crate) enum Condition<K> {
     Fields(FieldSelector),
     Named(Named<K>),
 }
 
-/// A closure that selects objects, with the name that it is known by.
+/// A closure that selects objects, with its name.
 pub(crate) struct Named<K> {
     name: Arc<str>,
     holds: Arc<dyn Fn(&K) -> bool + Send + Sync>,
 }
 
-/// A namespace that is watched, with the selectors that it has beside those of the watch.
+/// A watched namespace, with the selectors that it has in addition to those of the watch.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct NamespaceSelection {
     pub(crate) name: Arc<str>,
@@ -43,11 +43,11 @@ pub(crate) struct NamespaceSelection {
     pub(crate) fields: Option<FieldSelector>,
 }
 
-/// Makes an object out of its JSON, without the fields to drop.
+/// Decodes an object from its JSON, without the fields to drop.
 pub(crate) type Decode<K> =
     fn(&FieldFilter, &str, Option<&Types>) -> Result<Decoded<K>, serde_json::Error>;
 
-impl<K> Strainer<K> {
+impl<K> Stages<K> {
     #[must_use]
     pub(crate) fn namespaces(self, selections: Vec<NamespaceSelection>) -> Self {
         self.then(Stage::Namespaces(selections))
@@ -73,7 +73,8 @@ impl<K> Strainer<K> {
         self
     }
 
-    /// Returns what objects are selected by: selectors as they were written, closures by their names.
+    /// Returns the conditions by which objects are selected: selectors as written, closures by their
+    /// names.
     pub(crate) fn selectors(&self) -> Vec<String> {
         let text = |stage: &Stage<K>| match stage {
             Stage::Labels(selector) => Some(selector.to_string()),
@@ -84,9 +85,9 @@ impl<K> Strainer<K> {
     }
 }
 
-impl<K: Lookup + Serialize + 'static> Strainer<K> {
-    /// The object as the store would have it, unless it isn't selected.
-    pub(crate) fn strain(&self, mut object: Arc<K>) -> Result<Option<Arc<K>>, Error> {
+impl<K: Lookup + Serialize + 'static> Stages<K> {
+    /// Returns the object as the store would have it, or `None` if it isn't selected.
+    pub(crate) fn apply(&self, mut object: Arc<K>) -> Result<Option<Arc<K>>, Error> {
         for stage in &self.0 {
             let selected = match stage {
                 Stage::Namespaces(selections) => {
@@ -125,8 +126,8 @@ fn has_labels<K: Lookup + Serialize>(selector: &LabelSelector, object: &K) -> Re
     Ok(selector.matches(&value))
 }
 
-/// The object without the fields. One that is already built can only be written out and read in
-/// again.
+/// Returns the object without the fields. An object of a Rust type has to be serialized and decoded for
+/// this.
 pub(crate) fn drop_fields<K: Lookup + Serialize>(
     filter: &FieldFilter,
     decode: Decode<K>,
@@ -136,7 +137,7 @@ pub(crate) fn drop_fields<K: Lookup + Serialize>(
     dropped.map(|decoded| decoded.object).map_err(|cause| undecodable(object, &cause))
 }
 
-/// For objects that have a type.
+/// Decodes objects of a Rust type, as a [`Decode`] function.
 pub(crate) fn decode<K: DeserializeOwned>(
     filter: &FieldFilter,
     json: &str,
@@ -206,13 +207,13 @@ impl<K> Clone for Named<K> {
     }
 }
 
-impl<K> Default for Strainer<K> {
+impl<K> Default for Stages<K> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<K> Clone for Strainer<K> {
+impl<K> Clone for Stages<K> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
@@ -229,8 +230,8 @@ impl<K> Clone for Stage<K> {
     }
 }
 
-impl<K> fmt::Debug for Strainer<K> {
+impl<K> fmt::Debug for Stages<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Strainer").field("stages", &self.0.len()).finish_non_exhaustive()
+        f.debug_struct("Stages").field("stages", &self.0.len()).finish_non_exhaustive()
     }
 }
