@@ -1,4 +1,4 @@
-//! What a replica does to lead, to go on leading, and to stop.
+//! The election loop of one replica: following, leading, resigning.
 
 use std::{pin::pin, time::Duration};
 
@@ -23,66 +23,66 @@ use super::{
 };
 use crate::{clock::after, error::Error, event::WatchEvent, source::Tries};
 
-/// One who stands for election, with what it knows.
+/// A replica that stands for election, and its knowledge of the Lease.
 pub(super) struct Candidate {
     leases: Leases,
     identity: String,
     timing: LeaseTiming,
-    /// What a watch tells. It only makes things faster: reads find out the same.
+    /// The watch of the Lease. It only speeds things up: reads find out the same.
     news: BoxStream<'static, Result<WatchEvent<Lease>, Error>>,
     stopped: watch::Receiver<bool>,
     sight: Sight,
-    /// By which the Lease is ours if it says so: the newest, which is renewed while leading, and the
-    /// one before, of which a renewal may come late. More can't come: it would be guarded by a
-    /// resourceVersion that is past.
+    /// The claims by which a Lease is ours: the newest, which is renewed while leading, and the one before,
+    /// whose renewal may arrive late. A third claim can't arrive: the resourceVersion that guards it is
+    /// outdated.
     claims: [Option<Claim>; 2],
-    /// The attempt to which no answer came, with the resourceVersion that guards it.
+    /// The attempt that got no answer, with the resourceVersion that guards it.
     attempt: Option<(Option<String>, Claim)>,
-    /// When the Lease is read again.
+    /// The time of the next read of the Lease.
     read_at: Instant,
-    /// No attempt to take it before that.
+    /// The earliest time of the next attempt to take the Lease.
     patient_until: Instant,
-    /// The reads and the attempts that were refused in a row, while following.
+    /// The reads and attempts refused in a row while following.
     refused_reads: Tries,
     refused_attempts: Tries,
-    /// When it is renewed, while leading.
+    /// The time of the next renewal while leading.
     renew_at: Instant,
-    /// The Lease may have another resourceVersion than the one in sight.
+    /// The Lease may have another resourceVersion than the last one seen.
     outdated: bool,
-    /// Who was last told to lead, if anything was told.
+    /// The leader reported last, if any was `reported`.
     leader: Option<String>,
     told: bool,
     trace: Trace,
 }
 
-/// What comes of following.
+/// The outcome of [`Candidate::follow`].
 pub(super) enum Following {
     Elected(Term),
-    /// Another leader, or none.
+    /// The leader changed: another one, or nobody.
     Leader(Option<String>),
     Failed(Error),
     Stopped,
 }
 
-/// What comes of leading.
+/// The outcome of [`Candidate::lead`].
 pub(super) enum Leading {
     Lost,
     Failed(Error),
     Stopped,
 }
 
-/// What ends a wait.
+/// The reason why [`Candidate::wait`] ended.
 enum Waited {
-    /// It is time.
+    /// The time is up.
     Over,
-    /// Something is known that wasn't.
+    /// The watch delivered something new.
     News,
     Failed(Error),
     Stopped,
 }
 
-/// Returns how much longer to wait after a failure: after a refusal, where somebody must first change
-/// something, longer each time.
+/// Returns how much longer to wait after a failure: longer each time after a refusal, because somebody must
+/// change something first, and not at all otherwise.
 fn pause(refused: &mut Tries, error: &Error) -> Duration {
     if error.is_refusal() { refused.after(error) } else { Duration::ZERO }
 }
@@ -114,7 +114,7 @@ impl Candidate {
         }
     }
 
-    /// Waits for an opportunity to lead, and takes it.
+    /// Waits until the Lease can be taken, and takes it.
     pub(super) async fn follow(&mut self) -> Following {
         loop {
             if *self.stopped.borrow() {
@@ -131,7 +131,7 @@ impl Candidate {
             }
             let held_until = self.sight.held_until().filter(|_| !self.is_ours());
             let from = held_until.unwrap_or(self.patient_until).max(self.patient_until);
-            // What is out of date is read first: it tells what to guard a write with.
+            // An outdated Lease is read first: the write is guarded with its resourceVersion.
             if !self.outdated && from <= Instant::now() {
                 if let Some(outcome) = self.stand().await {
                     return outcome;
@@ -147,7 +147,8 @@ impl Candidate {
                 Waited::Stopped => return Following::Stopped,
                 Waited::Over => {}
                 Waited::News if self.outdated => self.read_at = Instant::now(),
-                // It is as good as a read, so the next one can wait. What was refused may be granted.
+                // The event is as good as a read, so the next read can wait. The attempt that was refused
+                // may now succeed.
                 Waited::News => {
                     self.read_at = after(Instant::now(), self.timing.next_wait());
                     self.patient_until = Instant::now();
@@ -156,12 +157,12 @@ impl Candidate {
         }
     }
 
-    /// Tries to take the Lease. `None` if that led to nothing, and there is something to read.
+    /// Tries to take the Lease. Returns `None` if that failed and the Lease must be read again.
     async fn stand(&mut self) -> Option<Following> {
         let known = self.sight.lease();
         let version = known.and_then(|lease| lease.metadata.resource_version.clone());
-        // An attempt without an answer may be on its way yet: then the next one is the same, so that
-        // whichever of them is done can be told for ours.
+        // An attempt without an answer may still arrive. The next attempt then makes the same claim, so
+        // that either of them is recognized as ours.
         let claim = match self.attempt.take() {
             Some((same, claim)) if same == version => claim,
             _ => self.sight.claim(&self.identity),
@@ -172,7 +173,7 @@ impl Candidate {
             self.claims = [Some(claim.clone()), self.claims[0].take()];
         }
         let sent = Instant::now();
-        // Also a refusal is no reason to hurry.
+        // A refusal is no reason to hurry either.
         self.patient_until = after(sent, self.timing.next_wait());
         match self.leases.write(&lease, self.patience()).await {
             Ok(lease) => {
@@ -180,7 +181,7 @@ impl Candidate {
                 self.see(Some(lease));
                 self.renew_at = after(sent, self.timing.retry_period);
                 let term = Term::new(claim.number, claim.holder, sent, self.timing.renew_deadline);
-                // Whoever is not polled for long learns too late that it was elected.
+                // A campaign that was not polled for long learns too late that it was elected.
                 let elected = Some(term).filter(Term::is_valid);
                 elected.inspect(|term| self.trace.elected(term)).map(Following::Elected)
             }
@@ -200,7 +201,7 @@ impl Candidate {
         }
     }
 
-    /// Renews the Lease until that fails for too long, or somebody else has it.
+    /// Renews the Lease until that fails for too long or another replica takes it.
     pub(super) async fn lead(&mut self, term: &Term) -> Leading {
         loop {
             if !term.is_valid() {
@@ -220,18 +221,19 @@ impl Candidate {
                 Waited::Failed(error) => return Leading::Failed(error),
                 Waited::Stopped => return Leading::Stopped,
                 Waited::News if !self.is_ours_or_gone() => return self.lost(term),
-                // Perhaps it was deleted; without it somebody else would be elected.
+                // The Lease may be deleted; without it another replica would be elected.
                 Waited::News if self.outdated => self.renew_at = Instant::now(),
                 Waited::News | Waited::Over => {}
             }
         }
     }
 
-    /// Renews the Lease once. False if it is lost, or that came too late.
+    /// Renews the Lease once. Returns false if the Lease is lost or the renewal came too late.
     async fn renew(&mut self, term: &Term) -> Result<bool, Error> {
         let until = self.patience().min(term.deadline());
         let outdated = self.outdated;
-        // Unless it goes well or there is reason to try at once. What took longer has waited enough.
+        // The default, unless the renewal succeeds or should be retried at once. A renewal that took longer
+        // has waited enough.
         self.renew_at = after(Instant::now(), self.timing.retry_period);
         if outdated {
             self.read(until).await?;
@@ -256,7 +258,7 @@ impl Candidate {
                 Ok(term.extend(sent, self.timing.renew_deadline))
             }
             Err(Refused::Outdated) => {
-                // Somebody wrote something. Whether that was about the holder a read will tell.
+                // Somebody wrote to the Lease. A read shows whether the holder changed.
                 self.outdated = true;
                 let pause = if outdated { self.timing.retry_period / 8 } else { Duration::ZERO };
                 self.renew_at = after(Instant::now(), pause);
@@ -271,17 +273,17 @@ impl Candidate {
 
     fn lost(&mut self, term: &Term) -> Leading {
         term.end();
-        // The stream tells that itself.
+        // The stream yields the loss itself.
         (self.leader, self.told) = (None, true);
         self.trace.lost(term);
         Leading::Lost
     }
 
-    /// Gives the Lease back once the guarded work has ended, and upholds it until then.
+    /// Releases the Lease once the guarded work has ended, and renews it until then.
     pub(super) async fn resign(&mut self, term: &Term) -> Result<(), Error> {
         while !term.is_idle() {
             if !term.is_valid() {
-                // Cut off, but not gone before somebody polls it.
+                // The work is cut off, but is dropped only when its task polls it.
                 term.idle().await;
             } else if timeout_at(self.renew_at.min(term.deadline()), term.idle()).await.is_err()
                 && self.renew_at <= Instant::now()
@@ -328,9 +330,9 @@ impl Candidate {
         }
     }
 
-    /// Waits until it is time, or something is to be told or done before.
+    /// Waits until `until`, or until there is something to report or do earlier.
     async fn wait(&mut self, until: Instant) -> Waited {
-        // However much is told, time goes on.
+        // The wait ends on time, however many events arrive.
         while Instant::now() < until {
             let stopped = async {
                 let _ = self.stopped.wait_for(|stopped| *stopped).await;
@@ -368,7 +370,7 @@ impl Candidate {
         self.outdated = false;
     }
 
-    /// Until when an answer is awaited.
+    /// Returns the time until which an answer is awaited.
     fn patience(&self) -> Instant {
         after(Instant::now(), self.timing.patience())
     }
@@ -382,7 +384,8 @@ impl Candidate {
         self.sight.lease().is_none() || self.is_ours()
     }
 
-    /// Whether there is another leader to tell of. Never oneself: who leads would not ask.
+    /// Returns whether a new leader is to be reported. This replica is never a new leader: it doesn't ask
+    /// while it leads.
     fn has_new_leader(&mut self) -> bool {
         let other = self.sight.holder().filter(|holder| *holder != self.identity);
         if self.outdated || (self.told && self.leader.as_deref() == other) {

@@ -1,5 +1,5 @@
 //! Checks of the reader of Leases, for the fuzzer.
-#![expect(clippy::missing_panics_doc, reason = "a panic is how the fuzzer is told")]
+#![expect(clippy::missing_panics_doc, reason = "the fuzzer looks for panics")]
 
 use std::{cell::RefCell, time::Duration};
 
@@ -18,19 +18,19 @@ use super::{
 };
 use crate::source::fuzzing::Answers;
 
-/// How long a Lease is held that doesn't say so.
+/// The lease duration to assume if the Lease has none.
 const OWN: Duration = Duration::from_secs(15);
 
-/// Checks that a write counts as done only if the answer is the Lease with the own claim, and that
-/// nothing but the Lease that was asked for is read. The first byte chooses the request, the second the
-/// status of the answer, the rest is its body.
+/// Checks that a write counts as done only if the answer is the Lease with this replica's claim, and that
+/// no other Lease than the requested one is read. The first byte selects the request, the second the status
+/// of the answer; the rest is its body.
 pub fn lease(data: &[u8]) {
     let Some(([choice, code], body)) = data.split_first_chunk::<2>() else { return };
     let code = [200, 201, 404, 409, 500][usize::from(code % 5)];
     let code = StatusCode::from_u16(code).unwrap();
     let found = serde_json::from_slice::<Value>(body);
     let decodes = serde_json::from_slice::<Lease>(body).is_ok();
-    // In what it ignores, `serde_json` takes anything.
+    // `serde_json` accepts anything in fields that it ignores.
     if decodes && found.is_err() {
         return;
     }
@@ -83,7 +83,7 @@ pub fn lease(data: &[u8]) {
     });
 }
 
-/// Checks what is made of a Lease that was read.
+/// Checks the interpretation of a Lease that was read.
 fn is_read(lease: &Lease, spec: &Value) {
     let named = spec["holderIdentity"].as_str().filter(|holder| !holder.is_empty());
     assert_eq!(holder(lease), named);
@@ -107,7 +107,7 @@ fn is_read(lease: &Lease, spec: &Value) {
     assert!(claim.matches(&renewed) && !claim.matches(lease));
     assert_eq!(renewed.metadata, lease.metadata);
     assert_eq!(holder(&released(lease)), None);
-    // A Lease that comes again is no news.
+    // The watch delivers the same Lease again: no news.
     assert_eq!(sight.hear(lease.clone(), OWN), Some(false));
 }
 
@@ -120,7 +120,7 @@ thread_local! {
     static WORLD: RefCell<World> = RefCell::new(World::new());
 }
 
-/// A reader of Leases, and the answers that it gets.
+/// A reader of Leases with prepared answers.
 struct World {
     runtime: Runtime,
     leases: Leases,
