@@ -1,4 +1,4 @@
-//! Fetching an object once, for all who wait for it.
+//! Fetches of single objects, shared by all callers that wait for them.
 
 use std::sync::Arc;
 
@@ -21,32 +21,32 @@ use crate::{
     source::{Fetched, Tries},
 };
 
-/// For how long the watch may be behind the API server with the news that an object is gone.
+/// How long the watch may lag behind the API server with the deletion of an object.
 const AGREEMENT: Duration = Duration::from_secs(5);
 
-/// Somebody waits for it: the delay between two tries grows no further, unless the API server asks
-/// for more.
+/// The longest delay between two attempts, because a caller waits; longer only if the API server asks for
+/// it.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// A fetch. It goes on while anyone who waits for it is polled, and ends when nobody waits any more.
+/// A fetch. It goes on while any of its callers polls it, and ends when all of them are dropped.
 pub(super) type Flight<K> = Shared<BoxFuture<'static, Outcome<K>>>;
 
-/// As others find it.
+/// A fetch that later callers can join.
 pub(super) struct Joinable<K> {
     number: u64,
-    /// When it gives up.
+    /// The time at which the fetch gives up.
     deadline: Instant,
     flight: WeakShared<BoxFuture<'static, Outcome<K>>>,
 }
 
 impl<K> Joinable<K> {
-    /// The fetch, unless all who waited for it are gone; and when it gives up.
+    /// Returns the fetch and its deadline, unless all of its callers are gone.
     pub(super) fn join(&self) -> Option<(Flight<K>, Instant)> {
         Some((self.flight.upgrade()?, self.deadline))
     }
 }
 
-/// Takes a fetch out of those that can be joined, however it ends.
+/// A guard that removes a fetch from the joinable ones when the fetch ends in any way.
 struct Landing<K, L> {
     inner: Arc<Inner<K, L>>,
     key: Key,
@@ -56,19 +56,19 @@ struct Landing<K, L> {
 impl<K, L> Drop for Landing<K, L> {
     fn drop(&mut self) {
         let mut state = self.inner.lock();
-        // It may be another one's by now.
+        // A later fetch may have taken the entry.
         if state.flights.get(&self.key).is_some_and(|joinable| joinable.number == self.number) {
             state.flights.remove(&self.key);
         }
     }
 }
 
-/// What the watch makes of an answer.
+/// An answer compared with the state of the watch.
 pub(super) enum Judged {
-    /// It is as the watch saw it, or later.
+    /// The answer is of the version that the watch saw, or later.
     Good,
     Outdated,
-    /// The watch saw it go.
+    /// The watch saw the object's deletion.
     Gone,
 }
 
@@ -77,7 +77,7 @@ where
     K: Lookup + Send + Sync + 'static,
     L: Lookup + Send + Sync + 'static,
 {
-    /// Begins to fetch an object, while nobody else does.
+    /// Starts to fetch an object that no other caller is fetching.
     pub(super) fn launch(
         self: &Arc<Self>,
         ticket: &Ticket,
@@ -118,7 +118,8 @@ where
                         self.lock().counts.stale += 1;
                         let why = "the API server answered with an older version than was watched";
                         last = Some(Error::new(ErrorKind::Desynced, why));
-                        // Who is behind waits then, or says so; so the first time is at once.
+                        // A server that lags waits for `resourceVersion` or returns an error, so the first
+                        // retry needs no delay.
                         if not_before.replace(seen).is_none() {
                             continue;
                         }
@@ -149,16 +150,16 @@ where
         }
     }
 
-    /// One request, in its turn.
+    /// Sends one request when a permit is free.
     async fn get(&self, ticket: &Ticket, not_before: Option<&str>) -> Result<Fetched<K>, Error> {
         let (namespace, name) = ticket.identity();
-        // It is never closed.
+        // The semaphore is never closed.
         let _turn = self.turns.acquire().await;
         self.lock().counts.gets += 1;
         self.fetcher.get(namespace, name, not_before).await
     }
 
-    /// The version that the watch has seen last, if it has not seen the object go.
+    /// Returns the version that the watch has seen last, unless it has seen the object's deletion.
     pub(super) fn seen(&self, ticket: &Ticket) -> Option<String> {
         let (namespace, name) = ticket.identity();
         let object = self.store.get((namespace, name))?;
@@ -170,7 +171,7 @@ where
         if is_current(&*fetched.object, &seen) { Judged::Good } else { Judged::Outdated }
     }
 
-    /// Whether the watch soon sees something else than this version.
+    /// Returns whether the watch soon sees another version than this one, or the deletion.
     async fn is_other_soon(&self, ticket: &Ticket, version: &str, deadline: Instant) -> bool {
         let mut status = self.store.subscribe();
         let deadline = deadline.min(after(Instant::now(), AGREEMENT));
@@ -186,7 +187,7 @@ where
     }
 }
 
-/// What is logged and measured.
+/// Logs and metrics.
 impl<K: Lookup, L> Inner<K, L> {
     fn ended(&self, ticket: &Ticket, begun: Instant, failure: Option<&Error>) {
         self.lock().counts.ended(begun, failure.map(Error::reason));

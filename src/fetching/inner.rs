@@ -1,4 +1,4 @@
-//! What all handles of a [`Fetching`](super::Fetching) share.
+//! The state that all clones of a [`Fetching`](super::Fetching) share.
 
 use std::{
     collections::HashMap,
@@ -26,7 +26,7 @@ use crate::{
     store::Store,
 };
 
-/// An object, or that it is gone.
+/// An object, or `None` if it is gone.
 pub(super) type Outcome<K> = Result<Option<Arc<K>>, Error>;
 
 pub(super) struct Inner<K, L> {
@@ -34,7 +34,7 @@ pub(super) struct Inner<K, L> {
     pub(super) fetcher: Fetcher<K>,
     pub(super) config: FetchConfig,
     pub(super) turns: Semaphore,
-    /// Held by whoever lists.
+    /// Held during a list.
     pub(super) listing: tokio::sync::Mutex<()>,
     pub(super) state: Mutex<State<K>>,
 }
@@ -42,12 +42,12 @@ pub(super) struct Inner<K, L> {
 pub(super) struct State<K> {
     pub(super) cache: Cache<K>,
     pub(super) flights: HashMap<Key, Joinable<K>>,
-    /// How many there were.
+    /// The number of fetches started so far.
     pub(super) begun: u64,
     pub(super) counts: measure::Fetching,
 }
 
-/// Which object.
+/// The identity of an object, and its key in the cache.
 #[derive(Clone)]
 pub(super) struct Ticket {
     pub(super) key: Key,
@@ -55,10 +55,10 @@ pub(super) struct Ticket {
     pub(super) name: String,
 }
 
-/// What is done for who wants an object.
+/// The way in which a caller gets an object.
 enum Asked<K> {
     Has(Arc<K>),
-    /// And when that gives up.
+    /// A fetch, and its deadline.
     Wait(Flight<K>, Instant),
 }
 
@@ -67,11 +67,11 @@ where
     K: Lookup + Send + Sync + 'static,
     L: Lookup + Send + Sync + 'static,
 {
-    /// An object, as it is kept or as all get it who wait for it.
+    /// Returns an object from the cache or from a shared fetch.
     pub(super) async fn one(self: &Arc<Self>, ticket: &Ticket, deadline: Instant) -> Outcome<K> {
         loop {
             let Some(seen) = self.seen(ticket) else {
-                // Of what is gone nothing need be kept.
+                // A deleted object needs no place in the cache.
                 self.lock().cache.remove(&ticket.key);
                 return Ok(None);
             };
@@ -84,9 +84,9 @@ where
                 return overdue();
             }
             match timeout_at(deadline, flight).await {
-                // Who began it had less time.
+                // The caller that started the fetch had an earlier deadline.
                 Ok(Err(error)) if error.is_timeout() && theirs < deadline => {}
-                // It was found to be good before the watch saw what is wanted here.
+                // The object was fetched before the watch saw the version that is wanted here.
                 Ok(Ok(Some(object))) if !is_current(&*object, &seen) => {}
                 Ok(outcome) => return outcome,
                 Err(_) => return overdue(),

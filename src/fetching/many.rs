@@ -21,10 +21,10 @@ use crate::{
     index::Key,
 };
 
-/// From how many missing objects of a namespace on it may be listed.
+/// The number of missing objects of a namespace from which it may be listed.
 const WORTH_A_LIST: usize = 8;
 
-/// What lists brought.
+/// Objects from lists.
 type Listed<K> = HashMap<Key, Arc<K>>;
 
 impl<K, L> Inner<K, L>
@@ -40,27 +40,27 @@ where
         let mut listed = Listed::new();
         for (namespace, missing) in self.missing(&wanted) {
             if self.is_worth_a_list(&namespace, missing.len()) {
-                // Whatever it didn't bring is asked for one by one, and what is wrong is told then.
+                // Objects that the list didn't return are fetched one by one, which also reports errors.
                 let list = self.list(&namespace, missing, &mut listed);
                 let _ = timeout_at(deadline, list).await;
             }
         }
         let listed = &listed;
-        // By value: a closure over borrowed tickets would make a future that no task takes.
+        // By value: a closure over borrowed tickets would make a future that can't be spawned.
         let each = wanted.into_iter().map(|ticket| async move {
-            // Many that are in the cache must let others run.
+            // Many cached objects must not block other tasks.
             consume_budget().await;
             match listed.get(&ticket.key) {
                 Some(object) => Ok(Some(Arc::clone(object))),
                 None => self.one(&ticket, deadline).await,
             }
         });
-        // No more of them than may have a turn; in the order that was asked for.
+        // No more at once than there are permits, in the requested order.
         let each = stream::iter(each).buffered(self.config.concurrency);
         each.filter_map(|outcome| async { outcome.transpose() }).collect().await
     }
 
-    /// Those that must be fetched, by namespace.
+    /// Returns the objects that must be fetched, by namespace.
     fn missing<'t>(&self, wanted: &'t [Ticket]) -> BTreeMap<String, Vec<&'t Ticket>> {
         let mut missing = BTreeMap::<_, Vec<_>>::new();
         for ticket in wanted.iter().filter(|ticket| self.is_missing(ticket)) {
@@ -73,13 +73,13 @@ where
         self.seen(ticket).is_some_and(|seen| !self.lock().cache.has(&ticket.key, &seen))
     }
 
-    /// Whether most of a namespace is missing, which then is listed with less effort.
+    /// Returns whether most of a namespace is missing, so that a list is cheaper.
     fn is_worth_a_list(&self, namespace: &str, missing: usize) -> bool {
         missing >= WORTH_A_LIST && 2 * missing > self.store.snapshot().0.count_in(namespace)
     }
 
     async fn list(&self, namespace: &str, mut missing: Vec<&Ticket>, listed: &mut Listed<K>) {
-        // Of several who want the same, the first one lists for all.
+        // The first of several concurrent calls lists for all of them.
         let _listing = self.listing.lock().await;
         missing.retain(|ticket| self.is_missing(ticket));
         if !self.is_worth_a_list(namespace, missing.len()) {

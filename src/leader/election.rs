@@ -36,7 +36,7 @@ use crate::{
 /// let Some(Ok(Leadership::Following { leader })) = b.next().await else { panic!() };
 /// assert_eq!(leader.as_deref(), Some("a"));
 ///
-/// // It is given back, and the next one has it at once, by a higher number.
+/// // `a` releases the Lease, and `b` has it at once, with a higher number.
 /// a.release().await?;
 /// assert!(!term.is_valid());
 /// let next = loop {

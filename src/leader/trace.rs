@@ -67,10 +67,10 @@ impl Trace {
     }
 
     pub(super) fn gave_back(&self) {
-        log!(info, self, "given back");
+        log!(info, self, "released");
     }
 
     pub(super) fn gave_not_back(&self, error: &Error) {
-        log!(warn, self, %error, reason = error.reason(), "not given back, retrying");
+        log!(warn, self, %error, reason = error.reason(), "not released, retrying");
     }
 }
