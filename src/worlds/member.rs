@@ -1,4 +1,4 @@
-//! One pipeline of a world.
+//! A pipeline of a world.
 
 use std::{
     pin::Pin,
@@ -25,10 +25,10 @@ use crate::{
     store::{Changes, Store},
 };
 
-/// What a world is made of: a stream of changes with its store, not yet debounced, as
-/// [`index`](crate::EventStreamExt::index) or [`Store::changes`] give it.
+/// A stream of changes with its store, not yet debounced, from which a world is made: the result of
+/// [`index`](crate::EventStreamExt::index) or [`Store::changes`].
 ///
-/// Sealed: it is for bounds of your own functions.
+/// This trait is sealed; use it in bounds of your own functions.
 ///
 /// ```
 /// use kube_weir::{Document, Kinds, prelude::*, testing::Events, world, worlds::Pipeline};
@@ -77,10 +77,10 @@ impl<K: Lookup + Send + Sync + 'static> Pipeline for Changes<K> {
     type Object = K;
 }
 
-/// A [`Pipeline`], which is named by its Rust type, or a pair of another name and one: see the
-/// example of [`world`](fn@crate::world).
+/// A [`Pipeline`], named by its Rust type, or a pair of another name and a pipeline: see the example of
+/// [`world`](fn@crate::world).
 ///
-/// It is for bounds, and not to be implemented elsewhere.
+/// Use it in bounds; it can't be implemented elsewhere.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be a kind of a world",
     label = "a kind of a world ends with `.index(..)`",
@@ -111,16 +111,16 @@ impl<N: Into<Arc<str>>, P: Pipeline + Send + 'static> IntoMember for (N, P) {
     }
 }
 
-/// A pipeline and what came of it.
+/// A pipeline and its last snapshot.
 #[doc(hidden)]
 pub struct Member<K> {
     pub(super) name: Arc<str>,
     pub(super) store: Store<K>,
     pub(super) snapshot: Snapshot<K>,
-    /// Until it ends.
+    /// `None` once the pipeline has ended.
     pipeline: Option<Pin<Box<Boxed<K>>>>,
     synced: bool,
-    /// Whether the snapshot is that of a predecessor, which is shown until this is synced.
+    /// Whether the snapshot is of a predecessor, which is shown until this pipeline is synced.
     inherited: bool,
     alarm: Arc<Alarm>,
     waker: Waker,
@@ -138,7 +138,7 @@ impl<K: Lookup + Send + Sync + 'static> Member<K> {
         let alarm = Arc::new(Alarm { rung: AtomicBool::new(true), bell: bell.clone() });
         Self {
             name,
-            // That of the pipeline may show already what comes as a change only later.
+            // The pipeline's snapshot may already show changes that it yields only later.
             snapshot: store.snapshot().emptied(),
             store,
             pipeline: Some(Box::pin(pipeline)),
@@ -156,7 +156,7 @@ impl<K: Lookup + Send + Sync + 'static> Member<K> {
         self
     }
 
-    /// Whether the snapshot is a complete one.
+    /// Returns whether the snapshot is complete.
     pub(super) fn is_shown(&self) -> bool {
         self.synced || self.inherited
     }
@@ -207,7 +207,7 @@ impl<K> Polled for Member<K> {
     }
 }
 
-/// What wakes the task that polls a world.
+/// A waker of the task that polls a world.
 #[doc(hidden)]
 #[derive(Clone, Default)]
 pub struct Bell(Arc<AtomicWaker>);
@@ -222,7 +222,7 @@ impl Bell {
     }
 }
 
-/// Wakes the world for one of its pipelines, and says which.
+/// A waker of one pipeline, which records that this pipeline woke the world.
 struct Alarm {
     rung: AtomicBool,
     bell: Bell,
