@@ -312,7 +312,7 @@ impl<K, S> HasStore for WatchOne<K, S> {
 
 impl<K: Lookup, S> WatchOne<K, S> {
     /// Returns the item to yield for a state, unless it repeats the last one.
-    fn news(&mut self, state: &Snapshot<K>) -> Option<Result<One<K>, Error>> {
+    fn item_for(&mut self, state: &Snapshot<K>) -> Option<Result<One<K>, Error>> {
         if state.len() > 1 {
             let message = "more than one object of the name, in several namespaces";
             return Some(Err(Error::new(ErrorKind::Ambiguous, message)));
@@ -328,10 +328,10 @@ impl<K: Lookup, S> WatchOne<K, S> {
             }
             (Some(new), _) => One::Present(Arc::clone(new)),
         };
-        Some(Ok(self.tell(one)))
+        Some(Ok(self.publish(one)))
     }
 
-    fn tell(&self, one: One<K>) -> One<K> {
+    fn publish(&self, one: One<K>) -> One<K> {
         self.current.0.store(Some(Arc::new(one.clone())));
         one
     }
@@ -342,9 +342,9 @@ where
     S: Stream<Item: ChangeItem<Object = K>> + Unpin,
     K: Lookup,
 {
-    fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<One<K>, Error>>> {
+    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<One<K>, Error>>> {
         if let Some(object) = self.next.take() {
-            return Poll::Ready(Some(Ok(self.tell(One::Present(object)))));
+            return Poll::Ready(Some(Ok(self.publish(One::Present(object)))));
         }
         while !self.ended {
             let item = Pin::new(&mut self.changes).poll_next(cx);
@@ -358,14 +358,14 @@ where
                 // An object that could never be decoded is gone; for the store this is no change.
                 Poll::Pending if self.store.is_synced() && self.current.get().is_none() => {
                     let state = self.store.snapshot();
-                    return match self.news(&state) {
+                    return match self.item_for(&state) {
                         Some(Ok(one)) => Poll::Ready(Some(Ok(one))),
                         _ => Poll::Pending,
                     };
                 }
                 Poll::Pending => return Poll::Pending,
             };
-            if let Some(one) = self.news(&state) {
+            if let Some(one) = self.item_for(&state) {
                 return Poll::Ready(Some(one));
             }
         }
@@ -381,7 +381,7 @@ where
     type Item = Result<One<K>, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let poll = |mut stream: Pin<&mut Self>| stream.poll_news(cx);
+        let poll = |mut stream: Pin<&mut Self>| stream.poll_item(cx);
         poll_caught(self, poll, |mut stream, _| {
             stream.ended = true;
             stream.next = None;

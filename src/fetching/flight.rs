@@ -11,7 +11,7 @@ use tokio::time::{Duration, Instant, sleep_until, timeout_at};
 
 use super::{
     cache::is_current,
-    inner::{Inner, Outcome, Ticket, overdue},
+    inner::{Inner, ObjectId, Outcome, overdue},
 };
 use crate::{
     clock::after,
@@ -47,13 +47,13 @@ impl<K> Joinable<K> {
 }
 
 /// A guard that removes a fetch from the joinable ones when the fetch ends in any way.
-struct Landing<K, L> {
+struct FlightGuard<K, L> {
     inner: Arc<Inner<K, L>>,
     key: Key,
     number: u64,
 }
 
-impl<K, L> Drop for Landing<K, L> {
+impl<K, L> Drop for FlightGuard<K, L> {
     fn drop(&mut self) {
         let mut state = self.inner.lock();
         // A later fetch may have taken the entry.
@@ -64,9 +64,9 @@ impl<K, L> Drop for Landing<K, L> {
 }
 
 /// An answer compared with the state of the watch.
-pub(super) enum Judged {
+pub(super) enum Freshness {
     /// The answer is of the version that the watch saw, or later.
-    Good,
+    Current,
     Outdated,
     /// The watch saw the object's deletion.
     Gone,
@@ -78,19 +78,19 @@ where
     L: Lookup + Send + Sync + 'static,
 {
     /// Starts to fetch an object that no other caller is fetching.
-    pub(super) fn launch(
+    pub(super) fn start(
         self: &Arc<Self>,
-        ticket: &Ticket,
+        id: &ObjectId,
         number: u64,
         deadline: Instant,
     ) -> (Flight<K>, Option<Joinable<K>>) {
-        let (inner, ticket) = (Arc::clone(self), ticket.clone());
-        let landing = Landing { inner: Arc::clone(self), key: ticket.key.clone(), number };
+        let (inner, id) = (Arc::clone(self), id.clone());
+        let guard = FlightGuard { inner: Arc::clone(self), key: id.key.clone(), number };
         let flight = async move {
-            let _landing = landing;
+            let _guard = guard;
             let begun = Instant::now();
-            let outcome = caught_in(inner.fly(&ticket, deadline)).await;
-            inner.ended(&ticket, begun, outcome.as_ref().err());
+            let outcome = caught_in(inner.fetch(&id, deadline)).await;
+            inner.ended(&id, begun, outcome.as_ref().err());
             outcome
         };
         let flight = flight.boxed().shared();
@@ -98,23 +98,23 @@ where
         (flight, joinable)
     }
 
-    async fn fly(&self, ticket: &Ticket, deadline: Instant) -> Outcome<K> {
-        let identity = ticket.identity();
+    async fn fetch(&self, id: &ObjectId, deadline: Instant) -> Outcome<K> {
+        let identity = id.identity();
         let mut backoff = Tries::default();
         let mut not_before = None;
         let mut last = None;
         loop {
-            let Some(seen) = self.seen(ticket) else { return Ok(None) };
-            let answer = timeout_at(deadline, self.get(ticket, not_before.as_deref())).await;
-            let Ok(answer) = answer else { return Err(overdue(ticket, last)) };
+            let Some(seen) = self.seen(id) else { return Ok(None) };
+            let answer = timeout_at(deadline, self.get(id, not_before.as_deref())).await;
+            let Ok(answer) = answer else { return Err(overdue(id, last)) };
             match answer {
-                Ok(fetched) => match self.judge(ticket, &fetched) {
-                    Judged::Good => {
-                        self.lock().cache.put(&ticket.key, &fetched);
+                Ok(fetched) => match self.freshness(id, &fetched) {
+                    Freshness::Current => {
+                        self.lock().cache.put(&id.key, &fetched);
                         return Ok(Some(fetched.object));
                     }
-                    Judged::Gone => return Ok(None),
-                    Judged::Outdated => {
+                    Freshness::Gone => return Ok(None),
+                    Freshness::Outdated => {
                         self.lock().counts.stale += 1;
                         let why = "the API server answered with an older version than was watched";
                         last = Some(Error::new(ErrorKind::Desynced, why));
@@ -126,7 +126,7 @@ where
                     }
                 },
                 Err(error) if error.is_not_found() => {
-                    if self.is_other_soon(ticket, &seen, deadline).await {
+                    if self.is_other_soon(id, &seen, deadline).await {
                         continue;
                     }
                     let what = "is not there, and the watch did not see it go";
@@ -142,42 +142,42 @@ where
             });
             let next = after(Instant::now(), wait);
             if next >= deadline {
-                return Err(overdue(ticket, last));
+                return Err(overdue(id, last));
             }
             self.lock().counts.retries.add_one();
-            self.tries_again(ticket, last.as_ref(), wait);
+            self.tries_again(id, last.as_ref(), wait);
             sleep_until(next).await;
         }
     }
 
     /// Sends one request when a permit is free.
-    async fn get(&self, ticket: &Ticket, not_before: Option<&str>) -> Result<Fetched<K>, Error> {
-        let (namespace, name) = ticket.identity();
+    async fn get(&self, id: &ObjectId, not_before: Option<&str>) -> Result<Fetched<K>, Error> {
+        let (namespace, name) = id.identity();
         // The semaphore is never closed.
-        let _turn = self.turns.acquire().await;
+        let _permit = self.permits.acquire().await;
         self.lock().counts.gets += 1;
         self.fetcher.get(namespace, name, not_before).await
     }
 
     /// Returns the version that the watch has seen last, unless it has seen the object's deletion.
-    pub(super) fn seen(&self, ticket: &Ticket) -> Option<String> {
-        let (namespace, name) = ticket.identity();
+    pub(super) fn seen(&self, id: &ObjectId) -> Option<String> {
+        let (namespace, name) = id.identity();
         let object = self.store.get((namespace, name))?;
         Some(object.resource_version().unwrap_or_default().into_owned())
     }
 
-    pub(super) fn judge(&self, ticket: &Ticket, fetched: &Fetched<K>) -> Judged {
-        let Some(seen) = self.seen(ticket) else { return Judged::Gone };
-        if is_current(&*fetched.object, &seen) { Judged::Good } else { Judged::Outdated }
+    pub(super) fn freshness(&self, id: &ObjectId, fetched: &Fetched<K>) -> Freshness {
+        let Some(seen) = self.seen(id) else { return Freshness::Gone };
+        if is_current(&*fetched.object, &seen) { Freshness::Current } else { Freshness::Outdated }
     }
 
     /// Returns whether the watch soon sees another version than this one, or the deletion.
-    async fn is_other_soon(&self, ticket: &Ticket, version: &str, deadline: Instant) -> bool {
+    async fn is_other_soon(&self, id: &ObjectId, version: &str, deadline: Instant) -> bool {
         let mut status = self.store.subscribe();
         let deadline = deadline.min(after(Instant::now(), AGREEMENT));
         loop {
             status.borrow_and_update();
-            if self.seen(ticket).as_deref() != Some(version) {
+            if self.seen(id).as_deref() != Some(version) {
                 return true;
             }
             if !matches!(timeout_at(deadline, status.changed()).await, Ok(Ok(()))) {
@@ -189,10 +189,10 @@ where
 
 /// Logs and metrics.
 impl<K: Lookup, L> Inner<K, L> {
-    fn ended(&self, ticket: &Ticket, begun: Instant, failure: Option<&Error>) {
+    fn ended(&self, id: &ObjectId, begun: Instant, failure: Option<&Error>) {
         self.lock().counts.ended(begun, failure.map(Error::reason));
         let resource = &*self.fetcher.origin().resource;
-        let identity = ticket.identity();
+        let identity = id.identity();
         let duration = begun.elapsed();
         match failure {
             None => tracing::trace!(
@@ -208,9 +208,9 @@ impl<K: Lookup, L> Inner<K, L> {
         }
     }
 
-    fn tries_again(&self, ticket: &Ticket, last: Option<&Error>, delay: Duration) {
+    fn tries_again(&self, id: &ObjectId, last: Option<&Error>, delay: Duration) {
         let resource = &*self.fetcher.origin().resource;
-        let identity = ticket.identity();
+        let identity = id.identity();
         tracing::debug!(
             resource,
             object.namespace = printed(identity.0, LONGEST_NAMESPACE),

@@ -33,7 +33,7 @@ pub(super) struct Inner<K, L> {
     pub(super) store: Store<L>,
     pub(super) fetcher: Fetcher<K>,
     pub(super) config: FetchConfig,
-    pub(super) turns: Semaphore,
+    pub(super) permits: Semaphore,
     /// Held during a list.
     pub(super) listing: tokio::sync::Mutex<()>,
     pub(super) state: Mutex<State<K>>,
@@ -49,17 +49,17 @@ pub(super) struct State<K> {
 
 /// The identity of an object, and its key in the cache.
 #[derive(Clone)]
-pub(super) struct Ticket {
+pub(super) struct ObjectId {
     pub(super) key: Key,
     pub(super) namespace: String,
     pub(super) name: String,
 }
 
 /// The way in which a caller gets an object.
-enum Asked<K> {
-    Has(Arc<K>),
+enum Access<K> {
+    Cached(Arc<K>),
     /// A fetch, and its deadline.
-    Wait(Flight<K>, Instant),
+    InFlight(Flight<K>, Instant),
 }
 
 impl<K, L> Inner<K, L>
@@ -68,18 +68,18 @@ where
     L: Lookup + Send + Sync + 'static,
 {
     /// Returns an object from the cache or from a shared fetch.
-    pub(super) async fn one(self: &Arc<Self>, ticket: &Ticket, deadline: Instant) -> Outcome<K> {
+    pub(super) async fn one(self: &Arc<Self>, id: &ObjectId, deadline: Instant) -> Outcome<K> {
         loop {
-            let Some(seen) = self.seen(ticket) else {
+            let Some(seen) = self.seen(id) else {
                 // A deleted object needs no place in the cache.
-                self.lock().cache.remove(&ticket.key);
+                self.lock().cache.remove(&id.key);
                 return Ok(None);
             };
-            let (flight, theirs) = match self.ask(ticket, &seen, deadline) {
-                Asked::Has(object) => return Ok(Some(object)),
-                Asked::Wait(flight, theirs) => (flight, theirs),
+            let (flight, theirs) = match self.access(id, &seen, deadline) {
+                Access::Cached(object) => return Ok(Some(object)),
+                Access::InFlight(flight, theirs) => (flight, theirs),
             };
-            let overdue = || Err(overdue(ticket, None));
+            let overdue = || Err(overdue(id, None));
             if Instant::now() >= deadline {
                 return overdue();
             }
@@ -94,21 +94,21 @@ where
         }
     }
 
-    fn ask(self: &Arc<Self>, ticket: &Ticket, seen: &str, deadline: Instant) -> Asked<K> {
+    fn access(self: &Arc<Self>, id: &ObjectId, seen: &str, deadline: Instant) -> Access<K> {
         let mut state = self.lock();
-        if let Some(object) = state.cache.get(&ticket.key, seen) {
+        if let Some(object) = state.cache.get(&id.key, seen) {
             state.counts.hits.add_one();
-            return Asked::Has(object);
+            return Access::Cached(object);
         }
-        if let Some((flight, theirs)) = state.flights.get(&ticket.key).and_then(Joinable::join) {
+        if let Some((flight, theirs)) = state.flights.get(&id.key).and_then(Joinable::join) {
             state.counts.joined.add_one();
-            return Asked::Wait(flight, theirs);
+            return Access::InFlight(flight, theirs);
         }
         state.counts.misses.add_one();
         state.begun += 1;
-        let (flight, joinable) = self.launch(ticket, state.begun, deadline);
-        state.flights.extend(joinable.map(|joinable| (ticket.key.clone(), joinable)));
-        Asked::Wait(flight, deadline)
+        let (flight, joinable) = self.start(id, state.begun, deadline);
+        state.flights.extend(joinable.map(|joinable| (id.key.clone(), joinable)));
+        Access::InFlight(flight, deadline)
     }
 }
 
@@ -122,7 +122,7 @@ impl<K, L> Inner<K, L> {
     }
 }
 
-impl Ticket {
+impl ObjectId {
     pub(super) fn new(namespace: &str, name: &str) -> Self {
         let key = Key::new([namespace, name]);
         Self { key, namespace: namespace.to_owned(), name: name.to_owned() }
@@ -138,6 +138,6 @@ impl Ticket {
     }
 }
 
-pub(super) fn overdue(ticket: &Ticket, last: Option<Error>) -> Error {
-    Error::of_object(ErrorKind::Timeout, ticket.identity(), "was not fetched in time", last)
+pub(super) fn overdue(id: &ObjectId, last: Option<Error>) -> Error {
+    Error::of_object(ErrorKind::Timeout, id.identity(), "was not fetched in time", last)
 }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use kube::runtime::reflector::Lookup;
 use serde::de::DeserializeOwned;
 
-use super::{Fetching, inner::Ticket};
+use super::{Fetching, inner::ObjectId};
 use crate::{
     error::Error,
     index::{Index, IndexKey},
@@ -74,9 +74,9 @@ where
         let inner = &self.fetching.inner;
         let deadline = self.fetching.begin().await?;
         let snapshot = inner.store.snapshot();
-        let found = snapshot.by(&self.index).get_one(key)?.map(|found| Ticket::of(&**found));
+        let found = snapshot.by(&self.index).get_one(key)?.map(|found| ObjectId::of(&**found));
         match found {
-            Some(ticket) => inner.one(&ticket, deadline).await,
+            Some(id) => inner.one(&id, deadline).await,
             None => Ok(None),
         }
     }
@@ -129,7 +129,7 @@ where
         let inner = &self.fetching.inner;
         let deadline = self.fetching.begin().await?;
         let snapshot = inner.store.snapshot();
-        let found = snapshot.by(&self.index).get(key).map(|found| Ticket::of(&**found)).collect();
+        let found = snapshot.by(&self.index).get(key).map(|found| ObjectId::of(&**found)).collect();
         Ok(inner.many(found, deadline).await)
     }
 }

@@ -13,8 +13,8 @@ use tokio::{
 };
 
 use super::{
-    flight::Judged,
-    inner::{Inner, Ticket},
+    flight::Freshness,
+    inner::{Inner, ObjectId},
 };
 use crate::{
     error::{Error, caught_in},
@@ -34,7 +34,7 @@ where
 {
     pub(super) async fn many(
         self: &Arc<Self>,
-        wanted: Vec<Ticket>,
+        wanted: Vec<ObjectId>,
         deadline: Instant,
     ) -> Vec<Result<Arc<K>, Error>> {
         let mut listed = Listed::new();
@@ -46,13 +46,13 @@ where
             }
         }
         let listed = &listed;
-        // By value: a closure over borrowed tickets would make a future that can't be spawned.
-        let each = wanted.into_iter().map(|ticket| async move {
+        // By value: a closure over borrowed ids would make a future that can't be spawned.
+        let each = wanted.into_iter().map(|id| async move {
             // Many cached objects must not block other tasks.
             consume_budget().await;
-            match listed.get(&ticket.key) {
+            match listed.get(&id.key) {
                 Some(object) => Ok(Some(Arc::clone(object))),
-                None => self.one(&ticket, deadline).await,
+                None => self.one(&id, deadline).await,
             }
         });
         // No more at once than there are permits, in the requested order.
@@ -61,16 +61,16 @@ where
     }
 
     /// Returns the objects that must be fetched, by namespace.
-    fn missing<'t>(&self, wanted: &'t [Ticket]) -> BTreeMap<String, Vec<&'t Ticket>> {
+    fn missing<'t>(&self, wanted: &'t [ObjectId]) -> BTreeMap<String, Vec<&'t ObjectId>> {
         let mut missing = BTreeMap::<_, Vec<_>>::new();
-        for ticket in wanted.iter().filter(|ticket| self.is_missing(ticket)) {
-            missing.entry(ticket.namespace.clone()).or_default().push(ticket);
+        for id in wanted.iter().filter(|id| self.is_missing(id)) {
+            missing.entry(id.namespace.clone()).or_default().push(id);
         }
         missing
     }
 
-    fn is_missing(&self, ticket: &Ticket) -> bool {
-        self.seen(ticket).is_some_and(|seen| !self.lock().cache.has(&ticket.key, &seen))
+    fn is_missing(&self, id: &ObjectId) -> bool {
+        self.seen(id).is_some_and(|seen| !self.lock().cache.has(&id.key, &seen))
     }
 
     /// Returns whether most of a namespace is missing, so that a list is cheaper.
@@ -78,28 +78,27 @@ where
         missing >= WORTH_A_LIST && 2 * missing > self.store.snapshot().0.count_in(namespace)
     }
 
-    async fn list(&self, namespace: &str, mut missing: Vec<&Ticket>, listed: &mut Listed<K>) {
+    async fn list(&self, namespace: &str, mut missing: Vec<&ObjectId>, listed: &mut Listed<K>) {
         // The first of several concurrent calls lists for all of them.
         let _listing = self.listing.lock().await;
-        missing.retain(|ticket| self.is_missing(ticket));
+        missing.retain(|id| self.is_missing(id));
         if !self.is_worth_a_list(namespace, missing.len()) {
             return;
         }
-        let tickets: HashMap<&str, &Ticket> =
-            missing.iter().map(|ticket| (&*ticket.name, *ticket)).collect();
-        let names: HashSet<String> = missing.iter().map(|ticket| ticket.name.clone()).collect();
-        let _turn = self.turns.acquire().await;
+        let ids: HashMap<&str, &ObjectId> = missing.iter().map(|id| (&*id.name, *id)).collect();
+        let names: HashSet<String> = missing.iter().map(|id| id.name.clone()).collect();
+        let _permit = self.permits.acquire().await;
         self.lock().counts.lists += 1;
         let (resource, objects) = (&*self.fetcher.origin().resource, names.len());
         tracing::debug!(resource, namespace, objects, "listing instead of fetching one by one");
         let found = |fetched: crate::source::Fetched<K>| {
             let name = fetched.object.name().unwrap_or_default();
-            let Some(ticket) = tickets.get(&*name) else { return };
-            if matches!(self.judge(ticket, &fetched), Judged::Good) {
+            let Some(id) = ids.get(&*name) else { return };
+            if matches!(self.freshness(id, &fetched), Freshness::Current) {
                 let mut state = self.lock();
                 state.counts.misses.add_one();
-                state.cache.put(&ticket.key, &fetched);
-                listed.insert(ticket.key.clone(), Arc::clone(&fetched.object));
+                state.cache.put(&id.key, &fetched);
+                listed.insert(id.key.clone(), Arc::clone(&fetched.object));
             }
         };
         let _ = caught_in(self.fetcher.list(namespace, names, found)).await;

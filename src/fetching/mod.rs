@@ -23,7 +23,7 @@ use tokio::{
 
 use self::{
     cache::{Cache, Limits},
-    inner::{Inner, State, Ticket},
+    inner::{Inner, ObjectId, State},
 };
 pub use self::{config::FetchConfig, lookup::FetchingIndex, report::FetchingReport};
 use crate::{
@@ -165,7 +165,7 @@ where
         let inner = Inner {
             store,
             fetcher,
-            turns: Semaphore::new(config.concurrency.min(Semaphore::MAX_PERMITS)),
+            permits: Semaphore::new(config.concurrency.min(Semaphore::MAX_PERMITS)),
             config,
             listing: tokio::sync::Mutex::default(),
             state: Mutex::new(state),
@@ -245,9 +245,9 @@ where
     /// ```
     pub async fn get(&self, key: impl AsObjectKey) -> Result<Option<Arc<K>>, Error> {
         let (namespace, name) = key.as_object_key();
-        let ticket = Ticket::new(namespace, name);
+        let id = ObjectId::new(namespace, name);
         let deadline = self.begin().await?;
-        self.inner.one(&ticket, deadline).await
+        self.inner.one(&id, deadline).await
     }
 
     /// Returns an index of the store, for lookups.
@@ -291,7 +291,7 @@ where
     where
         L: 'o,
     {
-        let found = objects.into_iter().map(|found| Ticket::of(&**found)).collect();
+        let found = objects.into_iter().map(|found| ObjectId::of(&**found)).collect();
         self.inner.many(found, self.inner.deadline()).await
     }
 

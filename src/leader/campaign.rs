@@ -56,7 +56,7 @@ use crate::error::Error;
 /// ```
 #[must_use = "streams do nothing unless polled"]
 pub struct Campaign {
-    told: BoxStream<'static, Result<Leadership, Error>>,
+    items: BoxStream<'static, Result<Leadership, Error>>,
     watch: LeadershipWatch,
     stop: watch::Sender<bool>,
     ended: bool,
@@ -67,7 +67,7 @@ impl Campaign {
         let (sender, receiver) = watch::channel(Leadership::Following { leader: None });
         let (stop, stopped) = watch::channel(false);
         let watch = LeadershipWatch::new(receiver);
-        Self { told: run(election, sender, stopped).boxed(), watch, stop, ended: false }
+        Self { items: run(election, sender, stopped).boxed(), watch, stop, ended: false }
     }
 
     /// Returns an observer that any task can use. Any number of observers can be made, and they may outlive
@@ -130,7 +130,7 @@ impl Campaign {
     pub async fn release(mut self) -> Result<(), Error> {
         self.stop.send_replace(true);
         let mut last = Ok(());
-        while let Some(item) = self.told.next().await {
+        while let Some(item) = self.items.next().await {
             last = item.map(drop);
         }
         last
@@ -144,7 +144,7 @@ impl Stream for Campaign {
         if self.ended {
             return Poll::Ready(None);
         }
-        let item = self.told.poll_next_unpin(cx);
+        let item = self.items.poll_next_unpin(cx);
         self.ended = matches!(item, Poll::Ready(None));
         item
     }
@@ -165,25 +165,25 @@ impl fmt::Debug for Campaign {
 /// Runs a candidate until it is stopped. The last item then says whether the Lease was released.
 fn run(
     election: Election,
-    told: watch::Sender<Leadership>,
+    sender: watch::Sender<Leadership>,
     stopped: watch::Receiver<bool>,
 ) -> impl Stream<Item = Result<Leadership, Error>> + Send {
     stream! {
         let mut candidate = Candidate::new(election, stopped);
-        let tell = |leadership: Leadership| {
-            told.send_replace(leadership.clone());
+        let publish = |leadership: Leadership| {
+            sender.send_replace(leadership.clone());
             Ok(leadership)
         };
         loop {
             let term = loop {
                 match candidate.follow().await {
                     Following::Elected(term) => break term,
-                    Following::Leader(leader) => yield tell(Leadership::Following { leader }),
+                    Following::Leader(leader) => yield publish(Leadership::Following { leader }),
                     Following::Failed(error) => yield Err(error),
                     Following::Stopped => return,
                 }
             };
-            yield tell(Leadership::Leading(term.clone()));
+            yield publish(Leadership::Leading(term.clone()));
             loop {
                 match candidate.lead(&term).await {
                     Leading::Lost => break,
@@ -191,7 +191,7 @@ fn run(
                     Leading::Stopped => {
                         // Observers first, so that they start no more work.
                         term.close();
-                        told.send_replace(Leadership::Following { leader: None });
+                        sender.send_replace(Leadership::Following { leader: None });
                         match candidate.resign(&term).await {
                             Ok(()) => yield Ok(Leadership::Following { leader: None }),
                             Err(error) => yield Err(error),
@@ -200,7 +200,7 @@ fn run(
                     }
                 }
             }
-            yield tell(Leadership::Following { leader: None });
+            yield publish(Leadership::Following { leader: None });
         }
     }
 }

@@ -16,7 +16,7 @@ use tokio::{
 use super::{
     election::{Election, LeaseRef},
     leases::{Leases, Refused},
-    record::{Claim, Sight, released, wall_clock},
+    record::{Claim, ObservedLease, released, wall_clock},
     term::Term,
     timing::LeaseTiming,
     trace::Trace,
@@ -29,9 +29,9 @@ pub(super) struct Candidate {
     identity: String,
     timing: LeaseTiming,
     /// The watch of the Lease. It only speeds things up: reads find out the same.
-    news: BoxStream<'static, Result<WatchEvent<Lease>, Error>>,
+    events: BoxStream<'static, Result<WatchEvent<Lease>, Error>>,
     stopped: watch::Receiver<bool>,
-    sight: Sight,
+    observed: ObservedLease,
     /// The claims by which a Lease is ours: the newest, which is renewed while leading, and the one before,
     /// whose renewal may arrive late. A third claim can't arrive: the resourceVersion that guards it is
     /// outdated.
@@ -51,7 +51,7 @@ pub(super) struct Candidate {
     outdated: bool,
     /// The leader reported last, if any was `reported`.
     leader: Option<String>,
-    told: bool,
+    reported: bool,
     trace: Trace,
 }
 
@@ -94,12 +94,12 @@ impl Candidate {
         let leases = Leases::new(election.client, election.lease);
         let now = Instant::now();
         Self {
-            news: leases.news(),
+            events: leases.events(),
             leases,
             identity: election.identity.as_str().to_owned(),
             timing: election.timing,
             stopped,
-            sight: Sight::default(),
+            observed: ObservedLease::default(),
             claims: [None, None],
             attempt: None,
             read_at: now,
@@ -109,7 +109,7 @@ impl Candidate {
             renew_at: now,
             outdated: true,
             leader: None,
-            told: false,
+            reported: false,
             trace,
         }
     }
@@ -129,11 +129,11 @@ impl Candidate {
                 }
                 self.refused_reads.reset();
             }
-            let held_until = self.sight.held_until().filter(|_| !self.is_ours());
+            let held_until = self.observed.held_until().filter(|_| !self.is_ours());
             let from = held_until.unwrap_or(self.patient_until).max(self.patient_until);
             // An outdated Lease is read first: the write is guarded with its resourceVersion.
             if !self.outdated && from <= Instant::now() {
-                if let Some(outcome) = self.stand().await {
+                if let Some(outcome) = self.try_acquire().await {
                     return outcome;
                 }
                 continue;
@@ -158,14 +158,14 @@ impl Candidate {
     }
 
     /// Tries to take the Lease. Returns `None` if that failed and the Lease must be read again.
-    async fn stand(&mut self) -> Option<Following> {
-        let known = self.sight.lease();
+    async fn try_acquire(&mut self) -> Option<Following> {
+        let known = self.observed.lease();
         let version = known.and_then(|lease| lease.metadata.resource_version.clone());
         // An attempt without an answer may still arrive. The next attempt then makes the same claim, so
         // that either of them is recognized as ours.
         let claim = match self.attempt.take() {
             Some((same, claim)) if same == version => claim,
-            _ => self.sight.claim(&self.identity),
+            _ => self.observed.claim(&self.identity),
         };
         let (acquired, duration) = (claim.acquired.clone(), self.timing.lease_duration);
         let lease = claim.renewed(acquired, known, self.leases.name(), duration);
@@ -178,7 +178,7 @@ impl Candidate {
         match self.leases.write(&lease, self.patience()).await {
             Ok(lease) => {
                 self.refused_attempts.reset();
-                self.see(Some(lease));
+                self.observe(Some(lease));
                 self.renew_at = after(sent, self.timing.retry_period);
                 let term = Term::new(claim.number, claim.holder, sent, self.timing.renew_deadline);
                 // A campaign that was not polled for long learns too late that it was elected.
@@ -242,7 +242,7 @@ impl Candidate {
             }
         }
         let [Some(claim), _] = &self.claims else { return Ok(false) };
-        let (known, duration) = (self.sight.lease(), self.timing.lease_duration);
+        let (known, duration) = (self.observed.lease(), self.timing.lease_duration);
         let lease = claim.renewed(wall_clock(), known, self.leases.name(), duration);
         let sent = Instant::now();
         let written = self.leases.write(&lease, until).await;
@@ -253,7 +253,7 @@ impl Candidate {
         self.trace.renewed(term, sent, failure);
         match written {
             Ok(lease) => {
-                self.see(Some(lease));
+                self.observe(Some(lease));
                 self.renew_at = after(sent, self.timing.retry_period);
                 Ok(term.extend(sent, self.timing.renew_deadline))
             }
@@ -274,7 +274,7 @@ impl Candidate {
     fn lost(&mut self, term: &Term) -> Leading {
         term.end();
         // The stream yields the loss itself.
-        (self.leader, self.told) = (None, true);
+        (self.leader, self.reported) = (None, true);
         self.trace.lost(term);
         Leading::Lost
     }
@@ -291,33 +291,35 @@ impl Candidate {
                 match self.renew(term).await {
                     Ok(true) => {}
                     Ok(false) => term.end(),
-                    Err(error) => self.trace.upholds_not(&error),
+                    Err(error) => self.trace.renewal_failed(&error),
                 }
             }
         }
         term.end();
-        self.trace.resigns();
+        self.trace.resigned();
         let deadline = after(Instant::now(), self.timing.renew_deadline);
         loop {
             let next = after(Instant::now(), self.timing.retry_period);
-            match self.give_back(self.patience()).await {
+            match self.release(self.patience()).await {
                 Ok(()) => return Ok(()),
                 Err(error) if next >= deadline => return Err(error),
-                Err(error) => self.trace.gave_not_back(&error),
+                Err(error) => self.trace.release_failed(&error),
             }
             sleep_until(next).await;
         }
     }
 
-    async fn give_back(&mut self, until: Instant) -> Result<(), Error> {
+    async fn release(&mut self, until: Instant) -> Result<(), Error> {
         loop {
             if self.outdated {
                 self.read(until).await?;
             }
-            let Some(lease) = self.sight.lease().filter(|_| self.is_ours()) else { return Ok(()) };
+            let Some(lease) = self.observed.lease().filter(|_| self.is_ours()) else {
+                return Ok(());
+            };
             match self.leases.write(&released(lease), until).await {
                 Ok(_) => {
-                    self.trace.gave_back();
+                    self.trace.released();
                     return Ok(());
                 }
                 Err(refused) => {
@@ -337,7 +339,7 @@ impl Candidate {
             let stopped = async {
                 let _ = self.stopped.wait_for(|stopped| *stopped).await;
             };
-            let event = match timeout_at(until, select(pin!(stopped), self.news.next())).await {
+            let event = match timeout_at(until, select(pin!(stopped), self.events.next())).await {
                 Err(_) | Ok(Either::Right((None, _))) => return Waited::Over,
                 Ok(Either::Left(_)) => return Waited::Stopped,
                 Ok(Either::Right((Some(Err(error)), _))) => return Waited::Failed(error),
@@ -345,7 +347,7 @@ impl Candidate {
             };
             let news = match event {
                 WatchEvent::Applied(lease) | WatchEvent::Listed(lease) => {
-                    self.sight.hear(lease, self.timing.lease_duration)
+                    self.observed.observe_event(lease, self.timing.lease_duration)
                 }
                 WatchEvent::Deleted(_) | WatchEvent::Gone { .. } => None,
                 _ => Some(false),
@@ -361,12 +363,12 @@ impl Candidate {
     async fn read(&mut self, until: Instant) -> Result<(), Error> {
         self.outdated = true;
         let lease = self.leases.get(until).await?;
-        self.see(lease);
+        self.observe(lease);
         Ok(())
     }
 
-    fn see(&mut self, lease: Option<Lease>) {
-        self.sight.see(lease, self.timing.lease_duration);
+    fn observe(&mut self, lease: Option<Lease>) {
+        self.observed.observe(lease, self.timing.lease_duration);
         self.outdated = false;
     }
 
@@ -377,21 +379,21 @@ impl Candidate {
 
     fn is_ours(&self) -> bool {
         let mut claims = self.claims.iter().flatten();
-        self.sight.lease().is_some_and(|lease| claims.any(|claim| claim.matches(lease)))
+        self.observed.lease().is_some_and(|lease| claims.any(|claim| claim.matches(lease)))
     }
 
     fn is_ours_or_gone(&self) -> bool {
-        self.sight.lease().is_none() || self.is_ours()
+        self.observed.lease().is_none() || self.is_ours()
     }
 
     /// Returns whether a new leader is to be reported. This replica is never a new leader: it doesn't ask
     /// while it leads.
     fn has_new_leader(&mut self) -> bool {
-        let other = self.sight.holder().filter(|holder| *holder != self.identity);
-        if self.outdated || (self.told && self.leader.as_deref() == other) {
+        let other = self.observed.holder().filter(|holder| *holder != self.identity);
+        if self.outdated || (self.reported && self.leader.as_deref() == other) {
             return false;
         }
-        (self.leader, self.told) = (other.map(str::to_owned), true);
+        (self.leader, self.reported) = (other.map(str::to_owned), true);
         self.trace.follows(self.leader.as_deref());
         true
     }

@@ -14,7 +14,7 @@ use tokio::{runtime::Runtime, time::Instant};
 use super::{
     election::LeaseRef,
     leases::{Leases, Refused},
-    record::{Claim, Sight, holder, released},
+    record::{Claim, ObservedLease, holder, released},
 };
 use crate::source::fuzzing::Answers;
 
@@ -88,12 +88,12 @@ fn is_read(lease: &Lease, spec: &Value) {
     let named = spec["holderIdentity"].as_str().filter(|holder| !holder.is_empty());
     assert_eq!(holder(lease), named);
     let number = if spec.is_null() { -1 } else { spec["leaseTransitions"].as_i64().unwrap_or(0) };
-    let mut sight = Sight::default();
-    sight.see(Some(lease.clone()), OWN);
-    assert_eq!(sight.holder(), named);
+    let mut observed = ObservedLease::default();
+    observed.observe(Some(lease.clone()), OWN);
+    assert_eq!(observed.holder(), named);
     let seconds = spec["leaseDurationSeconds"].as_u64().filter(|seconds| *seconds > 0);
     let held = seconds.map_or(OWN, Duration::from_secs);
-    match sight.held_until() {
+    match observed.held_until() {
         Some(until) => {
             assert!(named.is_some());
             let left = until - Instant::now();
@@ -101,14 +101,14 @@ fn is_read(lease: &Lease, spec: &Value) {
         }
         None => assert!(named.is_none()),
     }
-    let claim = sight.claim("me");
+    let claim = observed.claim("me");
     assert!(i64::from(claim.number) > number || number == i64::from(i32::MAX));
     let renewed = claim.renewed(claim.acquired.clone(), Some(lease), "", OWN);
     assert!(claim.matches(&renewed) && !claim.matches(lease));
     assert_eq!(renewed.metadata, lease.metadata);
     assert_eq!(holder(&released(lease)), None);
     // The watch delivers the same Lease again: no news.
-    assert_eq!(sight.hear(lease.clone(), OWN), Some(false));
+    assert_eq!(observed.observe_event(lease.clone(), OWN), Some(false));
 }
 
 fn claim() -> Claim {

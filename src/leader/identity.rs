@@ -34,18 +34,18 @@ impl Identity {
     /// replica until the Lease has expired.
     pub fn from_env() -> Self {
         let host = || {
-            let told = fs::read_to_string("/proc/sys/kernel/hostname").ok();
-            told.into_iter().chain(env::var("HOSTNAME").ok()).chain(env::var("COMPUTERNAME").ok())
+            let kernel = fs::read_to_string("/proc/sys/kernel/hostname").ok();
+            kernel.into_iter().chain(env::var("HOSTNAME").ok()).chain(env::var("COMPUTERNAME").ok())
         };
         Self::find(env::var("POD_NAME").ok(), host)
     }
 
     fn find<H: Iterator<Item = String>>(pod: Option<String>, host: impl FnOnce() -> H) -> Self {
-        let told = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-        if let Some(pod) = pod.and_then(told) {
+        let non_blank = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        if let Some(pod) = pod.and_then(non_blank) {
             return Self(pod);
         }
-        let host = host().find_map(told);
+        let host = host().find_map(non_blank);
         let random = RandomState::new().hash_one(std::process::id());
         Self(format!("{}_{random:016x}", host.as_deref().unwrap_or("unknown")))
     }

@@ -84,12 +84,12 @@ impl Leadership {
 pub struct LeadershipWatch(watch::Receiver<Leadership>);
 
 impl LeadershipWatch {
-    pub(super) fn new(told: watch::Receiver<Leadership>) -> Self {
-        Self(told)
+    pub(super) fn new(receiver: watch::Receiver<Leadership>) -> Self {
+        Self(receiver)
     }
 
     /// Returns a receiver of the leadership changes that the campaign publishes from now on.
-    pub(crate) fn told(&self) -> watch::Receiver<Leadership> {
+    pub(crate) fn receiver(&self) -> watch::Receiver<Leadership> {
         self.0.clone()
     }
 
@@ -113,7 +113,7 @@ impl LeadershipWatch {
     pub fn current(&self) -> Leadership {
         match &*self.0.borrow() {
             Leadership::Leading(term) if !term.is_open() => Leadership::Following { leader: None },
-            told => told.clone(),
+            leadership => leadership.clone(),
         }
     }
 
@@ -201,12 +201,12 @@ impl LeadershipWatch {
     /// # Ok(()) }
     /// ```
     pub async fn leading(&self) -> Result<Term, Error> {
-        let mut told = self.0.clone();
+        let mut receiver = self.0.clone();
         loop {
-            if let Some(term) = told.borrow_and_update().term() {
+            if let Some(term) = receiver.borrow_and_update().term() {
                 return Ok(term.clone());
             }
-            told.changed().await.map_err(|_| {
+            receiver.changed().await.map_err(|_| {
                 Error::new(ErrorKind::Ended, "the campaign ended before it was won")
             })?;
         }

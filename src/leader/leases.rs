@@ -35,7 +35,7 @@ impl Leases {
     }
 
     /// Watches the Lease; the stream never ends.
-    pub(super) fn news(&self) -> BoxStream<'static, Result<WatchEvent<Lease>, Error>> {
+    pub(super) fn events(&self) -> BoxStream<'static, Result<WatchEvent<Lease>, Error>> {
         let api = Api::namespaced(self.client.clone(), &self.lease.namespace);
         watch(api).only(self.name()).chain(stream::pending()).boxed()
     }

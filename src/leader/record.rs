@@ -22,7 +22,7 @@ pub(super) struct Claim {
 /// The Lease as last observed, with times of this machine's clock. The times in the Lease are of another
 /// machine's clock and are ignored.
 #[derive(Debug, Default)]
-pub(super) struct Sight {
+pub(super) struct ObservedLease {
     lease: Option<Lease>,
     /// The time until which the holder named in the Lease may be leading.
     held_until: Option<Instant>,
@@ -116,7 +116,7 @@ fn is_later(one: &Lease, other: &Lease) -> Option<bool> {
     (is_later || has_reached(other, one)).then_some(is_later)
 }
 
-impl Sight {
+impl ObservedLease {
     pub(super) fn lease(&self) -> Option<&Lease> {
         self.lease.as_ref()
     }
@@ -126,7 +126,7 @@ impl Sight {
     }
 
     /// Takes over a Lease that was read. `own` is the lease duration to assume if the Lease has none.
-    pub(super) fn see(&mut self, lease: Option<Lease>, own: Duration) {
+    pub(super) fn observe(&mut self, lease: Option<Lease>, own: Duration) {
         if let Some(lease) = &lease {
             let spec = lease.spec.as_ref();
             // A change outside of the spec is no sign of life, as in client-go.
@@ -146,10 +146,10 @@ impl Sight {
 
     /// Takes over a Lease from the watch, which may lag, if it is later. Returns whether it is; `None` if
     /// only a read can show that.
-    pub(super) fn hear(&mut self, lease: Lease, own: Duration) -> Option<bool> {
+    pub(super) fn observe_event(&mut self, lease: Lease, own: Duration) -> Option<bool> {
         let later = is_later(&lease, self.lease()?);
         if later == Some(true) {
-            self.see(Some(lease), own);
+            self.observe(Some(lease), own);
         }
         later
     }

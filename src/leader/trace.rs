@@ -57,20 +57,20 @@ impl Trace {
     }
 
     /// Logs a renewal that failed during the release, when nobody reads the stream's items any more.
-    pub(super) fn upholds_not(&self, error: &Error) {
+    pub(super) fn renewal_failed(&self, error: &Error) {
         log!(warn, self, %error, reason = error.reason(), "not renewed, retrying");
     }
 
     /// Records that this replica gave up leading by itself.
-    pub(super) fn resigns(&mut self) {
+    pub(super) fn resigned(&mut self) {
         self.meter.resigned();
     }
 
-    pub(super) fn gave_back(&self) {
+    pub(super) fn released(&self) {
         log!(info, self, "released");
     }
 
-    pub(super) fn gave_not_back(&self, error: &Error) {
+    pub(super) fn release_failed(&self, error: &Error) {
         log!(warn, self, %error, reason = error.reason(), "not released, retrying");
     }
 }

@@ -142,7 +142,7 @@ impl<K: Lookup + Send + 'static> Collections<K> {
             None if targets.as_ref().is_some_and(Vec::is_empty) => Phase::Running,
             None => {
                 let query = Arc::clone(&collections.query);
-                Phase::Resolving(async move { query.is_as_asked().await }.boxed())
+                Phase::Resolving(async move { query.check_resource().await }.boxed())
             }
         };
         let scope = collections.scope();
@@ -256,7 +256,7 @@ impl<K: Lookup + Send + 'static> Stream for Collections<K> {
             }
             match &mut own.phase {
                 Phase::Ended => return Poll::Ready(None),
-                Phase::Resolving(asked) => match std::task::ready!(asked.poll_unpin(cx)) {
+                Phase::Resolving(checked) => match std::task::ready!(checked.poll_unpin(cx)) {
                     Ok(()) => {
                         own.phase = Phase::Running;
                         own.follow();
@@ -288,7 +288,7 @@ impl<K> Unpin for Collections<K> {}
 impl<K> Query<K> {
     /// Asks discovery, and returns an error if the resource can't be the requested one. A missing resource
     /// or server is left for the list to report.
-    async fn is_as_asked(&self) -> Result<(), Error> {
+    async fn check_resource(&self) -> Result<(), Error> {
         let found = match self.resolved().await {
             Err(error) if error.is_resource() => return Err(error),
             Err(_) => return Ok(()),

@@ -15,7 +15,7 @@ use super::{
     read::Read,
     request::Verb,
     resolve::Resolved,
-    resume::{Failure, Resume, SUSPECT, Span},
+    resume::{Failure, Resume, SHORTEST_WATCH, Span},
     target::Target,
 };
 use crate::{
@@ -103,7 +103,7 @@ impl<'w, K: Lookup> Connection<'w, K> {
         let Open { body, span } = open;
         query.watches(target, &resume.version);
         let end = Query::<K>::end_of_watch(span.begun, span.timeout);
-        let proof = resume.fails().then(|| span.answered + SUSPECT);
+        let proof = resume.fails().then(|| span.answered + SHORTEST_WATCH);
         Self {
             query,
             target,

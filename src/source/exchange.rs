@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::{
     Gvr,
     gvr::segment,
-    request::{ANSWER, Asked, Endpoint, Verb, in_time},
+    request::{ANSWER, Endpoint, RequestInfo, Verb, in_time},
 };
 use crate::error::{Error, ErrorKind};
 
@@ -75,9 +75,9 @@ impl Exchange {
         name: Option<&str>,
         request: Result<http::Request<Vec<u8>>, request::Error>,
     ) -> Result<T, Error> {
-        let asked = Asked { verb, what: what.to_owned(), name: name.map(str::to_owned) };
+        let info = RequestInfo { verb, what: what.to_owned(), name: name.map(str::to_owned) };
         let answer = async {
-            let mut incoming = self.endpoint.open(asked, request, ANSWER).await?;
+            let mut incoming = self.endpoint.open(info, request, ANSWER).await?;
             let bytes = incoming.up_to(LONGEST, until).await?;
             let found = serde_json::from_slice(bytes);
             found.map_err(|_| incoming.broken("the answer is not such an object"))

@@ -11,7 +11,7 @@ use super::{
     gvr::segment,
     query::{Part, Query, Stored, Witness},
     read::{Item, Unread},
-    request::{ANSWER, Asked, Verb},
+    request::{ANSWER, RequestInfo, Verb},
     target::Target,
 };
 use crate::{clock::after, document::ObjectMetaRef, error::Error, measure, origin::Origin};
@@ -55,8 +55,9 @@ impl<K: Lookup> Fetcher<K> {
         let resolved = self.0.resolved().await?;
         let url = self.0.url(&resolved, target.collection.namespace());
         let request = Request::new(url).get(&segment(name), &params);
-        let asked = Asked { name: Some(name.to_owned()), ..self.0.asked(Verb::Get, &target) };
-        let mut incoming = self.0.endpoint.open(asked, request, ANSWER).await?;
+        let info =
+            RequestInfo { name: Some(name.to_owned()), ..self.0.request_info(Verb::Get, &target) };
+        let mut incoming = self.0.endpoint.open(info, request, ANSWER).await?;
         let bytes = incoming.up_to(usize::MAX, after(Instant::now(), ANSWER)).await?;
         let Ok(json) = str::from_utf8(bytes).map(str::to_owned) else {
             return Err(incoming.broken("the answer is not UTF-8"));

@@ -76,23 +76,23 @@ pub fn list(data: &[u8]) {
         return;
     }
     let next = Some(next).filter(|token| !token.is_empty());
-    let (mut told, told_version, told_next) = whole.unwrap();
-    assert_eq!((told.len(), told_version, told_next), (items.len(), Some(version), next));
-    for (told, item) in told.iter_mut().zip(items) {
+    let (mut parsed, parsed_version, parsed_next) = whole.unwrap();
+    assert_eq!((parsed.len(), parsed_version, parsed_next), (items.len(), Some(version), next));
+    for (parsed, item) in parsed.iter_mut().zip(items) {
         let want = serde_json::from_str::<Value>(item.get()).ok().filter(is_object);
-        if let (Some(Value::Object(told)), Some(want)) = (told.as_mut(), &want)
+        if let (Some(Value::Object(parsed)), Some(want)) = (parsed.as_mut(), &want)
             && want.get("apiVersion").or(want.get("kind")).is_none()
         {
             // The types of the list.
-            told.remove("apiVersion");
-            told.remove("kind");
+            parsed.remove("apiVersion");
+            parsed.remove("kind");
         }
-        assert_eq!(*told, want);
+        assert_eq!(*parsed, want);
     }
 }
 
 /// The items, `None` for each one that can't be decoded; the version; and the continue token.
-type Told = (Vec<Option<Value>>, Option<String>, Option<String>);
+type Parsed = (Vec<Option<Value>>, Option<String>, Option<String>);
 
 #[derive(Deserialize)]
 struct List {
@@ -114,7 +114,7 @@ struct Meta {
 }
 
 /// Returns the parsed list, or `None` if it isn't one.
-fn read(frames: Vec<Bytes>) -> Option<Told> {
+fn read(frames: Vec<Bytes>) -> Option<Parsed> {
     WORLD.with_borrow(|world| {
         world.runtime.block_on(async {
             world.answers.set([(StatusCode::OK, frames)]);
@@ -167,12 +167,12 @@ pub fn line(data: &[u8]) {
     let kind = said.as_ref().map(|said| &*said.kind);
     match (&read, kind) {
         (Read::Event(event, at), Some(kind)) => {
-            let (told, gone) = match event {
-                WatchEvent::Applied(told) | WatchEvent::Listed(told) => (told, false),
-                WatchEvent::Deleted(told) => (told, true),
+            let (parsed, gone) = match event {
+                WatchEvent::Applied(parsed) | WatchEvent::Listed(parsed) => (parsed, false),
+                WatchEvent::Deleted(parsed) => (parsed, true),
                 _ => panic!("a line is about one object"),
             };
-            assert_eq!(Some(&told.to_value()), object.as_ref());
+            assert_eq!(Some(&parsed.to_value()), object.as_ref());
             assert!(if gone { kind == "DELETED" } else { kind == "ADDED" || kind == "MODIFIED" });
             assert_eq!(version, Some(&**at));
         }

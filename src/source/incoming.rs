@@ -19,13 +19,13 @@ use crate::{
 pub(super) const LONGEST: usize = 64 << 20;
 
 /// The number of bytes of a frame that are added at first to a value that began in the previous frame.
-const PIECE: usize = 4 << 10;
+const FIRST_PIECE: usize = 4 << 10;
 
 /// The number of bytes of a frame that are prefetched from memory ahead of the reader.
-const AHEAD: usize = 16 << 10;
+const PREFETCHED: usize = 16 << 10;
 
 /// The length of a cache line on most processors.
-const LINE: usize = 64;
+const CACHE_LINE: usize = 64;
 
 /// The number of bytes that cost one unit of a task's budget: half a mebibyte is a turn.
 const UNIT: usize = 4 << 10;
@@ -106,9 +106,9 @@ impl Incoming {
     /// Prefetches the bytes to read next from memory. A parser waits for one cache line after the other;
     /// this loop waits for none, so that many are fetched at once.
     pub(super) fn prefetch(&mut self) {
-        let end = self.frame.len().min(self.used + AHEAD);
+        let end = self.frame.len().min(self.used + PREFETCHED);
         if let Some(next) = self.frame.get(self.prefetched..end) {
-            let lines = next.chunks(LINE).map(|line| line[0]);
+            let lines = next.chunks(CACHE_LINE).map(|line| line[0]);
             std::hint::black_box(lines.fold(0, |all, byte| all ^ byte));
             self.prefetched = end;
         }
@@ -151,12 +151,12 @@ impl Incoming {
         Ok(true)
     }
 
-    /// Adds bytes of the frame to the joined ones: at most as many as are joined already, or `PIECE`. So at
-    /// most twice as many bytes are copied as the value needs.
+    /// Adds bytes of the frame to the joined ones: at most as many as are joined already, or `FIRST_PIECE`.
+    /// So at most twice as many bytes are copied as the value needs.
     fn join(&mut self) {
         if let Some(Joined { bytes, taken }) = &mut self.joined {
             let rest = &self.frame[self.used..];
-            let piece = &rest[..rest.len().min(PIECE.max(bytes.len() - *taken))];
+            let piece = &rest[..rest.len().min(FIRST_PIECE.max(bytes.len() - *taken))];
             bytes.extend_from_slice(piece);
             self.used += piece.len();
             self.work.add(piece.len());

@@ -78,7 +78,7 @@ where
 
                 let streaming = query.streams() && !mem::take(&mut in_pages);
                 // In another history an object's version doesn't identify its content.
-                let lister = if anew { Arc::new(query.knowing_nothing()) } else { Arc::clone(&query) };
+                let lister = if anew { Arc::new(query.decoding_all()) } else { Arc::clone(&query) };
                 let mut steps = steps(&lister, &target, &resolved, streaming);
                 let mut start = None;
                 let (mut came, mut is_broken) = (false, false);

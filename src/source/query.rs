@@ -21,7 +21,7 @@ use super::{
     namespaces::Namespaces,
     page::{Custom, Expected, Page},
     read::Decode,
-    request::{ANSWER, Asked, Endpoint, Verb},
+    request::{ANSWER, Endpoint, RequestInfo, Verb},
     resolve::{Resolved, Resolver},
     target::Target,
 };
@@ -161,7 +161,7 @@ impl<K> Query<K> {
     }
 
     /// Returns this query for a list whose objects are all decoded, whatever versions are stored.
-    pub(super) fn knowing_nothing(&self) -> Self {
+    pub(super) fn decoding_all(&self) -> Self {
         Self { stored: None, ..self.clone() }
     }
 
@@ -182,7 +182,7 @@ impl<K> Query<K> {
     }
 
     /// Returns the name of a request about a collection, for errors.
-    pub(super) fn asked(&self, verb: Verb, target: &Target) -> Asked {
+    pub(super) fn request_info(&self, verb: Verb, target: &Target) -> RequestInfo {
         let (name, resource) = (verb.as_str(), &self.endpoint.resource);
         let what = match target.collection.namespace() {
             Some(namespace) => {
@@ -190,12 +190,12 @@ impl<K> Query<K> {
             }
             None => format!("{name} {resource}"),
         };
-        Asked { verb, what, name: None }
+        RequestInfo { verb, what, name: None }
     }
 
     /// Returns an error of a collection that no answer of the server describes.
     pub(super) fn error(&self, verb: Verb, target: &Target, reason: ErrorKind, why: &str) -> Error {
-        Error::new(reason, format!("{}: {why}", self.asked(verb, target).what))
+        Error::new(reason, format!("{}: {why}", self.request_info(verb, target).what))
     }
 
     /// Opens a page of a list.
@@ -223,8 +223,8 @@ impl<K> Query<K> {
         };
         let url = self.url(resolved, target.collection.namespace());
         let request = Request::new(url).list(&params);
-        let asked = self.asked(Verb::List, target);
-        let opening = Box::pin(self.endpoint.open(asked, request, self.list_patience));
+        let info = self.request_info(Verb::List, target);
+        let opening = Box::pin(self.endpoint.open(info, request, self.list_patience));
         let incoming = self.within_budget(opening).await?;
         let expected = self.expected(resolved);
         Ok(Page::new(incoming, self.list_patience, expected))
@@ -282,10 +282,10 @@ impl<K> Query<K> {
         };
         let url = self.url(resolved, target.collection.namespace());
         let request = Request::new(url).watch(&params, version);
-        let asked = self.asked(Verb::Watch, target);
+        let info = self.request_info(Verb::Watch, target);
         // A proxy may hold back the head of the response until the first event.
         let patience = if initial { self.list_patience } else { timeout.saturating_add(GRACE) };
-        self.endpoint.open(asked, request, patience).await
+        self.endpoint.open(info, request, patience).await
     }
 
     /// Returns the duration of the next watch: between once and twice the timeout, so that the watches of a

@@ -296,7 +296,7 @@ impl<K> Query<K> {
                 Err(_) => failed("a bookmark is not valid"),
             },
             "ERROR" => {
-                let what = self.asked(Verb::Watch, target).what;
+                let what = self.request_info(Verb::Watch, target).what;
                 Read::Failed(Status::read(json.as_bytes()).into_error(&what, None, None))
             }
             kind @ (ADDED | MODIFIED | DELETED) => {

@@ -69,7 +69,7 @@ impl Verb {
 }
 
 /// A request by its name in errors, such as "list v1/pods in `web`".
-pub(super) struct Asked {
+pub(super) struct RequestInfo {
     pub(super) verb: Verb,
     pub(super) what: String,
     /// The name of the requested object. An object that is not found may be another one.
@@ -86,11 +86,11 @@ impl Endpoint {
     /// within `patience`.
     pub(super) async fn open(
         &self,
-        asked: Asked,
+        info: RequestInfo,
         request: Result<Request<Vec<u8>>, kube::core::request::Error>,
         patience: Duration,
     ) -> Result<Incoming, Error> {
-        let Asked { verb, what, name } = asked;
+        let RequestInfo { verb, what, name } = info;
         let mut request =
             request.map_err(|cause| Error::with_source(ErrorKind::Other, &what, cause))?;
         let accept = match verb {

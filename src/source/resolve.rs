@@ -9,7 +9,7 @@ use tokio::{
     time::{Duration, Instant},
 };
 
-use super::request::{ANSWER, Asked, Endpoint, Verb};
+use super::request::{ANSWER, Endpoint, RequestInfo, Verb};
 use crate::{
     clock::after,
     error::{Error, ErrorKind},
@@ -202,8 +202,8 @@ impl Endpoint {
         let what = format!("discover {}", self.resource);
         let request = http::Request::get(path).body(Vec::new());
         let request = request.map_err(kube::core::request::Error::BuildRequest);
-        let asked = Asked { verb: Verb::Discover, what, name: None };
-        let mut incoming = self.open(asked, request, ANSWER).await?;
+        let info = RequestInfo { verb: Verb::Discover, what, name: None };
+        let mut incoming = self.open(info, request, ANSWER).await?;
         let until = after(Instant::now(), ANSWER);
         let found = serde_json::from_slice(incoming.up_to(LONGEST, until).await?);
         found.map_err(|_| incoming.broken("the answer is not of discovery"))

@@ -17,7 +17,7 @@ use crate::{clock::random, error::Error, resource_version::is_before};
 
 /// The minimum duration of a watch: if the server ends it earlier without an event or bookmark, it counts
 /// as a failure, as in client-go.
-pub(super) const SUSPECT: Duration = Duration::from_secs(1);
+pub(super) const SHORTEST_WATCH: Duration = Duration::from_secs(1);
 
 /// The length of an outage after which the server may be another one, or restored from a backup.
 const OUTAGE: Duration = Duration::from_secs(3);
@@ -52,7 +52,7 @@ impl Span {
 
 /// Returns whether a watch with this timeout that began at `begun` is at its end, or close to it.
 fn is_long_enough(begun: Instant, timeout: Duration) -> bool {
-    begun.elapsed() + SUSPECT.min(timeout / 2) >= timeout
+    begun.elapsed() + SHORTEST_WATCH.min(timeout / 2) >= timeout
 }
 
 /// The reason why a watch ended before its timeout.
@@ -98,7 +98,7 @@ pub(super) enum Next {
 enum Progress {
     Nothing,
     /// An event or a bookmark without a later version.
-    Word,
+    Contact,
     /// A later version.
     Version,
 }
@@ -110,7 +110,7 @@ pub(super) struct Resume {
     /// Set once there was a bookmark.
     pub(super) bookmarks: bool,
     /// The time when the server last sent something about the collection: an event, a bookmark or a list.
-    heard: Instant,
+    last_contact: Instant,
     /// The progress since the watch was opened.
     progress: Progress,
     /// The minimum timeout of a watch.
@@ -139,7 +139,7 @@ impl Resume {
         Self {
             version: String::new(),
             bookmarks: false,
-            heard: Instant::now(),
+            last_contact: Instant::now(),
             progress: Progress::Nothing,
             watch_timeout,
             rejections: 0,
@@ -157,7 +157,7 @@ impl Resume {
     /// Starts at the version of a complete list.
     pub(super) fn begin_at(&mut self, version: String) {
         self.version = version;
-        self.heard = Instant::now();
+        self.last_contact = Instant::now();
         self.rejections = 0;
         self.tries.reset();
         self.doubt = None;
@@ -199,7 +199,7 @@ impl Resume {
 
     /// Records the version of an event.
     pub(super) fn reached(&mut self, version: String) {
-        self.hear();
+        self.contacted();
         // An equal or older version changes nothing.
         if version != self.version && !is_before(&version, &self.version) {
             self.progress = Progress::Version;
@@ -209,7 +209,7 @@ impl Resume {
 
     /// Records the version of a bookmark, which is not before the resume point.
     pub(super) fn bookmarked(&mut self, version: String) {
-        self.hear();
+        self.contacted();
         self.bookmarks = true;
         if version != self.version {
             self.progress = Progress::Version;
@@ -217,10 +217,10 @@ impl Resume {
         self.version = version;
     }
 
-    fn hear(&mut self) {
-        self.heard = Instant::now();
+    fn contacted(&mut self) {
+        self.last_contact = Instant::now();
         if self.progress == Progress::Nothing {
-            self.progress = Progress::Word;
+            self.progress = Progress::Contact;
             self.recovers();
         }
     }
@@ -235,7 +235,7 @@ impl Resume {
 
     /// Returns whether a watch that ends now has never held.
     pub(super) fn is_at_once(&self, span: Span) -> bool {
-        self.progress != Progress::Version && !span.has_held(SUSPECT)
+        self.progress != Progress::Version && !span.has_held(SHORTEST_WATCH)
     }
 
     pub(super) fn fails(&self) -> bool {
@@ -245,7 +245,7 @@ impl Resume {
     /// Returns whether the server must show that it still has the history that was seen: after an outage,
     /// or if bookmarks have stopped.
     pub(super) fn must_compare(&self) -> bool {
-        let is_silent = self.bookmarks && is_long_enough(self.heard, self.watch_timeout);
+        let is_silent = self.bookmarks && is_long_enough(self.last_contact, self.watch_timeout);
         let was_out = self.outage.is_some_and(|since| since.elapsed() >= OUTAGE);
         self.is_unproven || is_silent || was_out
     }
@@ -286,7 +286,7 @@ impl Resume {
 
     /// Decides how to go on after a watch that could not be opened, or was open for a time.
     pub(super) fn after(&mut self, failure: Option<Failure>, span: Option<Span>) -> Next {
-        let long = SUSPECT.max(self.tries.last());
+        let long = SHORTEST_WATCH.max(self.tries.last());
         let has_held = span.is_some_and(|span| span.has_held(long));
         let progress = mem::replace(&mut self.progress, Progress::Nothing) == Progress::Version;
         let progress = progress || has_held;
@@ -299,7 +299,7 @@ impl Resume {
             Some(Failure::Interrupted(error)) if error.status() == Some(429) => {}
             // A silent connection may have been dead since the last event or bookmark.
             Some(Failure::Interrupted(error)) if error.is_timeout() => {
-                self.outage.get_or_insert(self.heard);
+                self.outage.get_or_insert(self.last_contact);
             }
             Some(_) => {
                 self.outage.get_or_insert_with(Instant::now);
@@ -346,7 +346,7 @@ impl Resume {
     fn later(&mut self, error: Error) -> Next {
         // Only a watch that holds proves that watches work again.
         let error = error.outliving_lists();
-        if self.rejections >= REJECTIONS || self.heard.elapsed() > self.patience {
+        if self.rejections >= REJECTIONS || self.last_contact.elapsed() > self.patience {
             self.rejections = 0;
             let delay = self.given_up.after(&error);
             return Next::List { error, delay, is_lost: false };

@@ -12,8 +12,8 @@ use std::{
 use super::{
     World,
     change::WorldBatch,
-    member::{Bell, Member, Pipeline},
-    store::Reader,
+    member::{Member, Pipeline, WorldWaker},
+    store::KindStore,
     stream::IntoWorld,
     view::{Members, Polled, View, sealed},
 };
@@ -68,7 +68,7 @@ impl Kinds {
         let shared = Shared {
             pending: Mutex::default(),
             handles: AtomicUsize::new(1),
-            bell: Bell::default(),
+            world_waker: WorldWaker::default(),
         };
         Self(KindsHandle(Arc::new(shared)))
     }
@@ -131,7 +131,7 @@ struct Shared {
     /// Kinds to add (`Some`) or remove (`None`), until the stream takes them in.
     pending: Mutex<BTreeMap<Arc<str>, Option<Member<Document>>>>,
     handles: AtomicUsize,
-    bell: Bell,
+    world_waker: WorldWaker,
 }
 
 impl KindsHandle {
@@ -143,21 +143,21 @@ impl KindsHandle {
         P: Pipeline<Object = Document> + Send + 'static,
     {
         let name = name.into();
-        let member = Member::new(Arc::clone(&name), pipeline, &self.0.bell);
-        self.tell(name, Some(member));
+        let member = Member::new(Arc::clone(&name), pipeline, &self.0.world_waker);
+        self.enqueue(name, Some(member));
     }
 
     /// Removes a kind: its pipeline is dropped, and the batch of the next world deletes its objects. See
     /// the [example](KindsHandle).
     pub fn remove(&self, name: impl Into<Arc<str>>) {
-        self.tell(name.into(), None);
+        self.enqueue(name.into(), None);
     }
 
-    fn tell(&self, name: Arc<str>, member: Option<Member<Document>>) {
+    fn enqueue(&self, name: Arc<str>, member: Option<Member<Document>>) {
         let before = self.0.pending().insert(name, member);
         // A pipeline may take long to drop, so it is dropped without the lock.
         drop(before);
-        self.0.bell.ring();
+        self.0.world_waker.wake();
     }
 }
 
@@ -177,7 +177,7 @@ impl Clone for KindsHandle {
 impl Drop for KindsHandle {
     fn drop(&mut self) {
         self.0.handles.fetch_sub(1, Ordering::AcqRel);
-        self.0.bell.ring();
+        self.0.world_waker.wake();
     }
 }
 
@@ -351,10 +351,10 @@ pub struct Named {
 impl IntoWorld for Kinds {
     type View = ByName;
 
-    fn into_members(self) -> (Named, Bell) {
+    fn into_members(self) -> (Named, WorldWaker) {
         let shared = Arc::clone(&self.0.0);
-        let bell = shared.bell.clone();
-        (Named { shared, members: Vec::new() }, bell)
+        let world_waker = shared.world_waker.clone();
+        (Named { shared, members: Vec::new() }, world_waker)
     }
 }
 
@@ -385,8 +385,8 @@ impl Members for Named {
         self.shown(loading).map(|member| Arc::clone(&member.name)).collect()
     }
 
-    fn readers(&self) -> Vec<Reader> {
-        self.members.iter().map(Member::reader).collect()
+    fn kind_stores(&self) -> Vec<KindStore> {
+        self.members.iter().map(Member::kind_store).collect()
     }
 
     fn update(&mut self) -> bool {

@@ -13,7 +13,7 @@ use futures::{Stream, task::AtomicWaker};
 use kube::runtime::reflector::Lookup;
 
 use super::{
-    store::Reader,
+    store::KindStore,
     view::{Polled, sealed::Sealed},
 };
 use crate::{
@@ -92,22 +92,22 @@ pub trait IntoMember {
     type Object;
 
     #[doc(hidden)]
-    fn into_member(self, bell: &Bell) -> Member<Self::Object>;
+    fn into_member(self, world_waker: &WorldWaker) -> Member<Self::Object>;
 }
 
 impl<P: Pipeline + Send + 'static> IntoMember for P {
     type Object = P::Object;
 
-    fn into_member(self, bell: &Bell) -> Member<P::Object> {
-        Member::new(type_label::<P::Object>(), self, bell)
+    fn into_member(self, world_waker: &WorldWaker) -> Member<P::Object> {
+        Member::new(type_label::<P::Object>(), self, world_waker)
     }
 }
 
 impl<N: Into<Arc<str>>, P: Pipeline + Send + 'static> IntoMember for (N, P) {
     type Object = P::Object;
 
-    fn into_member(self, bell: &Bell) -> Member<P::Object> {
-        Member::new(self.0.into(), self.1, bell)
+    fn into_member(self, world_waker: &WorldWaker) -> Member<P::Object> {
+        Member::new(self.0.into(), self.1, world_waker)
     }
 }
 
@@ -122,7 +122,7 @@ pub struct Member<K> {
     synced: bool,
     /// Whether the snapshot is of a predecessor, which is shown until this pipeline is synced.
     inherited: bool,
-    alarm: Arc<Alarm>,
+    member_waker: Arc<MemberWaker>,
     waker: Waker,
 }
 
@@ -132,10 +132,13 @@ impl<K: Lookup + Send + Sync + 'static> Member<K> {
     pub(super) fn new(
         name: Arc<str>,
         pipeline: impl Pipeline<Object = K> + Send + 'static,
-        bell: &Bell,
+        world_waker: &WorldWaker,
     ) -> Self {
         let store = pipeline.reading_side();
-        let alarm = Arc::new(Alarm { rung: AtomicBool::new(true), bell: bell.clone() });
+        let member_waker = Arc::new(MemberWaker {
+            woken: AtomicBool::new(true),
+            world_waker: world_waker.clone(),
+        });
         Self {
             name,
             // The pipeline's snapshot may already show changes that it yields only later.
@@ -144,8 +147,8 @@ impl<K: Lookup + Send + Sync + 'static> Member<K> {
             pipeline: Some(Box::pin(pipeline)),
             synced: false,
             inherited: false,
-            waker: Waker::from(Arc::clone(&alarm)),
-            alarm,
+            waker: Waker::from(Arc::clone(&member_waker)),
+            member_waker,
         }
     }
 
@@ -161,18 +164,18 @@ impl<K: Lookup + Send + Sync + 'static> Member<K> {
         self.synced || self.inherited
     }
 
-    pub(super) fn reader(&self) -> Reader {
-        Reader::new(&self.name, &self.store)
+    pub(super) fn kind_store(&self) -> KindStore {
+        KindStore::new(&self.name, &self.store)
     }
 }
 
 impl<K> Polled for Member<K> {
     fn is_woken(&self) -> bool {
-        self.alarm.rung.swap(false, Ordering::AcqRel)
+        self.member_waker.woken.swap(false, Ordering::AcqRel)
     }
 
     fn again(&self) {
-        self.alarm.rung.store(true, Ordering::Release);
+        self.member_waker.woken.store(true, Ordering::Release);
     }
 
     fn poll(&mut self) -> Poll<Option<Result<(), Error>>> {
@@ -210,31 +213,31 @@ impl<K> Polled for Member<K> {
 /// A waker of the task that polls a world.
 #[doc(hidden)]
 #[derive(Clone, Default)]
-pub struct Bell(Arc<AtomicWaker>);
+pub struct WorldWaker(Arc<AtomicWaker>);
 
-impl Bell {
+impl WorldWaker {
     pub(super) fn register(&self, waker: &Waker) {
         self.0.register(waker);
     }
 
-    pub(super) fn ring(&self) {
+    pub(super) fn wake(&self) {
         self.0.wake();
     }
 }
 
 /// A waker of one pipeline, which records that this pipeline woke the world.
-struct Alarm {
-    rung: AtomicBool,
-    bell: Bell,
+struct MemberWaker {
+    woken: AtomicBool,
+    world_waker: WorldWaker,
 }
 
-impl Wake for Alarm {
+impl Wake for MemberWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.rung.store(true, Ordering::Release);
-        self.bell.ring();
+        self.woken.store(true, Ordering::Release);
+        self.world_waker.wake();
     }
 }

@@ -113,7 +113,7 @@ impl<V> WorldStore<V> {
                 }
                 Arc::clone(&status.kinds)
             };
-            let waits = try_join_all(kinds.iter().map(Reader::synced));
+            let waits = try_join_all(kinds.iter().map(KindStore::synced));
             let changed = Box::pin(status.changed());
             let ended = match select(changed, waits).await {
                 Either::Left((Ok(()), _)) => continue,
@@ -188,24 +188,24 @@ pub struct WorldReport {
 #[derive(Clone, Default)]
 pub(super) struct Status {
     pub(super) synced: bool,
-    pub(super) kinds: Arc<[Reader]>,
+    pub(super) kinds: Arc<[KindStore]>,
 }
 
 /// The store of one kind, without its type.
 #[doc(hidden)]
 #[derive(Clone)]
-pub struct Reader {
+pub struct KindStore {
     name: Arc<str>,
-    store: Arc<dyn Waited>,
+    store: Arc<dyn AnyStore>,
 }
 
-trait Waited: Send + Sync {
+trait AnyStore: Send + Sync {
     fn synced(&self) -> BoxFuture<'_, Result<(), Error>>;
     fn is_synced(&self) -> bool;
     fn report(&self) -> StoreReport;
 }
 
-impl<K: Lookup + Send + Sync> Waited for Store<K> {
+impl<K: Lookup + Send + Sync> AnyStore for Store<K> {
     fn synced(&self) -> BoxFuture<'_, Result<(), Error>> {
         self.synced().map_ok(drop).boxed()
     }
@@ -219,7 +219,7 @@ impl<K: Lookup + Send + Sync> Waited for Store<K> {
     }
 }
 
-impl Reader {
+impl KindStore {
     pub(super) fn new<K: Lookup + Send + Sync + 'static>(
         name: &Arc<str>,
         store: &Store<K>,
@@ -233,7 +233,7 @@ impl Reader {
 }
 
 /// Returns an error that names the missing kinds, caused by the first failure.
-fn missing(kinds: &[Reader], error: Error) -> Error {
+fn missing(kinds: &[KindStore], error: Error) -> Error {
     let names = kinds.iter().filter(|kind| !kind.store.is_synced()).map(|kind| &*kind.name);
     let message =
         format!("the world is not synced, missing: {}", names.collect::<Vec<_>>().join(", "));

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::{
     Moment, World,
     change::{WorldBatch, WorldChange},
-    member::Bell,
+    member::WorldWaker,
     store::{Status, WorldStore},
     view::{Members, View},
 };
@@ -58,8 +58,8 @@ const RUN: usize = 64;
 /// [`debounce`]: crate::EventStreamExt::debounce
 #[doc(alias("SharedInformerFactory", "informer factory", "join", "Owns"))]
 pub fn world<T: IntoWorld>(kinds: T) -> Worlds<T::View> {
-    let (members, bell) = kinds.into_members();
-    Worlds::new(members, bell)
+    let (members, world_waker) = kinds.into_members();
+    Worlds::new(members, world_waker)
 }
 
 /// The kinds of a world: a tuple of up to eight [`IntoMember`](super::IntoMember)s, or
@@ -76,7 +76,7 @@ pub trait IntoWorld {
     type View: View;
 
     #[doc(hidden)]
-    fn into_members(self) -> (<Self::View as View>::Members, Bell);
+    fn into_members(self) -> (<Self::View as View>::Members, WorldWaker);
 }
 
 /// A stream of changes of several kinds, each with the state of all of them; from [`world`].
@@ -109,7 +109,7 @@ pub trait IntoWorld {
 #[must_use = "streams do nothing unless polled"]
 pub struct Worlds<V: View> {
     members: V::Members,
-    bell: Bell,
+    world_waker: WorldWaker,
     published: World<V>,
     current: Arc<ArcSwap<Moment<V>>>,
     status: watch::Sender<Status>,
@@ -135,14 +135,14 @@ enum Phase {
 }
 
 impl<V: View> Worlds<V> {
-    fn new(mut members: V::Members, bell: Bell) -> Self {
+    fn new(mut members: V::Members, world_waker: WorldWaker) -> Self {
         members.update();
         let published = World::new(0, members.names(true), members.view(true));
         let status = watch::Sender::default();
-        status.send_modify(|status: &mut Status| status.kinds = members.readers().into());
+        status.send_modify(|status: &mut Status| status.kinds = members.kind_stores().into());
         Self {
             members,
-            bell,
+            world_waker,
             current: Arc::new(ArcSwap::new(Arc::clone(&published.0))),
             published,
             status,
@@ -194,7 +194,7 @@ impl<V: View> Worlds<V> {
     fn take_in(&mut self) -> bool {
         if self.members.update() {
             self.dirty = true;
-            self.status.send_modify(|status| status.kinds = self.members.readers().into());
+            self.status.send_modify(|status| status.kinds = self.members.kind_stores().into());
             tracing::debug!(
                 kinds = self.members.len(),
                 "kinds were added to the world, or removed"
@@ -302,7 +302,7 @@ impl<V: View> Worlds<V> {
         }
         ready!(poll_turn(cx));
         // Registered before the pipelines are polled, so that no wake is lost.
-        self.bell.register(cx.waker());
+        self.world_waker.register(cx.waker());
         let more = self.take_in();
         if let Some(change) = self.publish() {
             return Poll::Ready(Some(Ok(change)));

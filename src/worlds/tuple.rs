@@ -5,9 +5,9 @@ use std::sync::Arc;
 use kube::runtime::reflector::Lookup;
 
 use super::{
-    member::{Bell, IntoMember, Member},
+    member::{IntoMember, Member, WorldWaker},
     overlay::Holds,
-    store::Reader,
+    store::KindStore,
     stream::IntoWorld,
     view::{Members, Polled, View, sealed},
 };
@@ -30,9 +30,9 @@ macro_rules! worlds {
         {
             type View = ($(Snapshot<$K>,)+);
 
-            fn into_members(self) -> (($(Member<$K>,)+), Bell) {
-                let bell = Bell::default();
-                (($(self.$at.into_member(&bell),)+), bell)
+            fn into_members(self) -> (($(Member<$K>,)+), WorldWaker) {
+                let world_waker = WorldWaker::default();
+                (($(self.$at.into_member(&world_waker),)+), world_waker)
             }
         }
 
@@ -82,8 +82,8 @@ macro_rules! worlds {
                 [$(Arc::clone(&self.$at.name)),+].into()
             }
 
-            fn readers(&self) -> Vec<Reader> {
-                vec![$(self.$at.reader()),+]
+            fn kind_stores(&self) -> Vec<KindStore> {
+                vec![$(self.$at.kind_store()),+]
             }
         }
     };

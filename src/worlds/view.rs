@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, task::Poll};
 
-use super::store::Reader;
+use super::store::KindStore;
 use crate::{change::ChangeStats, error::Error};
 
 /// The snapshots of a world: a tuple of snapshots, or [`ByName`](super::ByName).
@@ -69,7 +69,7 @@ pub trait Members {
 
     fn names(&self, loading: bool) -> Arc<[Arc<str>]>;
 
-    fn readers(&self) -> Vec<Reader>;
+    fn kind_stores(&self) -> Vec<KindStore>;
 
     /// Takes in added kinds and drops removed ones. Returns whether there were any.
     fn update(&mut self) -> bool {
