@@ -89,5 +89,5 @@ impl Leases {
 }
 
 fn another(what: &str) -> Error {
-    Error::new(ErrorKind::Connection, format!("{what}: the answer is not about what was asked"))
+    Error::new(ErrorKind::Connection, format!("{what}: the answer is not the requested Lease"))
 }

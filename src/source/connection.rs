@@ -152,7 +152,7 @@ impl<'w, K: Lookup> Connection<'w, K> {
                 return Step::Item(item);
             }
             if self.held.is_too_much() {
-                let why = "too much came before the deletion that shows the history";
+                let why = "too many items came before the deletion that identifies the history";
                 let error = self.query.error(Verb::Watch, self.target, ErrorKind::Desynced, why);
                 return Step::Over(Some(Failure::Rejected(error)));
             }
@@ -167,7 +167,7 @@ impl<'w, K: Lookup> Connection<'w, K> {
             let line = match line {
                 Ok(Some(line)) => line,
                 Ok(None) if self.resume.is_at_once(self.span) => {
-                    let why = "the server ended it at once";
+                    let why = "the server ended the watch at once";
                     let error =
                         self.query.error(Verb::Watch, self.target, ErrorKind::Connection, why);
                     return Step::Over(Some(Failure::Rejected(error)));

@@ -80,7 +80,7 @@ impl Exchange {
             let mut incoming = self.endpoint.open(info, request, ANSWER).await?;
             let bytes = incoming.up_to(LONGEST, until).await?;
             let found = serde_json::from_slice(bytes);
-            found.map_err(|_| incoming.broken("the answer is not such an object"))
+            found.map_err(|_| incoming.broken("the answer is not an object of this kind"))
         };
         in_time(what, until, answer).await?
     }

@@ -40,7 +40,7 @@ fn find(
         let named = of_context().filter(|namespace| namespace.trim() == "default");
         named.map(|namespace| namespace.trim().to_owned()).ok_or_else(|| {
             let message = format!(
-                "the own namespace is unknown: the client's context names none, and {} can't be read",
+                "the namespace of this program is unknown: the client's context names none, and {} can't be read",
                 file.display()
             );
             Error::with_source(ErrorKind::Namespace, message, cause)

@@ -263,7 +263,7 @@ impl Page {
         }
         self.check_kind()?;
         let why = match self.item_kind() {
-            None => "the answer is no list",
+            None => "the answer is not a list",
             _ if !self.has_items => "the answer is a list without `items`",
             _ if self.expected.is_versioned && !is_valid(&self.meta.resource_version) => {
                 "the list has no resourceVersion"

@@ -145,7 +145,7 @@ impl<K: Lookup> Query<K> {
         let is_foreign = item
             .identity()
             .is_some_and(|(namespace, name)| !self.asks_for(target, &namespace, &name));
-        let why = "the list has an object that was not asked for";
+        let why = "the list has an object that was not requested";
         Ok((if is_foreign { Item::Foreign(why) } else { item }, end))
     }
 
@@ -161,7 +161,7 @@ impl<K: Lookup> Query<K> {
         let read = first.unwrap_or_else(|| self.read_any(line, listing, target, expected));
         match read.identity() {
             Some((namespace, name)) if !self.asks_for(target, &namespace, &name) => {
-                let why = "an event is about an object that was not asked for";
+                let why = "an event is about an object that was not requested";
                 Read::Failed(self.error(Verb::Watch, target, ErrorKind::Connection, why))
             }
             _ => read,

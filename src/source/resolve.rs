@@ -206,7 +206,7 @@ impl Endpoint {
         let mut incoming = self.open(info, request, ANSWER).await?;
         let until = after(Instant::now(), ANSWER);
         let found = serde_json::from_slice(incoming.up_to(LONGEST, until).await?);
-        found.map_err(|_| incoming.broken("the answer is not of discovery"))
+        found.map_err(|_| incoming.broken("the answer is not a discovery document"))
     }
 }
 
