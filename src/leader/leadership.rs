@@ -217,7 +217,7 @@ impl LeadershipWatch {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct LeadershipReport {
-    /// Whether this replica leads.
+    /// True if this replica leads.
     pub leading: bool,
     /// The name of the leader. `None` if the leader is unknown or there is none.
     pub leader: Option<String>,

@@ -140,7 +140,7 @@ impl Endpoint {
 /// Returns a body that cannot be cloned.
 ///
 /// A client made by `Client::try_default` handles 429, 503 and 504 itself, with up to 15 more requests, and
-/// so hides outages from the watch, which has a backoff of its own. That layer repeats only requests whose
+/// so hides outages from the watch, which has a backoff of its own. The retry layer repeats only requests whose
 /// body can be cloned, and the body of a response can't be.
 async fn unrepeatable(bytes: Vec<u8>) -> Body {
     let local = Client::new(Local(bytes.into()), "default");

@@ -120,7 +120,7 @@ pub struct Member<K> {
     /// `None` once the pipeline has ended.
     pipeline: Option<Pin<Box<Boxed<K>>>>,
     synced: bool,
-    /// Whether the snapshot is of a predecessor, which is shown until this pipeline is synced.
+    /// True if the snapshot is of a predecessor, which is shown until this pipeline is synced.
     inherited: bool,
     member_waker: Arc<MemberWaker>,
     waker: Waker,

@@ -114,7 +114,7 @@ pub struct Worlds<V: View> {
     current: Arc<ArcSwap<Moment<V>>>,
     status: watch::Sender<Status>,
     phase: Phase,
-    /// Whether a kind changed since the last world was published.
+    /// True if a kind changed since the last world was published.
     dirty: bool,
     /// The member that is polled first; it rotates.
     turn: usize,
