@@ -37,8 +37,8 @@
 //! | TRACE | renewed | `lease` `identity` `number` `duration` |
 //! | DEBUG | not renewed | `lease` `identity` `number` `duration` `error` `reason` `left` |
 //! | WARN | not renewed, retrying | `lease` `identity` `error` `reason` |
-//! | INFO | given back | `lease` `identity` |
-//! | WARN | not given back, retrying | `lease` `identity` `error` `reason` |
+//! | INFO | released | `lease` `identity` |
+//! | WARN | not released, retrying | `lease` `identity` `error` `reason` |
 //!
 //! | field | value |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! One resource, by its name.
+//! A watch of one object by its name.
 
 use std::{
     fmt,
@@ -23,12 +23,10 @@ use crate::{
     text::given,
 };
 
-/// Watches the one object of this name, in the namespace that the `Api` covers, or of a kind that
-/// has no namespaces.
+/// Watches the object of this name, in the namespace that the `Api` covers, or of a cluster-scoped kind.
 ///
-/// What it is now comes first, and then every change, at once. Nothing is requested before the
-/// stream is polled. Of a resource that needs no Rust type, and for whatever else a watch can be
-/// told, see [`Watch::one`].
+/// The current state comes first, then every change, at once. Nothing is requested before the stream is
+/// polled. For a resource without a Rust type, and for the other settings of a watch, see [`Watch::one`].
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -60,7 +58,7 @@ where
 }
 
 impl<K: Lookup + Send + Sync + 'static> Watch<K> {
-    /// Watches the one object of this name, as [`watch_one`] does.
+    /// Watches the object of this name, as [`watch_one`] does.
     ///
     /// ```
     /// use kube_weir::{prelude::*, testing::ApiServer};
@@ -87,7 +85,7 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
     }
 }
 
-/// Whether the object is there.
+/// The state of the object: present or absent.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -106,14 +104,14 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
 /// ```
 #[derive(Debug, PartialEq)]
 pub enum One<K> {
-    /// It is, in this version.
+    /// The object exists, in this version.
     Present(Arc<K>),
-    /// It is not: not yet, or it was deleted.
+    /// The object doesn't exist: not yet, or it was deleted.
     Absent,
 }
 
 impl<K> One<K> {
-    /// The object, if it is there.
+    /// Returns the object, if it exists.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -136,24 +134,23 @@ impl<K> Clone for One<K> {
     }
 }
 
-/// The stream of [`watch_one`] and [`Watch::one`].
+/// A stream of the states of one object; from [`watch_one`] and [`Watch::one`].
 ///
-/// * [`Present`](One::Present) or [`Absent`](One::Absent) comes first: whichever it is now.
+/// * [`Present`](One::Present) or [`Absent`](One::Absent) comes first: the current state.
 /// * A change of the `resourceVersion` is a change. The `generation` doesn't matter: a `ConfigMap`
 ///   or `Secret` has none.
-/// * A deletion is `Absent`. An object that was deleted and created anew while nobody could see it
-///   (its uid differs) is `Absent` and then `Present`, never an update.
-/// * An object that is there and can't be decoded is not `Absent`: the error is an item, and its
-///   last good version stays.
-/// * Failures are items, after which it goes on by itself, as [`Watch`] does.
+/// * A deletion is `Absent`. An object that was deleted and created anew unseen (its uid differs) is
+///   `Absent` and then `Present`, never an update.
+/// * An existing object that can't be decoded is not `Absent`: the error is an item, and the object's last
+///   good version stays.
+/// * Failures are items; the stream goes on by itself after them, as [`Watch`] does.
 ///
 /// A name that no object can have, such as `default/settings`, gives one [`is_setting`](Error::is_setting) item, and
 /// nothing else: the namespace is that of the `Api`.
 ///
-/// The API server selects the object, so no other is ever received, and a role that is limited to
-/// this name (`resourceNames`) will do: it needs `list` and `watch`. If there is more than one
-/// object of the name because several namespaces are watched, each change is an
-/// [`is_ambiguous`](Error::is_ambiguous) item.
+/// The API server selects the object, so no other object is ever received, and a role that is limited to
+/// this name (`resourceNames`) suffices: it needs `list` and `watch`. If several namespaces are watched and
+/// more than one has an object of this name, each change is an [`is_ambiguous`](Error::is_ambiguous) item.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -172,7 +169,7 @@ impl<K> Clone for One<K> {
 /// let mut one = watch_one(api, "settings").log_errors();
 /// assert!(matches!(one.next().await, Some(One::Present(_))));
 ///
-/// // Deleted and created anew, before anybody looks.
+/// // Deleted and created anew before the stream is polled.
 /// server.delete("configmaps", "default", "settings")?;
 /// server.apply(&settings("info"))?;
 /// assert_eq!(one.next().await, Some(One::Absent));
@@ -183,20 +180,20 @@ impl<K> Clone for One<K> {
 pub struct WatchOne<K, S = Indexed<Watch<K>, K>> {
     changes: S,
     store: Store<K>,
-    /// What was delivered last.
+    /// The state yielded last.
     current: CurrentOne<K>,
-    /// What takes the place of an object whose deletion must be told before it.
+    /// The new object to yield after the deletion of the old one.
     next: Option<Arc<K>>,
     ended: bool,
 }
 
 impl<K: Lookup + Send + Sync + 'static> WatchOne<K> {
-    /// Drops these fields of the object while it is decoded, as [`Watch::filter_fields`] does. A
-    /// change of such a field alone is still a change.
+    /// Drops these fields of the object while it is decoded, as [`Watch::filter_fields`] does. A change
+    /// that only concerns such a field is still a change.
     ///
     /// # Errors
     ///
-    /// [`is_path`](Error::is_path) if one is no path, or of a field that identifies the object.
+    /// [`is_path`](Error::is_path) if a path is invalid or names a field that identifies the object.
     ///
     /// # Examples
     ///
@@ -227,12 +224,12 @@ impl<K: Lookup + Send + Sync + 'static> WatchOne<K> {
         Ok(Self { changes: self.changes.without(filter), ..self })
     }
 
-    /// When [`Store::synced`] gives up; see [`SyncPolicy`] for the defaults, and an example.
+    /// Sets when [`Store::synced`] gives up; see [`SyncPolicy`] for the defaults and an example.
     pub fn sync_policy(self, policy: SyncPolicy) -> Self {
         Self { changes: self.changes.sync_policy(policy), ..self }
     }
 
-    /// Merges changes that come in quick succession. What is there first comes at once.
+    /// Merges changes that come in quick succession. The first state comes at once.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -268,14 +265,14 @@ impl<K: Lookup + Send + Sync + 'static> WatchOne<K> {
 }
 
 impl<K, S> WatchOne<K, S> {
-    /// A handle that tells any task what the stream delivered last.
-    /// See [`CurrentOne`] for an example.
+    /// Returns a handle by which any task can read the state that the stream yielded last. See
+    /// [`CurrentOne`] for an example.
     pub fn current(&self) -> CurrentOne<K> {
         self.current.clone()
     }
 
-    /// The store behind the stream, for all that a [`Store`] can do: to wait with the cause of a
-    /// failure, to wait for a version, to ask how it is.
+    /// Returns the store behind the stream, for everything that a [`Store`] can do: wait and get the cause
+    /// of a failure, wait for a version, report its state.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -317,8 +314,8 @@ impl<K, S> HasStore for WatchOne<K, S> {
 }
 
 impl<K: Lookup, S> WatchOne<K, S> {
-    /// What is to be told about a state, if it is news.
-    fn news(&mut self, state: &Snapshot<K>) -> Option<Result<One<K>, Error>> {
+    /// Returns the item to yield for a state, unless it repeats the last one.
+    fn item_for(&mut self, state: &Snapshot<K>) -> Option<Result<One<K>, Error>> {
         if state.len() > 1 {
             let message = "more than one object of the name, in several namespaces";
             return Some(Err(Error::new(ErrorKind::Ambiguous, message)));
@@ -334,10 +331,10 @@ impl<K: Lookup, S> WatchOne<K, S> {
             }
             (Some(new), _) => One::Present(Arc::clone(new)),
         };
-        Some(Ok(self.tell(one)))
+        Some(Ok(self.publish(one)))
     }
 
-    fn tell(&self, one: One<K>) -> One<K> {
+    fn publish(&self, one: One<K>) -> One<K> {
         self.current.0.store(Some(Arc::new(one.clone())));
         one
     }
@@ -348,9 +345,9 @@ where
     S: Stream<Item: ChangeItem<Object = K>> + Unpin,
     K: Lookup,
 {
-    fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<One<K>, Error>>> {
+    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<One<K>, Error>>> {
         if let Some(object) = self.next.take() {
-            return Poll::Ready(Some(Ok(self.tell(One::Present(object)))));
+            return Poll::Ready(Some(Ok(self.publish(One::Present(object)))));
         }
         while !self.ended {
             let item = Pin::new(&mut self.changes).poll_next(cx);
@@ -361,17 +358,17 @@ where
                     self.ended = true;
                     break;
                 }
-                // An object that never could be decoded is gone: for the store that is no change.
+                // An object that could never be decoded is gone; for the store this is no change.
                 Poll::Pending if self.store.is_synced() && self.current.get().is_none() => {
                     let state = self.store.snapshot();
-                    return match self.news(&state) {
+                    return match self.item_for(&state) {
                         Some(Ok(one)) => Poll::Ready(Some(Ok(one))),
                         _ => Poll::Pending,
                     };
                 }
                 Poll::Pending => return Poll::Pending,
             };
-            if let Some(one) = self.news(&state) {
+            if let Some(one) = self.item_for(&state) {
                 return Poll::Ready(Some(one));
             }
         }
@@ -387,7 +384,7 @@ where
     type Item = Result<One<K>, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let poll = |mut stream: Pin<&mut Self>| stream.poll_news(cx);
+        let poll = |mut stream: Pin<&mut Self>| stream.poll_item(cx);
         poll_caught(self, poll, |mut stream, _| {
             stream.ended = true;
             stream.next = None;
@@ -413,7 +410,8 @@ impl<K, S> fmt::Debug for WatchOne<K, S> {
     }
 }
 
-/// What a [`WatchOne`] delivered last, for any task: read without a lock, cheap to clone.
+/// A handle to the state that a [`WatchOne`] yielded last, for any task: read without a lock, cheap to
+/// clone.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -437,9 +435,7 @@ impl<K> CurrentOne<K> {
         Self(Arc::new(ArcSwapOption::empty()))
     }
 
-    /// Whether the object is there, and which version of it; `None` before that is known.
-    /// See the
-    /// [example](CurrentOne).
+    /// Returns the state of the object; `None` before it is known. See the [example](CurrentOne).
     pub fn get(&self) -> Option<One<K>> {
         self.0.load().as_deref().cloned()
     }

@@ -127,7 +127,7 @@ impl Measured {
 }
 
 fn memory(live: &Measured) -> Result<String, String> {
-    let what = "What the process has grown by once it is synced, per object. Less is better";
+    let what = "Growth of the process until it is synced, per object. Less is better";
     clients(live, "memory", "Memory per object", what, "resident", (1e3, "KB per object"))
 }
 
@@ -137,7 +137,7 @@ fn cpu(live: &Measured) -> Result<String, String> {
 }
 
 fn events(live: &Measured) -> Result<String, String> {
-    let what = "Changes that are taken in when they come as fast as they can. More is better";
+    let what = "Changes processed when they arrive as fast as possible. More is better";
     let unit = (1e3, "thousand per second");
     clients(live, "events", "Events per second", what, "events_per_second", unit)
 }
@@ -223,7 +223,7 @@ fn publish(store: &Measured, snapshot: &Measured) -> Result<String, String> {
         caption: Caption {
             name: "publish",
             title: "Time to publish one change",
-            what: "Until readers see it, while one of them holds the state before. Less is better"
+            what: "Until readers see the change, while one of them holds the previous state. Less is better"
                 .to_owned(),
             sources: vec![store.source()?, snapshot.source()?],
         },
@@ -253,10 +253,9 @@ fn soak(soak: &Measured) -> Result<String, String> {
         caption: Caption {
             name: "soak",
             title: "Memory while everything fails",
-            what:
-                "Five watches and all who test them, on a real API server that is cut off, killed \
+            what: "Five watches and their tests, on a real API server that is cut off, killed \
                    and restored"
-                    .to_owned(),
+                .to_owned(),
             sources: vec![format!("{}, {}: just soak {seconds}", text("date")?, text("machine")?)],
         },
         series: series.into_iter().collect::<Result<_, String>>()?,

@@ -68,7 +68,7 @@ impl<S, K: Subject> WhileLeading<S, K> {
     pub(crate) fn new(changes: S, leadership: &LeadershipWatch) -> Self {
         Self {
             changes,
-            told: WatchStream::new(leadership.told()),
+            told: WatchStream::new(leadership.receiver()),
             leadership: leadership.clone(),
             state: None,
             delivered: None,

@@ -1,9 +1,9 @@
-//! The guide: what to do, what not to do, what it costs, and how to test it.
+//! The guide: patterns, limitations, performance and testing.
 //!
-//! The [front page](crate) says what the stages are and which to choose. Here is what is learnt by
-//! using them: [`patterns`] has the wrong way beside the right one, [`limitations`] what this
-//! library doesn't do, [`performance`] what its parts cost and how that was measured, and
-//! [`testing`] how to test a controller that is built on it, mostly without a cluster.
+//! The [front page](crate) describes the stages and helps to choose. The guide adds what users learn in
+//! practice: [`patterns`] has the wrong way beside the right one, [`limitations`] the features and
+//! guarantees that this library lacks, [`performance`] the costs of its parts and how they were measured,
+//! and [`testing`] how to test a controller that is built on it, mostly without a cluster.
 
 pub mod limitations;
 pub mod patterns;

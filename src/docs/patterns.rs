@@ -1,24 +1,24 @@
-//! How to use it well: the wrong way beside the right one.
+//! Patterns: the wrong way beside the right one.
 //!
-//! All code here runs. Where it shows the wrong way, it asserts what goes wrong.
+//! All code here runs. Code that shows the wrong way asserts its failure.
 //!
 //! 1. [Go on after an error](#go-on-after-an-error)
-//! 2. [Have somebody poll](#have-somebody-poll)
+//! 2. [Poll the stream](#poll-the-stream)
 //! 3. [Decide on one snapshot](#decide-on-one-snapshot)
-//! 4. [Work on what was touched](#work-on-what-was-touched)
+//! 4. [Work on the touched keys](#work-on-the-touched-keys)
 //! 5. [Be slow in the loop, not beside it](#be-slow-in-the-loop-not-beside-it)
 //! 6. [Watch a kind once](#watch-a-kind-once)
-//! 7. [Make one world of what belongs together](#make-one-world-of-what-belongs-together)
-//! 8. [Wait for what you wrote](#wait-for-what-you-wrote)
+//! 7. [Make one world of kinds that belong together](#make-one-world-of-kinds-that-belong-together)
+//! 8. [Wait for your own writes](#wait-for-your-own-writes)
 //! 9. [Ask for less](#ask-for-less)
-//! 10. [Tell updates apart by what you read](#tell-updates-apart-by-what-you-read)
+//! 10. [Compare the fields you read](#compare-the-fields-you-read)
 //! 11. [Ask the term at the moment of writing](#ask-the-term-at-the-moment-of-writing)
 //! 12. [Campaign once ready](#campaign-once-ready)
 //! 13. [Stop by dropping](#stop-by-dropping)
 //!
 //! # Go on after an error
 //!
-//! An `Err` item is an observation: something failed, and is being retried. It is never the end.
+//! An `Err` item reports that something failed and is being retried. It is never the end of the stream.
 //!
 //! Wrong, because the first lost connection ends the controller:
 //!
@@ -31,15 +31,15 @@
 //! let mut changes = events().index(());
 //! # let mut seen = 0;
 //! while let Some(Ok(change)) = changes.next().await {
-//!     // … and so does `let change = change?;`
+//!     // … `let change = change?;` ends it, too
 //! #   seen += 1;
 //! }
 //! # assert_eq!(seen, 0);
 //! # Ok(()) }
 //! ```
 //!
-//! Right: [`log_errors`](crate::EventStreamExt::log_errors) makes it a stream of changes alone, or
-//! you look at the error yourself:
+//! Right: [`log_errors`](crate::EventStreamExt::log_errors) makes it a stream of changes only, or you look
+//! at the error yourself:
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
@@ -74,12 +74,12 @@
 //! # Ok(()) }
 //! ```
 //!
-//! # Have somebody poll
+//! # Poll the stream
 //!
-//! Nothing runs behind your back: a pipeline works while its stream is polled. So whoever waits for
-//! a store must not be the one who should poll.
+//! Nothing runs in the background: a pipeline works while its stream is polled. So the task that polls the
+//! stream must not wait for its store.
 //!
-//! Wrong, because nobody polls while this waits:
+//! Wrong, because nothing polls the stream during the wait:
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
@@ -93,7 +93,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Right: [`spawn`](crate::EventStreamExt::spawn) it and keep the handle, or poll it and wait for
+//! Right: [`spawn`](crate::EventStreamExt::spawn) the stream and keep the handle, or poll it and wait for
 //! its own first item by [`first_synced`](crate::EventStreamExt::first_synced).
 //!
 //! ```
@@ -115,20 +115,20 @@
 //!
 //! # Decide on one snapshot
 //!
-//! A [`Store`](crate::Store) shows what is there now, and now moves on between two looks. A
-//! [`Snapshot`](crate::Snapshot) never changes; a batch brings the one it belongs to.
+//! A [`Store`](crate::Store) shows the current state, which may change between two reads. A
+//! [`Snapshot`](crate::Snapshot) never changes, and each batch has the snapshot that it belongs to.
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::Service;
 //! # use kube_weir::{Batch, Store};
-//! /// Wrong: three looks at three moments. What was counted may not be there any more.
+//! /// Wrong: three reads at three moments. A counted object may be gone by the next read.
 //! fn report(store: &Store<Service>) -> String {
 //!     let count = store.snapshot().len();
 //!     let web = store.snapshot().in_namespace("web").len();
 //!     format!("{web} of {count}, and {}", store.get("web/api").is_some())
 //! }
 //!
-//! /// Right: one moment, that of the change.
+//! /// Right: one moment, the moment of the change.
 //! fn report_on(batch: &Batch<Service>) -> String {
 //!     let snapshot = batch.after();
 //!     let web = snapshot.in_namespace("web").len();
@@ -136,16 +136,15 @@
 //! }
 //! ```
 //!
-//! To take one is a few nanoseconds, and to keep one costs what has changed since. So give
-//! snapshots away, to tasks, to threads, to requests; don't copy out of them.
+//! Taking a snapshot costs a few nanoseconds, and keeping it costs the objects that have changed since. So
+//! give snapshots away, to tasks, threads and requests; don't copy out of them.
 //!
-//! # Work on what was touched
+//! # Work on the touched keys
 //!
-//! Wrong, because it is proportional to all objects at each change: rendering the whole snapshot
-//! again. Right: [`touched`](crate::Change::touched) gives the keys of an index whose content is
-//! another now, those that an object left too, and all keys once the store is synced. The outputs of a
-//! controller mostly have such a key: the host of a proxy's route, the Service of a backend, the owner of a
-//! child.
+//! Wrong, because the cost of each change is proportional to all objects: rendering the whole snapshot
+//! again. Right: [`touched`](crate::Change::touched) returns the keys of an index whose content changed,
+//! including keys that an object left, and all keys once the store is synced. The outputs of a controller
+//! mostly have such a key: the host of a proxy's route, the Service of a backend, the owner of a child.
 //!
 //! ```
 //! # use k8s_openapi::api::networking::v1::Ingress;
@@ -178,10 +177,9 @@
 //!
 //! # Be slow in the loop, not beside it
 //!
-//! Whatever takes its time (a reload, a write to a cloud) belongs into the loop that takes the
-//! changes. While it runs, nothing is lost and nothing piles up: what comes meanwhile becomes one net
-//! batch. One task for each batch gives that up. Then an older state may be the last to be
-//! written.
+//! Do slow work (a reload, a write to a cloud) in the loop that takes the changes. Meanwhile nothing is
+//! lost and nothing piles up: new changes become one net batch. A task for each batch gives this up: then
+//! an older state may be the last one written.
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
@@ -209,17 +207,17 @@
 //! #       written.push(batch.after().get("default/settings").unwrap().data.clone().unwrap());
 //!     }
 //! }
-//! # // 100 writes, and the last one is the last one that was seen.
+//! # // 100 writes, and the last write is the last one seen.
 //! # assert!(written.len() < 10 && written.last().unwrap()["write"] == "99", "{written:?}");
 //! # Ok(()) }
 //! ```
 //!
 //! # Watch a kind once
 //!
-//! Wrong: a watch for each part of the program that is interested. Each is a connection, a list and
-//! a copy of all objects. Right: one watch, and [`Store::changes`](crate::Store::changes) for each
-//! part, with a debounce of its own. A consumer that lags delays nobody, and costs an old version
-//! of each object that changed meanwhile, however many events there were.
+//! Wrong: a watch for each part of the program that needs the kind. Each watch is a connection, a list and
+//! a copy of all objects. Right: one watch, and [`Store::changes`](crate::Store::changes) for each part,
+//! with a debounce of its own. A consumer that lags delays no other, and costs an old version of each
+//! object that changed meanwhile, however many events there were.
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::Service;
@@ -237,22 +235,21 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Only those who read the whole index should share it: a selector, a filter or a namespace is one
-//! for all of them. Two parts that read few of many each have a watch with a selector of its own.
+//! Share a watch only between parts that read the whole index: a selector, a filter or a namespace applies
+//! to all of them. Two parts that read a few of many objects each need a watch with a selector of its own.
 //!
-//! # Make one world of what belongs together
+//! # Make one world of kinds that belong together
 //!
-//! Wrong: several streams by `select!`, each with its own debounce. The first changes come before
-//! all kinds are complete, so things that are merely not loaded yet look deleted; and a rollout that
-//! touches four kinds makes four batches. Right: [`world`](fn@crate::world). Its first item comes when
-//! all kinds are complete, its debounce is one for all, and each item has a snapshot of each kind.
-//! See [the module](mod@crate::worlds).
+//! Wrong: several streams in a `select!`, each with its own debounce. The first changes come before all
+//! kinds are complete, so objects that are not loaded yet look deleted; and a rollout that touches four
+//! kinds makes four batches. Right: [`world`](fn@crate::world). Its first item comes when all kinds are
+//! complete, one debounce covers all of them, and each item has a snapshot of each kind. See [the
+//! module](mod@crate::worlds).
 //!
-//! # Wait for what you wrote
+//! # Wait for your own writes
 //!
-//! A store shows what the watch has told, which is a moment behind what you wrote. Wrong: to sleep,
-//! or to write into your own copy. Right: give the answer of the API server to
-//! [`wait_for`](crate::Store::wait_for).
+//! A store shows the state that the watch has delivered, a moment behind your write. Wrong: sleeping, or
+//! writing into your own copy. Right: pass the API server's answer to [`wait_for`](crate::Store::wait_for).
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
@@ -267,26 +264,26 @@
 //! # let mut config = ConfigMap::default();
 //! # config.metadata.name = Some("settings".into());
 //! let written = api.create(&PostParams::default(), &config).await?;
-//! let snapshot = store.wait_for(&written).await?; // has it, or what came after
+//! let snapshot = store.wait_for(&written).await?; // has this version or a later one
 //! # assert!(snapshot.get(("default", "settings")).is_some());
 //! # Ok(()) }
 //! ```
 //!
 //! # Ask for less
 //!
-//! From what saves most to what saves least:
+//! In the order of savings, largest first:
 //!
-//! 1. Namespaces and label selectors: what the server doesn't send costs nothing.
-//!    [`fields`](crate::Watch::fields) too, where the kind has the field.
-//! 2. [`index_keys`](crate::Watch::index_keys) where few objects of many are read, as of Secrets.
-//! 3. [`filter_fields`](crate::Watch::filter_fields) on the [`Watch`](crate::Watch), before anything
-//!    else: fields are stepped over in the text. On kube's `watcher` each object is built first and
-//!    then built again without them. `metadata.managedFields` is often much of an object.
+//! 1. Namespaces and label selectors: objects that the server doesn't send cost nothing. Also
+//!    [`fields`](crate::Watch::fields), if the kind supports the field.
+//! 2. [`index_keys`](crate::Watch::index_keys) if few of many objects are read, for instance Secrets.
+//! 3. [`filter_fields`](crate::Watch::filter_fields) on the [`Watch`](crate::Watch), before any other
+//!    stage: fields are skipped in the text. On kube's `watcher` each object is built first and then built
+//!    again without them. `metadata.managedFields` is often much of an object.
 //! 4. [`Document`](crate::Document) instead of a Rust type: the least memory, and a path is read in a
-//!    fraction of a microsecond; [`parse`](crate::Document::parse) gives the type where it's wanted.
-//! 5. [`matching`](crate::Watch::matching): what doesn't match is sent, but not kept.
+//!    fraction of a microsecond; [`parse`](crate::Document::parse) returns the type when you need it.
+//! 5. [`matching`](crate::Watch::matching): objects that don't match are sent, but not kept.
 //!
-//! # Tell updates apart by what you read
+//! # Compare the fields you read
 //!
 //! kube's `predicates::generation` and controller-runtime's `GenerationChangedPredicate` suppress an
 //! update of the status by comparing `metadata.generation`. `ConfigMap`s, `Secret`s and some other
@@ -307,15 +304,15 @@
 //! }
 //! ```
 //!
-//! Or drop what you don't read: with `filter_fields` on `status` it is not kept. Its updates still
-//! arrive, as a modification in which nothing that you have differs; the debounce merges them.
+//! Or drop the fields you don't read: with `filter_fields` on `status` it is not kept. Its updates still
+//! arrive, as a modification without a difference in your fields; the debounce merges them.
 //!
 //! # Ask the term at the moment of writing
 //!
-//! Wrong: to ask once whether this replica leads, and then work. The work may hang for a minute and
-//! then write beside the next leader. Right: [`guard`](crate::Term::guard) it. It is cut off when the
-//! term ends, and the term ends by its own clock before anybody else can lead. For storage that can
-//! compare, write the [`number`](crate::Term::number) with the data.
+//! Wrong: asking once whether this replica leads, and then working. The work may hang for a minute and then
+//! write beside the next leader. Right: [`guard`](crate::Term::guard) the work. It is cut off when the term
+//! ends, and the term ends by its own clock before another replica can lead. For storage that can compare,
+//! write the [`number`](crate::Term::number) with the data.
 //!
 //! ```
 //! # use kube_weir::{Election, Leadership, LeaseRef, prelude::*, testing::ApiServer};
@@ -328,7 +325,7 @@
 //! let leadership = campaign.watch();
 //! # let mut wrote = false;
 //! if leadership.is_leading() {
-//!     sleep(Duration::from_secs(60)).await; // hangs; the Lease is somebody else's by now
+//!     sleep(Duration::from_secs(60)).await; // hangs; another replica holds the Lease now
 //!     // write …
 //! #   wrote = true;
 //! }
@@ -347,12 +344,13 @@
 //! ```
 //!
 //! [`while_leading`](crate::EventStreamExt::while_leading) goes last in a pipeline, and yields the term
-//! with each change. A debounce behind it does not compile: it could deliver a change when the term is over.
+//! with each change. A debounce behind it does not compile: it could yield a change after the term has
+//! ended.
 //!
 //! # Campaign once ready
 //!
-//! A replica that is elected before it has listed holds the Lease and does nothing. A campaign stands for
-//! election only while it is polled, so poll it once the store is synced:
+//! A replica that is elected before it has listed holds the Lease and does nothing. A campaign competes
+//! only while it is polled, so poll it once the store is synced:
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
@@ -384,8 +382,8 @@
 //!
 //! # Stop by dropping
 //!
-//! A stream that is dropped has stopped: no task is left, no callback comes later. In a loop,
-//! `take_until` ends it at a signal, after the item that is being worked on:
+//! A dropped stream has stopped: no task is left, and no callback comes later. In a loop, `take_until` ends
+//! the stream at a signal, after the current item:
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
@@ -394,7 +392,7 @@
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), kube_weir::Error> {
 //! # let client = ApiServer::new().client();
-//! # let stop = sleep(Duration::from_secs(1)); // as tokio::signal::ctrl_c()
+//! # let stop = sleep(Duration::from_secs(1)); // like tokio::signal::ctrl_c()
 //! let configs = watch(Api::<ConfigMap>::all(client)).index(());
 //! let mut changes = pin!(configs.log_errors().take_until(stop));
 //! while let Some(change) = changes.next().await {
@@ -404,6 +402,6 @@
 //! # Ok(()) }
 //! ```
 //!
-//! A consumer that can't start again, as a loop that fails by `?` in its own work, drops the pipeline
-//! with itself; its stores say `ended` then, and those who wait get
-//! [`is_ended`](crate::Error::is_ended) instead of waiting for ever.
+//! A consumer that can't start again, for instance a loop that fails by `?` in its own work, drops the
+//! pipeline with itself; its stores then report `ended`, and tasks that wait get
+//! [`is_ended`](crate::Error::is_ended) instead of waiting forever.

@@ -1,9 +1,9 @@
-//! How to test a controller: with the least powerful test that can fail.
+//! Testing a controller with the least powerful test that can fail.
 //!
-//! | what you test | with | time |
+//! | tested | with | time |
 //! |---|---|---|
-//! | what you make of a state | [a snapshot of fixtures](#a-state) | none |
-//! | what you do when something changes | [a stream of events](#a-stream) | paused |
+//! | the output for a state | [a snapshot of fixtures](#a-state) | none |
+//! | the reaction to a change | [a stream of events](#a-stream) | paused |
 //! | requests, rights, failures | [an API server in the process](#a-server) | paused |
 //! | a stream of your own | [the conformance suite](#a-stream-of-your-own) | paused |
 //! | admission, defaults, garbage collection, other controllers | [a real API server](#a-real-server) | real |
@@ -19,8 +19,8 @@
 //!
 //! # A state
 //!
-//! The core of most controllers is a function from a state to what should be. Let it take a
-//! [`Snapshot`](crate::Snapshot) or a [`World`](crate::World), and it needs no stream to be tested:
+//! The core of most controllers is a function from the current state to the desired state. Let it take a
+//! [`Snapshot`](crate::Snapshot) or a [`World`](crate::World), and its test needs no stream:
 //!
 //! ```
 //! use k8s_openapi::api::networking::v1::Ingress;
@@ -42,15 +42,15 @@
 //! # Ok(()) }
 //! ```
 //!
-//! [`testing::Manifests`](crate::testing::Manifests) makes snapshots and worlds out of YAML files, as
-//! they are in a repository anyway.
+//! [`testing::Manifests`](crate::testing::Manifests) makes snapshots and worlds out of the YAML files that
+//! most repositories have anyway.
 //!
 //! # A stream
 //!
-//! Every stage works on any stream of kube's events, `stream::iter([..])` among them.
-//! [`testing::Events`](crate::testing::Events) writes one down with failures and pauses. With
-//! `start_paused` Tokio's time jumps to the next timer as soon as nothing else can run, so a minute
-//! takes no time and a debounce is exact:
+//! Every stage works on any stream of kube's events, including `stream::iter([..])`.
+//! [`testing::Events`](crate::testing::Events) builds such a stream, with failures and pauses. With
+//! `start_paused` Tokio's time jumps to the next timer as soon as no task can run, so a minute takes no
+//! time and a debounce is exact:
 //!
 //! ```
 //! use k8s_openapi::api::core::v1::ConfigMap;
@@ -89,19 +89,19 @@
 //! # a_storm_becomes_two_batches();
 //! ```
 //!
-//! Write your controller over `impl Stream<Item = Result<Change<K>, Error>>` and the test gives it one
-//! of these, and `main` gives it a watch. The example `mocked_stream` is such a test.
+//! Write your controller over `impl Stream<Item = Result<Change<K>, Error>>`: the test passes a mocked
+//! stream, and `main` passes a watch. The example `mocked_stream` is such a test.
 //!
-//! All stages pay for their work with tokio's [budget](tokio::task::coop) of a task. A test that polls by hand,
-//! as `now_or_never` does, is pending after a thousand events or so until it yields: await the next item
-//! instead, or poll in [`unconstrained`](tokio::task::coop::unconstrained).
+//! All stages pay for their work with tokio's [budget](tokio::task::coop) of a task. A test that polls by
+//! hand, for instance with `now_or_never`, is pending after about a thousand events until it yields: await
+//! the next item instead, or poll in [`unconstrained`](tokio::task::coop::unconstrained).
 //!
 //! ## A world of mocked events
 //!
-//! A [world](mod@crate::worlds) takes in all that its kinds have ready, and publishes it as one world. Mocked
-//! events are ready at once, so a list and what is applied right behind it are one item: `Synced`. A pause
-//! ([`Events::wait`](crate::testing::Events::wait)) ends what is ready, and what comes after it is a batch of
-//! its own. Kinds whose pauses end at the same moment share a batch:
+//! A [world](mod@crate::worlds) takes everything that its kinds have ready, and publishes it as one world.
+//! Mocked events are ready at once, so a list and the changes right after it are one item: `Synced`. A
+//! pause ([`Events::wait`](crate::testing::Events::wait)) ends the ready events; later events are a batch
+//! of their own. Kinds whose pauses end at the same moment share a batch:
 //!
 //! ```
 //! use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -130,8 +130,8 @@
 //!
 //! # A server
 //!
-//! [`testing::ApiServer`](crate::testing::ApiServer) answers a real `kube::Client` without a network,
-//! and goes wrong when the test says so:
+//! [`testing::ApiServer`](crate::testing::ApiServer) answers a real `kube::Client` without a network, and
+//! fails when the test asks for it:
 //!
 //! ```
 //! use k8s_openapi::api::core::v1::ConfigMap;
@@ -139,36 +139,36 @@
 //!
 //! // #[tokio::test(start_paused = true)]
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
-//! async fn missing_rights_are_told() -> Result<(), kube_weir::Error> {
+//! async fn missing_rights_are_reported() -> Result<(), kube_weir::Error> {
 //!     let server = ApiServer::new();
 //!     server.fault(Verb::List, 3, Fault::status(403));
 //!     let configs = watch(Api::<ConfigMap>::all(server.client()));
 //!     let mut changes = pin!(configs.index(()));
 //!
-//!     // What does your controller say, and does it go on once it may?
+//!     // What does your controller report, and does it go on once it is allowed to?
 //!     for _ in 0..3 {
 //!         assert!(changes.next().await.unwrap().unwrap_err().is_forbidden());
 //!     }
 //!     assert!(changes.next().await.unwrap().is_ok());
 //!     Ok(())
 //! }
-//! # missing_rights_are_told().unwrap();
+//! # missing_rights_are_reported().unwrap();
 //! ```
 //!
-//! The [module](crate::testing) has tables of what it answers and of what can go wrong.
+//! The [module](crate::testing) has tables of its answers and of its faults.
 //!
 //! # A stream of your own
 //!
-//! Whoever builds a stage or wraps a pipeline can have it checked:
-//! [`testing::conformance`](crate::testing::conformance) leads a server through everything that
-//! happens to a cluster, from broken lists to silent connections, and compares what the stream said
-//! with what is there, after every chapter and in every snapshot.
+//! If you build a stage or wrap a pipeline, have it checked:
+//! [`testing::conformance`](crate::testing::conformance) leads a server through everything that happens to
+//! a cluster, from broken lists to silent connections, and compares the stream's items with the objects on
+//! the server, after every step and in every snapshot.
 //!
 //! # A real server
 //!
-//! Some behavior has to be tried on the real thing. A kube-apiserver and an etcd are enough, no nodes
-//! needed. With the feature `cluster`, [`testing::cluster`](crate::testing::cluster) starts both for a
-//! test, as controller-runtime's envtest does in Go:
+//! Some behavior must be tested on a real server. A kube-apiserver and an etcd are enough, without nodes.
+//! With the feature `cluster`, [`testing::cluster`](crate::testing::cluster) starts both for a test, as
+//! controller-runtime's envtest does in Go:
 //!
 //! ```no_run
 //! # // Without the two programs a cluster does not start.
@@ -193,5 +193,5 @@
 //! # the_store_survives_a_crash().unwrap();
 //! ```
 //!
-//! The two programs come from a folder that `KUBEBUILDER_ASSETS` names, such as the one that
-//! [`setup-envtest`](https://pkg.go.dev/sigs.k8s.io/controller-runtime/tools/setup-envtest) makes.
+//! Both programs are taken from the folder that `KUBEBUILDER_ASSETS` names, for instance a folder made by
+//! [`setup-envtest`](https://pkg.go.dev/sigs.k8s.io/controller-runtime/tools/setup-envtest).

@@ -34,8 +34,8 @@ impl Collection {
         self.0.as_deref()
     }
 
-    /// Returns whether an object of this namespace belongs to the collection; `""` is the namespace
-    /// of the cluster-scoped.
+    /// Returns whether an object of this namespace belongs to the collection; `""` is the namespace of
+    /// cluster-scoped objects.
     pub(crate) fn has(&self, namespace: &str) -> bool {
         self.namespace().is_none_or(|own| own == namespace)
     }

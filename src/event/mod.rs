@@ -10,9 +10,8 @@ pub use self::{collection::Collection, scope::Scope};
 
 /// An event of a watch, as [`Watch`](crate::Watch) yields it and `index` takes it in.
 ///
-/// It has room for what kube's [`Event`] lacks: the collection (namespace) that a list is of, how
-/// far the watch is, and objects that need not be decoded. kube's events are taken as well; `from`
-/// converts them.
+/// Unlike kube's [`Event`], it has the collection (namespace) of a list, bookmarks, and objects that need
+/// not be decoded. kube's events are accepted as well; `from` converts them.
 ///
 /// | kube | here |
 /// |---|---|
@@ -47,28 +46,28 @@ pub use self::{collection::Collection, scope::Scope};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum WatchEvent<K> {
-    /// The collections of the watch: first of all, and again when some of them come or go. Objects
-    /// of a collection that is gone are deleted.
+    /// The collections of the watch: the first event, sent again when collections are added or removed.
+    /// Objects of a removed collection are deleted.
     Scope(Scope<K>),
     /// A list of this collection begins.
     Restarted {
         /// The collection.
         collection: Collection,
-        /// True if the list shows another history than the objects and versions seen so far: etcd
-        /// was restored from a backup, or the kind is served in another version.
+        /// True if the list is of another history than the objects and versions seen so far: etcd was
+        /// restored from a backup, or the kind is served in another version.
         anew: bool,
     },
     /// An object is in the list.
     Listed(K),
-    /// An object is in the list in the very version that the store has, so it was not decoded.
-    /// Only a [`Watch`](crate::Watch) that is indexed directly sends it.
+    /// An object is in the list in the version that the store already has, so it was not decoded. Only a
+    /// [`Watch`](crate::Watch) that is indexed directly sends this event.
     Unchanged {
         /// The namespace; `""` for the cluster-scoped.
         namespace: String,
         /// The name.
         name: String,
     },
-    /// The list of this collection is complete. Objects that it didn't have are gone.
+    /// The list of this collection is complete. Objects that were not in it are gone.
     ListComplete {
         /// The collection.
         collection: Collection,
@@ -99,7 +98,7 @@ pub enum WatchEvent<K> {
 }
 
 impl<K> WatchEvent<K> {
-    /// Returns the event with its object, if it has one, made into another.
+    /// Returns the event with its object, if it has one, converted by `change`.
     ///
     /// ```
     /// use std::sync::Arc;

@@ -40,8 +40,8 @@ impl<K> Scope<K> {
         &self.context.origin.resource
     }
 
-    /// Returns what the objects are selected by on their way so far: selectors as they were written,
-    /// closures by their names.
+    /// Returns the selectors that the objects have passed so far: label, field and path selectors as they
+    /// were written, closures by their names.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
@@ -88,8 +88,8 @@ impl<K> Scope<K> {
         self
     }
 
-    /// Returns the same collections for objects that became others. Nothing is known of the stages
-    /// that these went through.
+    /// Returns the scope of these collections for converted objects. The stages that the original objects
+    /// went through are dropped.
     pub(super) fn of_others<J>(self) -> Scope<J> {
         let context = Context { origin: self.context.origin.clone(), stages: Stages::default() };
         Scope {

@@ -1,4 +1,4 @@
-//! What was fetched, for a while.
+//! A cache of fetched objects.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -11,14 +11,14 @@ use tokio::time::Instant;
 
 use crate::{index::Key, measure::Cached, resource_version::has_reached, source::Fetched};
 
-/// Objects by identity, bounded in number and bytes. Not by time: what is over goes when somebody
-/// comes by.
+/// Objects by identity, limited in number and bytes. Expired objects are removed by the next access, not by
+/// a timer.
 pub(super) struct Cache<K> {
     limits: Limits,
     entries: HashMap<Key, Entry<K>>,
-    /// By when they were last read.
+    /// Keys in the order of the last read.
     read: BTreeMap<u64, Key>,
-    /// By when they were fetched.
+    /// Keys in the order of the fetch.
     fetched: BTreeMap<u64, Key>,
     bytes: usize,
     clock: u64,
@@ -40,8 +40,8 @@ struct Entry<K> {
     fetched: u64,
 }
 
-/// Whether an object is in the version that the watch has seen, or later. Where that is none, nothing
-/// can be said against it.
+/// Returns whether an object is of the version that the watch has seen, or later. Any object is current if
+/// the watch has seen no version.
 pub(super) fn is_current<K: Lookup>(object: &K, seen: &str) -> bool {
     seen.is_empty() || object.resource_version().is_some_and(|own| has_reached(&own, seen))
 }
@@ -59,13 +59,13 @@ impl<K: Lookup> Cache<K> {
         }
     }
 
-    /// Whether [`get`](Self::get) would give it.
+    /// Returns whether [`get`](Self::get) would return the object.
     pub(super) fn has(&mut self, key: &Key, seen: &str) -> bool {
         self.expire();
         self.entries.get(key).is_some_and(|entry| is_current(&*entry.object, seen))
     }
 
-    /// The object, unless the watch has seen a later version of it.
+    /// Returns the object, unless the watch has seen a later version of it.
     pub(super) fn get(&mut self, key: &Key, seen: &str) -> Option<Arc<K>> {
         self.expire();
         let entry = self.entries.get_mut(key)?;
@@ -170,7 +170,7 @@ mod tests {
             self.get(&key(name), "5").is_some()
         }
 
-        /// What is known of it in four places is the same.
+        /// Checks that the four collections agree.
         fn check(&self) {
             assert_eq!(self.read.len(), self.len());
             assert_eq!(self.fetched.len(), self.len());
@@ -190,7 +190,7 @@ mod tests {
         cache.fetched("y", 1);
         tokio::time::advance(SECOND).await;
         assert!(!cache.reads("x") && cache.reads("y"));
-        // What was fetched again counts anew.
+        // A second fetch restarts the time.
         cache.fetched("y", 2);
         tokio::time::advance(9 * SECOND).await;
         assert!(cache.reads("y"));
@@ -223,7 +223,7 @@ mod tests {
         cache.fetched("z", 30);
         assert!(!cache.reads("x") && cache.reads("y") && cache.reads("z"));
         assert_eq!(cache.bytes(), 70);
-        // One that is larger than all there may be moves nothing out but its own older version.
+        // An object above the limit evicts only its own older version.
         cache.fetched("y", 101);
         assert!(!cache.reads("y") && cache.reads("z"));
         assert_eq!((cache.bytes(), cache.evicted()), (30, 1));
@@ -235,7 +235,7 @@ mod tests {
     async fn what_the_watch_has_seen_change_is_forgotten() {
         let mut cache = cache(9, 900);
         cache.fetched("x", 1);
-        // It may be ahead of the watch.
+        // The object may be ahead of the watch.
         assert!(cache.get(&key("x"), "4").is_some());
         assert!(cache.get(&key("x"), "6").is_none());
         assert!(!cache.reads("x"));

@@ -1,10 +1,10 @@
-//! What is kept and how it is asked for, as users set it.
+//! The configuration of the cache and its requests.
 
 use std::time::Duration;
 
 use crate::{error::Error, filter::FieldFilter, text::given};
 
-/// What [`Fetching`](crate::Fetching) keeps, and how it asks.
+/// The configuration of [`Fetching`](crate::Fetching): limits of its cache and of its requests.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::Secret;
@@ -25,8 +25,8 @@ use crate::{error::Error, filter::FieldFilter, text::given};
 /// keys.spawn();
 ///
 /// secrets.get(("web", "tls")).await?;
-/// secrets.get(("web", "tls")).await?; // it is kept
-/// secrets.get(("web", "token")).await?; // and this is, in its place
+/// secrets.get(("web", "tls")).await?; // from the cache
+/// secrets.get(("web", "token")).await?; // evicts `tls`
 /// tokio::time::sleep(Duration::from_secs(61)).await;
 /// let did = secrets.report();
 /// assert_eq!((did.gets, did.hits, did.evicted, did.expired, did.objects), (2, 1, 1, 1, 0));
@@ -44,24 +44,25 @@ pub struct FetchConfig {
 }
 
 impl FetchConfig {
-    /// How long an object is kept, counted from when it was fetched, however often it is read.
-    /// Default: 2 minutes 10 seconds. See the [example](FetchConfig).
+    /// Sets how long an object is kept after it was fetched, however often it is read. Default: 2 minutes
+    /// 10 seconds. See the [example](FetchConfig).
     ///
-    /// It bounds memory, not staleness: what the watch has seen change is fetched anew in any case.
+    /// It limits memory, not staleness: an object that the watch has seen change is fetched anew in any
+    /// case.
     #[must_use]
     pub fn ttl(self, ttl: Duration) -> Self {
         Self { ttl, ..self }
     }
 
-    /// How many objects are kept at the most. Beyond that, those go that were not read for the
-    /// longest time. Default: 1,000; with 0 nothing is kept. See the [example](FetchConfig).
+    /// Sets how many objects are kept at most. Beyond that, the least recently read objects are evicted.
+    /// Default: 1,000; with 0 nothing is kept. See the [example](FetchConfig).
     #[must_use]
     pub fn max_objects(self, max_objects: usize) -> Self {
         Self { max_objects, ..self }
     }
 
-    /// How many bytes of objects are kept at the most, counted in the JSON that they came as. An
-    /// object that is larger is given out and not kept. Default: 16 MiB.
+    /// Sets how many bytes of objects are kept at most, measured as the JSON received. A larger object is
+    /// returned but not kept. Default: 16 MiB.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
@@ -90,14 +91,13 @@ impl FetchConfig {
         Self { max_bytes, ..self }
     }
 
-    /// How many requests may be on their way at the same time, of all calls together. Default: 16,
-    /// at least one.
+    /// Sets how many requests all calls together may have in flight. Default: 16, at least one.
     #[must_use]
     pub fn concurrency(self, requests: usize) -> Self {
         Self { concurrency: requests.max(1), ..self }
     }
 
-    /// How long a call may take, with its waits and retries. Default: 30 seconds.
+    /// Sets how long a call may take, including its waits and retries. Default: 30 seconds.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
@@ -130,11 +130,11 @@ impl FetchConfig {
     }
 
     /// Drops these fields of every object while it is decoded, as
-    /// [`Watch::filter_fields`](crate::Watch::filter_fields) does. May be given several times.
+    /// [`Watch::filter_fields`](crate::Watch::filter_fields) does. Can be called several times.
     ///
     /// # Errors
     ///
-    /// [`is_path`](Error::is_path) if one is no path, or of a field that identifies the object.
+    /// [`is_path`](Error::is_path) if a path is invalid or names a field that identifies the object.
     ///
     /// # Examples
     ///

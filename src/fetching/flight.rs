@@ -1,4 +1,4 @@
-//! Fetching an object once, for all who wait for it.
+//! Fetches of single objects, shared by all callers that wait for them.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tokio::time::{Duration, Instant, sleep_until, timeout_at};
 
 use super::{
     cache::is_current,
-    inner::{Inner, Outcome, Ticket, overdue},
+    inner::{Inner, ObjectId, Outcome, overdue},
 };
 use crate::{
     clock::after,
@@ -21,54 +21,54 @@ use crate::{
     source::{Fetched, Tries},
 };
 
-/// For how long the watch may be behind the API server with the news that an object is gone.
+/// How long the watch may lag behind the API server with the deletion of an object.
 const AGREEMENT: Duration = Duration::from_secs(5);
 
-/// Somebody waits for it: the delay between two tries grows no further, unless the API server asks
-/// for more.
+/// The longest delay between two attempts, because a caller waits; longer only if the API server asks for
+/// it.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// A fetch. It goes on while anyone who waits for it is polled, and ends when nobody waits any more.
+/// A fetch. It goes on while any of its callers polls it, and ends when all of them are dropped.
 pub(super) type Flight<K> = Shared<BoxFuture<'static, Outcome<K>>>;
 
-/// As others find it.
+/// A fetch that later callers can join.
 pub(super) struct Joinable<K> {
     number: u64,
-    /// When it gives up.
+    /// The time at which the fetch gives up.
     deadline: Instant,
     flight: WeakShared<BoxFuture<'static, Outcome<K>>>,
 }
 
 impl<K> Joinable<K> {
-    /// The fetch, unless all who waited for it are gone; and when it gives up.
+    /// Returns the fetch and its deadline, unless all of its callers are gone.
     pub(super) fn join(&self) -> Option<(Flight<K>, Instant)> {
         Some((self.flight.upgrade()?, self.deadline))
     }
 }
 
-/// Takes a fetch out of those that can be joined, however it ends.
-struct Landing<K, L> {
+/// A guard that removes a fetch from the joinable ones when the fetch ends in any way.
+struct FlightGuard<K, L> {
     inner: Arc<Inner<K, L>>,
     key: Key,
     number: u64,
 }
 
-impl<K, L> Drop for Landing<K, L> {
+impl<K, L> Drop for FlightGuard<K, L> {
     fn drop(&mut self) {
         let mut state = self.inner.lock();
-        // It may be another one's by now.
+        // A later fetch may have taken the entry.
         if state.flights.get(&self.key).is_some_and(|joinable| joinable.number == self.number) {
             state.flights.remove(&self.key);
         }
     }
 }
 
-/// What the watch makes of an answer.
-pub(super) enum Judged {
-    /// It is as the watch saw it, or later.
-    Good,
+/// An answer compared with the state of the watch.
+pub(super) enum Freshness {
+    /// The answer is of the version that the watch saw, or later.
+    Current,
     Outdated,
-    /// The watch saw it go.
+    /// The watch saw the object's deletion.
     Gone,
 }
 
@@ -77,20 +77,20 @@ where
     K: Lookup + Send + Sync + 'static,
     L: Lookup + Send + Sync + 'static,
 {
-    /// Begins to fetch an object, while nobody else does.
-    pub(super) fn launch(
+    /// Starts to fetch an object that no other caller is fetching.
+    pub(super) fn start(
         self: &Arc<Self>,
-        ticket: &Ticket,
+        id: &ObjectId,
         number: u64,
         deadline: Instant,
     ) -> (Flight<K>, Option<Joinable<K>>) {
-        let (inner, ticket) = (Arc::clone(self), ticket.clone());
-        let landing = Landing { inner: Arc::clone(self), key: ticket.key.clone(), number };
+        let (inner, id) = (Arc::clone(self), id.clone());
+        let guard = FlightGuard { inner: Arc::clone(self), key: id.key.clone(), number };
         let flight = async move {
-            let _landing = landing;
+            let _guard = guard;
             let begun = Instant::now();
-            let outcome = caught_in(inner.fly(&ticket, deadline)).await;
-            inner.ended(&ticket, begun, outcome.as_ref().err());
+            let outcome = caught_in(inner.fetch(&id, deadline)).await;
+            inner.ended(&id, begun, outcome.as_ref().err());
             outcome
         };
         let flight = flight.boxed().shared();
@@ -98,34 +98,35 @@ where
         (flight, joinable)
     }
 
-    async fn fly(&self, ticket: &Ticket, deadline: Instant) -> Outcome<K> {
-        let identity = ticket.identity();
+    async fn fetch(&self, id: &ObjectId, deadline: Instant) -> Outcome<K> {
+        let identity = id.identity();
         let mut backoff = Tries::default();
         let mut not_before = None;
         let mut last = None;
         loop {
-            let Some(seen) = self.seen(ticket) else { return Ok(None) };
-            let answer = timeout_at(deadline, self.get(ticket, not_before.as_deref())).await;
-            let Ok(answer) = answer else { return Err(overdue(ticket, last)) };
+            let Some(seen) = self.seen(id) else { return Ok(None) };
+            let answer = timeout_at(deadline, self.get(id, not_before.as_deref())).await;
+            let Ok(answer) = answer else { return Err(overdue(id, last)) };
             match answer {
-                Ok(fetched) => match self.judge(ticket, &fetched) {
-                    Judged::Good => {
-                        self.lock().cache.put(&ticket.key, &fetched);
+                Ok(fetched) => match self.freshness(id, &fetched) {
+                    Freshness::Current => {
+                        self.lock().cache.put(&id.key, &fetched);
                         return Ok(Some(fetched.object));
                     }
-                    Judged::Gone => return Ok(None),
-                    Judged::Outdated => {
+                    Freshness::Gone => return Ok(None),
+                    Freshness::Outdated => {
                         self.lock().counts.stale += 1;
                         let why = "the API server answered with an older version than was watched";
                         last = Some(Error::new(ErrorKind::Desynced, why));
-                        // Who is behind waits then, or says so; so the first time is at once.
+                        // A server that lags waits for `resourceVersion` or returns an error, so the first
+                        // retry needs no delay.
                         if not_before.replace(seen).is_none() {
                             continue;
                         }
                     }
                 },
                 Err(error) if error.is_not_found() => {
-                    if self.is_other_soon(ticket, &seen, deadline).await {
+                    if self.is_other_soon(id, &seen, deadline).await {
                         continue;
                     }
                     let what = "is not there, and the watch did not see it go";
@@ -141,42 +142,42 @@ where
             });
             let next = after(Instant::now(), wait);
             if next >= deadline {
-                return Err(overdue(ticket, last));
+                return Err(overdue(id, last));
             }
             self.lock().counts.retries.add_one();
-            self.tries_again(ticket, last.as_ref(), wait);
+            self.tries_again(id, last.as_ref(), wait);
             sleep_until(next).await;
         }
     }
 
-    /// One request, in its turn.
-    async fn get(&self, ticket: &Ticket, not_before: Option<&str>) -> Result<Fetched<K>, Error> {
-        let (namespace, name) = ticket.identity();
-        // It is never closed.
-        let _turn = self.turns.acquire().await;
+    /// Sends one request when a permit is free.
+    async fn get(&self, id: &ObjectId, not_before: Option<&str>) -> Result<Fetched<K>, Error> {
+        let (namespace, name) = id.identity();
+        // The semaphore is never closed.
+        let _permit = self.permits.acquire().await;
         self.lock().counts.gets += 1;
         self.fetcher.get(namespace, name, not_before).await
     }
 
-    /// The version that the watch has seen last, if it has not seen the object go.
-    pub(super) fn seen(&self, ticket: &Ticket) -> Option<String> {
-        let (namespace, name) = ticket.identity();
+    /// Returns the version that the watch has seen last, unless it has seen the object's deletion.
+    pub(super) fn seen(&self, id: &ObjectId) -> Option<String> {
+        let (namespace, name) = id.identity();
         let object = self.store.get((namespace, name))?;
         Some(object.resource_version().unwrap_or_default().into_owned())
     }
 
-    pub(super) fn judge(&self, ticket: &Ticket, fetched: &Fetched<K>) -> Judged {
-        let Some(seen) = self.seen(ticket) else { return Judged::Gone };
-        if is_current(&*fetched.object, &seen) { Judged::Good } else { Judged::Outdated }
+    pub(super) fn freshness(&self, id: &ObjectId, fetched: &Fetched<K>) -> Freshness {
+        let Some(seen) = self.seen(id) else { return Freshness::Gone };
+        if is_current(&*fetched.object, &seen) { Freshness::Current } else { Freshness::Outdated }
     }
 
-    /// Whether the watch soon sees something else than this version.
-    async fn is_other_soon(&self, ticket: &Ticket, version: &str, deadline: Instant) -> bool {
+    /// Returns whether the watch soon sees another version than this one, or the deletion.
+    async fn is_other_soon(&self, id: &ObjectId, version: &str, deadline: Instant) -> bool {
         let mut status = self.store.subscribe();
         let deadline = deadline.min(after(Instant::now(), AGREEMENT));
         loop {
             status.borrow_and_update();
-            if self.seen(ticket).as_deref() != Some(version) {
+            if self.seen(id).as_deref() != Some(version) {
                 return true;
             }
             if !matches!(timeout_at(deadline, status.changed()).await, Ok(Ok(()))) {
@@ -186,12 +187,12 @@ where
     }
 }
 
-/// What is logged and measured.
+/// Logs and metrics.
 impl<K: Lookup, L> Inner<K, L> {
-    fn ended(&self, ticket: &Ticket, begun: Instant, failure: Option<&Error>) {
+    fn ended(&self, id: &ObjectId, begun: Instant, failure: Option<&Error>) {
         self.lock().counts.ended(begun, failure.map(Error::reason));
         let resource = &*self.fetcher.origin().resource;
-        let identity = ticket.identity();
+        let identity = id.identity();
         let duration = begun.elapsed();
         match failure {
             None => tracing::trace!(
@@ -207,9 +208,9 @@ impl<K: Lookup, L> Inner<K, L> {
         }
     }
 
-    fn tries_again(&self, ticket: &Ticket, last: Option<&Error>, delay: Duration) {
+    fn tries_again(&self, id: &ObjectId, last: Option<&Error>, delay: Duration) {
         let resource = &*self.fetcher.origin().resource;
-        let identity = ticket.identity();
+        let identity = id.identity();
         tracing::debug!(
             resource,
             object.namespace = printed(identity.0, LONGEST_NAMESPACE),

@@ -1,4 +1,4 @@
-//! What all handles of a [`Fetching`](super::Fetching) share.
+//! The state that all clones of a [`Fetching`](super::Fetching) share.
 
 use std::{
     collections::HashMap,
@@ -26,15 +26,15 @@ use crate::{
     store::Store,
 };
 
-/// An object, or that it is gone.
+/// An object, or `None` if it is gone.
 pub(super) type Outcome<K> = Result<Option<Arc<K>>, Error>;
 
 pub(super) struct Inner<K, L> {
     pub(super) store: Store<L>,
     pub(super) fetcher: Fetcher<K>,
     pub(super) config: FetchConfig,
-    pub(super) turns: Semaphore,
-    /// Held by whoever lists.
+    pub(super) permits: Semaphore,
+    /// Held during a list.
     pub(super) listing: tokio::sync::Mutex<()>,
     pub(super) state: Mutex<State<K>>,
 }
@@ -42,24 +42,24 @@ pub(super) struct Inner<K, L> {
 pub(super) struct State<K> {
     pub(super) cache: Cache<K>,
     pub(super) flights: HashMap<Key, Joinable<K>>,
-    /// How many there were.
+    /// The number of fetches started so far.
     pub(super) begun: u64,
     pub(super) counts: measure::Fetching,
 }
 
-/// Which object.
+/// The identity of an object, and its key in the cache.
 #[derive(Clone)]
-pub(super) struct Ticket {
+pub(super) struct ObjectId {
     pub(super) key: Key,
     pub(super) namespace: String,
     pub(super) name: String,
 }
 
-/// What is done for who wants an object.
-enum Asked<K> {
-    Has(Arc<K>),
-    /// And when that gives up.
-    Wait(Flight<K>, Instant),
+/// The way in which a caller gets an object.
+enum Access<K> {
+    Cached(Arc<K>),
+    /// A fetch, and its deadline.
+    InFlight(Flight<K>, Instant),
 }
 
 impl<K, L> Inner<K, L>
@@ -67,26 +67,26 @@ where
     K: Lookup + Send + Sync + 'static,
     L: Lookup + Send + Sync + 'static,
 {
-    /// An object, as it is kept or as all get it who wait for it.
-    pub(super) async fn one(self: &Arc<Self>, ticket: &Ticket, deadline: Instant) -> Outcome<K> {
+    /// Returns an object from the cache or from a shared fetch.
+    pub(super) async fn one(self: &Arc<Self>, id: &ObjectId, deadline: Instant) -> Outcome<K> {
         loop {
-            let Some(seen) = self.seen(ticket) else {
-                // Of what is gone nothing need be kept.
-                self.lock().cache.remove(&ticket.key);
+            let Some(seen) = self.seen(id) else {
+                // A deleted object needs no place in the cache.
+                self.lock().cache.remove(&id.key);
                 return Ok(None);
             };
-            let (flight, theirs) = match self.ask(ticket, &seen, deadline) {
-                Asked::Has(object) => return Ok(Some(object)),
-                Asked::Wait(flight, theirs) => (flight, theirs),
+            let (flight, theirs) = match self.access(id, &seen, deadline) {
+                Access::Cached(object) => return Ok(Some(object)),
+                Access::InFlight(flight, theirs) => (flight, theirs),
             };
-            let overdue = || Err(overdue(ticket, None));
+            let overdue = || Err(overdue(id, None));
             if Instant::now() >= deadline {
                 return overdue();
             }
             match timeout_at(deadline, flight).await {
-                // Who began it had less time.
+                // The caller that started the fetch had an earlier deadline.
                 Ok(Err(error)) if error.is_timeout() && theirs < deadline => {}
-                // It was found to be good before the watch saw what is wanted here.
+                // The object was fetched before the watch saw the version that is wanted here.
                 Ok(Ok(Some(object))) if !is_current(&*object, &seen) => {}
                 Ok(outcome) => return outcome,
                 Err(_) => return overdue(),
@@ -94,21 +94,21 @@ where
         }
     }
 
-    fn ask(self: &Arc<Self>, ticket: &Ticket, seen: &str, deadline: Instant) -> Asked<K> {
+    fn access(self: &Arc<Self>, id: &ObjectId, seen: &str, deadline: Instant) -> Access<K> {
         let mut state = self.lock();
-        if let Some(object) = state.cache.get(&ticket.key, seen) {
+        if let Some(object) = state.cache.get(&id.key, seen) {
             state.counts.hits.add_one();
-            return Asked::Has(object);
+            return Access::Cached(object);
         }
-        if let Some((flight, theirs)) = state.flights.get(&ticket.key).and_then(Joinable::join) {
+        if let Some((flight, theirs)) = state.flights.get(&id.key).and_then(Joinable::join) {
             state.counts.joined.add_one();
-            return Asked::Wait(flight, theirs);
+            return Access::InFlight(flight, theirs);
         }
         state.counts.misses.add_one();
         state.begun += 1;
-        let (flight, joinable) = self.launch(ticket, state.begun, deadline);
-        state.flights.extend(joinable.map(|joinable| (ticket.key.clone(), joinable)));
-        Asked::Wait(flight, deadline)
+        let (flight, joinable) = self.start(id, state.begun, deadline);
+        state.flights.extend(joinable.map(|joinable| (id.key.clone(), joinable)));
+        Access::InFlight(flight, deadline)
     }
 }
 
@@ -122,7 +122,7 @@ impl<K, L> Inner<K, L> {
     }
 }
 
-impl Ticket {
+impl ObjectId {
     pub(super) fn new(namespace: &str, name: &str) -> Self {
         let key = Key::new([namespace, name]);
         Self { key, namespace: namespace.to_owned(), name: name.to_owned() }
@@ -138,6 +138,6 @@ impl Ticket {
     }
 }
 
-pub(super) fn overdue(ticket: &Ticket, last: Option<Error>) -> Error {
-    Error::of_object(ErrorKind::Timeout, ticket.identity(), "was not fetched in time", last)
+pub(super) fn overdue(id: &ObjectId, last: Option<Error>) -> Error {
+    Error::of_object(ErrorKind::Timeout, id.identity(), "was not fetched in time", last)
 }

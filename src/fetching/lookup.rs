@@ -1,17 +1,17 @@
-//! Objects on demand, by an index of the store of keys.
+//! On-demand reads by an index of the store of keys.
 
 use std::{fmt, sync::Arc};
 
 use kube::runtime::reflector::Lookup;
 use serde::de::DeserializeOwned;
 
-use super::{Fetching, inner::Ticket};
+use super::{Fetching, inner::ObjectId};
 use crate::{
     error::Error,
     index::{Index, IndexKey},
 };
 
-/// One index of the store behind a [`Fetching`]; from [`Fetching::by`].
+/// An index of the store behind a [`Fetching`]; from [`Fetching::by`].
 pub struct FetchingIndex<'a, K, L> {
     fetching: &'a Fetching<K, L>,
     index: Index<L>,
@@ -34,7 +34,8 @@ where
     ///
     /// # Errors
     ///
-    /// [`is_ambiguous`](Error::is_ambiguous) if there are several objects, and those of [`Fetching::get`].
+    /// [`is_ambiguous`](Error::is_ambiguous) if there are several objects, and the errors of
+    /// [`Fetching::get`].
     ///
     /// # Panics
     ///
@@ -42,7 +43,7 @@ where
     ///
     /// # Cancel safety
     ///
-    /// As for [`Fetching::get`].
+    /// Dropping the future loses nothing, as for [`Fetching::get`].
     ///
     /// # Examples
     ///
@@ -66,24 +67,24 @@ where
     ///
     /// assert!(secrets.by(&namespace).get_one("api").await?.is_none());
     /// assert!(secrets.by(&namespace).get_one("web").await.unwrap_err().is_ambiguous()); // there are two
-    /// assert_eq!(secrets.report().gets, 0); // the keys knew
+    /// assert_eq!(secrets.report().gets, 0); // the store of keys suffices
     /// # Ok(()) }
     /// ```
     pub async fn get_one(&self, key: impl IndexKey) -> Result<Option<Arc<K>>, Error> {
         let inner = &self.fetching.inner;
         let deadline = self.fetching.begin().await?;
         let snapshot = inner.store.snapshot();
-        let found = snapshot.by(&self.index).get_one(key)?.map(|found| Ticket::of(&**found));
+        let found = snapshot.by(&self.index).get_one(key)?.map(|found| ObjectId::of(&**found));
         match found {
-            Some(ticket) => inner.one(&ticket, deadline).await,
+            Some(id) => inner.one(&id, deadline).await,
             None => Ok(None),
         }
     }
 
-    /// Returns the objects under a key, or under the first parts of one, in (namespace, name) order; each, or
-    /// why it can't be fetched. One that goes meanwhile is left out.
+    /// Returns the objects under a key, or under the first parts of a key, in (namespace, name) order; each
+    /// is the object or the error of its fetch. Objects that are deleted meanwhile are left out.
     ///
-    /// Collect them into a `Result` where one failure is to be that of all.
+    /// Collect them into a `Result` if one failure should fail all.
     ///
     /// # Errors
     ///
@@ -95,7 +96,7 @@ where
     ///
     /// # Cancel safety
     ///
-    /// As for [`Fetching::get`].
+    /// Dropping the future loses nothing, as for [`Fetching::get`].
     ///
     /// # Examples
     ///
@@ -128,7 +129,7 @@ where
         let inner = &self.fetching.inner;
         let deadline = self.fetching.begin().await?;
         let snapshot = inner.store.snapshot();
-        let found = snapshot.by(&self.index).get(key).map(|found| Ticket::of(&**found)).collect();
+        let found = snapshot.by(&self.index).get(key).map(|found| ObjectId::of(&**found)).collect();
         Ok(inner.many(found, deadline).await)
     }
 }

@@ -13,18 +13,18 @@ use tokio::{
 };
 
 use super::{
-    flight::Judged,
-    inner::{Inner, Ticket},
+    flight::Freshness,
+    inner::{Inner, ObjectId},
 };
 use crate::{
     error::{Error, caught_in},
     index::Key,
 };
 
-/// From how many missing objects of a namespace on it may be listed.
+/// The number of missing objects of a namespace from which it may be listed.
 const WORTH_A_LIST: usize = 8;
 
-/// What lists brought.
+/// Objects from lists.
 type Listed<K> = HashMap<Key, Arc<K>>;
 
 impl<K, L> Inner<K, L>
@@ -34,72 +34,71 @@ where
 {
     pub(super) async fn many(
         self: &Arc<Self>,
-        wanted: Vec<Ticket>,
+        wanted: Vec<ObjectId>,
         deadline: Instant,
     ) -> Vec<Result<Arc<K>, Error>> {
         let mut listed = Listed::new();
         for (namespace, missing) in self.missing(&wanted) {
             if self.is_worth_a_list(&namespace, missing.len()) {
-                // Whatever it didn't bring is asked for one by one, and what is wrong is told then.
+                // Objects that the list didn't return are fetched one by one, which also reports errors.
                 let list = self.list(&namespace, missing, &mut listed);
                 let _ = timeout_at(deadline, list).await;
             }
         }
         let listed = &listed;
-        // By value: a closure over borrowed tickets would make a future that no task takes.
-        let each = wanted.into_iter().map(|ticket| async move {
-            // Many that are in the cache must let others run.
+        // By value: a closure over borrowed ids would make a future that can't be spawned.
+        let each = wanted.into_iter().map(|id| async move {
+            // Many cached objects must not block other tasks.
             consume_budget().await;
-            match listed.get(&ticket.key) {
+            match listed.get(&id.key) {
                 Some(object) => Ok(Some(Arc::clone(object))),
-                None => self.one(&ticket, deadline).await,
+                None => self.one(&id, deadline).await,
             }
         });
-        // No more of them than may have a turn; in the order that was asked for.
+        // No more at once than there are permits, in the requested order.
         let each = stream::iter(each).buffered(self.config.concurrency);
         each.filter_map(|outcome| async { outcome.transpose() }).collect().await
     }
 
-    /// Those that must be fetched, by namespace.
-    fn missing<'t>(&self, wanted: &'t [Ticket]) -> BTreeMap<String, Vec<&'t Ticket>> {
+    /// Returns the objects that must be fetched, by namespace.
+    fn missing<'t>(&self, wanted: &'t [ObjectId]) -> BTreeMap<String, Vec<&'t ObjectId>> {
         let mut missing = BTreeMap::<_, Vec<_>>::new();
-        for ticket in wanted.iter().filter(|ticket| self.is_missing(ticket)) {
-            missing.entry(ticket.namespace.clone()).or_default().push(ticket);
+        for id in wanted.iter().filter(|id| self.is_missing(id)) {
+            missing.entry(id.namespace.clone()).or_default().push(id);
         }
         missing
     }
 
-    fn is_missing(&self, ticket: &Ticket) -> bool {
-        self.seen(ticket).is_some_and(|seen| !self.lock().cache.has(&ticket.key, &seen))
+    fn is_missing(&self, id: &ObjectId) -> bool {
+        self.seen(id).is_some_and(|seen| !self.lock().cache.has(&id.key, &seen))
     }
 
-    /// Whether most of a namespace is missing, which then is listed with less effort.
+    /// Returns whether most of a namespace is missing, so that a list is cheaper.
     fn is_worth_a_list(&self, namespace: &str, missing: usize) -> bool {
         missing >= WORTH_A_LIST && 2 * missing > self.store.snapshot().0.count_in(namespace)
     }
 
-    async fn list(&self, namespace: &str, mut missing: Vec<&Ticket>, listed: &mut Listed<K>) {
-        // Of several who want the same, the first one lists for all.
+    async fn list(&self, namespace: &str, mut missing: Vec<&ObjectId>, listed: &mut Listed<K>) {
+        // The first of several concurrent calls lists for all of them.
         let _listing = self.listing.lock().await;
-        missing.retain(|ticket| self.is_missing(ticket));
+        missing.retain(|id| self.is_missing(id));
         if !self.is_worth_a_list(namespace, missing.len()) {
             return;
         }
-        let tickets: HashMap<&str, &Ticket> =
-            missing.iter().map(|ticket| (&*ticket.name, *ticket)).collect();
-        let names: HashSet<String> = missing.iter().map(|ticket| ticket.name.clone()).collect();
-        let _turn = self.turns.acquire().await;
+        let ids: HashMap<&str, &ObjectId> = missing.iter().map(|id| (&*id.name, *id)).collect();
+        let names: HashSet<String> = missing.iter().map(|id| id.name.clone()).collect();
+        let _permit = self.permits.acquire().await;
         self.lock().counts.lists += 1;
         let (resource, objects) = (&*self.fetcher.origin().resource, names.len());
         tracing::debug!(resource, namespace, objects, "listing instead of fetching one by one");
         let found = |fetched: crate::source::Fetched<K>| {
             let name = fetched.object.name().unwrap_or_default();
-            let Some(ticket) = tickets.get(&*name) else { return };
-            if matches!(self.judge(ticket, &fetched), Judged::Good) {
+            let Some(id) = ids.get(&*name) else { return };
+            if matches!(self.freshness(id, &fetched), Freshness::Current) {
                 let mut state = self.lock();
                 state.counts.misses.add_one();
-                state.cache.put(&ticket.key, &fetched);
-                listed.insert(ticket.key.clone(), Arc::clone(&fetched.object));
+                state.cache.put(&id.key, &fetched);
+                listed.insert(id.key.clone(), Arc::clone(&fetched.object));
             }
         };
         let _ = caught_in(self.fetcher.list(namespace, names, found)).await;

@@ -23,7 +23,7 @@ use tokio::{
 
 use self::{
     cache::{Cache, Limits},
-    inner::{Inner, State, Ticket},
+    inner::{Inner, ObjectId, State},
 };
 pub use self::{config::FetchConfig, lookup::FetchingIndex, report::FetchingReport};
 use crate::{
@@ -37,25 +37,26 @@ use crate::{
     text::given,
 };
 
-/// Objects, fetched from the API server when they are wanted, and kept for a while.
+/// A reader that fetches objects from the API server on demand and caches them for a while.
 ///
-/// Made by [`Store::fetching`] on a store that is filled by a watch, mostly one of
-/// [keys](crate::Watch::index_keys). The store knows which objects there are, and in which version;
-/// this has their content.
+/// [`Store::fetching`] makes it from a store that a watch fills, usually one of
+/// [keys](crate::Watch::index_keys). The store knows which objects exist, and in which version; this reader
+/// has their content.
 ///
-/// * What is given is never older than what the watch has seen. An object that the watch sees change
-///   is fetched anew when it is read next, and an answer that is older is asked for again.
-/// * Absent is what the watch says is absent, never what could not be fetched: a failure is an error
-///   that [names the object](Error::object). That the API server has an object no more (404) counts
-///   once the watch agrees, within 5 seconds; else it is [`is_not_found`](Error::is_not_found).
-/// * All who want an object at the same time wait for one request. It goes on while one of them does,
-///   whoever began it, and nobody need.
-/// * Requests are sent again after failures that may pass, until the call's
-///   [deadline](FetchConfig::deadline). A refusal is told at once.
-/// * Where most of a namespace is wanted and missing, it is listed, if the role has `list`.
+/// * An object is never returned in an older version than the watch has seen. If the watch sees a change,
+///   the next read fetches the object anew, and an answer that is older is requested again.
+/// * Only the watch decides that an object is absent. An object that could not be fetched is an error that
+///   [names it](Error::object). If the API server answers 404, the object counts as absent once the watch
+///   agrees, within 5 seconds; otherwise the error is [`is_not_found`](Error::is_not_found).
+/// * Concurrent reads of an object share one request. The request is canceled only when all of its callers
+///   have been dropped.
+/// * Requests are retried after failures that may pass, until the call's [deadline](FetchConfig::deadline).
+///   A refusal is returned at once.
+/// * If most objects of a namespace are wanted and missing, the namespace is listed, if the role has
+///   `list`.
 ///
-/// No task runs behind this: a fetch is polled by those who wait for it. So don't keep a future of
-/// it that you poll no more: others may wait for its turn, up to their deadline.
+/// No task runs in the background: the callers that wait for a fetch poll it. So don't keep a future that
+/// you no longer poll: others may wait for its turn, up to their deadline.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::Secret;
@@ -80,7 +81,7 @@ use crate::{
 /// let tls = secrets.get(("web", "tls")).await?.expect("it is there");
 /// assert_eq!(tls.data.as_ref().unwrap()["key"].0, b"secret");
 ///
-/// // All of a namespace. An object that can't be fetched is an error of its own; collecting makes it one of all.
+/// // All of a namespace. Each object that can't be fetched is an error; collecting returns the first.
 /// let snapshot = secrets.store().snapshot();
 /// let all: Vec<_> = secrets.fetch(snapshot.in_namespace("web")).await.into_iter().collect::<Result<_, _>>()?;
 /// assert_eq!(all.len(), 2);
@@ -93,10 +94,10 @@ pub struct Fetching<K, L = Document> {
 }
 
 impl<L: Lookup + Send + Sync + 'static> Store<L> {
-    /// Fetches the objects of this store, whose content it may not have, when they are wanted.
+    /// Returns a reader that fetches the content of this store's objects on demand.
     ///
-    /// The `Api` says which resource and by which client; its namespace doesn't matter. Nothing is
-    /// requested before an object is read. [`Fetching`] has an example.
+    /// The `Api` determines the resource and the client; its namespace doesn't matter. Nothing is requested
+    /// before an object is read. [`Fetching`] has an example.
     pub fn fetching<K>(&self, api: Api<K>, config: FetchConfig) -> Fetching<K, L>
     where
         K: Resource<DynamicType: Default> + Lookup + DeserializeOwned + Send + Sync + 'static,
@@ -104,8 +105,8 @@ impl<L: Lookup + Send + Sync + 'static> Store<L> {
         Fetching::new(self.clone(), watch(api), config)
     }
 
-    /// Does the same as [`fetching`](Store::fetching), for a resource that needs no Rust type: text, a [`Gvr`], or
-    /// one of kube's.
+    /// Does the same as [`fetching`](Store::fetching) for a resource without a Rust type, given as text, a
+    /// [`Gvr`], or one of kube's types.
     ///
     /// # Errors
     ///
@@ -164,7 +165,7 @@ where
         let inner = Inner {
             store,
             fetcher,
-            turns: Semaphore::new(config.concurrency.min(Semaphore::MAX_PERMITS)),
+            permits: Semaphore::new(config.concurrency.min(Semaphore::MAX_PERMITS)),
             config,
             listing: tokio::sync::Mutex::default(),
             state: Mutex::new(state),
@@ -172,8 +173,7 @@ where
         Self { inner: Arc::new(inner) }
     }
 
-    /// The store that knows which objects there are. Counting and listing them there asks the API
-    /// server for nothing.
+    /// Returns the store that knows which objects exist. Counting and listing them there sends no request.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
@@ -201,15 +201,15 @@ where
         &self.inner.store
     }
 
-    /// The object of this identity, or `None` if the store doesn't have it. The namespace of a
+    /// Returns the object with this identity, or `None` if the store doesn't have it. The namespace of a
     /// cluster-scoped object is `""`.
     ///
-    /// Waits for the store to be [synced](Store::synced) first, as all reads here do.
+    /// Waits until the store is [synced](Store::synced) first, as all reads here do.
     ///
     /// # Errors
     ///
-    /// If the object can't be fetched, with its [identity](Error::object) and the cause; and if the
-    /// store can't be synced.
+    /// If the object can't be fetched, with its [identity](Error::object) and the cause, or if the store
+    /// can't be synced.
     ///
     /// # Cancel safety
     ///
@@ -245,27 +245,27 @@ where
     /// ```
     pub async fn get(&self, key: impl AsObjectKey) -> Result<Option<Arc<K>>, Error> {
         let (namespace, name) = key.as_object_key();
-        let ticket = Ticket::new(namespace, name);
+        let id = ObjectId::new(namespace, name);
         let deadline = self.begin().await?;
-        self.inner.one(&ticket, deadline).await
+        self.inner.one(&id, deadline).await
     }
 
     /// Returns an index of the store, for lookups.
     ///
     /// # Panics
     ///
-    /// If the store was not built with this index, as [`Snapshot::by`](crate::Snapshot::by).
+    /// If the store was not built with this index, as for [`Snapshot::by`](crate::Snapshot::by).
     #[track_caller]
     pub fn by(&self, index: &Index<L>) -> FetchingIndex<'_, K, L> {
         FetchingIndex::new(self, index)
     }
 
-    /// Returns these objects of the store, from whatever lookup, in the order given; otherwise as
+    /// Returns these objects of the store, found by any lookup, in the given order; otherwise like
     /// [`FetchingIndex::get`].
     ///
     /// # Cancel safety
     ///
-    /// As for [`get`](Fetching::get).
+    /// Dropping the future loses nothing, as for [`get`](Fetching::get).
     ///
     /// # Examples
     ///
@@ -291,11 +291,11 @@ where
     where
         L: 'o,
     {
-        let found = objects.into_iter().map(|found| Ticket::of(&**found)).collect();
+        let found = objects.into_iter().map(|found| ObjectId::of(&**found)).collect();
         self.inner.many(found, self.inner.deadline()).await
     }
 
-    /// What is kept, and what was done, for people and dashboards.
+    /// Returns the size of the cache and the number of fetches so far, for people and dashboards.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
@@ -341,7 +341,8 @@ where
         }
     }
 
-    /// Waits until the store knows what is absent, and gives the deadline of the call.
+    /// Waits until the store is synced, so that it knows the absent objects, and returns the deadline of
+    /// the call.
     async fn begin(&self) -> Result<Instant, Error> {
         let deadline = self.inner.deadline();
         if !self.inner.store.is_synced() {

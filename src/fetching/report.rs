@@ -1,39 +1,39 @@
-//! What there is to say about fetching.
+//! A report of the cache and its fetches.
 
-/// What [`Fetching`](crate::Fetching) keeps, and what it did since it was made; from
+/// The size of the cache of [`Fetching`](crate::Fetching) and its fetches since it was made; from
 /// [`Fetching::report`](crate::Fetching::report), which has an example.
 ///
-/// Each read of an object is a hit or a miss. Of the misses those that did not join another fetch
-/// began one; that took a get, or was part of a list.
+/// Each read of an object is a hit or a miss. A miss that did not join another fetch started one, by a get
+/// or as part of a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct FetchingReport {
-    /// How many objects are kept now.
+    /// Objects in the cache now.
     pub objects: usize,
-    /// Their bytes, in the JSON that they came as.
+    /// Bytes of the cached objects, measured as the JSON received.
     pub bytes: usize,
-    /// How many objects are being fetched.
+    /// Objects that are being fetched now.
     pub in_flight: usize,
-    /// Reads that were answered from what is kept.
+    /// Reads answered from the cache.
     pub hits: u64,
-    /// Reads that were not.
+    /// Reads not answered from the cache.
     pub misses: u64,
-    /// Of the misses, those for which another one's fetch was waited for.
+    /// Misses that waited for the fetch of another read.
     pub joined: u64,
-    /// Objects that were asked for one by one.
+    /// Requests for single objects.
     pub gets: u64,
-    /// Lists of a namespace, each instead of many of these.
+    /// Lists of a namespace, each instead of many gets.
     pub lists: u64,
-    /// Requests that were sent again after a failure.
+    /// Requests retried after a failure.
     pub retries: u64,
-    /// Answers that were older than what the watch had seen, and asked for again.
+    /// Answers that were older than the version that the watch had seen, and were requested again.
     pub stale: u64,
     /// Objects that could not be fetched.
     pub failures: u64,
-    /// Objects that had to make room for others.
+    /// Objects evicted to make room for others.
     pub evicted: u64,
-    /// Objects that were kept for as long as they may be.
+    /// Objects removed because their time was up.
     pub expired: u64,
-    /// Objects of which the watch saw a later version.
+    /// Objects removed because the watch saw a later version.
     pub outdated: u64,
 }

@@ -1,4 +1,4 @@
-//! A campaign: the stream of who leads, which does all of it while it is polled.
+//! The stream of leadership changes, which competes for the Lease while it is polled.
 
 use std::{
     fmt,
@@ -20,17 +20,17 @@ use super::{
 };
 use crate::error::Error;
 
-/// The stream of [`Election::campaign`]: who leads, whenever that changes.
+/// A stream that yields the current leader whenever that changes; from [`Election::campaign`].
 ///
-/// It does everything while it is polled: competing, renewing, noticing a loss, competing again. So
-/// poll it in a task of its own, or beside the work with `select!`, and give the work a
-/// [`watch`](Campaign::watch). If it isn't polled for long, no harm is done: the
-/// [`Term`](crate::Term) ends by its own clock, and another replica takes over.
+/// It competes, renews, notices a loss and competes again while it is polled. So poll it in a task of its
+/// own, or beside the work with `select!`, and give the work a [`watch`](Campaign::watch). If it isn't
+/// polled for long, no harm is done: the [`Term`](crate::Term) ends by its own clock, and another replica
+/// takes over.
 ///
-/// Failures are items, after each of which it goes on by itself. It never ends.
+/// Failures are items; the campaign goes on by itself after each of them. It never ends.
 ///
-/// Dropping it stops the renewing and gives nothing back: the term runs out, and the others take
-/// over when the Lease has. To hand over at once, [`release`](Campaign::release) it.
+/// Dropping the campaign stops the renewals but doesn't release the Lease: the term runs out, and another
+/// replica takes over once the Lease has expired. To hand over at once, [`release`](Campaign::release) it.
 ///
 /// ```
 /// use kube_weir::{Election, LeaseRef, prelude::*, testing::ApiServer};
@@ -56,7 +56,7 @@ use crate::error::Error;
 /// ```
 #[must_use = "streams do nothing unless polled"]
 pub struct Campaign {
-    told: BoxStream<'static, Result<Leadership, Error>>,
+    items: BoxStream<'static, Result<Leadership, Error>>,
     watch: LeadershipWatch,
     stop: watch::Sender<bool>,
     ended: bool,
@@ -67,10 +67,11 @@ impl Campaign {
         let (sender, receiver) = watch::channel(Leadership::Following { leader: None });
         let (stop, stopped) = watch::channel(false);
         let watch = LeadershipWatch::new(receiver);
-        Self { told: run(election, sender, stopped).boxed(), watch, stop, ended: false }
+        Self { items: run(election, sender, stopped).boxed(), watch, stop, ended: false }
     }
 
-    /// An observer, for any task. Any number of them may be made, and outlive the campaign.
+    /// Returns an observer that any task can use. Any number of observers can be made, and they may outlive
+    /// the campaign.
     ///
     /// ```
     /// use kube_weir::{Election, LeaseRef, prelude::*, testing::ApiServer};
@@ -90,20 +91,21 @@ impl Campaign {
         self.watch.clone()
     }
 
-    /// Ends the campaign and gives the Lease back, so that another replica can have it at once.
+    /// Ends the campaign and releases the Lease, so that another replica can take it at once.
     ///
-    /// Observers see at once that this replica leads no more, and the term lets no more work in.
-    /// What it [guards](crate::Term::guard) already goes on, and is waited for while the Lease is
-    /// still renewed; the Lease is given back when it has ended. So bound your work, or this, by
-    /// the time that the pod has to stop.
+    /// Observers see at once that this replica no longer leads, and the term accepts no more work. Work
+    /// that it already [guards](crate::Term::guard) goes on, and the Lease is renewed until this work has
+    /// ended; then it is released. So limit the time of your work, or of this call, to the time that the
+    /// pod has to stop.
     ///
     /// # Errors
     ///
-    /// If the Lease could not be given back within a renew deadline. Then it runs out by itself.
+    /// The last error if the Lease could not be released within a renew deadline. Then it expires by
+    /// itself.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future is dropping the campaign.
+    /// Dropping the future drops the campaign.
     ///
     /// # Examples
     ///
@@ -128,7 +130,7 @@ impl Campaign {
     pub async fn release(mut self) -> Result<(), Error> {
         self.stop.send_replace(true);
         let mut last = Ok(());
-        while let Some(item) = self.told.next().await {
+        while let Some(item) = self.items.next().await {
             last = item.map(drop);
         }
         last
@@ -142,7 +144,7 @@ impl Stream for Campaign {
         if self.ended {
             return Poll::Ready(None);
         }
-        let item = self.told.poll_next_unpin(cx);
+        let item = self.items.poll_next_unpin(cx);
         self.ended = matches!(item, Poll::Ready(None));
         item
     }
@@ -160,37 +162,36 @@ impl fmt::Debug for Campaign {
     }
 }
 
-/// The life of a candidate, until it is stopped. The last item tells then whether the Lease could be
-/// given back.
+/// Runs a candidate until it is stopped. The last item then says whether the Lease was released.
 fn run(
     election: Election,
-    told: watch::Sender<Leadership>,
+    sender: watch::Sender<Leadership>,
     stopped: watch::Receiver<bool>,
 ) -> impl Stream<Item = Result<Leadership, Error>> + Send {
     stream! {
         let mut candidate = Candidate::new(election, stopped);
-        let tell = |leadership: Leadership| {
-            told.send_replace(leadership.clone());
+        let publish = |leadership: Leadership| {
+            sender.send_replace(leadership.clone());
             Ok(leadership)
         };
         loop {
             let term = loop {
                 match candidate.follow().await {
                     Following::Elected(term) => break term,
-                    Following::Leader(leader) => yield tell(Leadership::Following { leader }),
+                    Following::Leader(leader) => yield publish(Leadership::Following { leader }),
                     Following::Failed(error) => yield Err(error),
                     Following::Stopped => return,
                 }
             };
-            yield tell(Leadership::Leading(term.clone()));
+            yield publish(Leadership::Leading(term.clone()));
             loop {
                 match candidate.lead(&term).await {
                     Leading::Lost => break,
                     Leading::Failed(error) => yield Err(error),
                     Leading::Stopped => {
-                        // Observers first: they give no more work in.
+                        // Observers first, so that they start no more work.
                         term.close();
-                        told.send_replace(Leadership::Following { leader: None });
+                        sender.send_replace(Leadership::Following { leader: None });
                         match candidate.resign(&term).await {
                             Ok(()) => yield Ok(Leadership::Following { leader: None }),
                             Err(error) => yield Err(error),
@@ -199,7 +200,7 @@ fn run(
                     }
                 }
             }
-            yield tell(Leadership::Following { leader: None });
+            yield publish(Leadership::Following { leader: None });
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a replica does to lead, to go on leading, and to stop.
+//! The election loop of one replica: following, leading, resigning.
 
 use std::{pin::pin, time::Duration};
 
@@ -16,73 +16,73 @@ use tokio::{
 use super::{
     election::{Election, LeaseRef},
     leases::{Leases, Refused},
-    record::{Claim, Sight, released, wall_clock},
+    record::{Claim, ObservedLease, released, wall_clock},
     term::Term,
     timing::LeaseTiming,
     trace::Trace,
 };
 use crate::{clock::after, error::Error, event::WatchEvent, source::Tries};
 
-/// One who stands for election, with what it knows.
+/// A replica that stands for election, and its knowledge of the Lease.
 pub(super) struct Candidate {
     leases: Leases,
     identity: String,
     timing: LeaseTiming,
-    /// What a watch tells. It only makes things faster: reads find out the same.
-    news: BoxStream<'static, Result<WatchEvent<Lease>, Error>>,
+    /// The watch of the Lease. It only speeds things up: reads find out the same.
+    events: BoxStream<'static, Result<WatchEvent<Lease>, Error>>,
     stopped: watch::Receiver<bool>,
-    sight: Sight,
-    /// By which the Lease is ours if it says so: the newest, which is renewed while leading, and the
-    /// one before, of which a renewal may come late. More can't come: it would be guarded by a
-    /// resourceVersion that is past.
+    observed: ObservedLease,
+    /// The claims by which a Lease is ours: the newest, which is renewed while leading, and the one before,
+    /// whose renewal may arrive late. A third claim can't arrive: the resourceVersion that guards it is
+    /// outdated.
     claims: [Option<Claim>; 2],
-    /// The attempt to which no answer came, with the resourceVersion that guards it.
+    /// The attempt that got no answer, with the resourceVersion that guards it.
     attempt: Option<(Option<String>, Claim)>,
-    /// When the Lease is read again.
+    /// The time of the next read of the Lease.
     read_at: Instant,
-    /// No attempt to take it before that.
+    /// The earliest time of the next attempt to take the Lease.
     patient_until: Instant,
-    /// The reads and the attempts that were refused in a row, while following.
+    /// The reads and attempts refused in a row while following.
     refused_reads: Tries,
     refused_attempts: Tries,
-    /// When it is renewed, while leading.
+    /// The time of the next renewal while leading.
     renew_at: Instant,
-    /// The Lease may have another resourceVersion than the one in sight.
+    /// The Lease may have another resourceVersion than the last one seen.
     outdated: bool,
-    /// Who was last told to lead, if anything was told.
+    /// The leader reported last, if any was `reported`.
     leader: Option<String>,
-    told: bool,
+    reported: bool,
     trace: Trace,
 }
 
-/// What comes of following.
+/// The outcome of [`Candidate::follow`].
 pub(super) enum Following {
     Elected(Term),
-    /// Another leader, or none.
+    /// The leader changed: another one, or nobody.
     Leader(Option<String>),
     Failed(Error),
     Stopped,
 }
 
-/// What comes of leading.
+/// The outcome of [`Candidate::lead`].
 pub(super) enum Leading {
     Lost,
     Failed(Error),
     Stopped,
 }
 
-/// What ends a wait.
+/// The reason why [`Candidate::wait`] ended.
 enum Waited {
-    /// It is time.
+    /// The time is up.
     Over,
-    /// Something is known that wasn't.
+    /// The watch delivered something new.
     News,
     Failed(Error),
     Stopped,
 }
 
-/// Returns how much longer to wait after a failure: after a refusal, where somebody must first change
-/// something, longer each time.
+/// Returns how much longer to wait after a failure: longer each time after a refusal, because somebody must
+/// change something first, and not at all otherwise.
 fn pause(refused: &mut Tries, error: &Error) -> Duration {
     if error.is_refusal() { refused.after(error) } else { Duration::ZERO }
 }
@@ -94,12 +94,12 @@ impl Candidate {
         let leases = Leases::new(election.client, election.lease);
         let now = Instant::now();
         Self {
-            news: leases.news(),
+            events: leases.events(),
             leases,
             identity: election.identity.as_str().to_owned(),
             timing: election.timing,
             stopped,
-            sight: Sight::default(),
+            observed: ObservedLease::default(),
             claims: [None, None],
             attempt: None,
             read_at: now,
@@ -109,12 +109,12 @@ impl Candidate {
             renew_at: now,
             outdated: true,
             leader: None,
-            told: false,
+            reported: false,
             trace,
         }
     }
 
-    /// Waits for an opportunity to lead, and takes it.
+    /// Waits until the Lease can be taken, and takes it.
     pub(super) async fn follow(&mut self) -> Following {
         loop {
             if *self.stopped.borrow() {
@@ -129,11 +129,11 @@ impl Candidate {
                 }
                 self.refused_reads.reset();
             }
-            let held_until = self.sight.held_until().filter(|_| !self.is_ours());
+            let held_until = self.observed.held_until().filter(|_| !self.is_ours());
             let from = held_until.unwrap_or(self.patient_until).max(self.patient_until);
-            // What is out of date is read first: it tells what to guard a write with.
+            // An outdated Lease is read first: the write is guarded with its resourceVersion.
             if !self.outdated && from <= Instant::now() {
-                if let Some(outcome) = self.stand().await {
+                if let Some(outcome) = self.try_acquire().await {
                     return outcome;
                 }
                 continue;
@@ -147,7 +147,8 @@ impl Candidate {
                 Waited::Stopped => return Following::Stopped,
                 Waited::Over => {}
                 Waited::News if self.outdated => self.read_at = Instant::now(),
-                // It is as good as a read, so the next one can wait. What was refused may be granted.
+                // The event is as good as a read, so the next read can wait. The attempt that was refused
+                // may now succeed.
                 Waited::News => {
                     self.read_at = after(Instant::now(), self.timing.next_wait());
                     self.patient_until = Instant::now();
@@ -156,15 +157,15 @@ impl Candidate {
         }
     }
 
-    /// Tries to take the Lease. `None` if that led to nothing, and there is something to read.
-    async fn stand(&mut self) -> Option<Following> {
-        let known = self.sight.lease();
+    /// Tries to take the Lease. Returns `None` if that failed and the Lease must be read again.
+    async fn try_acquire(&mut self) -> Option<Following> {
+        let known = self.observed.lease();
         let version = known.and_then(|lease| lease.metadata.resource_version.clone());
-        // An attempt without an answer may be on its way yet: then the next one is the same, so that
-        // whichever of them is done can be told for ours.
+        // An attempt without an answer may still arrive. The next attempt then makes the same claim, so
+        // that either of them is recognized as ours.
         let claim = match self.attempt.take() {
             Some((same, claim)) if same == version => claim,
-            _ => self.sight.claim(&self.identity),
+            _ => self.observed.claim(&self.identity),
         };
         let (acquired, duration) = (claim.acquired.clone(), self.timing.lease_duration);
         let lease = claim.renewed(acquired, known, self.leases.name(), duration);
@@ -172,15 +173,15 @@ impl Candidate {
             self.claims = [Some(claim.clone()), self.claims[0].take()];
         }
         let sent = Instant::now();
-        // Also a refusal is no reason to hurry.
+        // A refusal is no reason to hurry either.
         self.patient_until = after(sent, self.timing.next_wait());
         match self.leases.write(&lease, self.patience()).await {
             Ok(lease) => {
                 self.refused_attempts.reset();
-                self.see(Some(lease));
+                self.observe(Some(lease));
                 self.renew_at = after(sent, self.timing.retry_period);
                 let term = Term::new(claim.number, claim.holder, sent, self.timing.renew_deadline);
-                // Whoever is not polled for long learns too late that it was elected.
+                // A campaign that was not polled for long learns too late that it was elected.
                 let elected = Some(term).filter(Term::is_valid);
                 elected.inspect(|term| self.trace.elected(term)).map(Following::Elected)
             }
@@ -200,7 +201,7 @@ impl Candidate {
         }
     }
 
-    /// Renews the Lease until that fails for too long, or somebody else has it.
+    /// Renews the Lease until that fails for too long or another replica takes it.
     pub(super) async fn lead(&mut self, term: &Term) -> Leading {
         loop {
             if !term.is_valid() {
@@ -220,18 +221,19 @@ impl Candidate {
                 Waited::Failed(error) => return Leading::Failed(error),
                 Waited::Stopped => return Leading::Stopped,
                 Waited::News if !self.is_ours_or_gone() => return self.lost(term),
-                // Perhaps it was deleted; without it somebody else would be elected.
+                // The Lease may be deleted; without it another replica would be elected.
                 Waited::News if self.outdated => self.renew_at = Instant::now(),
                 Waited::News | Waited::Over => {}
             }
         }
     }
 
-    /// Renews the Lease once. False if it is lost, or that came too late.
+    /// Renews the Lease once. Returns false if the Lease is lost or the renewal came too late.
     async fn renew(&mut self, term: &Term) -> Result<bool, Error> {
         let until = self.patience().min(term.deadline());
         let outdated = self.outdated;
-        // Unless it goes well or there is reason to try at once. What took longer has waited enough.
+        // The default, unless the renewal succeeds or should be retried at once. A renewal that took longer
+        // has waited enough.
         self.renew_at = after(Instant::now(), self.timing.retry_period);
         if outdated {
             self.read(until).await?;
@@ -240,7 +242,7 @@ impl Candidate {
             }
         }
         let [Some(claim), _] = &self.claims else { return Ok(false) };
-        let (known, duration) = (self.sight.lease(), self.timing.lease_duration);
+        let (known, duration) = (self.observed.lease(), self.timing.lease_duration);
         let lease = claim.renewed(wall_clock(), known, self.leases.name(), duration);
         let sent = Instant::now();
         let written = self.leases.write(&lease, until).await;
@@ -251,12 +253,12 @@ impl Candidate {
         self.trace.renewed(term, sent, failure);
         match written {
             Ok(lease) => {
-                self.see(Some(lease));
+                self.observe(Some(lease));
                 self.renew_at = after(sent, self.timing.retry_period);
                 Ok(term.extend(sent, self.timing.renew_deadline))
             }
             Err(Refused::Outdated) => {
-                // Somebody wrote something. Whether that was about the holder a read will tell.
+                // Somebody wrote to the Lease. A read shows whether the holder changed.
                 self.outdated = true;
                 let pause = if outdated { self.timing.retry_period / 8 } else { Duration::ZERO };
                 self.renew_at = after(Instant::now(), pause);
@@ -271,17 +273,17 @@ impl Candidate {
 
     fn lost(&mut self, term: &Term) -> Leading {
         term.end();
-        // The stream tells that itself.
-        (self.leader, self.told) = (None, true);
+        // The stream yields the loss itself.
+        (self.leader, self.reported) = (None, true);
         self.trace.lost(term);
         Leading::Lost
     }
 
-    /// Gives the Lease back once the guarded work has ended, and upholds it until then.
+    /// Releases the Lease once the guarded work has ended, and renews it until then.
     pub(super) async fn resign(&mut self, term: &Term) -> Result<(), Error> {
         while !term.is_idle() {
             if !term.is_valid() {
-                // Cut off, but not gone before somebody polls it.
+                // The work is cut off, but is dropped only when its task polls it.
                 term.idle().await;
             } else if timeout_at(self.renew_at.min(term.deadline()), term.idle()).await.is_err()
                 && self.renew_at <= Instant::now()
@@ -289,33 +291,35 @@ impl Candidate {
                 match self.renew(term).await {
                     Ok(true) => {}
                     Ok(false) => term.end(),
-                    Err(error) => self.trace.upholds_not(&error),
+                    Err(error) => self.trace.renewal_failed(&error),
                 }
             }
         }
         term.end();
-        self.trace.resigns();
+        self.trace.resigned();
         let deadline = after(Instant::now(), self.timing.renew_deadline);
         loop {
             let next = after(Instant::now(), self.timing.retry_period);
-            match self.give_back(self.patience()).await {
+            match self.release(self.patience()).await {
                 Ok(()) => return Ok(()),
                 Err(error) if next >= deadline => return Err(error),
-                Err(error) => self.trace.gave_not_back(&error),
+                Err(error) => self.trace.release_failed(&error),
             }
             sleep_until(next).await;
         }
     }
 
-    async fn give_back(&mut self, until: Instant) -> Result<(), Error> {
+    async fn release(&mut self, until: Instant) -> Result<(), Error> {
         loop {
             if self.outdated {
                 self.read(until).await?;
             }
-            let Some(lease) = self.sight.lease().filter(|_| self.is_ours()) else { return Ok(()) };
+            let Some(lease) = self.observed.lease().filter(|_| self.is_ours()) else {
+                return Ok(());
+            };
             match self.leases.write(&released(lease), until).await {
                 Ok(_) => {
-                    self.trace.gave_back();
+                    self.trace.released();
                     return Ok(());
                 }
                 Err(refused) => {
@@ -328,14 +332,14 @@ impl Candidate {
         }
     }
 
-    /// Waits until it is time, or something is to be told or done before.
+    /// Waits until `until`, or until there is something to report or do earlier.
     async fn wait(&mut self, until: Instant) -> Waited {
-        // However much is told, time goes on.
+        // The wait ends on time, however many events arrive.
         while Instant::now() < until {
             let stopped = async {
                 let _ = self.stopped.wait_for(|stopped| *stopped).await;
             };
-            let event = match timeout_at(until, select(pin!(stopped), self.news.next())).await {
+            let event = match timeout_at(until, select(pin!(stopped), self.events.next())).await {
                 Err(_) | Ok(Either::Right((None, _))) => return Waited::Over,
                 Ok(Either::Left(_)) => return Waited::Stopped,
                 Ok(Either::Right((Some(Err(error)), _))) => return Waited::Failed(error),
@@ -343,7 +347,7 @@ impl Candidate {
             };
             let news = match event {
                 WatchEvent::Applied(lease) | WatchEvent::Listed(lease) => {
-                    self.sight.hear(lease, self.timing.lease_duration)
+                    self.observed.observe_event(lease, self.timing.lease_duration)
                 }
                 WatchEvent::Deleted(_) | WatchEvent::Gone { .. } => None,
                 _ => Some(false),
@@ -359,36 +363,37 @@ impl Candidate {
     async fn read(&mut self, until: Instant) -> Result<(), Error> {
         self.outdated = true;
         let lease = self.leases.get(until).await?;
-        self.see(lease);
+        self.observe(lease);
         Ok(())
     }
 
-    fn see(&mut self, lease: Option<Lease>) {
-        self.sight.see(lease, self.timing.lease_duration);
+    fn observe(&mut self, lease: Option<Lease>) {
+        self.observed.observe(lease, self.timing.lease_duration);
         self.outdated = false;
     }
 
-    /// Until when an answer is awaited.
+    /// Returns the time until which an answer is awaited.
     fn patience(&self) -> Instant {
         after(Instant::now(), self.timing.patience())
     }
 
     fn is_ours(&self) -> bool {
         let mut claims = self.claims.iter().flatten();
-        self.sight.lease().is_some_and(|lease| claims.any(|claim| claim.matches(lease)))
+        self.observed.lease().is_some_and(|lease| claims.any(|claim| claim.matches(lease)))
     }
 
     fn is_ours_or_gone(&self) -> bool {
-        self.sight.lease().is_none() || self.is_ours()
+        self.observed.lease().is_none() || self.is_ours()
     }
 
-    /// Whether there is another leader to tell of. Never oneself: who leads would not ask.
+    /// Returns whether a new leader is to be reported. This replica is never a new leader: it doesn't ask
+    /// while it leads.
     fn has_new_leader(&mut self) -> bool {
-        let other = self.sight.holder().filter(|holder| *holder != self.identity);
-        if self.outdated || (self.told && self.leader.as_deref() == other) {
+        let other = self.observed.holder().filter(|holder| *holder != self.identity);
+        if self.outdated || (self.reported && self.leader.as_deref() == other) {
             return false;
         }
-        (self.leader, self.told) = (other.map(str::to_owned), true);
+        (self.leader, self.reported) = (other.map(str::to_owned), true);
         self.trace.follows(self.leader.as_deref());
         true
     }

@@ -1,4 +1,4 @@
-//! What is competed for, by whom, and in which rhythm.
+//! The configuration of an election: Lease, identity and timing.
 
 use kube::Client;
 
@@ -9,15 +9,15 @@ use crate::{
     source::own_namespace,
 };
 
-/// A stand for election as the leader: for what only one replica may do at a time.
+/// A candidacy for leadership, for work that only one replica may do at a time.
 ///
-/// The replicas compete for a [Lease](https://kubernetes.io/docs/concepts/architecture/leases/) in
-/// the way of client-go, so that replicas in Rust and in Go can compete for the same one. Unlike
-/// there, who leads holds a [`Term`](crate::Term), which can be checked at the moment of writing and
-/// ends by itself.
+/// The replicas compete for a [Lease](https://kubernetes.io/docs/concepts/architecture/leases/) in the way
+/// of client-go, so that replicas in Rust and in Go can compete for the same Lease. Unlike in client-go,
+/// the leader holds a [`Term`](crate::Term), which can be checked at the moment of writing and ends by
+/// itself.
 ///
-/// The role needs the verbs `get`, `create` and `update` on `leases`; with `list` and `watch`, which
-/// may be limited to the Lease's name, a replica notices at once that the Lease was given back.
+/// The role needs the verbs `get`, `create` and `update` on `leases`; with `list` and `watch`, which may be
+/// limited to the Lease's name, a replica notices at once that the Lease was released.
 ///
 /// ```
 /// use futures::StreamExt;
@@ -36,7 +36,7 @@ use crate::{
 /// let Some(Ok(Leadership::Following { leader })) = b.next().await else { panic!() };
 /// assert_eq!(leader.as_deref(), Some("a"));
 ///
-/// // It is given back, and the next one has it at once, by a higher number.
+/// // `a` releases the Lease, and `b` has it at once, with a higher number.
 /// a.release().await?;
 /// assert!(!term.is_valid());
 /// let next = loop {
@@ -55,14 +55,14 @@ pub struct Election {
 }
 
 impl Election {
-    /// Stands for the leadership that a Lease is about, under a name of one's own:
-    /// [`Identity::from_env`] for a pod. The Lease is created if there is none, and nothing is
+    /// Makes a candidacy for the leadership that a Lease stands for, under an identity of its own:
+    /// [`Identity::from_env`] for a pod. The campaign creates the Lease if there is none. Nothing is
     /// requested before the [campaign](Election::campaign) is polled.
     ///
     /// # Errors
     ///
-    /// [`is_namespace`](Error::is_namespace) or [`is_election`](Error::is_election) if the
-    /// namespace, the Lease's name or the identity can't be one.
+    /// [`is_namespace`](Error::is_namespace) or [`is_election`](Error::is_election) if the namespace, the
+    /// Lease's name or the identity is invalid.
     ///
     /// # Examples
     ///
@@ -91,19 +91,19 @@ impl Election {
             return Err(Error::new(ErrorKind::Election, message));
         }
         if identity.as_str().is_empty() {
-            // A Lease with this holder is one without.
+            // An empty holder means that nobody holds the Lease.
             return Err(Error::new(ErrorKind::Election, "an identity can't be empty"));
         }
         Ok(Self { client, lease, identity, timing: LeaseTiming::default() })
     }
 
-    /// Other durations than client-go's. See [`LeaseTiming`] for the defaults.
+    /// Sets other durations than client-go's. See [`LeaseTiming`] for the defaults.
     ///
     /// # Errors
     ///
-    /// [`is_election`](Error::is_election) unless the lease duration is longer than the renew
-    /// deadline, and that longer than the retry period with its jitter. Other bounds are with the
-    /// setters.
+    /// [`is_election`](Error::is_election) unless the lease duration is longer than the renew deadline, and
+    /// the renew deadline is longer than the retry period with its jitter. The setters state the other
+    /// bounds.
     ///
     /// # Examples
     ///
@@ -128,7 +128,8 @@ impl Election {
         Ok(Self { timing: timing.check()?, ..self })
     }
 
-    /// Begins to compete as soon as it is polled. The [example](Election) has two who do.
+    /// Returns the campaign, which competes as soon as it is polled. The [example](Election) has two of
+    /// them.
     pub fn campaign(self) -> Campaign {
         Campaign::new(self)
     }
@@ -144,7 +145,7 @@ impl std::fmt::Debug for Election {
     }
 }
 
-/// A Lease by name: what all replicas of a program compete for.
+/// The name and namespace of the Lease that all replicas of a program compete for.
 ///
 /// ```
 /// use kube_weir::LeaseRef;
@@ -154,25 +155,25 @@ impl std::fmt::Debug for Election {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LeaseRef {
-    /// The namespace it is in.
+    /// The namespace of the Lease.
     pub namespace: String,
-    /// Its name: the same for all replicas, other for each thing to lead.
+    /// The name of the Lease: equal in all replicas, and different for each thing to lead.
     pub name: String,
 }
 
 impl LeaseRef {
-    /// A Lease in a namespace: [example](LeaseRef). Whether the names can be such is checked by
-    /// [`Election::new`].
+    /// Names a Lease in a namespace: [example](LeaseRef). [`Election::new`] checks whether the names are
+    /// valid.
     pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
         Self { namespace: namespace.into(), name: name.into() }
     }
 
-    /// A Lease in the namespace that this program runs in: that of the pod's service account, or of
-    /// the kubeconfig's context.
+    /// Names a Lease in the namespace that this program runs in: the namespace of the pod's service
+    /// account, or of the kubeconfig's context.
     ///
     /// # Errors
     ///
-    /// [`is_namespace`](Error::is_namespace) if it is unknown.
+    /// [`is_namespace`](Error::is_namespace) if the namespace is unknown.
     ///
     /// # Examples
     ///

@@ -1,5 +1,5 @@
 //! Checks of the reader of Leases, for the fuzzer.
-#![expect(clippy::missing_panics_doc, reason = "a panic is how the fuzzer is told")]
+#![expect(clippy::missing_panics_doc, reason = "the fuzzer looks for panics")]
 
 use std::{cell::RefCell, time::Duration};
 
@@ -14,23 +14,23 @@ use tokio::{runtime::Runtime, time::Instant};
 use super::{
     election::LeaseRef,
     leases::{Leases, Refused},
-    record::{Claim, Sight, holder, released},
+    record::{Claim, ObservedLease, holder, released},
 };
 use crate::source::fuzzing::Answers;
 
-/// How long a Lease is held that doesn't say so.
+/// The lease duration to assume if the Lease has none.
 const OWN: Duration = Duration::from_secs(15);
 
-/// Checks that a write counts as done only if the answer is the Lease with the own claim, and that
-/// nothing but the Lease that was asked for is read. The first byte chooses the request, the second the
-/// status of the answer, the rest is its body.
+/// Checks that a write counts as done only if the answer is the Lease with this replica's claim, and that
+/// no other Lease than the requested one is read. The first byte selects the request, the second the status
+/// of the answer; the rest is its body.
 pub fn lease(data: &[u8]) {
     let Some(([choice, code], body)) = data.split_first_chunk::<2>() else { return };
     let code = [200, 201, 404, 409, 500][usize::from(code % 5)];
     let code = StatusCode::from_u16(code).unwrap();
     let found = serde_json::from_slice::<Value>(body);
     let decodes = serde_json::from_slice::<Lease>(body).is_ok();
-    // In what it ignores, `serde_json` takes anything.
+    // `serde_json` accepts anything in fields that it ignores.
     if decodes && found.is_err() {
         return;
     }
@@ -83,17 +83,17 @@ pub fn lease(data: &[u8]) {
     });
 }
 
-/// Checks what is made of a Lease that was read.
+/// Checks the interpretation of a Lease that was read.
 fn is_read(lease: &Lease, spec: &Value) {
     let named = spec["holderIdentity"].as_str().filter(|holder| !holder.is_empty());
     assert_eq!(holder(lease), named);
     let number = if spec.is_null() { -1 } else { spec["leaseTransitions"].as_i64().unwrap_or(0) };
-    let mut sight = Sight::default();
-    sight.see(Some(lease.clone()), OWN);
-    assert_eq!(sight.holder(), named);
+    let mut observed = ObservedLease::default();
+    observed.observe(Some(lease.clone()), OWN);
+    assert_eq!(observed.holder(), named);
     let seconds = spec["leaseDurationSeconds"].as_u64().filter(|seconds| *seconds > 0);
     let held = seconds.map_or(OWN, Duration::from_secs);
-    match sight.held_until() {
+    match observed.held_until() {
         Some(until) => {
             assert!(named.is_some());
             let left = until - Instant::now();
@@ -101,14 +101,14 @@ fn is_read(lease: &Lease, spec: &Value) {
         }
         None => assert!(named.is_none()),
     }
-    let claim = sight.claim("me");
+    let claim = observed.claim("me");
     assert!(i64::from(claim.number) > number || number == i64::from(i32::MAX));
     let renewed = claim.renewed(claim.acquired.clone(), Some(lease), "", OWN);
     assert!(claim.matches(&renewed) && !claim.matches(lease));
     assert_eq!(renewed.metadata, lease.metadata);
     assert_eq!(holder(&released(lease)), None);
-    // A Lease that comes again is no news.
-    assert_eq!(sight.hear(lease.clone(), OWN), Some(false));
+    // The watch delivers the same Lease again: no news.
+    assert_eq!(observed.observe_event(lease.clone(), OWN), Some(false));
 }
 
 fn claim() -> Claim {
@@ -120,7 +120,7 @@ thread_local! {
     static WORLD: RefCell<World> = RefCell::new(World::new());
 }
 
-/// A reader of Leases, and the answers that it gets.
+/// A reader of Leases with prepared answers.
 struct World {
     runtime: Runtime,
     leases: Leases,

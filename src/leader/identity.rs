@@ -1,14 +1,14 @@
-//! By which name a replica stands for election.
+//! The name by which a replica stands for election.
 
 use std::{
     env, fmt, fs,
     hash::{BuildHasher, RandomState},
 };
 
-/// The name by which a replica stands for election: what the Lease names as its holder.
+/// The name by which a replica stands for election: the holder that the Lease names.
 ///
-/// No two replicas should have the same. Should they, they still don't lead at once: a replica
-/// takes only what it wrote itself for its own.
+/// No two replicas should have the same identity. Two that do still don't lead at once: a replica
+/// recognizes only a Lease that it wrote itself as its own.
 ///
 /// ```
 /// use kube_weir::Identity;
@@ -20,9 +20,9 @@ use std::{
 pub struct Identity(String);
 
 impl Identity {
-    /// The name of this pod, if the environment variable `POD_NAME` has it by the [downward
-    /// API](https://kubernetes.io/docs/concepts/workloads/pods/downward-api/); else the host's name
-    /// with a random part, other in every process: [example](Identity).
+    /// Returns the name of this pod, if the environment variable `POD_NAME` has it by the [downward
+    /// API](https://kubernetes.io/docs/concepts/workloads/pods/downward-api/); otherwise the host's name
+    /// with a random part, which differs in every process: [example](Identity).
     ///
     /// ```yaml
     /// env:
@@ -30,27 +30,27 @@ impl Identity {
     ///     valueFrom: { fieldRef: { fieldPath: metadata.name } }
     /// ```
     ///
-    /// A container that is started again in its pod has the name of the one before, and waits, as
-    /// any other replica, until the Lease has run out.
+    /// A container that is restarted in its pod has the same name as before, and waits like any other
+    /// replica until the Lease has expired.
     pub fn from_env() -> Self {
         let host = || {
-            let told = fs::read_to_string("/proc/sys/kernel/hostname").ok();
-            told.into_iter().chain(env::var("HOSTNAME").ok()).chain(env::var("COMPUTERNAME").ok())
+            let kernel = fs::read_to_string("/proc/sys/kernel/hostname").ok();
+            kernel.into_iter().chain(env::var("HOSTNAME").ok()).chain(env::var("COMPUTERNAME").ok())
         };
         Self::find(env::var("POD_NAME").ok(), host)
     }
 
     fn find<H: Iterator<Item = String>>(pod: Option<String>, host: impl FnOnce() -> H) -> Self {
-        let told = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-        if let Some(pod) = pod.and_then(told) {
+        let non_blank = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        if let Some(pod) = pod.and_then(non_blank) {
             return Self(pod);
         }
-        let host = host().find_map(told);
+        let host = host().find_map(non_blank);
         let random = RandomState::new().hash_one(std::process::id());
         Self(format!("{}_{random:016x}", host.as_deref().unwrap_or("unknown")))
     }
 
-    /// The name as the Lease has it: [example](Identity).
+    /// Returns the name as the Lease has it: [example](Identity).
     pub fn as_str(&self) -> &str {
         &self.0
     }

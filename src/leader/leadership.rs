@@ -1,4 +1,4 @@
-//! Who leads, and the handle that tells it to any task.
+//! The current leader, and a handle by which any task can ask for it.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::{
     printed::{LONGEST_NAME, printed},
 };
 
-/// Who leads: what a [`Campaign`](crate::Campaign) delivers.
+/// The current leader, as a [`Campaign`](crate::Campaign) yields it.
 ///
 /// ```
 /// use kube_weir::{Election, Leadership, LeaseRef, prelude::*, testing::ApiServer};
@@ -28,17 +28,18 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 pub enum Leadership {
-    /// This replica does, as long as the [`Term`] is valid.
+    /// This replica leads, as long as the [`Term`] is valid.
     Leading(Term),
-    /// Another one does, or nobody.
+    /// Another replica leads, or nobody does.
     Following {
-        /// Whom the Lease names; never oneself. `None` while that is unknown, or nobody.
+        /// The holder named in the Lease; never this replica. `None` if the holder is unknown or there is
+        /// none.
         leader: Option<String>,
     },
 }
 
 impl Leadership {
-    /// The term, if this replica leads and its term is not over.
+    /// Returns the term, if this replica leads and its term is not over.
     ///
     /// ```
     /// use kube_weir::Leadership;
@@ -55,7 +56,7 @@ impl Leadership {
 
 /// An observer of a [`Campaign`](crate::Campaign): cheap to clone, usable from any task.
 ///
-/// It asks the term's clock, so it is right also where the campaign isn't polled: who doesn't renew
+/// It asks the term's clock, so it is right even if the campaign isn't polled: a replica that doesn't renew
 /// doesn't lead for long.
 ///
 /// ```
@@ -83,16 +84,17 @@ impl Leadership {
 pub struct LeadershipWatch(watch::Receiver<Leadership>);
 
 impl LeadershipWatch {
-    pub(super) fn new(told: watch::Receiver<Leadership>) -> Self {
-        Self(told)
+    pub(super) fn new(receiver: watch::Receiver<Leadership>) -> Self {
+        Self(receiver)
     }
 
-    /// What the campaign tells, from now on.
-    pub(crate) fn told(&self) -> watch::Receiver<Leadership> {
+    /// Returns a receiver of the leadership changes that the campaign publishes from now on.
+    pub(crate) fn receiver(&self) -> watch::Receiver<Leadership> {
         self.0.clone()
     }
 
-    /// Who leads, as of now: what the campaign said last, unless that term is over meanwhile.
+    /// Returns the current leader: the one that the campaign reported last, unless that term has ended
+    /// meanwhile.
     ///
     /// ```
     /// use kube_weir::{Election, Leadership, LeaseRef, prelude::*, testing::ApiServer};
@@ -111,23 +113,23 @@ impl LeadershipWatch {
     pub fn current(&self) -> Leadership {
         match &*self.0.borrow() {
             Leadership::Leading(term) if !term.is_open() => Leadership::Following { leader: None },
-            told => told.clone(),
+            leadership => leadership.clone(),
         }
     }
 
-    /// Whether this replica leads, now: [example](LeadershipWatch).
+    /// Returns whether this replica leads now: [example](LeadershipWatch).
     pub fn is_leading(&self) -> bool {
         self.0.borrow().term().is_some()
     }
 
-    /// The term, if this replica leads: to [guard](Term::guard) work with.
+    /// Returns the term if this replica leads, to [guard](Term::guard) work with.
     /// [Example](LeadershipWatch).
     pub fn term(&self) -> Option<Term> {
         self.0.borrow().term().cloned()
     }
 
-    /// Who leads, by name: this replica, if its term is valid, or whom the Lease names else. `None`
-    /// while that is unknown, or nobody: [example](LeadershipWatch).
+    /// Returns the name of the leader: this replica if its term is valid, otherwise the holder named in the
+    /// Lease. `None` if the leader is unknown or there is none: [example](LeadershipWatch).
     pub fn leader(&self) -> Option<String> {
         match self.current() {
             Leadership::Leading(term) => Some(term.holder().to_owned()),
@@ -135,7 +137,7 @@ impl LeadershipWatch {
         }
     }
 
-    /// The same in words and figures, for people and dashboards. Serialized, it is as this:
+    /// Returns the leadership in words and figures, for people and dashboards. It serializes as follows:
     ///
     /// ```
     /// use futures::StreamExt;
@@ -169,7 +171,7 @@ impl LeadershipWatch {
 
     /// Waits until this replica leads.
     ///
-    /// The campaign must be polled meanwhile, in another task or beside this.
+    /// The campaign must be polled meanwhile, in another task or beside this future.
     ///
     /// # Errors
     ///
@@ -199,29 +201,29 @@ impl LeadershipWatch {
     /// # Ok(()) }
     /// ```
     pub async fn leading(&self) -> Result<Term, Error> {
-        let mut told = self.0.clone();
+        let mut receiver = self.0.clone();
         loop {
-            if let Some(term) = told.borrow_and_update().term() {
+            if let Some(term) = receiver.borrow_and_update().term() {
                 return Ok(term.clone());
             }
-            told.changed().await.map_err(|_| {
+            receiver.changed().await.map_err(|_| {
                 Error::new(ErrorKind::Ended, "the campaign ended before it was won")
             })?;
         }
     }
 }
 
-/// Who leads, in words and figures; see [`LeadershipWatch::report`].
+/// The current leader in words and figures; from [`LeadershipWatch::report`].
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct LeadershipReport {
-    /// Whether this replica does.
+    /// True if this replica leads.
     pub leading: bool,
-    /// Who does, by name. `None` while that is unknown, or nobody.
+    /// The name of the leader. `None` if the leader is unknown or there is none.
     pub leader: Option<String>,
-    /// The number of the own term, while leading.
+    /// The number of this replica's term, while it leads.
     pub number: Option<u32>,
-    /// For how many milliseconds that is valid if it is not renewed.
+    /// The time in milliseconds for which the term is valid if it is not renewed.
     pub remaining_ms: Option<u64>,
 }
 

@@ -12,18 +12,18 @@ use crate::{
     source::{Exchange, Gvr, watch},
 };
 
-/// The Lease that is competed for.
+/// A client for the Lease that the replicas compete for.
 pub(super) struct Leases {
     client: Client,
     exchange: Exchange,
     lease: LeaseRef,
 }
 
-/// Why a write was not done.
+/// The reason why a write was not confirmed.
 pub(super) enum Refused {
-    /// What was known of the Lease is out of date.
+    /// The write was based on an outdated version of the Lease.
     Outdated,
-    /// It may nevertheless have been done, or be done yet.
+    /// The request failed. The write may nevertheless have been done, or be done later.
     Failed(Error),
 }
 
@@ -34,8 +34,8 @@ impl Leases {
         Self { client, exchange, lease }
     }
 
-    /// What happens to the Lease, for ever.
-    pub(super) fn news(&self) -> BoxStream<'static, Result<WatchEvent<Lease>, Error>> {
+    /// Watches the Lease; the stream never ends.
+    pub(super) fn events(&self) -> BoxStream<'static, Result<WatchEvent<Lease>, Error>> {
         let api = Api::namespaced(self.client.clone(), &self.lease.namespace);
         watch(api).only(self.name()).chain(stream::pending()).boxed()
     }
@@ -50,9 +50,9 @@ impl Leases {
         }
     }
 
-    /// Replaces the Lease if it still has the resourceVersion that is given with it; without one
-    /// creates it if there is none. It is done only if the answer says so: it must be this Lease in a new
-    /// version, and hold what was written about the holder and the time.
+    /// Replaces the Lease if it still has the resourceVersion in `lease`; if `lease` has none, creates it
+    /// unless it exists. The write counts as done only if the answer is this Lease in a new version with
+    /// the holder and the times that were written.
     pub(super) async fn write(&self, lease: &Lease, until: Instant) -> Result<Lease, Refused> {
         let is_update = lease.metadata.resource_version.is_some();
         let what = self.what(if is_update { "update" } else { "create" });
@@ -89,5 +89,5 @@ impl Leases {
 }
 
 fn another(what: &str) -> Error {
-    Error::new(ErrorKind::Connection, format!("{what}: the answer is not about what was asked"))
+    Error::new(ErrorKind::Connection, format!("{what}: the answer is not the requested Lease"))
 }

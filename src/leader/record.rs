@@ -1,4 +1,4 @@
-//! What a Lease says, and how to say it.
+//! The election record in a Lease: reading and writing it.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::{clock::after, resource_version::has_reached};
 
-/// How a holder knows the Lease for its own: nobody else wrote this.
+/// The fields by which a holder recognizes the Lease as its own: no other replica wrote them.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Claim {
     pub(super) holder: String,
@@ -19,14 +19,14 @@ pub(super) struct Claim {
     pub(super) number: u32,
 }
 
-/// What is known of the Lease, and since when by the own clock. The times in it are those of
-/// somebody else's clock, and count for nothing.
+/// The Lease as last observed, with times of this machine's clock. The times in the Lease are of another
+/// machine's clock and are ignored.
 #[derive(Debug, Default)]
-pub(super) struct Sight {
+pub(super) struct ObservedLease {
     lease: Option<Lease>,
-    /// Whoever it names may be leading until then.
+    /// The time until which the holder named in the Lease may be leading.
     held_until: Option<Instant>,
-    /// The highest number seen, for a Lease that somebody deleted.
+    /// The highest number seen, in case somebody deletes the Lease.
     number: Option<u32>,
 }
 
@@ -38,7 +38,7 @@ impl Claim {
             && number(spec) == Some(self.number)
     }
 
-    /// The Lease as it says that this claim is upheld for so long from now on.
+    /// Returns the Lease renewed by this claim at `now` for `duration`.
     pub(super) fn renewed(
         &self,
         now: MicroTime,
@@ -56,7 +56,7 @@ impl Claim {
     }
 }
 
-/// The Lease as it says that nobody holds it, in the words of client-go.
+/// Returns the Lease without a holder, written as client-go does.
 pub(super) fn released(known: &Lease) -> Lease {
     rewrite(Some(known), "", |spec| {
         let now = wall_clock();
@@ -67,7 +67,7 @@ pub(super) fn released(known: &Lease) -> Lease {
     })
 }
 
-/// Everything else stays as it is, and so does the resourceVersion, which guards the write.
+/// Changes the spec only. The resourceVersion stays, too, and guards the write.
 fn rewrite(known: Option<&Lease>, name: &str, change: impl FnOnce(&mut LeaseSpec)) -> Lease {
     let mut lease = known.cloned().unwrap_or_default();
     lease.metadata.name.get_or_insert_with(|| name.to_owned());
@@ -75,8 +75,8 @@ fn rewrite(known: Option<&Lease>, name: &str, change: impl FnOnce(&mut LeaseSpec
     lease
 }
 
-/// Returns whether the answer to a write shows that it was done: it has a version that the Lease did not
-/// have before, and says the same about the holder and the time.
+/// Returns whether the answer to a write shows that it was done: the Lease has a new version, and the
+/// holder and the times that were written.
 pub(super) fn is_written(answer: &Lease, written: &Lease) -> bool {
     let about = |lease: &Lease| {
         let spec = lease.spec.clone().unwrap_or_default();
@@ -87,7 +87,7 @@ pub(super) fn is_written(answer: &Lease, written: &Lease) -> bool {
     about(answer) == about(written) && version(answer) != version(written)
 }
 
-/// Whom the Lease names, if anybody.
+/// Returns the holder that the Lease names, if any.
 pub(super) fn holder(lease: &Lease) -> Option<&str> {
     lease.spec.as_ref()?.holder_identity.as_deref().filter(|holder| !holder.is_empty())
 }
@@ -96,7 +96,7 @@ fn number(spec: &LeaseSpec) -> Option<u32> {
     u32::try_from(spec.lease_transitions.unwrap_or_default()).ok()
 }
 
-/// For people who look at the Lease. In whole microseconds, as the Lease has them.
+/// Returns the time for people who look at the Lease, in whole microseconds as the Lease has it.
 pub(super) fn wall_clock() -> MicroTime {
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_micros();
     MicroTime(
@@ -104,7 +104,7 @@ pub(super) fn wall_clock() -> MicroTime {
     )
 }
 
-/// Whether one state of an object is later than another; `None` if that can't be told.
+/// Returns whether one version of the Lease is later than another; `None` if they can't be compared.
 /// <https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions>
 fn is_later(one: &Lease, other: &Lease) -> Option<bool> {
     let (one, other) = (&one.metadata.resource_version, &other.metadata.resource_version);
@@ -116,7 +116,7 @@ fn is_later(one: &Lease, other: &Lease) -> Option<bool> {
     (is_later || has_reached(other, one)).then_some(is_later)
 }
 
-impl Sight {
+impl ObservedLease {
     pub(super) fn lease(&self) -> Option<&Lease> {
         self.lease.as_ref()
     }
@@ -125,11 +125,11 @@ impl Sight {
         self.lease.as_ref().and_then(holder)
     }
 
-    /// This was read. `own` is what to count from where the Lease doesn't say how long it is held.
-    pub(super) fn see(&mut self, lease: Option<Lease>, own: Duration) {
+    /// Takes over a Lease that was read. `own` is the lease duration to assume if the Lease has none.
+    pub(super) fn observe(&mut self, lease: Option<Lease>, own: Duration) {
         if let Some(lease) = &lease {
             let spec = lease.spec.as_ref();
-            // As in client-go: what is not about the election is no sign of life.
+            // A change outside of the spec is no sign of life, as in client-go.
             if spec != self.lease.as_ref().and_then(|lease| lease.spec.as_ref()) {
                 let seconds = spec.and_then(|spec| spec.lease_duration_seconds).unwrap_or_default();
                 let duration = match u64::try_from(seconds) {
@@ -140,25 +140,26 @@ impl Sight {
             }
             self.number = self.number.max(spec.and_then(number));
         }
-        // Of a Lease that is deleted the holder may not know it yet: it is waited for all the same.
+        // The holder of a deleted Lease may not know yet that it is deleted, so its time still counts.
         self.lease = lease;
     }
 
-    /// This was told by a watch, which may lag. `None` if only a read can tell whether it is news.
-    pub(super) fn hear(&mut self, lease: Lease, own: Duration) -> Option<bool> {
+    /// Takes over a Lease from the watch, which may lag, if it is later. Returns whether it is; `None` if
+    /// only a read can show that.
+    pub(super) fn observe_event(&mut self, lease: Lease, own: Duration) -> Option<bool> {
         let later = is_later(&lease, self.lease()?);
         if later == Some(true) {
-            self.see(Some(lease), own);
+            self.observe(Some(lease), own);
         }
         later
     }
 
-    /// From when on the Lease can be taken by one who doesn't hold it. `None` is now.
+    /// Returns the time from which another replica can take the Lease. `None` means now.
     pub(super) fn held_until(&self) -> Option<Instant> {
         self.held_until.filter(|until| *until > Instant::now())
     }
 
-    /// What to write to take it.
+    /// Returns the claim to take the Lease with.
     pub(super) fn claim(&self, holder: &str) -> Claim {
         // A new Lease begins with 0, as in client-go.
         let number = self.number.map_or(0, |number| number.saturating_add(1));

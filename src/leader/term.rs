@@ -13,23 +13,23 @@ use crate::{
     error::{Error, ErrorKind},
 };
 
-/// Tokio's timers may be late by this: a term ends so much earlier, for what waits for its end to
-/// be told in time.
+/// The possible delay of Tokio's timers. A term ends this much earlier, so that waiters learn of its end in
+/// time.
 const TICK: Duration = Duration::from_millis(1);
 
 /// The right to act as the leader, for a while: a fence to check at the moment of writing.
 ///
-/// A term is valid until the renew deadline, counted on this machine's monotonic clock from the
-/// moment at which the last successful renewal was *sent*. Nobody else takes over before the
-/// longer lease duration is over, so no two terms of one Lease are valid at once, however wrong the
-/// wall clocks are. It needs nobody's help to end: not that the campaign is polled, nor that the API
-/// server answers. A term that was over is never valid again; the next one has another number.
+/// A term is valid until the renew deadline, counted on this machine's monotonic clock from the moment at
+/// which the last successful renewal was *sent*. No other replica takes over before the longer lease
+/// duration is over, so no two terms of one Lease are valid at once, however wrong the wall clocks are. A
+/// term ends by itself, even if the campaign isn't polled or the API server doesn't answer. A term that has
+/// ended is never valid again; the next one has another number.
 ///
-/// Cheap to clone; all clones are the same term.
+/// A term is cheap to clone; all clones are the same term.
 ///
-/// What a term can't see: the time for which the machine itself stands still, as a virtual machine
-/// that is paused, and writes that were sent while it was valid and arrive later. Where that
-/// matters, write its [`number`](Term::number) with the data, and let the storage refuse lower ones.
+/// A term can't see the time for which the machine itself stands still, for instance while a virtual
+/// machine is paused, nor writes that were sent while it was valid and arrive later. If that matters, write
+/// its [`number`](Term::number) with the data, and let the storage refuse lower ones.
 ///
 /// ```
 /// use futures::StreamExt;
@@ -64,7 +64,7 @@ struct Inner {
 struct Standing {
     deadline: Instant,
     over: bool,
-    /// No more work is let in.
+    /// The term accepts no more work.
     closing: bool,
     guards: usize,
 }
@@ -76,15 +76,16 @@ impl Standing {
 }
 
 impl Term {
-    /// One whose Lease was asked for at `sent`, and then granted.
+    /// Makes the term of a Lease that was requested at `sent` and then granted.
     pub(super) fn new(number: u32, holder: String, sent: Instant, renew: Duration) -> Self {
         let deadline = deadline(sent, renew);
         let standing = Standing { deadline, over: false, closing: false, guards: 0 };
         Self(Arc::new(Inner { number, holder, standing: watch::Sender::new(standing) }))
     }
 
-    /// The fencing number: the Lease's `leaseTransitions`. Higher than that of every term before,
-    /// unless somebody deleted the Lease and no replica was left to remember it. The first is 0.
+    /// Returns the fencing number: the Lease's `leaseTransitions`. It is higher than the number of every
+    /// earlier term, unless somebody deleted the Lease and no replica was left to remember it. The first
+    /// number is 0.
     ///
     /// ```
     /// # use kube_weir::{Election, Leadership, LeaseRef, prelude::*, testing::ApiServer};
@@ -109,18 +110,18 @@ impl Term {
         self.0.number
     }
 
-    /// The identity that leads by this term: [example](crate::Leadership).
+    /// Returns the identity that leads by this term: [example](crate::Leadership).
     pub fn holder(&self) -> &str {
         &self.0.holder
     }
 
-    /// Whether this replica leads by this term, now: [example](Term). Ask it again after each
-    /// `.await` that comes before a write, or [guard](Term::guard) the work.
+    /// Returns whether this replica leads by this term now: [example](Term). Ask again after each `.await`
+    /// that comes before a write, or [guard](Term::guard) the work.
     pub fn is_valid(&self) -> bool {
         self.0.standing.borrow().is_valid()
     }
 
-    /// How long the term is valid if it is not renewed: the renew deadline at the most.
+    /// Returns how long the term is valid if it is not renewed: the renew deadline at most.
     ///
     /// ```
     /// # use kube_weir::{Election, Leadership, LeaseRef, prelude::*, testing::ApiServer};
@@ -143,8 +144,8 @@ impl Term {
 
     /// Waits until the term is over.
     ///
-    /// That is at the renew deadline at the latest, or as soon as the Lease is known to be lost or
-    /// is given back. The future can outlive the term, as `take_until(term.expired())` needs it.
+    /// The term ends at the renew deadline at the latest, or as soon as the Lease is known to be lost or is
+    /// released. The future can outlive the term, as `take_until(term.expired())` needs it.
     ///
     /// # Cancel safety
     ///
@@ -178,22 +179,22 @@ impl Term {
                 if !now.is_valid() {
                     return;
                 }
-                // The deadline may have moved when it is reached, so ask again in any case.
+                // The deadline may have moved when it is reached, so check again in any case.
                 let _ = timeout_at(now.deadline, standing.changed()).await;
             }
         }
     }
 
-    /// Does work that only the leader may do, and cuts it off when the term is over.
+    /// Runs work that only the leader may do, and cuts it off when the term ends.
     ///
-    /// While guarded work is under way the Lease is not given back: [`Campaign::release`] waits for
-    /// it, and goes on renewing meanwhile. To be cut off is to be dropped at an `.await`: work that
-    /// has none in the right place should ask [`is_valid`](Term::is_valid) itself.
+    /// The Lease is not released while guarded work is under way: [`Campaign::release`] waits for this work
+    /// and goes on renewing meanwhile. Work that is cut off is dropped at an `.await`: work without an
+    /// `.await` in the right place should ask [`is_valid`](Term::is_valid) itself.
     ///
     /// # Errors
     ///
-    /// [`is_not_leading`](Error::is_not_leading) if the term is over, or being given back, before
-    /// the work begins, or ends before the work does.
+    /// [`is_not_leading`](Error::is_not_leading) if the term is over or being released before the work
+    /// begins, or if it ends before the work does.
     ///
     /// # Cancel safety
     ///
@@ -201,7 +202,7 @@ impl Term {
     ///
     /// # Examples
     ///
-    /// Cut off is work in the example of [`Term`]. Here a shutdown waits for it:
+    /// The example of [`Term`] shows work that is cut off. Here a shutdown waits for work:
     ///
     /// ```
     /// # use kube_weir::{Election, Leadership, LeaseRef, prelude::*, testing::ApiServer};
@@ -230,7 +231,7 @@ impl Term {
     ) -> impl Future<Output = Result<F::Output, Error>> + use<F> {
         let term = self.clone();
         async move {
-            // First in, so last out: the work is gone before the Lease is given back.
+            // Created first, so dropped last: the work is dropped before the Lease is released.
             let _guard = Guard::of(&term)?;
             let expired = pin!(term.expired());
             let work = pin!(work);
@@ -241,13 +242,13 @@ impl Term {
         }
     }
 
-    /// Whether it is valid and takes in work.
+    /// Returns whether the term is valid and accepts work.
     pub(super) fn is_open(&self) -> bool {
         let standing = self.0.standing.borrow();
         standing.is_valid() && !standing.closing
     }
 
-    /// Whether both are the same term.
+    /// Returns whether both are clones of one term.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
@@ -256,8 +257,8 @@ impl Term {
         self.0.standing.borrow().deadline
     }
 
-    /// The Lease was renewed by a request of `sent`. False if that came too late: what was seen to
-    /// be over stays over.
+    /// Extends the term after a renewal that was sent at `sent`. Returns false if that came too late: a
+    /// term that was seen to be over stays over.
     pub(super) fn extend(&self, sent: Instant, renew: Duration) -> bool {
         self.0.standing.send_if_modified(|standing| {
             let valid = standing.is_valid();
@@ -268,12 +269,12 @@ impl Term {
         })
     }
 
-    /// The term is over, whatever the clock says.
+    /// Ends the term, whatever the clock says.
     pub(super) fn end(&self) {
         self.0.standing.send_modify(|standing| standing.over = true);
     }
 
-    /// Lets no more work in.
+    /// Accepts no more work.
     pub(super) fn close(&self) {
         self.0.standing.send_modify(|standing| standing.closing = true);
     }
@@ -298,7 +299,7 @@ fn deadline(sent: Instant, renew: Duration) -> Instant {
     after(sent, renew.saturating_sub(TICK))
 }
 
-/// Counted as work under way.
+/// A count of the work under way, until it is dropped.
 struct Guard<'t>(&'t Term);
 
 impl<'t> Guard<'t> {
@@ -371,7 +372,7 @@ mod tests {
         let sent = Instant::now();
         advance(Duration::from_secs(5)).await;
         assert!(term.extend(sent, RENEW));
-        // One that was sent earlier and answered later takes nothing away.
+        // A renewal that was sent earlier and answered later shortens nothing.
         assert!(term.extend(sent.checked_sub(Duration::from_secs(1)).unwrap(), RENEW));
         term.expired().await;
         assert!(sent.elapsed() <= RENEW && sent.elapsed() + 2 * TICK >= RENEW);

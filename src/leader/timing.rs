@@ -7,14 +7,14 @@ use crate::{
     error::{Error, ErrorKind},
 };
 
-/// How long a Lease is held without being renewed, and how often it is.
+/// The time for which a Lease is held without a renewal, and the interval of the renewals.
 ///
-/// The defaults are client-go's. All replicas should have the same: what a replica promises the
-/// others is in the Lease, and they keep to it, but one with a shorter lease duration is replaced
-/// sooner.
+/// The defaults are client-go's. All replicas should have the same timing. A replica writes its lease
+/// duration into the Lease and the others respect it, but a replica with a shorter lease duration is
+/// replaced sooner.
 ///
-/// The lease duration must be longer than the renew deadline, and that longer than the retry period
-/// with its jitter: [`Election::timing`](crate::Election::timing) checks it.
+/// The lease duration must be longer than the renew deadline, and the renew deadline must be longer than
+/// the retry period with its jitter: [`Election::timing`](crate::Election::timing) checks this.
 ///
 /// ```
 /// use futures::StreamExt;
@@ -47,34 +47,32 @@ pub struct LeaseTiming {
 }
 
 impl LeaseTiming {
-    /// How long the others wait, after the last renewal that they saw, before they take over.
-    /// Default: 15 seconds. Whole seconds: the Lease can't say it more finely.
-    /// [Example](LeaseTiming).
+    /// Sets how long the other replicas wait after the last renewal that they saw before they take over.
+    /// Default: 15 seconds. Whole seconds, because the Lease can't store fractions. [Example](LeaseTiming).
     ///
-    /// So long nobody leads after a crash, and up to a retry period more.
+    /// After a crash nobody leads for this long, and up to a retry period more.
     #[must_use]
     pub fn lease_duration(self, lease_duration: Duration) -> Self {
         Self { lease_duration, ..self }
     }
 
-    /// How long a [`Term`](crate::Term) is valid after its last renewal was sent. Default: 10
-    /// seconds. What remains to the lease duration is for clocks that don't run at the same speed,
-    /// and for writes that are on their way. One request may take half of it.
-    /// [Example](LeaseTiming).
+    /// Sets how long a [`Term`](crate::Term) is valid after its last renewal was sent. Default: 10 seconds.
+    /// The rest of the lease duration covers clocks that don't run at the same speed, and writes that are
+    /// on their way. One request may take half of the renew deadline. [Example](LeaseTiming).
     #[must_use]
     pub fn renew_deadline(self, renew_deadline: Duration) -> Self {
         Self { renew_deadline, ..self }
     }
 
-    /// How often the Lease is renewed by its holder, and looked at by the others. Default: 2
-    /// seconds; at least 10 milliseconds. [Example](LeaseTiming).
+    /// Sets how often the holder renews the Lease and the other replicas read it. Default: 2 seconds; at
+    /// least 10 milliseconds. [Example](LeaseTiming).
     #[must_use]
     pub fn retry_period(self, retry_period: Duration) -> Self {
         Self { retry_period, ..self }
     }
 
-    /// The others wait up to this many retry periods, and at least one, so that they don't all ask
-    /// at once. Default: 1.2; from 1 to 100. [Example](LeaseTiming).
+    /// Sets the jitter: the other replicas wait up to this many retry periods, and at least one, so that
+    /// they don't all ask at once. Default: 1.2; from 1 to 100. [Example](LeaseTiming).
     #[must_use]
     pub fn jitter(self, jitter: f64) -> Self {
         Self { jitter, ..self }
@@ -107,12 +105,12 @@ impl LeaseTiming {
         Ok(self)
     }
 
-    /// The next wait of one who doesn't lead.
+    /// Returns the next wait of a replica that doesn't lead.
     pub(super) fn next_wait(&self) -> Duration {
         self.retry_period.mul_f64(1.0 + (self.jitter - 1.0) * clock::random())
     }
 
-    /// How long one request may take: two fit into a renew deadline.
+    /// Returns how long one request may take: two fit into a renew deadline.
     pub(super) fn patience(&self) -> Duration {
         self.renew_deadline / 2
     }
@@ -152,7 +150,7 @@ mod tests {
             (valid.jitter(0.9), "from 1 to 100"),
             (valid.jitter(f64::NAN), "from 1 to 100"),
             (valid.jitter(f64::INFINITY), "from 1 to 100"),
-            // The Lease would say 10 seconds: the others would come too early.
+            // The Lease would say 10 seconds, so the others would take over too early.
             (valid.lease_duration(Duration::from_millis(10_900)), "whole seconds"),
             (valid.lease_duration(Duration::MAX), "whole seconds"),
         ] {

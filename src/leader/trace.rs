@@ -1,4 +1,4 @@
-//! What a candidate logs and measures.
+//! Logs and metrics of a candidate.
 
 use tokio::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::{
     printed::{LONGEST_NAME, printed},
 };
 
-/// An event with what all of them say: who competes for which Lease.
+/// Logs an event with the Lease and the identity, which all events have.
 macro_rules! log {
     ($level:ident, $trace:expr, $($rest:tt)*) => {
         tracing::$level!(lease = $trace.lease, identity = $trace.identity, $($rest)*)
@@ -43,7 +43,7 @@ impl Trace {
         log!(warn, self, number = term.number(), "no longer leading");
     }
 
-    /// A renewal of `sent` was answered, or failed.
+    /// Records a renewal that was sent at `sent` and answered, or failed.
     pub(super) fn renewed(&self, term: &Term, sent: Instant, failure: Option<&Error>) {
         self.meter.renewed(sent, failure.map(Error::reason));
         let (number, duration) = (term.number(), sent.elapsed());
@@ -56,21 +56,21 @@ impl Trace {
         }
     }
 
-    /// Not even while it is given back, where nobody has the items of the stream any more.
-    pub(super) fn upholds_not(&self, error: &Error) {
+    /// Logs a renewal that failed during the release, when nobody reads the stream's items any more.
+    pub(super) fn renewal_failed(&self, error: &Error) {
         log!(warn, self, %error, reason = error.reason(), "not renewed, retrying");
     }
 
-    /// It leads no more, by its own will.
-    pub(super) fn resigns(&mut self) {
+    /// Records that this replica gave up leading by itself.
+    pub(super) fn resigned(&mut self) {
         self.meter.resigned();
     }
 
-    pub(super) fn gave_back(&self) {
-        log!(info, self, "given back");
+    pub(super) fn released(&self) {
+        log!(info, self, "released");
     }
 
-    pub(super) fn gave_not_back(&self, error: &Error) {
-        log!(warn, self, %error, reason = error.reason(), "not given back, retrying");
+    pub(super) fn release_failed(&self, error: &Error) {
+        log!(warn, self, %error, reason = error.reason(), "not released, retrying");
     }
 }

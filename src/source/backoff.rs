@@ -1,21 +1,21 @@
-//! How long to wait before the next try.
+//! Delays before retries.
 
 use std::time::Duration;
 
 use crate::{clock::random, error::Error};
 
-/// The longest wait that a server can ask for, and the longest between lists that lead nowhere.
+/// The longest wait that a server can request, and the longest delay between lists that bring no progress.
 pub(super) const LONGEST: Duration = Duration::from_secs(300);
 
-/// More than anybody means, and little enough for any clock.
+/// A limit above any reasonable delay, and small enough for any clock.
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// The delays between the tries of a watch, for [`Watch::backoff`](crate::Watch::backoff).
 ///
-/// A delay doubles with each failure in a row, up to the longest, and is jittered down to half of
-/// that, so that clients that failed together don't come back together. The defaults are those of
-/// client-go's reflector: 800 ms, up to 30 seconds; after a [refusal](crate::Error::is_refusal), where
-/// somebody must first change something, 3 seconds.
+/// A delay doubles with each failure in a row, up to the longest, and is jittered down to half of its
+/// length, so that clients that failed together don't retry together. The defaults are those of client-go's
+/// reflector: 800 ms, up to 30 seconds; after a [refusal](crate::Error::is_refusal), where somebody must
+/// first change something, 3 seconds.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -71,7 +71,7 @@ impl Default for Backoff {
     }
 }
 
-/// The tries of one thing. Only the caller knows what progress is, and resets them then.
+/// The retries of one operation. Only the caller knows what counts as progress, and resets them then.
 #[derive(Debug, Default)]
 pub(crate) struct Tries {
     backoff: Backoff,
@@ -84,7 +84,7 @@ impl Tries {
         Self { backoff, ..Self::default() }
     }
 
-    /// Returns tries whose delay grows on up to 5 minutes.
+    /// Returns tries whose delay grows up to 5 minutes.
     pub(super) fn growing(backoff: Backoff) -> Self {
         Self::new(backoff.longest(backoff.longest.max(LONGEST)))
     }
@@ -96,12 +96,12 @@ impl Tries {
         let delay = first.saturating_mul(1 << self.failures.min(10)).min(longest).min(DAY);
         self.failures = self.failures.saturating_add(1);
         let delay = delay.mul_f64(0.5 + random() / 2.0);
-        // A server may ask for more, but not for ever.
+        // A server may request a longer delay, but not an endless one.
         self.last = delay.max(error.retry_after().unwrap_or_default().min(LONGEST));
         self.last
     }
 
-    /// Returns the last delay, or nothing after progress.
+    /// Returns the last delay, or zero after progress.
     pub(super) fn last(&self) -> Duration {
         self.last
     }

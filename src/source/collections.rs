@@ -1,5 +1,5 @@
-//! All collections of a watch as one stream. Each lives by itself; they share nothing but a budget of
-//! lists that begin at once.
+//! All collections of a watch as one stream. Each collection is independent; they share only a budget of
+//! lists that start at once.
 
 use std::{
     collections::BTreeMap,
@@ -41,18 +41,18 @@ pub(super) struct Collections<K> {
     members: Members,
     /// The streams that run, by their collection.
     running: BTreeMap<Collection, Running>,
-    /// The one that yielded last. It is polled first, as long as it has something.
+    /// The stream that yielded last. It is polled first, as long as it has items.
     current: Option<Own<K>>,
     turn: usize,
     waiting: FuturesUnordered<StreamFuture<Own<K>>>,
-    /// Items to yield before all else, the last first.
+    /// Items to yield before all others, in reverse order.
     first: Vec<Item<K>>,
 }
 
 /// The stream of one collection.
 type Own<K> = Abortable<BoxStream<'static, Item<K>>>;
 
-/// A collection that runs. Its stream ends with this.
+/// A running collection. Dropping it stops its stream.
 struct Running {
     target: Arc<Target>,
     stream: AbortHandle,
@@ -65,7 +65,7 @@ impl Drop for Running {
 }
 
 enum Phase {
-    /// The first question to discovery.
+    /// The first discovery request.
     Resolving(BoxFuture<'static, Result<(), Error>>),
     Running,
     Ended,
@@ -74,19 +74,19 @@ enum Phase {
 /// The source of changes in the set of namespaces.
 enum Members {
     Fixed,
-    /// A handle sends that the set has changed.
+    /// A set that a handle changes; the stream yields at each change.
     Set(BoxStream<'static, ()>),
-    /// A watch of `Namespaces`, the names that it lists, and those that it has.
+    /// A watch of `Namespace` objects, the names that it lists, and the names so far.
     Labelled(Box<Labelled>),
 }
 
 struct Labelled {
     watch: Watch<Document>,
-    /// A list on its way in.
+    /// An incomplete list.
     listed: Option<Listed>,
     names: Vec<Collection>,
     is_known: bool,
-    /// Set while the last item was a failure.
+    /// True while the last item was a failure.
     fails: bool,
 }
 
@@ -94,7 +94,7 @@ struct Labelled {
 #[derive(Default)]
 struct Listed {
     names: Vec<Collection>,
-    /// Set by an item that can't be decoded and has no name. It may be any namespace of the list before.
+    /// Set by an item that can't be decoded and has no name. It may be any namespace of the previous list.
     is_vague: bool,
 }
 
@@ -139,11 +139,11 @@ impl<K: Lookup + Send + 'static> Collections<K> {
                 collections.first.push(Err(error));
                 Phase::Ended
             }
-            // No namespace, no question.
+            // No request without a namespace.
             None if targets.as_ref().is_some_and(Vec::is_empty) => Phase::Running,
             None => {
                 let query = Arc::clone(&collections.query);
-                Phase::Resolving(async move { query.is_as_asked().await }.boxed())
+                Phase::Resolving(async move { query.check_resource().await }.boxed())
             }
         };
         let scope = collections.scope();
@@ -151,7 +151,7 @@ impl<K: Lookup + Send + 'static> Collections<K> {
         collections
     }
 
-    /// Returns the collections as they should be; `None` while they are being looked up.
+    /// Returns the wanted collections; `None` while they are being looked up.
     fn targets(&self) -> Option<Vec<Target>> {
         match &self.members {
             Members::Labelled(own) => own.is_known.then(|| {
@@ -169,12 +169,12 @@ impl<K: Lookup + Send + 'static> Collections<K> {
         let targets = self.targets();
         let is_known = targets.is_some();
         let collections = targets.into_iter().flatten().map(|target| target.collection).collect();
-        // A watch that ends at once is never complete.
+        // A watch that ends at once never becomes complete.
         let is_known = is_known && !matches!(self.phase, Phase::Ended);
         Scope::of(collections, is_known, self.query.context())
     }
 
-    /// Starts the collections that are not running, and stops those that should not.
+    /// Starts the collections that are not running yet, and stops those that are no longer wanted.
     fn follow(&mut self) {
         let Some(targets) = self.targets() else { return };
         let wanted: BTreeMap<_, _> =
@@ -194,7 +194,7 @@ impl<K: Lookup + Send + 'static> Collections<K> {
         }
     }
 
-    /// Polls what changes the set of collections; returns whether it did.
+    /// Polls the source of the set of collections; returns whether the set changed.
     fn poll_members(&mut self, cx: &mut Context<'_>) -> bool {
         match &mut self.members {
             Members::Fixed => false,
@@ -213,7 +213,7 @@ impl<K: Lookup + Send + 'static> Collections<K> {
         }
     }
 
-    /// Polls the collections, the one that yielded last first.
+    /// Polls the collections, beginning with the one that yielded last.
     fn poll_own(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item<K>>> {
         loop {
             if let Some(mut own) = self.current.take_if(|_| self.turn < TURN) {
@@ -223,9 +223,9 @@ impl<K: Lookup + Send + 'static> Collections<K> {
                         self.current = Some(own);
                         return Poll::Ready(Some(item));
                     }
-                    // It was stopped.
+                    // The collection was stopped.
                     Poll::Ready(None) => continue,
-                    // It is polled once more among the others, which then wake it.
+                    // Polled once more among the others, which registers its waker.
                     Poll::Pending => self.waiting.push(own.into_future()),
                 }
             }
@@ -239,7 +239,7 @@ impl<K: Lookup + Send + 'static> Collections<K> {
                     return Poll::Ready(Some(item));
                 }
                 Poll::Ready(Some((None, _))) => {}
-                // Another namespace may come.
+                // Another namespace may be added.
                 Poll::Ready(None) | Poll::Pending => return Poll::Pending,
             }
         }
@@ -257,7 +257,7 @@ impl<K: Lookup + Send + 'static> Stream for Collections<K> {
             }
             match &mut own.phase {
                 Phase::Ended => return Poll::Ready(None),
-                Phase::Resolving(asked) => match std::task::ready!(asked.poll_unpin(cx)) {
+                Phase::Resolving(checked) => match std::task::ready!(checked.poll_unpin(cx)) {
                     Ok(()) => {
                         own.phase = Phase::Running;
                         own.follow();
@@ -287,9 +287,9 @@ impl<K: Lookup + Send + 'static> Stream for Collections<K> {
 impl<K> Unpin for Collections<K> {}
 
 impl<K> Query<K> {
-    /// Asks discovery, and returns an error if the resource can't be what is meant. That it, or the
-    /// server, is not there is for the list to report.
-    async fn is_as_asked(&self) -> Result<(), Error> {
+    /// Asks discovery, and returns an error if the resource can't be the requested one. A missing resource
+    /// or server is left for the list to report.
+    async fn check_resource(&self) -> Result<(), Error> {
         let found = match self.resolved().await {
             Err(error) if error.is_resource() => return Err(error),
             Err(_) => return Ok(()),
@@ -303,7 +303,7 @@ impl<K> Query<K> {
         }
     }
 
-    /// Returns the identity of the pipeline, with the stages that the API server or the decoding does.
+    /// Returns the identity of the pipeline, with the stages that the API server or the decoding performs.
     pub(super) fn context(&self) -> event::Context<K> {
         let mut stages = Stages::default();
         if let Some(selections) = self.namespaces.selections() {
@@ -324,8 +324,8 @@ impl<K> Query<K> {
 }
 
 impl Labelled {
-    /// Takes in what the watch of `Namespaces` yields, up to a failure; returns whether a scope is to
-    /// be sent before that. A scope also ends the failure before it.
+    /// Takes the items of the watch of `Namespace` objects, up to a failure; returns whether a scope is to
+    /// be yielded before that failure. A scope also ends the previous failure.
     fn poll(&mut self, cx: &mut Context<'_>) -> (bool, Option<Error>) {
         let mut changed = false;
         for _ in 0..TURN {
@@ -343,7 +343,7 @@ impl Labelled {
                     return (changed, Some(error));
                 }
                 Ok(event) => {
-                    // Parts of a list prove nothing: it may fail again and again.
+                    // Parts of a list don't end a failure: the list may fail again and again.
                     let is_part =
                         matches!(event, WatchEvent::Restarted { .. } | WatchEvent::Listed(_));
                     changed |= self.take(event);
@@ -382,9 +382,9 @@ impl Labelled {
         }
     }
 
-    /// Takes note of a namespace, whose name may be unknown; returns whether it is new.
+    /// Records a namespace, whose name may be unknown; returns whether it is new.
     fn is_there(&mut self, name: Option<&str>) -> bool {
-        // No namespace has another name, whatever a server says.
+        // No namespace can have another name, whatever the server sends.
         if name.is_some_and(|name| !is_label(name)) {
             return false;
         }

@@ -1,4 +1,4 @@
-//! A watch that is open.
+//! An open watch.
 
 use std::{collections::VecDeque, mem, pin::pin};
 
@@ -15,7 +15,7 @@ use super::{
     read::Read,
     request::Verb,
     resolve::Resolved,
-    resume::{Failure, Resume, SUSPECT, Span},
+    resume::{Failure, Resume, SHORTEST_WATCH, Span},
     target::Target,
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
     resource_version::is_before,
 };
 
-/// A connection of a watch, from its answer to its end.
+/// The connection of a watch, from its response to its end.
 pub(super) struct Connection<'w, K> {
     query: &'w Query<K>,
     target: &'w Target,
@@ -37,28 +37,28 @@ pub(super) struct Connection<'w, K> {
     span: Span,
     /// The history that the list showed.
     history: u64,
-    /// When the server should have ended it.
+    /// The time by which the server should have ended the watch.
     end: Instant,
-    /// When it has held for long enough to inform the store, after a failure: an idle kind may not
-    /// even have bookmarks.
+    /// After a failure, the time at which the watch has held long enough to inform the store: an idle kind
+    /// may not even have bookmarks.
     proof: Option<Instant>,
-    /// Set if the store lacks an object up to the resume point, and is informed of that next.
+    /// Set if the store lacks an object up to the resume point, so that it gets a bookmark next.
     owes_bookmark: bool,
-    /// Items that may be those of another history, until it is known which one it is.
+    /// Items that may be of another history, until the history is known.
     held: &'w mut Held<K>,
 }
 
-/// Items that wait for the deletion by which the history is known, each with the length of its line.
+/// Items that wait for the deletion that identifies the history, each with the length of its line.
 pub(super) struct Held<K> {
     items: VecDeque<(Result<WatchEvent<K>, Error>, usize)>,
     bytes: usize,
 }
 
-/// How many items may wait for one deletion before the watch is given up for a list.
+/// The maximum number of items that wait for one deletion; beyond it the watch is given up for a list.
 const MOST_HELD: usize = 10_000;
 
-/// How long their lines may be together. As long as one may be: so any one of them can wait, and 10,000
-/// of the size that most objects have.
+/// The maximum total length of their lines. It equals the maximum length of one line, so any single item
+/// can wait, and 10,000 items of the usual size can.
 const MOST_BYTES_HELD: usize = LONGEST;
 
 impl<K> Held<K> {
@@ -77,7 +77,7 @@ impl<K> Held<K> {
         Some(item)
     }
 
-    /// Returns whether more came than may wait.
+    /// Returns whether more items arrived than may wait.
     fn is_too_much(&self) -> bool {
         self.items.len() > MOST_HELD || self.bytes > MOST_BYTES_HELD
     }
@@ -86,7 +86,7 @@ impl<K> Held<K> {
 /// A step of a watch.
 pub(super) enum Step<K> {
     Item(Result<WatchEvent<K>, Error>),
-    /// It is over, at its timeout or by a failure.
+    /// The watch ended, at its timeout or by a failure.
     Over(Option<Failure>),
 }
 
@@ -103,7 +103,7 @@ impl<'w, K: Lookup> Connection<'w, K> {
         let Open { body, span } = open;
         query.watches(target, &resume.version);
         let end = Query::<K>::end_of_watch(span.begun, span.timeout);
-        let proof = resume.fails().then(|| span.answered + SUSPECT);
+        let proof = resume.fails().then(|| span.answered + SHORTEST_WATCH);
         Self {
             query,
             target,
@@ -120,13 +120,13 @@ impl<'w, K: Lookup> Connection<'w, K> {
         }
     }
 
-    /// Asks whether the server has lost its history, where that may be.
+    /// Asks the server whether it has lost its history, if the history is in doubt.
     pub(super) async fn check_history(&mut self, must_compare: bool) -> Option<Failure> {
         if !must_compare {
             return None;
         }
         if self.resume.doubt.is_some() && self.query.stored.is_some() {
-            // The store has the objects as they were before what is held.
+            // The store has the objects of the state before the held items.
             self.resume.stays_unproven();
             return None;
         }
@@ -137,7 +137,7 @@ impl<'w, K: Lookup> Connection<'w, K> {
         self.resume.compared(verdict).then(|| self.lost("another history"))
     }
 
-    /// Waits for the next item, or for the end.
+    /// Waits for the next item or the end.
     pub(super) async fn step(&mut self) -> Step<K> {
         loop {
             if self.resume.is_doubt_confirmed() {
@@ -152,22 +152,22 @@ impl<'w, K: Lookup> Connection<'w, K> {
                 return Step::Item(item);
             }
             if self.held.is_too_much() {
-                let why = "too much came before the deletion that shows the history";
+                let why = "too many items came before the deletion that identifies the history";
                 let error = self.query.error(Verb::Watch, self.target, ErrorKind::Desynced, why);
                 return Step::Over(Some(Failure::Rejected(error)));
             }
             let until = self.until();
-            // Not polled while there are lines.
+            // Not polled while lines are available.
             let lost = self.query.histories.until_lost(self.history);
             let Either::Left((line, _)) = select(pin!(self.body.line(until)), pin!(lost)).await
             else {
-                // Another collection has noticed.
+                // Another collection has noticed the loss.
                 return Step::Over(Some(self.lost("another history")));
             };
             let line = match line {
                 Ok(Some(line)) => line,
                 Ok(None) if self.resume.is_at_once(self.span) => {
-                    let why = "the server ended it at once";
+                    let why = "the server ended the watch at once";
                     let error =
                         self.query.error(Verb::Watch, self.target, ErrorKind::Connection, why);
                     return Step::Over(Some(Failure::Rejected(error)));

@@ -1,4 +1,4 @@
-//! Requests about one object, whose answers are read with a bound.
+//! Requests for single objects, with answers of limited length.
 
 use kube::{
     Client,
@@ -11,11 +11,11 @@ use tokio::time::Instant;
 use super::{
     Gvr,
     gvr::segment,
-    request::{ANSWER, Asked, Endpoint, Verb, in_time},
+    request::{ANSWER, Endpoint, RequestInfo, Verb, in_time},
 };
 use crate::error::{Error, ErrorKind};
 
-/// No object is longer that is read or written whole: etcd takes 1.5 MiB by default.
+/// The maximum length of an object that is read or written as a whole: etcd accepts 1.5 MiB by default.
 const LONGEST: usize = 4 << 20;
 
 /// Reads and writes single objects of a resource, in one namespace.
@@ -25,13 +25,13 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// Returns the objects of a resource in a version and a namespace.
+    /// Makes an exchange for the objects of a resource in a version and a namespace.
     pub(crate) fn new(client: Client, resource: Gvr, version: &str, namespace: &str) -> Self {
         let url = resource.url(version, Some(namespace));
         Self { endpoint: Endpoint::new(client, resource), url }
     }
 
-    /// Reads an object, until a moment. Errors begin with `what`, here and below.
+    /// Reads an object, until a deadline. Errors begin with `what`, here and below.
     pub(crate) async fn get<T>(&self, until: Instant, what: &str, name: &str) -> Result<T, Error>
     where
         T: DeserializeOwned,
@@ -40,7 +40,7 @@ impl Exchange {
         self.ask(until, Verb::Get, what, Some(name), request).await
     }
 
-    /// Creates an object, and returns it as the server has it.
+    /// Creates an object, and returns it as stored by the server.
     pub(crate) async fn create<T>(&self, until: Instant, what: &str, object: &T) -> Result<T, Error>
     where
         T: Serialize + DeserializeOwned,
@@ -50,7 +50,7 @@ impl Exchange {
         self.ask(until, Verb::Create, what, None, request).await
     }
 
-    /// Replaces an object, and returns it as the server has it.
+    /// Replaces an object, and returns it as stored by the server.
     pub(crate) async fn replace<T>(
         &self,
         until: Instant,
@@ -75,12 +75,12 @@ impl Exchange {
         name: Option<&str>,
         request: Result<http::Request<Vec<u8>>, request::Error>,
     ) -> Result<T, Error> {
-        let asked = Asked { verb, what: what.to_owned(), name: name.map(str::to_owned) };
+        let info = RequestInfo { verb, what: what.to_owned(), name: name.map(str::to_owned) };
         let answer = async {
-            let mut incoming = self.endpoint.open(asked, request, ANSWER).await?;
+            let mut incoming = self.endpoint.open(info, request, ANSWER).await?;
             let bytes = incoming.up_to(LONGEST, until).await?;
             let found = serde_json::from_slice(bytes);
-            found.map_err(|_| incoming.broken("the answer is not such an object"))
+            found.map_err(|_| incoming.broken("the answer is not an object of this kind"))
         };
         in_time(what, until, answer).await?
     }

@@ -1,4 +1,4 @@
-//! Reading objects one by one, or many of a namespace at once.
+//! Reading single objects, or many of a namespace at once.
 
 use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
@@ -11,25 +11,25 @@ use super::{
     gvr::segment,
     query::{Part, Query, Stored, Witness},
     read::{Item, Unread},
-    request::{ANSWER, Asked, Verb},
+    request::{ANSWER, RequestInfo, Verb},
     target::Target,
 };
 use crate::{clock::after, document::ObjectMetaRef, error::Error, measure, origin::Origin};
 
-/// As many as client-go puts into a page.
+/// The page size of a list, as in client-go.
 const PAGE: usize = 500;
 
-/// What it takes to read objects of a resource.
+/// A reader of the objects of a resource.
 pub(crate) struct Fetcher<K>(Query<K>);
 
-/// An object, and how long its JSON was.
+/// An object, and the length of its JSON.
 pub(crate) struct Fetched<K> {
     pub(crate) object: Arc<K>,
     pub(crate) bytes: usize,
 }
 
 impl<K> Watch<K> {
-    /// The same resource, of which objects are read as they would be watched.
+    /// Returns a reader of this watch's resource, which reads objects as the watch would.
     pub(crate) fn fetcher(mut self) -> Fetcher<K> {
         self.query.endpoint.requests = measure::Requests::of_fetch(&self.query.origin);
         Fetcher(self.query)
@@ -43,7 +43,7 @@ impl<K> Fetcher<K> {
 }
 
 impl<K: Lookup> Fetcher<K> {
-    /// One object: its newest version, or with `not_before` one that is not older.
+    /// Reads an object: its newest version, or with `not_before` a version that is not older.
     pub(crate) async fn get(
         &self,
         namespace: &str,
@@ -55,8 +55,9 @@ impl<K: Lookup> Fetcher<K> {
         let resolved = self.0.resolved().await?;
         let url = self.0.url(&resolved, target.collection.namespace());
         let request = Request::new(url).get(&segment(name), &params);
-        let asked = Asked { name: Some(name.to_owned()), ..self.0.asked(Verb::Get, &target) };
-        let mut incoming = self.0.endpoint.open(asked, request, ANSWER).await?;
+        let info =
+            RequestInfo { name: Some(name.to_owned()), ..self.0.request_info(Verb::Get, &target) };
+        let mut incoming = self.0.endpoint.open(info, request, ANSWER).await?;
         let bytes = incoming.up_to(usize::MAX, after(Instant::now(), ANSWER)).await?;
         let Ok(json) = str::from_utf8(bytes).map(str::to_owned) else {
             return Err(incoming.broken("the answer is not UTF-8"));
@@ -66,7 +67,7 @@ impl<K: Lookup> Fetcher<K> {
             Err(Unread::OtherKind) => {
                 return Err(incoming.broken("the answer is an object of another kind"));
             }
-            // It says which one it is, so it has come whole.
+            // Its metadata names it, so it arrived completely.
             Err(Unread::Undecodable(cause))
                 if cause.is_data() && ObjectMetaRef::of(&json).is_ok() =>
             {
@@ -84,8 +85,8 @@ impl<K: Lookup> Fetcher<K> {
         Ok(Fetched { object: Arc::new(object), bytes: json.len() })
     }
 
-    /// Those of a namespace that have these names, from a list of which no more than twice as many
-    /// objects are read: others may be in the way. What can't be decoded is not among them.
+    /// Reads the objects of a namespace that have these names from a list. It reads no more than twice as
+    /// many objects, because others may precede them. Objects that can't be decoded are left out.
     pub(crate) async fn list(
         &self,
         namespace: &str,
@@ -121,7 +122,7 @@ impl<K: Lookup> Fetcher<K> {
     }
 }
 
-/// All but these names, which therefore need not be decoded.
+/// A store that claims to have all names but these, so that only these are decoded.
 struct Others(HashSet<String>);
 
 impl Stored for Others {

@@ -1,5 +1,5 @@
-//! What must hold of what is read from the API server, for the fuzzer.
-#![expect(clippy::missing_panics_doc, reason = "a panic is how the fuzzer is told")]
+//! Checks of the parsers of API server answers, for the fuzzer.
+#![expect(clippy::missing_panics_doc, reason = "the fuzzer looks for panics")]
 
 use std::{
     cell::RefCell,
@@ -39,8 +39,8 @@ use crate::{
     source::Gvr,
 };
 
-/// A list gives the same, in whatever frames it comes, and that is what `serde_json` reads. The
-/// first bytes are how many there are of them, and how long each is; the rest is the body.
+/// Checks that a list yields the same items in any frames, and the items that `serde_json` reads. The first
+/// bytes are the number of frames and the length of each; the rest is the body.
 pub fn list(data: &[u8]) {
     let Some((count, data)) = data.split_first() else { return };
     let Some((lengths, body)) = data.split_at_checked(usize::from(*count % 8)) else { return };
@@ -58,7 +58,7 @@ pub fn list(data: &[u8]) {
     assert_eq!(read(frames), whole);
 
     let Ok(list) = serde_json::from_slice::<List>(body) else { return };
-    // The order of the fields decides where several say what the answer is.
+    // The order of the fields decides if several say what the answer is.
     let is_list = list.kind.as_deref().is_some_and(|kind| kind.ends_with("List"));
     let meta = list.metadata.unwrap_or_default();
     let (version, next) = (meta.resource_version, meta.next);
@@ -76,30 +76,30 @@ pub fn list(data: &[u8]) {
         return;
     }
     let next = Some(next).filter(|token| !token.is_empty());
-    let (mut told, told_version, told_next) = whole.unwrap();
-    assert_eq!((told.len(), told_version, told_next), (items.len(), Some(version), next));
-    for (told, item) in told.iter_mut().zip(items) {
+    let (mut parsed, parsed_version, parsed_next) = whole.unwrap();
+    assert_eq!((parsed.len(), parsed_version, parsed_next), (items.len(), Some(version), next));
+    for (parsed, item) in parsed.iter_mut().zip(items) {
         let want = serde_json::from_str::<Value>(item.get()).ok().filter(is_object);
-        if let (Some(Value::Object(told)), Some(want)) = (told.as_mut(), &want)
+        if let (Some(Value::Object(parsed)), Some(want)) = (parsed.as_mut(), &want)
             && want.get("apiVersion").or(want.get("kind")).is_none()
         {
-            // Those of the list.
-            told.remove("apiVersion");
-            told.remove("kind");
+            // The types of the list.
+            parsed.remove("apiVersion");
+            parsed.remove("kind");
         }
-        assert_eq!(*told, want);
+        assert_eq!(*parsed, want);
     }
 }
 
-/// The items, or that one can't be decoded; the version; and what to go on with.
-type Told = (Vec<Option<Value>>, Option<String>, Option<String>);
+/// The items, `None` for each one that can't be decoded; the version; and the continue token.
+type Parsed = (Vec<Option<Value>>, Option<String>, Option<String>);
 
 #[derive(Deserialize)]
 struct List {
     items: Option<Vec<Box<RawValue>>>,
     metadata: Option<Meta>,
     kind: Option<String>,
-    // It may come after the items, and is then for nobody.
+    // The field may come after the items, and is ignored then.
     #[serde(default, rename = "apiVersion")]
     _api_version: Option<String>,
 }
@@ -113,8 +113,8 @@ struct Meta {
     next: String,
 }
 
-/// What is read of a list, or `None` if it is none.
-fn read(frames: Vec<Bytes>) -> Option<Told> {
+/// Returns the parsed list, or `None` if it isn't one.
+fn read(frames: Vec<Bytes>) -> Option<Parsed> {
     WORLD.with_borrow(|world| {
         world.runtime.block_on(async {
             world.answers.set([(StatusCode::OK, frames)]);
@@ -132,7 +132,7 @@ fn read(frames: Vec<Bytes>) -> Option<Told> {
                 items.push(match item {
                     Item::Object(object) => Some(object.to_value()),
                     Item::Undecodable(_) => None,
-                    // It is of another kind than the list.
+                    // The item is of another kind than the list.
                     Item::Foreign(_) => return None,
                     Item::Known { .. } | Item::LeftOut => panic!("nothing is known, nor left out"),
                 });
@@ -142,8 +142,8 @@ fn read(frames: Vec<Bytes>) -> Option<Told> {
     })
 }
 
-/// A line of a watch says what `serde_json` reads in it. The first byte chooses whether it is one
-/// of a streaming list.
+/// Checks that a line of a watch is parsed as `serde_json` reads it. The first byte selects whether it
+/// belongs to a streaming list.
 pub fn line(data: &[u8]) {
     let Some((choice, line)) = data.split_first() else { return };
     if line.contains(&b'\n') {
@@ -152,9 +152,9 @@ pub fn line(data: &[u8]) {
     let read = WORLD.with_borrow(|world| {
         world.query.read(line, choice % 2 == 0, &Target::cluster(), &Expected::default())
     });
-    // In what it ignores, `serde_json` takes bytes that are not UTF-8.
+    // `serde_json` accepts bytes that are not UTF-8 in fields that it ignores.
     let text = str::from_utf8(line).ok();
-    // It takes a list for a struct, too.
+    // `serde_json` also accepts a list for a struct.
     let text = text.filter(|text| text.trim_ascii_start().starts_with('{'));
     let said = text.and_then(|text| serde_json::from_str::<Line<'_>>(text).ok());
     if let (Some(said), Some(text)) = (&said, text) {
@@ -167,12 +167,12 @@ pub fn line(data: &[u8]) {
     let kind = said.as_ref().map(|said| &*said.kind);
     match (&read, kind) {
         (Read::Event(event, at), Some(kind)) => {
-            let (told, gone) = match event {
-                WatchEvent::Applied(told) | WatchEvent::Listed(told) => (told, false),
-                WatchEvent::Deleted(told) => (told, true),
+            let (parsed, gone) = match event {
+                WatchEvent::Applied(parsed) | WatchEvent::Listed(parsed) => (parsed, false),
+                WatchEvent::Deleted(parsed) => (parsed, true),
                 _ => panic!("a line is about one object"),
             };
-            assert_eq!(Some(&told.to_value()), object.as_ref());
+            assert_eq!(Some(&parsed.to_value()), object.as_ref());
             assert!(if gone { kind == "DELETED" } else { kind == "ADDED" || kind == "MODIFIED" });
             assert_eq!(version, Some(&**at));
         }
@@ -191,11 +191,11 @@ pub fn line(data: &[u8]) {
             let name = object.as_ref().and_then(|object| object["metadata"]["name"].as_str());
             assert!(!version.is_some_and(is_valid) || name.is_none_or(str::is_empty));
         }
-        // What is in an object, only those who decode it find out.
+        // Only decoding shows whether an object is valid.
         (Read::Failed(_), _) | (Read::Undecodable { .. } | Read::Gone { .. }, None) => {}
         (Read::Known { .. }, _) => panic!("nothing is known"),
-        // Of fields that repeat `serde_json` takes none, and what nobody looks at is only skipped
-        // here. The line must be an object all the same.
+        // `serde_json` rejects repeated fields, and ignored values are only skipped here. The line must
+        // still be an object.
         (_, None) => assert!(split(&String::from_utf8_lossy(line)).is_ok()),
         (_, Some(kind)) => panic!("{kind} is read as something else"),
     }
@@ -209,15 +209,15 @@ struct Line<'l> {
     object: &'l RawValue,
 }
 
-/// Checks that an error has the message of a `Status`, and nothing else of a body, and the status and
-/// delay that the body names. The first byte chooses the status of the answer, the rest is the body.
+/// Checks that an error has the message of a `Status` and nothing else of a body, and the status and delay
+/// that the body names. The first byte selects the status of the answer, the rest is the body.
 pub fn status(data: &[u8]) {
     let Some((choice, body)) = data.split_first() else { return };
     let code = [None, Some(404), Some(410), Some(429), Some(500)][usize::from(choice % 5)];
     let error = Status::read(body).into_error("get v1/things", code, Some("a"));
     let found = match serde_json::from_slice(body) {
         Ok(found) => found,
-        // In what it ignores, `serde_json` takes anything.
+        // `serde_json` accepts anything in fields that it ignores.
         Err(_) if serde_json::from_slice::<IgnoredAny>(body).is_ok() => return is_short(&error),
         Err(_) => Value::Null,
     };
@@ -255,18 +255,18 @@ pub fn status(data: &[u8]) {
     assert!(text.chars().count() <= 512, "{text}");
 }
 
-/// Checks that a text can be logged as it is.
+/// Checks that a text can be logged unchanged.
 fn is_harmless(text: &str) {
     assert!(!text.contains(|c: char| c.is_control() || is_direction(c)), "{text:?}");
 }
 
-/// Returns whether the character turns the direction of what comes after it.
+/// Returns whether the character changes the direction of the following text.
 fn is_direction(c: char) -> bool {
     matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Checks that discovery finds what `serde_json` reads in its answers, and asks for paths of a group only.
-/// The first byte chooses the resource, each line of the rest is an answer.
+/// Checks that discovery finds what `serde_json` reads in its answers, and requests only paths of a group.
+/// The first byte selects the resource, each line of the rest is an answer.
 pub fn discovery(data: &[u8]) {
     let Some((choice, answers)) = data.split_first() else { return };
     let texts = ["v1/things", "x.io/v1/things", "x.io/things", "x.io/v2,v1/things", "v2,v1/things"];
@@ -285,9 +285,9 @@ pub fn discovery(data: &[u8]) {
         assert!(rest.is_empty() || rest.strip_prefix('/').is_some_and(is_label), "{uri}");
         assert_eq!(uri.query(), None);
     }
-    // The answer to the last request, as far as there was one.
+    // The answer to the last request, if there was one.
     let last = answers.get(asked.len() - 1).copied().unwrap_or_default();
-    // In what it ignores, `serde_json` takes anything; and it takes a list for a struct.
+    // `serde_json` accepts anything in fields that it ignores, and a list for a struct.
     let Ok(last) = serde_json::from_slice::<Value>(last) else { return };
     let mut served = last["resources"].as_array().into_iter().flatten();
     if last.is_array() || served.any(Value::is_array) {
@@ -302,7 +302,7 @@ pub fn discovery(data: &[u8]) {
             is_found(&found, &last, resource.version().is_some());
         }
         Err(error) if error.is_resource() => {
-            // It is served by another name.
+            // The resource is served under another name.
             let own = |own: &Value| own["name"] == resource.plural();
             assert!(!last["resources"].as_array().unwrap().iter().any(own), "{error}");
             is_short(&error);
@@ -314,7 +314,7 @@ pub fn discovery(data: &[u8]) {
     }
 }
 
-/// Checks a resource against the answer of discovery that it was found in.
+/// Checks a resource against the discovery answer in which it was found.
 fn is_found(found: &Resolved, answer: &Value, may_be_unknown: bool) {
     let none = Vec::new();
     let served = answer["resources"].as_array().unwrap_or(&none);
@@ -340,8 +340,8 @@ fn is_short(error: &Error) {
     is_harmless(&text);
 }
 
-/// Checks that a resource that is accepted reads the same again as it is written, and that any text is
-/// one segment of a path, which decodes to it.
+/// Checks that an accepted resource parses again from its text, and that any text becomes one segment of a
+/// path, which decodes to the text.
 pub fn resource(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let part = segment(text);
@@ -383,7 +383,7 @@ thread_local! {
     static WORLD: RefCell<World> = RefCell::new(World::new());
 }
 
-/// What it takes to read an answer.
+/// A runtime, a query and answers, to parse an answer.
 struct World {
     runtime: Runtime,
     query: Query<Document>,
@@ -403,7 +403,7 @@ impl World {
     }
 }
 
-/// Answers that wait for their requests, and the paths that were asked for.
+/// Prepared answers, and the paths that were requested.
 #[derive(Clone, Default)]
 pub(crate) struct Answers(Arc<Mutex<Exchanged>>);
 
@@ -414,9 +414,9 @@ struct Exchanged {
 }
 
 impl Answers {
-    /// Returns a client that gets these answers, and 503 where there are no more.
+    /// Returns a client that gets these answers, and 503 once there are no more.
     ///
-    /// Only a client makes a body of kube's.
+    /// Only a client can make kube's body.
     pub(crate) fn client(&self) -> Client {
         let own = self.clone();
         let answer = move |request: Request<Body>| {
@@ -432,13 +432,13 @@ impl Answers {
         Client::new(tower::service_fn(answer), "default")
     }
 
-    /// Leaves these answers, and no others.
+    /// Replaces the prepared answers.
     pub(crate) fn set(&self, answers: impl IntoIterator<Item = (StatusCode, Vec<Bytes>)>) {
         let next = answers.into_iter().collect();
         *self.lock() = Exchanged { next, asked: Vec::new() };
     }
 
-    /// Returns what was asked for since.
+    /// Returns the paths requested since.
     pub(crate) fn asked(&self) -> Vec<Uri> {
         self.lock().asked.clone()
     }

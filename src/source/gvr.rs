@@ -1,4 +1,4 @@
-//! Naming a resource without a Rust type.
+//! Names of resources without a Rust type.
 
 use std::{fmt, fmt::Write as _};
 
@@ -12,14 +12,14 @@ use crate::{
 
 /// A resource by group, version and plural name, such as `networking.k8s.io/v1/ingresses`.
 ///
-/// The core group has no name: `v1/pods`. Without a version (`networking.k8s.io/ingresses`) it is the
-/// one that the API server prefers, and with several (`autoscaling/v2,v1/horizontalpodautoscalers`)
-/// the first of them that is served: discovery finds it, and finds it anew when it is no longer
-/// served. Nothing is asked here: whether an API server has the resource is found out by
-/// [`watch_resource`](crate::watch_resource)'s stream.
+/// The core group has no name: `v1/pods`. Without a version (`networking.k8s.io/ingresses`) discovery finds
+/// the version that the API server prefers; with several (`autoscaling/v2,v1/horizontalpodautoscalers`) it
+/// finds the first one that is served. It finds the version anew when it is no longer served. A `Gvr`
+/// itself requests nothing: the stream of [`watch_resource`](crate::watch_resource) finds out whether an
+/// API server has the resource.
 ///
-/// kube's [`GroupVersionResource`] and [`ApiResource`] become one by `try_into()`, and one of exactly
-/// one version becomes a `GroupVersionResource`. Serialized, it is its text.
+/// kube's [`GroupVersionResource`] and [`ApiResource`] convert to a `Gvr` by `try_into()`, and a `Gvr` of
+/// exactly one version converts to a `GroupVersionResource`. It serializes as its text.
 ///
 /// ```
 /// use kube_weir::Gvr;
@@ -46,20 +46,18 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Gvr {
     group: String,
-    /// The versions that will do, the best first. Empty: any.
+    /// The acceptable versions, the best first. Empty: any.
     versions: Vec<String>,
     plural: String,
 }
 
 impl Gvr {
-    /// Reads `group/version/plural`, `version/plural` for the core group, or `group/plural` for
-    /// whatever version is served. Several versions are separated by commas. `text.parse()` does the
-    /// same.
+    /// Parses `group/version/plural`, `version/plural` for the core group, or `group/plural` for any served
+    /// version. Commas separate several versions. `text.parse()` does the same.
     ///
     /// # Errors
     ///
-    /// [`is_resource`](Error::is_resource) if the text has another number of parts, or a part that
-    /// can't be one.
+    /// [`is_resource`](Error::is_resource) if the text has another number of parts, or an invalid part.
     ///
     /// # Examples
     ///
@@ -115,14 +113,14 @@ impl Gvr {
         Ok(Self { group: group.to_owned(), versions, plural: plural.to_owned() })
     }
 
-    /// Returns the resource of parts that nobody has checked.
+    /// Returns the resource of unchecked parts.
     fn of_parts(group: &str, version: &str, plural: &str) -> Result<Self, Error> {
         let text = match group {
             "" => format!("{version}/{plural}"),
             group => format!("{group}/{version}/{plural}"),
         };
         let parsed = Self::parse(&text)?;
-        // Slashes and commas in a part would make others of them.
+        // Slashes and commas in a part would change the other parts.
         let is_same = parsed.group == group && parsed.versions == [version];
         if is_same {
             Ok(parsed)
@@ -131,7 +129,7 @@ impl Gvr {
         }
     }
 
-    /// Returns one that is known to be valid.
+    /// Returns a resource that is known to be valid.
     pub(crate) fn known(group: &str, version: &str, plural: &str) -> Self {
         let versions = vec![version.to_owned()];
         Self { group: group.to_owned(), versions, plural: plural.to_owned() }
@@ -150,7 +148,7 @@ impl Gvr {
         }
     }
 
-    /// Returns the versions that will do, the best first; none if any will: [example](Gvr).
+    /// Returns the acceptable versions, the best first; empty if any version is: [example](Gvr).
     pub fn versions(&self) -> &[String] {
         &self.versions
     }
@@ -161,7 +159,7 @@ impl Gvr {
     }
 
     /// Returns whether this may be a custom resource, whose definition names the kind of its lists.
-    /// The groups of Kubernetes itself, and those that it approves, follow its conventions.
+    /// Kubernetes' own groups, and groups that it approves, follow its conventions.
     pub(crate) fn is_custom(&self) -> bool {
         self.group.contains('.') && !self.group.ends_with(".k8s.io")
     }
@@ -191,7 +189,7 @@ impl Gvr {
     }
 }
 
-/// Returns a name as one segment of a path, whatever is in it: objects and servers give names, too.
+/// Returns a name as one segment of a path, whatever it contains: names also come from objects and servers.
 pub(super) fn segment(name: &str) -> String {
     let is_dots = matches!(name, "." | "..");
     let is_plain = |byte: u8| {
@@ -260,7 +258,7 @@ impl TryFrom<ApiResource> for Gvr {
     }
 }
 
-/// Fails if it doesn't name exactly one version.
+/// Fails unless the resource has exactly one version.
 impl TryFrom<&Gvr> for GroupVersionResource {
     type Error = Error;
 

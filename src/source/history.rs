@@ -1,4 +1,4 @@
-//! Finding out whether the server still has the history that a watch has seen.
+//! A check whether the server still has the history that a watch has seen.
 
 use kube::runtime::reflector::Lookup;
 use tokio::{
@@ -20,13 +20,13 @@ use crate::{
     resource_version::{has_reached, is_before, is_number},
 };
 
-/// How many objects an answer may have that should have one. A server may know no limit.
+/// The maximum number of objects in an answer that should have one. The server may ignore the limit.
 const MOST_ITEMS: usize = 1_000;
 
-/// The number of the server's history, counted as the collections of a watch notice that one is lost.
+/// The number of the server's history, which rises when a collection of the watch notices that it is lost.
 ///
-/// They share it: once one of them has noticed, the objects and versions of the others are worth no
-/// more, even where nothing that they could ask for shows it.
+/// All collections share it: once one of them has noticed, the objects and versions of the others are
+/// invalid, even if none of their own requests could show it.
 #[derive(Debug)]
 pub(super) struct Histories(watch::Sender<u64>);
 
@@ -35,12 +35,12 @@ impl Histories {
         Self(watch::Sender::new(0))
     }
 
-    /// Returns the number of the history that a list shows which begins now.
+    /// Returns the number of the history that a list has if it begins now.
     pub(super) fn current(&self) -> u64 {
         *self.0.borrow()
     }
 
-    /// Takes note that a history is lost, unless another collection was first.
+    /// Records that a history is lost, unless another collection was first.
     pub(super) fn lost(&self, number: u64) {
         self.0.send_if_modified(|current| {
             let is_first = *current == number;
@@ -55,28 +55,28 @@ impl Histories {
     ///
     /// Dropping the future loses nothing.
     pub(super) async fn until_lost(&self, number: u64) {
-        // The sender lives as long as this.
+        // The sender lives as long as `self`.
         let _ = self.0.subscribe().wait_for(|current| *current > number).await;
     }
 }
 
-/// The objects by which one collection can tell its history, beside those of a store.
+/// The objects by which a collection recognizes its history, beside the objects of a store.
 #[derive(Default)]
 pub(super) struct Seen {
-    /// The object that was written last, where there is no store that knows it.
+    /// The object that was written last, if no store has it.
     written: Option<Witness>,
     /// The object that was deleted last.
     deleted: Option<Witness>,
 }
 
 impl Seen {
-    /// A list begins, of another history or of the same.
+    /// Prepares for a list, which has another history if `anew`.
     pub(super) fn list_begins(&mut self, anew: bool) {
         self.written = None;
         self.deleted.take_if(|_| anew);
     }
 
-    /// Takes note of an object that was written, unless a store knows it.
+    /// Records an object that was written, unless a store has it.
     pub(super) fn note<K: Lookup>(&mut self, query: &Query<K>, event: &WatchEvent<K>) {
         if query.stored.is_none()
             && let WatchEvent::Listed(object) | WatchEvent::Applied(object) = event
@@ -101,7 +101,7 @@ impl Seen {
         self.deleted = Some(Witness { namespace, name, version, is_deleted: true });
     }
 
-    /// Returns what to ask the server about, the newest first.
+    /// Returns the objects to request from the server, newest first.
     fn witnesses(&self, stored: Option<&dyn Stored>, namespace: Option<&str>) -> Vec<Witness> {
         let mut newest = match stored {
             Some(stored) => stored.newest(namespace, WITNESSES),
@@ -115,30 +115,30 @@ impl Seen {
     }
 }
 
-/// How many objects of a store are asked for until one was not written since.
+/// The maximum number of a store's objects that are requested until one was not written since.
 const WITNESSES: usize = 4;
 
 /// The history of the server, compared with what a watch has seen.
 pub(super) enum Verdict {
-    /// Not another one, as far as a single request can show.
+    /// No other history, as far as a single request can show.
     Same,
-    /// The server gave no answer that shows anything.
+    /// No conclusive answer.
     Unknown,
-    /// It is another one: etcd was restored from a backup.
+    /// Another history: etcd was restored from a backup.
     Lost,
-    /// The object that the store has as its newest is not there. It was deleted since, which the watch
-    /// must report before it is past this version; or it never was in this history.
+    /// The newest object of the store is missing. Either it was deleted since, which the watch must report
+    /// before it is past this version, or it never existed in this history.
     Doubtful(Doubt),
 }
 
-/// An object whose deletion must come.
+/// An object whose deletion must arrive.
 pub(super) struct Doubt {
     witness: Witness,
     version: String,
 }
 
 impl Doubt {
-    /// Returns whether the deletion of this object settles it.
+    /// Returns whether the deletion of this object settles the doubt.
     pub(super) fn is_settled_by(&self, namespace: &str, name: &str) -> bool {
         self.witness.namespace == namespace && self.witness.name == name
     }
@@ -149,11 +149,12 @@ impl Doubt {
     }
 }
 
-/// Asks for one object: the one that was written or deleted last, if that is known, or any.
+/// Compares the history by requesting one object: the object written or deleted last if that is known,
+/// otherwise any.
 ///
-/// A version below that of the watch shows a lost history. So does an object that is there in an older
-/// version. One that is not there, or was written since, does not show it, so the next newest is asked
-/// for; nor does a failure, after which it is to be asked again.
+/// A list version below the watch's version shows a lost history. So does an object that exists in an older
+/// version. An object that is missing, or was written since, shows nothing, so the next newest object is
+/// requested. A failure shows nothing either, and the comparison is to be repeated.
 pub(super) async fn compare<K: Lookup>(
     query: &Query<K>,
     target: &Target,
@@ -169,7 +170,7 @@ pub(super) async fn compare<K: Lookup>(
     for witness in newest {
         match ask(query, target, resolved, version, Some(witness)).await {
             None => {}
-            // An older one may be there in an older version still.
+            // An older witness may still exist in an older version.
             Some(doubt @ Verdict::Doubtful(_)) => doubtful = doubtful.or(Some(doubt)),
             Some(Verdict::Same) => break,
             Some(verdict @ (Verdict::Lost | Verdict::Unknown)) => return verdict,
@@ -178,7 +179,7 @@ pub(super) async fn compare<K: Lookup>(
     doubtful.unwrap_or(Verdict::Same)
 }
 
-/// Asks for the witness, or for any object. Returns `None` if the answer shows nothing.
+/// Requests the witness, or any object. Returns `None` if the answer shows nothing.
 async fn ask<K: Lookup>(
     query: &Query<K>,
     target: &Target,
@@ -224,31 +225,31 @@ async fn ask<K: Lookup>(
     if is_before(&at, version) {
         return Some(Verdict::Lost);
     }
-    // The server may not know the field selector.
+    // The server may ignore the field selector.
     if is_foreign {
         return Some(Verdict::Unknown);
     }
     let Some(witness) = witness else { return Some(Verdict::Same) };
     let Some(found) = found else {
-        // An object that was deleted stays so, and only numbers say when the watch is past a version.
+        // A deleted object stays deleted, and only numeric versions show when the watch is past a version.
         let is_doubtful = !witness.is_deleted && is_number(&at) && is_number(version);
         return is_doubtful.then_some(Verdict::Doubtful(Doubt { witness, version: at }));
     };
     if witness.is_deleted {
-        // It may have been created since.
+        // The object may have been created again since.
         return is_before(&found.version, &witness.version).then_some(Verdict::Lost);
     }
     if found.version == witness.version {
         return Some(Verdict::Same);
     }
     let is_ordered = is_number(&found.version) && is_number(version);
-    // The store keeps the version before of an object that can't be decoded.
+    // The store keeps the previous version of an object that can't be decoded.
     let is_newer = !found.is_readable && is_before(&witness.version, &found.version);
     let is_explained = !is_ordered || is_before(version, &found.version) || is_newer;
     (!is_explained).then_some(Verdict::Lost)
 }
 
-/// An object that the server showed.
+/// An object in the server's answer.
 #[derive(Default)]
 struct Found {
     namespace: String,

@@ -1,4 +1,4 @@
-//! A body on its way in.
+//! A response body that is arriving.
 
 use std::mem;
 
@@ -15,39 +15,38 @@ use crate::{
     measure,
 };
 
-/// No object is larger: etcd takes 1.5 MiB by default, aggregated APIs somewhat more.
+/// The maximum length of an object: etcd accepts 1.5 MiB by default, aggregated APIs somewhat more.
 pub(super) const LONGEST: usize = 64 << 20;
 
-/// How much of a frame is added at first to what began in the one before.
-const PIECE: usize = 4 << 10;
+/// The number of bytes of a frame that are added at first to a value that began in the previous frame.
+const FIRST_PIECE: usize = 4 << 10;
 
-/// How far ahead of those who read the frame it is fetched from memory.
-const AHEAD: usize = 16 << 10;
+/// The number of bytes of a frame that are prefetched from memory ahead of the reader.
+const PREFETCHED: usize = 16 << 10;
 
-/// What memory is fetched by, on most processors.
-const LINE: usize = 64;
+/// The length of a cache line on most processors.
+const CACHE_LINE: usize = 64;
 
-/// How many bytes cost one unit of a task's budget: half a mebibyte is a turn.
+/// The number of bytes that cost one unit of a task's budget: half a mebibyte is a turn.
 const UNIT: usize = 4 << 10;
 
-/// The bytes of an answer that have arrived and that nobody has taken yet.
+/// The bytes of an answer that have arrived and have not been taken yet.
 ///
-/// They are read where they came in. Only what goes on in the next frame is copied, together with
-/// its rest.
+/// They are read in place. Only a value that continues in the next frame is copied, together with its rest.
 pub(super) struct Incoming {
-    /// The request it answers, for errors.
+    /// The name of the request, for errors.
     what: String,
     body: Body,
-    /// What came last.
+    /// The last frame.
     frame: Bytes,
-    /// How much of the frame was taken, or joined.
+    /// The number of bytes of the frame that were taken or joined.
     used: usize,
-    /// How much of the frame was fetched from memory.
+    /// The number of bytes of the frame that were prefetched.
     prefetched: usize,
     joined: Option<Joined>,
-    /// What an earlier one was joined in.
+    /// The buffer of an earlier `joined`, for reuse.
     spare: Vec<u8>,
-    /// The bytes that were taken or joined.
+    /// The work of the bytes that were taken or joined.
     work: Work,
     measured: Option<Box<measure::Request>>,
 }
@@ -73,12 +72,12 @@ impl Incoming {
         }
     }
 
-    /// As the answer of this request.
+    /// Measures the body as the answer to this request.
     pub(super) fn measured(self, request: measure::Request) -> Self {
         Self { measured: Some(Box::new(request)), ..self }
     }
 
-    /// What can be taken. There may be more of the frame, which [`more`](Self::more) adds.
+    /// Returns the bytes that can be taken. The frame may have more, which [`more`](Self::more) adds.
     pub(super) fn bytes(&self) -> &[u8] {
         match &self.joined {
             Some(joined) => &joined.bytes[joined.taken..],
@@ -95,7 +94,7 @@ impl Incoming {
         joined.taken += len;
         let left = joined.bytes.len() - joined.taken;
         if left > self.used {
-            // The next thing began in the frame before, too.
+            // The next value also began in the previous frame.
             let joined = self.joined.insert(joined);
             return &joined.bytes[joined.taken - len..joined.taken];
         }
@@ -104,23 +103,23 @@ impl Incoming {
         &self.spare[joined.taken - len..joined.taken]
     }
 
-    /// Fetches from memory what is to be read next. Who steps through text waits for one line after
-    /// the other; here nobody waits for any, so that many are on their way at once.
+    /// Prefetches the bytes to read next from memory. A parser waits for one cache line after the other;
+    /// this loop waits for none, so that many are fetched at once.
     pub(super) fn prefetch(&mut self) {
-        let end = self.frame.len().min(self.used + AHEAD);
+        let end = self.frame.len().min(self.used + PREFETCHED);
         if let Some(next) = self.frame.get(self.prefetched..end) {
-            let lines = next.chunks(LINE).map(|line| line[0]);
+            let lines = next.chunks(CACHE_LINE).map(|line| line[0]);
             std::hint::black_box(lines.fold(0, |all, byte| all ^ byte));
             self.prefetched = end;
         }
     }
 
-    /// Pays for the bytes of before, and waits for the next turn of the task once its budget is used up.
+    /// Pays for the bytes taken so far, and waits for the next turn of the task once its budget is used up.
     pub(super) async fn pay(&mut self) {
         self.work.paid().await;
     }
 
-    /// Waits for more, but not beyond a moment; returns false at the end of the body.
+    /// Waits for more bytes until a deadline; returns false at the end of the body.
     pub(super) async fn more(&mut self, until: Instant) -> Result<bool, Error> {
         if self.bytes().len() > LONGEST {
             return Err(self.broken("an object is longer than 64 MiB"));
@@ -136,7 +135,7 @@ impl Incoming {
             bytes.extend_from_slice(&self.frame[self.used..]);
             self.joined = Some(Joined { bytes, taken: 0 });
         }
-        // So that the client can read into the same memory again.
+        // Dropped first, so that the client can reuse its memory.
         self.frame = Bytes::new();
         self.used = 0;
         self.prefetched = 0;
@@ -152,12 +151,12 @@ impl Incoming {
         Ok(true)
     }
 
-    /// Adds to what is joined as much of the frame as there is already: what it takes to complete
-    /// it is then copied at most twice.
+    /// Adds bytes of the frame to the joined ones: at most as many as are joined already, or `FIRST_PIECE`.
+    /// So at most twice as many bytes are copied as the value needs.
     fn join(&mut self) {
         if let Some(Joined { bytes, taken }) = &mut self.joined {
             let rest = &self.frame[self.used..];
-            let piece = &rest[..rest.len().min(PIECE.max(bytes.len() - *taken))];
+            let piece = &rest[..rest.len().min(FIRST_PIECE.max(bytes.len() - *taken))];
             bytes.extend_from_slice(piece);
             self.used += piece.len();
             self.work.add(piece.len());
@@ -180,11 +179,11 @@ impl Incoming {
                     if !self.more(until).await? {
                         return match self.bytes() {
                             rest if rest.trim_ascii().is_empty() => Ok(None),
-                            // A line has an end, so this was torn off.
+                            // A complete line has an end, so this one was torn off.
                             rest if is_torn(rest) => {
                                 Err(self.broken("the connection ended within an event"))
                             }
-                            // An answer of others than API servers, or of one that says no.
+                            // An answer that is not from an API server, or a refusal.
                             _ => Ok(Some(self.take(searched))),
                         };
                     }

@@ -1,4 +1,4 @@
-//! The life of one collection, from top to bottom: list, watch, resume, list again.
+//! The loop of one collection, from top to bottom: list, watch, resume, list again.
 
 use std::{mem, pin::pin, sync::Arc};
 
@@ -26,8 +26,8 @@ use crate::{
     resource_version::is_before,
 };
 
-/// Lists and watches one collection, for ever.
-#[expect(clippy::too_many_lines, reason = "a life reads from top to bottom")]
+/// Lists and watches one collection forever.
+#[expect(clippy::too_many_lines, reason = "the loop reads from top to bottom")]
 pub(super) fn list_watch<K>(
     query: Arc<Query<K>>,
     target: Arc<Target>,
@@ -47,7 +47,7 @@ where
         let mut served = String::new();
         let mut in_pages = false;
         'life: loop {
-            // Each cycle ends with the reason for the next one, and how long that has to wait.
+            // Each cycle ends with the reason for the next one and its delay.
             let (error, delay) = 'cycle: {
                 let mut history = query.histories.current();
                 let resolved = match query.suitable(&target).await {
@@ -56,12 +56,12 @@ where
                 };
                 let begun = Instant::now();
                 lists.begin(reason);
-                // In another version the same objects are others.
+                // In another API version the objects are different.
                 anew |= !served.is_empty() && served != resolved.version;
                 if !anew && resume.is_doubtful() {
                     let Resume { version, seen, doubt, .. } = &resume;
                     let verdict = match doubt {
-                        // The store has the objects as they were before what is held.
+                        // The store has the objects of the state before the held items.
                         Some(_) => Verdict::Unknown,
                         None => history::compare(&query, &target, &resolved, version, seen).await,
                     };
@@ -69,8 +69,7 @@ where
                         query.histories.lost(history);
                         history = query.histories.current();
                     }
-                    // A list of another history may have the versions that are stored, with other
-                    // content.
+                    // A list of another history may have the stored versions with other content.
                     anew = !matches!(verdict, Verdict::Same);
                 }
                 served.clone_from(&resolved.version);
@@ -78,8 +77,8 @@ where
                 resume.seen.list_begins(anew);
 
                 let streaming = query.streams() && !mem::take(&mut in_pages);
-                // In another history the version of an object says nothing about its content.
-                let lister = if anew { Arc::new(query.knowing_nothing()) } else { Arc::clone(&query) };
+                // In another history an object's version doesn't identify its content.
+                let lister = if anew { Arc::new(query.decoding_all()) } else { Arc::clone(&query) };
                 let mut steps = steps(&lister, &target, &resolved, streaming);
                 let mut start = None;
                 let (mut came, mut is_broken) = (false, false);
@@ -91,7 +90,7 @@ where
                             yield Ok(event);
                         }
                         Listing::Failed(error) if error.is_undecodable() => yield Err(of_target(error)),
-                        // The answer to the next try may be of another history.
+                        // The answer to the next attempt may be of another history.
                         Listing::Failed(error) if !came && !resume.version.is_empty() => {
                             break 'cycle resume.lists_after(error);
                         }
@@ -110,7 +109,7 @@ where
                 let Some(Start { version, mut open }) = start else { return };
                 lists.complete(begun);
                 if let Some(at) = version.as_deref().filter(|at| is_before(at, &resume.version)) {
-                    // Objects were taken for known by the versions of the other history.
+                    // Objects were taken as known by versions of the other history.
                     anew = true;
                     query.histories.lost(history);
                     break 'cycle resume.loses(query.lost(&target, at, &resume.version));
@@ -126,7 +125,7 @@ where
                 // Only a list that is polled may have no version.
                 resume.begin_at(version.unwrap_or_default());
                 if is_broken {
-                    // Its pages may be of two histories.
+                    // The pages of the list may be of two histories.
                     resume.stays_unproven();
                 }
                 let mut held = Held::new();
@@ -180,7 +179,7 @@ where
             reason = error.reason();
             query.lists_again(&error, delay);
             if anew {
-                // Before the delay, so that nobody is answered from the old history.
+                // Yielded before the delay, so that no reader gets the old history.
                 yield Ok(restarted(&target, anew));
             }
             yield Err(of_target(error));
@@ -212,8 +211,8 @@ where
 }
 
 impl<K> Query<K> {
-    /// Returns the resource as it is served, if it can be watched as it is asked for. Else it is looked
-    /// up anew the next time.
+    /// Returns the resource as it is served, if it can be watched as requested. Otherwise it is looked up
+    /// anew the next time.
     async fn suitable(&self, target: &Target) -> Result<Arc<Resolved>, Error> {
         let found = self.resolved().await;
         let found = found.and_then(|found| self.suits(target, &found).map(|()| found));
@@ -223,7 +222,7 @@ impl<K> Query<K> {
         found
     }
 
-    /// Checks that a resource, as it is served, can be watched as it is asked for.
+    /// Checks that a resource, as it is served, can be watched as requested.
     pub(super) fn suits(&self, target: &Target, resolved: &Resolved) -> Result<(), Error> {
         let resource = &self.endpoint.resource;
         if resolved.is_namespaced == Some(false) && target.collection.namespace().is_some() {
@@ -239,7 +238,7 @@ impl<K> Query<K> {
         Ok(())
     }
 
-    /// Returns the error of a server that went back.
+    /// Returns the error for a server whose version went back.
     pub(super) fn lost(&self, target: &Target, found: &str, version: &str) -> Error {
         let why = format!(
             "the server has lost its history: it is at {found}, and the watch at {version}; etcd may have been restored from a backup"

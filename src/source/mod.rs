@@ -1,4 +1,4 @@
-//! Watching: our own list and watch on kube's client.
+//! Watching: this crate's own list and watch, on kube's client.
 
 mod backoff;
 mod collections;
@@ -48,8 +48,8 @@ use crate::{document::Document, error::Error, text::given};
 
 /// Watches a kind that has a Rust type, in the namespaces that the `Api` covers.
 ///
-/// Nothing is requested before the stream is polled. The role needs the verbs `list` and `watch`.
-/// Where memory matters, [`watch_resource`] keeps the same objects in a more compact form.
+/// Nothing is requested before the stream is polled. The role needs the verbs `list` and `watch`. If memory
+/// matters, [`watch_resource`] keeps these objects in a more compact form.
 ///
 /// ```
 /// use k8s_openapi::api::networking::v1::Ingress;
@@ -97,7 +97,7 @@ where
     let decode = Decode {
         whole: |filter, json, _| filter.decode(json),
         first: |filter, bytes, _| filter.decode_first(bytes),
-        // More than most objects have.
+        // Longer than most objects.
         enough: 16 << 10,
     };
     let watch = Watch::new(Query::new(endpoint, resolver, decode));
@@ -107,23 +107,22 @@ where
     }
 }
 
-/// Watches a resource that needs no Rust type, in all namespaces: text such as
+/// Watches a resource without a Rust type, in all namespaces: text such as
 /// `networking.k8s.io/v1/ingresses`, a [`Gvr`], or kube's `ApiResource` or `GroupVersionResource`.
 ///
-/// Nothing is requested before the stream is polled. Its first step is discovery, which tells a kind
-/// or a singular from a plural, finds the version where the [`Gvr`] leaves it open, and says whether
-/// the resource is in namespaces and can be watched. For a resource of one version it is waited for
-/// at most 5 seconds, and a failure of it is no error. A resource that is not installed yet is none
-/// either: the stream says [`is_not_installed`](crate::Error::is_not_installed) and begins by itself
-/// once it is.
+/// Nothing is requested before the stream is polled. Its first step is discovery, which distinguishes a
+/// kind or a singular from a plural, finds the version if the [`Gvr`] leaves it open, and shows whether the
+/// resource is namespaced and can be watched. For a resource of one version the stream waits at most 5
+/// seconds for discovery, whose failure is no error. A resource that is not installed yet is no error of
+/// this function either: the stream yields [`is_not_installed`](crate::Error::is_not_installed) and starts
+/// by itself once the resource is installed.
 ///
-/// If the API group has no such plural, but a kind, a singular or a short name like this, the first
-/// item is an [`is_resource`](crate::Error::is_resource) error that says which plural is meant, and
-/// the stream ends.
+/// If the API group has no such plural, but a kind, a singular or a short name like this, the first item is
+/// an [`is_resource`](crate::Error::is_resource) error that names the right plural, and the stream ends.
 ///
 /// # Errors
 ///
-/// [`is_resource`](Error::is_resource) if the text is no resource.
+/// [`is_resource`](Error::is_resource) if the text is not a resource.
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! Finding out which namespace this program runs in.
+//! The namespace that this program runs in.
 
 use std::{fs, io, path::Path};
 
@@ -6,11 +6,11 @@ use kube::config::Kubeconfig;
 
 use crate::error::{Error, ErrorKind};
 
-/// Where a pod finds the namespace of its service account.
+/// The file with the namespace of a pod's service account.
 /// <https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/>
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
-/// The own namespace, given the one that the client has by default.
+/// Returns the program's namespace, given the client's default namespace.
 pub(crate) fn own(of_client: &str) -> Result<String, Error> {
     find(of_client, Path::new(SERVICE_ACCOUNT), || {
         let config = Kubeconfig::read().ok()?;
@@ -25,7 +25,7 @@ fn find(
     file: &Path,
     of_context: impl FnOnce() -> Option<String>,
 ) -> Result<String, Error> {
-    // The client was made for a context or a pod, and says `default` where that says nothing.
+    // The client was made for a context or a pod, and has `default` if that names no namespace.
     let of_client = of_client.trim();
     if !of_client.is_empty() && of_client != "default" {
         return Ok(of_client.to_owned());
@@ -35,12 +35,12 @@ fn find(
         text => Ok(text.to_owned()),
     });
     read.or_else(|cause| {
-        // The client says `default` for a context that names it, and for one that names nothing.
-        // The kubeconfig tells them apart; any other name there is that of another context.
+        // The client has `default` for a context that names it, and for a context without a namespace. The
+        // kubeconfig distinguishes them; any other name in it is of another context.
         let named = of_context().filter(|namespace| namespace.trim() == "default");
         named.map(|namespace| namespace.trim().to_owned()).ok_or_else(|| {
             let message = format!(
-                "the own namespace is unknown: the client's context names none, and {} can't be read",
+                "the namespace of this program is unknown: the client's context names none, and {} can't be read",
                 file.display()
             );
             Error::with_source(ErrorKind::Namespace, message, cause)

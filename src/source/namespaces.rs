@@ -12,11 +12,11 @@ use crate::{
     stages::NamespaceSelection,
 };
 
-/// The namespaces of a watch, for [`Watch::namespaces`](crate::Watch::namespaces): names that stay,
-/// or a set that changes at run time.
+/// The namespaces of a watch, for [`Watch::namespaces`](crate::Watch::namespaces): fixed names, or a set
+/// that changes at run time.
 ///
-/// Each is listed and watched on its own. Of one that is added the objects are created, of one that
-/// is removed they are deleted; nothing else is listed again.
+/// Each namespace is listed and watched on its own. If a namespace is added, its objects are created; if it
+/// is removed, they are deleted. Nothing else is listed again.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -49,7 +49,7 @@ pub struct Namespaces {
 
 #[derive(Clone, Debug)]
 enum Source {
-    /// The whole cluster, which is no set.
+    /// The whole cluster.
     Cluster,
     Set(Arc<watch::Sender<Set>>),
     /// The namespaces that have the labels, found by a watch of their own.
@@ -66,7 +66,7 @@ impl Namespaces {
         Self { source: Source::Set(Arc::new(watch::Sender::new(set))) }
     }
 
-    /// Adds a namespace with selectors of its own, beside those of the watch.
+    /// Adds a namespace with its own selectors, in addition to the watch's.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -96,7 +96,7 @@ impl Namespaces {
 
     /// Returns a handle that changes the set while the watch runs. [Example](Namespaces).
     ///
-    /// The handle of all namespaces, or of those with certain labels, changes nothing.
+    /// The handle of all namespaces, or of namespaces selected by labels, changes nothing.
     pub fn handle(&self) -> NamespacesHandle {
         match &self.source {
             Source::Set(set) => NamespacesHandle(Arc::clone(set)),
@@ -125,7 +125,7 @@ impl Namespaces {
         }
     }
 
-    /// Returns the set as it changes, if a handle can change it.
+    /// Returns a receiver of the set's changes, if a handle can change it.
     pub(super) fn changes(&self) -> Option<watch::Receiver<Set>> {
         match &self.source {
             Source::Set(set) => Some(set.subscribe()),
@@ -133,7 +133,7 @@ impl Namespaces {
         }
     }
 
-    /// Returns the collections as of now; `None` if they must be looked up.
+    /// Returns the current collections; `None` if they must be looked up.
     pub(super) fn targets(&self) -> Option<Vec<Target>> {
         match &self.source {
             Source::Cluster => Some(vec![Target::cluster()]),
@@ -142,7 +142,7 @@ impl Namespaces {
         }
     }
 
-    /// Returns the selections for hypothetical objects; `None` where every namespace is watched.
+    /// Returns the selections for hypothetical objects; `None` if every namespace is watched.
     pub(super) fn selections(&self) -> Option<Vec<NamespaceSelection>> {
         match &self.source {
             Source::Set(set) => Some(set.borrow().values().cloned().collect()),
@@ -157,9 +157,9 @@ impl<I: IntoIterator<Item: Into<String>>> From<I> for Namespaces {
     }
 }
 
-/// Changes the [`Namespaces`] of a watch that runs.
+/// A handle that changes the [`Namespaces`] of a running watch.
 ///
-/// A change of what is the same already does nothing.
+/// A change without a difference does nothing.
 #[derive(Clone, Debug)]
 pub struct NamespacesHandle(Arc<watch::Sender<Set>>);
 
@@ -173,8 +173,8 @@ impl NamespacesHandle {
         self.add_selecting(namespace, None, None)
     }
 
-    /// Adds a namespace with selectors of its own, beside those of the watch; one that is there
-    /// already is listed again with these. See [`Namespaces::with`].
+    /// Adds a namespace with its own selectors, in addition to the watch's. A namespace that is in the set
+    /// already is listed again with the new selectors. See [`Namespaces::with`].
     ///
     /// # Errors
     ///
@@ -211,7 +211,7 @@ impl NamespacesHandle {
         self.0.send_if_modified(|set| set.remove(namespace).is_some());
     }
 
-    /// Returns the names, in order.
+    /// Returns the names in order.
     ///
     /// ```
     /// use kube_weir::Namespaces;
@@ -234,7 +234,7 @@ fn selection(
     (Arc::clone(&name), NamespaceSelection { name, labels, fields })
 }
 
-/// Finds out what is wrong with the name of a namespace before it becomes part of a path.
+/// Checks the name of a namespace before it becomes part of a path.
 pub(super) fn check(name: &str) -> Result<(), Error> {
     if is_label(name) {
         return Ok(());

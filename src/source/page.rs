@@ -1,4 +1,4 @@
-//! A page of a list, read while it arrives.
+//! A page of a list, decoded while it arrives.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,14 +20,14 @@ use crate::{
     resource_version::is_valid,
 };
 
-/// The body of a list. Its items are read one by one where they came in: there is never more of a
-/// page in memory than an item and what arrived with it.
+/// The body of a list. Its items are decoded one by one in place: there is never more of a page in memory
+/// than an item and the bytes that arrived with it.
 pub(super) struct Page {
     incoming: Incoming,
     expected: Expected,
-    /// How long each item may take.
+    /// The maximum time for each item.
     patience: Duration,
-    /// When the item that comes now is overdue, however many bytes trickle in.
+    /// The time at which the current item is overdue, however many bytes trickle in.
     until: Instant,
     place: Place,
     api_version: Option<String>,
@@ -39,46 +39,46 @@ pub(super) struct Page {
     meta: Meta,
 }
 
-/// The list that was asked for.
+/// The requested list.
 #[derive(Default)]
 pub(super) struct Expected {
     /// The kind of the objects, if it is known.
     pub(super) kind: Option<String>,
-    /// The resource, if it is one whose list may be of any kind.
+    /// The resource, if its list may be of any kind.
     pub(super) custom: Option<Custom>,
-    /// True if only their metadata was asked for, which has a kind of its own.
+    /// True if only metadata was requested, which has a kind of its own.
     pub(super) metadata_only: bool,
     /// True if the list must have a resourceVersion.
     pub(super) is_versioned: bool,
-    /// The types of the items of a list that don't say their own.
+    /// The types of items without types of their own.
     pub(super) types: Types,
 }
 
-/// A custom resource. Whoever defines one also names the kind of its lists, as `listKind`.
+/// A custom resource. Its definition also names the kind of its lists, as `listKind`.
 pub(super) struct Custom {
     pub(super) api_version: String,
-    /// The kinds of the other resources beside it, as far as they are known.
+    /// The kinds of the other resources of its version, as far as they are known.
     pub(super) others: Arc<[String]>,
 }
 
 impl Expected {
-    /// Returns whether objects of this kind are those that were asked for.
+    /// Returns whether objects of this kind are the requested ones.
     fn is_of(&self, kind: &str) -> bool {
         self.kind.as_ref().is_none_or(|expected| kind == expected)
             || self.metadata_only && kind == "PartialObjectMetadata"
     }
 
-    /// Returns whether an object is of the kind that was asked for, given where in its JSON the kind
-    /// begins that it says it is of.
+    /// Returns whether an object is of the requested kind. `kind` is the position of the object's own kind
+    /// in its JSON.
     pub(super) fn may_be(&self, object: &[u8], kind: Option<usize>) -> bool {
         let Some(at) = kind.filter(|_| self.kind.is_some()) else { return true };
         let mut scanner = Scanner::new(object, at);
         let said = scanner.string().and_then(|kind| scanner.unescape(kind));
-        // Anything but a string is no kind, nor is an empty one.
+        // Only a string is a kind, unless it is empty.
         said.map_or(true, |kind| kind.is_empty() || self.is_of(&kind))
     }
 
-    /// Returns whether a list of this kind of objects will do. A list of mixed kinds has none.
+    /// Returns whether a list of objects of this kind is acceptable. A list of mixed kinds has no kind.
     fn fits(&self, kind: &str, api_version: Option<&str>) -> bool {
         let is_custom = |own: &Custom| {
             api_version.is_none_or(|version| version == own.api_version)
@@ -87,7 +87,7 @@ impl Expected {
         kind.is_empty() || self.is_of(kind) || self.custom.as_ref().is_some_and(is_custom)
     }
 
-    /// Returns what the items of a list must be that says these types before them.
+    /// Returns the expectation of the items of a list that has these types before its items.
     fn of_items(mut self, api_version: Option<&str>, kind: Option<&str>) -> Self {
         let own = kind.map(|kind| match &self.kind {
             Some(expected) if !self.is_of(kind) => expected,
@@ -95,14 +95,14 @@ impl Expected {
         });
         self.types = Types::new(api_version, own);
         if self.kind.is_none() && self.custom.is_none() {
-            // Nothing else says of which kind they are.
+            // The kind of the list is the only source.
             self.kind = kind.filter(|kind| !kind.is_empty()).map(str::to_owned);
         }
         self
     }
 }
 
-/// Before what in the body.
+/// The position in the body: before which part it is.
 enum Place {
     Start,
     /// A field of the list, or its end.
@@ -117,7 +117,7 @@ enum Nth {
     Later,
 }
 
-/// A field of a list, or of a `Status` in its place.
+/// A field of a list, or of a `Status` in place of the list.
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "camelCase")]
 enum Field {
@@ -128,7 +128,7 @@ enum Field {
     Status(Part),
 }
 
-/// No `apiVersion` is longer, nor is a kind: a group, a slash and a version.
+/// The maximum length of an `apiVersion` and a kind: a group, a slash and a version.
 const LONGEST_TYPE: usize = 253 + 1 + 63;
 
 #[derive(Default, Deserialize)]
@@ -141,7 +141,7 @@ struct Meta {
 }
 
 impl Page {
-    /// Reads a body of which each item must come within `patience`.
+    /// Reads a body whose items must each arrive within `patience`.
     pub(super) fn new(incoming: Incoming, patience: Duration, expected: Expected) -> Self {
         Self {
             incoming,
@@ -158,18 +158,18 @@ impl Page {
         }
     }
 
-    /// Returns the version of the list, if it has one; once there are no more items.
+    /// Returns the version of the list, if it has one; valid once there are no more items.
     pub(super) fn version(&self) -> Option<String> {
         Some(self.meta.resource_version.clone()).filter(|version| is_valid(version))
     }
 
-    /// What to ask for the next page with, if there is one; once there are no more items.
+    /// Returns the continue token of the next page, if there is one; valid once there are no more items.
     pub(super) fn next(&self) -> Option<String> {
         Some(self.meta.next.clone()).filter(|token| !token.is_empty())
     }
 
-    /// The next item, as understood by `read`, which is given bytes that begin with it and what it
-    /// must be, and gives where the item ends; `None` at the end of the page.
+    /// Returns the next item as parsed by `read`, or `None` at the end of the page. `read` gets bytes that
+    /// begin with the item and the expectation of it, and returns where the item ends.
     pub(super) async fn item<T>(
         &mut self,
         read: impl Fn(&[u8], &Expected) -> Result<(T, usize), Fault>,
@@ -205,7 +205,7 @@ impl Page {
                         }
                         Field::ApiVersion => self.api_version = self.name().await?,
                         Field::Kind => self.kind = self.name().await?,
-                        // The fields of a `Status`, whose kind may come after them.
+                        // The fields of a `Status`, whose kind may follow them.
                         Field::Status(
                             part @ (Part::Code | Part::Reason | Part::Message | Part::Details),
                         ) if self.kind.is_none() || self.is_status() => {
@@ -236,26 +236,25 @@ impl Page {
         self.kind.as_deref().and_then(|kind| kind.strip_suffix("List"))
     }
 
-    /// Checks the kind of the list, if it is there already.
+    /// Checks the kind of the list, if it is known already.
     fn check_kind(&mut self) -> Result<(), Error> {
         let version = self.api_version.as_deref();
         let fits = self.item_kind().is_none_or(|kind| self.expected.fits(kind, version));
         if fits { Ok(()) } else { Err(self.misfit()) }
     }
 
-    /// Returns the error of an answer that is of another kind.
+    /// Returns the error for an answer of another kind.
     fn misfit(&mut self) -> Error {
         self.is_misfit = true;
         self.incoming.broken("the answer is a list of another kind")
     }
 
-    /// Returns whether the server answered with objects of another kind. Another try gets the same.
+    /// Returns whether the server answered with objects of another kind. A retry would get the same answer.
     pub(super) fn is_misfit(&self) -> bool {
         self.is_misfit
     }
 
-    /// Checks that the answer was a list, and the one that was asked for. Anything else would empty
-    /// a store.
+    /// Checks that the answer was a list, and the requested one. Anything else would empty a store.
     fn check(&mut self) -> Result<(), Error> {
         if self.is_status() {
             let mut status = std::mem::take(&mut self.status);
@@ -264,7 +263,7 @@ impl Page {
         }
         self.check_kind()?;
         let why = match self.item_kind() {
-            None => "the answer is no list",
+            None => "the answer is not a list",
             _ if !self.has_items => "the answer is a list without `items`",
             _ if self.expected.is_versioned && !is_valid(&self.meta.resource_version) => {
                 "the list has no resourceVersion"
@@ -274,7 +273,7 @@ impl Page {
         Err(self.incoming.broken(why))
     }
 
-    /// Returns the object that comes now, or whatever is in its place.
+    /// Returns the next object, or whatever is in its place.
     async fn object<T>(
         &mut self,
         read: impl Fn(&[u8], &Expected) -> Result<(T, usize), Fault>,
@@ -286,7 +285,7 @@ impl Page {
         self.incoming.prefetch();
         let mut found = read(self.incoming.bytes(), &self.expected);
         if matches!(found, Err(Fault::Incomplete)) {
-            // Nothing of it is read again until its end is there.
+            // The object is not parsed again until its end has arrived.
             let end = self.end_of_value().await?;
             found = read(&self.incoming.bytes()[..end], &self.expected);
         }
@@ -296,7 +295,7 @@ impl Page {
         Ok(item)
     }
 
-    /// Steps over the name of a field, up to its value; `None` at the end of the object.
+    /// Skips the name of a field, up to its value; returns `None` at the end of the object.
     async fn field(&mut self, nth: Nth) -> Result<Option<Field>, Error> {
         if !self.one_more(nth, b'}').await? {
             return Ok(None);
@@ -307,7 +306,7 @@ impl Page {
         Ok(Some(field))
     }
 
-    /// Steps up to the next thing of a list, or over its end.
+    /// Advances to the next element, or past the end of the list; returns whether there is one.
     #[inline]
     async fn one_more(&mut self, nth: Nth, end: u8) -> Result<bool, Error> {
         let mut needs_comma = nth == Nth::Later;
@@ -336,7 +335,7 @@ impl Page {
         Ok(())
     }
 
-    /// Steps over white space, and returns the byte behind it.
+    /// Skips white space, and returns the byte after it.
     async fn peek(&mut self) -> Result<u8, Error> {
         loop {
             match self.peek_now() {
@@ -346,7 +345,7 @@ impl Page {
         }
     }
 
-    /// Does the same as [`peek`](Self::peek), as far as the bytes have arrived.
+    /// Does the same as [`peek`](Self::peek), with the bytes that have arrived.
     #[inline]
     fn peek_now(&mut self) -> Option<u8> {
         let bytes = self.incoming.bytes();
@@ -358,8 +357,8 @@ impl Page {
         found
     }
 
-    /// Waits until all of the value has arrived that comes now, and returns its length. Each byte is
-    /// looked at once, in however many frames they come.
+    /// Waits until the next value has arrived completely, and returns its length. Each byte is examined
+    /// once, however many frames there are.
     async fn end_of_value(&mut self) -> Result<usize, Error> {
         let mut skip = Skip::new();
         let mut searched = 0;
@@ -375,21 +374,21 @@ impl Page {
         }
     }
 
-    /// Returns the value that comes now.
+    /// Returns the next value.
     async fn value<T: DeserializeOwned>(&mut self) -> Result<T, Error> {
         let len = self.end_of_value().await?;
         let value = serde_json::from_slice(self.incoming.take(len));
         value.map_err(|_| self.malformed())
     }
 
-    /// Returns the text that comes now, which goes into each object.
+    /// Returns the next text, which goes into each object.
     async fn name(&mut self) -> Result<Option<String>, Error> {
         let name: Option<String> = self.value().await?;
         let is_long = name.as_ref().is_some_and(|name| name.len() > LONGEST_TYPE);
         if is_long { Err(self.malformed()) } else { Ok(name) }
     }
 
-    /// Steps over a value in which nothing is checked but where strings and containers end.
+    /// Skips a value; only the ends of strings and containers are checked.
     async fn skip(&mut self) -> Result<(), Error> {
         if matches!(self.peek().await?, b'{' | b'[' | b'"') {
             let len = self.end_of_value().await?;
@@ -431,15 +430,15 @@ mod tests {
 
     type Listed = (Vec<String>, Option<String>, Option<String>);
 
-    /// The items of a body that comes in pieces of a size, and what is known at the end.
+    /// Returns the items of a body in pieces of this size, and the list's version and continue token.
     async fn read(text: &str, piece: usize) -> Result<Listed, Error> {
         read_of(None, text, piece).await
     }
 
-    /// Does the same as [`read`], for a custom resource where an `apiVersion` is given.
+    /// Does the same as [`read`], for a custom resource if an `apiVersion` is given.
     async fn read_of(api_version: Option<&str>, text: &str, piece: usize) -> Result<Listed, Error> {
         let pieces: Vec<_> = text.as_bytes().chunks(piece).map(Bytes::copy_from_slice).collect();
-        // Only a client makes a body of kube's.
+        // Only a client can make kube's body.
         let answer = move |_: Request<Body>| {
             let frames =
                 stream::iter(pieces.clone()).map(|bytes| Ok::<_, Infallible>(Frame::data(bytes)));

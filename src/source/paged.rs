@@ -22,15 +22,15 @@ use crate::{
     event::WatchEvent,
 };
 
-/// How many pages in a row may be empty. A selector may leave one empty, but not all of them.
+/// The maximum number of empty pages in a row. A selector may leave one empty, but not all of them.
 const EMPTY_PAGES: usize = 100;
 
-/// How often in a row the server may refuse a later page before the list is begun anew: it may not know
-/// the continue token any more, and say so in other ways than by a 410.
+/// The number of times in a row that the server may refuse a later page before the list is started anew:
+/// the server may no longer know the continue token, and not report it by a 410.
 const REFUSALS: u32 = 3;
 
-/// Lists a collection page by page. A first page that breaks off is begun anew, since another try
-/// shows another moment; later ones show the moment of the first, and are asked for again.
+/// Lists a collection page by page. A first page that breaks off is started anew, since a retry shows
+/// another moment; later pages show the moment of the first page, and are requested again.
 pub(super) fn paged<K>(
     query: Arc<Query<K>>,
     target: Arc<Target>,
@@ -112,11 +112,11 @@ where
                 Err(error) => Some(error),
             };
             let Some(error) = failure else { continue };
-            // A server that is busy says nothing about the token.
+            // A busy server's answer doesn't concern the token.
             let is_refused = error.status().is_some_and(|code| !matches!(code, 429 | 503));
             refusals = if is_refused && next.is_some() { refusals + 1 } else { 0 };
-            // The continue token is too old, the resource must be looked up again, or another try
-            // would be of another moment.
+            // The continue token has expired, the resource must be looked up again, or a retry would be of
+            // another moment.
             if refusals == REFUSALS
                 || error.is_desynced()
                 || error.is_not_installed()
@@ -135,7 +135,7 @@ where
 }
 
 impl<K> Query<K> {
-    /// Returns the error of a list that has an object which was not asked for.
+    /// Returns the error for a list with an object that was not requested.
     pub(super) fn foreign(&self, target: &Target, why: &str) -> Error {
         self.error(Verb::List, target, ErrorKind::Connection, why)
     }
@@ -156,14 +156,14 @@ fn identity_of<K: Lookup>(item: &Item<K>, bytes: &[u8]) -> Option<(String, Strin
     item.identity().map(|(namespace, name)| (namespace.into_owned(), name.into_owned()))
 }
 
-/// The pages so far, to notice a server that sends the same ones for ever.
+/// The pages so far, to detect a server that sends the same pages forever.
 #[derive(Default)]
 struct Pages {
-    /// The objects that pages began with.
+    /// The first objects of the pages.
     first: HashSet<(String, String)>,
     empty: usize,
     repeated: bool,
-    /// A page that broke off is asked for again, and begins with the same object.
+    /// The first object of a page that broke off: the page is requested again, and begins with it.
     last: Option<(String, String)>,
 }
 
@@ -178,8 +178,8 @@ impl Pages {
         !self.repeated
     }
 
-    /// Counts a page that is complete, and returns whether another one may come. One without an
-    /// object that has a name is empty.
+    /// Counts a complete page, and returns whether another page may follow. A page without a named object
+    /// is empty.
     fn go_on(&mut self, is_new: bool) -> bool {
         self.last = None;
         self.empty = if is_new { 0 } else { self.empty + 1 };

@@ -1,4 +1,4 @@
-//! The question of a watch: what is asked for, and how often.
+//! The parameters of a watch, and its requests.
 
 use std::{
     sync::{
@@ -21,7 +21,7 @@ use super::{
     namespaces::Namespaces,
     page::{Custom, Expected, Page},
     read::Decode,
-    request::{ANSWER, Asked, Endpoint, Verb},
+    request::{ANSWER, Endpoint, RequestInfo, Verb},
     resolve::{Resolved, Resolver},
     target::Target,
 };
@@ -36,26 +36,26 @@ use crate::{
     stages::Named,
 };
 
-/// The time beyond the end of a watch for its last bytes to arrive.
+/// The time after the end of a watch for its last bytes to arrive.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How many lists may wait for their first byte at once.
+/// The maximum number of lists that wait for their first byte at once.
 const BUDGET: usize = 16;
 
-/// The published snapshot of the store that a watch feeds: all that a watch knows of it.
+/// The published snapshot of the store that a watch feeds, as far as the watch uses it.
 pub(crate) trait Stored: Send + Sync {
-    /// Returns whether nothing is stored, as in the initial load: then nothing need be asked.
+    /// Returns whether nothing is stored, as in the initial load: then nothing needs to be looked up.
     fn is_empty(&self) -> bool;
 
-    /// Returns whether this very version of an object is stored. It need not be decoded again.
+    /// Returns whether exactly this version of an object is stored, so that it need not be decoded again.
     fn has(&self, meta: &ObjectMetaRef<'_>) -> bool;
 
-    /// Returns the objects of a namespace, or of all, that were written last; the last one first, and at
-    /// most `count`.
+    /// Returns the objects of a namespace, or of all, that were written last; newest first, and at most
+    /// `count`.
     fn newest(&self, namespace: Option<&str>, count: usize) -> Vec<Witness>;
 }
 
-/// The last that was seen of an object: a check whether the server has the same history.
+/// The last seen version of an object, by which the server's history is checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Witness {
     pub(crate) namespace: String,
@@ -65,7 +65,7 @@ pub(crate) struct Witness {
     pub(crate) is_deleted: bool,
 }
 
-/// All that a watch needs to know.
+/// The parameters of a watch, and the state that its collections share.
 pub(super) struct Query<K> {
     pub(super) origin: Origin,
     pub(super) endpoint: Endpoint,
@@ -73,11 +73,11 @@ pub(super) struct Query<K> {
     pub(super) namespaces: Namespaces,
     pub(super) labels: Option<LabelSelector>,
     pub(super) field_selector: Option<FieldSelector>,
-    /// The one object that is watched, if it is one.
+    /// The name of the watched object, if only one is watched.
     pub(super) name: Option<Arc<str>>,
     pub(super) filter: FieldFilter,
     pub(super) matching: Vec<FieldSelector>,
-    /// The closures that select objects, as they are once decoded.
+    /// The closures that select decoded objects.
     pub(super) closures: Vec<Named<K>>,
     pub(super) page_size: u32,
     pub(super) streaming_list: bool,
@@ -88,19 +88,19 @@ pub(super) struct Query<K> {
     pub(super) poll: Option<Duration>,
     pub(super) decode: Decode<K>,
     pub(super) stored: Option<Arc<dyn Stored>>,
-    /// Set once this server was found to have no streaming lists. All collections share it.
+    /// Set once this server was found to have no streaming lists. All collections share this flag.
     no_streaming: Arc<AtomicBool>,
     budget: Arc<Semaphore>,
-    /// The histories that the server had. All collections share it.
+    /// The history of the server. All collections share it.
     pub(super) histories: Arc<Histories>,
 }
 
 /// The selection of a list that [`Query::page`] asks for.
 #[derive(Clone, Copy)]
 pub(super) enum Part<'p> {
-    /// A page: the first one, or that of a continue token.
+    /// A page: the first one, or the page of a continue token.
     Page(Option<&'p str>),
-    /// At most one object, to see how far the server is: that of a name, or any.
+    /// At most one object, to see the server's version: the object of a name, or any.
     One(Option<&'p str>),
 }
 
@@ -132,8 +132,7 @@ impl<K> Query<K> {
         }
     }
 
-    /// Returns the same query for objects that are decoded in another way. Closures select none of
-    /// these.
+    /// Returns this query for objects that are decoded in another way, without its closures.
     pub(super) fn decoding<J>(self, decode: Decode<J>) -> Query<J> {
         Query {
             origin: self.origin,
@@ -161,19 +160,19 @@ impl<K> Query<K> {
         }
     }
 
-    /// Returns the same query for a list whose objects are all decoded, whatever versions are stored.
-    pub(super) fn knowing_nothing(&self) -> Self {
+    /// Returns this query for a list whose objects are all decoded, whatever versions are stored.
+    pub(super) fn decoding_all(&self) -> Self {
         Self { stored: None, ..self.clone() }
     }
 
-    /// Returns the same query with its requests measured.
+    /// Returns this query with its requests measured.
     pub(super) fn measured(&self) -> Self {
         let mut query = self.clone();
         query.endpoint.requests = measure::Requests::of_watch(&query.origin);
         query
     }
 
-    /// Returns what discovery says of the resource, or said before.
+    /// Returns the resource as discovery found it, now or earlier.
     pub(super) async fn resolved(&self) -> Result<Arc<Resolved>, Error> {
         self.resolver.resolved(&self.endpoint).await
     }
@@ -183,7 +182,7 @@ impl<K> Query<K> {
     }
 
     /// Returns the name of a request about a collection, for errors.
-    pub(super) fn asked(&self, verb: Verb, target: &Target) -> Asked {
+    pub(super) fn request_info(&self, verb: Verb, target: &Target) -> RequestInfo {
         let (name, resource) = (verb.as_str(), &self.endpoint.resource);
         let what = match target.collection.namespace() {
             Some(namespace) => {
@@ -191,12 +190,12 @@ impl<K> Query<K> {
             }
             None => format!("{name} {resource}"),
         };
-        Asked { verb, what, name: None }
+        RequestInfo { verb, what, name: None }
     }
 
-    /// Returns a failure of a collection that no answer of the server describes.
+    /// Returns an error of a collection that no answer of the server describes.
     pub(super) fn error(&self, verb: Verb, target: &Target, reason: ErrorKind, why: &str) -> Error {
-        Error::new(reason, format!("{}: {why}", self.asked(verb, target).what))
+        Error::new(reason, format!("{}: {why}", self.request_info(verb, target).what))
     }
 
     /// Opens a page of a list.
@@ -224,14 +223,14 @@ impl<K> Query<K> {
         };
         let url = self.url(resolved, target.collection.namespace());
         let request = Request::new(url).list(&params);
-        let asked = self.asked(Verb::List, target);
-        let opening = Box::pin(self.endpoint.open(asked, request, self.list_patience));
+        let info = self.request_info(Verb::List, target);
+        let opening = Box::pin(self.endpoint.open(info, request, self.list_patience));
         let incoming = self.within_budget(opening).await?;
         let expected = self.expected(resolved);
         Ok(Page::new(incoming, self.list_patience, expected))
     }
 
-    /// Returns what the answers are checked against.
+    /// Returns the expectation that answers are checked against.
     pub(super) fn expected(&self, resolved: &Resolved) -> Expected {
         let resource = &self.endpoint.resource;
         Expected {
@@ -246,12 +245,13 @@ impl<K> Query<K> {
         }
     }
 
-    /// Returns whether the answer about a collection may be about this object.
+    /// Returns whether an answer for a collection may contain this object.
     pub(super) fn asks_for(&self, target: &Target, namespace: &str, name: &str) -> bool {
         target.collection.has(namespace) && self.name.as_deref().is_none_or(|own| own == name)
     }
 
-    /// Lets few lists begin at once. One that is not answered within a second makes room for others.
+    /// Limits the number of lists that start at once. A list without an answer for a second gives up its
+    /// permit.
     async fn within_budget<T>(&self, opening: impl Future<Output = T>) -> T {
         let permit = Arc::clone(&self.budget).acquire_owned().await;
         let mut opening = std::pin::pin!(opening);
@@ -263,8 +263,8 @@ impl<K> Query<K> {
         }
     }
 
-    /// Opens a watch from a version on, which the server is asked to end after `timeout`; from
-    /// nothing, with the whole state first, where `initial`.
+    /// Opens a watch from a version on, which the server is asked to end after `timeout`; if `initial`,
+    /// from no version, with the whole state first.
     pub(super) async fn watch(
         &self,
         target: &Target,
@@ -282,20 +282,20 @@ impl<K> Query<K> {
         };
         let url = self.url(resolved, target.collection.namespace());
         let request = Request::new(url).watch(&params, version);
-        let asked = self.asked(Verb::Watch, target);
-        // A proxy may hold the head of the answer back until there is an event.
+        let info = self.request_info(Verb::Watch, target);
+        // A proxy may hold back the head of the response until the first event.
         let patience = if initial { self.list_patience } else { timeout.saturating_add(GRACE) };
-        self.endpoint.open(asked, request, patience).await
+        self.endpoint.open(info, request, patience).await
     }
 
-    /// Returns how long the next watch is to last: between once and twice the timeout, so that the
-    /// watches of a fleet don't all end together.
+    /// Returns the duration of the next watch: between once and twice the timeout, so that the watches of a
+    /// fleet don't all end together.
     pub(super) fn next_timeout(&self) -> Duration {
         let spread = self.watch_timeout.mul_f64(random());
         Duration::from_secs(self.watch_timeout.saturating_add(spread).as_secs())
     }
 
-    /// Returns the moment at which a watch that began then is dead: the server should have ended it.
+    /// Returns the time at which a watch that began at `begun` is dead: the server should have ended it.
     pub(super) fn end_of_watch(begun: Instant, timeout: Duration) -> Instant {
         after(begun, timeout.saturating_add(GRACE))
     }

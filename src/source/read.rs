@@ -1,4 +1,4 @@
-//! Understanding items of lists and lines of watches.
+//! Parsing of list items and watch lines.
 
 use std::borrow::Cow;
 
@@ -28,14 +28,14 @@ const ADDED: &str = "ADDED";
 const MODIFIED: &str = "MODIFIED";
 const DELETED: &str = "DELETED";
 
-/// Makes an object out of its JSON, without the fields to drop; with the types that it shares with
-/// the list it is in.
+/// Functions that decode an object from its JSON, without the dropped fields, with the types that it shares
+/// with its list.
 pub(super) struct Decode<K> {
     pub(super) whole: stages::Decode<K>,
     /// Decodes the object at the start of the bytes, in one pass.
     pub(super) first: First<K>,
-    /// How many bytes must be there to begin with an item before it is known to be complete. To
-    /// begin anew costs what was decoded.
+    /// The number of bytes that must have arrived to start with an item before it is known to be complete.
+    /// Starting anew wastes the bytes decoded so far.
     pub(super) enough: usize,
 }
 
@@ -45,7 +45,7 @@ impl Decode<Document> {
     pub(super) const DOCUMENT: Self =
         Self { whole: Document::decode, first: Document::decode_first, enough: 0 };
 
-    /// Without types, which are not those of the object where only its metadata was asked for.
+    /// Decodes without types: if only metadata was requested, they are not the object's own.
     pub(super) const KEYS: Self = Self {
         whole: |filter, json, _| Document::decode(filter, json, None),
         first: |filter, bytes, _| Document::decode_first(filter, bytes, None),
@@ -64,19 +64,19 @@ impl<K> Copy for Decode<K> {}
 /// An item of a list.
 pub(super) enum Item<K> {
     Object(K),
-    /// The store has it in this very version.
+    /// The store has exactly this version of the object.
     Known {
         namespace: String,
         name: String,
     },
-    /// It is not selected.
+    /// The object is not selected.
     LeftOut,
     Undecodable(Error),
-    /// It is not one that was asked for, and why.
+    /// The object was not requested, for this reason.
     Foreign(&'static str),
 }
 
-/// Why no object came of some JSON.
+/// The reason why JSON could not be decoded as an object.
 pub(super) enum Unread {
     OtherKind,
     Undecodable(serde_json::Error),
@@ -84,17 +84,17 @@ pub(super) enum Unread {
 
 /// A line of a watch.
 pub(super) enum Read<K> {
-    /// Something changed; the watch is now at this version.
+    /// A change; the watch is now at this version.
     Event(WatchEvent<K>, String),
-    /// The store has it already. Only in a streaming list.
+    /// An object that the store has already. Only in a streaming list.
     Known { namespace: String, name: String },
-    /// Nothing changed; the watch is now at this version, if it says one.
+    /// No change; the watch is now at this version, if there is one.
     Bookmark { version: Option<String>, ends_list: bool },
-    /// An object changed whose new version can't be decoded; the watch is now at this version.
+    /// A changed object whose new version can't be decoded; the watch is now at this version.
     Undecodable { error: Error, version: String },
-    /// An object is gone whose last version can't be decoded.
+    /// A deleted object whose last version can't be decoded.
     Gone { namespace: String, name: String, version: Option<String> },
-    /// The server says, or shows, that it can't go on.
+    /// The server reports, or shows, that it can't go on.
     Failed(Error),
 }
 
@@ -113,7 +113,7 @@ impl<K: Lookup> Item<K> {
 }
 
 impl<K: Lookup> Read<K> {
-    /// Returns the namespace and name of the object that it is about, if it is about one.
+    /// Returns the namespace and name of the object that the line is about, if any.
     fn identity(&self) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
         match self {
             Self::Event(event, _) => match event {
@@ -134,7 +134,7 @@ impl<K: Lookup> Read<K> {
 }
 
 impl<K: Lookup> Query<K> {
-    /// Understands the item at the start of the bytes, and returns where it ends.
+    /// Parses the item at the start of the bytes, and returns where it ends.
     pub(super) fn item(
         &self,
         bytes: &[u8],
@@ -145,11 +145,11 @@ impl<K: Lookup> Query<K> {
         let is_foreign = item
             .identity()
             .is_some_and(|(namespace, name)| !self.asks_for(target, &namespace, &name));
-        let why = "the list has an object that was not asked for";
+        let why = "the list has an object that was not requested";
         Ok((if is_foreign { Item::Foreign(why) } else { item }, end))
     }
 
-    /// Understands one line of a watch, or, where `listing`, of a streaming list.
+    /// Parses one line of a watch, or of a streaming list if `listing`.
     pub(super) fn read(
         &self,
         line: &[u8],
@@ -161,7 +161,7 @@ impl<K: Lookup> Query<K> {
         let read = first.unwrap_or_else(|| self.read_any(line, listing, target, expected));
         match read.identity() {
             Some((namespace, name)) if !self.asks_for(target, &namespace, &name) => {
-                let why = "an event is about an object that was not asked for";
+                let why = "an event is about an object that was not requested";
                 Read::Failed(self.error(Verb::Watch, target, ErrorKind::Connection, why))
             }
             _ => read,
@@ -179,7 +179,7 @@ impl<K> Query<K> {
                 return Ok((item, end));
             }
             Some(Err(Fault::Incomplete)) => return Err(Fault::Incomplete),
-            // Why is for the longer way to find out.
+            // The slow path finds the reason.
             Some(Err(Fault::Malformed)) | None => {}
         }
         let mut scanner = Scanner::new(bytes, 0);
@@ -203,7 +203,7 @@ impl<K> Query<K> {
         Ok((item, scanner.position()))
     }
 
-    /// Decodes the object at the start of the bytes, if nothing else of it is to be looked at.
+    /// Decodes the object at the start of the bytes, if nothing else in it needs to be examined.
     fn first(
         &self,
         bytes: &[u8],
@@ -214,12 +214,12 @@ impl<K> Query<K> {
         plain.then(|| (self.decode.first)(&self.filter, bytes, Some(&expected.types)))
     }
 
-    /// Returns whether an object, as it was received, is one of those that are selected here.
+    /// Returns whether the selectors match an object as it was received.
     fn selects(&self, json: &str) -> bool {
         self.matching.iter().all(|selector| selector.matches_json(json))
     }
 
-    /// Returns whether closures select this object.
+    /// Returns whether the closures select this object.
     fn admits(&self, object: &K) -> bool {
         self.closures.iter().all(|own| own.holds(object))
     }
@@ -228,7 +228,7 @@ impl<K> Query<K> {
         if self.admits(&object) { Item::Object(object) } else { Item::LeftOut }
     }
 
-    /// Returns the event about an object, which is a deletion of one that isn't selected.
+    /// Returns the event of an object: a deletion if the object isn't selected.
     fn event(&self, kind: &str, object: K, listing: bool) -> Result<Read<K>, &'static str>
     where
         K: Lookup,
@@ -237,19 +237,18 @@ impl<K> Query<K> {
         event(kind, object, listing)
     }
 
-    /// Returns the store, if there is anything in it.
+    /// Returns the store, unless it is empty.
     fn stored(&self) -> Option<&dyn Stored> {
         self.stored.as_deref().filter(|store| !store.is_empty())
     }
 
-    /// Returns the identity of the object, if the store has it as it is.
+    /// Returns the identity of the object, if the store has this version of it.
     fn known<'j>(&self, json: &'j str) -> Option<ObjectMetaRef<'j>> {
         let store = self.stored()?;
         ObjectMetaRef::of(json).ok().filter(|meta| store.has(meta))
     }
 
-    /// Decodes an object of the kind that was asked for, unless its text had to be mended to be
-    /// UTF-8.
+    /// Decodes an object of the requested kind, unless its text had to be repaired to be UTF-8.
     pub(super) fn decode(
         &self,
         json: &str,
@@ -261,7 +260,7 @@ impl<K> Query<K> {
         } else {
             Err(de::Error::custom("not UTF-8"))
         };
-        // A Rust type may decode no other kind.
+        // A Rust type may fail to decode another kind.
         let kind = decoded.as_ref().map_or_else(|_| kind_in(json.as_bytes()), |own| own.kind);
         if !expected.may_be(json.as_bytes(), kind) {
             return Err(Unread::OtherKind);
@@ -269,7 +268,7 @@ impl<K> Query<K> {
         decoded.map(|decoded| decoded.object).map_err(Unread::Undecodable)
     }
 
-    /// Returns the error of an object that can't be decoded.
+    /// Returns the error for an object that can't be decoded.
     fn undecodable(&self, json: &str, cause: &serde_json::Error) -> Error {
         match ObjectMetaRef::of(json) {
             Ok(own) => Error::undecodable(own.namespace.unwrap_or_default(), own.name, cause),
@@ -297,19 +296,19 @@ impl<K> Query<K> {
                 Err(_) => failed("a bookmark is not valid"),
             },
             "ERROR" => {
-                let what = self.asked(Verb::Watch, target).what;
+                let what = self.request_info(Verb::Watch, target).what;
                 Read::Failed(Status::read(json.as_bytes()).into_error(&what, None, None))
             }
             kind @ (ADDED | MODIFIED | DELETED) => {
                 let is_utf8 = matches!(line, Cow::Borrowed(_));
                 self.change(kind, json, is_utf8, listing, expected).unwrap_or_else(failed)
             }
-            // Taken for any of the others, it would make the store wrong for good.
+            // Treated as any other type, it would leave the store wrong for good.
             _ => failed("an event is of an unknown type"),
         }
     }
 
-    /// Understands an event about an object.
+    /// Parses an event about an object.
     fn change(
         &self,
         kind: &str,
@@ -348,8 +347,8 @@ impl<K> Query<K> {
         Ok(Read::Undecodable { error: self.undecodable(json, &cause), version })
     }
 
-    /// Understands a line in one pass, if it is as the API server writes them. What is wrong with
-    /// any other is for the longer way to find out.
+    /// Parses a line in one pass, if it is written as the API server writes it. The slow path finds out
+    /// what is wrong with any other line.
     fn read_first(&self, line: &[u8], listing: bool, expected: &Expected) -> Option<Read<K>>
     where
         K: Lookup,
@@ -384,14 +383,13 @@ fn event<K: Lookup>(kind: &str, object: K, listing: bool) -> Result<Read<K>, &'s
     Ok(Read::Event(event(object), version))
 }
 
-/// Returns the bytes as text. Those that are no UTF-8 are copied, with replacements.
+/// Returns the bytes as text. Bytes that are not UTF-8 are copied, with replacements.
 fn text(bytes: &[u8]) -> Cow<'_, str> {
-    // The lossy way looks at bytes one by one.
+    // The lossy conversion examines bytes one by one.
     str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
-/// Returns the type of an event and its object, in whatever order they come. What is in the object is
-/// left to those who decode it.
+/// Returns the type of an event and its object, in any order. The object is not parsed.
 pub(super) fn split(line: &str) -> Result<(Cow<'_, str>, &str), Malformed> {
     let line = line.trim_ascii_end();
     let mut cursor = Cursor::new(line);
@@ -552,7 +550,7 @@ mod tests {
         }
     }
 
-    /// A type that has no fields for its types.
+    /// A type without fields for its `apiVersion` and kind.
     #[derive(Clone, Debug, Deserialize)]
     struct Thing {
         metadata: ObjectMeta,
@@ -587,7 +585,7 @@ mod tests {
         }
     }
 
-    /// Reads an object as an item and in an event; returns what became of it, which must be the same.
+    /// Reads an object as an item and in an event; returns the results, which must agree.
     fn read<K: Lookup>(query: &Query<K>, object: &str) -> &'static str {
         let (target, kind) = (Target::cluster(), Some("ConfigMap".to_owned()));
         let types = Types::new(Some("v1"), Some("ConfigMap"));
@@ -628,7 +626,7 @@ mod tests {
         let things = watch(Api::<Thing>::all(client.clone())).query;
         let keys = watch(Api::<Thing>::all(client)).keys_only(&[]).query;
         let metadata = r#""metadata":{"name":"n","resourceVersion":"1"}"#;
-        // More than must be there to decode a typed item before its end is known.
+        // More than must have arrived to decode a typed item before its end is known.
         let long = format!(r#""binaryData":{{"a":"{}"}}"#, "A".repeat(20_000));
         for (object, wanted) in [
             (format!("{{{metadata}}}"), "own"),

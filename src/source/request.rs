@@ -1,4 +1,4 @@
-//! One request to the API server, and its answer.
+//! A request to the API server, and its answer.
 
 use std::{
     convert::Infallible,
@@ -22,19 +22,19 @@ use crate::{
     source::Gvr,
 };
 
-/// How long an answer that is no list and no watch may take, and by default each object of a list.
+/// The maximum time for an answer other than a list or watch, and by default for each object of a list.
 pub(super) const ANSWER: Duration = Duration::from_secs(60);
 
-/// A `Status` has no longer body.
+/// The maximum length of a `Status` body.
 const LONGEST_STATUS: usize = 64 << 10;
 
-/// The media types of metadata alone. An aggregated API server may know the whole form only.
+/// The media types of metadata only. An aggregated API server may only have the whole form.
 const METADATA: &str =
     "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 const METADATA_LIST: &str =
     "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
-/// A way to ask one API server about one resource.
+/// A client for the requests about one resource.
 #[derive(Clone)]
 pub(super) struct Endpoint {
     pub(super) client: Client,
@@ -43,7 +43,7 @@ pub(super) struct Endpoint {
     pub(super) requests: measure::Requests,
 }
 
-/// The purpose of a request. It decides which representation is asked for, and names the request in
+/// The purpose of a request. It determines the representation that is requested, and names the request in
 /// errors.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verb {
@@ -68,11 +68,11 @@ impl Verb {
     }
 }
 
-/// A request that fails and succeeds under a name, such as "list v1/pods in `web`".
-pub(super) struct Asked {
+/// A request by its name in errors, such as "list v1/pods in `web`".
+pub(super) struct RequestInfo {
     pub(super) verb: Verb,
     pub(super) what: String,
-    /// The name of the one object that it is about. An object that is not found may be another one.
+    /// The name of the requested object. An object that is not found may be another one.
     pub(super) name: Option<String>,
 }
 
@@ -82,15 +82,15 @@ impl Endpoint {
         Self { client, resource, metadata_only: false, requests }
     }
 
-    /// Sends a request that kube built, and returns the body of a good answer, which must begin
+    /// Sends a request that kube built, and returns the body of a successful response, which must begin
     /// within `patience`.
     pub(super) async fn open(
         &self,
-        asked: Asked,
+        info: RequestInfo,
         request: Result<Request<Vec<u8>>, kube::core::request::Error>,
         patience: Duration,
     ) -> Result<Incoming, Error> {
-        let Asked { verb, what, name } = asked;
+        let RequestInfo { verb, what, name } = info;
         let mut request =
             request.map_err(|cause| Error::with_source(ErrorKind::Other, &what, cause))?;
         let accept = match verb {
@@ -101,8 +101,8 @@ impl Endpoint {
         let headers = request.headers_mut();
         headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
         if verb == Verb::Watch {
-            // From 1.37 on the server compresses each event as a gzip member of its own, of which
-            // kube's client decodes the first only.
+            // From 1.37 on the server compresses each event as a separate gzip member, and kube's client
+            // decodes only the first.
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         if !request.body().is_empty() {
@@ -139,9 +139,9 @@ impl Endpoint {
 
 /// Returns a body that cannot be cloned.
 ///
-/// A client as `Client::try_default` makes it answers 429, 503 and 504 itself, by up to 15 requests
-/// more, and so hides outages from the watch, which has a backoff of its own. That layer repeats only
-/// requests whose body can be cloned, and the body of an answer can't be.
+/// A client made by `Client::try_default` handles 429, 503 and 504 itself, with up to 15 more requests, and
+/// so hides outages from the watch, which has a backoff of its own. The retry layer repeats only requests whose
+/// body can be cloned, and the body of a response can't be.
 async fn unrepeatable(bytes: Vec<u8>) -> Body {
     let local = Client::new(Local(bytes.into()), "default");
     let answer = local.send(Request::new(Body::empty())).await;
@@ -166,8 +166,8 @@ impl tower_service::Service<Request<Body>> for Local {
     }
 }
 
-/// Returns the resource and namespace of a collection's path. All between `namespaces` and the plural is
-/// the name of a namespace, or was meant to be one.
+/// Returns the resource and namespace of a collection's path. Everything between `namespaces` and the
+/// plural is the name of a namespace, or was meant as one.
 ///
 /// # Errors
 ///
@@ -192,10 +192,10 @@ pub(super) fn resource_of(url: &str) -> Result<(Gvr, Option<String>), Error> {
     })
 }
 
-/// How much of a path is shown that is none.
+/// The maximum length of an invalid path in an error.
 const LONGEST_PATH: usize = 253;
 
-/// Waits for a part of an answer, but not beyond a moment.
+/// Waits for a part of an answer until a deadline.
 pub(super) async fn in_time<T>(
     what: &str,
     until: Instant,
@@ -208,7 +208,7 @@ pub(super) async fn in_time<T>(
     })
 }
 
-/// Reads the `Retry-After` header, in which the API server gives seconds, never a date.
+/// Reads the `Retry-After` header; the API server sends seconds, never a date.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))

@@ -9,23 +9,24 @@ use tokio::{
     time::{Duration, Instant},
 };
 
-use super::request::{ANSWER, Asked, Endpoint, Verb};
+use super::request::{ANSWER, Endpoint, RequestInfo, Verb};
 use crate::{
     clock::after,
     error::{Error, ErrorKind},
     rfc1123::is_label,
 };
 
-/// How long a watch of one version waits for discovery before it begins without.
+/// How long a watch of one version waits for discovery before it starts without it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// More than any server says of one version of a group.
+/// The maximum length of a discovery answer: more than any server sends for one version of a group.
 const LONGEST: usize = 8 << 20;
 
-/// How many versions of a group are asked for the resource. Few have more than four.
+/// The maximum number of versions of a group in which the resource is looked up. Few groups have more than
+/// four.
 const MOST_VERSIONS: usize = 16;
 
-/// A resource as the server has it; of what is `None` nothing is known.
+/// A resource as the server has it; `None` means unknown.
 #[derive(Clone, Debug)]
 pub(super) struct Resolved {
     pub(super) version: String,
@@ -38,7 +39,7 @@ pub(super) struct Resolved {
 }
 
 impl Resolved {
-    /// Returns a resource of which nothing but its version is known.
+    /// Returns a resource with nothing known but its version.
     fn unknown(version: &str) -> Self {
         let version = version.to_owned();
         Self {
@@ -51,12 +52,12 @@ impl Resolved {
     }
 }
 
-/// The one answer of discovery that all collections of a watch share.
+/// The discovery answer that all collections of a watch share.
 #[derive(Clone)]
 pub(super) struct Resolver {
-    /// The kind of a Rust type, about whose resource the server is not asked.
+    /// The kind of a Rust type, whose resource needs no discovery.
     typed: Option<String>,
-    /// Why no such resource can be asked for.
+    /// The error if the resource can't be requested.
     refused: Option<Error>,
     found: Arc<Mutex<Option<Arc<Resolved>>>>,
 }
@@ -67,7 +68,7 @@ impl Resolver {
         Self { typed: None, refused: None, found: Arc::default() }
     }
 
-    /// Returns a resolver for a Rust type, which is of one kind and version.
+    /// Returns a resolver for a Rust type, which has one kind and version.
     pub(super) fn of_type<K: Resource<DynamicType: Default>>() -> Self {
         let kind = K::kind(&K::DynamicType::default()).into_owned();
         Self { typed: Some(kind), refused: None, found: Arc::default() }
@@ -78,12 +79,13 @@ impl Resolver {
         Self { refused: Some(error), ..self }
     }
 
-    /// Returns what was found before, else asks. Whoever comes meanwhile waits for the same answer.
+    /// Returns the resource found earlier, otherwise asks the server. Concurrent callers wait for one
+    /// answer.
     ///
     /// # Errors
     ///
-    /// A kind or a singular in the place of a plural; a resource that is not served in any of the
-    /// versions; a failure to find out where the version is open.
+    /// A kind or a singular in place of a plural; a resource that is not served in any of the versions; a
+    /// failed discovery if the version is open.
     pub(super) async fn resolved(&self, endpoint: &Endpoint) -> Result<Arc<Resolved>, Error> {
         if let Some(error) = &self.refused {
             return Err(error.clone());
@@ -102,14 +104,14 @@ impl Resolver {
         Ok(Arc::clone(found.insert(Arc::new(resolved))))
     }
 
-    /// Asks anew the next time: the resource is not served as it was.
+    /// Forgets the answer, because the resource is no longer served like that.
     pub(super) async fn forget(&self) {
         *self.found.lock().await = None;
     }
 }
 
 impl Endpoint {
-    /// Finds out about the one version. A failure is no error: it is for the list to report.
+    /// Discovers the resource in one version. A failure is no error: the list reports it.
     async fn of_version(&self, version: &str) -> Result<Resolved, Error> {
         let path = self.resource.root(version);
         let asked = self.discover::<Resources>(&path);
@@ -132,7 +134,7 @@ impl Endpoint {
         Err(Error::from_status(&message, 404, "", ""))
     }
 
-    /// Returns the versions that will do, the best first.
+    /// Returns the acceptable versions, the best first.
     async fn candidates(&self) -> Result<Vec<String>, Error> {
         let served: Vec<String> = match self.resource.group() {
             "" => self.discover::<CoreVersions>("/api").await?.versions,
@@ -145,7 +147,7 @@ impl Endpoint {
         let wanted = self.resource.versions();
         let mut candidates = Vec::new();
         if wanted.is_empty() {
-            // They go into paths.
+            // The versions become parts of paths.
             for version in served.into_iter().filter(|version| is_label(version)) {
                 if candidates.len() < MOST_VERSIONS && !candidates.contains(&version) {
                     candidates.push(version);
@@ -157,11 +159,11 @@ impl Endpoint {
         Ok(candidates)
     }
 
-    /// Returns the resource, if it is among those of a version.
+    /// Returns the resource, if a version has it.
     ///
     /// # Errors
     ///
-    /// A kind, a singular or a short name in the place of the plural.
+    /// A kind, a singular or a short name in place of the plural.
     fn among(&self, version: &str, served: &Resources) -> Result<Option<Resolved>, Error> {
         let wanted = self.resource.plural();
         if let Some(found) = served.resources.iter().find(|own| own.name == wanted) {
@@ -200,11 +202,11 @@ impl Endpoint {
         let what = format!("discover {}", self.resource);
         let request = http::Request::get(path).body(Vec::new());
         let request = request.map_err(kube::core::request::Error::BuildRequest);
-        let asked = Asked { verb: Verb::Discover, what, name: None };
-        let mut incoming = self.open(asked, request, ANSWER).await?;
+        let info = RequestInfo { verb: Verb::Discover, what, name: None };
+        let mut incoming = self.open(info, request, ANSWER).await?;
         let until = after(Instant::now(), ANSWER);
         let found = serde_json::from_slice(incoming.up_to(LONGEST, until).await?);
-        found.map_err(|_| incoming.broken("the answer is not of discovery"))
+        found.map_err(|_| incoming.broken("the answer is not a discovery document"))
     }
 }
 

@@ -1,4 +1,4 @@
-//! How a watch goes on after it ended: at once, later, or with a list.
+//! The decision how a watch that ended goes on: at once, later, or with a list.
 
 use std::{mem, pin::pin, time::Duration};
 
@@ -15,50 +15,52 @@ use super::{
 };
 use crate::{clock::random, error::Error, resource_version::is_before};
 
-/// A watch that the server ends without a word within this time is a failure, as in client-go.
-pub(super) const SUSPECT: Duration = Duration::from_secs(1);
+/// The minimum duration of a watch: if the server ends it earlier without an event or bookmark, it counts
+/// as a failure, as in client-go.
+pub(super) const SHORTEST_WATCH: Duration = Duration::from_secs(1);
 
-/// After an outage of this length the server may be another one, or an older self.
+/// The length of an outage after which the server may be another one, or restored from a backup.
 const OUTAGE: Duration = Duration::from_secs(3);
 
-/// How often in a row a resume may be rejected at one version before that is given up for a list.
+/// The number of times in a row that a resume may be rejected at one version before it is given up for a
+/// list.
 const REJECTIONS: u32 = 3;
 
-/// The time of a watch that is open.
+/// The times of an open watch.
 #[derive(Clone, Copy)]
 pub(super) struct Span {
-    /// When it was asked for.
+    /// The time of the request.
     pub(super) begun: Instant,
-    /// When the answer came.
+    /// The time of the response.
     pub(super) answered: Instant,
-    /// How long the server was asked to let it be open.
+    /// The requested duration of the watch.
     pub(super) timeout: Duration,
 }
 
 impl Span {
-    /// Returns whether the server may end it.
+    /// Returns whether the server may end the watch.
     fn is_over(&self) -> bool {
         is_long_enough(self.begun, self.timeout)
     }
 
-    /// Returns whether it has been open for this long, or to its end: a proxy may hold the head of an
-    /// answer back until there is an event.
+    /// Returns whether the watch has been open for this long, or to its end: a proxy may hold back the head
+    /// of a response until the first event.
     fn has_held(&self, long: Duration) -> bool {
         self.answered.elapsed() >= long || self.is_over()
     }
 }
 
-/// Returns whether a watch of this length that began then is at its end, or close to it.
+/// Returns whether a watch with this timeout that began at `begun` is at its end, or close to it.
 fn is_long_enough(begun: Instant, timeout: Duration) -> bool {
-    begun.elapsed() + SUSPECT.min(timeout / 2) >= timeout
+    begun.elapsed() + SHORTEST_WATCH.min(timeout / 2) >= timeout
 }
 
-/// A watch that ended other than at its timeout.
+/// The reason why a watch ended before its timeout.
 pub(super) enum Failure {
-    /// There was no connection or no answer, the connection broke, or the server is busy: it says
+    /// There was no connection or no answer, the connection broke, or the server is busy. This failure says
     /// nothing about the version.
     Interrupted(Error),
-    /// The server answered that, or what came was no answer of an API server.
+    /// The server's answer was an error, or no answer of an API server.
     Rejected(Error),
     /// The server has another history.
     Lost(Error),
@@ -71,19 +73,19 @@ impl Failure {
 
     pub(super) fn of_answer(error: Error) -> Self {
         match error.status() {
-            // A server that is busy or starting.
+            // The server is busy or starting.
             Some(429 | 503) => Self::Interrupted(error),
             _ => Self::Rejected(error),
         }
     }
 }
 
-/// The next step of a watch that ended.
+/// The next step of a watch that has ended.
 pub(super) enum Next {
-    /// Resume, without a failure that anybody need know of.
+    /// Resume, without a failure to report.
     AtOnce(Option<Error>),
     Later(Error, Duration),
-    /// List; if the history is lost, take nothing that was seen for known.
+    /// List; if the history is lost, without the versions seen so far.
     List {
         error: Error,
         delay: Duration,
@@ -95,40 +97,40 @@ pub(super) enum Next {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Progress {
     Nothing,
-    /// An event or a bookmark, of no later version.
-    Word,
+    /// An event or a bookmark without a later version.
+    Contact,
     /// A later version.
     Version,
 }
 
-/// The point from which a collection resumes, and how well it does.
+/// The point from which a collection resumes, and the record of its attempts.
 pub(super) struct Resume {
     /// The highest version seen.
     pub(super) version: String,
     /// Set once there was a bookmark.
     pub(super) bookmarks: bool,
-    /// When the server last said something about the collection: an event, a bookmark or a list.
-    heard: Instant,
+    /// The time when the server last sent something about the collection: an event, a bookmark or a list.
+    last_contact: Instant,
     /// The progress since the watch was opened.
     progress: Progress,
-    /// How long a watch lasts at least.
+    /// The minimum timeout of a watch.
     watch_timeout: Duration,
-    /// Resumes in a row that were rejected at this version.
+    /// The number of resumes in a row that were rejected at this version.
     rejections: u32,
-    /// How long an interruption may last before it is time for a list.
+    /// The duration of an interruption after which a list follows.
     patience: Duration,
-    /// The tries of watches, since one held.
+    /// The attempts to watch since one held.
     pub(super) tries: Tries,
-    /// The lists that had to be begun anew.
+    /// The lists that had to be started anew.
     lists: Tries,
-    /// The lists because a resume was given up.
+    /// The lists after a resume was given up.
     given_up: Tries,
     pub(super) doubt: Option<Doubt>,
-    /// The objects by which the history can be told.
+    /// The objects by which the history is recognized.
     pub(super) seen: Seen,
-    /// Since when there has been no connection that is known to have lived.
+    /// The time since which no connection is known to have worked.
     outage: Option<Instant>,
-    /// Set by a server that was to show its history, and could not.
+    /// Set if the server was asked to show its history, and could not.
     is_unproven: bool,
 }
 
@@ -137,7 +139,7 @@ impl Resume {
         Self {
             version: String::new(),
             bookmarks: false,
-            heard: Instant::now(),
+            last_contact: Instant::now(),
             progress: Progress::Nothing,
             watch_timeout,
             rejections: 0,
@@ -152,10 +154,10 @@ impl Resume {
         }
     }
 
-    /// A list is complete.
+    /// Starts at the version of a complete list.
     pub(super) fn begin_at(&mut self, version: String) {
         self.version = version;
-        self.heard = Instant::now();
+        self.last_contact = Instant::now();
         self.rejections = 0;
         self.tries.reset();
         self.doubt = None;
@@ -163,8 +165,8 @@ impl Resume {
         self.is_unproven = false;
     }
 
-    /// Opens a watch from here on, unless another collection notices meanwhile that the history is
-    /// lost.
+    /// Opens a watch at the current version, unless another collection notices meanwhile that the history
+    /// is lost.
     pub(super) async fn connect<K>(
         &mut self,
         query: &Query<K>,
@@ -172,7 +174,7 @@ impl Resume {
         resolved: &Resolved,
         history: u64,
     ) -> Result<Open, Failure> {
-        // An answer that takes long may be that of another server.
+        // A slow answer may come from another server.
         let (begun, timeout) = (Instant::now(), query.next_timeout());
         self.outage.get_or_insert(begun);
         let watch = query.watch(target, resolved, &self.version, timeout, false);
@@ -188,26 +190,26 @@ impl Resume {
         }
     }
 
-    /// A watch is open; returns whether the history is to be compared.
+    /// Records that a watch is open; returns whether the history must be compared.
     pub(super) fn opens(&mut self) -> bool {
         let must_compare = self.must_compare();
         self.outage = None;
         must_compare
     }
 
-    /// An event came.
+    /// Records the version of an event.
     pub(super) fn reached(&mut self, version: String) {
-        self.hear();
-        // A version that repeats, or is older, moves nothing.
+        self.contacted();
+        // An equal or older version changes nothing.
         if version != self.version && !is_before(&version, &self.version) {
             self.progress = Progress::Version;
             self.version = version;
         }
     }
 
-    /// A bookmark came, which is not before the resume point.
+    /// Records the version of a bookmark, which is not before the resume point.
     pub(super) fn bookmarked(&mut self, version: String) {
-        self.hear();
+        self.contacted();
         self.bookmarks = true;
         if version != self.version {
             self.progress = Progress::Version;
@@ -215,15 +217,15 @@ impl Resume {
         self.version = version;
     }
 
-    fn hear(&mut self) {
-        self.heard = Instant::now();
+    fn contacted(&mut self) {
+        self.last_contact = Instant::now();
         if self.progress == Progress::Nothing {
-            self.progress = Progress::Word;
+            self.progress = Progress::Contact;
             self.recovers();
         }
     }
 
-    /// The version is one from which a watch can go on.
+    /// Resets the failures: a watch can resume from this version.
     fn recovers(&mut self) {
         self.rejections = 0;
         self.tries.reset();
@@ -231,29 +233,29 @@ impl Resume {
         self.given_up.reset();
     }
 
-    /// Returns whether a watch that ends now never held.
+    /// Returns whether a watch that ends now has never held.
     pub(super) fn is_at_once(&self, span: Span) -> bool {
-        self.progress != Progress::Version && !span.has_held(SUSPECT)
+        self.progress != Progress::Version && !span.has_held(SHORTEST_WATCH)
     }
 
     pub(super) fn fails(&self) -> bool {
         self.tries.last().max(self.given_up.last()) > Duration::ZERO
     }
 
-    /// Returns whether the server must show that its history is the one that was seen: after an outage,
-    /// or where bookmarks came before and now nothing does.
+    /// Returns whether the server must show that it still has the history that was seen: after an outage,
+    /// or if bookmarks have stopped.
     pub(super) fn must_compare(&self) -> bool {
-        let is_silent = self.bookmarks && is_long_enough(self.heard, self.watch_timeout);
+        let is_silent = self.bookmarks && is_long_enough(self.last_contact, self.watch_timeout);
         let was_out = self.outage.is_some_and(|since| since.elapsed() >= OUTAGE);
         self.is_unproven || is_silent || was_out
     }
 
-    /// Returns whether a list may be of another history than the one that was seen.
+    /// Returns whether a list may be of another history.
     pub(super) fn is_doubtful(&self) -> bool {
         !self.version.is_empty() && (self.doubt.is_some() || self.must_compare())
     }
 
-    /// Takes note of a comparison, and returns whether the history is lost.
+    /// Records a comparison, and returns whether the history is lost.
     pub(super) fn compared(&mut self, verdict: Verdict) -> bool {
         self.is_unproven = matches!(verdict, Verdict::Unknown);
         match verdict {
@@ -266,25 +268,25 @@ impl Resume {
         }
     }
 
-    /// Has the next watch begin with a comparison.
+    /// Makes the next watch begin with a comparison.
     pub(super) fn stays_unproven(&mut self) {
         self.is_unproven = true;
     }
 
-    /// Takes note of the deletion of an object.
+    /// Records the deletion of an object.
     pub(super) fn deleted(&mut self, namespace: &str, name: &str, version: &str) {
         self.seen.deleted(namespace, name, version);
         self.doubt.take_if(|doubt| doubt.is_settled_by(namespace, name));
     }
 
-    /// Returns whether the watch is past a deletion that did not come.
+    /// Returns whether the watch is past a deletion that did not arrive.
     pub(super) fn is_doubt_confirmed(&self) -> bool {
         self.doubt.as_ref().is_some_and(|doubt| doubt.is_over_at(&self.version))
     }
 
     /// Decides how to go on after a watch that could not be opened, or was open for a time.
     pub(super) fn after(&mut self, failure: Option<Failure>, span: Option<Span>) -> Next {
-        let long = SUSPECT.max(self.tries.last());
+        let long = SHORTEST_WATCH.max(self.tries.last());
         let has_held = span.is_some_and(|span| span.has_held(long));
         let progress = mem::replace(&mut self.progress, Progress::Nothing) == Progress::Version;
         let progress = progress || has_held;
@@ -293,11 +295,11 @@ impl Resume {
         }
         match &failure {
             None | Some(Failure::Lost(_)) => {}
-            // A server that is busy is there.
+            // A busy server is no outage.
             Some(Failure::Interrupted(error)) if error.status() == Some(429) => {}
-            // A connection that is silent may have been dead since the last word.
+            // A silent connection may have been dead since the last event or bookmark.
             Some(Failure::Interrupted(error)) if error.is_timeout() => {
-                self.outage.get_or_insert(self.heard);
+                self.outage.get_or_insert(self.last_contact);
             }
             Some(_) => {
                 self.outage.get_or_insert_with(Instant::now);
@@ -315,7 +317,7 @@ impl Resume {
                 let (error, delay) = self.loses(error);
                 Next::List { error, delay, is_lost: true }
             }
-            // A resource that comes back after it was gone has another history.
+            // A resource that was removed and comes back has another history.
             Some(Failure::Rejected(error)) if error.is_desynced() || error.is_not_installed() => {
                 let (error, delay) = self.lists_after(error);
                 Next::List { error, delay, is_lost: false }
@@ -328,7 +330,7 @@ impl Resume {
         }
     }
 
-    /// Returns the error with the delay of a list that is begun anew because of it.
+    /// Returns the error and the delay of the list that follows it.
     pub(super) fn lists_after(&mut self, error: Error) -> (Error, Duration) {
         self.outage.get_or_insert_with(Instant::now);
         let delay = self.lists.after(&error);
@@ -342,9 +344,9 @@ impl Resume {
     }
 
     fn later(&mut self, error: Error) -> Next {
-        // Only a watch that holds shows that watches do again.
+        // Only a watch that holds proves that watches work again.
         let error = error.outliving_lists();
-        if self.rejections >= REJECTIONS || self.heard.elapsed() > self.patience {
+        if self.rejections >= REJECTIONS || self.last_contact.elapsed() > self.patience {
             self.rejections = 0;
             let delay = self.given_up.after(&error);
             return Next::List { error, delay, is_lost: false };

@@ -1,4 +1,4 @@
-//! The `Status` that an API server answers a failure with.
+//! The `Status` with which an API server reports a failure.
 
 use std::{fmt, time::Duration};
 
@@ -12,17 +12,18 @@ use crate::{
     printed::printed,
 };
 
-/// The parts of a [`Status`](https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/)
-/// that a watch goes by. Each is read on its own, so that one odd field hides no other, and none is
-/// longer than an error.
+/// The parts of a
+/// [`Status`](https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/) that a watch
+/// uses. Each is read on its own, so that one invalid field doesn't hide the others, and none is longer
+/// than an error.
 #[derive(Debug, Default)]
 pub(super) struct Status {
-    /// True if it says that it is a `Status`. The message of anything else may be a secret.
+    /// True if the body declares itself a `Status`. The message of anything else may be a secret.
     pub(super) quotable: bool,
     code: Option<u16>,
     reason: String,
     message: String,
-    /// The object that it is about.
+    /// The name of the object that the status is about.
     name: String,
     retry_after: Option<Duration>,
 }
@@ -43,7 +44,7 @@ pub(super) enum Part {
 }
 
 impl Status {
-    /// Reads the JSON of a `Status`. Anything else, such as the page of a proxy, has no part of it.
+    /// Reads the JSON of a `Status`. Anything else, such as a proxy's page, yields an empty `Status`.
     pub(super) fn read(json: &[u8]) -> Self {
         let mut status = Self::default();
         status.fill(None, json).map_or_else(|_| Self::default(), |()| status)
@@ -60,15 +61,15 @@ impl Status {
         json.end()
     }
 
-    /// Returns the error that the request named by `what` ended with. `code` is the HTTP status, if
-    /// the answer as a whole is the failure, and `name` the object that was asked for, if it was one.
+    /// Returns the error of the request named by `what`. `code` is the HTTP status, if the whole response
+    /// is the failure, and `name` is the requested object, if there was one.
     pub(super) fn into_error(self, what: &str, code: Option<u16>, name: Option<&str>) -> Error {
         let code = code.or(self.code).unwrap_or_default();
         let message = if self.quotable { &*self.message } else { "" };
         let error = Error::from_status(what, code, &self.reason, message);
-        // A resource that is not served, or a namespace that is missing, is not the object. The kind in
-        // the answer is not compared, and a namespace before the name is dropped: metrics-server has its
-        // own names for nodes, and says `namespace/name` of a Pod.
+        // A 404 for a resource that is not served, or for a missing namespace, is not about the object. The
+        // kind in the answer is not compared, and a namespace before the name is dropped: metrics-server
+        // has its own names for nodes, and names a Pod `namespace/name`.
         let own = self.name.rsplit('/').next();
         let is_about_it = name.is_some() && name == own;
         let error = if code == 404 && is_about_it { error.of_missing_object() } else { error };
@@ -95,14 +96,14 @@ impl Status {
     }
 }
 
-/// The place of a value that comes: a part, or the whole.
+/// The place of the next value: a part, or the whole.
 struct Place<'s> {
     status: &'s mut Status,
     part: Option<Part>,
 }
 
 impl Place<'_> {
-    /// Returns the part that a field in this place is.
+    /// Returns the part that a field stands for in this place.
     fn below(&self, field: Part) -> Part {
         use Part::{Code, Details, Kind, Message, Name, Reason, RetryAfterSeconds};
         match (self.part, field) {
@@ -124,7 +125,7 @@ impl<'de> DeserializeSeed<'de> for Place<'_> {
     }
 }
 
-/// Takes any value: one of a type that it should not have counts as missing.
+/// Accepts any value: a value of the wrong type counts as missing.
 impl<'de> Visitor<'de> for Place<'_> {
     type Value = ();
 
@@ -233,14 +234,14 @@ mod tests {
         };
         for (details, name, is_missing) in [
             (r#"{"name":"a","kind":"pods"}"#, Some("a"), true),
-            // metrics-server calls nodes and Pods so.
+            // metrics-server uses these names for nodes and Pods.
             (r#"{"name":"a","kind":"nodemetrics"}"#, Some("a"), true),
             (r#"{"name":"default/a","kind":"pods"}"#, Some("a"), true),
             (r#"{"name":"a/b","kind":"pods"}"#, Some("a"), false),
             (r#"{"name":"shop","kind":"namespaces"}"#, Some("a"), false),
             (r#"{"name":""}"#, Some(""), true),
             ("{}", Some("a"), false),
-            // A list is about no object.
+            // A list names no object.
             (r#"{"name":"a","kind":"pods"}"#, None, false),
         ] {
             let error =

@@ -18,9 +18,9 @@ use super::{
 };
 use crate::{clock::after, error::ErrorKind, event::WatchEvent};
 
-/// Lists a collection over one connection, which goes on as the watch.
+/// Lists a collection over one connection, which continues as the watch.
 ///
-/// Nothing shows which part of such a list was cut off, so whatever breaks it off, it begins anew.
+/// A list that breaks off starts anew, because nothing shows which part is missing.
 pub(super) fn streamed<K>(
     query: Arc<Query<K>>,
     target: Arc<Target>,
@@ -37,7 +37,7 @@ where
         let timeout = query.next_timeout();
         let mut body = match query.watch(&target, &resolved, "", timeout, true).await {
             Ok(body) => body,
-            // Servers without streaming lists answer so.
+            // The answer of a server without streaming lists.
             Err(error) if error.is_rejected() => {
                 query.lists_in_pages(&error);
                 query.stop_streaming();
@@ -50,9 +50,9 @@ where
             }
         };
         let span = Span { begun, answered: Instant::now(), timeout };
-        // The end must come while the server would let the watch be open.
+        // The list must end within the timeout of the watch.
         let end = Query::<K>::end_of_watch(begun, timeout);
-        // Only objects are progress: bookmarks may go on for ever.
+        // Only objects are progress: bookmarks may go on forever.
         let mut progressed = Instant::now();
         let mut counted = 0;
         loop {
@@ -64,7 +64,7 @@ where
             let line = match body.line(until).await {
                 Ok(Some(line)) => line,
                 Ok(None) => {
-                    // At its timeout ends a watch that a server took for one as usual.
+                    // A server that took the list for a normal watch ends it at its timeout.
                     if begun.elapsed() >= timeout {
                         query.stop_streaming();
                     }

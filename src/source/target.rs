@@ -1,4 +1,4 @@
-//! A collection as it is asked for.
+//! A collection with the selectors that requests send for it.
 
 use std::fmt::Display;
 
@@ -8,7 +8,7 @@ use crate::{
     stages::NamespaceSelection,
 };
 
-/// A collection, with the selectors of its own.
+/// A collection with its own selectors.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     pub(super) collection: Collection,
@@ -26,7 +26,8 @@ impl Target {
         Self { collection, selection: Some(selection.clone()) }
     }
 
-    /// Returns the collection of all objects of a namespace; `""` is that of the cluster-scoped.
+    /// Returns the collection of all objects of a namespace; `""` is the namespace of cluster-scoped
+    /// objects.
     pub(super) fn of_objects_in(namespace: &str) -> Self {
         if namespace.is_empty() {
             return Self::cluster();
@@ -34,17 +35,17 @@ impl Target {
         Self::of(&NamespaceSelection { name: namespace.into(), labels: None, fields: None })
     }
 
-    /// Returns whether both are asked for in the same way.
+    /// Returns whether both are requested in the same way.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.selection == other.selection
     }
 
-    /// Returns the label selector to ask with: that of the watch and the own one.
+    /// Returns the label selector to request: the watch's and the target's own selector combined.
     pub(super) fn labels(&self, of_watch: Option<&LabelSelector>) -> Option<String> {
         both(of_watch, self.selection.as_ref().and_then(|own| own.labels.as_ref()))
     }
 
-    /// Returns the field selector to ask with: that of the watch and the own one.
+    /// Returns the field selector to request: the watch's and the target's own selector combined.
     pub(super) fn fields(&self, of_watch: Option<&FieldSelector>) -> Option<String> {
         both(of_watch, self.selection.as_ref().and_then(|own| own.fields.as_ref()))
     }

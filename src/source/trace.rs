@@ -1,4 +1,4 @@
-//! The log lines of a watch.
+//! Log events of a watch.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
     printed::{LONGEST_NAME, LONGEST_NAMESPACE, printed},
 };
 
-/// Logs with what all lines say: which watch it is.
+/// Logs an event with the fields of all events: the resource and name of the watch.
 macro_rules! log {
     ($level:ident, $query:expr, $($rest:tt)*) => {
         tracing::$level!(
@@ -64,12 +64,12 @@ impl<K> Query<K> {
         log!(debug, self, %error, reason = error.reason(), ?delay, "trying again");
     }
 
-    /// Logs that a watch is open, at first or again.
+    /// Logs that a watch is open, for the first time or again.
     pub(super) fn watches(&self, target: &Target, version: &str) {
         log!(debug, self, namespace = target.shown(), resource_version = version, "watching");
     }
 
-    /// Logs that a watch that held is over, and resumed at once.
+    /// Logs that a watch that had held ended and is resumed at once.
     pub(super) fn resumes(&self, target: &Target, version: &str, error: Option<&Error>) {
         log!(
             debug,
@@ -81,7 +81,7 @@ impl<K> Query<K> {
         );
     }
 
-    /// Logs an event. The fields are read only where somebody listens.
+    /// Logs an event. The fields are evaluated only if the event is enabled.
     #[inline]
     pub(super) fn has_event(&self, event: &WatchEvent<K>, version: &str)
     where

@@ -35,47 +35,46 @@ const DAY: u64 = 86_400;
 
 /// A stream of [`WatchEvent`]s that lists, watches and recovers by itself.
 ///
-/// Made by [`watch`](crate::watch) and [`watch_resource`](crate::watch_resource). The setters say what
-/// to watch; polling begins it, and what is set later is ignored.
+/// [`watch`](crate::watch) and [`watch_resource`](crate::watch_resource) make it. The setters select what
+/// to watch; the first poll starts the watch, and later settings are ignored.
 ///
 /// # Failures
 ///
-/// A failure is an item that names the request, and the namespace if it is about one. After any of
-/// them the watch goes on by itself, each namespace for itself:
+/// A failure is an item that names the request, and the namespace if the request was for one. The watch
+/// goes on by itself after each failure, and each namespace goes on independently:
 ///
-/// | failure | what follows |
+/// | failure | next step |
 /// |---|---|
-/// | a connection that breaks or ends after the watch held for a second or delivered something | it is resumed at once, without an item |
-/// | no connection, no answer, 429, 503 | the same request, after a [delay](Backoff) that grows; a list after 5 minutes without anything else |
-/// | 410 | a list, after a delay that grows |
+/// | a connection that breaks or ends after the watch held for a second or delivered something | a resume at once, without an item |
+/// | no connection, no answer, 429, 503 | a retry of the request, after a growing [delay](Backoff); a list after 5 minutes without any other answer |
+/// | 410 | a list, after a growing delay |
 /// | any other answer, three times in a row at one version | a list; the delay between such lists grows up to 5 minutes |
-/// | a `resourceVersion` that went back, as after etcd was restored from a backup | a list that replaces all that was seen |
+/// | a `resourceVersion` that went back, for instance after etcd was restored from a backup | a list that replaces everything seen so far |
 ///
-/// The delay is not shorter than the server's `Retry-After`, which counts up to 5 minutes. It is reset
-/// by progress only. The stream never ends, but for a [namespace](Watch::namespaces) or a resource
-/// that can't be.
+/// The delay is at least the server's `Retry-After`, up to 5 minutes. Only progress resets it. The stream
+/// never ends, except for an invalid [namespace](Watch::namespaces) or resource.
 ///
-/// An answer that doesn't begin in time is a failure: of a list, and of each of its objects, after the
-/// [patience](Watch::list_patience) for lists; of a watch, after its [timeout](Watch::watch_timeout)
-/// and 5 seconds. So is a watch that is silent, or sends anything but events, for as long.
+/// An answer that doesn't begin in time is a failure: for a list, and for each of its objects, after the
+/// [patience](Watch::list_patience) for lists; for a watch, after its [timeout](Watch::watch_timeout) and 5
+/// seconds. A watch that is silent, or sends anything but events, for that long is a failure, too.
 ///
-/// kube's client, as `Client::try_default` makes it, repeats requests that are answered 429, 503 and
-/// 504 by itself. Those of a watch it sends once, so the answers are items here.
+/// kube's client, as made by `Client::try_default`, repeats requests that are answered 429, 503 and 504 by
+/// itself. It sends the requests of a watch only once, so these answers are items here.
 ///
-/// If the code that decodes an object panics, the last item is an [error](Error::is_panic) that says so.
+/// If the code that decodes an object panics, the last item is an [error](Error::is_panic) that reports it.
 ///
 /// # Restored backups
 ///
-/// A version that goes back shows a lost history. After an outage of 3 seconds, and when a watch stays
-/// silent to its end where bookmarks came before, the object that was written or deleted last is asked
-/// for (a list with `limit=1`): its version and that of the list show whether the history is another
-/// one. A watch that is [indexed](Watch::index) directly goes on to the next newest object if that one
-/// was written since. Nothing shows it if all of these are in the same state in both histories, and the
-/// server is past the last bookmark when the watch comes back; `etcdutl snapshot restore
-/// --bump-revision --mark-compacted` avoids that. Nor does anything show it if a proxy hides the whole
-/// outage.
+/// A version that goes back shows a lost history. After an outage of 3 seconds, and if a watch stays silent
+/// to its end although bookmarks came before, the watch requests the object that was written or deleted
+/// last (a list with `limit=1`): the versions of the object and of the list show whether the history is
+/// another one. A watch that is [indexed](Watch::index) directly goes on to the next newest object if the
+/// first was written since. Nothing shows a lost history if all of these objects are in the same state in
+/// both histories, and the server is past the last bookmark when the watch comes back;
+/// `etcdutl snapshot restore --bump-revision --mark-compacted` avoids that. Nor does anything show it if a
+/// proxy hides the whole outage.
 ///
-/// Most go on with [`index`](Watch::index). As it is, it is what any stage takes:
+/// Most pipelines continue with [`index`](Watch::index). The stream itself is input for any stage:
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -109,15 +108,15 @@ impl<K> Watch<K> {
         self
     }
 
-    /// Only objects with these labels, selected by the API server: text, a [`LabelSelector`], or one of
-    /// kube's or of an object. May be given several times: all must match. The requirements are in the
-    /// table of [`LabelSelector::parse`].
+    /// Selects objects by labels, in the API server: text, a [`LabelSelector`], or a selector of kube's or
+    /// of an object. Can be called several times: all selectors must match. The table of
+    /// [`LabelSelector::parse`] has the requirements.
     ///
     /// # Errors
     ///
     /// [`is_selector`](Error::is_selector) if the
     /// [selector](https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors)
-    /// is not valid. An empty one is not.
+    /// is invalid or empty.
     ///
     /// # Examples
     ///
@@ -146,16 +145,16 @@ impl<K> Watch<K> {
         Ok(self)
     }
 
-    /// Only objects with these fields (text or a [`FieldSelector`]), selected by the API server, which
-    /// knows few fields of each kind; for any other use [`matching`](Watch::matching). May be given several times: all must
-    /// match.
+    /// Selects objects by fields (text or a [`FieldSelector`]), in the API server, which knows few fields
+    /// of each kind; for any other field use [`matching`](Watch::matching). Can be called several times:
+    /// all selectors must match.
     ///
     /// # Errors
     ///
     /// [`is_selector`](Error::is_selector) if the
     /// [selector](https://kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors/)
-    /// is not valid. An empty one is not. One of fields that the server doesn't know is a 400,
-    /// which [is an item](Error::is_refusal) of the stream.
+    /// is invalid or empty. The server rejects fields that it doesn't know with a 400, which
+    /// [is an item](Error::is_refusal) of the stream.
     ///
     /// # Examples
     ///
@@ -178,17 +177,18 @@ impl<K> Watch<K> {
         Ok(self.selecting(&given(selector)?))
     }
 
-    /// Only objects that match, selected here by text or a [`FieldSelector`]. One that begins to match
-    /// is created for those downstream, one that ceases to is deleted. May be given several times: all
-    /// must match. A condition of another kind is a closure, by [`matching_with`](Watch::matching_with).
+    /// Selects objects in this process, by text or a [`FieldSelector`]. An object that begins to match is
+    /// created for the stages downstream, and an object that ceases to match is deleted. Can be called
+    /// several times: all selectors must match. For conditions of any other kind, use a closure with
+    /// [`matching_with`](Watch::matching_with).
     ///
-    /// The object is looked at as it was received, so a field may be selected on and dropped. The
-    /// API server sends all objects nevertheless: where it can select, by [`labels`](Watch::labels)
-    /// or [`fields`](Watch::fields), that is cheaper.
+    /// The selector reads the object as it was received, so a field can be selected on and then dropped.
+    /// The API server still sends all objects: if it can select them, by [`labels`](Watch::labels) or
+    /// [`fields`](Watch::fields), that is cheaper.
     ///
     /// # Errors
     ///
-    /// [`is_selector`](Error::is_selector) if the text is no selector.
+    /// [`is_selector`](Error::is_selector) if the text is not a selector.
     ///
     /// # Examples
     ///
@@ -221,12 +221,13 @@ impl<K> Watch<K> {
         Ok(self)
     }
 
-    /// Only objects that a closure selects, as [`matching`](Watch::matching) does. The name says in
-    /// [`Scope::selectors`](crate::Scope::selectors), and wherever that is shown, what it selects.
+    /// Selects objects by a closure, otherwise like [`matching`](Watch::matching).
+    /// [`Scope::selectors`](crate::Scope::selectors) and reports show the name, which describes the
+    /// condition.
     ///
-    /// The closure sees the object as it is stored, without the fields that
-    /// [`filter_fields`](Watch::filter_fields) drops. For the same object it must always say the same:
-    /// an object that is listed again unchanged isn't asked about. If it panics, so does the
+    /// The closure gets the object as it is stored, without the fields that
+    /// [`filter_fields`](Watch::filter_fields) drops. For equal objects it must always return the same: it
+    /// isn't called for an object that is listed again unchanged. If it panics, so does the
     /// [stream](Watch#failures).
     ///
     /// ```
@@ -262,12 +263,12 @@ impl<K> Watch<K> {
     }
 
     /// Drops these fields of every object while it is decoded: they are never built. One path as text,
-    /// several in an array or with commas between them, or a [`FieldFilter`]. May be given several
-    /// times. The API server sends them nevertheless.
+    /// several in an array or separated by commas, or a [`FieldFilter`]. Can be called several times. The
+    /// API server still sends the fields.
     ///
     /// # Errors
     ///
-    /// [`is_path`](Error::is_path) if one is no path, or of a field that identifies the object.
+    /// [`is_path`](Error::is_path) if a path is invalid or names a field that identifies the object.
     ///
     /// # Examples
     ///
@@ -303,8 +304,8 @@ impl<K> Watch<K> {
         self
     }
 
-    /// Watches one namespace, instead of those of the `Api`: [`namespaces`](Watch::namespaces) with
-    /// one name.
+    /// Watches one namespace, instead of the namespaces of the `Api`: [`namespaces`](Watch::namespaces)
+    /// with one name.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
@@ -322,16 +323,16 @@ impl<K> Watch<K> {
         self.namespaces([namespace])
     }
 
-    /// Watches several namespaces as one stream. Replaces the namespaces of the `Api`, and those given
-    /// before. A role in each of them is enough.
+    /// Watches several namespaces as one stream, instead of the namespaces of the `Api` and any set before.
+    /// A role in each of them suffices.
     ///
-    /// Each namespace has a list, a watch, a resume point and a delay of its own: one that can't be
-    /// listed delays none of the others. The stream is synced when all of them are, or by a
-    /// [`SyncPolicy`](crate::SyncPolicy) without those that can't be. A [`Namespaces`] can change
+    /// Each namespace has its own list, watch, resume point and delay: a namespace that can't be listed
+    /// doesn't delay the others. The stream is synced when all namespaces are, or with a
+    /// [`SyncPolicy`](crate::SyncPolicy) without the namespaces that can't be. A [`Namespaces`] can change
     /// while the watch runs.
     ///
-    /// An empty list is no namespace, and never all of them: there is nothing to see. A name that
-    /// no namespace can have gives an [`is_namespace`](Error::is_namespace) item, and nothing else.
+    /// An empty list means no namespace, never all of them: the store is empty. An invalid name yields an
+    /// [`is_namespace`](Error::is_namespace) item, and nothing else.
     ///
     /// ```
     /// use kube_weir::watch_resource;
@@ -356,8 +357,8 @@ impl<K> Watch<K> {
         self
     }
 
-    /// Watches the namespaces that have these labels, as they come and go. That needs `list` and
-    /// `watch` on `namespaces` too.
+    /// Watches the namespaces that have these labels, as they come and go. The role also needs `list` and
+    /// `watch` on `namespaces`.
     ///
     /// # Errors
     ///
@@ -396,17 +397,18 @@ impl<K> Watch<K> {
         Ok(self)
     }
 
-    /// Watches the namespace that this program runs in: that of the pod's [service
+    /// Watches the namespace that this program runs in: the namespace of the pod's [service
     /// account](https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/), or of the
     /// kubeconfig's context.
     ///
-    /// It is the namespace of `client.default_namespace()` wherever that is known. kube's client says
-    /// `default` as well where a context or a pod names none; here that is an error, so that a program
-    /// without a namespace doesn't watch another one's.
+    /// It is `client.default_namespace()` if that is known. kube's client also returns `default` for a
+    /// context or a pod without a namespace; here that is an error, so that a program without a namespace
+    /// doesn't watch another program's.
     ///
     /// # Errors
     ///
-    /// [`is_namespace`](Error::is_namespace) if it is unknown. It never means all namespaces.
+    /// [`is_namespace`](Error::is_namespace) if the namespace is unknown. Unknown never means all
+    /// namespaces.
     ///
     /// # Examples
     ///
@@ -428,10 +430,10 @@ impl<K> Watch<K> {
         Ok(self.namespace(own))
     }
 
-    /// How many objects the server puts into one
+    /// Sets how many objects the server puts into one
     /// [page](https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks)
-    /// of a list, at least one. Default: 500, as in client-go. A page is decoded while it arrives
-    /// and never held as a whole, so smaller ones save the server memory, and cost requests.
+    /// of a list, at least one. Default: 500, as in client-go. A page is decoded while it arrives and never
+    /// held as a whole, so smaller pages save the server memory, and cost requests.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
@@ -450,10 +452,10 @@ impl<K> Watch<K> {
         self
     }
 
-    /// Asks for the initial state by a [streaming
+    /// Requests the initial state by a [streaming
     /// list](https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists)
-    /// ([KEP-3157](https://kep.k8s.io/3157)) instead of pages: one connection that goes on as the
-    /// watch. A server that has none gets a paged list. Default: false.
+    /// ([KEP-3157](https://kep.k8s.io/3157)) instead of pages: one connection that continues as the watch.
+    /// A server without streaming lists gets a paged list. Default: false.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
@@ -473,12 +475,12 @@ impl<K> Watch<K> {
         self
     }
 
-    /// Sets how long a watch lasts at least before the server ends it, and it is resumed. Each is
-    /// asked to last between once and twice as long, as client-go does, so that a fleet doesn't
-    /// reconnect at once. Default: 150 seconds; whole seconds, from one to a day.
+    /// Sets how long a watch lasts at least before the server ends it and it is resumed. Each watch
+    /// requests between once and twice this time, as in client-go, so that a fleet doesn't reconnect at
+    /// once. Default: 150 seconds; whole seconds, from one to a day.
     ///
-    /// A connection that broke without a word is noticed 5 seconds after the watch should have ended,
-    /// or after [`max_silence`](Watch::max_silence).
+    /// A connection that broke silently is noticed 5 seconds after the watch should have ended, or after
+    /// [`max_silence`](Watch::max_silence).
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
@@ -502,13 +504,13 @@ impl<K> Watch<K> {
         self
     }
 
-    /// Takes a connection for dead on which there was neither an event nor a bookmark for so long.
-    /// Default: none, so that only the end of the watch counts.
+    /// Treats a connection as dead if it had neither an event nor a bookmark for this long. Default: none,
+    /// so that only the end of the watch counts.
     ///
     /// The API server sends a
-    /// [bookmark](https://kubernetes.io/docs/reference/using-api/api-concepts/#watch-bookmarks) about
-    /// each minute, which serves as a heartbeat: 90 seconds are a good choice. It counts only once a
-    /// bookmark has come, since not every server sends them.
+    /// [bookmark](https://kubernetes.io/docs/reference/using-api/api-concepts/#watch-bookmarks) about each
+    /// minute, which serves as a heartbeat: 90 seconds are a good choice. The setting takes effect only
+    /// after the first bookmark, since not every server sends them.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
@@ -534,7 +536,7 @@ impl<K> Watch<K> {
         self
     }
 
-    /// Sets how long a list may take to begin, and then for each object. Default: 60 seconds.
+    /// Sets how long a list may take to begin, and then to deliver each object. Default: 60 seconds.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
@@ -588,26 +590,25 @@ impl<K> Watch<K> {
         self
     }
 
-    /// Lets the watch look up which objects the store that it feeds has.
+    /// Lets the watch look up the objects of the store that it feeds.
     pub(crate) fn feed(&mut self, store: Arc<dyn Stored>) {
         self.query.stored = Some(store);
     }
 
-    /// Returns the identity of the pipeline, before anything was asked.
+    /// Returns the identity of the pipeline, before any request.
     pub(crate) fn context(&self) -> Arc<Context<K>> {
         Arc::new(self.query.context())
     }
 
-    /// Returns the watch of the objects of this name only, selected by the API server.
+    /// Returns a watch of the objects of this name only, selected by the API server.
     pub(crate) fn only(self, name: &str) -> Self {
         let mut only = self.selecting(&FieldSelector::of_name(name));
         only.query.name = Some(name.into());
         only
     }
 
-    /// Returns the watch of the same objects, of each of which it keeps only what tells which one it is,
-    /// in which version, and what these paths look at. Where they lie in the metadata, no more is asked
-    /// for.
+    /// Returns a watch of these objects that keeps only their identity, their version, and the fields of
+    /// these paths. If all paths lie in the metadata, only metadata is requested.
     pub(crate) fn keys_only(self, paths: &[FieldPath]) -> Watch<Document> {
         let metadata = FieldPath::of_names(&["metadata"]);
         let selected = self.query.matching.iter().flat_map(FieldSelector::paths);
@@ -637,7 +638,7 @@ impl<K> Watch<K> {
 }
 
 impl Watch<Document> {
-    /// Returns the watch of a resource that needs no Rust type.
+    /// Returns the watch of a resource without a Rust type.
     pub(crate) fn of_resource(client: Client, resource: Gvr) -> Self {
         let endpoint = Endpoint::new(client, resource);
         Self::new(Query::new(endpoint, Resolver::asking(), Decode::DOCUMENT))

@@ -12,8 +12,8 @@ use std::{
 use super::{
     World,
     change::WorldBatch,
-    member::{Bell, Member, Pipeline},
-    store::Reader,
+    member::{Member, Pipeline, WorldWaker},
+    store::KindStore,
     stream::IntoWorld,
     view::{Members, Polled, View, sealed},
 };
@@ -53,7 +53,7 @@ use crate::{
 pub struct Kinds(KindsHandle);
 
 impl Kinds {
-    /// No kind yet. A world of none is synced at once.
+    /// Makes an empty set. A world without kinds is synced at once.
     ///
     /// ```
     /// use kube_weir::{Kinds, prelude::*};
@@ -68,12 +68,12 @@ impl Kinds {
         let shared = Shared {
             pending: Mutex::default(),
             handles: AtomicUsize::new(1),
-            bell: Bell::default(),
+            world_waker: WorldWaker::default(),
         };
         Self(KindsHandle(Arc::new(shared)))
     }
 
-    /// Adds a kind. Of several under one name the last counts. See the [example](Kinds).
+    /// Adds a kind. A kind of the same name is replaced. See the [example](Kinds).
     pub fn add<P>(self, name: impl Into<Arc<str>>, pipeline: P) -> Self
     where
         P: Pipeline<Object = Document> + Send + 'static,
@@ -82,8 +82,8 @@ impl Kinds {
         self
     }
 
-    /// A handle to add and remove kinds while the world runs. As long as there is one, the stream
-    /// doesn't end. See the [example](KindsHandle).
+    /// Returns a handle that adds and removes kinds while the world runs. The stream doesn't end as long as
+    /// a handle exists. See the [example](KindsHandle).
     pub fn handle(&self) -> KindsHandle {
         self.0.clone()
     }
@@ -95,10 +95,10 @@ impl Default for Kinds {
     }
 }
 
-/// Adds kinds to a running world and removes them; from [`Kinds::handle`]. Cheap to clone, usable
-/// from any task.
+/// A handle that adds kinds to a running world and removes them; from [`Kinds::handle`]. It is cheap to
+/// clone and usable from any task.
 ///
-/// Once the stream is gone nothing happens any more.
+/// Once the stream is dropped, the handle has no effect.
 ///
 /// ```
 /// use kube_weir::{Kinds, prelude::*, testing::Events};
@@ -128,38 +128,36 @@ impl Default for Kinds {
 pub struct KindsHandle(Arc<Shared>);
 
 struct Shared {
-    /// What is to become of a kind, until the stream sees to it.
+    /// Kinds to add (`Some`) or remove (`None`), until the stream takes them in.
     pending: Mutex<BTreeMap<Arc<str>, Option<Member<Document>>>>,
     handles: AtomicUsize,
-    bell: Bell,
+    world_waker: WorldWaker,
 }
 
 impl KindsHandle {
-    /// Adds a kind, which becomes part of the world when it is synced. Its objects are created
-    /// then, in the batch of that world. One of the same name is replaced: its pipeline is dropped,
-    /// and what it had last stays until the new one is synced.
-    /// See the [example](KindsHandle).
+    /// Adds a kind, which becomes part of the world when it is synced; the batch of that world creates its
+    /// objects. A kind of the same name is replaced: its pipeline is dropped, and its last state stays
+    /// until the new kind is synced. See the [example](KindsHandle).
     pub fn add<P>(&self, name: impl Into<Arc<str>>, pipeline: P)
     where
         P: Pipeline<Object = Document> + Send + 'static,
     {
         let name = name.into();
-        let member = Member::new(Arc::clone(&name), pipeline, &self.0.bell);
-        self.tell(name, Some(member));
+        let member = Member::new(Arc::clone(&name), pipeline, &self.0.world_waker);
+        self.enqueue(name, Some(member));
     }
 
-    /// Removes a kind: its pipeline is dropped, and its objects are deleted in the batch of the
-    /// next world.
-    /// See the [example](KindsHandle).
+    /// Removes a kind: its pipeline is dropped, and the batch of the next world deletes its objects. See
+    /// the [example](KindsHandle).
     pub fn remove(&self, name: impl Into<Arc<str>>) {
-        self.tell(name.into(), None);
+        self.enqueue(name.into(), None);
     }
 
-    fn tell(&self, name: Arc<str>, member: Option<Member<Document>>) {
+    fn enqueue(&self, name: Arc<str>, member: Option<Member<Document>>) {
         let before = self.0.pending().insert(name, member);
-        // A pipeline may have much to drop: not under the lock.
+        // A pipeline may take long to drop, so it is dropped without the lock.
         drop(before);
-        self.0.bell.ring();
+        self.0.world_waker.wake();
     }
 }
 
@@ -179,7 +177,7 @@ impl Clone for KindsHandle {
 impl Drop for KindsHandle {
     fn drop(&mut self) {
         self.0.handles.fetch_sub(1, Ordering::AcqRel);
-        self.0.bell.ring();
+        self.0.world_waker.wake();
     }
 }
 
@@ -212,23 +210,23 @@ impl fmt::Debug for KindsHandle {
 pub struct ByName(Arc<BTreeMap<Arc<str>, Snapshot<Document>>>);
 
 impl ByName {
-    /// The snapshot of a kind; `None` if the world has no such kind (yet). See the
+    /// Returns the snapshot of a kind; `None` if the world has no such kind (yet). See the
     /// [example](ByName).
     pub fn get(&self, name: &str) -> Option<&Snapshot<Document>> {
         self.0.get(name)
     }
 
-    /// All kinds, in the order of their names. See the [example](ByName).
+    /// Returns all kinds in the order of their names. See the [example](ByName).
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Snapshot<Document>)> {
         self.0.iter().map(|(name, snapshot)| (&**name, snapshot))
     }
 
-    /// How many kinds there are.
+    /// Returns the number of kinds.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is no kind.
+    /// Returns whether there is no kind.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -248,8 +246,8 @@ impl<N: Into<Arc<str>>> FromIterator<(N, Snapshot<Document>)> for ByName {
     }
 }
 
-/// What changed in a world of kinds by name. A kind that came or went without an object is none
-/// of them, so this may have no kind at all.
+/// The changes of each kind in a world of kinds by name. A kind that was added or removed without objects
+/// is not included, so this may have no kind at all.
 ///
 /// ```
 /// use kube_weir::{Kinds, prelude::*, testing::Events};
@@ -277,20 +275,20 @@ impl<N: Into<Arc<str>>> FromIterator<(N, Snapshot<Document>)> for ByName {
 pub struct BatchesByName(BTreeMap<Arc<str>, Batch<Document>>);
 
 impl BatchesByName {
-    /// What changed in one kind; `None` where nothing did. See the [example](BatchesByName).
+    /// Returns the changes of one kind; `None` if nothing changed. See the [example](BatchesByName).
     pub fn get(&self, name: &str) -> Option<&Batch<Document>> {
         self.0.get(name)
     }
 
-    /// What changed in each kind, in the order of their names; those in which nothing did are not
-    /// among them. See the [example](BatchesByName).
+    /// Returns the changes of each kind in the order of their names, without the unchanged kinds. See the
+    /// [example](BatchesByName).
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Batch<Document>)> {
         self.0.iter().map(|(name, batch)| (&**name, batch))
     }
 }
 
 impl World<ByName> {
-    /// The snapshot of a kind; `None` if the world has no such kind (yet). See the example of
+    /// Returns the snapshot of a kind; `None` if the world has no such kind (yet). See the example of
     /// [`Kinds`].
     pub fn kind(&self, name: &str) -> Option<&Snapshot<Document>> {
         self.kinds().get(name)
@@ -298,7 +296,7 @@ impl World<ByName> {
 }
 
 impl WorldBatch<ByName> {
-    /// What changed in one kind; `None` where nothing did. See the example of [`KindsHandle`].
+    /// Returns the changes of one kind; `None` if nothing changed. See the example of [`KindsHandle`].
     pub fn kind(&self, name: &str) -> Option<&Batch<Document>> {
         self.kinds().get(name)
     }
@@ -353,10 +351,10 @@ pub struct Named {
 impl IntoWorld for Kinds {
     type View = ByName;
 
-    fn into_members(self) -> (Named, Bell) {
+    fn into_members(self) -> (Named, WorldWaker) {
         let shared = Arc::clone(&self.0.0);
-        let bell = shared.bell.clone();
-        (Named { shared, members: Vec::new() }, bell)
+        let world_waker = shared.world_waker.clone();
+        (Named { shared, members: Vec::new() }, world_waker)
     }
 }
 
@@ -387,8 +385,8 @@ impl Members for Named {
         self.shown(loading).map(|member| Arc::clone(&member.name)).collect()
     }
 
-    fn readers(&self) -> Vec<Reader> {
-        self.members.iter().map(Member::reader).collect()
+    fn kind_stores(&self) -> Vec<KindStore> {
+        self.members.iter().map(Member::kind_store).collect()
     }
 
     fn update(&mut self) -> bool {

@@ -1,4 +1,4 @@
-//! What a world delivers.
+//! The items of a world's stream.
 
 use std::{fmt, sync::Arc};
 
@@ -14,7 +14,7 @@ use crate::{
     origin::Origin,
 };
 
-/// One item of a world's stream. The phase is the variant, as in [`Change`](crate::Change).
+/// An item of a world's stream. Its variant is the phase, as in [`Change`](crate::Change).
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{Secret, Service};
@@ -36,7 +36,7 @@ use crate::{
 /// let Some(WorldChange::Synced(world)) = changes.next().await else { panic!() };
 /// assert_eq!((world.kinds().0.len(), world.kinds().1.len()), (1, 1));
 /// let Some(WorldChange::Live(batch)) = changes.next().await else { panic!() };
-/// let (services, secrets) = batch.kinds(); // `None` where nothing changed
+/// let (services, secrets) = batch.kinds(); // `None` if nothing changed
 /// assert_eq!(services.as_ref().unwrap().stats().created, 1);
 /// assert!(secrets.is_none());
 /// # Ok(()) }
@@ -44,14 +44,14 @@ use crate::{
 pub enum WorldChange<V: View> {
     /// Part of the initial load. Only after [`with_progress`](super::Worlds::with_progress).
     InitialSync(WorldBatch<V>),
-    /// Exactly once: every kind is complete.
+    /// Every kind is complete. Exactly once.
     Synced(World<V>),
-    /// What changed afterwards, in any of the kinds.
+    /// Later changes in any of the kinds.
     Live(WorldBatch<V>),
 }
 
 impl<V: View> WorldChange<V> {
-    /// The state after this change.
+    /// Returns the state after this change.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::{Secret, Service};
@@ -70,7 +70,7 @@ impl<V: View> WorldChange<V> {
     /// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(());
     /// let mut changes = world((services, secrets)).log_errors();
     ///
-    /// // For who makes everything anew, whatever changed.
+    /// // For a consumer that recomputes everything at every change.
     /// let totals = changes.map(|change| change.world().kinds().0.len());
     /// assert_eq!(totals.collect::<Vec<_>>().await, [1, 2]);
     /// # Ok(()) }
@@ -82,9 +82,8 @@ impl<V: View> WorldChange<V> {
         }
     }
 
-    /// The net change, unless this is `Synced`.
-    /// As
-    /// [`Change::batch`](crate::Change::batch), which has an example.
+    /// Returns the net change, unless this is `Synced`, like [`Change::batch`](crate::Change::batch), which
+    /// has an example.
     pub fn batch(&self) -> Option<&WorldBatch<V>> {
         match self {
             Self::InitialSync(batch) | Self::Live(batch) => Some(batch),
@@ -93,11 +92,12 @@ impl<V: View> WorldChange<V> {
     }
 }
 
-/// The net change between two worlds: what differs in each kind.
+/// The net change between two worlds: the differences in each kind.
 ///
-/// It is the difference of [`before`](WorldBatch::before) and [`after`](WorldBatch::after), kind by
-/// kind, as a [`Batch`](crate::Batch) is of two snapshots. What a changed object refers to is looked
-/// up in [`after`](WorldBatch::after), whichever kind it is of: it is all of one moment.
+/// It is the difference of [`before`](WorldBatch::before) and [`after`](WorldBatch::after), kind by kind,
+/// as a [`Batch`](crate::Batch) is the difference of two snapshots. Look up the objects that a changed
+/// object refers to in [`after`](WorldBatch::after), whatever their kind: all of its snapshots are of one
+/// moment.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{Secret, Service};
@@ -137,26 +137,25 @@ impl<V: View> WorldBatch<V> {
         Self(Arc::new(Difference { before, after, kinds }))
     }
 
-    /// The batch of each kind in which something changed. Of a tuple it is a tuple of
-    /// [`Option`]s, of which at least one is `Some`; of [`ByName`](super::ByName) it is
-    /// [`BatchesByName`](super::BatchesByName). [`WorldChange`] has an example of the one,
-    /// [`BatchesByName`](super::BatchesByName) of the other.
+    /// Returns the batch of each changed kind. For a tuple it is a tuple of [`Option`]s, of which at least
+    /// one is `Some`; for [`ByName`](super::ByName) it is [`BatchesByName`](super::BatchesByName).
+    /// [`WorldChange`] has an example of a tuple, [`BatchesByName`](super::BatchesByName) of kinds by name.
     pub fn kinds(&self) -> &V::Batches {
         &self.0.kinds
     }
 
-    /// How many objects were created, modified and deleted, of all kinds. See the
+    /// Returns how many objects of all kinds were created, modified and deleted. See the
     /// [example](WorldBatch).
     pub fn stats(&self) -> ChangeStats {
         V::stats(&self.0.kinds)
     }
 
-    /// The state after these changes. See the [example](WorldBatch).
+    /// Returns the state after these changes. See the [example](WorldBatch).
     pub fn after(&self) -> &World<V> {
         &self.0.after
     }
 
-    /// The state before these changes. See the [example](WorldBatch).
+    /// Returns the state before these changes. See the [example](WorldBatch).
     pub fn before(&self) -> &World<V> {
         &self.0.before
     }

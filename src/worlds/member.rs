@@ -1,4 +1,4 @@
-//! One pipeline of a world.
+//! A pipeline of a world.
 
 use std::{
     pin::Pin,
@@ -13,7 +13,7 @@ use futures::{Stream, task::AtomicWaker};
 use kube::runtime::reflector::Lookup;
 
 use super::{
-    store::Reader,
+    store::KindStore,
     view::{Polled, sealed::Sealed},
 };
 use crate::{
@@ -25,10 +25,10 @@ use crate::{
     store::{Changes, Store},
 };
 
-/// What a world is made of: a stream of changes with its store, not yet debounced, as
-/// [`index`](crate::EventStreamExt::index) or [`Store::changes`] give it.
+/// A stream of changes with its store, not yet debounced, from which a world is made: the result of
+/// [`index`](crate::EventStreamExt::index) or [`Store::changes`].
 ///
-/// Sealed: it is for bounds of your own functions.
+/// This trait is sealed; use it in bounds of your own functions.
 ///
 /// ```
 /// use kube_weir::{Kinds, prelude::*, testing::Events, worlds::Pipeline};
@@ -77,10 +77,10 @@ impl<K: Lookup + Send + Sync + 'static> Pipeline for Changes<K> {
     type Object = K;
 }
 
-/// A [`Pipeline`], which is named by its Rust type, or a pair of another name and one: see the
-/// example of [`world`](fn@crate::world).
+/// A [`Pipeline`], named by its Rust type, or a pair of another name and a pipeline: see the example of
+/// [`world`](fn@crate::world).
 ///
-/// It is for bounds, and not to be implemented elsewhere.
+/// Use it in bounds; it can't be implemented elsewhere.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be a kind of a world",
     label = "a kind of a world ends with `.index(..)`",
@@ -92,37 +92,37 @@ pub trait IntoMember {
     type Object;
 
     #[doc(hidden)]
-    fn into_member(self, bell: &Bell) -> Member<Self::Object>;
+    fn into_member(self, world_waker: &WorldWaker) -> Member<Self::Object>;
 }
 
 impl<P: Pipeline + Send + 'static> IntoMember for P {
     type Object = P::Object;
 
-    fn into_member(self, bell: &Bell) -> Member<P::Object> {
-        Member::new(type_label::<P::Object>(), self, bell)
+    fn into_member(self, world_waker: &WorldWaker) -> Member<P::Object> {
+        Member::new(type_label::<P::Object>(), self, world_waker)
     }
 }
 
 impl<N: Into<Arc<str>>, P: Pipeline + Send + 'static> IntoMember for (N, P) {
     type Object = P::Object;
 
-    fn into_member(self, bell: &Bell) -> Member<P::Object> {
-        Member::new(self.0.into(), self.1, bell)
+    fn into_member(self, world_waker: &WorldWaker) -> Member<P::Object> {
+        Member::new(self.0.into(), self.1, world_waker)
     }
 }
 
-/// A pipeline and what came of it.
+/// A pipeline and its last snapshot.
 #[doc(hidden)]
 pub struct Member<K> {
     pub(super) name: Arc<str>,
     pub(super) store: Store<K>,
     pub(super) snapshot: Snapshot<K>,
-    /// Until it ends.
+    /// `None` once the pipeline has ended.
     pipeline: Option<Pin<Box<Boxed<K>>>>,
     synced: bool,
-    /// Whether the snapshot is that of a predecessor, which is shown until this is synced.
+    /// True if the snapshot is of a predecessor, which is shown until this pipeline is synced.
     inherited: bool,
-    alarm: Arc<Alarm>,
+    member_waker: Arc<MemberWaker>,
     waker: Waker,
 }
 
@@ -132,20 +132,23 @@ impl<K: Lookup + Send + Sync + 'static> Member<K> {
     pub(super) fn new(
         name: Arc<str>,
         pipeline: impl Pipeline<Object = K> + Send + 'static,
-        bell: &Bell,
+        world_waker: &WorldWaker,
     ) -> Self {
         let store = pipeline.reading_side();
-        let alarm = Arc::new(Alarm { rung: AtomicBool::new(true), bell: bell.clone() });
+        let member_waker = Arc::new(MemberWaker {
+            woken: AtomicBool::new(true),
+            world_waker: world_waker.clone(),
+        });
         Self {
             name,
-            // That of the pipeline may show already what comes as a change only later.
+            // The pipeline's snapshot may already show changes that it yields only later.
             snapshot: store.snapshot().emptied(),
             store,
             pipeline: Some(Box::pin(pipeline)),
             synced: false,
             inherited: false,
-            waker: Waker::from(Arc::clone(&alarm)),
-            alarm,
+            waker: Waker::from(Arc::clone(&member_waker)),
+            member_waker,
         }
     }
 
@@ -156,23 +159,23 @@ impl<K: Lookup + Send + Sync + 'static> Member<K> {
         self
     }
 
-    /// Whether the snapshot is a complete one.
+    /// Returns whether the snapshot is complete.
     pub(super) fn is_shown(&self) -> bool {
         self.synced || self.inherited
     }
 
-    pub(super) fn reader(&self) -> Reader {
-        Reader::new(&self.name, &self.store)
+    pub(super) fn kind_store(&self) -> KindStore {
+        KindStore::new(&self.name, &self.store)
     }
 }
 
 impl<K> Polled for Member<K> {
     fn is_woken(&self) -> bool {
-        self.alarm.rung.swap(false, Ordering::AcqRel)
+        self.member_waker.woken.swap(false, Ordering::AcqRel)
     }
 
     fn again(&self) {
-        self.alarm.rung.store(true, Ordering::Release);
+        self.member_waker.woken.store(true, Ordering::Release);
     }
 
     fn poll(&mut self) -> Poll<Option<Result<(), Error>>> {
@@ -207,34 +210,34 @@ impl<K> Polled for Member<K> {
     }
 }
 
-/// What wakes the task that polls a world.
+/// A waker of the task that polls a world.
 #[doc(hidden)]
 #[derive(Clone, Default)]
-pub struct Bell(Arc<AtomicWaker>);
+pub struct WorldWaker(Arc<AtomicWaker>);
 
-impl Bell {
+impl WorldWaker {
     pub(super) fn register(&self, waker: &Waker) {
         self.0.register(waker);
     }
 
-    pub(super) fn ring(&self) {
+    pub(super) fn wake(&self) {
         self.0.wake();
     }
 }
 
-/// Wakes the world for one of its pipelines, and says which.
-struct Alarm {
-    rung: AtomicBool,
-    bell: Bell,
+/// A waker of one pipeline, which records that this pipeline woke the world.
+struct MemberWaker {
+    woken: AtomicBool,
+    world_waker: WorldWaker,
 }
 
-impl Wake for Alarm {
+impl Wake for MemberWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.rung.store(true, Ordering::Release);
-        self.bell.ring();
+        self.woken.store(true, Ordering::Release);
+        self.world_waker.wake();
     }
 }

@@ -1,10 +1,9 @@
 //! Many kinds as one.
 //!
-//! What a controller makes is often made of several kinds: Ingresses, the Services that they name,
-//! the Endpoints of those. Each kind as a stream of its own gives as many starts, as many
-//! debounces, and states that don't belong together. A [`World`] has a snapshot of each kind, all
-//! of one moment; it begins when all kinds are complete, and one batch tells what changed in any
-//! of them.
+//! A controller's output often depends on several kinds: Ingresses, the Services that they name, and the
+//! Endpoints of those Services. A separate stream for each kind gives several starts, several debounces,
+//! and states that don't belong together. A [`World`] has a snapshot of each kind, all published at one
+//! moment. It begins when all kinds are complete, and one batch has the changes of all of them.
 //!
 //! ```
 //! use k8s_openapi::api::{core::v1::Service, networking::v1::Ingress};
@@ -35,7 +34,7 @@
 //! #           server.delete("services", "default", "web").unwrap();
 //!         }
 //!         WorldChange::Live(batch) => {
-//!             let (ingresses, services) = batch.kinds(); // `None` where nothing changed
+//!             let (ingresses, services) = batch.kinds(); // `None` if nothing changed
 //!             assert!(ingresses.is_none());
 //!             assert_eq!(services.as_ref().unwrap().stats().deleted, 1);
 //!             assert_eq!(batch.after().kinds().1.len(), 0);
@@ -49,14 +48,14 @@
 //!
 //! # Kinds that are named at run time
 //!
-//! [`Kinds`] is a set of pipelines of [`Document`](crate::Document)s by name, as from a config file.
-//! Its [handle](Kinds::handle) adds and removes kinds while the world runs.
+//! [`Kinds`] is a set of pipelines of [`Document`](crate::Document)s by name, for instance from a config
+//! file. Its [handle](Kinds::handle) adds and removes kinds while the world runs.
 //!
 //! # When a kind fails
 //!
-//! A failing kind gives errors that [name it](crate::Error::of_kind), keeps what it had last, and
-//! holds up no other. At the start a world waits for all of its kinds;
-//! [`WorldStore::synced`] says for which, and why. Kinds that need not be there are
+//! A failing kind yields errors that [name it](crate::Error::of_kind), keeps its last state, and doesn't
+//! delay the others. At the start a world waits for all of its kinds; [`WorldStore::synced`] names the
+//! missing kinds and the reason. Make kinds that may be missing
 //! [`optional`](crate::adapters::Indexed::optional).
 
 mod by_name;
@@ -80,10 +79,10 @@ pub use self::{
     view::View,
 };
 
-/// All kinds at one moment.
+/// The state of all kinds at one moment.
 ///
-/// `V` has a [`Snapshot`](crate::Snapshot) for each kind: a tuple of them, or [`ByName`]. A world
-/// never changes, is a pointer to clone, and is read without a lock.
+/// `V` has a [`Snapshot`](crate::Snapshot) for each kind: a tuple of snapshots, or [`ByName`]. A world
+/// never changes; cloning it copies a pointer, and reading it takes no lock.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{Secret, Service};
@@ -116,9 +115,10 @@ impl<V> World<V> {
         Self(Arc::new(Moment { generation, names, kinds }))
     }
 
-    /// How many worlds came before, of the same stream. That of `Synced` is 1 unless there was
-    /// progress to tell, and goes up with what changes; a world of an [overlay](World::overlay) has
-    /// that of its base, and one that was made [of snapshots](World::from_kinds) has 0.
+    /// Returns how many worlds of the stream came before this one. The world of `Synced` has 1 unless
+    /// progress was published before, and the number rises with each change. A world of an
+    /// [overlay](World::overlay) has the generation of its base, and a world made [of
+    /// snapshots](World::from_kinds) has 0.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::{Secret, Service};
@@ -145,14 +145,14 @@ impl<V> World<V> {
         self.0.generation
     }
 
-    /// The snapshot of each kind. See the [example](World).
+    /// Returns the snapshot of each kind. See the [example](World).
     pub fn kinds(&self) -> &V {
         &self.0.kinds
     }
 }
 
 impl<V: View> World<V> {
-    /// A world of given snapshots: for fixtures, tests and offline tools.
+    /// Makes a world of given snapshots, for fixtures, tests and offline tools.
     ///
     /// ```
     /// use k8s_openapi::api::{core::v1::Service, networking::v1::Ingress};
@@ -168,7 +168,7 @@ impl<V: View> World<V> {
         Self::new(0, kinds.names().into(), kinds)
     }
 
-    /// The [`resource_version`](crate::Snapshot::resource_version) of each kind, by its name.
+    /// Returns the [`resource_version`](crate::Snapshot::resource_version) of each kind, by its name.
     ///
     /// ```
     /// use kube_weir::{prelude::*, testing::Events};

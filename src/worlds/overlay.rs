@@ -1,4 +1,4 @@
-//! A world as it would be.
+//! Hypothetical worlds.
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
@@ -13,8 +13,8 @@ use crate::{
     snapshot::Snapshot,
 };
 
-/// What would be if some objects were other than they are, of whatever kind; from
-/// [`World::overlay`]. An [`Overlay`](crate::Overlay) of each kind that is touched.
+/// A hypothetical world in which some objects of any kind are different; from [`World::overlay`]. It has an
+/// [`Overlay`](crate::Overlay) of each kind that is changed.
 ///
 /// ```
 /// use k8s_openapi::api::{core::v1::Service, networking::v1::Ingress};
@@ -43,17 +43,16 @@ pub struct WorldOverlay<V> {
 }
 
 impl<V: Clone> World<V> {
-    /// Begins a hypothetical world with this one as its base. O(kinds). See [`WorldOverlay`] for an
-    /// example.
+    /// Returns an overlay with this world as its base. O(kinds). See [`WorldOverlay`] for an example.
     pub fn overlay(&self) -> WorldOverlay<V> {
         WorldOverlay { base: self.clone(), kinds: self.kinds().clone() }
     }
 }
 
-/// A tuple that has a snapshot of this kind in one place. `I` says where, and is inferred.
+/// A tuple with a snapshot of this kind at the position `I`, which is inferred.
 ///
-/// It is for bounds of your own functions that are to work on any world that has a kind, and not to
-/// be implemented elsewhere.
+/// Use it in bounds of your own functions that work on any world with a kind; it can't be implemented
+/// elsewhere.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{Secret, Service};
@@ -82,13 +81,13 @@ pub trait Holds<K, I> {
     fn held(&mut self) -> &mut Snapshot<K>;
 }
 
-/// Worlds that are tuples: the type of the object says which kind is meant.
+/// Overlays of tuples: the type of the object determines the kind.
 impl<V: View> WorldOverlay<V> {
-    /// As [`Overlay::apply`](crate::Overlay::apply), to the kind of this object.
+    /// Applies an object to its kind, as [`Overlay::apply`](crate::Overlay::apply) does.
     ///
     /// # Errors
     ///
-    /// As there, [naming the kind](Error::of_kind).
+    /// The errors of [`Overlay::apply`](crate::Overlay::apply), [naming the kind](Error::of_kind).
     ///
     /// # Examples
     ///
@@ -123,7 +122,7 @@ impl<V: View> WorldOverlay<V> {
         Ok(self)
     }
 
-    /// As [`Overlay::delete`](crate::Overlay::delete), of the kind that is named as in
+    /// Deletes an object, as [`Overlay::delete`](crate::Overlay::delete) does. The type names the kind:
     /// `delete::<Ingress, _>("default/web")`. See the [example](WorldOverlay).
     pub fn delete<K, I>(mut self, key: impl AsObjectKey) -> Self
     where
@@ -136,14 +135,14 @@ impl<V: View> WorldOverlay<V> {
     }
 }
 
-/// Worlds of kinds by name.
+/// Overlays of kinds by name.
 impl WorldOverlay<ByName> {
-    /// As [`Overlay::apply`](crate::Overlay::apply), to the kind of this name.
+    /// Applies an object to the kind of this name, as [`Overlay::apply`](crate::Overlay::apply) does.
     ///
     /// # Errors
     ///
-    /// As there, [naming the kind](Error::of_kind); [`is_resource`](Error::is_resource) if the
-    /// world has no kind of this name.
+    /// The errors of [`Overlay::apply`](crate::Overlay::apply), [naming the kind](Error::of_kind);
+    /// [`is_resource`](Error::is_resource) if the world has no kind of this name.
     ///
     /// # Examples
     ///
@@ -169,7 +168,7 @@ impl WorldOverlay<ByName> {
         Ok(self)
     }
 
-    /// As [`Overlay::delete`](crate::Overlay::delete), of the kind of this name.
+    /// Deletes an object of the kind of this name, as [`Overlay::delete`](crate::Overlay::delete) does.
     ///
     /// # Errors
     ///
@@ -213,7 +212,7 @@ impl WorldOverlay<ByName> {
 }
 
 impl<V> WorldOverlay<V> {
-    /// The world as it would be, with the generation of its base. See the [example](WorldOverlay).
+    /// Returns the hypothetical world, with the generation of its base. See the [example](WorldOverlay).
     pub fn build(self) -> World<V> {
         let Self { base, kinds } = self;
         World::new(base.generation(), Arc::clone(&base.0.names), kinds)

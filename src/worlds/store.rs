@@ -18,7 +18,7 @@ use crate::{
 
 /// The reading side of a world: lock-free, cheap to clone, usable from any task.
 ///
-/// It is filled by the stream it came from, and only while that is polled, or
+/// The stream that it comes from fills it, and only while that stream is polled or
 /// [`spawn`](crate::EventStreamExt::spawn)ed.
 ///
 /// ```
@@ -52,28 +52,28 @@ impl<V> WorldStore<V> {
         Self { current, status }
     }
 
-    /// The state as of now. Before the sync it is empty, unless the world is
-    /// [`with_progress`](super::Worlds::with_progress). What belongs together is read from one
-    /// world, not from several calls of this. See the [example](WorldStore).
+    /// Returns the current state. Before the sync it is empty, unless the world is
+    /// [`with_progress`](super::Worlds::with_progress). Read states that belong together from one world,
+    /// not from several calls. See the [example](WorldStore).
     pub fn world(&self) -> World<V> {
         World(self.current.load_full())
     }
 
-    /// Whether every kind is complete. It stays so: a kind that is [added](super::KindsHandle::add)
-    /// later is shown once it is complete.
+    /// Returns whether every kind is complete. It stays true: a kind that is
+    /// [added](super::KindsHandle::add) later is shown once it is complete.
     pub fn is_synced(&self) -> bool {
         self.status.borrow().synced
     }
 
-    /// Waits until every kind is complete, and gives the world.
+    /// Waits until every kind is complete, and returns the world.
     ///
     /// Any number of tasks may wait.
     ///
     /// # Errors
     ///
-    /// Each kind's own [`SyncPolicy`](crate::SyncPolicy) decides when a wait that leads nowhere
-    /// ends, as in [`Store::synced`]. The error names all kinds that are missing then; its source
-    /// is what the one whose time was up ran into, and tells [which that is](Error::of_kind).
+    /// Each kind's own [`SyncPolicy`](crate::SyncPolicy) decides when to give up waiting, as in
+    /// [`Store::synced`]. The error names all missing kinds; its source is the failure of the kind whose
+    /// time was up, and [names that kind](Error::of_kind).
     ///
     /// # Cancel safety
     ///
@@ -113,13 +113,13 @@ impl<V> WorldStore<V> {
                 }
                 Arc::clone(&status.kinds)
             };
-            let waits = try_join_all(kinds.iter().map(Reader::synced));
+            let waits = try_join_all(kinds.iter().map(KindStore::synced));
             let changed = Box::pin(status.changed());
             let ended = match select(changed, waits).await {
                 Either::Left((Ok(()), _)) => continue,
                 Either::Left((Err(_), _)) => true,
                 Either::Right((Err(error), _)) => return Err(missing(&kinds, error)),
-                // All are complete; the stream is about to tell.
+                // All are complete; the stream is about to publish that.
                 Either::Right((Ok(_), changed)) => changed.await.is_err(),
             };
             if ended && !self.is_synced() {
@@ -137,7 +137,7 @@ impl<V> WorldStore<V> {
         }
     }
 
-    /// What each kind is doing, for people and dashboards.
+    /// Returns the state of each kind, for people and dashboards.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::{Secret, Service};
@@ -161,7 +161,7 @@ impl<V> WorldStore<V> {
     /// # Ok(()) }
     /// ```
     pub fn report(&self) -> WorldReport {
-        // The stream waits for whoever borrows it.
+        // The stream waits while the status is borrowed.
         let status = self.status.borrow().clone();
         let kinds = status.kinds.iter().map(|kind| (Arc::clone(&kind.name), kind.store.report()));
         WorldReport {
@@ -172,40 +172,40 @@ impl<V> WorldStore<V> {
     }
 }
 
-/// The state of a world in words and figures; see [`WorldStore::report`], which has an example.
+/// The state of a world in words and figures; from [`WorldStore::report`], which has an example.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct WorldReport {
     /// `loading`, `synced` or `ended`.
     pub state: &'static str,
-    /// That of the current world.
+    /// The generation of the current world.
     pub generation: u64,
     /// Each kind, by name.
     pub kinds: std::collections::BTreeMap<Arc<str>, StoreReport>,
 }
 
-/// What the stream tells the stores about itself.
+/// The status that the stream publishes to its stores.
 #[derive(Clone, Default)]
 pub(super) struct Status {
     pub(super) synced: bool,
-    pub(super) kinds: Arc<[Reader]>,
+    pub(super) kinds: Arc<[KindStore]>,
 }
 
-/// The store of one kind, of whatever type.
+/// The store of one kind, without its type.
 #[doc(hidden)]
 #[derive(Clone)]
-pub struct Reader {
+pub struct KindStore {
     name: Arc<str>,
-    store: Arc<dyn Waited>,
+    store: Arc<dyn AnyStore>,
 }
 
-trait Waited: Send + Sync {
+trait AnyStore: Send + Sync {
     fn synced(&self) -> BoxFuture<'_, Result<(), Error>>;
     fn is_synced(&self) -> bool;
     fn report(&self) -> StoreReport;
 }
 
-impl<K: Lookup + Send + Sync> Waited for Store<K> {
+impl<K: Lookup + Send + Sync> AnyStore for Store<K> {
     fn synced(&self) -> BoxFuture<'_, Result<(), Error>> {
         self.synced().map_ok(drop).boxed()
     }
@@ -219,7 +219,7 @@ impl<K: Lookup + Send + Sync> Waited for Store<K> {
     }
 }
 
-impl Reader {
+impl KindStore {
     pub(super) fn new<K: Lookup + Send + Sync + 'static>(
         name: &Arc<str>,
         store: &Store<K>,
@@ -232,8 +232,8 @@ impl Reader {
     }
 }
 
-/// Names those that are missing, and why the first of them is.
-fn missing(kinds: &[Reader], error: Error) -> Error {
+/// Returns an error that names the missing kinds, caused by the first failure.
+fn missing(kinds: &[KindStore], error: Error) -> Error {
     let names = kinds.iter().filter(|kind| !kind.store.is_synced()).map(|kind| &*kind.name);
     let message =
         format!("the world is not synced, missing: {}", names.collect::<Vec<_>>().join(", "));

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::{
     Moment, World,
     change::{WorldBatch, WorldChange},
-    member::Bell,
+    member::WorldWaker,
     store::{Status, WorldStore},
     view::{Members, View},
 };
@@ -25,16 +25,15 @@ use crate::{
     error::{Error, poll_caught},
 };
 
-/// How many items of one kind are taken in at the most before the others get their turn, and then
-/// the executor, however many more are ready.
+/// The maximum number of items that are taken from one kind before the other kinds and then the executor
+/// get their turn.
 const RUN: usize = 64;
 
-/// Makes one stream of several pipelines: a tuple of up to eight, or [`Kinds`](super::Kinds).
+/// Combines several pipelines into one stream: a tuple of up to eight, or [`Kinds`](super::Kinds).
 ///
-/// See [the module](mod@crate::worlds) for what it is like. In a tuple each pipeline is named by the
-/// Rust type of its objects, or by a pair of a name and the pipeline. The pipelines come without a
-/// debounce of their own: what they have ready becomes one change, and [`debounce`] settles the
-/// whole.
+/// See [the module](mod@crate::worlds) for an introduction. In a tuple each pipeline is named by the Rust
+/// type of its objects, or by a pair of a name and the pipeline. The pipelines have no debounce of their
+/// own: their pending items become one change, and [`debounce`] applies to the whole world.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{Secret, Service};
@@ -59,34 +58,34 @@ const RUN: usize = 64;
 /// [`debounce`]: crate::EventStreamExt::debounce
 #[doc(alias("SharedInformerFactory", "informer factory", "join", "Owns"))]
 pub fn world<T: IntoWorld>(kinds: T) -> Worlds<T::View> {
-    let (members, bell) = kinds.into_members();
-    Worlds::new(members, bell)
+    let (members, world_waker) = kinds.into_members();
+    Worlds::new(members, world_waker)
 }
 
-/// What a world can be made of: a tuple of up to eight [`IntoMember`](super::IntoMember)s, or
+/// The kinds of a world: a tuple of up to eight [`IntoMember`](super::IntoMember)s, or
 /// [`Kinds`](super::Kinds). See the examples of [`world`] and of [`Kinds`](super::Kinds).
 ///
-/// It is for bounds, and not to be implemented elsewhere.
+/// Use it in bounds; it can't be implemented elsewhere.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the kinds of a world",
     label = "expected a tuple of pipelines, or `Kinds`",
     note = "one pipeline is a tuple too: `world((pods.index(..),))`"
 )]
 pub trait IntoWorld {
-    /// The type of its state.
+    /// The type of the world's state.
     type View: View;
 
     #[doc(hidden)]
-    fn into_members(self) -> (<Self::View as View>::Members, Bell);
+    fn into_members(self) -> (<Self::View as View>::Members, WorldWaker);
 }
 
-/// The stream of [`world`]: changes of several kinds, each with the state of all of them.
+/// A stream of changes of several kinds, each with the state of all of them; from [`world`].
 ///
-/// It polls those pipelines that were woken, publishes what they have as one [`World`], and
-/// delivers one net change. No kind waits for another but for the first item, which comes when all
-/// of them are synced.
+/// It polls the pipelines that were woken, publishes their changes as one [`World`], and yields one net
+/// change. No kind waits for another, except for the first item, which is yielded when all of them are
+/// synced.
 ///
-/// Errors name their kind: [`of_kind`](Error::of_kind). The stream ends when all pipelines ended.
+/// Errors name their kind: [`of_kind`](Error::of_kind). The stream ends when all pipelines have ended.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -110,16 +109,16 @@ pub trait IntoWorld {
 #[must_use = "streams do nothing unless polled"]
 pub struct Worlds<V: View> {
     members: V::Members,
-    bell: Bell,
+    world_waker: WorldWaker,
     published: World<V>,
     current: Arc<ArcSwap<Moment<V>>>,
     status: watch::Sender<Status>,
     phase: Phase,
-    /// Whether anything came in since the last world was published.
+    /// True if a kind changed since the last world was published.
     dirty: bool,
-    /// Who is polled first, so that nobody always is.
+    /// The member that is polled first; it rotates.
     turn: usize,
-    /// At most one of each kind.
+    /// Pending errors: at most one of each kind.
     errors: VecDeque<Error>,
     /// An item that must wait for the one before it.
     next: Option<WorldChange<V>>,
@@ -128,7 +127,7 @@ pub struct Worlds<V: View> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Before all kinds are synced. Published as it comes in only where that is asked for.
+    /// Before all kinds are synced. Changes are published at once only with `progress`.
     Loading {
         progress: bool,
     },
@@ -136,14 +135,14 @@ enum Phase {
 }
 
 impl<V: View> Worlds<V> {
-    fn new(mut members: V::Members, bell: Bell) -> Self {
+    fn new(mut members: V::Members, world_waker: WorldWaker) -> Self {
         members.update();
         let published = World::new(0, members.names(true), members.view(true));
         let status = watch::Sender::default();
-        status.send_modify(|status: &mut Status| status.kinds = members.readers().into());
+        status.send_modify(|status: &mut Status| status.kinds = members.kind_stores().into());
         Self {
             members,
-            bell,
+            world_waker,
             current: Arc::new(ArcSwap::new(Arc::clone(&published.0))),
             published,
             status,
@@ -156,15 +155,15 @@ impl<V: View> Worlds<V> {
         }
     }
 
-    /// The reading side: the current world, for any task. [`WorldStore`] has an example.
+    /// Returns the reading side: the current world, for any task. [`WorldStore`] has an example.
     pub fn store(&self) -> WorldStore<V> {
         WorldStore::new(Arc::clone(&self.current), self.status.subscribe())
     }
 
-    /// Also delivers what has loaded so far, as [`WorldChange::InitialSync`], and lets readers see
-    /// it: each kind that is complete, and each that is itself
-    /// [`with_progress`](crate::adapters::Indexed::with_progress). By default there is nothing
-    /// before [`WorldChange::Synced`].
+    /// Also yields the part loaded so far, as [`WorldChange::InitialSync`], and publishes it to the stores:
+    /// each kind that is complete, and each kind that is itself
+    /// [`with_progress`](crate::adapters::Indexed::with_progress). By default nothing is yielded before
+    /// [`WorldChange::Synced`].
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::{Secret, Service};
@@ -191,11 +190,11 @@ impl<V: View> Worlds<V> {
         self
     }
 
-    /// Takes in what the woken pipelines have. Tells whether there may be more.
+    /// Takes the pending items of the woken pipelines. Returns whether there may be more.
     fn take_in(&mut self) -> bool {
         if self.members.update() {
             self.dirty = true;
-            self.status.send_modify(|status| status.kinds = self.members.readers().into());
+            self.status.send_modify(|status| status.kinds = self.members.kind_stores().into());
             tracing::debug!(
                 kinds = self.members.len(),
                 "kinds were added to the world, or removed"
@@ -207,7 +206,7 @@ impl<V: View> Worlds<V> {
         self.turn = (first + 1) % count.max(1);
         for at in (first..first + count).map(|at| at % count) {
             if is_used_up() {
-                // The members that are left come first in the next turn.
+                // The remaining members come first in the next turn.
                 self.turn = at;
                 return true;
             }
@@ -238,7 +237,7 @@ impl<V: View> Worlds<V> {
         more
     }
 
-    /// Lets readers see what came in, and gives what changed.
+    /// Publishes the new state to the stores, and returns the change.
     fn publish(&mut self) -> Option<WorldChange<V>> {
         let complete = (0..self.members.len()).all(|at| self.members.at(at).is_synced());
         match self.phase {
@@ -246,7 +245,7 @@ impl<V: View> Worlds<V> {
                 self.phase = Phase::Live;
                 let batch = self.swap(false).filter(|_| progress);
                 if self.published.generation() == 0 {
-                    // It is another state, if only because it is complete.
+                    // A new generation, because the world is complete now.
                     self.show(self.published.kinds().clone(), false);
                 }
                 self.status.send_modify(|status| status.synced = true);
@@ -268,7 +267,7 @@ impl<V: View> Worlds<V> {
         }
     }
 
-    /// Publishes the state of all kinds if it is another one.
+    /// Publishes the state of all kinds if it changed.
     fn swap(&mut self, loading: bool) -> Option<WorldBatch<V>> {
         self.dirty = false;
         let view = self.members.view(loading);
@@ -277,7 +276,7 @@ impl<V: View> Worlds<V> {
         Some(WorldBatch::new(previous, self.published.clone(), net))
     }
 
-    /// Gives the world before.
+    /// Publishes a state and returns the previous world.
     fn show(&mut self, view: V, loading: bool) -> World<V> {
         let generation = self.published.generation() + 1;
         let world = World::new(generation, self.members.names(loading), view);
@@ -302,8 +301,8 @@ impl<V: View> Worlds<V> {
             return Poll::Ready(None);
         }
         ready!(poll_turn(cx));
-        // Before the pipelines are asked, so that none is woken unheard.
-        self.bell.register(cx.waker());
+        // Registered before the pipelines are polled, so that no wake is lost.
+        self.world_waker.register(cx.waker());
         let more = self.take_in();
         if let Some(change) = self.publish() {
             return Poll::Ready(Some(Ok(change)));

@@ -1,13 +1,13 @@
-//! Worlds of kinds that are known when the program is written: tuples.
+//! Worlds of kinds that are known at compile time: tuples.
 
 use std::sync::Arc;
 
 use kube::runtime::reflector::Lookup;
 
 use super::{
-    member::{Bell, IntoMember, Member},
+    member::{IntoMember, Member, WorldWaker},
     overlay::Holds,
-    store::Reader,
+    store::KindStore,
     stream::IntoWorld,
     view::{Members, Polled, View, sealed},
 };
@@ -17,7 +17,7 @@ use crate::{
     snapshot::Snapshot,
 };
 
-/// Where a kind stands in a tuple.
+/// The position of a kind in a tuple.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct At<const N: usize>;
@@ -30,9 +30,9 @@ macro_rules! worlds {
         {
             type View = ($(Snapshot<$K>,)+);
 
-            fn into_members(self) -> (($(Member<$K>,)+), Bell) {
-                let bell = Bell::default();
-                (($(self.$at.into_member(&bell),)+), bell)
+            fn into_members(self) -> (($(Member<$K>,)+), WorldWaker) {
+                let world_waker = WorldWaker::default();
+                (($(self.$at.into_member(&world_waker),)+), world_waker)
             }
         }
 
@@ -82,8 +82,8 @@ macro_rules! worlds {
                 [$(Arc::clone(&self.$at.name)),+].into()
             }
 
-            fn readers(&self) -> Vec<Reader> {
-                vec![$(self.$at.reader()),+]
+            fn kind_stores(&self) -> Vec<KindStore> {
+                vec![$(self.$at.kind_store()),+]
             }
         }
     };
@@ -98,7 +98,7 @@ worlds!(0 A P, 1 B Q, 2 C R, 3 D S, 4 E T, 5 F U);
 worlds!(0 A P, 1 B Q, 2 C R, 3 D S, 4 E T, 5 F U, 6 G V);
 worlds!(0 A P, 1 B Q, 2 C R, 3 D S, 4 E T, 5 F U, 6 G V, 7 H W);
 
-/// That a kind has this place, in all tuples that are long enough for it.
+/// Implements `Holds` for a position, in all tuples that are long enough.
 macro_rules! held {
     ($($at:tt $Own:ident in ($($K:ident),+);)+) => {
         $(impl<$($K),+> Holds<$Own, At<$at>> for ($(Snapshot<$K>,)+) {

@@ -2,18 +2,18 @@
 
 use std::{sync::Arc, task::Poll};
 
-use super::store::Reader;
+use super::store::KindStore;
 use crate::{change::ChangeStats, error::Error};
 
-/// The snapshots of a world: a tuple of them, or [`ByName`](super::ByName).
+/// The snapshots of a world: a tuple of snapshots, or [`ByName`](super::ByName).
 ///
-/// Sealed: it is for bounds of your own functions that are to work on any world.
+/// This trait is sealed; use it in bounds of your own functions that work on any world.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::Service;
 /// use kube_weir::{prelude::*, testing::Events, worlds::View};
 ///
-/// fn told<V: View>(change: &WorldChange<V>) -> String {
+/// fn describe<V: View>(change: &WorldChange<V>) -> String {
 ///     let changed = change.batch().map_or(0, |batch| batch.stats().total());
 ///     format!("world {}: {changed} changed", change.world().generation())
 /// }
@@ -29,18 +29,18 @@ use crate::{change::ChangeStats, error::Error};
 ///     .apply(object("web", "shop"))
 ///     .index(());
 /// let changes = world((services,)).log_errors();
-/// let told: Vec<_> = changes.map(|change| told(&change)).collect().await;
-/// assert_eq!(told, ["world 1: 0 changed", "world 2: 1 changed"]);
+/// let described: Vec<_> = changes.map(|change| describe(&change)).collect().await;
+/// assert_eq!(described, ["world 1: 0 changed", "world 2: 1 changed"]);
 /// # Ok(()) }
 /// ```
 pub trait View: Clone + sealed::Sealed {
-    /// What changed in each kind.
+    /// The changes of each kind.
     type Batches;
 
     #[doc(hidden)]
     type Members: Members<View = Self>;
 
-    /// `None` where nothing changed.
+    /// Returns the changes of each kind, or `None` if nothing changed.
     #[doc(hidden)]
     fn net(before: &Self, after: &Self) -> Option<Self::Batches>;
 
@@ -63,35 +63,35 @@ pub trait Members {
 
     fn at(&mut self, index: usize) -> &mut dyn Polled;
 
-    /// The state of all kinds; of those that aren't complete only where the whole isn't either.
+    /// Builds the view. Kinds that are not synced yet are included only while the whole world is still
+    /// loading.
     fn view(&self, loading: bool) -> Self::View;
 
     fn names(&self, loading: bool) -> Arc<[Arc<str>]>;
 
-    fn readers(&self) -> Vec<Reader>;
+    fn kind_stores(&self) -> Vec<KindStore>;
 
-    /// Takes in the kinds that were added, and lets go of those that were removed. Tells whether
-    /// there were any.
+    /// Takes in added kinds and drops removed ones. Returns whether there were any.
     fn update(&mut self) -> bool {
         false
     }
 
-    /// Whether more kinds may still come.
+    /// Returns whether more kinds may still be added.
     fn is_open(&self) -> bool {
         false
     }
 }
 
-/// A pipeline of whatever kind.
+/// A pipeline of any kind.
 #[doc(hidden)]
 pub trait Polled {
-    /// Whether it was woken since the last time this was asked.
+    /// Returns whether the pipeline was woken since the last call.
     fn is_woken(&self) -> bool;
 
-    /// As if it had been woken.
+    /// Marks the pipeline as woken.
     fn again(&self);
 
-    /// Takes in one item: a change, or an error that names the kind.
+    /// Takes one item: a change, or an error that names the kind.
     fn poll(&mut self) -> Poll<Option<Result<(), Error>>>;
 
     fn is_synced(&self) -> bool;

@@ -25,7 +25,10 @@ async fn a_page_tells_what_happened() {
     let (refused, ended): (Vec<&str>, Vec<&str>) =
         stderr.lines().partition(|line| line.contains("reason=\"Desynced\""));
     assert_eq!(refused.len(), 1, "{stderr}");
-    assert!(ended.iter().all(|line| line.contains("the server ended it at once")), "{stderr}");
+    assert!(
+        ended.iter().all(|line| line.contains("the server ended the watch at once")),
+        "{stderr}"
+    );
     let of = |name: &str, more: &str| {
         value(page, &format!("kube_weir_{name}{{resource=\"v1/configmaps\"{more}}}"))
     };

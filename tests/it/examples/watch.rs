@@ -108,7 +108,10 @@ async fn what_cannot_be_used_is_pointed_out() {
             "--namespace once",
         ),
         (&["v1/pods", "--context", "there"], "there"),
-        (&["v1/pods", "--context", "bare", "--own-namespace"], "the own namespace is unknown"),
+        (
+            &["v1/pods", "--context", "bare", "--own-namespace"],
+            "the namespace of this program is unknown",
+        ),
     ];
     for (arguments, expected) in rejected {
         let mut command = example("watch");
