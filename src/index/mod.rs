@@ -19,7 +19,7 @@ pub use self::{
 pub(crate) use crate::path::TooManyKeys;
 use crate::{
     document,
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, PathError},
     path::FieldPath,
     text::given,
 };
@@ -105,7 +105,8 @@ impl<K: Serialize + 'static> Index<K> {
     ///
     /// # Errors
     ///
-    /// [`is_path`](Error::is_path) if the path is rejected.
+    /// [`is_path`](Error::is_path) if the path is rejected, or leads below a label or an annotation: no object would
+    /// have a key.
     ///
     /// # Examples
     ///
@@ -117,7 +118,7 @@ impl<K: Serialize + 'static> Index<K> {
     /// assert!(Index::<Service>::path("metadata..").unwrap_err().is_path());
     /// ```
     pub fn path(path: impl TryInto<FieldPath, Error: Into<Error>>) -> Result<Self, Error> {
-        Ok(Self::of_paths(vec![given(path)?]))
+        Ok(Self::of_paths(vec![given(path)?])?)
     }
 
     /// Returns a composite index: one key part for each path.
@@ -154,15 +155,21 @@ impl<K: Serialize + 'static> Index<K> {
         if paths.is_empty() {
             return Err(Error::new(ErrorKind::Path, NO_PATH));
         }
-        Ok(Self::of_paths(paths))
+        Ok(Self::of_paths(paths)?)
     }
 
-    fn of_paths(paths: Vec<FieldPath>) -> Self {
+    fn of_paths(paths: Vec<FieldPath>) -> Result<Self, PathError> {
+        if let Some(path) = paths.iter().find(|path| path.is_below_label()) {
+            return Err(PathError::new(path.as_str(), 0, BELOW_LABEL));
+        }
         let (width, inspect) = (paths.len(), Some(Inspect::of_serialized()));
         let keys = Keys::Paths(paths, document::keys_of::<K>);
-        Self::of(Definition { inspect, ..Definition::new(width, keys) })
+        Ok(Self::of(Definition { inspect, ..Definition::new(width, keys) }))
     }
 }
+
+/// Says why a path below a label is rejected: no object would have a key.
+const BELOW_LABEL: &str = "nothing is below a label or an annotation: quote a name with dots, as in metadata.labels['a.b/c']";
 
 /// Says why a list of paths without any is rejected.
 const NO_PATH: &str = "an index needs at least one path";

@@ -30,7 +30,7 @@ impl<K: Serialize + 'static> FromStr for Index<K> {
         if paths.is_empty() {
             return Err(PathError::new(text, 0, NO_PATH));
         }
-        Ok(Self::of_paths(paths.into_iter().map(|(_, path)| path).collect()))
+        Self::of_paths(paths.into_iter().map(|(_, path)| path).collect())
     }
 }
 
@@ -128,6 +128,30 @@ mod tests {
         let json = json!({ "paths": ["spec.nodeName"], "name": "node", "max_keys": 3 });
         assert_eq!(to_value(&node).unwrap(), json);
         assert_eq!(from_value::<Index<Pod>>(json!(["spec.nodeName"])).unwrap(), path());
+    }
+
+    #[test]
+    fn a_path_below_a_label_is_rejected() {
+        for text in [
+            "metadata.labels.app.kubernetes.io/name",
+            "$.metadata.annotations.a.b",
+            "metadata['labels']['a'][0]",
+        ] {
+            let error = Index::<Pod>::path(text).unwrap_err();
+            assert!(
+                error.is_path() && error.to_string().contains("metadata.labels['a.b/c']"),
+                "{error}"
+            );
+            assert!(text.parse::<Index<Pod>>().is_err());
+        }
+        for text in [
+            "metadata.labels['app.kubernetes.io/name']",
+            "metadata.labels.app\\.kubernetes\\.io/name",
+            "spec.template.metadata.labels.a.b",
+            "metadata.ownerReferences[*].name",
+        ] {
+            Index::<Pod>::path(text).unwrap();
+        }
     }
 
     #[test]

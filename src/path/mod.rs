@@ -306,6 +306,17 @@ impl FieldPath {
         &self.0.canonical
     }
 
+    /// Returns whether the path leads below a label or an annotation of an object, which are texts: a name with
+    /// dots was written without quotes.
+    pub(crate) fn is_below_label(&self) -> bool {
+        let is_name = |at: usize, names: &[&str]| match self.0.segments.get(at).map(Segment::step) {
+            Some(Some(Step::Name(name))) => names.contains(&&*name),
+            _ => false,
+        };
+        let is_label = is_name(0, &["metadata"]) && is_name(1, &["labels", "annotations"]);
+        is_label && self.0.segments.len() > 3
+    }
+
     /// Parses a part of a longer text. The positions of errors refer to the whole text.
     pub(crate) fn parse_part(text: &str, part: std::ops::Range<usize>) -> Result<Self, PathError> {
         let start = part.start;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::segment::{Segment, Selector, Slice, Step};
+use super::segment::{Segment, Selector, Slice};
 use crate::error::PathError;
 
 /// The depth up to which decodable JSON is nested.
@@ -11,8 +11,6 @@ const MAX_STEPS: usize = 127;
 
 /// The largest index that RFC 9535 allows.
 const MAX_INDEX: i64 = (1 << 53) - 1;
-
-const BELOW_LABEL: &str = "nothing is below a label or an annotation: quote a name with dots, as in metadata.labels['a.b/c']";
 
 const TEMPLATE: &str = "templates are not supported: give one path, as in {.a.b}";
 
@@ -100,9 +98,6 @@ impl Parser<'_> {
             };
             if segments.len() == MAX_STEPS {
                 return Err(self.error_at(start, "deeper than JSON may be nested"));
-            }
-            if self.nesting == 0 && are_label(segments) {
-                return Err(self.error_at(start, BELOW_LABEL));
             }
             segments.push(segment);
         }
@@ -294,15 +289,6 @@ impl Parser<'_> {
         };
         self.error(hint)
     }
-}
-
-/// Returns whether the segments lead to a label or an annotation of the object, which is a text.
-fn are_label(segments: &[Segment]) -> bool {
-    let is_name = |at: usize, names: &[&str]| match segments.get(at).and_then(Segment::step) {
-        Some(Step::Name(name)) => names.contains(&&*name),
-        _ => false,
-    };
-    segments.len() == 3 && is_name(0, &["metadata"]) && is_name(1, &["labels", "annotations"])
 }
 
 /// Returns whether a name may have the character without an escape.

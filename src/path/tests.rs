@@ -448,26 +448,3 @@ fn slices_take_what_the_query_engine_takes() {
         }
     }
 }
-
-#[test]
-fn nothing_is_below_a_label() {
-    for text in [
-        "metadata.labels.app.kubernetes.io/name",
-        "$.metadata.annotations.a.b",
-        "metadata['labels']['a'][0]",
-        "metadata.labels.*.a",
-    ] {
-        let error = FieldPath::parse(text).unwrap_err();
-        assert!(error.hint().contains("as in metadata.labels['a.b/c']"), "{text}: {error}");
-    }
-    let error = FieldPath::parse("metadata.labels.app.kubernetes.io/name").unwrap_err();
-    assert_eq!(error.position(), "metadata.labels.app".len());
-    for text in [
-        "metadata.labels['app.kubernetes.io/name']",
-        "metadata.labels.app\\.kubernetes\\.io/name",
-        "spec.template.metadata.labels.a.b",
-        "metadata.ownerReferences[*].name",
-    ] {
-        FieldPath::parse(text).unwrap();
-    }
-}

@@ -510,11 +510,11 @@ mod tests {
             assert_eq!((items.len(), version.as_deref()), (0, Some("7")), "{list}");
         }
         for (text, why) in [
-            ("{}".to_owned(), "no list"),
-            (r#"{"status":"ok"}"#.to_owned(), "no list"),
-            (format!(r#"{{"items":[],{meta}}}"#), "no list"),
-            (format!(r#"{{"kind":"Thing","items":[],{meta}}}"#), "no list"),
-            (format!(r#"{{"kind":"Table","rows":[],{meta}}}"#), "no list"),
+            ("{}".to_owned(), "not a list"),
+            (r#"{"status":"ok"}"#.to_owned(), "not a list"),
+            (format!(r#"{{"items":[],{meta}}}"#), "not a list"),
+            (format!(r#"{{"kind":"Thing","items":[],{meta}}}"#), "not a list"),
+            (format!(r#"{{"kind":"Table","rows":[],{meta}}}"#), "not a list"),
             (format!(r#"{{"kind":"APIResourceList","resources":[],{meta}}}"#), "another kind"),
             (format!(r#"{{"kind":"PodList","items":[],{meta}}}"#), "another kind"),
             (format!(r#"{{"kind":"ThingList",{meta}}}"#), "without `items`"),

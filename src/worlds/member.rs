@@ -122,7 +122,7 @@ pub struct Member<K> {
     synced: bool,
     /// True if the snapshot is of a predecessor, which is shown until this pipeline is synced.
     inherited: bool,
-    member_waker: Arc<MemberWaker>,
+    own_waker: Arc<MemberWaker>,
     waker: Waker,
 }
 
@@ -135,7 +135,7 @@ impl<K: Lookup + Send + Sync + 'static> Member<K> {
         world_waker: &WorldWaker,
     ) -> Self {
         let store = pipeline.reading_side();
-        let member_waker = Arc::new(MemberWaker {
+        let own_waker = Arc::new(MemberWaker {
             woken: AtomicBool::new(true),
             world_waker: world_waker.clone(),
         });
@@ -147,8 +147,8 @@ impl<K: Lookup + Send + Sync + 'static> Member<K> {
             pipeline: Some(Box::pin(pipeline)),
             synced: false,
             inherited: false,
-            waker: Waker::from(Arc::clone(&member_waker)),
-            member_waker,
+            waker: Waker::from(Arc::clone(&own_waker)),
+            own_waker,
         }
     }
 
@@ -171,11 +171,11 @@ impl<K: Lookup + Send + Sync + 'static> Member<K> {
 
 impl<K> Polled for Member<K> {
     fn is_woken(&self) -> bool {
-        self.member_waker.woken.swap(false, Ordering::AcqRel)
+        self.own_waker.woken.swap(false, Ordering::AcqRel)
     }
 
     fn again(&self) {
-        self.member_waker.woken.store(true, Ordering::Release);
+        self.own_waker.woken.store(true, Ordering::Release);
     }
 
     fn poll(&mut self) -> Poll<Option<Result<(), Error>>> {
