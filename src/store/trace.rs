@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use crate::{error::Error, origin::Origin};
 
-/// An outage of the stream that fills a store, as it is logged: once when it begins, and once when it
-/// is over.
+/// Log state of an outage of the stream that fills a store: the outage is logged when it begins and when it
+/// ends.
 #[derive(Default)]
 pub(super) struct Outage(Option<Since>);
 
@@ -42,7 +42,7 @@ impl Outage {
     }
 }
 
-/// Logs that an object can't be decoded: the first of those that can't in a warning.
+/// Logs that an object can't be decoded; the first such object as a warning.
 pub(super) fn undecodable(origin: &Origin, error: &Error, is_first: bool) {
     let (resource, name, reason) = (&*origin.resource, origin.name.as_deref(), error.reason());
     if is_first {
@@ -52,7 +52,7 @@ pub(super) fn undecodable(origin: &Origin, error: &Error, is_first: bool) {
     }
 }
 
-/// Logs that no object is left that can't be decoded.
+/// Logs that all objects can be decoded again.
 pub(super) fn repaired(origin: &Origin) {
     let (resource, name) = (&*origin.resource, origin.name.as_deref());
     tracing::info!(resource, name, "all objects can be decoded again");
