@@ -112,7 +112,7 @@ impl<K> Changes<K> {
 }
 
 impl<K: Lookup> Changes<K> {
-    fn news(&mut self) -> Option<Change<K>> {
+    fn change(&mut self) -> Option<Change<K>> {
         if !self.store.is_synced() {
             return None;
         }
@@ -124,11 +124,11 @@ impl<K: Lookup> Changes<K> {
         }
     }
 
-    fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Change<K>, Error>>> {
+    fn poll_change(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Change<K>, Error>>> {
         while !self.ended {
             self.ended = ready!(Pin::new(&mut self.status).poll_next(cx)).is_none();
             // Check after the end, too: the last published snapshot may not have been delivered yet.
-            if let Some(change) = self.news() {
+            if let Some(change) = self.change() {
                 return Poll::Ready(Some(Ok(change)));
             }
         }
@@ -140,7 +140,7 @@ impl<K: Lookup> Stream for Changes<K> {
     type Item = Result<Change<K>, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let poll = |mut stream: Pin<&mut Self>| stream.poll_news(cx);
+        let poll = |mut stream: Pin<&mut Self>| stream.poll_change(cx);
         poll_caught(self, poll, |mut stream, _| {
             stream.ended = true;
             stream.last = None;

@@ -26,9 +26,9 @@ pub(super) struct List<K> {
 }
 
 enum Entry<K> {
-    There(Arc<K>),
+    Object(Arc<K>),
     /// The namespace and name of a deleted object.
-    Gone((String, String)),
+    Deleted((String, String)),
 }
 
 /// The objects of a complete list.
@@ -52,7 +52,7 @@ impl<K: Lookup> List<K> {
 
     /// Returns whether there is no object.
     pub(super) fn is_empty(&self) -> bool {
-        self.entries.iter().all(|entry| matches!(entry, Entry::Gone(_)))
+        self.entries.iter().all(|entry| matches!(entry, Entry::Deleted(_)))
     }
 
     /// Adds an object; it replaces earlier ones of its identity.
@@ -60,13 +60,13 @@ impl<K: Lookup> List<K> {
         if !self.undecodable.is_empty() {
             self.undecodable.remove(&owned_identity(&*object));
         }
-        self.push(Entry::There(object));
+        self.push(Entry::Object(object));
     }
 
     /// Removes the objects of an identity.
     pub(super) fn remove(&mut self, identity: (String, String)) {
         self.undecodable.remove(&identity);
-        self.push(Entry::Gone(identity));
+        self.push(Entry::Deleted(identity));
     }
 
     fn push(&mut self, entry: Entry<K>) {
@@ -89,7 +89,7 @@ impl<K: Lookup> List<K> {
     pub(super) fn complete(mut self) -> Listed<K> {
         self.settle();
         Listed {
-            objects: self.entries.into_iter().filter_map(Entry::there).collect(),
+            objects: self.entries.into_iter().filter_map(Entry::into_object).collect(),
             undecodable: self.undecodable,
             is_all_named: self.nameless == 0,
         }
@@ -106,24 +106,26 @@ impl<K: Lookup> List<K> {
             }
             same
         });
-        self.entries.retain(|entry| matches!(entry, Entry::There(_)));
+        self.entries.retain(|entry| matches!(entry, Entry::Object(_)));
     }
 }
 
 impl<K: Lookup> Entry<K> {
-    fn there(self) -> Option<Arc<K>> {
+    fn into_object(self) -> Option<Arc<K>> {
         match self {
-            Self::There(object) => Some(object),
-            Self::Gone(_) => None,
+            Self::Object(object) => Some(object),
+            Self::Deleted(_) => None,
         }
     }
 
     fn order(&self, other: &Self) -> Ordering {
         match (self, other) {
-            (Self::There(one), Self::There(other)) => order(&**one, &**other),
-            (Self::There(one), Self::Gone((namespace, name))) => against(&**one, namespace, name),
-            (Self::Gone(_), Self::There(_)) => other.order(self).reverse(),
-            (Self::Gone(one), Self::Gone(other)) => one.cmp(other),
+            (Self::Object(one), Self::Object(other)) => order(&**one, &**other),
+            (Self::Object(one), Self::Deleted((namespace, name))) => {
+                against(&**one, namespace, name)
+            }
+            (Self::Deleted(_), Self::Object(_)) => other.order(self).reverse(),
+            (Self::Deleted(one), Self::Deleted(other)) => one.cmp(other),
         }
     }
 }

@@ -43,7 +43,7 @@ use crate::{
 };
 
 /// Extra time that a wait allows a partial sync, because sync and wait are due at the same moment.
-const MOMENT: std::time::Duration = std::time::Duration::from_secs(1);
+const SYNC_GRACE: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// The reading side of a pipeline: lock-free, cheap to clone, usable from any task.
 ///
@@ -249,7 +249,8 @@ impl<K> Store<K> {
                 return Err(error.clone());
             }
             if own.last_word.is_some_and(is_over) {
-                let message = format!("nothing came of {} for {max_silence:?}", own.collection);
+                let message =
+                    format!("nothing was received from {} for {max_silence:?}", own.collection);
                 return Err(Error::new(ErrorKind::Timeout, message));
             }
         }
@@ -322,7 +323,7 @@ impl<K> Store<K> {
                     deadline = after(Instant::now(), state.policy.deadline);
                 }
                 // A partial sync is due exactly at the deadline.
-                let due = state.sync_due.map(|due| after(due, MOMENT));
+                let due = state.sync_due.map(|due| after(due, SYNC_GRACE));
                 (state.policy, due.map_or(deadline, |due| due.max(deadline)))
             };
             match timeout_at(until, state.changed()).await {

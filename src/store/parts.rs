@@ -18,7 +18,7 @@ pub(super) struct Part<K> {
     /// Number of objects in the longest list so far.
     furthest: usize,
     /// Set if anything was received since the sync state was last published.
-    pub(super) is_heard: bool,
+    pub(super) is_received: bool,
     is_changed: bool,
 }
 
@@ -44,7 +44,7 @@ impl<K> Part<K> {
             status,
             missing_since: None,
             furthest: 0,
-            is_heard: false,
+            is_received: false,
             is_changed: false,
         }
     }
@@ -69,7 +69,7 @@ pub(super) struct Parts<K> {
     /// The collections that changed since the sync state was last published.
     changed: Vec<usize>,
     /// Set if collections were added or removed since then.
-    are_others: bool,
+    is_replaced: bool,
 }
 
 /// The collections that changed.
@@ -80,7 +80,7 @@ pub(super) struct Changed<'p, K> {
 }
 
 /// Effect of a new scope.
-pub(super) struct Left {
+pub(super) struct Removed {
     /// The removed collections.
     pub(super) collections: Vec<Collection>,
 }
@@ -92,7 +92,7 @@ impl<K: Lookup> Parts<K> {
             is_scoped: false,
             is_settled: true,
             changed: Vec::new(),
-            are_others: false,
+            is_replaced: false,
         }
     }
 
@@ -151,7 +151,7 @@ impl<K: Lookup> Parts<K> {
     }
 
     /// Replaces the collections with those of a scope, which must be sorted.
-    pub(super) fn follow(&mut self, collections: &[Collection], is_settled: bool) -> Left {
+    pub(super) fn follow(&mut self, collections: &[Collection], is_settled: bool) -> Removed {
         self.is_scoped = true;
         self.is_settled = is_settled;
         let mut before = std::mem::take(&mut self.all).into_iter().peekable();
@@ -165,11 +165,11 @@ impl<K: Lookup> Parts<K> {
         }
         left.extend(before.map(|part| part.collection));
         self.all_changed();
-        Left { collections: left }
+        Removed { collections: left }
     }
 
     fn all_changed(&mut self) {
-        self.are_others = true;
+        self.is_replaced = true;
         self.changed = (0..self.all.len()).collect();
         self.all.iter_mut().for_each(|part| part.is_changed = true);
     }
@@ -180,12 +180,12 @@ impl<K: Lookup> Parts<K> {
         for at in &changed {
             let part = &mut self.all[*at];
             part.is_changed = false;
-            if std::mem::take(&mut part.is_heard) {
+            if std::mem::take(&mut part.is_received) {
                 part.status.last_word = Some(now);
             }
         }
         let parts = changed.into_iter().map(|at| &self.all[at]).collect();
-        Changed { parts, are_all: std::mem::take(&mut self.are_others) }
+        Changed { parts, are_all: std::mem::take(&mut self.is_replaced) }
     }
 
     pub(super) fn is_complete(&self) -> bool {

@@ -319,7 +319,7 @@ impl<K: Lookup> Store<K> {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return Err(ended(&state.borrow(), &format!("it had {write}"))),
                 Err(_) => {
-                    let message = format!("{write} was not seen for {patience:?}");
+                    let message = format!("{write} was not seen within {patience:?}");
                     return Err(overdue(&state.borrow(), message));
                 }
             }

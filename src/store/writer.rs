@@ -42,7 +42,7 @@ pub(crate) struct Writer<K> {
     parts: Parts<K>,
     phase: Phase,
     /// For an optional kind, selects the refusals that count as an empty list.
-    optional: Option<Arc<Forgiven>>,
+    optional: Option<Arc<IsOptional>>,
     policy: SyncPolicy,
     /// Objects whose newest version can't be decoded. Removals from this set are published together
     /// with the snapshot that contains the repaired object.
@@ -50,7 +50,7 @@ pub(crate) struct Writer<K> {
     /// Errors of received objects with too many keys.
     overflows: Vec<Error>,
     /// Changes of the sync state since it was last published.
-    news: News,
+    unpublished: Unpublished,
     /// A failure that belongs to no collection, such as one of the watch of `Namespaces`.
     outside: Option<(Error, Instant)>,
     /// Set by an undecodable object that belongs to no collection, until the collections change.
@@ -73,7 +73,7 @@ pub(crate) struct Writer<K> {
 }
 
 /// Decides whether a refusal of an optional kind counts as an empty list.
-pub(crate) type Forgiven = dyn Fn(&Error) -> bool + Send + Sync;
+pub(crate) type IsOptional = dyn Fn(&Error) -> bool + Send + Sync;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -86,9 +86,9 @@ enum Phase {
 
 /// Changes of the sync state since it was last published.
 #[derive(Clone, Copy, Default)]
-struct News {
+struct Unpublished {
     /// Anything was received from the API server.
-    heard: bool,
+    received: bool,
     /// A collection that is not complete made progress.
     progress: bool,
     /// A failure, a recovery, or a change of the collections.
@@ -128,7 +128,7 @@ impl<K: Lookup> Writer<K> {
             policy: SyncPolicy::default(),
             stale: Stale::default(),
             overflows: Vec::new(),
-            news: News::default(),
+            unpublished: Unpublished::default(),
             outside: None,
             lacks_outside: false,
             failing: None,
@@ -180,8 +180,8 @@ impl<K: Lookup> Writer<K> {
         self.state.send_modify(|state| state.policy = policy);
     }
 
-    pub(crate) fn set_optional(&mut self, forgiven: Arc<Forgiven>) {
-        self.optional = Some(forgiven);
+    pub(crate) fn set_optional(&mut self, is_optional: Arc<IsOptional>) {
+        self.optional = Some(is_optional);
     }
 
     pub(crate) fn is_synced(&self) -> bool {
@@ -237,7 +237,7 @@ impl<K: Lookup> Writer<K> {
                     part.status.is_outdated = true;
                     part.status.resource_version = None;
                 }
-                self.news.other = true;
+                self.unpublished.other = true;
             }
             WatchEvent::Listed(object) => {
                 let object = named(object)?;
@@ -249,13 +249,14 @@ impl<K: Lookup> Writer<K> {
                 let known = self.published.get((&namespace, &name));
                 let Some(object) = known.or_else(|| self.working.get((&namespace, &name))).cloned()
                 else {
-                    let why =
-                        format!("{namespace}/{name} is said to be unchanged, but is not stored");
+                    let why = format!(
+                        "the watch reported {namespace}/{name} as unchanged, but it is not stored"
+                    );
                     return Err(Error::new(ErrorKind::Other, why));
                 };
                 let at = self.of_object(&object)?;
                 self.meter.kept.add(1);
-                self.hear(at);
+                self.received(at);
                 self.list(at).put(object);
             }
             WatchEvent::ListComplete { collection, version } => {
@@ -273,7 +274,7 @@ impl<K: Lookup> Writer<K> {
                     return Ok(Applied::Noted);
                 }
                 self.meter.applied.add(1);
-                self.hear(at);
+                self.received(at);
                 self.reached(at, object.resource_version().as_deref());
                 match &mut self.parts.at(at).list {
                     // Without the rest of the list, the object would make a state that never existed.
@@ -285,7 +286,7 @@ impl<K: Lookup> Writer<K> {
                 let object = named(object)?;
                 let at = self.of_object(&object)?;
                 self.meter.deleted.add(1);
-                self.hear(at);
+                self.received(at);
                 self.reached(at, object.resource_version().as_deref());
                 match &mut self.parts.at(at).list {
                     Some(list) => list.remove(owned_identity(&*object)),
@@ -298,7 +299,7 @@ impl<K: Lookup> Writer<K> {
             WatchEvent::Gone { namespace, name, version } => {
                 let Some(at) = self.parts.of(&namespace) else { return Err(unwatched(&namespace)) };
                 self.meter.deleted.add(1);
-                self.hear(at);
+                self.received(at);
                 self.reached(at, version.as_deref());
                 let stored = self.working.get((&namespace, &name)).cloned();
                 match (&mut self.parts.at(at).list, stored) {
@@ -311,7 +312,7 @@ impl<K: Lookup> Writer<K> {
                 let Some(at) = self.parts.named(&collection) else {
                     return Err(foreign(&collection));
                 };
-                self.hear(at);
+                self.received(at);
                 self.reached(at, Some(&version));
             }
         }
@@ -328,13 +329,13 @@ impl<K: Lookup> Writer<K> {
     /// Records the last failure of a stream that is about to end.
     pub(crate) fn ends_with(&mut self, error: &Error) {
         self.last_error = Some(error.clone());
-        self.news.other = true;
+        self.unpublished.other = true;
         self.inform();
     }
 
     fn take_failure(&mut self, error: Error) -> Failed<K> {
         let at = self.parts.of_failure(&error);
-        self.news.other = true;
+        self.unpublished.other = true;
         if error.is_undecodable() {
             let object = error.object();
             let object = object.map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
@@ -359,9 +360,9 @@ impl<K: Lookup> Writer<K> {
             return Failed { item: Some(error), applied: Applied::Noted };
         }
         if let Some(at) = at
-            && self.optional.as_ref().is_some_and(|forgives| forgives(&error))
+            && self.optional.as_ref().is_some_and(|is_optional| is_optional(&error))
         {
-            return self.forgive(at, error);
+            return self.treat_as_empty(at, error);
         }
         self.meter.failed(error.reason());
         let now = clock::now();
@@ -384,12 +385,12 @@ impl<K: Lookup> Writer<K> {
     }
 
     /// Treats an optional kind as empty: at once during the load; after [`GRACE`] if it had objects.
-    fn forgive(&mut self, at: usize, error: Error) -> Failed<K> {
+    fn treat_as_empty(&mut self, at: usize, error: Error) -> Failed<K> {
         let now = clock::now();
-        self.news.heard = true;
+        self.unpublished.received = true;
         let part = self.parts.at(at);
         // The refusal is an answer of the server, so it ends an outage.
-        part.is_heard = true;
+        part.is_received = true;
         part.status.failing = None;
         // Objects are deleted only if the kind is missing all the time.
         let since = error.is_not_installed().then(|| part.missing_since.unwrap_or(now));
@@ -460,21 +461,21 @@ impl<K: Lookup> Writer<K> {
     /// Publishes the sync state. Called after the swap, so that the tasks it wakes find the snapshot it
     /// describes.
     fn inform(&mut self) {
-        let news = mem::take(&mut self.news);
-        if !(news.heard || news.other) {
+        let unpublished = mem::take(&mut self.unpublished);
+        if !(unpublished.received || unpublished.other) {
             return;
         }
         let synced = self.is_synced();
         let now = clock::now();
-        if news.progress {
+        if unpublished.progress {
             self.progress += 1;
             self.progressed = now;
         }
-        if news.heard {
+        if unpublished.received {
             self.last_word = Some(now);
         }
         self.meter.told(synced, self.stale.len());
-        if news.other {
+        if unpublished.other {
             self.failing = match (self.parts.failing(), self.outside.clone()) {
                 (Some(one), Some(other)) => Some(if one.1 <= other.1 { one } else { other }),
                 (one, other) => one.or(other),
@@ -483,13 +484,13 @@ impl<K: Lookup> Writer<K> {
         if self.failing.is_none() {
             self.outage.ends(&self.working.context().origin, now);
         }
-        let health = news.other.then(|| {
+        let health = unpublished.other.then(|| {
             let connected = self.parts.connected().filter(|_| self.failing.is_none());
             (connected, self.failing.clone())
         });
         // Without a list there is nothing to count.
-        let lists =
-            (news.other || self.listing).then(|| (self.parts.pending(), self.parts.is_listing()));
+        let lists = (unpublished.other || self.listing)
+            .then(|| (self.parts.pending(), self.parts.is_listing()));
         self.listing = lists.is_some_and(|(_, listing)| listing);
         let failing = self.failing.as_ref().map(|(error, _)| error);
         let last_error = self.last_error.as_ref().or(failing).cloned();
@@ -528,18 +529,18 @@ impl<K: Lookup> Writer<K> {
     }
 
     /// Records that the API server sent something about a collection.
-    fn hear(&mut self, at: usize) {
-        self.news.heard = true;
+    fn received(&mut self, at: usize) {
+        self.unpublished.received = true;
         let part = self.parts.at(at);
-        part.is_heard = true;
-        self.news.progress |= part.advances();
+        part.is_received = true;
+        self.unpublished.progress |= part.advances();
         let status = &mut part.status;
         // A part of a list is no recovery: the list may fail again and again.
         if part.list.is_none() {
             self.last_error = None;
             part.missing_since = None;
             if status.failing.take().is_some() || status.connected.is_none() {
-                self.news.other = true;
+                self.unpublished.other = true;
                 status.connected.get_or_insert_with(clock::now);
             }
         }
@@ -562,7 +563,7 @@ impl<K: Lookup> Writer<K> {
 
     fn listed(&mut self, at: usize, object: Arc<K>) {
         self.meter.listed.add(1);
-        self.hear(at);
+        self.received(at);
         // Keep the stored object if nothing changed, and free the new copy at once: this makes a relist
         // cheap.
         let is_outdated = self.parts.at(at).status.is_outdated;
@@ -594,11 +595,11 @@ impl<K: Lookup> Writer<K> {
         }
         let namespace = collection.namespace().map(str::to_owned);
         part.missing_since = None;
-        part.is_heard = true;
+        part.is_received = true;
         self.last_error = None;
-        self.news.heard = true;
-        self.news.progress = true;
-        self.news.other = true;
+        self.unpublished.received = true;
+        self.unpublished.progress = true;
+        self.unpublished.other = true;
         if version.is_some() {
             self.parts.at(at).status.resource_version = version.map(str::to_owned);
             self.reached(at, version);
@@ -668,7 +669,7 @@ impl<K: Lookup> Writer<K> {
     fn sync(&mut self) -> Applied<K> {
         let objects = self.working.len();
         trace::synced(&self.working.context().origin, objects);
-        self.news.other = true;
+        self.unpublished.other = true;
         match mem::replace(&mut self.phase, Phase::Live) {
             Phase::Live => Applied::Noted,
             Phase::Loading { progress: true } => Applied::Synced(self.publish()),
@@ -685,7 +686,7 @@ impl<K: Lookup> Writer<K> {
         self.set_context(scope.context());
         self.outside = None;
         self.lacks_outside = false;
-        self.news.other = true;
+        self.unpublished.other = true;
         let left = self.parts.follow(scope.collections(), scope.is_settled());
         for collection in left.collections {
             // If namespaces replace the whole cluster, its objects may be in them, so they stay.
@@ -773,12 +774,12 @@ fn meter<K>(working: &Contents<K>) -> measure::Store {
 }
 
 fn unwatched(namespace: &str) -> Error {
-    let why = format!("an object of namespace `{namespace}` came, which is not watched");
+    let why = format!("received an object of namespace `{namespace}`, which is not watched");
     Error::new(ErrorKind::Other, why)
 }
 
 fn foreign(collection: &Collection) -> Error {
-    Error::new(ErrorKind::Other, format!("an event of {collection} came, which is not watched"))
+    Error::new(ErrorKind::Other, format!("received an event of {collection}, which is not watched"))
 }
 
 #[cfg(test)]

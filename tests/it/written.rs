@@ -143,7 +143,7 @@ async fn a_wait_that_leads_nowhere_ends_with_the_cause() {
     let begun = Instant::now();
     let error = store.wait_for(&object("a/x", 5)).await.unwrap_err();
     assert!(error.is_timeout(), "{error:?}");
-    assert_eq!(error.to_string(), "a/x at resourceVersion 5 was not seen for 1s");
+    assert_eq!(error.to_string(), "a/x at resourceVersion 5 was not seen within 1s");
     assert_eq!(begun.elapsed(), SECOND);
     // Others coming in don't make it longer.
     let wait = async {
