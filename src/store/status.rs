@@ -99,8 +99,8 @@ impl Default for SyncPolicy {
 pub struct StoreStatus {
     /// True once the store is synced.
     pub is_synced: bool,
-    /// Time since which the API server sends events for all collections; `None` while a collection fails, or if
-    /// one was never listed.
+    /// Time since which the API server sends events for all collections; `None` while a collection fails, or
+    /// if one was never listed.
     pub connected: Option<Instant>,
     /// The failure that has lasted longest, and the time since which it lasts. It is cleared by an event or a
     /// bookmark of its collection, or by a watch that stays open; also by a complete list, unless it is the
