@@ -19,7 +19,7 @@ use crate::{
 /// ```
 /// use kube_weir::{Change, ChangeStats, prelude::*, testing::Events};
 ///
-/// fn told<K>(change: Change<K>) -> String {
+/// fn describe<K>(change: Change<K>) -> String {
 ///     match change {
 ///         Change::InitialSync(batch) => format!("loading: {} so far", batch.after().len()),
 ///         Change::Synced(snapshot) => format!("synced: {}", snapshot.len()),
@@ -38,7 +38,7 @@ use crate::{
 /// # async fn main() -> Result<(), kube_weir::Error> {
 /// let events = Events::listed([config("a", 1)]).apply(config("a", 2)).apply(config("b", 3));
 /// let changes = events.index(()).log_errors();
-/// assert_eq!(changes.map(told).collect::<Vec<_>>().await, ["synced: 1", "+1 ~1 -0"]);
+/// assert_eq!(changes.map(describe).collect::<Vec<_>>().await, ["synced: 1", "+1 ~1 -0"]);
 /// # Ok(()) }
 /// ```
 #[doc(alias("isInInitialList", "event handler"))]

@@ -251,7 +251,7 @@ pin_project! {
         // A requested flush that is not done yet.
         flushed: bool,
         ended: bool,
-        // Set by the first change, which has the labels.
+        // Created at the first change, which has the origin.
         meter: Option<measure::Debounce>,
     }
 }
@@ -378,7 +378,7 @@ fn hold<T>(held: &mut Option<Held<T>>, initial: bool, before: T, after: T) {
 }
 
 /// Takes the held changes; returns their net change, if there is any.
-fn let_out<K: Subject>(
+fn take_net<K: Subject>(
     held: &mut Option<Held<K::State>>,
     meter: Option<&measure::Debounce>,
 ) -> Option<K::Change> {
@@ -420,7 +420,7 @@ where
                         hold(this.held, initial, before, after);
                     }
                     Phase::Synced(_) => {
-                        let before = let_out::<K>(this.held, this.meter.as_ref());
+                        let before = take_net::<K>(this.held, this.meter.as_ref());
                         return Poll::Ready(Some(Ok(match before {
                             None => change,
                             Some(before) => {
@@ -443,7 +443,7 @@ where
             let due = this.shared.debounce().0.due(held, *this.sent);
             let last = held.last;
             let now = *this.ended || flushed || is_over(this.timer, Some(due), cx);
-            if now && let Some(change) = let_out::<K>(this.held, this.meter.as_ref()) {
+            if now && let Some(change) = take_net::<K>(this.held, this.meter.as_ref()) {
                 *this.sent = Some(Sent { at: Instant::now(), last });
                 return Poll::Ready(Some(Ok(change)));
             }

@@ -200,10 +200,10 @@ impl<S, K: Lookup> Indexed<S, K> {
     /// ```
     pub fn optional_if(
         mut self,
-        forgives: impl Fn(&Error) -> bool + Send + Sync + 'static,
+        allows: impl Fn(&Error) -> bool + Send + Sync + 'static,
     ) -> Self {
-        let forgives = Arc::new(forgives);
-        self.writer.iter_mut().for_each(|writer| writer.set_optional(forgives.clone()));
+        let allows = Arc::new(allows);
+        self.writer.iter_mut().for_each(|writer| writer.set_optional(allows.clone()));
         self
     }
 

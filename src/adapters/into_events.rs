@@ -72,7 +72,7 @@ where
                     this.left.extend(snapshot.iter().cloned().map(Event::InitApply));
                     this.left.push_back(Event::InitDone);
                 }
-                Some(Change::Live(batch)) => tell(&batch, this.left),
+                Some(Change::Live(batch)) => push_events(&batch, this.left),
             }
         }
         cx.waker().wake_by_ref();
@@ -116,7 +116,7 @@ where
     }
 }
 
-fn tell<K: Lookup>(batch: &Batch<K>, events: &mut VecDeque<Event<Arc<K>>>) {
+fn push_events<K: Lookup>(batch: &Batch<K>, events: &mut VecDeque<Event<Arc<K>>>) {
     for delta in batch.deltas() {
         match delta {
             Delta::Created(new) => events.push_back(Event::Apply(Arc::clone(new))),

@@ -55,7 +55,7 @@ pin_project! {
         #[pin]
         changes: S,
         leadership: LeadershipWatch,
-        told: WatchStream<Leadership>,
+        wakes: WatchStream<Leadership>,
         // The state after all changes so far; `None` before the sync.
         state: Option<K::State>,
         // The term in which `Synced` was yielded.
@@ -68,7 +68,7 @@ impl<S, K: Subject> WhileLeading<S, K> {
     pub(crate) fn new(changes: S, leadership: &LeadershipWatch) -> Self {
         Self {
             changes,
-            told: WatchStream::new(leadership.told()),
+            wakes: WatchStream::new(leadership.told()),
             leadership: leadership.clone(),
             state: None,
             delivered: None,
@@ -108,7 +108,7 @@ where
         let mut changes = this.changes;
         // Only registers this task's waker; `leadership` is read below. After the end of the campaign nothing
         // changes.
-        while let Poll::Ready(Some(_)) = this.told.poll_next_unpin(cx) {}
+        while let Poll::Ready(Some(_)) = this.wakes.poll_next_unpin(cx) {}
         for _ in 0..RUN {
             if *this.ended {
                 return Poll::Ready(None);
