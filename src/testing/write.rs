@@ -37,7 +37,7 @@ pub(super) enum Written {
 }
 
 impl Write<'_> {
-    /// Carries it out.
+    /// Performs the write.
     pub(super) fn perform(&self, store: &mut Store) -> Outcome<Written> {
         match self.verb {
             Verb::Create => self.create(store),
@@ -145,7 +145,7 @@ impl Write<'_> {
         Ok(Written::Page(Page::of(deleted, store.revision())))
     }
 
-    /// The object in the body, which must be of the kind and in the namespace of the path.
+    /// Returns the object in the body, which must be of the kind and in the namespace of the path.
     fn object(&self) -> Outcome<Value> {
         let resource = &self.target.resource;
         let mut object = json_of(self.body)?;
@@ -188,7 +188,7 @@ impl Write<'_> {
     }
 }
 
-/// RFC 7386: `null` removes, objects are merged, all else replaces.
+/// Applies a merge patch (RFC 7386): `null` removes, objects are merged, other values replace.
 pub(super) fn merge(target: &mut Value, patch: Value) {
     let Value::Object(patch) = patch else {
         *target = patch;
@@ -209,7 +209,7 @@ pub(super) fn merge(target: &mut Value, patch: Value) {
     }
 }
 
-/// Refuses an object of another kind, and completes one that does not say its kind.
+/// Sets the kind of an object without one; refuses an object of another kind.
 fn set_types(resource: &Resource, object: &mut Value) -> Outcome<()> {
     if !object.is_object() {
         return Err(status::bad_request(
