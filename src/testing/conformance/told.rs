@@ -1,4 +1,4 @@
-//! A life on its way: what happens in each chapter, and what the stream must then show.
+//! Execution of a conformance run: the events of each chapter, and the expected state of the stream.
 
 use std::{collections::BTreeSet, pin::Pin, time::Duration};
 
@@ -18,33 +18,33 @@ use crate::{
     },
 };
 
-/// How many objects there are at the most.
+/// Maximum number of objects.
 const OBJECTS: usize = 12;
 
-/// How long the stream may go on to say something after it has caught up.
+/// Time for which the stream may yield more items after it has caught up.
 const SETTLING: Duration = Duration::from_secs(5);
 
-/// How many items may come at one moment: more are a loop that never waits.
+/// Maximum number of items at one moment: more are a loop that never waits.
 const AT_ONCE: usize = 1_000;
 
-/// So many times that it is every time.
+/// Number of times that in effect means always.
 const ALWAYS: usize = 1_000_000;
 
 const HISTORY_LOST: Fault = Fault::ErrorEvent { code: 410, after_events: 0 };
 
-/// How many things happen in [`Chapter::Storm`].
+/// Number of steps in [`Chapter::Storm`].
 const STORM: usize = 300;
 
-/// A life on its way.
+/// State of a conformance run.
 pub(super) struct Told<'a, S, K> {
     life: Life,
     server: &'a ApiServer,
-    /// As the server names it: `apps/v1/deployments`.
+    /// The resource, such as `apps/v1/deployments`.
     resource: String,
     stream: Pin<Box<S>>,
     checks: Conformance<K>,
     summary: Summary,
-    /// Every version there ever was.
+    /// Every version that ever existed.
     had: BTreeSet<Version>,
     written: u64,
     moment: Instant,
@@ -92,7 +92,7 @@ where
                 self.server.fault(on, times, fault);
             }
             self.meet().await?;
-            // The list that broke off had it.
+            // The list that broke off had this object.
             self.take(0);
         }
         let deadline = Instant::now() + self.life.patience;
@@ -132,7 +132,7 @@ where
         self.settle(None).await
     }
 
-    /// One change at a time, then all at once.
+    /// Makes changes one at a time, then several at once.
     async fn changes(&mut self) -> Result<(), Violation> {
         for object in 0..OBJECTS {
             self.put(object);
@@ -152,7 +152,7 @@ where
         Ok(())
     }
 
-    /// What is stored is told again, by a list or by a watch.
+    /// Sends stored objects again, by a list or by a watch, and expects no change.
     async fn repeat(&mut self, fault: Fault) -> Result<(), Violation> {
         self.put(3);
         self.settle(None).await?;
@@ -168,7 +168,7 @@ where
         Ok(())
     }
 
-    /// The history that the stream has not seen is gone.
+    /// Compacts history that the stream has not seen.
     async fn compaction(&mut self) -> Result<(), Violation> {
         for _ in 0..3 {
             self.server.disconnect();
@@ -176,7 +176,7 @@ where
             self.server.compact();
             self.settle(None).await?;
         }
-        // Bookmarks let an idle watch survive it.
+        // With bookmarks an idle watch survives a compaction.
         self.server.bookmark();
         self.settle(None).await?;
         self.server.compact();
@@ -193,14 +193,14 @@ where
             if verb == Verb::List {
                 self.lose_history();
             }
-            // On whatever page it is, and however often it is asked for again.
+            // On any page, and in every retry.
             self.server.fault(verb, ALWAYS, Fault::Garble { name: identity.1.clone() });
             self.server.disconnect();
             self.put(bad);
             self.put(2);
             self.take(4);
             self.settle(Some(&self.stored_identity(identity))).await?;
-            // The next version is a good one.
+            // The next version can be decoded.
             self.server.clear_faults();
             self.server.disconnect();
             self.put(bad);
@@ -212,7 +212,7 @@ where
 
     async fn storm(&mut self, chapters: &[Chapter]) -> Result<(), Violation> {
         let faults: Vec<_> = chapters.iter().flat_map(|chapter| chapter.faults()).collect();
-        // Always the same one: a failure must come again when it is looked for.
+        // A fixed seed, so that a failure is reproducible.
         let mut random = 0x5DEE_CE66_u64;
         let mut draw = |of: usize| {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -241,12 +241,12 @@ where
                 }
             }
         }
-        // What the storm had left to do was left to chance.
+        // Some faults of the storm may not have happened.
         self.server.clear_faults();
         Ok(())
     }
 
-    /// Something goes wrong with the next requests, while objects come and go.
+    /// Adds a fault for the next requests, while objects change.
     async fn go_wrong(&mut self, on: On, times: usize, fault: Fault) -> Result<(), Violation> {
         let is_list = on.is_about(Verb::List);
         if is_list {
@@ -257,7 +257,7 @@ where
         self.stir();
         if is_list {
             self.meet().await?;
-            // A list that broke off had them.
+            // A list that broke off had these objects.
             self.take(0);
             self.take(10);
         }
@@ -266,7 +266,7 @@ where
         self.settle(None).await
     }
 
-    /// Goes on until every fault has happened, if they do soon.
+    /// Reads items until every fault has happened, for at most a minute.
     async fn meet(&mut self) -> Result<(), Violation> {
         let deadline = Instant::now() + Duration::from_secs(60);
         while self.server.unmet_faults() > 0 && Instant::now() < deadline {
@@ -275,12 +275,12 @@ where
         Ok(())
     }
 
-    /// The next watch finds that it must list again.
+    /// Makes the next watch list again.
     fn lose_history(&self) {
         self.server.fault(Verb::Watch, 1, HISTORY_LOST);
     }
 
-    /// Several changes at once: some that are net ones, and one that is none.
+    /// Makes several changes at once, one of them without a net effect.
     fn stir(&mut self) {
         for object in [0, 1, 6] {
             self.put(object);
@@ -308,7 +308,7 @@ where
         self.had.insert(Version::of_value(&stored));
     }
 
-    /// Deletes an object, if it is there.
+    /// Deletes an object, if it exists.
     fn take(&mut self, object: usize) {
         let (namespace, name) = self.stored_identity(Self::identity(object));
         match self.server.delete(&self.resource, &namespace, &name) {
@@ -322,20 +322,19 @@ where
         (namespace.to_owned(), format!("life-{object}"))
     }
 
-    /// Objects of the cluster have no namespace.
+    /// Returns the identity of an object as stored: without a namespace if the kind is cluster-scoped.
     fn stored_identity(&self, (namespace, name): Identity) -> Identity {
         let namespaced = self.had.iter().any(|one| one.identity.0 == namespace);
         (if namespaced { namespace } else { String::new() }, name)
     }
 
-    /// What the server has.
+    /// Returns the objects of the server.
     fn there(&self) -> Vec<Version> {
         let objects = self.server.objects(&self.resource).unwrap_or_default();
         objects.iter().map(Version::of_value).collect()
     }
 
-    /// Goes on until the stream shows what the server has, but for one object that it need only
-    /// have.
+    /// Reads items until the stream shows the server's state; the object `but` may be in any version.
     async fn settle(&mut self, but: Option<&Identity>) -> Result<(), Violation> {
         let deadline = Instant::now() + self.life.patience;
         while self.behind(but).is_err() {
@@ -353,7 +352,7 @@ where
         Ok(())
     }
 
-    /// What the stream doesn't show as it is, if anything.
+    /// Compares the stream's state with the server's; returns a difference as an error.
     fn behind(&self, but: Option<&Identity>) -> Result<(), Violation> {
         let (mut is, mut should) = (self.checks.shown().to_vec(), self.there());
         if let Some(bad) = but {
@@ -366,7 +365,7 @@ where
         version::compare(Rule::CatchesUp, &is, &should)
     }
 
-    /// Checks the next item, if one comes in time.
+    /// Checks the next item, if it arrives in time.
     async fn next(&mut self, until: Instant) -> Result<bool, Violation> {
         let Ok(item) = timeout_at(until, self.stream.next()).await else { return Ok(false) };
         let Some(item) = item else {
