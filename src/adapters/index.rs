@@ -198,10 +198,7 @@ impl<S, K: Lookup> Indexed<S, K> {
     /// assert!(changes.first_synced().await?.is_empty());
     /// # Ok(()) }
     /// ```
-    pub fn optional_if(
-        mut self,
-        allows: impl Fn(&Error) -> bool + Send + Sync + 'static,
-    ) -> Self {
+    pub fn optional_if(mut self, allows: impl Fn(&Error) -> bool + Send + Sync + 'static) -> Self {
         let allows = Arc::new(allows);
         self.writer.iter_mut().for_each(|writer| writer.set_optional(allows.clone()));
         self

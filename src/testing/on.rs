@@ -229,15 +229,15 @@ impl On {
         self.namespace.as_deref()
     }
 
-    pub(super) fn matches(&self, asked: &Asked<'_>) -> bool {
-        let is_resource = |name: &String| name == asked.storage || name == asked.plural;
-        self.verb.is_none_or(|verb| verb == asked.verb)
+    pub(super) fn matches(&self, request: &RequestInfo<'_>) -> bool {
+        let is_resource = |name: &String| name == request.storage || name == request.plural;
+        self.verb.is_none_or(|verb| verb == request.verb)
             && self.resource.as_ref().is_none_or(is_resource)
-            && self.namespace.as_deref().is_none_or(|own| asked.namespace == Some(own))
+            && self.namespace.as_deref().is_none_or(|own| request.namespace == Some(own))
             && self
                 .parameters
                 .iter()
-                .all(|(name, expected)| expected.matches(asked.query.get(name)))
+                .all(|(name, expected)| expected.matches(request.query.get(name)))
     }
 
     fn parameter(mut self, name: &str, expected: Parameter) -> Self {
@@ -264,7 +264,7 @@ impl Parameter {
 
 /// The parts of a request that [`On`] matches.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked<'a> {
+pub(super) struct RequestInfo<'a> {
     pub(super) verb: Verb,
     /// `plural.group`.
     pub(super) storage: &'a str,
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn query_parameters_narrow_a_match() {
         let matches = |on: On, query: &str| {
-            on.matches(&Asked {
+            on.matches(&RequestInfo {
                 verb: Verb::List,
                 storage: "pods",
                 plural: "pods",

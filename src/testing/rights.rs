@@ -1,7 +1,7 @@
 //! Rights of the client, which a test revokes and grants.
 
 use crate::testing::{
-    on::{Asked, On},
+    on::{On, RequestInfo},
     server::ApiServer,
 };
 
@@ -89,16 +89,16 @@ struct Rule {
 }
 
 impl Rights {
-    pub(super) fn permit(&self, asked: &Asked<'_>) -> bool {
-        let newest = |asked: &Asked<'_>| {
+    pub(super) fn permit(&self, request: &RequestInfo<'_>) -> bool {
+        let newest = |request: &RequestInfo<'_>| {
             let mut rules = self.rules.iter().rev();
-            rules.find(|rule| rule.on.matches(asked)).is_none_or(|rule| rule.allowed)
+            rules.find(|rule| rule.on.matches(request)).is_none_or(|rule| rule.allowed)
         };
-        let is_across = asked.namespaced && asked.namespace.is_none();
+        let is_across = request.namespaced && request.namespace.is_none();
         let mut namespaces = self.rules.iter().filter_map(|rule| rule.on.own_namespace());
-        newest(asked)
+        newest(request)
             && (!is_across
-                || namespaces.all(|own| newest(&Asked { namespace: Some(own), ..*asked })))
+                || namespaces.all(|own| newest(&RequestInfo { namespace: Some(own), ..*request })))
     }
 }
 
@@ -114,7 +114,7 @@ mod tests {
             let rules =
                 rules.iter().map(|(on, allowed)| Rule { on: on.clone(), allowed: *allowed });
             let rights = Rights { rules: rules.collect() };
-            rights.permit(&Asked {
+            rights.permit(&RequestInfo {
                 verb: Verb::List,
                 storage: "pods",
                 plural: "pods",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Method;
 
 use crate::testing::{
-    on::{Asked, Verb},
+    on::{RequestInfo, Verb},
     query::Query,
     resource::{Registry, Resource},
 };
@@ -62,12 +62,12 @@ impl Target {
 
 impl Route {
     /// Returns the parts of a request to this route that a matcher reads.
-    pub(super) fn asked<'a>(&'a self, verb: Verb, query: &'a Query) -> Asked<'a> {
+    pub(super) fn request_info<'a>(&'a self, verb: Verb, query: &'a Query) -> RequestInfo<'a> {
         let target = match self {
             Self::Target(target) => Some(target),
             _ => None,
         };
-        Asked {
+        RequestInfo {
             verb,
             storage: target.map_or("", |target| &*target.resource.storage),
             plural: target.map_or("", |target| target.resource.plural.as_str()),

@@ -2,7 +2,7 @@
 
 use crate::testing::{
     fault::Fault,
-    on::{Asked, On},
+    on::{On, RequestInfo},
     server::{ApiServer, State},
 };
 
@@ -91,7 +91,7 @@ impl ApiServer {
     }
 
     /// Returns how many times scripted faults are still to happen.
-    pub(super) fn unmet_faults(&self) -> usize {
+    pub(super) fn pending_faults(&self) -> usize {
         self.state().script.left()
     }
 }
@@ -133,9 +133,9 @@ impl Script {
     }
 
     /// Returns the fault for this request, if one is due, and decrements its count.
-    pub(super) fn take(&mut self, asked: &Asked<'_>) -> Option<Fault> {
+    pub(super) fn take(&mut self, request: &RequestInfo<'_>) -> Option<Fault> {
         self.rules.retain(|rule| rule.times > 0);
-        for rule in self.rules.iter_mut().filter(|rule| rule.on.matches(asked)) {
+        for rule in self.rules.iter_mut().filter(|rule| rule.on.matches(request)) {
             if rule.on.skip == 0 {
                 rule.times -= 1;
                 return Some(rule.fault.clone());

@@ -18,7 +18,7 @@ use crate::testing::{
     resource::Resource,
     rights::Rights,
     script::Script,
-    store::{Deleted, Manner, Store},
+    store::{Deleted, Store, WriteOptions},
 };
 
 /// An in-process API server: a cheap handle, whose clones are the same server.
@@ -210,7 +210,7 @@ impl ApiServer {
         let mut object = serde_json::to_value(object).map_err(Error::serialize)?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
-        let manner = Manner { part: Part::Everything, dry_run: false };
+        let options = WriteOptions { part: Part::Everything, dry_run: false };
         self.change(|store| {
             let resource = store
                 .registry
@@ -229,9 +229,9 @@ impl ApiServer {
                 metadata.remove("resourceVersion");
             }
             let stored = if store.get(&resource, &key).is_ok() {
-                store.update(&resource, &key, object, manner)?
+                store.update(&resource, &key, object, options)?
             } else {
-                store.create(&resource, &key.namespace, object, manner)?
+                store.create(&resource, &key.namespace, object, options)?
             };
             Ok((*stored).clone())
         })

@@ -123,7 +123,7 @@ fn receive(
         Route::Target(target) => target.verb(&parts.method, query.is_set("watch")),
         _ => Some(Verb::Discovery),
     };
-    let fault = verb.and_then(|verb| state.script.take(&route.asked(verb, query)));
+    let fault = verb.and_then(|verb| state.script.take(&route.request_info(verb, query)));
     (route, verb, fault)
 }
 
@@ -135,7 +135,7 @@ impl Call<'_> {
         verb: Option<Verb>,
     ) -> Outcome<Response<Body>> {
         let verb = verb.ok_or_else(status::method_not_allowed)?;
-        let permitted = self.shared.lock().rights.permit(&route.asked(verb, self.query));
+        let permitted = self.shared.lock().rights.permit(&route.request_info(verb, self.query));
         match route {
             Route::Target(target) if permitted => self.answer(target, verb).await,
             Route::Target(target) => Err(status::forbidden(target, verb, USER)),

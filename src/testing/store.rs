@@ -25,7 +25,7 @@ const EPOCH: i64 = 1_767_225_600;
 
 /// Options of a write.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Manner {
+pub(super) struct WriteOptions {
     pub(super) part: Part,
     /// True to answer as usual, but write nothing.
     pub(super) dry_run: bool,
@@ -123,11 +123,11 @@ impl Store {
         resource: &Resource,
         namespace: &str,
         mut object: Value,
-        manner: Manner,
+        options: WriteOptions,
     ) -> Outcome<Object> {
         let metadata = object::metadata_of(&mut object)?;
         if metadata.get("resourceVersion").is_some_and(|version| version != "")
-            && manner.part != Part::Everything
+            && options.part != Part::Everything
         {
             return Err(status::bad_request(
                 "resourceVersion should not be set on objects to be created",
@@ -149,10 +149,10 @@ impl Store {
         if object.get("spec").is_some() {
             object["metadata"]["generation"] = 1.into();
         }
-        if resource.status && manner.part == Part::Main {
+        if resource.status && options.part == Part::Main {
             object::remove(&mut object, "status");
         }
-        self.write(resource, key, object, manner.dry_run)
+        self.write(resource, key, object, options.dry_run)
     }
 
     pub(super) fn update(
@@ -160,16 +160,16 @@ impl Store {
         resource: &Resource,
         key: &Key,
         mut object: Value,
-        manner: Manner,
+        options: WriteOptions,
     ) -> Outcome<Object> {
         let current = self.get(resource, key)?;
-        object::check_basis(resource, &current, object::metadata_of(&mut object)?, manner.part)?;
-        let mut next = if manner.part == Part::Status {
+        object::check_basis(resource, &current, object::metadata_of(&mut object)?, options.part)?;
+        let mut next = if options.part == Part::Status {
             let mut next = (*current).clone();
             object::copy(&object, &mut next, "status");
             next
         } else {
-            if resource.status && manner.part == Part::Main {
+            if resource.status && options.part == Part::Main {
                 object::copy(&current, &mut object, "status");
             }
             object
@@ -198,12 +198,12 @@ impl Store {
             next["metadata"]["generation"] = (generation + 1).into();
         }
         if object::is_deleting(&next) && !object::has_finalizers(&next) {
-            if !manner.dry_run {
+            if !options.dry_run {
                 self.remove(resource, key);
             }
             return Ok(Arc::new(next));
         }
-        self.write(resource, key.clone(), next, manner.dry_run)
+        self.write(resource, key.clone(), next, options.dry_run)
     }
 
     /// Deletes an object, or marks it as deleting if it has finalizers.
@@ -362,7 +362,7 @@ mod tests {
         let mut store = Store::new();
         let pods = Resource::new("", "v1", "Pod", "pods", true);
         let nodes = Resource::new("", "v1", "Node", "nodes", false);
-        let manner = Manner { part: Part::Everything, dry_run: false };
+        let options = WriteOptions { part: Part::Everything, dry_run: false };
         let mut moments: Vec<(u64, Vec<(Key, Object)>)> = Vec::new();
         let mut random = 7_u64;
         for step in 0..300 {
@@ -373,11 +373,11 @@ mod tests {
             let object = json!({"metadata": {"name": name}, "step": step});
             let _ = match (random >> 33) % 4 {
                 0 => store.delete(&pods, &key, false).map(drop),
-                1 => store.create(&nodes, "", object, manner).map(drop),
+                1 => store.create(&nodes, "", object, options).map(drop),
                 _ if store.get(&pods, &key).is_ok() => {
-                    store.update(&pods, &key, object, manner).map(drop)
+                    store.update(&pods, &key, object, options).map(drop)
                 }
-                _ => store.create(&pods, namespace, object, manner).map(drop),
+                _ => store.create(&pods, namespace, object, options).map(drop),
             };
             let objects = store.objects(&pods);
             let objects = objects.map(|(key, object)| (key.clone(), object.clone()));

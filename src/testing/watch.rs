@@ -8,7 +8,7 @@ use tokio::{sync::watch::Receiver, time::Instant};
 use crate::testing::{
     damage::{self, Piece},
     history::{Change, Happening, Object, Step},
-    on::{Asked, Verb},
+    on::{RequestInfo, Verb},
     query::Query,
     resource::Resource,
     selectors::Selection,
@@ -157,7 +157,7 @@ impl Watch {
                             }
                         }
                         Happening::End(on, end)
-                            if self.cursor > self.opened && on.matches(&self.asked()) =>
+                            if self.cursor > self.opened && on.matches(&self.request_info()) =>
                         {
                             yield Piece::End(*end);
                             return;
@@ -211,8 +211,8 @@ impl Watch {
     }
 
     /// Returns the request that opened the watch, for signals to some watches.
-    fn asked(&self) -> Asked<'_> {
-        Asked {
+    fn request_info(&self) -> RequestInfo<'_> {
+        RequestInfo {
             verb: Verb::Watch,
             storage: &self.resource.storage,
             plural: &self.resource.plural,

@@ -12,7 +12,7 @@ use crate::testing::{
     resource::Resource,
     router::Target,
     status::{self, Outcome},
-    store::{Deleted, Manner, Store},
+    store::{Deleted, Store, WriteOptions},
     view::View,
 };
 
@@ -52,7 +52,8 @@ impl Write<'_> {
     fn create(&self, store: &mut Store) -> Outcome<Written> {
         let object = self.object()?;
         let namespace = self.target.namespace.as_deref().unwrap_or_default();
-        let object = store.create(&self.target.resource, namespace, object, self.manner())?;
+        let object =
+            store.create(&self.target.resource, namespace, object, self.write_options())?;
         Ok(self.object_answer(201, &object))
     }
 
@@ -66,7 +67,7 @@ impl Write<'_> {
                 key.name
             )));
         }
-        let object = store.update(&self.target.resource, &key, object, self.manner())?;
+        let object = store.update(&self.target.resource, &key, object, self.write_options())?;
         Ok(self.object_answer(200, &object))
     }
 
@@ -94,14 +95,15 @@ impl Write<'_> {
                 let mut object = patch;
                 let metadata = object::metadata_of(&mut object)?;
                 metadata.insert("name".to_owned(), key.name.clone().into());
-                let object = store.create(resource, &key.namespace, object, self.manner())?;
+                let object =
+                    store.create(resource, &key.namespace, object, self.write_options())?;
                 return Ok(self.object_answer(201, &object));
             }
             current => current?,
         };
         let mut object = (*current).clone();
         merge(&mut object, patch);
-        let object = store.update(resource, &key, object, self.manner())?;
+        let object = store.update(resource, &key, object, self.write_options())?;
         Ok(self.object_answer(200, &object))
     }
 
@@ -171,9 +173,9 @@ impl Write<'_> {
             || options["dryRun"].as_array().is_some_and(|all| !all.is_empty())
     }
 
-    fn manner(&self) -> Manner {
+    fn write_options(&self) -> WriteOptions {
         let part = if self.target.status { Part::Status } else { Part::Main };
-        Manner { part, dry_run: self.is_dry_run(&Value::Null) }
+        WriteOptions { part, dry_run: self.is_dry_run(&Value::Null) }
     }
 
     fn key(&self) -> Key {

@@ -42,7 +42,7 @@ pub struct Conformance<K> {
     synced: bool,
     last: Option<Seen<K>>,
     /// The last versions of deleted objects.
-    buried: BTreeMap<Identity, Version>,
+    deleted: BTreeMap<Identity, Version>,
 }
 
 /// A snapshot, and its objects at the time of delivery.
@@ -54,7 +54,7 @@ struct Seen<K> {
 impl<K: Lookup> Conformance<K> {
     /// Returns a checker for a stream from its beginning: [example](Conformance).
     pub fn new() -> Self {
-        Self { synced: false, last: None, buried: BTreeMap::new() }
+        Self { synced: false, last: None, deleted: BTreeMap::new() }
     }
 
     /// Checks the next item. Errors break no rule: they are observations.
@@ -130,7 +130,7 @@ impl<K: Lookup> Conformance<K> {
     /// # Ok(()) }
     /// ```
     pub fn restored(&mut self) {
-        self.buried.clear();
+        self.deleted.clear();
     }
 
     /// Checks that `Synced` was yielded; for the end of a stream, or of its test.
@@ -193,10 +193,10 @@ impl<K: Lookup> Conformance<K> {
         for delta in deltas {
             let version = Version::of(&**delta.object());
             let before = match delta {
-                Delta::Created(_) => self.buried.remove(&version.identity),
+                Delta::Created(_) => self.deleted.remove(&version.identity),
                 Delta::Modified { before: old, .. } => Some(Version::of(&**old)),
                 Delta::Deleted(_) => {
-                    self.buried.insert(version.identity.clone(), version);
+                    self.deleted.insert(version.identity.clone(), version);
                     continue;
                 }
             };

@@ -10,7 +10,7 @@ use crate::{
     adapters::ChangeItem,
     testing::{
         ApiServer,
-        conformance::{Chapter, Violation, told::Told},
+        conformance::{Chapter, Violation, runner::Runner},
     },
 };
 
@@ -208,12 +208,15 @@ impl Life {
     {
         let chapters = Chapter::ALL.into_iter().filter(|one| !self.without.contains(one));
         let chapters: Vec<_> = chapters.collect();
-        let mut told = Told::begin(self, server, pipeline);
-        told.load(&chapters).await.map_err(|broken| broken.during(Chapter::Load))?;
+        let mut runner = Runner::begin(self, server, pipeline);
+        runner.load(&chapters).await.map_err(|broken| broken.during(Chapter::Load))?;
         for chapter in &chapters {
-            told.tell(*chapter, &chapters).await.map_err(|broken| broken.during(*chapter))?;
+            runner
+                .run_chapter(*chapter, &chapters)
+                .await
+                .map_err(|broken| broken.during(*chapter))?;
         }
-        told.finish()
+        runner.finish()
     }
 }
 

@@ -24,7 +24,7 @@ mod chapter;
 mod checks;
 mod index;
 mod life;
-mod told;
+mod runner;
 mod version;
 mod violation;
 

@@ -126,7 +126,7 @@ impl fmt::Display for Rule {
             Self::InitialAfterSynced => "nothing is InitialSync after Synced",
             Self::SyncedOnce => "Synced comes once",
             Self::Synced => "Synced comes",
-            Self::SyncedIsComplete => "the snapshot of Synced has all that existed",
+            Self::SyncedIsComplete => "the snapshot of Synced has all objects that existed",
             Self::NoEmptyBatch => "a batch has deltas",
             Self::StatsCountDeltas => "stats count the deltas",
             Self::Order => "deltas and snapshots are in (namespace, name) order, each object once",
@@ -134,14 +134,14 @@ impl fmt::Display for Rule {
             Self::Chain => "an item begins where the last one ended",
             Self::NoRepeats => "no version of an object is delivered again",
             Self::SnapshotsAreFrozen => "a snapshot never changes",
-            Self::FoundByIdentity => "what a snapshot lists is what it finds by identity",
+            Self::FoundByIdentity => "a snapshot finds each listed object by identity",
             Self::FoundByKey => "an object is found under its keys, and under no others",
-            Self::NoPhantoms => "nothing is delivered that was never there",
-            Self::CatchesUp => "after a failure the stream shows what is there",
-            Self::RepeatsAreSilent => "what is told again delivers nothing",
+            Self::NoPhantoms => "no version is delivered that never existed",
+            Self::CatchesUp => "after a failure the stream shows the server's state",
+            Self::RepeatsAreSilent => "a repeated version yields no change",
             Self::LastGoodStays => "an object that can't be decoded keeps its last good version",
             Self::GoesOn => "no failure ends a stream",
-            Self::WaitsForFailures => "a failure that goes on is waited for",
+            Self::WaitsForFailures => "a lasting failure is not retried without a pause",
         })
     }
 }

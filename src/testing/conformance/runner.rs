@@ -36,7 +36,7 @@ const HISTORY_LOST: Fault = Fault::ErrorEvent { code: 410, after_events: 0 };
 const STORM: usize = 300;
 
 /// State of a conformance run.
-pub(super) struct Told<'a, S, K> {
+pub(super) struct Runner<'a, S, K> {
     life: Life,
     server: &'a ApiServer,
     /// The resource, such as `apps/v1/deployments`.
@@ -45,13 +45,13 @@ pub(super) struct Told<'a, S, K> {
     checks: Conformance<K>,
     summary: Summary,
     /// Every version that ever existed.
-    had: BTreeSet<Version>,
+    existed: BTreeSet<Version>,
     written: u64,
     moment: Instant,
     at_once: usize,
 }
 
-impl<'a, S, K> Told<'a, S, K>
+impl<'a, S, K> Runner<'a, S, K>
 where
     S: Stream<Item: ChangeItem<Object = K>>,
     K: Lookup,
@@ -64,21 +64,21 @@ where
         let text = |field: &str| life.object[field].as_str().unwrap_or_default();
         let (api_version, kind) = (text("apiVersion"), text("kind"));
         let resource = server.resource_of(api_version, kind);
-        let mut told = Self {
+        let mut runner = Self {
             resource: resource.unwrap_or_else(|| panic!("no {api_version} {kind} is installed")),
             life,
             server,
             stream: Box::pin(pipeline(server.client())),
             checks: Conformance::new(),
             summary: Summary { changes: 0, errors: 0, unmet: 0 },
-            had: BTreeSet::new(),
+            existed: BTreeSet::new(),
             written: 0,
             moment: Instant::now(),
             at_once: 0,
         };
-        told.had.extend(told.there());
-        (0..OBJECTS / 2).for_each(|object| told.put(object));
-        told
+        runner.existed.extend(runner.stored());
+        (0..OBJECTS / 2).for_each(|object| runner.put(object));
+        runner
     }
 
     pub(super) fn finish(self) -> Result<Summary, Violation> {
@@ -91,7 +91,7 @@ where
             for (on, times, fault) in Chapter::Load.faults() {
                 self.server.fault(on, times, fault);
             }
-            self.meet().await?;
+            self.await_faults().await?;
             // The list that broke off had this object.
             self.take(0);
         }
@@ -105,7 +105,7 @@ where
         self.settle(None).await
     }
 
-    pub(super) async fn tell(
+    pub(super) async fn run_chapter(
         &mut self,
         chapter: Chapter,
         chapters: &[Chapter],
@@ -122,7 +122,7 @@ where
             Chapter::Storm => self.storm(chapters).await?,
             _ => {
                 for (on, times, fault) in chapter.faults() {
-                    self.go_wrong(on, times, fault).await?;
+                    self.inject(on, times, fault).await?;
                 }
             }
         }
@@ -148,7 +148,7 @@ where
             self.put(object);
             self.settle(None).await?;
         }
-        self.stir();
+        self.make_changes();
         Ok(())
     }
 
@@ -172,7 +172,7 @@ where
     async fn compaction(&mut self) -> Result<(), Violation> {
         for _ in 0..3 {
             self.server.disconnect();
-            self.stir();
+            self.make_changes();
             self.server.compact();
             self.settle(None).await?;
         }
@@ -247,29 +247,29 @@ where
     }
 
     /// Adds a fault for the next requests, while objects change.
-    async fn go_wrong(&mut self, on: On, times: usize, fault: Fault) -> Result<(), Violation> {
+    async fn inject(&mut self, on: On, times: usize, fault: Fault) -> Result<(), Violation> {
         let is_list = on.is_about(Verb::List);
         if is_list {
             self.lose_history();
         }
         self.server.fault(on, times, fault);
         self.server.disconnect();
-        self.stir();
+        self.make_changes();
         if is_list {
-            self.meet().await?;
+            self.await_faults().await?;
             // A list that broke off had these objects.
             self.take(0);
             self.take(10);
         }
         self.settle(None).await?;
-        self.stir();
+        self.make_changes();
         self.settle(None).await
     }
 
     /// Reads items until every fault has happened, for at most a minute.
-    async fn meet(&mut self) -> Result<(), Violation> {
+    async fn await_faults(&mut self) -> Result<(), Violation> {
         let deadline = Instant::now() + Duration::from_secs(60);
-        while self.server.unmet_faults() > 0 && Instant::now() < deadline {
+        while self.server.pending_faults() > 0 && Instant::now() < deadline {
             self.next(Instant::now() + Duration::from_millis(100)).await?;
         }
         Ok(())
@@ -281,7 +281,7 @@ where
     }
 
     /// Makes several changes at once, one of them without a net effect.
-    fn stir(&mut self) {
+    fn make_changes(&mut self) {
         for object in [0, 1, 6] {
             self.put(object);
         }
@@ -305,7 +305,7 @@ where
         next["metadata"]["name"] = name.into();
         next["metadata"]["annotations"]["written"] = self.written.to_string().into();
         let stored = self.server.apply(&next).expect("the server takes the object of the life");
-        self.had.insert(Version::of_value(&stored));
+        self.existed.insert(Version::of_value(&stored));
     }
 
     /// Deletes an object, if it exists.
@@ -324,12 +324,12 @@ where
 
     /// Returns the identity of an object as stored: without a namespace if the kind is cluster-scoped.
     fn stored_identity(&self, (namespace, name): Identity) -> Identity {
-        let namespaced = self.had.iter().any(|one| one.identity.0 == namespace);
+        let namespaced = self.existed.iter().any(|one| one.identity.0 == namespace);
         (if namespaced { namespace } else { String::new() }, name)
     }
 
     /// Returns the objects of the server.
-    fn there(&self) -> Vec<Version> {
+    fn stored(&self) -> Vec<Version> {
         let objects = self.server.objects(&self.resource).unwrap_or_default();
         objects.iter().map(Version::of_value).collect()
     }
@@ -337,24 +337,24 @@ where
     /// Reads items until the stream shows the server's state; the object `but` may be in any version.
     async fn settle(&mut self, but: Option<&Identity>) -> Result<(), Violation> {
         let deadline = Instant::now() + self.life.patience;
-        while self.behind(but).is_err() {
+        while self.difference(but).is_err() {
             if !self.next(deadline).await? {
                 break;
             }
         }
         let until = Instant::now() + SETTLING;
         while self.next(until).await? {}
-        self.behind(but)?;
+        self.difference(but)?;
         if but.is_none() {
-            self.summary.unmet += self.server.unmet_faults();
+            self.summary.unmet += self.server.pending_faults();
             self.server.clear_faults();
         }
         Ok(())
     }
 
     /// Compares the stream's state with the server's; returns a difference as an error.
-    fn behind(&self, but: Option<&Identity>) -> Result<(), Violation> {
-        let (mut is, mut should) = (self.checks.shown().to_vec(), self.there());
+    fn difference(&self, but: Option<&Identity>) -> Result<(), Violation> {
+        let (mut is, mut should) = (self.checks.shown().to_vec(), self.stored());
         if let Some(bad) = but {
             if !is.iter().any(|one| one.identity == *bad) {
                 return Err(Violation::of(Rule::LastGoodStays, &bad.1));
@@ -376,10 +376,10 @@ where
         match &item {
             Ok(change) => {
                 self.summary.changes += 1;
-                self.check_founded(change)?;
+                self.check_existed(change)?;
                 if matches!(change, Change::Synced(_)) {
                     let shown = self.checks.shown();
-                    version::contains(Rule::SyncedIsComplete, shown, &self.there())?;
+                    version::contains(Rule::SyncedIsComplete, shown, &self.stored())?;
                 }
             }
             Err(_) => self.summary.errors += 1,
@@ -393,8 +393,8 @@ where
         Ok(true)
     }
 
-    fn check_founded(&self, change: &Change<K>) -> Result<(), Violation> {
-        match Version::all(change.snapshot()).iter().find(|one| !self.had.contains(one)) {
+    fn check_existed(&self, change: &Change<K>) -> Result<(), Violation> {
+        match Version::all(change.snapshot()).iter().find(|one| !self.existed.contains(one)) {
             Some(phantom) => Err(Violation::of(Rule::NoPhantoms, phantom)),
             None => Ok(()),
         }
