@@ -1,12 +1,12 @@
-//! How a controller is tested without a cluster, and without waiting: this file is the test.
+//! Test of a controller without a cluster, and without waiting.
 //!
 //! ```sh
-//! cargo test --example mocked_stream     # what it does, asserted
+//! cargo test --example mocked_stream     # with assertions
 //! cargo run --example mocked_stream      # the same, printed
 //! ```
 //!
-//! `serve_hosts` takes any stream of events: `watch(api)` in production, here `stream::iter([..])`
-//! where only the order matters, and `testing::Events` where time and failures do. Time is virtual,
+//! `serve_hosts` takes any stream of events: `watch(api)` in production; here `stream::iter([..])`
+//! if only the order matters, and `testing::Events` for tests of time and failures. Time is virtual,
 //! so a debounce of an hour would be no slower.
 
 use futures::Stream;
@@ -15,7 +15,7 @@ use kube::runtime::watcher;
 use kube_weir::{Error, adapters::EventItem, prelude::*, testing::Events};
 use serde_json::json;
 
-/// The controller: tells a proxy which hosts to serve, to look at again, and to drop.
+/// The controller: sends commands to a proxy: hosts to serve, to reload, and to drop.
 async fn serve_hosts<S>(ingresses: S, mut tell: impl FnMut(String)) -> Result<(), Error>
 where
     S: Stream<Item: EventItem<Object = Ingress>>,
@@ -46,7 +46,7 @@ where
     Ok(())
 }
 
-/// What it tells, until the stream ends.
+/// Returns the commands until the stream ends.
 async fn told<S>(ingresses: S) -> Vec<String>
 where
     S: Stream<Item: EventItem<Object = Ingress>>,
@@ -56,7 +56,7 @@ where
     told
 }
 
-/// An eventful minute.
+/// Returns the events of a minute.
 fn events() -> Events<Ingress> {
     Events::listed([ingress("web", 1, "example.com")])
         .wait(Duration::from_secs(20))
@@ -100,7 +100,7 @@ mod tests {
             ["serve example.com", "reload example.com"]
         );
         let none = one.into_iter().chain([Event::Delete(a), Event::Delete(b)]);
-        // Debounced, as there is no moment between the last three.
+        // Merged, because the last three events arrive at once.
         assert_eq!(told(stream::iter(none)).await, ["serve example.com", "drop example.com"]);
     }
 
