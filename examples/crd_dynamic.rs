@@ -38,7 +38,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             Ok(Change::Synced(crontabs)) => {
                 println!("{} crontabs", crontabs.len());
                 for crontab in &crontabs {
-                    println!("  {}", told(crontab, &schedule));
+                    println!("  {}", describe(crontab, &schedule));
                 }
             }
             Ok(Change::Live(batch)) => {
@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                         Delta::Modified { .. } => '~',
                         Delta::Deleted(_) => '-',
                     };
-                    println!("{sign} {}", told(delta.object(), &schedule));
+                    println!("{sign} {}", describe(delta.object(), &schedule));
                 }
             }
             // An observation, like any error: the watch retries.
@@ -78,7 +78,7 @@ struct Spec {
     replicas: u32,
 }
 
-fn told(crontab: &Document, schedule: &FieldPath) -> String {
+fn describe(crontab: &Document, schedule: &FieldPath) -> String {
     let name = crontab.name();
     let schedule = crontab.get(schedule).join(""); // one field: nothing else is decoded
     match crontab.parse() {

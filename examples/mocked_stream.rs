@@ -16,7 +16,7 @@ use kube_weir::{Error, adapters::EventItem, prelude::*, testing::Events};
 use serde_json::json;
 
 /// The controller: sends commands to a proxy: hosts to serve, to reload, and to drop.
-async fn serve_hosts<S>(ingresses: S, mut tell: impl FnMut(String)) -> Result<(), Error>
+async fn serve_hosts<S>(ingresses: S, mut send: impl FnMut(String)) -> Result<(), Error>
 where
     S: Stream<Item: EventItem<Object = Ingress>>,
 {
@@ -27,14 +27,14 @@ where
             Change::InitialSync(_) => {} // only `with_progress()`
             Change::Synced(snapshot) => {
                 for key in snapshot.by(&host).keys() {
-                    tell(format!("serve {key}"));
+                    send(format!("serve {key}"));
                 }
             }
             Change::Live(batch) => {
                 for key in batch.touched(&host) {
                     let found = [batch.before(), batch.after()]
                         .map(|snapshot| snapshot.by(&host).get(&key).len());
-                    tell(match found {
+                    send(match found {
                         [0, _] => format!("serve {key}"),
                         [_, 0] => format!("drop {key}"),
                         _ => format!("reload {key}"),
@@ -47,13 +47,13 @@ where
 }
 
 /// Returns the commands until the stream ends.
-async fn told<S>(ingresses: S) -> Vec<String>
+async fn commands<S>(ingresses: S) -> Vec<String>
 where
     S: Stream<Item: EventItem<Object = Ingress>>,
 {
-    let mut told = Vec::new();
-    serve_hosts(ingresses, |line| told.push(line)).await.expect("valid paths");
-    told
+    let mut commands = Vec::new();
+    serve_hosts(ingresses, |line| commands.push(line)).await.expect("valid paths");
+    commands
 }
 
 /// Returns the events of a minute.
@@ -77,7 +77,7 @@ fn ingress(name: &str, version: u32, host: &str) -> Ingress {
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    for line in told(events()).await {
+    for line in commands(events()).await {
         println!("{line}");
     }
 }
@@ -96,19 +96,19 @@ mod tests {
         let one =
             [Event::Init, Event::InitApply(a.clone()), Event::InitDone, Event::Apply(b.clone())];
         assert_eq!(
-            told(stream::iter(one.clone())).await,
+            commands(stream::iter(one.clone())).await,
             ["serve example.com", "reload example.com"]
         );
         let none = one.into_iter().chain([Event::Delete(a), Event::Delete(b)]);
         // Merged, because the last three events arrive at once.
-        assert_eq!(told(stream::iter(none)).await, ["serve example.com", "drop example.com"]);
+        assert_eq!(commands(stream::iter(none)).await, ["serve example.com", "drop example.com"]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_minute_with_a_failure_and_a_relist() {
         let begun = Instant::now();
         assert_eq!(
-            told(events()).await,
+            commands(events()).await,
             [
                 "serve example.com",
                 "serve shop.example.com",

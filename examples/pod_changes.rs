@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn tell(delta: &Delta<Pod>) {
+fn print(delta: &Delta<Pod>) {
     let name = delta.object().name_any();
     match delta {
         Delta::Created(pod) => println!("+ {name}: {}", state(pod)),

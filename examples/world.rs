@@ -41,12 +41,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 println!("+{} ~{} -{}", stats.created, stats.modified, stats.deleted);
             }
         }
-        tell(change.world(), &backend);
+        print(change.world(), &backend);
     }
     Ok(())
 }
 
-fn tell(world: &World<Kinds>, backend: &Index<Ingress>) {
+fn print(world: &World<Kinds>, backend: &Index<Ingress>) {
     let missing = missing(world, backend);
     for service in &missing {
         println!("  {service} is routed to, and not there");

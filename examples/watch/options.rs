@@ -19,7 +19,7 @@ use serde::Serialize;
 #[derive(Debug, Parser)]
 #[command(name = "watch")]
 pub(crate) struct Options {
-    /// What to watch: group/version/plural, or v1/plural for the core group
+    /// The resource: group/version/plural, or v1/plural for the core group
     pub(crate) resource: Gvr,
 
     /// The kubeconfig's context, if not the current one
@@ -86,7 +86,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
     pub(crate) sync_timeout: Duration,
 
-    /// Who watches: this library, or kube's watcher
+    /// The source of events: this library, or kube's watcher
     #[arg(long, default_value = "weir")]
     pub(crate) source: Source,
     /// How to print
@@ -104,7 +104,7 @@ pub(crate) enum Source {
 pub(crate) enum Format {
     /// Aligned, for people
     Table,
-    /// One object a line, for programs
+    /// JSON lines, for programs
     Json,
 }
 
