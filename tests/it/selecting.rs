@@ -1,4 +1,4 @@
-//! Selecting: by text, by parsed types of one's own and of kube's, and by closures.
+//! Selection: by text, by parsed types of this crate and of kube, and by closures.
 
 use futures::{Stream, StreamExt, stream::BoxStream};
 use k8s_openapi::{

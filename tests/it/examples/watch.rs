@@ -14,20 +14,20 @@ use super::{Running, SOON, example, output, text, unreachable};
 use crate::apiserver::{self, ADMIN};
 
 impl Running {
-    /// The tool, printing JSON.
+    /// Starts the tool with JSON output.
     fn watch(kubeconfig: &Path, arguments: &[&str]) -> Self {
         let mut command = example("watch");
         command.env("KUBECONFIG", kubeconfig).args(arguments).args(["-o", "json"]);
         Self::start(command)
     }
 
-    /// The next line on stdout.
+    /// Returns the next line on stdout.
     async fn json(&mut self) -> Value {
         let line = self.line().await;
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
     }
 
-    /// The next line about a change, without the time.
+    /// Returns the next line of a change, without the time.
     async fn change(&mut self) -> Value {
         let mut line = self.json().await;
         let elapsed = line.as_object_mut().and_then(|line| line.remove("elapsed_ms"));
@@ -44,7 +44,7 @@ async fn create(api: &Api<ConfigMap>, name: &str, data: &Value) -> ConfigMap {
     api.create(&PostParams::default(), &config_map(name, data)).await.expect("it is created")
 }
 
-/// A Live line with one change and what `--get` found.
+/// Returns a Live line with one change and the objects that `--get` found.
 fn live(op: &str, object: &ConfigMap, total: usize, get: &[&str]) -> Value {
     let count = |other: &str| usize::from(op == other);
     let namespace = object.namespace();
@@ -182,7 +182,7 @@ async fn every_source_tells_what_changes() {
         let b = api.patch("b", &PatchParams::default(), &patch).await.expect("it is patched");
         assert_eq!(watch.change().await, live("modified", &b, 2, &["a", "b"]), "{source}");
 
-        // In its last known version.
+        // The object in its last known version.
         api.delete("b", &DeleteParams::default()).await.expect("it is deleted");
         assert_eq!(watch.change().await, live("deleted", &b, 1, &["a"]), "{source}");
     }
@@ -225,7 +225,7 @@ async fn it_ends_when_it_has_seen_enough() {
     assert_eq!(watch.change().await, synced(3));
     assert_eq!(watch.end().await, done);
 
-    // The loading is told, and what is selected on may be dropped.
+    // The load is printed, and the selected field may be dropped.
     #[rustfmt::skip]
     let mut watch = run(&[
         "--exit-after-synced", "--progress", "--match", "data.color=red", "--ignore", "data",
@@ -242,7 +242,7 @@ async fn it_ends_when_it_has_seen_enough() {
     assert_eq!((loaded, last), (2, synced(2)));
     assert_eq!(watch.end().await, done);
 
-    // A change that begins or ends a match is a creation or a deletion.
+    // A change that starts or ends a match is a creation or a deletion.
     for source in ["weir", "kube"] {
         #[rustfmt::skip]
         let mut watch = run(&[
@@ -255,7 +255,7 @@ async fn it_ends_when_it_has_seen_enough() {
             let patch = Patch::Merge(json!({ "data": { "color": color } }));
             let old = api.get("b").await.expect("it is there");
             let new = api.patch("b", &PatchParams::default(), &patch).await.expect("patched");
-            // What is deleted is told in the version that still matched.
+            // A deletion has the version that still matched.
             let told = if op == "created" { new } else { old };
             let expected = live(op, &told, names.len(), &names);
             assert_eq!(watch.change().await, expected, "{source}");
