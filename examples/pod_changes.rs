@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         match change {
             Change::InitialSync(_) => {} // only `with_progress()`
             Change::Synced(pods) => println!("{} pods", pods.len()),
-            Change::Live(batch) => batch.deltas().iter().for_each(tell),
+            Change::Live(batch) => batch.deltas().iter().for_each(print),
         }
     }
     Ok(())

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_index_is_rejected_with_a_reason() {
+    fn an_invalid_index_is_rejected_with_a_reason() {
         for (json, why) in [
             (json!(""), "at least one path"),
             (json!([]), "at least one path"),

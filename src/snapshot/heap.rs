@@ -453,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_replaced_or_popped_is_released() {
+    fn replaced_or_popped_items_are_released() {
         let items: Vec<Item> = (0..1000).map(Arc::new).collect();
         let mut heap: Heap<Item> = items.iter().cloned().collect();
         let slots: Vec<_> = heap.slots().collect();

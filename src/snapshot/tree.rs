@@ -530,7 +530,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_removed_or_replaced_is_released() {
+    fn removed_or_replaced_items_are_released() {
         let mut tree = Tree::from_sorted((0..1000).map(|key| Arc::new((key, key))).collect());
         let old: Vec<_> = tree.iter().cloned().collect();
         for entry in &old {

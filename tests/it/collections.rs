@@ -293,7 +293,7 @@ fn namespace(server: &ApiServer, name: &str, team: &str) {
 
 /// SEMANTICS: B4, B8, W23
 #[tokio::test(start_paused = true)]
-async fn a_namespace_with_an_impossible_name_is_none() {
+async fn a_namespace_with_an_invalid_name_is_no_namespace() {
     let server = server_with(&["a/x"]);
     let names = ["a", "x\n\u{1b}[31m", "..", "A", "a/b", &"a".repeat(64)];
     let items: Vec<_> = names.map(|name| json!({ "metadata": { "name": name } })).into();

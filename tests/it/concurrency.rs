@@ -126,7 +126,7 @@ impl Reading {
 
 /// SEMANTICS: I3, I7, I8
 #[test]
-fn whatever_is_read_meanwhile_is_one_state_and_stays() {
+fn each_concurrent_read_is_one_state_and_stays() {
     let (feed, events) = feed();
     let mut poller = Poller::new(events.index((identity(), tier())));
     let store = poller.stream.store();

@@ -237,7 +237,7 @@ async fn a_spawned_stream_runs_without_its_handle_until_it_is_stopped() {
 
 /// SEMANTICS: D6, D8
 #[tokio::test(start_paused = true)]
-async fn the_end_of_a_spawned_stream_is_told() {
+async fn the_end_of_a_spawned_stream_is_returned() {
     let (feed, events) = feed();
     let pipeline = events.index(());
     let store = pipeline.store();
@@ -253,7 +253,7 @@ async fn the_end_of_a_spawned_stream_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_of_a_spawned_stream_is_told() {
+async fn a_panic_of_a_spawned_stream_is_returned() {
     let (feed, events) = feed();
     let pipeline = events
         .inspect(|event| assert!(!matches!(event, Ok(Event::Apply(_))), "for this test"))
@@ -279,7 +279,7 @@ async fn a_spawned_stream_lets_others_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_is_a_stream_of_results_can_be_spawned() {
+async fn any_stream_of_results_can_be_spawned() {
     let server = ApiServer::new();
     let one = watch_one(Api::<ConfigMap>::namespaced(server.client(), "a"), "x");
     let (current, store) = (one.current(), one.store());

@@ -127,7 +127,7 @@ type Case = (&'static str, Vec<Event<ConfigMap>>, &'static [&'static str]);
 
 /// SEMANTICS: D4
 #[tokio::test(start_paused = true)]
-async fn what_goes_out_is_the_net_change() {
+async fn delivered_items_are_the_net_change() {
     let cases: [Case; 7] = [
         (
             "created, then deleted",
@@ -248,7 +248,7 @@ async fn a_wait_may_be_for_ever() {
 
 /// SEMANTICS: D6
 #[tokio::test(start_paused = true)]
-async fn what_is_held_goes_out_at_the_end() {
+async fn held_changes_are_delivered_at_the_end() {
     let (feed, mut poller) = synced(Debounce::quiet(100 * MS));
     feed.apply("a/x", 2);
     assert!(poller.lines().is_empty());
@@ -372,7 +372,7 @@ proptest! {
     /// Regardless of how events fall into runs and windows, the items add up to the current state.
     /// SEMANTICS: D4, D6
     #[test]
-    fn nothing_is_lost_or_told_twice(
+    fn nothing_is_lost_or_reported_twice(
         steps in prop::collection::vec((0..6_u8, 0..5_u8, 0..120_u64), 0..60),
         quiet in any::<bool>(),
     ) {

@@ -42,7 +42,7 @@ async fn settle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_gone_is_found_for_a_while() {
+async fn deleted_objects_are_found_for_a_while() {
     let shop = labelled("web/a", 1, "app", "shop");
     let (feed, store) = kept(60 * SECOND, [shop, object("web/b", 2), object("c", 3)]).await;
     assert!(deleted(&store).is_empty());
@@ -93,7 +93,7 @@ async fn an_object_that_another_one_replaced_is_gone_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_relist_lacks_and_what_came_and_went_at_once_are_kept() {
+async fn objects_missing_in_a_relist_and_short_lived_objects_are_kept() {
     let (feed, store) = kept(60 * SECOND, [object("a", 1), object("b", 2)]).await;
     feed.list([object("b", 2), reborn("c", 3, "1")]);
     // In one run: readers never saw the object, but its logs exist.

@@ -179,7 +179,7 @@ async fn eight_who_miss_one_object_ask_for_it_once() {
 
 /// SEMANTICS: C3
 #[tokio::test(start_paused = true)]
-async fn who_began_may_leave() {
+async fn the_first_caller_may_leave() {
     let world = World::of(["a/x"], FetchConfig::default()).await;
     world.server.fault(Verb::Get, 1, Fault::Delay(SECOND));
     let mut first = Box::pin(world.value("a/x"));
@@ -237,7 +237,7 @@ async fn no_more_is_kept_than_may_be() {
 
 /// SEMANTICS: C4
 #[tokio::test(start_paused = true)]
-async fn what_the_watch_sees_change_is_fetched_again() {
+async fn objects_that_the_watch_sees_change_are_fetched_again() {
     let world = World::of(["a/x", "a/y"], FetchConfig::default()).await;
     for identity in ["a/x", "a/y"] {
         assert_eq!(world.value(identity).await.unwrap().as_deref(), Some(identity));
@@ -363,7 +363,7 @@ async fn nothing_is_older_than_what_its_reader_knew() {
 
 /// SEMANTICS: C5
 #[tokio::test(start_paused = true)]
-async fn one_that_fails_neither_hides_nor_fails_the_others() {
+async fn a_failure_does_not_affect_the_others() {
     let config = FetchConfig::default().concurrency(1);
     let world = World::of(["a/x", "a/y", "a/z"], config).await;
     world.server.fault(On::verb(Verb::Get).skip(1), 1, Fault::status(403));
@@ -388,7 +388,7 @@ async fn one_that_fails_neither_hides_nor_fails_the_others() {
 
 /// SEMANTICS: C5, W7
 #[tokio::test(start_paused = true)]
-async fn one_that_can_not_be_decoded_is_named_and_not_quoted() {
+async fn an_undecodable_object_is_named_and_not_quoted() {
     let world = World::of(["a/x", "a/y"], FetchConfig::default()).await;
     world.server.fault(Verb::Get, 9, Fault::Garble { name: "y".into() });
     let found = world.all_in("a").await.unwrap();
@@ -474,7 +474,7 @@ async fn after_its_deadline_a_call_asks_for_nothing() {
 
 /// SEMANTICS: C4, C5
 #[tokio::test(start_paused = true)]
-async fn what_is_listed_is_judged_as_well() {
+async fn listed_objects_are_checked_against_the_watch_too() {
     let world = ByHand::new(FetchConfig::default()).await;
     for number in 0..9 {
         let mut config = world.write(&format!("c{number}"), "x");
@@ -496,7 +496,7 @@ async fn what_is_listed_is_judged_as_well() {
 ///
 /// SEMANTICS: B6
 #[tokio::test(start_paused = true)]
-async fn an_object_of_another_kind_is_none() {
+async fn an_object_of_another_kind_is_rejected() {
     let server = ApiServer::new();
     let config = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "namespace": "a", "name": "x" },
@@ -528,7 +528,7 @@ async fn an_object_of_another_kind_is_none() {
 /// An answer that is not the requested object is never accepted, whoever sends it.
 /// SEMANTICS: C5
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_not_the_object_is_none() {
+async fn an_answer_that_is_not_the_object_is_rejected() {
     let whole = json!({ "namespace": "a", "name": "x", "resourceVersion": "5" });
     let object = |metadata: &Value| json!({ "metadata": metadata }).to_string();
     let without = |field: &str| {
@@ -623,7 +623,7 @@ async fn gone_is_what_the_watch_says_is_gone() {
 
 /// SEMANTICS: C6
 #[tokio::test(start_paused = true)]
-async fn what_came_again_is_fetched() {
+async fn a_recreated_object_is_fetched() {
     let world = ByHand::new(FetchConfig::default()).await;
     world.see(Event::Apply(world.write("x", "1"))).await;
     world.server.delete("configmaps", "a", "x").expect("it is there");

@@ -134,7 +134,7 @@ fn equal_handles_find_the_same_index() {
 
 /// SEMANTICS: I2
 #[tokio::test]
-async fn indexes_of_one_name_are_told_apart() {
+async fn indexes_of_one_name_are_distinguished() {
     let name = Index::path("metadata.name").unwrap().named("own");
     let label = app().named("own");
     let (feed, events) = feed();
@@ -284,7 +284,7 @@ async fn an_object_moves_from_key_to_key_in_one_snapshot() {
 ///
 /// SEMANTICS: I5
 #[tokio::test]
-async fn what_comes_and_goes_touches_its_keys() {
+async fn added_and_removed_objects_touch_their_keys() {
     let values = Index::path("data.*").unwrap().numeric();
     let with = |identity: &str, version: u32, values: &[&str]| {
         let mut config = object(identity, version);
@@ -642,7 +642,7 @@ fn fixtures_make_snapshots() {
 }
 
 #[test]
-fn of_fixtures_of_one_name_the_last_counts() {
+fn the_last_of_several_fixtures_of_a_name_counts() {
     let [first, last] = ["shop", "blog"].map(|app| labelled("web/a", 1, "app", app));
     let app = Index::path("metadata.labels.app").unwrap();
     let snapshot = Snapshot::from_objects(&app, [first, last]).unwrap();

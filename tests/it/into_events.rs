@@ -83,7 +83,7 @@ async fn a_state_that_comes_again_replaces_the_one_before() {
 ///
 /// SEMANTICS: S1, S2, S7, I4, I5
 #[tokio::test(start_paused = true)]
-async fn what_went_through_events_conforms() -> Result<(), Box<dyn std::error::Error>> {
+async fn a_stream_through_events_conforms() -> Result<(), Box<dyn std::error::Error>> {
     let summary = Life::new()
         // The error is logged before, and not yielded as an event.
         .without(Chapter::Undecodable)

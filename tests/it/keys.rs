@@ -45,7 +45,7 @@ fn kept(snapshot: &Snapshot<Document>) -> Vec<Value> {
 
 /// SEMANTICS: C1, C7
 #[tokio::test(start_paused = true)]
-async fn metadata_is_all_that_is_asked_for_where_that_will_do() -> Result<(), Error> {
+async fn only_metadata_is_requested_if_that_is_enough() -> Result<(), Error> {
     for streaming in [false, true] {
         let server = ApiServer::new();
         for (identity, app) in [("a/x", "shop"), ("a/y", "blog"), ("b/z", "shop")] {
@@ -134,7 +134,7 @@ async fn an_overlay_of_keys_has_keys() -> Result<(), Error> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_closure_looks_at_is_unknown() {
+async fn the_fields_that_a_closure_reads_are_unknown() {
     let name = Index::with(|object: &Document| [object.name().to_owned()]);
     let keys = watch(Api::<Secret>::all(ApiServer::new().client())).index_keys((app(), name));
     assert!(keys.unwrap_err().is_index());
@@ -142,7 +142,7 @@ async fn what_a_closure_looks_at_is_unknown() {
 
 /// An object that can't be decoded to its type still has keys.
 #[tokio::test(start_paused = true)]
-async fn what_is_dropped_is_not_decoded() -> Result<(), Error> {
+async fn dropped_fields_are_not_decoded() -> Result<(), Error> {
     let server = ApiServer::new();
     let config = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "namespace": "a", "name": "bad" },

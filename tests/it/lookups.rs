@@ -220,7 +220,7 @@ fn asked() -> impl Strategy<Value = Asked> {
 proptest! {
     /// SEMANTICS: I2, I3, I7
     #[test]
-    fn what_is_found_is_what_a_loop_would_find(configs in configs(), asked in asked()) {
+    fn lookups_find_what_a_loop_would_find(configs in configs(), asked in asked()) {
         let indexes = indexes();
         let handles: Vec<_> = indexes.iter().map(|own| &own.index).collect();
         let snapshot = Snapshot::from_objects(handles, configs.clone()).unwrap();

@@ -135,7 +135,7 @@ fn told<K: kube::runtime::reflector::Lookup>(store: &Store<K>) -> String {
 
 /// SEMANTICS: B4
 #[tokio::test(start_paused = true)]
-async fn nothing_that_is_said_holds_what_a_server_or_an_object_says() {
+async fn no_output_contains_what_a_server_or_an_object_says() {
     let all = bodies();
     let scrape = Scrape::begin();
     let mut seen = 0;

@@ -103,7 +103,7 @@ async fn every_version_of_a_secret_is_delivered() {
 
 /// SEMANTICS: O2
 #[tokio::test(start_paused = true)]
-async fn a_deletion_that_nobody_saw_is_told() {
+async fn an_unseen_deletion_is_reported() {
     let server = ApiServer::new();
     server.apply(&config("x", "old")).unwrap();
     let mut one = watch_one(configs(&server), "x");

@@ -1,4 +1,4 @@
-//! What-if: SEMANTICS O6.
+//! Overlays: SEMANTICS O6.
 
 use std::{collections::BTreeMap, fmt::Debug, pin::pin};
 
@@ -108,7 +108,7 @@ proptest! {
 
 /// SEMANTICS: O6
 #[test]
-fn what_has_no_name_is_an_error_and_what_is_gone_stays_gone() {
+fn an_object_without_a_name_is_an_error_and_a_missing_one_stays_missing() {
     let snapshot = Snapshot::from_objects(app(), [object("a/x", 1)]).unwrap();
     let error = snapshot.overlay().apply(ConfigMap::default()).unwrap_err();
     assert!(error.is_undecodable());
@@ -123,7 +123,7 @@ fn what_has_no_name_is_an_error_and_what_is_gone_stays_gone() {
 ///
 /// SEMANTICS: O6
 #[test]
-fn an_object_is_deleted_by_whatever_names_it() {
+fn an_object_is_deleted_by_any_type_that_names_it() {
     let objects = ["x", "a/x", "a/y", "b/x"].map(|identity| object(identity, 1));
     let snapshot = Snapshot::from_objects((), objects).unwrap();
     let key = ObjectKey::new("a", "x");
@@ -329,7 +329,7 @@ async fn hypothetical_objects_go_the_way_of_any_stream() {
 
 /// SEMANTICS: O6
 #[tokio::test(start_paused = true)]
-async fn one_object_is_strained_as_it_is_watched() {
+async fn a_single_object_is_filtered_like_a_watched_one() {
     let api = Api::<ConfigMap>::namespaced(ApiServer::new().client(), "a");
     let store = watch_one(api, "m").filter_fields("data").unwrap().store();
     let mut object = object("a/m", 1);

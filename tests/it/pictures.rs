@@ -84,7 +84,7 @@ fn only_as_image(style: &str) -> bool {
 }
 
 #[test]
-fn what_is_wrong_with_a_picture_is_found() {
+fn defects_of_a_picture_are_found() {
     let fit = r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1" style="max-width:100%" role="img" aria-labelledby="weir-t weir-d">
 <title id="weir-t">T</title>
 <desc id="weir-d">D</desc>

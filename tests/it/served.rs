@@ -253,7 +253,7 @@ async fn other_answers_confirm_no_removal() {
 
 /// SEMANTICS: W27
 #[tokio::test(start_paused = true)]
-async fn a_forbidden_kind_is_forgiven_where_that_is_asked() {
+async fn a_forbidden_kind_is_optional_on_request() {
     let server = server_with(&["a/x"]);
     server.forbid(On::any().resource("configmaps"));
     let changes = configs(&server).index(()).optional_if(Error::is_forbidden);

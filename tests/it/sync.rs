@@ -28,7 +28,7 @@ async fn synced_comes_also_when_there_is_nothing() {
 
 /// SEMANTICS: S2
 #[tokio::test]
-async fn what_is_applied_before_the_sync_is_part_of_the_load() {
+async fn objects_applied_before_the_sync_are_part_of_the_load() {
     let (feed, events) = feed();
     let mut poller = Poller::new(events.index(()));
     feed.apply("a/early", 1);

@@ -315,7 +315,7 @@ async fn selectors_decide_what_an_event_is() -> Tested {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_compacted_is_gone_for_new_watches_only() -> Tested {
+async fn compacted_history_is_gone_for_new_watches_only() -> Tested {
     let server = filled(2);
     let api = configs(&server);
     let mut open = watch(&api, WatchParams::default(), "2").await?;
@@ -530,7 +530,7 @@ async fn metadata_can_be_asked_for_alone() -> Tested {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_there_is_answered_as_by_a_real_server() -> Tested {
+async fn missing_things_are_answered_as_by_a_real_server() -> Tested {
     let server = ApiServer::new();
     let client = server.client();
     let ask = |method: &str, path: &str| {

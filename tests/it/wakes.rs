@@ -1,5 +1,5 @@
-//! Who is woken, how often, and what a poll does: one wake leads to one poll, `Pending` only comes
-//! with a waker that will be woken, and no poll goes on for ever. SEMANTICS: D9, for every adaptor.
+//! Wakes and polls: each wake leads to one poll, `Pending` is only returned with a waker that will be woken,
+//! and no poll runs forever. SEMANTICS: D9, for every adaptor.
 
 use std::{
     future::poll_fn,

@@ -399,8 +399,8 @@ async fn server_failures_resume_without_a_relist() {
 
 /// SEMANTICS: W5, S7
 #[tokio::test(start_paused = true)]
-async fn what_the_server_has_forgotten_is_listed_again() {
-    // As an event.
+async fn history_that_the_server_has_lost_is_listed_again() {
+    // The rejection is an event.
     let server = server_with(&["a/x"]);
     let mut changes = synced(&server).await;
     server.fault(Verb::Watch, 1, Fault::ErrorEvent { code: 410, after_events: 0 });
@@ -412,7 +412,7 @@ async fn what_the_server_has_forgotten_is_listed_again() {
     assert_eq!(stats(&Ok(change)), (1, 0, 1), "the net difference, at once");
     assert_eq!(asked_lists(&server), 1);
 
-    // As a status.
+    // The rejection is a status.
     let (errors, asked, _) =
         recover(|server| server.fault(Verb::Watch, 1, Fault::status(410))).await;
     assert!(errors.contains(&"Desynced"), "{errors:?}");
@@ -600,7 +600,7 @@ async fn a_continue_token_that_expired_begins_the_list_anew() {
 
 /// SEMANTICS: W6
 #[tokio::test(start_paused = true)]
-async fn one_object_that_will_not_decode_is_isolated() {
+async fn an_undecodable_object_is_isolated() {
     let server = server_with(&["a/bad", "a/x", "a/y"]);
     server.fault(Verb::List, 1, Fault::Garble { name: "bad".into() });
     let pipeline = configs(&server).index(());

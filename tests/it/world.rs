@@ -100,7 +100,7 @@ fn the_first_item_comes_when_all_kinds_are_synced() {
 
 /// SEMANTICS: O4
 #[test]
-fn what_is_ready_in_all_kinds_is_one_change_and_one_moment() {
+fn ready_changes_of_all_kinds_are_one_change_and_one_moment() {
     let ((a, one), (b, two)) = (pipeline(), pipeline());
     let mut poller = Poller::new(world((("a", one), ("b", two))));
     a.list([]);
@@ -169,7 +169,7 @@ async fn one_debounce_settles_all_kinds() {
 
 /// SEMANTICS: O4
 #[test]
-fn progress_is_told_where_it_is_asked_for() {
+fn progress_is_reported_on_request() {
     let ((a, one), (b, two)) = (pipeline(), pipeline());
     let mut poller = Poller::new(world((("a", one), ("b", two.with_progress()))).with_progress());
     b.send(Event::Init);
@@ -406,7 +406,7 @@ async fn optional_kinds_do_not_hold_up_the_start_and_wake_up_when_they_appear() 
 
 /// SEMANTICS: O5, W27
 #[test]
-fn a_refusal_is_forgiven_only_where_that_is_asked() {
+fn a_refusal_is_optional_only_on_request() {
     let ((a, one), (b, two)) = (pipeline(), pipeline());
     let mut poller = Poller::new(world((("a", one), ("b", two.optional()))));
     a.list([]);

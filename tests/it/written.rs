@@ -216,7 +216,7 @@ async fn writes_of_another_client_are_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_came_and_went_while_the_watch_was_down_is_seen_in_the_list() {
+async fn changes_while_the_watch_was_down_are_seen_in_the_list() {
     let server = ApiServer::new();
     let pipeline = typed(&server).index(());
     let store = pipeline.store();

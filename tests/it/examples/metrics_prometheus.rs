@@ -17,7 +17,7 @@ fn value(page: &str, series: &str) -> f64 {
 }
 
 #[tokio::test]
-async fn a_page_tells_what_happened() {
+async fn a_page_shows_what_happened() {
     let output = output(example("metrics_prometheus")).await;
     let (page, stderr) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{stderr}");

@@ -74,7 +74,7 @@ fn synced(total: usize) -> Value {
 }
 
 #[tokio::test]
-async fn what_cannot_be_used_is_pointed_out() {
+async fn unusable_options_are_pointed_out() {
     let (_folder, kubeconfig) = unreachable();
     let rejected: &[(&[&str], &str)] = &[
         (&[], "<RESOURCE>"),
@@ -158,7 +158,7 @@ async fn it_ends_in_peace_when_nobody_wants_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_source_tells_what_changes() {
+async fn every_source_reports_changes() {
     let Some(cluster) = apiserver::server().await else { return };
     for source in ["weir", "kube"] {
         let namespace = cluster.namespace("example").await;
@@ -189,7 +189,7 @@ async fn every_source_tells_what_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_is_told_and_ends_it_at_last() {
+async fn a_refusal_is_reported_and_ends_it_at_last() {
     let Some(cluster) = apiserver::server().await else { return };
     let namespace = cluster.namespace("example").await;
     let kubeconfig = cluster.kubeconfig(&cluster.user());

@@ -59,7 +59,7 @@ async fn nothing_flows_before_and_all_of_it_then() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_leads_before_the_sync_gets_it_once() {
+async fn a_leader_before_the_sync_gets_it_once() {
     let mut gated = Gated::new();
     gated.until_leading().await;
     assert!(gated.changes.lines().is_empty());
@@ -70,7 +70,7 @@ async fn who_leads_before_the_sync_gets_it_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_came_between_two_terms_is_in_the_state_of_the_next() {
+async fn changes_between_two_terms_are_in_the_state_of_the_next() {
     let mut gated = Gated::new();
     gated.feed.list([object("a/one", 1)]);
     gated.until_leading().await;

@@ -132,7 +132,7 @@ async fn a_renewal_that_is_answered_with_the_lease_before_is_not_done() {
 
 /// SEMANTICS: B6
 #[tokio::test(start_paused = true)]
-async fn what_is_read_must_be_the_lease() {
+async fn the_object_that_is_read_must_be_the_lease() {
     let server = ApiServer::new();
     let a = Replica::start(link(&server), "a");
     a.leading().await;

@@ -74,7 +74,7 @@ async fn it_campaigns_again_after_a_loss() {
 
 /// SEMANTICS: L3
 #[tokio::test(start_paused = true)]
-async fn who_lost_the_lease_to_another_has_it_next() {
+async fn a_replica_that_lost_the_lease_can_get_it_next() {
     let server = ApiServer::new();
     let (a, b) = (Replica::start(link(&server), "a"), Replica::start(link(&server), "b"));
     let first = tokio::select! { term = a.leading() => term, term = b.leading() => term };
@@ -238,7 +238,7 @@ async fn a_follower_names_the_leader_and_never_itself() {
 
 /// SEMANTICS: L8
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_is_refused_at_once() {
+async fn invalid_input_is_refused_at_once() {
     let server = ApiServer::new();
     let election = |namespace: &str, name: &str, identity: &str| {
         Election::new(server.client(), LeaseRef::new(namespace, name), identity)

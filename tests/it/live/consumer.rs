@@ -22,7 +22,7 @@ pub(super) struct Consumer<K> {
     task: JoinHandle<()>,
 }
 
-/// What a consumer has seen so far.
+/// State of a consumer so far.
 pub(super) struct Seen<K> {
     /// The objects, from the deltas only.
     pub(super) objects: BTreeMap<Identity, Arc<K>>,

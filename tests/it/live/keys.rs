@@ -100,7 +100,7 @@ async fn a_real_server_sends_metadata_alone() {
 
 /// SEMANTICS: C1, I12
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_metadata_is_received_and_dropped() {
+async fn fields_outside_of_metadata_are_received_and_dropped() {
     let Some(cluster) = server().await else {
         return;
     };
@@ -127,7 +127,7 @@ async fn what_is_no_metadata_is_received_and_dropped() {
 
 /// SEMANTICS: C6
 #[tokio::test(flavor = "multi_thread")]
-async fn a_real_server_tells_what_is_gone_from_what_it_does_not_serve() {
+async fn a_real_server_distinguishes_missing_objects_from_unserved_kinds() {
     let Some(cluster) = server().await else {
         return;
     };

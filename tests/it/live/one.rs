@@ -137,7 +137,7 @@ async fn the_right_to_one_name_is_enough() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_written_is_read() {
+async fn written_objects_are_read() {
     const ROUNDS: u32 = 50;
     let Some(cluster) = server().await else {
         return;

@@ -107,7 +107,7 @@ async fn the_right_to_watch_may_come_later_and_go_again() {
 
 /// SEMANTICS: S6
 #[tokio::test(flavor = "multi_thread")]
-async fn whom_the_server_does_not_know_is_told() {
+async fn an_unknown_user_gets_an_error() {
     let Some(cluster) = server().await else {
         return;
     };

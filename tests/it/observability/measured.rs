@@ -206,7 +206,7 @@ async fn fetching() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_kept() {
+async fn the_fields_that_are_kept() {
     let scrape = Scrape::begin();
     let server = server_with(&["x"]);
     let mut configs = configs(&server);
@@ -251,7 +251,7 @@ async fn a_leader_that_loses() {
 
 /// Checks that the table has all metrics: names, types, labels and help.
 #[tokio::test(start_paused = true)]
-async fn the_table_is_what_is_told() {
+async fn the_table_matches_the_logs() {
     let scrape = Scrape::begin();
     let server = server_with(&["x", "y"]);
     let mut configs = configs(&server);

@@ -79,7 +79,7 @@ async fn a_list_on_its_way_is_pending() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn silence_is_broken_by_whatever_comes_in() {
+async fn anything_received_breaks_the_silence() {
     let server: ApiServer = server_with(&["x", "y"]);
     let mut configs = configs(&server);
     let store = configs.store();

@@ -14,7 +14,7 @@ use super::{
 /// A watch that resumed at an expired version.
 #[test]
 #[rustfmt::skip]
-fn what_was_forgotten_is_listed() {
+fn lost_history_is_listed() {
     run::<Document>(&Schedule {
         setup: Setup { streaming_list: true, page_size: 1, namespaces: Every, select: All, stages: Own, progress: false, pace: AtOnce, watch_timeout: 290 },
         steps: vec![
@@ -44,7 +44,7 @@ fn half_a_list_leaves_nothing() {
 /// Listed objects that were stored already, and were deleted when the list started again.
 #[test]
 #[rustfmt::skip]
-fn what_half_a_list_had_is_not_kept() {
+fn objects_of_half_a_list_are_not_kept() {
     run::<Document>(&Schedule {
         setup: Setup { streaming_list: false, page_size: 1, namespaces: Every, select: All, stages: Own, progress: false, pace: AtOnce, watch_timeout: 290 },
         steps: vec![
