@@ -11,7 +11,7 @@
 //! * `for_stream` for the Services. kube passes objects from its own store, so this kind
 //!   is stored twice: `into_events()` and `reflect(writer)` fill that store.
 //! * `owns_stream` for the `ConfigMaps`, because they have owner references.
-//! * `reconcile_on` for the `EndpointSlices`, which have none. The keys that a batch `touched` in an index
+//! * `reconcile_on` for the `EndpointSlices`, which may have none. The keys that a batch `touched` in an index
 //!   name the Services, including the previous Service of a slice; kube's `watches_stream` would
 //!   see only the new one. These objects need no store of kube.
 //!

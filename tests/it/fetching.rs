@@ -275,7 +275,7 @@ async fn an_answer_from_before_what_was_watched_is_asked_for_again() {
     assert_eq!(asked, ["GET /api/v1/namespaces/a/secrets/x", &again]);
     assert_eq!(world.secrets.report().stale, 1);
 
-    // The result never changes, whatever arrives.
+    // An older object is never returned: the fetch times out.
     world.set("a/x", "third").await;
     world.server.fault(Verb::Get, 100, Fault::Rewind { changes: 1 });
     let (answer, took) = timed(world.value("a/x")).await;
@@ -378,7 +378,7 @@ async fn a_failure_does_not_affect_the_others() {
     let failure = r#"Forbidden Some(("a", "y")) object a/y can't be fetched"#;
     assert_eq!(lines, ["a/x", failure, "a/z"]);
     assert!(found[1].as_ref().unwrap_err().is_refusal());
-    // If the first error should fail all, it does.
+    // Collecting into a `Result` fails at the first error.
     let all: Result<Vec<_>, _> = found.into_iter().collect();
     assert!(all.unwrap_err().is_forbidden());
     assert_eq!(world.secrets.report().failures, 1);

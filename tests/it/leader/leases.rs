@@ -164,7 +164,7 @@ async fn a_lease_that_goes_away_is_made_again() {
         assert_eq!(lease(&server)["spec"]["holderIdentity"], first.holder());
         assert!(first.is_valid());
 
-        // The number continues while the Lease exists.
+        // The number continues as long as any replica remembers it.
         edit(&server, |lease| lease["spec"]["leaseTransitions"] = json!(41));
         sleep(SECOND * 5).await;
         server.delete("leases", "default", "lease").unwrap();

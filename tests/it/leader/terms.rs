@@ -200,7 +200,7 @@ async fn a_release_that_fails_says_so() {
     assert_eq!(campaign.release().await.unwrap_err().reason(), "Other");
     assert!(begun.elapsed() <= RENEW + NEXT, "{:?}", begun.elapsed());
 
-    // A failed request is no failure of the release; a replica that doesn't lead has nothing to give back.
+    // The release of a replica that doesn't lead succeeds, without anything to give back.
     link.set(Weather::Fair);
     let mut campaign = election(&link, "b").campaign();
     let leader = campaign.next().await;
