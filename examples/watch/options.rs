@@ -73,16 +73,16 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TIME", value_parser = duration, requires = "quiet")]
     max_wait: Option<Duration>,
 
-    /// Print the initial load while it comes in
+    /// Print the initial load while it arrives
     #[arg(long)]
     pub(crate) progress: bool,
     /// End after Synced
     #[arg(long)]
     pub(crate) exit_after_synced: bool,
-    /// End after so many Live items
+    /// End after this number of Live items
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) changes: Option<u64>,
-    /// Give up if nothing arrives for so long before the sync
+    /// Give up if nothing arrives for this time before the sync
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
     pub(crate) sync_timeout: Duration,
 
