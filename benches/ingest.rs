@@ -1,12 +1,12 @@
-//! What does it cost to take objects in, from the bytes of an answer to a published snapshot?
+//! Measures the CPU cost of ingesting objects, from the bytes of an answer to a published snapshot.
 //!
-//! `cargo bench --bench ingest [-- OBJECTS]` hands the same bytes, in frames and without a network,
-//! to each client and prints CPU time per object: of a list in pages of 500, of a watch at full
-//! rate, and of single changes that each must be published before the next one comes. It writes
-//! `target/bench/ingest.json`. What is kept of the objects is measured by `memory`.
+//! `cargo bench --bench ingest [-- OBJECTS]` passes the same bytes, in frames and without a network,
+//! to each client and prints CPU time per object: for a list in pages of 500, for a watch at full
+//! rate, and for single changes that are each published before the next one arrives. It writes
+//! `target/bench/ingest.json`. `memory` measures the memory of the stored objects.
 //!
-//! Clients take turns, so that a machine that slows down does so for all of them, and each turn is
-//! a process of its own.
+//! Clients take turns, so that a temporary slowdown of the machine affects all of them, and each turn runs in
+//! a separate process.
 
 #[allow(dead_code, reason = "each benchmark uses a part")]
 mod support;
@@ -39,16 +39,16 @@ fn main() {
         println!("{}", world.run(Way::named(way)));
         return;
     }
-    // Cargo passes `--bench`; a number says how many objects there are of each kind.
+    // Cargo passes `--bench`; a number is the number of objects of each kind.
     let objects = std::env::args().find_map(|arg| arg.parse().ok()).unwrap_or(OBJECTS);
     let kinds = Kind::ALL.map(|kind| (kind.plural().to_owned(), measure(kind, objects)));
     report::write("ingest", &json!({ "objects": objects }), &Map::from_iter(kinds).into());
 }
 
-/// What is measured of each client, in CPU microseconds per object.
+/// The figures of each client, in CPU microseconds per object.
 const FIGURES: [&str; 3] = ["list_us", "watch_us", "single_us"];
 
-/// The clients with one kind of object.
+/// Measures all clients with one kind of object.
 fn measure(kind: Kind, objects: usize) -> Value {
     let mut runs: Vec<Vec<Value>> = Way::ALL.iter().map(|_| Vec::new()).collect();
     for _ in 0..ROUNDS {
@@ -89,7 +89,7 @@ fn print(kind: Kind, objects: usize, rows: &[(Way, [f64; 3])]) {
     table(&title, &head, &rows.collect::<Vec<_>>());
 }
 
-/// The bytes that all clients are given.
+/// The input bytes of all clients.
 struct World {
     kind: Kind,
     objects: usize,
@@ -151,7 +151,7 @@ impl World {
         })
     }
 
-    /// A client whose one watch says what comes through the channel.
+    /// Returns a client whose single watch sends the lines from a channel.
     fn client(&self, lines: mpsc::UnboundedReceiver<Bytes>) -> kube::Client {
         let lines = Arc::new(Mutex::new(Some(lines)));
         let watches = move |_| match lines.try_lock().ok().and_then(|mut lines| lines.take()) {

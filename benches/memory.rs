@@ -1,10 +1,10 @@
-//! How much memory do objects take, and how much does it take to get them?
+//! Measures the memory of stored objects, and the transient memory while they are received.
 //!
-//! `cargo bench --bench memory [-- OBJECTS]` hands the same bytes to each client under a counting
-//! allocator and prints what it has allocated per object once it is synced, and how much more it
-//! had at its peak; for ours also what a list in one page and a relist take. It writes
-//! `target/bench/memory.json`. Allocations don't vary, so each is measured once, in a process of
-//! its own. The answers themselves are there before, and don't count.
+//! `cargo bench --bench memory [-- OBJECTS]` passes the same bytes to each client under a counting
+//! allocator and prints the allocated bytes per object once the client is synced, and the additional bytes
+//! at its peak; for ours also for a list in one page and for a relist. It writes
+//! `target/bench/memory.json`. Allocations don't vary, so each client is measured once, in a separate
+//! process. The answers themselves are allocated before, and don't count.
 
 #[allow(dead_code, reason = "each benchmark uses a part")]
 mod support;
@@ -27,7 +27,7 @@ use support::{
 #[global_allocator]
 static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 
-/// A multiple of the page, so that the last page, where most is allocated, is a full one.
+/// A multiple of the page size, so that the last page, where most memory is allocated, is full.
 const OBJECTS: usize = 5000;
 const PAGE: u32 = 500;
 
@@ -39,13 +39,13 @@ fn main() {
         println!("{}", run(Way::named(way), kind, objects, number(page)));
         return;
     }
-    // Cargo passes `--bench`; a number says how many objects there are of each kind.
+    // Cargo passes `--bench`; a number is the number of objects of each kind.
     let objects = std::env::args().find_map(|arg| arg.parse().ok()).unwrap_or(OBJECTS);
     let kinds = Kind::ALL.map(|kind| (kind.plural().to_owned(), measure(kind, objects)));
     report::write("memory", &json!({ "objects": objects }), &Map::from_iter(kinds).into());
 }
 
-/// The clients with one kind of object.
+/// Measures all clients with one kind of object.
 fn measure(kind: Kind, objects: usize) -> Value {
     let pages = [("", PAGE as usize), (", one page", objects)];
     let ways = pages.iter().flat_map(|page| Way::ALL.map(|way| (way, page)));
@@ -96,8 +96,8 @@ fn run(way: Way, kind: Kind, objects: usize, page: usize) -> Value {
     let gone: Bytes = "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":\"too old resource version\",\"reason\":\"Expired\",\"code\":410}}\n".into();
     let change = corpus.changes(1).remove(0);
     drop(corpus);
-    // The first watch is told that its history is lost; the change that the second one begins with
-    // shows that all has been listed again.
+    // The first watch gets an error that its history is lost; the first change of the second watch
+    // shows that the relist is complete.
     let watches =
         move |watch| stream::iter([if watch == 0 { gone.clone() } else { change.clone() }]).boxed();
     let options = Options {
@@ -129,8 +129,8 @@ fn run(way: Way, kind: Kind, objects: usize, page: usize) -> Value {
     })
 }
 
-/// Allocates, and never touches, what is missing to the peak so far. The allocator can't forget
-/// its peak, but beyond this level a new one begins.
+/// Allocates up to the peak so far, without touching the memory. The allocator can't reset
+/// its peak, but everything above this level is a new peak.
 fn level() -> (Vec<u8>, usize) {
     let missing = ALLOCATOR.max_allocated() - ALLOCATOR.allocated();
     let ballast = black_box(Vec::with_capacity(missing));

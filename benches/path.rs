@@ -1,10 +1,10 @@
-//! How fast is a path read?
+//! Measures the time to read a path.
 //!
-//! `cargo bench --bench path` reads paths as an index does, to a list of strings: out of a `Value`
-//! by [`FieldPath::keys`], by a compiled query of `serde_json_path`, and by `Value::pointer` where
-//! the path is one; and out of the text of a [`Document`], by [`Document::get`] and by parsing it
-//! for a query. Each is read of one object over and over (hot), and of many objects that are not in
-//! a cache (cold). The ways take turns, and times are CPU times. It writes `target/bench/path.json`.
+//! `cargo bench --bench path` reads paths as an index does, to a list of strings: from a `Value`
+//! by [`FieldPath::keys`], by a compiled query of `serde_json_path`, and by `Value::pointer` if
+//! the path can be a pointer; and from a [`Document`], by [`Document::get`] and by parsing its text
+//! for a query. Each path is read from one object repeatedly (hot), and from many objects that are not in
+//! a cache (cold). The methods take turns, and times are CPU times. It writes `target/bench/path.json`.
 
 use std::hint::black_box;
 
@@ -23,14 +23,14 @@ use support::{
 
 const OBJECTS: usize = 5_000;
 
-/// How many reads one way has before it is the turn of the next.
+/// Number of reads of one method per turn.
 const READS: usize = OBJECTS;
 const ROUNDS: usize = 15;
 
-/// More bytes than the caches of one core have.
+/// More bytes than fit in the caches of a core.
 const CACHES: usize = 128 << 20;
 
-/// The same place in three notations; not all are one for a pointer.
+/// A path in three notations; not every path can be a pointer.
 const PATHS: [(Kind, &str, &str, Option<&str>); 6] = [
     (Kind::Pod, "metadata.name", "$.metadata.name", Some("/metadata/name")),
     (
@@ -66,7 +66,7 @@ fn main() {
     report::write("path", &json!({ "objects": OBJECTS }), &tables.into());
 }
 
-/// Objects as values and as documents, without what is ignored in each.
+/// Objects as values and as documents, without the ignored fields.
 struct World {
     values: Vec<Value>,
     documents: Vec<Document>,
@@ -89,14 +89,14 @@ impl World {
         Self { documents: documents.expect("objects with names"), values }
     }
 
-    /// Nanoseconds for each way to read.
+    /// Returns the nanoseconds of each method.
     fn measure(&self, path: &str, query: &str, pointer: Option<&str>) -> Value {
         let path = FieldPath::parse(path).expect("a path");
         let query = JsonPath::parse(query).expect("a query");
         let queried = |value: &Value| -> Vec<String> {
             query.query(value).iter().filter_map(|found| scalar(found)).collect()
         };
-        // What disagrees must not be compared.
+        // The methods must agree before they are compared.
         for (value, document) in self.values.iter().zip(&self.documents) {
             let keys = path.keys(value);
             assert!(!keys.is_empty());
@@ -122,7 +122,7 @@ impl World {
         let mut runs: Vec<Vec<f64>> = ways.iter().map(|_| Vec::new()).collect();
         for _ in 0..ROUNDS {
             for ((_, pass), runs) in ways.iter_mut().zip(&mut runs) {
-                // What a pass leaves in the caches must not serve the next one.
+                // Flush the caches between passes.
                 black_box(others.iter().sum::<u64>());
                 let start = thread_cpu();
                 pass();
@@ -140,7 +140,7 @@ impl World {
 
 type Pass<'a> = Box<dyn FnMut() + 'a>;
 
-/// Reads so many objects, one after the other.
+/// Returns a pass of [`READS`] reads, one object after the other.
 fn pass<'a, T, R>(objects: &'a [T], read: impl Fn(&T) -> R + 'a) -> Pass<'a> {
     Box::new(move || {
         for object in objects.iter().cycle().take(READS) {
@@ -149,7 +149,7 @@ fn pass<'a, T, R>(objects: &'a [T], read: impl Fn(&T) -> R + 'a) -> Pass<'a> {
     })
 }
 
-/// A key as an index has it.
+/// Returns a value as the key of an index.
 fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

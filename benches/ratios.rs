@@ -1,8 +1,8 @@
-//! How far ahead? What the other benchmarks measured, against what is to be reached.
+//! Compares the results of the other benchmarks with their targets.
 //!
-//! `cargo bench --bench ratios` reads what `ingest`, `memory`, `store` and `live` left in
+//! `cargo bench --bench ratios` reads the results of `ingest`, `memory`, `store` and `live` in
 //! `target/bench`, prints one table and writes `target/bench/ratios.json`. It measures nothing
-//! itself: what has not been run is missing.
+//! itself: rows of benchmarks that were not run are missing.
 
 #[allow(dead_code, reason = "each benchmark uses a part")]
 mod support;
@@ -40,24 +40,24 @@ fn main() {
     report::write("ratios", &Value::Null, &rows.iter().map(Row::json).collect());
 }
 
-/// One line of the table.
+/// A line of the table.
 struct Row {
     what: String,
     against: &'static str,
     reach: Reach,
     measured: f64,
-    /// What the README says of it, if it is one of those that are shown there.
+    /// The text of this row in the README, if it is shown there.
     headline: Option<&'static str>,
 }
 
-/// What is good enough.
+/// The target of a row.
 #[derive(Clone, Copy)]
 enum Reach {
-    /// So many times better than the peer.
+    /// A number of times better than the peer.
     Times(f64),
-    /// A figure of our own, in a unit, that must not be higher.
+    /// A maximum for our figure, in a unit.
     AtMost(f64, &'static str),
-    /// One that must not be lower.
+    /// A minimum for our figure, in a unit.
     AtLeast(f64, &'static str),
 }
 
@@ -110,7 +110,7 @@ fn figure(table: &Value, path: [&str; 3]) -> f64 {
     table[path[0]][path[1]][path[2]].as_f64().unwrap_or(f64::NAN)
 }
 
-/// How many times less of something we take.
+/// Returns the peer's figure divided by ours.
 fn less(table: &Value, kind: &str, ours: &str, peer: &str, name: &str) -> f64 {
     figure(table, [kind, peer, name]) / figure(table, [kind, ours, name])
 }

@@ -1,8 +1,9 @@
-//! Which data structure should be under a snapshot? The one in use against what one might take instead.
+//! Compares the data structure of a snapshot with alternatives.
 //!
 //! `cargo bench --bench snapshot [-- MAX_OBJECTS]` prints one table per size and writes
-//! `target/bench/snapshot.json`. Objects are allocated in shuffled order, so that they lie as scattered as those of
-//! a store that has run for a while; at 1,000,000 cache misses decide. Every figure is the median of several runs.
+//! `target/bench/snapshot.json`. Objects are allocated in shuffled order, so that they are scattered in
+//! memory like those of a long-running store; at 1,000,000 objects cache misses dominate. Every figure is the
+//! median of several runs.
 
 use std::{
     alloc::System,
@@ -72,7 +73,7 @@ fn main() {
 
 type Object = triomphe::Arc<Stored>;
 
-/// An object as the store sees it: its identity, its hash, and something to read.
+/// An object as in a store: its identity, its hash, and something to read.
 struct Stored {
     namespace: Box<str>,
     name: Box<str>,
@@ -102,7 +103,7 @@ fn hash(namespace: &str, name: &str) -> u64 {
     hasher.finish()
 }
 
-/// The object itself as the key of a map, so that no candidate pays for strings of its own.
+/// The object itself as the key of a map, so that no candidate pays for additional strings.
 #[derive(Clone)]
 struct ByIdentity(Object);
 
@@ -138,9 +139,9 @@ impl Hash for ByIdentity {
     }
 }
 
-/// One way to keep a snapshot. `Clone` is what a publish starts with.
+/// A data structure for snapshots. A publish starts with `Clone`.
 trait Candidate: Clone + Default {
-    /// Takes objects that ascend.
+    /// Builds the structure from ascending objects.
     fn load(objects: &[ByIdentity]) -> Self {
         Self::grow(objects.iter())
     }
@@ -155,10 +156,11 @@ trait Candidate: Clone + Default {
 
     fn get(&self, probe: &ByIdentity) -> Option<&ByIdentity>;
 
-    /// All objects in order, as a sum of what is read of each.
+    /// Reads all objects in order; returns the sum of their payloads.
     fn ordered(&self) -> u64;
 
-    /// The objects of a namespace, which `start` comes just before; `None` if that takes a look at all objects.
+    /// Reads the objects of a namespace, which `start` directly precedes; `None` if that needs a scan of all
+    /// objects.
     fn prefix(&self, _start: &ByIdentity) -> Option<u64> {
         None
     }
@@ -311,7 +313,7 @@ impl Candidate for Tree<ByIdentity> {
     }
 }
 
-/// As a snapshot has it: objects in a heap, which the others name by their slots.
+/// The structure in use: objects in a heap, and a trie and a tree of their slots.
 #[derive(Clone, Default)]
 struct Slots {
     heap: Heap<ByIdentity>,
@@ -358,10 +360,10 @@ impl Candidate for Slots {
     }
 }
 
-/// The objects of one size, what is asked of them, and what changes.
+/// The objects of one size, with lookups and changes.
 struct World {
     objects: Vec<ByIdentity>,
-    /// Keys to look up, namespaces to list: strings of their own, as a caller has them.
+    /// Keys to look up, and namespaces to list: separate strings, like those of a caller.
     probes: Vec<ByIdentity>,
     starts: Vec<ByIdentity>,
     /// Seven replacements, then one new object, and so on.
@@ -414,7 +416,7 @@ impl World {
         let ordered = nanoseconds(self.objects.len(), || current.ordered());
 
         let mut changes = self.changes.iter().cycle().cloned();
-        // The reader holds what was current, so no node may be changed in place for the first change of a publish.
+        // The reader holds the previous state, so the first change of a publish can't modify a node in place.
         let mut publish = |batch: usize| {
             let mut reader = current.clone();
             nanoseconds(batch, || {
@@ -437,7 +439,7 @@ impl World {
         }
     }
 
-    /// A benchmark of something that answers wrongly is worth nothing.
+    /// Checks that the structure returns correct results.
     fn check<C: Candidate>(&self, loaded: &C) {
         let size = u64::try_from(self.objects.len()).expect("64 bits");
         assert_eq!(loaded.ordered(), size);
@@ -454,7 +456,7 @@ impl World {
     }
 }
 
-/// Bytes per object that a value keeps on the heap.
+/// Returns the bytes per object that a value keeps on the heap.
 fn overhead<C>(size: usize, build: impl FnOnce() -> C) -> (f64, C) {
     let before = ALLOCATOR.stats();
     let value = build();

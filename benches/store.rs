@@ -1,13 +1,13 @@
-//! How fast is a store to read, and to publish to?
+//! Measures reads of a store, and publishing to it.
 //!
-//! `cargo bench --bench store [-- MAX_OBJECTS]` compares what we ship with kube's Store and with a
-//! hash table under a lock, on the same objects, which stand on the heap
-//! in shuffled order like those of a store that has run for a while. It prints a table per size and
-//! writes `target/bench/store.json`. Each store is measured in a process of its own; every figure
+//! `cargo bench --bench store [-- MAX_OBJECTS]` compares our store with kube's Store and with a
+//! hash table under a lock, on the same objects, which are on the heap
+//! in shuffled order like those of a long-running store. It prints a table per size and
+//! writes `target/bench/store.json`. Each store is measured in a separate process; every figure
 //! is the median of several runs.
 //!
-//! Readers look up keys that they have at hand in the form that the store wants. Where there is no
-//! index a lookup by anything else looks at all objects.
+//! Readers look up keys that are already in the type that the store needs. Without an
+//! index, a lookup by anything but the identity scans all objects.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
@@ -37,7 +37,7 @@ const SIZES: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
 
 const STORES: [&str; 4] = ["weir", "weir, indexed", "kube Store", "RwLock<HashMap>"];
 
-/// How many changes are published in one run, and how many runs there are.
+/// Number of changes published per run, and number of runs.
 const CHANGES: usize = 8_000;
 const RUNS: usize = 9;
 
@@ -95,7 +95,7 @@ fn measure<C: Candidate>(mut world: World) -> Map<String, Value> {
     figures
 }
 
-/// Microseconds per change of a publish of so many, while a reader holds what was there before.
+/// Returns the microseconds per change of publishing batches, while a reader holds the previous state.
 fn publish<C: Candidate>(world: &mut World, store: &mut C, batch: usize) -> f64 {
     let reader = store.reader();
     let count = (CHANGES / batch).max(4);

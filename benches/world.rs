@@ -1,7 +1,7 @@
-//! What does it cost to be one of many?
+//! Measures the cost of a world compared with separate stores.
 //!
-//! `cargo bench --bench world [-- OBJECTS]` publishes single changes through five pipelines in turn,
-//! through a world of five such kinds, and through one of five kinds by name, in turn in one
+//! `cargo bench --bench world [-- OBJECTS]` publishes single changes through five separate pipelines,
+//! through a world of five such kinds, and through a world of five kinds by name, in turn in one
 //! process; and applies hypothetical objects to the same snapshots. It prints medians and writes
 //! `target/bench/world.json`.
 
@@ -36,7 +36,7 @@ use support::{
 const KINDS: usize = 5;
 const OBJECTS: usize = 20_000;
 
-/// How many changes are published in one run, and how many runs there are.
+/// Number of changes published per run, and number of runs.
 const CHANGES: usize = 4_000;
 const RUNS: usize = 15;
 
@@ -112,7 +112,7 @@ fn pipelines(objects: usize) -> (Vec<Feed>, [Pipeline; KINDS]) {
     (feeds, pipelines)
 }
 
-/// Pipelines that are polled one after the other, each until it has an item.
+/// Polls pipelines in turn, each until it has an item.
 struct InTurn {
     pipelines: Vec<Pipeline>,
     turn: usize,
@@ -144,7 +144,7 @@ fn document(number: usize, version: usize) -> Document {
     Document::from_json(&json.to_string()).expect("an object")
 }
 
-/// What is published to, and the last thing that it said.
+/// A measured stream with its inputs, and its last item.
 struct Subject<S, C> {
     feeds: Vec<Feed>,
     stream: S,
@@ -157,10 +157,10 @@ impl<S, C> Subject<S, C>
 where
     S: Stream<Item = Result<C, Error>> + Unpin,
 {
-    /// After so many items, of which the last is of interest.
+    /// Reads a number of items, and keeps the last one.
     fn new(feeds: Vec<Feed>, mut stream: S, mut items: usize, objects: usize) -> Self {
         loop {
-            // What is ready may take more than one turn.
+            // The ready items may need several polls.
             let Some(Some(item)) = stream.next().now_or_never() else { continue };
             items -= 1;
             if items == 0 {
@@ -170,12 +170,12 @@ where
         }
     }
 
-    /// Microseconds for each change, one after the other.
+    /// Returns the microseconds per change, published one by one.
     fn publish(&mut self, look: impl Fn(&C) -> usize) -> f64 {
         let changes: Vec<_> = (0..CHANGES)
             .map(|change| {
                 self.version += 1;
-                // Far apart, so that nothing is warm.
+                // Objects far apart, so that none is in a cache.
                 let number = (self.version * 7_919) % self.objects;
                 (change % self.feeds.len(), document(number, self.version))
             })

@@ -1,4 +1,4 @@
-//! Settings in a `ConfigMap`, in force as soon as they change: one object, watched by its name.
+//! Settings in a `ConfigMap` that take effect as soon as they change: one object, watched by its name.
 //!
 //! ```sh
 //! cargo run --example configmap_one                 # an API server in this process
@@ -6,8 +6,8 @@
 //! ```
 //!
 //! The `ConfigMap` is `weir-settings` in the namespace of the context, with the keys `level` and
-//! `workers`. It need not be there. Needed are `list` and `watch` on `configmaps`, for which
-//! `resourceNames: ["weir-settings"]` will do.
+//! `workers`. It need not exist. The program needs `list` and `watch` on `configmaps`, for which
+//! `resourceNames: ["weir-settings"]` is enough.
 
 #[path = "support/mod.rs"]
 mod support;
@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut in_force = Settings::default();
     let mut states = pin!(states.take_until(end));
-    // Whether it is there comes first, and then every change of it, at once.
+    // The first item is the current state, present or absent; then every change follows at once.
     while let Some(one) = states.next().await {
         let read = match &one {
             One::Present(map) => Settings::read(map),
@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 println!("{settings:?}");
                 in_force = settings;
             }
-            // People make mistakes in these, with nobody to stop them.
+            // Settings may contain mistakes, which nothing else rejects.
             Err(why) => println!("{in_force:?} stays: {why}"),
         }
     }

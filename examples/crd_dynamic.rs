@@ -1,12 +1,12 @@
 //! A kind without a Rust type, whose `CustomResourceDefinition` may be installed later: the watch
-//! waits for it, and begins by itself.
+//! waits for it, and starts by itself.
 //!
 //! ```sh
 //! cargo run --example crd_dynamic                 # an API server in this process
 //! cargo run --example crd_dynamic -- --cluster    # your current kube context, until ctrl-c
 //! ```
 //!
-//! The kind is the `CronTab` of the [documentation]. It needs `list` and `watch` on
+//! The kind is the `CronTab` of the [documentation]. The program needs `list` and `watch` on
 //! `crontabs.stable.example.com`, in all namespaces.
 //!
 //! [documentation]: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
@@ -38,7 +38,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             Ok(Change::Synced(crontabs)) => {
                 println!("{} crontabs", crontabs.len());
                 for crontab in &crontabs {
-                    println!("  {}", told(crontab, &schedule));
+                    println!("  {}", describe(crontab, &schedule));
                 }
             }
             Ok(Change::Live(batch)) => {
@@ -48,10 +48,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                         Delta::Modified { .. } => '~',
                         Delta::Deleted(_) => '-',
                     };
-                    println!("{sign} {}", told(delta.object(), &schedule));
+                    println!("{sign} {}", describe(delta.object(), &schedule));
                 }
             }
-            // An observation, as any error: it tries again.
+            // An observation, like any error: the watch retries.
             Err(error) if error.is_not_installed() => println!("waiting for {kind}"),
             Err(error) => eprintln!("{error}"),
         }
@@ -59,13 +59,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Not a new `status` only: `Value` compares whatever there may be.
+/// Returns whether more than the `status` changed: `Value` compares any content.
 fn is_news(delta: &Delta<Document>) -> bool {
     let spec = |object: &Document| object.to_value()["spec"].take();
     delta.before().map(|old| spec(old)) != delta.after().map(|new| spec(new))
 }
 
-/// The parts that this program needs, of a kind that has many more.
+/// The fields that this program needs, of a kind with many more.
 #[derive(Deserialize)]
 struct CronTab {
     spec: Spec,
@@ -78,7 +78,7 @@ struct Spec {
     replicas: u32,
 }
 
-fn told(crontab: &Document, schedule: &FieldPath) -> String {
+fn describe(crontab: &Document, schedule: &FieldPath) -> String {
     let name = crontab.name();
     let schedule = crontab.get(schedule).join(""); // one field: nothing else is decoded
     match crontab.parse() {
@@ -97,7 +97,7 @@ async fn script(server: ApiServer) {
     println!("(it is installed)");
     server.install(&ApiResource::from_gvk(&kind), &Scope::Namespaced);
     put(crontab("backup", "0 3 * * *", 1, "Idle"));
-    // Who was told that there is no such kind asks again after some seconds.
+    // After the answer that the kind doesn't exist, the watch retries after some seconds.
     while !server.requests().iter().any(|request| request.contains("/crontabs?watch")) {
         sleep(pause).await;
     }

@@ -1,12 +1,12 @@
-//! Only one replica works, and another one takes over when it stops or dies:
+//! Only one replica works, and another takes over when it stops or dies:
 //!
 //! ```sh
 //! cargo run --example leader -- default/example          # in several terminals
 //! cargo run --example leader -- default/example me 6     # as `me`, with a Lease of 6 seconds
 //! ```
 //!
-//! The Lease is made in the cluster of your current kube context. Ctrl-c gives it back; after
-//! `kill -9` the others wait until it has run out.
+//! The Lease is created in the cluster of your current kube context. Ctrl-c gives it back; after
+//! `kill -9` the other replicas wait until it has expired.
 
 use std::process::ExitCode;
 
@@ -41,7 +41,7 @@ async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
                 Ok(Leadership::Following { leader }) => {
                     println!("following {}", leader.as_deref().unwrap_or("nobody"));
                 }
-                // An observation: the campaign goes on.
+                // An observation: the campaign continues.
                 Err(error) => eprintln!("{error}"),
             },
         }
@@ -53,18 +53,18 @@ async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What only the leader does, until it is cut off.
+/// Does the work of the leader, until the term ends.
 async fn lead(term: Term) -> Result<(), Error> {
     let work = async {
         loop {
-            // Here something would be written, with `term.number()` where that can be checked.
+            // A real program writes here, with `term.number()` if the target can check it.
             sleep(Duration::from_secs(1)).await;
         }
     };
     term.guard(work).await
 }
 
-/// In the proportions of the defaults.
+/// Returns a timing in the proportions of the defaults.
 fn timing(lease_duration: Duration) -> LeaseTiming {
     LeaseTiming::default()
         .lease_duration(lease_duration)
@@ -72,7 +72,7 @@ fn timing(lease_duration: Duration) -> LeaseTiming {
         .retry_period(lease_duration * 2 / 15)
 }
 
-/// Ctrl-c, or what the kubelet sends.
+/// Waits for ctrl-c, or for the signal of the kubelet.
 async fn stop() {
     #[cfg(unix)]
     {

@@ -1,14 +1,14 @@
-//! Two replicas of which one acts, and nothing is lost when that one gives up or dies.
+//! Two replicas of which one acts; nothing is lost when it gives up or dies.
 //!
 //! ```sh
 //! cargo run --example leader_gated
 //! cargo run --example leader_gated -- --cluster
 //! ```
 //!
-//! Both watch the `ConfigMaps` of the own namespace all the time; `while_leading` lets through what
-//! they see only to the one that leads, which keeps a table of their versions up to date. First `a`
-//! leads, then it gives the Lease back to `b`, in whose place another one, `c`, is ready when `b` is
-//! killed. In the end all is in the table.
+//! Both watch the `ConfigMaps` of their own namespace all the time; `while_leading` passes the
+//! changes only in the leading replica, which keeps a table of versions up to date. First `a`
+//! leads, then it gives the Lease back and `b` leads; when `b` is killed, another replica, `c`, takes over.
+//! At the end the table is complete.
 //!
 //! On a cluster it writes the Lease `kube-weir-leader-gated`, and needs `get`, `list`, `watch`,
 //! `create` and `update` on leases, and `list` and `watch` on configmaps.
@@ -27,7 +27,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// What the leader writes to: here names and versions, in memory.
+/// The table that the leader writes: here names and versions, in memory.
 type Table = Sender<BTreeMap<String, String>>;
 
 #[tokio::main]
@@ -58,14 +58,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// A replica that gives up after a while.
+/// Runs a replica that gives up after a while.
 async fn replica(
     name: &str,
     client: Client,
     table: Arc<Table>,
     patience: Duration,
 ) -> Result<(), Error> {
-    // Shorter than you want it: the death of `b` is noticed after a lease duration.
+    // Shorter than in production: the death of `b` is noticed after a lease duration.
     let timing = LeaseTiming::default()
         .lease_duration(Duration::from_secs(2))
         .renew_deadline(Duration::from_millis(1400))
@@ -79,7 +79,7 @@ async fn replica(
     let work = async {
         let mut changes = pin!(configs.log_errors());
         while let Some((term, change)) = changes.next().await {
-            // Ends with the term, so that no one writes beside the next leader.
+            // The work ends with the term, so that it doesn't overlap with the next leader's.
             if let Err(cut) =
                 term.guard(async { write(name, term.number(), &change, &table) }).await
             {
@@ -111,7 +111,7 @@ async fn compete(name: &str, mut campaign: Campaign, patience: Duration) -> Resu
 fn write(name: &str, term: u32, change: &Change<ConfigMap>, table: &Table) {
     match change {
         Change::InitialSync(_) => {}
-        // At the start of each term: everything, so also what happened while nobody led.
+        // At the start of each term the whole state, including changes while nobody led.
         Change::Synced(snapshot) => {
             let new: BTreeMap<_, _> = snapshot.iter().map(|config| entry(config)).collect();
             let old = table.send_replace(new.clone());
@@ -136,7 +136,7 @@ fn entry(config: &ConfigMap) -> (String, String) {
     (config.name_any(), config.resource_version().unwrap_or_default())
 }
 
-/// A write every 250 ms, to one of five `ConfigMaps`.
+/// Writes one of five `ConfigMaps` every 250 ms.
 async fn script(server: ApiServer) {
     for number in 0..24 {
         let name = format!("config-{}", number % 5);

@@ -1,16 +1,16 @@
-//! What a pipeline does, for Prometheus:
+//! Metrics of a pipeline, for Prometheus:
 //!
 //! ```sh
 //! cargo run --example metrics_prometheus                                # one page, after three seconds
 //! cargo run --example metrics_prometheus -- --serve 127.0.0.1:9000      # at /metrics, until ctrl-c
 //! ```
 //!
-//! The `ConfigMap`s come from an API server in this process, on which not all goes well. With
+//! The `ConfigMap`s come from an in-process API server with some failures. With
 //! `--cluster` they are those of your current kube context; that needs `list` and `watch` on
 //! `configmaps` of all namespaces, and writes nothing.
 //!
-//! In a program of your own, switch the feature `metrics` on and install any exporter of the `metrics`
-//! facade before the pipelines are made. docs/grafana.json and docs/alerts.yaml go with it.
+//! In your own program, enable the feature `metrics` and install any exporter of the `metrics`
+//! facade before the pipelines are created. docs/grafana.json and docs/alerts.yaml use these metrics.
 
 #[path = "support/mod.rs"]
 mod support;
@@ -30,7 +30,7 @@ use tokio::{net::TcpListener, time::sleep};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // First, so that the pipelines find it. With buckets, which the dashboard wants.
+    // Install the exporter first, so that the pipelines find it. The dashboard needs buckets.
     let prometheus = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), telemetry::SECONDS)?
         .install_recorder()?;
@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         () = end => {}
         served = serve(prometheus.clone()) => served?,
     }
-    // While the pipeline is there: its objects go with it.
+    // Render before the pipeline is dropped, which removes its objects from the gauges.
     print!("{}", prometheus.render());
     Ok(())
 }
@@ -59,7 +59,7 @@ async fn serve(prometheus: PrometheusHandle) -> std::io::Result<()> {
     println!("http://{}/metrics", listener.local_addr()?);
     let page = prometheus.clone();
     let routes = Router::new().route("/metrics", get(async move || page.render()));
-    // Durations go into their buckets when the page is made, or here while nobody asks for it.
+    // Durations go into their buckets when the page is rendered, or here if nobody requests it.
     let upkeep = async {
         loop {
             sleep(Duration::from_secs(5)).await;
@@ -76,10 +76,10 @@ fn address() -> Option<String> {
     std::env::args().skip_while(|argument| argument != "--serve").nth(1)
 }
 
-/// Three seconds in which objects change, the connection breaks, and the history is lost. Where the
-/// page is served, again and again.
+/// Runs three seconds in which objects change, the connection breaks, and the history is lost. Repeats
+/// them if the page is served.
 fn script(server: ApiServer) -> impl Future<Output = ()> + Send {
-    // Before anybody can list them, so that each run counts the same events.
+    // Create these before the first list, so that each run counts the same events.
     for number in 0..20 {
         put(&server, number, "info");
     }

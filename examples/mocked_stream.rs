@@ -1,12 +1,12 @@
-//! How a controller is tested without a cluster, and without waiting: this file is the test.
+//! Test of a controller without a cluster, and without waiting.
 //!
 //! ```sh
-//! cargo test --example mocked_stream     # what it does, asserted
+//! cargo test --example mocked_stream     # with assertions
 //! cargo run --example mocked_stream      # the same, printed
 //! ```
 //!
-//! `serve_hosts` takes any stream of events: `watch(api)` in production, here `stream::iter([..])`
-//! where only the order matters, and `testing::Events` where time and failures do. Time is virtual,
+//! `serve_hosts` takes any stream of events: `watch(api)` in production; here `stream::iter([..])`
+//! if only the order matters, and `testing::Events` for tests of time and failures. Time is virtual,
 //! so a debounce of an hour would be no slower.
 
 use futures::Stream;
@@ -15,8 +15,8 @@ use kube::runtime::watcher;
 use kube_weir::{Error, adapters::EventItem, prelude::*, testing::Events};
 use serde_json::json;
 
-/// The controller: tells a proxy which hosts to serve, to look at again, and to drop.
-async fn serve_hosts<S>(ingresses: S, mut tell: impl FnMut(String)) -> Result<(), Error>
+/// The controller: sends commands to a proxy: hosts to serve, to reload, and to drop.
+async fn serve_hosts<S>(ingresses: S, mut send: impl FnMut(String)) -> Result<(), Error>
 where
     S: Stream<Item: EventItem<Object = Ingress>>,
 {
@@ -27,14 +27,14 @@ where
             Change::InitialSync(_) => {} // only `with_progress()`
             Change::Synced(snapshot) => {
                 for key in snapshot.by(&host).keys() {
-                    tell(format!("serve {key}"));
+                    send(format!("serve {key}"));
                 }
             }
             Change::Live(batch) => {
                 for key in batch.touched(&host) {
                     let found = [batch.before(), batch.after()]
                         .map(|snapshot| snapshot.by(&host).get(&key).len());
-                    tell(match found {
+                    send(match found {
                         [0, _] => format!("serve {key}"),
                         [_, 0] => format!("drop {key}"),
                         _ => format!("reload {key}"),
@@ -46,17 +46,17 @@ where
     Ok(())
 }
 
-/// What it tells, until the stream ends.
-async fn told<S>(ingresses: S) -> Vec<String>
+/// Returns the commands until the stream ends.
+async fn commands<S>(ingresses: S) -> Vec<String>
 where
     S: Stream<Item: EventItem<Object = Ingress>>,
 {
-    let mut told = Vec::new();
-    serve_hosts(ingresses, |line| told.push(line)).await.expect("valid paths");
-    told
+    let mut commands = Vec::new();
+    serve_hosts(ingresses, |line| commands.push(line)).await.expect("valid paths");
+    commands
 }
 
-/// An eventful minute.
+/// Returns the events of a minute.
 fn events() -> Events<Ingress> {
     Events::listed([ingress("web", 1, "example.com")])
         .wait(Duration::from_secs(20))
@@ -77,7 +77,7 @@ fn ingress(name: &str, version: u32, host: &str) -> Ingress {
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() {
-    for line in told(events()).await {
+    for line in commands(events()).await {
         println!("{line}");
     }
 }
@@ -96,19 +96,19 @@ mod tests {
         let one =
             [Event::Init, Event::InitApply(a.clone()), Event::InitDone, Event::Apply(b.clone())];
         assert_eq!(
-            told(stream::iter(one.clone())).await,
+            commands(stream::iter(one.clone())).await,
             ["serve example.com", "reload example.com"]
         );
         let none = one.into_iter().chain([Event::Delete(a), Event::Delete(b)]);
-        // Debounced, as there is no moment between the last three.
-        assert_eq!(told(stream::iter(none)).await, ["serve example.com", "drop example.com"]);
+        // Merged, because the last three events arrive at once.
+        assert_eq!(commands(stream::iter(none)).await, ["serve example.com", "drop example.com"]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_minute_with_a_failure_and_a_relist() {
         let begun = Instant::now();
         assert_eq!(
-            told(events()).await,
+            commands(events()).await,
             [
                 "serve example.com",
                 "serve shop.example.com",

@@ -1,4 +1,4 @@
-//! What became of each Pod, as an informer's handlers are told, but settled: one net change a Pod.
+//! Changes of Pods, like the calls of an informer's handlers, but merged: one net change per Pod.
 //!
 //! ```sh
 //! cargo run --example pod_changes                 # an API server in this process
@@ -30,17 +30,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         match change {
             Change::InitialSync(_) => {} // only `with_progress()`
             Change::Synced(pods) => println!("{} pods", pods.len()),
-            Change::Live(batch) => batch.deltas().iter().for_each(tell),
+            Change::Live(batch) => batch.deltas().iter().for_each(print),
         }
     }
     Ok(())
 }
 
-fn tell(delta: &Delta<Pod>) {
+fn print(delta: &Delta<Pod>) {
     let name = delta.object().name_any();
     match delta {
         Delta::Created(pod) => println!("+ {name}: {}", state(pod)),
-        // Deleted and created anew: what is known about the old one doesn't hold.
+        // The Pod was deleted and created anew: knowledge about the old one is obsolete.
         Delta::Modified { before, after } if before.uid() != after.uid() => {
             println!("* {name}: another Pod, {}", state(after));
         }
@@ -52,7 +52,7 @@ fn tell(delta: &Delta<Pod>) {
     }
 }
 
-/// Its phase, and how many of its containers are ready.
+/// Returns the phase of a Pod, and the number of its ready containers.
 fn state(pod: &Pod) -> String {
     let status = pod.status.as_ref();
     let phase = status.and_then(|status| status.phase.as_deref()).unwrap_or("Pending");

@@ -1,10 +1,10 @@
-//! All of a pipeline at a glance, without a cluster:
+//! Overview of a pipeline, without a cluster:
 //!
 //! ```sh
 //! cargo run --example quickstart
 //! ```
 //!
-//! The Ingresses come from an API server in this process, and a script changes them for some three
+//! The Ingresses come from an in-process API server, and a script changes them for about three
 //! seconds. With `-- --cluster` they are those of your current kube context, until ctrl-c.
 
 #[path = "support/mod.rs"]
@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let store = ingresses.store(); // reads without a lock, in any task
     let changes = ingresses.debounce(INTERVAL).log_errors();
 
-    // Nothing fails a pipeline, it retries; who waits for the sync learns why that takes so long.
+    // A pipeline never fails, it retries; a wait for the sync returns the cause of a delay.
     tokio::spawn(async move {
         if let Err(error) = store.synced().await {
             eprintln!("still waiting: {error}");
@@ -65,7 +65,7 @@ fn on_live(batch: &Batch<Ingress>, host: &Index<Ingress>) {
         let ingress: &Ingress = delta.object();
         println!("        {sign} {}", ObjectKey::of(ingress));
     }
-    // What a proxy has to be told: the hosts whose ingresses changed, and who serves them now.
+    // The input of a proxy: the hosts whose ingresses changed, and their current ingresses.
     for key in batch.touched(host) {
         let found = batch.after().by(host).get(&key);
         let names: Vec<_> = found.map(|ingress| ingress.name_any()).collect();
@@ -73,7 +73,7 @@ fn on_live(batch: &Batch<Ingress>, host: &Index<Ingress>) {
     }
 }
 
-/// 36 Ingresses to see, one that the label selector leaves out, and what happens to them.
+/// Creates 36 Ingresses and one that the label selector excludes; returns a future that changes them.
 fn script(server: ApiServer) -> impl Future<Output = ()> {
     for number in 1..=12 {
         for namespace in ["blog", "docs", "shop"] {

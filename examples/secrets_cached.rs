@@ -1,5 +1,5 @@
-//! A controller that reads few of many Secrets: the keys of all are in memory, and those that are
-//! read are fetched, kept for a while, and never older than what the watch has seen.
+//! A controller that reads few of many Secrets: it stores the keys of all Secrets, and fetches those that it
+//! reads. Fetched Secrets are cached for a while, and are never older than the watch.
 //!
 //! ```sh
 //! cargo run --example secrets_cached                      # an API server in this process
@@ -7,7 +7,7 @@
 //! ```
 //!
 //! It reads the Secrets with the label `app=APP`, of all namespaces, and needs `get`, `list` and
-//! `watch` on `secrets`. What is in them is not printed.
+//! `watch` on `secrets`. It doesn't print their content.
 
 #[path = "support/mod.rs"]
 mod support;
@@ -25,11 +25,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (client, end) = support::connect(script).await?;
     let api = Api::<Secret>::all(client);
     let app = Index::path("metadata.labels.app")?;
-    // All that it is indexed by is metadata, so no more is asked for.
+    // The index needs only metadata, so only metadata is requested.
     let keys = watch(api.clone()).index_keys(&app)?;
     let store = keys.store();
     let secrets = store.fetching(api, FetchConfig::default());
-    // The watch goes on while this task waits for what it fetches.
+    // The watch continues while this task waits for a fetch.
     keys.spawn();
 
     let changes = store.changes().debounce(Duration::from_millis(500)).log_errors();
@@ -52,7 +52,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Reads the Secrets of an app, each or why it can't be had.
+/// Reads the Secrets of an app; prints each, or the error of its fetch.
 async fn read(secrets: &Fetching<Secret>, app: &Index<Document>, key: &Key) -> Result<(), Error> {
     for secret in secrets.by(app).get(key).await? {
         match secret {

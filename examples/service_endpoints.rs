@@ -1,5 +1,5 @@
-//! Where to send what is for a Service: the ready addresses in its `EndpointSlices`, which an index
-//! on their label finds. After a change only the Services that it touched are looked at.
+//! The ready addresses of Services, from their `EndpointSlices`, which an index on their label
+//! finds. After a change only the touched Services are computed again.
 //!
 //! ```sh
 //! cargo run --example service_endpoints                 # an API server in this process
@@ -38,7 +38,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 println!("{} services in {} slices", services.len(), slices.len());
             }
             Change::Live(batch) => {
-                // Those to which the changed slices belong, and those to which they did.
+                // The Services of the changed slices, before and after.
                 for key in batch.touched(&service) {
                     println!("{key}: {:?}", addresses(batch.after().by(&service).get(&key)));
                 }
@@ -48,14 +48,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The ready addresses in the slices of a Service, however many these are.
+/// Returns the ready addresses in all slices of a Service.
 fn addresses(slices: Hits<'_, EndpointSlice>) -> BTreeSet<SocketAddr> {
     let mut found = BTreeSet::new();
     for slice in slices {
         for port in slice.ports.iter().flatten().filter_map(|port| port.port?.try_into().ok()) {
             for endpoint in &slice.endpoints {
                 let conditions = endpoint.conditions.as_ref();
-                // Not known means ready.
+                // Unknown means ready.
                 if conditions.and_then(|conditions| conditions.ready) != Some(false) {
                     let addresses = endpoint.addresses.iter().filter_map(|ip| ip.parse().ok());
                     found.extend(addresses.map(|ip| SocketAddr::new(ip, port)));

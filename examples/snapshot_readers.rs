@@ -1,12 +1,12 @@
-//! Threads that read a store without a lock while it changes, and a snapshot that doesn't.
+//! Threads that read a store without a lock while it changes, and a snapshot that never changes.
 //!
 //! ```sh
 //! cargo run --example snapshot_readers
 //! cargo run --example snapshot_readers -- --cluster     # until ctrl-c
 //! ```
 //!
-//! Three threads take snapshots of the Pods and look them up by node. Whatever the watch does
-//! meanwhile, each snapshot is of one moment; the first one is kept, and stays as it was.
+//! Three threads take snapshots of the Pods and look them up by node. Each snapshot is of one moment,
+//! regardless of the watch; the first snapshot is kept, and doesn't change.
 
 #[path = "support/mod.rs"]
 mod support;
@@ -62,7 +62,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Looks all Pods up by their nodes, again and again.
+/// Looks up all Pods by their nodes, repeatedly.
 fn read(store: &Store<Pod>, node: &Index<Pod>, reads: &AtomicU64, ended: &AtomicBool) {
     while !ended.load(Ordering::Relaxed) {
         let snapshot = store.snapshot();
@@ -75,7 +75,7 @@ fn read(store: &Store<Pod>, node: &Index<Pod>, reads: &AtomicU64, ended: &Atomic
     }
 }
 
-/// 60 Pods on three nodes, of which one is drained: its Pods go, and come again on the others.
+/// Creates 60 Pods on three nodes, and drains one node: its Pods are deleted, and created on the others.
 fn script(server: ApiServer) -> impl Future<Output = ()> + Send {
     for number in 0..60 {
         put(&server, number, number % 3);

@@ -1,10 +1,10 @@
-//! A configuration file out of a template, which reads Documents in place:
+//! A configuration file from a template that reads Documents in place:
 //!
 //! ```sh
 //! cargo run --example templates
 //! ```
 //!
-//! The Ingresses come from an API server in this process, and a script changes them. With
+//! The Ingresses come from an in-process API server, and a script changes them. With
 //! `-- --cluster` they are those of your current kube context, until ctrl-c.
 
 #[path = "support/mod.rs"]
@@ -28,13 +28,13 @@ const TEMPLATE: &str = "\
 {{ rule.host }}{{ path.path }} {{ path.backend.service.name }}:{{ path.backend.service.port.number }}
 {% endfor %}{% endfor %}{% endfor %}";
 
-/// An object in a template. Only the top-level fields that the template names leave the compact form.
+/// An object in a template. Only the top-level fields that the template names are decoded.
 #[derive(Debug)]
 struct Lazy(Arc<Document>);
 
 impl Object for Lazy {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        // A view writes itself into the engine's values, with no other tree in between.
+        // A view is serialized directly into the engine's values, without another tree in between.
         self.0.view().get(key.as_str()?).map(|field| Value::from(Serde(field)))
     }
 
@@ -72,7 +72,7 @@ fn render(
     environment.get_template("routes")?.render(context!(ingresses))
 }
 
-/// Two Ingresses, and a third one.
+/// Creates two Ingresses, and later a third one.
 fn script(server: ApiServer) -> impl Future<Output = ()> {
     put(&server, "blog", 80);
     put(&server, "shop", 8080);

@@ -5,15 +5,15 @@
 //! cargo run --example with_controller -- --cluster
 //! ```
 //!
-//! For each Service with the label `example: with-controller` it keeps a `ConfigMap`, `NAME-ready`,
-//! that lists the addresses which are ready. There are three ways into a `Controller`:
+//! For each Service with the label `example: with-controller` it maintains a `ConfigMap`, `NAME-ready`,
+//! with the list of ready addresses. There are three ways into a `Controller`:
 //!
-//! * `for_stream` for the Services. kube hands objects over out of a store of its own, so this is the
-//!   kind of which there are two copies: `into_events()` and `reflect(writer)` fill that store.
-//! * `owns_stream` for the `ConfigMaps`, since who owns one is in it.
-//! * `reconcile_on` for the `EndpointSlices`, which don't say so. What a batch `touched` in an index
-//!   names the Services, also the one that a slice no longer belongs to; kube's `watches_stream` would
-//!   see the new one only. And no store of kube's is filled with them.
+//! * `for_stream` for the Services. kube passes objects from its own store, so this kind
+//!   is stored twice: `into_events()` and `reflect(writer)` fill that store.
+//! * `owns_stream` for the `ConfigMaps`, because they have owner references.
+//! * `reconcile_on` for the `EndpointSlices`, which may have none. The keys that a batch `touched` in an index
+//!   name the Services, including the previous Service of a slice; kube's `watches_stream` would
+//!   see only the new one. These objects need no store of kube.
 //!
 //! All three need kube's feature `unstable-runtime`. On a cluster it writes those `ConfigMaps`, and
 //! needs `list` and `watch` on services, endpointslices and configmaps, and `patch` on configmaps.
@@ -62,7 +62,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (reader, writer) = reflector::store();
     let touched =
         slices.debounce(Duration::from_millis(100)).log_errors().flat_map(move |change| {
-            // What there was at the start is waited for by the first reconciliations.
+            // The first reconciliations wait for the initial slices.
             let owners = change.batch().map(|batch| owners(batch, &service, &known));
             stream::iter(owners.unwrap_or_default())
         });
@@ -84,7 +84,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The Services of which a slice changed that are ours.
+/// Returns our Services whose slices changed.
 fn owners(
     batch: &Batch<EndpointSlice>,
     service: &Index<EndpointSlice>,
@@ -110,7 +110,7 @@ async fn reconcile(service: Arc<Service>, context: Arc<Context>) -> Result<Actio
 
     let key = ObjectKey::of(&*service);
     let endpoints = slices.by(&context.service).get(&key).flat_map(|slice| &slice.endpoints);
-    // Unknown counts as ready.
+    // Unknown means ready.
     let ready = endpoints.filter(|endpoint| {
         endpoint.conditions.as_ref().and_then(|conditions| conditions.ready) != Some(false)
     });
@@ -137,12 +137,12 @@ async fn reconcile(service: Arc<Service>, context: Arc<Context>) -> Result<Actio
     let params = PatchParams::apply("kube-weir-example").force();
     let answer = api.patch(child.name(), &params, &Patch::Apply(&wanted)).await?;
     println!("{child} = [{}]", addresses.join(", "));
-    // The write comes back as a change of what is owned; then there is nothing to do.
+    // The write triggers another reconciliation of the owner, which has nothing to do.
     context.written.wait_for(&answer).await?;
     Ok(Action::await_change())
 }
 
-/// Three Services, then what happens to their slices, and to one of the `ConfigMaps`.
+/// Creates three Services, then changes their slices and one of the `ConfigMaps`.
 async fn script(server: ApiServer) {
     for (number, service) in ["blog", "docs", "shop"].into_iter().enumerate() {
         let metadata = json!({ "name": service, "labels": { "example": "with-controller" } });

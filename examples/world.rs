@@ -1,5 +1,5 @@
-//! Two kinds as one world: Ingresses, and the Services that they route to. Each item is of one
-//! moment of both, and what would be if an object weren't there can be asked of any.
+//! Two kinds as one world: Ingresses, and the Services that they route to. Each item shows both
+//! kinds at one moment, and overlays show the state without an object.
 //!
 //! ```sh
 //! cargo run --example world                 # an API server in this process
@@ -41,17 +41,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 println!("+{} ~{} -{}", stats.created, stats.modified, stats.deleted);
             }
         }
-        tell(change.world(), &backend);
+        print(change.world(), &backend);
     }
     Ok(())
 }
 
-fn tell(world: &World<Kinds>, backend: &Index<Ingress>) {
+fn print(world: &World<Kinds>, backend: &Index<Ingress>) {
     let missing = missing(world, backend);
     for service in &missing {
         println!("  {service} is routed to, and not there");
     }
-    // What an admission webhook is asked before a deletion.
+    // The question of an admission webhook for deletions.
     for service in &world.kinds().1 {
         let service = ObjectKey::of::<Service>(service);
         let without = world.overlay().delete::<Service, _>(&service).build();
@@ -61,7 +61,7 @@ fn tell(world: &World<Kinds>, backend: &Index<Ingress>) {
     }
 }
 
-/// The Services to which Ingresses route, and which are not there.
+/// Returns the missing Services to which Ingresses route.
 fn missing(world: &World<Kinds>, backend: &Index<Ingress>) -> Vec<Key> {
     let (ingresses, services) = world.kinds();
     let is_there = |key: &Key| key.object_key().is_some_and(|key| services.get(&key).is_some());

@@ -1,4 +1,4 @@
-//! What a pipeline delivers.
+//! The changes that a pipeline yields.
 
 use std::{
     collections::BTreeSet,
@@ -14,12 +14,12 @@ use crate::{
     snapshot::Snapshot,
 };
 
-/// One item of a pipeline. The phase is the variant.
+/// An item of a pipeline. The variant is the phase.
 ///
 /// ```
 /// use kube_weir::{ChangeStats, prelude::*, testing::Events};
 ///
-/// fn told<K>(change: Change<K>) -> String {
+/// fn describe<K>(change: Change<K>) -> String {
 ///     match change {
 ///         Change::InitialSync(batch) => format!("loading: {} so far", batch.after().len()),
 ///         Change::Synced(snapshot) => format!("synced: {}", snapshot.len()),
@@ -38,23 +38,23 @@ use crate::{
 /// # async fn main() -> Result<(), kube_weir::Error> {
 /// let events = Events::listed([config("a", 1)]).apply(config("a", 2)).apply(config("b", 3));
 /// let changes = events.index(()).log_errors();
-/// assert_eq!(changes.map(told).collect::<Vec<_>>().await, ["synced: 1", "+1 ~1 -0"]);
+/// assert_eq!(changes.map(describe).collect::<Vec<_>>().await, ["synced: 1", "+1 ~1 -0"]);
 /// # Ok(()) }
 /// ```
 #[doc(alias("isInInitialList", "event handler"))]
 #[derive(Debug)]
 pub enum Change<K> {
-    /// Part of the initial load. Only after
+    /// Part of the initial load. Only yielded after
     /// [`with_progress`](crate::adapters::Indexed::with_progress).
     InitialSync(Batch<K>),
-    /// Exactly once: everything that existed is in the snapshot.
+    /// The end of the initial load, yielded exactly once: the snapshot has everything that existed.
     Synced(Snapshot<K>),
-    /// What changed afterwards.
+    /// A change after the initial load.
     Live(Batch<K>),
 }
 
 impl<K> Change<K> {
-    /// The state after this change.
+    /// Returns the state after this change.
     ///
     /// ```
     /// use kube_weir::{prelude::*, testing::Events};
@@ -67,7 +67,7 @@ impl<K> Change<K> {
     /// # async fn main() -> Result<(), kube_weir::Error> {
     /// let events = Events::listed([config("a", 1)]).apply(config("b", 2));
     /// let changes = events.index(()).log_errors();
-    /// // For who makes everything anew, whatever changed.
+    /// // For a program that rebuilds everything at each change.
     /// let totals: Vec<_> = changes.map(|change| change.snapshot().len()).collect().await;
     /// assert_eq!(totals, [1, 2]);
     /// # Ok(()) }
@@ -79,7 +79,7 @@ impl<K> Change<K> {
         }
     }
 
-    /// The net change, unless this is `Synced`.
+    /// Returns the net change; `None` for `Synced`.
     ///
     /// ```
     /// use kube_weir::{prelude::*, testing::Events};
@@ -105,12 +105,12 @@ impl<K> Change<K> {
 }
 
 impl<K: Lookup> Change<K> {
-    /// Returns the keys of an index whose content is to be looked at: all keys once the store is synced, and
-    /// afterwards those that a batch [touched](Batch::touched).
+    /// Returns the keys of an index whose objects changed: for `Synced` all keys, for a batch those that it
+    /// [touched](Batch::touched).
     ///
     /// # Panics
     ///
-    /// If the pipeline was not built with this index, as [`Snapshot::by`].
+    /// If the pipeline was not built with this index, like [`Snapshot::by`].
     ///
     /// # Examples
     ///
@@ -144,11 +144,11 @@ impl<K: Lookup> Change<K> {
         }
     }
 
-    /// Returns the objects that changed: all that exist, as created, once the store is synced, and afterwards
-    /// those of a [batch](Batch::deltas).
+    /// Returns the changed objects: for `Synced` all objects, as created; for a batch
+    /// [its objects](Batch::deltas).
     ///
-    /// After [`with_progress`](crate::adapters::Indexed::with_progress) the objects of the load are created twice: as
-    /// they come in, and once all are there.
+    /// After [`with_progress`](crate::adapters::Indexed::with_progress) the objects of the load are created
+    /// twice: while they arrive, and in `Synced`.
     ///
     /// ```
     /// use kube_weir::{prelude::*, testing::Events};
@@ -194,10 +194,9 @@ impl<K> Clone for Change<K> {
 
 /// The net change between two snapshots.
 ///
-/// It *is* the difference of [`before`](Batch::before) and [`after`](Batch::after), so
-/// the two can't disagree, whatever happened in between: an object created and deleted again is
-/// nothing, one modified twice is one `Modified`, one deleted and created anew (another uid) is
-/// `Modified` with both objects.
+/// A batch *is* the difference of [`before`](Batch::before) and [`after`](Batch::after), so it always agrees
+/// with them: an object created and deleted in between is not in the batch, an object modified twice is one
+/// `Modified`, and an object deleted and created anew (with another uid) is `Modified` with both objects.
 ///
 /// ```
 /// use kube_weir::{prelude::*, testing::Events};
@@ -228,7 +227,7 @@ pub struct Batch<K>(Arc<Difference<K>>);
 struct Difference<K> {
     before: Snapshot<K>,
     after: Snapshot<K>,
-    /// Found when somebody asks: a debounce looks at the snapshots only.
+    /// Computed on demand: a debounce needs only the snapshots.
     found: OnceLock<Found<K>>,
     find: fn(&Snapshot<K>, &Snapshot<K>) -> Found<K>,
 }
@@ -239,16 +238,15 @@ struct Found<K> {
 }
 
 impl<K> Batch<K> {
-    /// How many objects were created, modified and deleted: for logs and metrics. See
+    /// Returns how many objects were created, modified and deleted: for logs and metrics. See
     /// [`ChangeStats`] for an example.
     ///
-    /// As [`deltas`](Batch::deltas), it is found out the first time that somebody asks, in O(what
-    /// changed).
+    /// Like [`deltas`](Batch::deltas) this is computed at the first call, in O(changes).
     pub fn stats(&self) -> ChangeStats {
         self.found().stats
     }
 
-    /// The changes, one an object, in (namespace, name) order. Never empty.
+    /// Returns the changes, one per object, in (namespace, name) order. Never empty.
     ///
     /// ```
     /// use kube_weir::{prelude::*, testing::Events};
@@ -282,13 +280,13 @@ impl<K> Batch<K> {
         found.get_or_init(|| find(before, after))
     }
 
-    /// The state after these changes, in which what an object refers to can be looked up: it is of
-    /// the same moment. [`before`](Batch::before) has an example.
+    /// Returns the state after these changes. Objects that a changed object refers to can be looked up in it,
+    /// as of the same moment. [`before`](Batch::before) has an example.
     pub fn after(&self) -> &Snapshot<K> {
         &self.0.after
     }
 
-    /// The state before these changes.
+    /// Returns the state before these changes.
     ///
     /// ```
     /// use kube_weir::{prelude::*, testing::Events};
@@ -312,13 +310,12 @@ impl<K> Batch<K> {
         &self.0.before
     }
 
-    /// Returns the keys of an index whose content changed: those that the changed objects have, and those
-    /// that they had. What is made of one key each, such as a virtual host, is made anew for these
-    /// alone.
+    /// Returns the keys of an index whose objects changed: the keys of the changed objects before and after.
+    /// A program that builds one result per key, such as a virtual host, only needs to rebuild these.
     ///
     /// # Panics
     ///
-    /// If the pipeline was not built with this index, as [`Snapshot::by`].
+    /// If the pipeline was not built with this index, like [`Snapshot::by`].
     ///
     /// # Examples
     ///
@@ -397,10 +394,10 @@ impl<K> fmt::Debug for Batch<K> {
     }
 }
 
-/// How many objects a [`Batch`] created, modified and deleted.
+/// Numbers of objects that a [`Batch`] created, modified and deleted.
 ///
-/// The sum of several counts what was changed in each; what was created in one and deleted in
-/// another is both.
+/// The sum of several `ChangeStats` adds the numbers; an object that was created in one batch and deleted in
+/// another counts in both.
 ///
 /// ```
 /// use kube_weir::{ChangeStats, prelude::*, testing::Events};
@@ -423,16 +420,16 @@ impl<K> fmt::Debug for Batch<K> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct ChangeStats {
-    /// Objects that were not there before.
+    /// Number of new objects.
     pub created: usize,
-    /// Objects of which another version was there before.
+    /// Number of objects with a new version.
     pub modified: usize,
-    /// Objects that are gone.
+    /// Number of deleted objects.
     pub deleted: usize,
 }
 
 impl ChangeStats {
-    /// All changed objects.
+    /// Returns the number of all changed objects.
     pub fn total(&self) -> usize {
         self.created + self.modified + self.deleted
     }
@@ -448,7 +445,7 @@ impl std::iter::Sum for ChangeStats {
     }
 }
 
-/// What became of one object.
+/// The change of one object.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -479,21 +476,21 @@ impl std::iter::Sum for ChangeStats {
 ))]
 #[derive(Debug, PartialEq)]
 pub enum Delta<K> {
-    /// It was not there before.
+    /// The object is new.
     Created(Arc<K>),
-    /// It was there as `before`. The uids differ if it was deleted and created anew.
+    /// The object has a new version. The uids differ if it was deleted and created anew.
     Modified {
         /// The version in the snapshot before.
         before: Arc<K>,
         /// The version in the snapshot after.
         after: Arc<K>,
     },
-    /// It is gone; this is its last known version.
+    /// The object was deleted; this is its last known version.
     Deleted(Arc<K>),
 }
 
 impl<K> Delta<K> {
-    /// The version before, unless it was created.
+    /// Returns the version before; `None` if the object was created.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -513,7 +510,7 @@ impl<K> Delta<K> {
         }
     }
 
-    /// The version after, unless it was deleted: see the [example](Delta::before).
+    /// Returns the version after; `None` if the object was deleted. See the [example](Delta::before).
     pub fn after(&self) -> Option<&Arc<K>> {
         match self {
             Self::Created(after) | Self::Modified { after, .. } => Some(after),
@@ -521,8 +518,8 @@ impl<K> Delta<K> {
         }
     }
 
-    /// The newest known version: the new one, or the last one of a deleted object; for its name,
-    /// which is the same in all versions. See the [example](Delta::before).
+    /// Returns the newest known version: the new version, or the last version of a deleted object. Its
+    /// namespace and name are those of all versions. See the [example](Delta::before).
     pub fn object(&self) -> &Arc<K> {
         match self {
             Self::Created(object)

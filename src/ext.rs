@@ -1,4 +1,4 @@
-//! All stages of a pipeline, as methods.
+//! Extension trait with all stages of a pipeline as methods.
 
 use std::{future::Future, sync::Arc};
 
@@ -49,16 +49,17 @@ use crate::{
 /// # Ok(()) }
 /// ```
 pub trait EventStreamExt: Stream {
-    /// Drops these fields of every object: one path as text, several in an array or with commas between
-    /// them, or a [`FieldFilter`].
+    /// Drops these fields of every object: a path as text, several paths in an array or separated by commas,
+    /// or a [`FieldFilter`].
     ///
-    /// On [`Watch`](crate::Watch) the method of the same name drops them while decoding, which
-    /// costs nothing; here each object has been built already and is built anew without them. An
-    /// object that can't be is an [`is_undecodable`](Error::is_undecodable) item.
+    /// On [`Watch`](crate::Watch) the method of this name drops the fields while decoding, at no
+    /// cost; here each object is decoded already, and is built anew without the fields. If that fails, the
+    /// item is an [`is_undecodable`](Error::is_undecodable) error.
     ///
     /// # Errors
     ///
-    /// [`is_path`](Error::is_path) if one is no path, or of a field that identifies the object.
+    /// [`is_path`](Error::is_path) if a text is no path, or is the path of a field that identifies the
+    /// object.
     ///
     /// # Examples
     ///
@@ -90,10 +91,10 @@ pub trait EventStreamExt: Stream {
         given(filter).map(|filter| FilterFields::new(self, filter))
     }
 
-    /// Lets only objects through that match text or a [`FieldSelector`]. One that begins to match is created for those
-    /// downstream, one that ceases to is deleted.
+    /// Passes only objects that match a [`FieldSelector`] or its text. For the stages downstream, an object
+    /// that starts to match is created, and an object that stops matching is deleted.
     ///
-    /// Put it before [`filter_fields`](EventStreamExt::filter_fields) if it selects on a field that
+    /// Put this before [`filter_fields`](EventStreamExt::filter_fields) if it selects on a field that
     /// is dropped there; on [`Watch`](crate::Watch) the order doesn't matter.
     ///
     /// # Errors
@@ -136,9 +137,9 @@ pub trait EventStreamExt: Stream {
         given(selector).map(|selector| Matching::new(self, Condition::Fields(selector)))
     }
 
-    /// Lets only objects through that a closure selects, as [`matching`](EventStreamExt::matching)
-    /// does. The name says in [`Scope::selectors`](crate::Scope::selectors), and wherever that is
-    /// shown, what it selects. For the same object the closure must always say the same.
+    /// Passes only objects that a closure selects; otherwise like [`matching`](EventStreamExt::matching).
+    /// `name` describes the selection in [`Scope::selectors`](crate::Scope::selectors) and wherever these are
+    /// shown. The closure must always return the same for the same object.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -176,13 +177,12 @@ pub trait EventStreamExt: Stream {
 
     /// Stores and indexes the objects, and turns the events into changes.
     ///
-    /// What is ready is taken in together, at most 1,024 events a poll: one snapshot, and one net
-    /// change. Relists show as what differs, often nothing.
+    /// All ready events, at most 1,024 per poll, become one snapshot and one net change. A relist yields only
+    /// the differences, often none.
     ///
-    /// An [`Overlay`](crate::Overlay) of a snapshot knows the stages that stand right before this
-    /// one; a stream that was boxed in between hides them. On a [`Watch`](crate::Watch) this is a
-    /// method of its own, [`Watch::index`](crate::Watch::index), which decodes less when it lists
-    /// again.
+    /// An [`Overlay`](crate::Overlay) of a snapshot applies the stages directly before this
+    /// one; a stream that was boxed in between hides them. [`Watch`](crate::Watch) has its own
+    /// [`Watch::index`](crate::Watch::index), which decodes less in a relist.
     ///
     /// ```
     /// use kube_weir::{prelude::*, testing::Events};
@@ -211,11 +211,11 @@ pub trait EventStreamExt: Stream {
         Indexed::new(self, IndexSet::of(indexes), Arc::default())
     }
 
-    /// Merges changes that come in quick succession into one net change.
+    /// Merges changes in quick succession into one net change.
     ///
-    /// [`Synced`](crate::Change::Synced) passes at once. Errors pass at once too, and hold nothing
-    /// up. At the end of the stream what is held back goes out. While the consumer is busy,
-    /// changes merge; no more than one item waits.
+    /// [`Synced`](crate::Change::Synced) passes at once. Errors pass at once, too, and delay nothing.
+    /// At the end of the stream the held back changes are delivered. While the consumer is busy,
+    /// changes merge; at most one item is queued.
     ///
     /// A plain [`Duration`](std::time::Duration) is a [`Debounce::interval`]: see [`Debounce`] for
     /// the choice.
@@ -248,16 +248,16 @@ pub trait EventStreamExt: Stream {
         Debounced::new(self, debounce.into())
     }
 
-    /// Lets changes through only while this replica leads.
+    /// Passes changes only while this replica leads.
     ///
     /// The stream upstream is polled all the time, so a follower's store is as fresh as the
-    /// leader's. On gaining the leadership the current state comes first, as
-    /// [`Synced`](crate::Change::Synced), and then what changes: nothing is lost between leaders.
-    /// So `Synced` comes once a [`Term`](crate::Term) here. Errors pass at any time.
+    /// leader's. When this replica becomes the leader, the first item is the current state, as
+    /// [`Synced`](crate::Change::Synced), followed by the changes: nothing is lost between leaders.
+    /// So `Synced` is yielded once per [`Term`](crate::Term). Errors pass at any time.
     ///
-    /// Each change comes with the term in which it was delivered: [guard](crate::Term::guard) the work
-    /// with it. So this stage is the last one: a debounce behind it, which could deliver a change when its
-    /// term is over, does not compile.
+    /// Each change is yielded with its term: [guard](crate::Term::guard) the work
+    /// with it. This must be the last stage: a debounce behind it, which could deliver a change after its
+    /// term, does not compile.
     ///
     /// ```
     /// use futures::StreamExt;
@@ -289,18 +289,18 @@ pub trait EventStreamExt: Stream {
         WhileLeading::new(self, leadership)
     }
 
-    /// Turns the changes back into events, as kube's watcher gives them: for its
+    /// Turns the changes back into events like those of kube's watcher: for kube's
     /// [`Controller`](kube::runtime::Controller), `reflector` and
     /// [`WatchStreamExt`](kube::runtime::WatchStreamExt).
     ///
-    /// [`Synced`](crate::Change::Synced) becomes a list, also when it comes again, with the next
-    /// [term](EventStreamExt::while_leading); what is live becomes
+    /// Each [`Synced`](crate::Change::Synced) becomes a list, including those of later
+    /// [terms](EventStreamExt::while_leading); live changes become
     /// [`Apply`](kube::runtime::watcher::Event::Apply) and
     /// [`Delete`](kube::runtime::watcher::Event::Delete). An object that was deleted and created anew
-    /// is both. Objects are copied, since kube's events own theirs.
+    /// becomes both. Objects are copied, because kube's events own them.
     ///
-    /// There is never an `Err`: a `Controller` stops all of its triggers for a while at one, whichever
-    /// it came from. So [`log_errors`](EventStreamExt::log_errors) goes before this.
+    /// The stream yields no `Err` for a failure of the pipeline: at an error a `Controller` pauses all of its
+    /// triggers for a while. So put [`log_errors`](EventStreamExt::log_errors) before this stage.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -337,9 +337,9 @@ pub trait EventStreamExt: Stream {
         IntoEvents::new(self)
     }
 
-    /// Logs errors (`tracing`, level WARN) and takes them out of the stream.
+    /// Logs errors (`tracing`, level WARN) and removes them from the stream.
     ///
-    /// An error is an observation, not an end: a loop that leaves at the first `Err` stops
+    /// An error is an observation, not the end of the stream: a loop that exits at the first `Err` stops
     /// watching at the first lost connection.
     ///
     /// ```
@@ -369,17 +369,17 @@ pub trait EventStreamExt: Stream {
         LogErrors::new(self)
     }
 
-    /// Runs the stream in a task of its own, for who reads its store and not its items.
+    /// Runs the stream in its own task, if only its store is needed and not its items.
     ///
-    /// A stream works while it is polled. The one who polls it may be a loop over its items; where
-    /// all consumers are [`Store::changes`](crate::Store::changes), so that none of them may hold
-    /// up the others, it is this. The stream then runs until it ends, or until
-    /// [`Spawned::stop`]; awaiting the handle returns how it ended, and dropping it detaches the stream, as
-    /// with [`tokio::spawn`]. Errors are logged as by [`log_errors`](EventStreamExt::log_errors).
+    /// A stream works only while it is polled. Usually a loop over its items polls it. If all consumers use
+    /// [`Store::changes`](crate::Store::changes), so that none of them can hold up the others, spawn the
+    /// stream instead. It then runs until it ends, or until [`Spawned::stop`]; awaiting the handle returns
+    /// how it ended, and dropping the handle detaches the stream, as with [`tokio::spawn`]. Errors are logged
+    /// as by [`log_errors`](EventStreamExt::log_errors).
     ///
     /// # Panics
     ///
-    /// Outside of a Tokio runtime, as [`tokio::spawn`] does.
+    /// If called outside of a Tokio runtime, like [`tokio::spawn`].
     ///
     /// # Examples
     ///
@@ -411,16 +411,15 @@ pub trait EventStreamExt: Stream {
         Spawned::new(self)
     }
 
-    /// Polls the stream until its [`Synced`](crate::Change::Synced) item, and gives the snapshot,
+    /// Polls the stream until its [`Synced`](crate::Change::Synced) item, and returns the snapshot,
     /// or the [`World`](crate::World).
     ///
-    /// Items before it are dropped: `InitialSync` batches, whose content is in the snapshot, and
-    /// errors. To give up on a kind that can't be listed, use
-    /// [`Store::synced`](crate::Store::synced).
+    /// Items before `Synced` are dropped: errors, and `InitialSync` batches, whose content is in the
+    /// snapshot. To give up on a kind that can't be listed, use [`Store::synced`](crate::Store::synced).
     ///
     /// # Errors
     ///
-    /// [`is_ended`](Error::is_ended) if the stream ends without it, with the last error as source.
+    /// [`is_ended`](Error::is_ended) if the stream ends without `Synced`, with the last error as source.
     ///
     /// # Cancel safety
     ///

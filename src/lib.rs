@@ -1,10 +1,10 @@
 //! Kubernetes watches as composable async streams: few, exact, typed changes over a store that any
 //! number of tasks read without a lock.
 //!
-//! A weir settles a stream, strains it, and lets you read its level. This does that to a watch: it
-//! drops the fields you don't need while they arrive, indexes the rest, and settles a storm of events
-//! into net changes, each bound to an immutable snapshot of everything. It goes on through
-//! disconnects, 410s, throttling, bad objects and API outages, says so, and loses nothing.
+//! A weir settles a stream, strains it, and lets you read its level. This crate does the same to a watch: it
+//! drops the fields you don't need while they arrive, indexes the rest, and merges a storm of events
+//! into net changes, each bound to an immutable snapshot of everything. The watch continues through
+//! disconnects, 410s, throttling, bad objects and API outages, reports them, and loses nothing.
 //!
 #![doc = include_str!("../docs/pipeline.svg")]
 //!
@@ -27,14 +27,14 @@
 //! let host = Index::path("spec.rules[*].host")?;
 //! let mut changes = pin!(events
 //!     .index(&host)                                     // stored, indexed, published
-//!     .debounce(Duration::from_millis(500))             // settled
-//!     .log_errors());                                   // an error is no end
+//!     .debounce(Duration::from_millis(500))             // merged
+//!     .log_errors());                                   // errors don't end the stream
 //!
 //! while let Some(change) = changes.next().await {
 //!     match change {
 //!         Change::InitialSync(_) => {}                  // only after `with_progress()`
 //!         Change::Synced(snapshot) => assert_eq!(snapshot.len(), 1), // once: all that existed
-//!         Change::Live(batch) => {                      // from then on: what is different
+//!         Change::Live(batch) => {                      // afterwards: the differences
 //!             assert_eq!(batch.stats().modified, 1);
 //!             assert!(batch.after().by(&host).get_one("new.example")?.is_some());
 //!         }
@@ -43,34 +43,34 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Against an API server, `events` is `watch(Api::<Ingress>::all(client))`, and nothing else differs.
-//! `cargo run --example quickstart` shows that, on a server inside the process.
+//! With an API server, `events` is `watch(Api::<Ingress>::all(client))`; the rest stays the same.
+//! `cargo run --example quickstart` shows that with an in-process server.
 //!
 //! # The pipeline
 //!
 //! | stage | what it does |
 //! |---|---|
-//! | [`watch`], [`watch_resource`] | lists and watches; recovers from whatever happens, and says so |
+//! | [`watch`], [`watch_resource`] | lists and watches; recovers from every failure, and reports it |
 //! | [`filter_fields`](Watch::filter_fields) | drops fields while decoding |
 //! | [`matching`](Watch::matching), [`matching_with`](Watch::matching_with) | selects on any path, or by a closure, on the client side |
 //! | [`index`](EventStreamExt::index) | stores, indexes, publishes one [`Snapshot`] for each run of events |
-//! | [`index_keys`](Watch::index_keys) | stores keys only; [`Fetching`] gives the objects when they are wanted |
-//! | [`debounce`](EventStreamExt::debounce) | merges what comes in quick succession into one net [`Change`] |
-//! | [`while_leading`](EventStreamExt::while_leading) | lets changes through only while this replica leads: [`Election`] |
-//! | [`into_events`](EventStreamExt::into_events) | gives the changes to kube's `Controller`, as the events it knows |
-//! | [`log_errors`](EventStreamExt::log_errors) | logs failures, which are items and never the end |
-//! | [`world`](fn@world) | makes one stream of several kinds, each item with a snapshot of all of one moment |
-//! | [`watch_one`] | for one object by its name: `Present` or `Absent` |
+//! | [`index_keys`](Watch::index_keys) | stores keys only; [`Fetching`] fetches the objects on demand |
+//! | [`debounce`](EventStreamExt::debounce) | merges changes in quick succession into one net [`Change`] |
+//! | [`while_leading`](EventStreamExt::while_leading) | passes changes only while this replica leads: [`Election`] |
+//! | [`into_events`](EventStreamExt::into_events) | turns the changes into events for kube's `Controller` |
+//! | [`log_errors`](EventStreamExt::log_errors) | logs failures, which are items and never end the stream |
+//! | [`world`](fn@world) | merges several kinds into one stream; each item has a snapshot of all kinds at one moment |
+//! | [`watch_one`] | watches one object by its name: `Present` or `Absent` |
 //!
 //! Paths, selectors and resources are given as text, or parsed: [`FieldPath`], [`FieldFilter`],
-//! [`FieldSelector`], [`LabelSelector`], [`Gvr`]. Text that is wrong is an error at once, which says
-//! where and what is meant. Each of these types is read from a configuration by serde, and kube's
-//! `Selector` and `ApiResource`, and the label selectors in objects, are taken too:
+//! [`FieldSelector`], [`LabelSelector`], [`Gvr`]. Invalid text is an error at once, with the position and
+//! a suggestion. Serde reads each of these types from a configuration; kube's
+//! `Selector` and `ApiResource`, and the label selectors in objects, are accepted, too:
 //!
 //! ```
 //! use kube_weir::{LabelSelector, prelude::*};
 //!
-//! /// What a configuration says.
+//! /// A kind in a configuration.
 //! #[derive(serde::Deserialize)]
 //! struct Kind {
 //!     resource: Gvr,
@@ -95,93 +95,92 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Beside the stream is its [`Store`]: [`snapshot`](Store::snapshot) to read, from any task and
+//! Each stream has a [`Store`]: [`snapshot`](Store::snapshot) to read, from any task and
 //! without a lock; [`synced`](Store::synced) and [`wait_for`](Store::wait_for) to wait;
-//! [`changes`](Store::changes) for one more consumer; [`report`](Store::report) to ask what is going
-//! on.
+//! [`changes`](Store::changes) for additional consumers; [`report`](Store::report) for its state.
 //!
-//! Two things to know. **An `Err` item is an observation,** never the end: don't leave your loop at
-//! the first one. And **nothing runs behind your back**: a pipeline works while it is polled, and stops
-//! when it is dropped; [`spawn`](EventStreamExt::spawn) has a task poll it until it ends or is
+//! Two things to know. **An `Err` item is an observation,** never the end of the stream: don't exit your loop
+//! at the first error. And **there is no background task**: a pipeline works while it is polled, and stops
+//! when it is dropped; [`spawn`](EventStreamExt::spawn) starts a task that polls it until it ends or is
 //! [stopped](adapters::Spawned::stop).
 //!
 //! # Choosing
 //!
-//! | of what | take | when |
+//! | choice of | use | if |
 //! |---|---|---|
-//! | objects | a Rust type, [`watch`] | you read many fields of it; it takes about the memory of kube's |
+//! | objects | a Rust type, [`watch`] | you read many of its fields; memory as with kube |
 //! | | [`Document`], [`watch_resource`] | the kind is known at run time, or there are many objects: a tenth to half of the memory, decoded when read |
-//! | | keys, [`index_keys`](Watch::index_keys) | you read few of many, as of Secrets |
-//! | time | [`Debounce::interval`], the default | a lone change should have its effect at once, a storm at a steady rate |
-//! | | [`Debounce::quiet`] | a change is dear (a reload), and its causes come in bursts |
-//! | kinds | [`index`](EventStreamExt::index) for each | they have nothing to do with each other |
-//! | | [`world`](fn@world) | one result is made of all of them |
-//! | | [`watch_one`] | it is one object of a known name |
-//! | consumers | the stream itself | there is one |
-//! | | [`spawn`](EventStreamExt::spawn) and [`Store::changes`] | there are several, or they come and go |
-//! | source | [`watch`] | always, but where |
-//! | | [`kube::runtime::watcher()`] | you have one already: the stages work on it, too |
+//! | | keys, [`index_keys`](Watch::index_keys) | you read few of many objects, such as Secrets |
+//! | time | [`Debounce::interval`], the default | a lone change should take effect at once, a storm at a steady rate |
+//! | | [`Debounce::quiet`] | a change is expensive (a reload), and changes come in bursts |
+//! | kinds | [`index`](EventStreamExt::index) for each | the kinds are independent |
+//! | | [`world`](fn@world) | one result depends on all kinds |
+//! | | [`watch_one`] | you need one object of a known name |
+//! | consumers | the stream itself | there is one consumer |
+//! | | [`spawn`](EventStreamExt::spawn) and [`Store::changes`] | there are several consumers, or their number changes |
+//! | source | [`watch`] | by default |
+//! | | [`kube::runtime::watcher()`] | you already have one: the stages work on it, too |
 //!
 //! # Coming from client-go
 //!
-//! | there | here |
+//! | client-go | kube-weir |
 //! |---|---|
-//! | `SharedInformerFactory`, one informer a kind | [`watch`]`(..).index(..)`, [spawned](EventStreamExt::spawn); [`Store`] is cheap to clone |
+//! | `SharedInformerFactory`, one informer per kind | [`watch`]`(..).index(..)`, [spawned](EventStreamExt::spawn); [`Store`] is cheap to clone |
 //! | `dynamicinformer`; `metadatainformer` | [`watch_resource`]; [`index_keys`](Watch::index_keys), or `watch` of `PartialObjectMeta` |
 //! | `AddEventHandler`: `OnAdd`, `OnUpdate`, `OnDelete` | [`Store::changes`]: [`Delta::Created`], [`Delta::Modified`], [`Delta::Deleted`] |
 //! | `isInInitialList` | a variant: [`Change::InitialSync`], [`Change::Synced`], [`Change::Live`] |
-//! | `WaitForCacheSync`, which hangs if a kind can't be listed | [`Store::synced`], which ends with the cause |
+//! | `WaitForCacheSync`, which hangs if a kind can't be listed | [`Store::synced`], which returns the cause as an error |
 //! | `Lister`, `Indexer.ByIndex` | [`Snapshot::get`], [`Snapshot::by`]; composite keys, prefixes, in order |
 //! | `SetTransform` | [`filter_fields`](Watch::filter_fields), before anything is allocated |
-//! | `DeletedFinalStateUnknown` | never: a deletion has the last known object |
+//! | `DeletedFinalStateUnknown` | not needed: a deletion has the last known object |
 //! | resync | [none](docs::limitations#by-design) |
-//! | work queue | [`debounce`](EventStreamExt::debounce), [`Batch::touched`]; retries an object: kube's `Controller`, fed from here |
+//! | work queue | [`debounce`](EventStreamExt::debounce), [`Batch::touched`]; for retries per object: kube's `Controller`, fed by [`into_events`](EventStreamExt::into_events) |
 //! | `cache.Options.ByObject` (controller-runtime) | [`labels`](Watch::labels), [`fields`](Watch::fields), [`matching`](Watch::matching), [`namespaces`](Watch::namespaces) |
 //! | `client.Reader` beside the cache | [`Fetching`], which is never older than the watch |
-//! | `leaderelection.RunOrDie` | [`Election`]: the same Lease protocol, so replicas in both may share one |
+//! | `leaderelection.RunOrDie` | [`Election`]: uses the same Lease protocol, so Go and Rust replicas may share a Lease |
 //! | `fake.NewClientset` | [`testing::ApiServer`]; [`docs::testing`] |
 //! | `envtest` (controller-runtime) | [`testing::cluster`] |
 //!
 //! # Coming from kube-runtime
 //!
-//! | there | here |
+//! | kube-runtime | kube-weir |
 //! |---|---|
-//! | `watcher(api, config).default_backoff()` | [`watch`]`(api)`; its delay is reset by progress only |
+//! | `watcher(api, config).default_backoff()` | [`watch`]`(api)`; only progress resets its delay |
 //! | `.modify(\|object\| object.managed_fields_mut().clear())` | [`filter_fields`](Watch::filter_fields) |
 //! | `.reflect(writer)` | [`index`](EventStreamExt::index) |
 //! | `.applied_objects()`, `.touched_objects()` | [`Change::deltas`], [`Change::touched`] |
-//! | `kube::core::Selector`, `ApiResource` | taken as they are: [`labels`](Watch::labels), [`watch_resource`] |
+//! | `kube::core::Selector`, `ApiResource` | accepted: [`labels`](Watch::labels), [`watch_resource`] |
 //! | `predicate_filter(predicates::generation, ..)` | compare in [`Delta::Modified`]: see [`docs::patterns`] |
 //! | `Store::get(&ObjectRef)`, `Store::state()` | [`Snapshot::get`], [`Snapshot::iter`]; all of one moment |
 //! | `Store::wait_until_ready` | [`Store::synced`] |
 //! | `reflect_shared`, `subscribe` | [`Store::changes`] |
 //! | `metadata_watcher` | [`index_keys`](Watch::index_keys) |
 //! | `watch_object` | [`watch_one`] |
-//! | `Controller` | stays: the example `with_controller` feeds it from here |
+//! | `Controller` | still used: the example `with_controller` feeds it from a pipeline |
 //!
-//! Their streams are taken as they are: `watcher(api, config).default_backoff().index(..)`.
+//! The stages also work on kube's streams: `watcher(api, config).default_backoff().index(..)`.
 //!
 //! # Trade-offs and limits
 //!
-//! * You get states and their net difference, not each event: [why, and what
-//!   else](docs::limitations).
+//! * You get states and their net difference, not each event: [the reasons, and other
+//!   limits](docs::limitations).
 //! * Snapshots are persistent trees: publishing one of 100,000 objects takes microseconds, and a
-//!   lookup follows a few pointers more than a flat hash table would: [figures](docs::performance).
-//! * A [`Document`] costs a decode for each field you read, a Rust type costs the memory.
-//! * An old snapshot that is kept costs what has changed since.
+//!   lookup follows a few pointers more than in a flat hash table: [figures](docs::performance).
+//! * A [`Document`] costs a decode for each field you read, a Rust type costs memory.
+//! * Keeping an old snapshot costs the memory of the objects that changed since.
 //!
 //! The guide is in [`docs`]: [patterns](docs::patterns), the wrong way beside the right one;
 //! [limitations](docs::limitations); [performance](docs::performance); [testing](docs::testing).
 //!
-//! # What goes on
+//! # Observability
 //!
-//! [`Store::report`] says what a store is doing, serializable for a debug page; so do
+//! [`Store::report`] returns the state of a store, serializable for a debug page; so do
 //! [`WorldStore::report`], [`Fetching::report`] and [`LeadershipWatch::report`]. [`logs`] has a table
-//! of all that is logged, and with the feature `metrics` there is one of all metrics.
+//! of all log lines; with the feature `metrics`, [`telemetry`] has a table of all metrics.
 //!
 //! # Features
 //!
-//! All are off by default and only add.
+//! All features are off by default and additive.
 //!
 //! | feature | what it adds |
 //! |---|---|
@@ -195,13 +194,13 @@
 //! |---|---|---|---|
 //! | 0.1 | 5 | 0.29 | 1.89 |
 //!
-//! `kube` and `k8s-openapi` are part of the public API, so each major version of kube is a breaking
-//! release here. Beside them it shows [`futures`], [`serde`], and [`serde_json`]'s `Value` and `Error`;
-//! with the feature `testing` also `tower` and `http`, and no other crate. The minimum Rust version is kube's, and raising it is not a breaking change. Which
-//! Kubernetes version `k8s-openapi` is for is the choice of your binary. Any API server that has
-//! bookmarks (1.17) will do; the tests run against 1.37.
+//! `kube` and `k8s-openapi` are part of the public API, so each major version of kube is a breaking release
+//! of this crate. The public API also has [`futures`], [`serde`], and [`serde_json`]'s `Value` and `Error`;
+//! with the feature `testing` also `tower` and `http`, and no other crate. The minimum Rust version is
+//! kube's, and raising it is not a breaking change. Your binary chooses the Kubernetes version of
+//! `k8s-openapi`. Any API server that has bookmarks (1.17) is supported; the tests run against 1.37.
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// Links into what a feature adds lead nowhere without it; `just doc` checks all of them with all features.
+// Links to items of a feature are broken without it; `just doc` checks all links with all features.
 #![cfg_attr(
     not(all(feature = "metrics", feature = "cluster")),
     allow(rustdoc::broken_intra_doc_links)
@@ -309,7 +308,7 @@ pub mod prelude {
     };
 }
 
-/// Compiles what the README shows.
+/// Compiles the code of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

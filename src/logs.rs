@@ -9,14 +9,14 @@
 //! | WARN | stream degraded, retrying | `resource` `name` `namespace` `error` `reason` `trouble` |
 //! | DEBUG | stream still degraded | `resource` `name` `namespace` `error` `reason` `trouble` |
 //! | INFO | stream recovered | `resource` `name` `outage` `failures` |
-//! | WARN | object left out, others go on | `resource` `name` `error` `reason` |
-//! | DEBUG | another object left out | `resource` `name` `error` `reason` |
+//! | WARN | skipped an object that can't be decoded | `resource` `name` `error` `reason` |
+//! | DEBUG | skipped another object that can't be decoded | `resource` `name` `error` `reason` |
 //! | INFO | all objects can be decoded again | `resource` `name` |
 //! | DEBUG | an error of a stream | `error` `reason` `kind` |
 //! | WARN | an error of a stream that no store has logged | `error` `reason` `kind` |
 //! | INFO | synced | `resource` `name` `objects` |
-//! | INFO | optional, and counts as empty | `resource` `name` `reason` |
-//! | DEBUG | list taken in | `resource` `name` `objects` `changes` |
+//! | INFO | optional kind is missing, treated as empty | `resource` `name` `reason` |
+//! | DEBUG | list applied | `resource` `name` `objects` `changes` |
 //! | DEBUG | list begins | `resource` `name` `namespace` `streaming` |
 //! | DEBUG | list is complete | `resource` `name` `namespace` `objects` `resource_version` `duration` |
 //! | DEBUG | no streaming list here, listing in pages | `resource` `name` `error` `reason` |

@@ -1,4 +1,4 @@
-//! Which object: its namespace, which is `""` for the cluster-scoped, and its name.
+//! Identity of an object: its namespace, which is `""` if cluster-scoped, and its name.
 
 use std::{borrow::Cow, fmt};
 
@@ -6,7 +6,7 @@ use kube::runtime::reflector::Lookup;
 
 use crate::printed::{LONGEST_NAME, LONGEST_NAMESPACE, printed};
 
-/// As it is written for people: `namespace/name`, or just `name`.
+/// Display form of an identity: `namespace/name`, or just `name`.
 pub(crate) struct NamespacedName<'a>(pub(crate) &'a str, pub(crate) &'a str);
 
 impl fmt::Display for NamespacedName<'_> {
@@ -17,13 +17,13 @@ impl fmt::Display for NamespacedName<'_> {
     }
 }
 
-/// Both parts of an object's identity.
+/// Returns the namespace and name of an object.
 #[inline]
 pub(crate) fn identity<K: Lookup>(object: &K) -> (Cow<'_, str>, Cow<'_, str>) {
     (object.namespace().unwrap_or_default(), object.name().unwrap_or_default())
 }
 
-/// The same, to keep.
+/// Returns the namespace and name of an object, owned.
 pub(crate) fn owned_identity<K: Lookup>(object: &K) -> (String, String) {
     let (namespace, name) = identity(object);
     (namespace.into_owned(), name.into_owned())

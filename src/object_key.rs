@@ -63,8 +63,8 @@ impl ObjectKey {
     }
 }
 
-/// Everything that names an object: an [`ObjectKey`], `(namespace, name)`, the text `namespace/name` or `name`, or
-/// kube's [`ObjectRef`].
+/// A type that names an object: an [`ObjectKey`], `(namespace, name)`, the text `namespace/name` or `name`,
+/// or kube's [`ObjectRef`].
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;

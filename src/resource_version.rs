@@ -1,20 +1,19 @@
-//! How far a store is: comparing resourceVersions.
+//! Comparison of resourceVersions.
 
-/// Returns whether a server may call a version so. Any other text is none: versions go into URLs, logs and
-/// errors.
+/// Returns whether a text is accepted as a server's resourceVersion. Other texts are rejected, because
+/// versions are put into URLs, logs and errors.
 pub(crate) fn is_valid(version: &str) -> bool {
     (1..=LONGEST_VERSION).contains(&version.len())
         && version.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Numbers of 128 bits have 39 digits.
+/// Length of the longest accepted resourceVersion. A number of 128 bits has 39 digits.
 pub(crate) const LONGEST_VERSION: usize = 128;
 
-/// Whether what is at `version` is at `wanted`, or beyond it.
+/// Returns whether `version` is `wanted` or a later version.
 ///
 /// resourceVersions of one resource are unsigned integers of any size
-/// ([KEP-5504](https://kep.k8s.io/5504)); of two that are not, it can only be told whether they are
-/// the same.
+/// ([KEP-5504](https://kep.k8s.io/5504)); other texts are only compared for equality.
 pub(crate) fn has_reached(version: &str, wanted: &str) -> bool {
     if is_number(version) && is_number(wanted) {
         return (version.len(), version) >= (wanted.len(), wanted);
@@ -22,8 +21,7 @@ pub(crate) fn has_reached(version: &str, wanted: &str) -> bool {
     version == wanted
 }
 
-/// Returns whether a version is earlier than another, as far as that can be known: both must be
-/// numbers.
+/// Returns whether a version is earlier than another; false unless both are numbers.
 pub(crate) fn is_before(version: &str, other: &str) -> bool {
     is_number(version) && is_number(other) && !has_reached(version, other)
 }

@@ -1,12 +1,13 @@
-//! Names as RFC 1123 has them, and the API server with it.
+//! Names by the rules of RFC 1123, as the API server checks them.
 //! <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>
 
-/// What a namespace may be called, and a Service.
+/// Returns whether a text is a valid name of a namespace or a Service.
 pub(crate) fn is_label(name: &str) -> bool {
     name.len() <= 63 && is_part(name)
 }
 
-/// What most objects may be called. The API server limits no part of it but the whole.
+/// Returns whether a text is a valid name of most kinds of objects. The API server limits the length of the
+/// whole name, not of its parts.
 pub(crate) fn is_subdomain(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(is_part)
 }

@@ -1,4 +1,4 @@
-//! Inputs whose size grows.
+//! Inputs of growing size.
 
 use std::{hint::black_box, time::Duration};
 
@@ -18,7 +18,7 @@ use super::served::{
     with_watch,
 };
 
-/// Prepares an input of a size, and returns what is measured.
+/// Function that prepares an input of a size, and returns the work to measure.
 type Prepare = fn(usize) -> Box<dyn FnOnce()>;
 
 pub(crate) const CASES: [(&str, usize, Prepare); 43] = [
@@ -108,7 +108,7 @@ pub(crate) const CASES: [(&str, usize, Prepare); 43] = [
     ("filter_fields: levels of nesting that are searched", 1_000, dropped_levels),
 ];
 
-/// A field with so many bytes of text.
+/// Returns a field with `n` bytes of text.
 fn text(n: usize) -> String {
     format!(r#","data":{{"key":"{}"}}"#, "x".repeat(n))
 }
@@ -117,8 +117,8 @@ fn events(n: usize, more: &str) -> String {
     (0..n).map(|at| line("ADDED", &object(at, more))).collect()
 }
 
-/// Syncs a watch of `ConfigMap`s with an answer to its list, and goes on until it has what is in the
-/// answer to its watch.
+/// Returns work that syncs a watch of `ConfigMap`s, and polls it until the store has the objects of the
+/// server's answers.
 fn served(server: ApiServer, kept: usize, failures: usize) -> Box<dyn FnOnce()> {
     Box::new(move || {
         run(async {
@@ -289,7 +289,7 @@ fn synced(objects: impl IntoIterator<Item = Document>) -> Events {
     [Event::Init].into_iter().chain(objects).chain([Event::InitDone]).map(Ok).collect()
 }
 
-/// Returns the changes of an object with `n` keys that gets a version with other ones.
+/// Returns the changes of an object with `n` keys, and a new version with different keys.
 fn changes(n: usize, later: usize) -> impl Stream<Item = Result<Change<Document>, Error>> {
     let (by, first) = keyed(1, n, 1);
     let (_, second) = keyed(1, later, 2);
@@ -376,7 +376,7 @@ fn beside(n: usize, more: &str) -> Box<dyn FnOnce()> {
     Box::new(move || drop(black_box(Document::from_json(&object).expect("an object"))))
 }
 
-/// Returns so many levels of fields called `a`, 100 of them below each other, each with a field `b`.
+/// Returns `n` levels of fields called `a`, in columns of 100 nested levels, each with a field `b`.
 fn levels(n: usize) -> Value {
     let column = |_| (0..100).fold(json!({}), |below, at| json!({ "a": below, "b": at }));
     (0..n / 100).map(column).collect()

@@ -1,10 +1,10 @@
-//! Does an input cost more than it weighs?
+//! Checks that the cost of an input grows linearly with its size.
 //!
 //! `cargo bench --bench bounds` runs each entry point on inputs of n, 2n and 4n parts, such as keys, fields
-//! or bytes, and prints CPU time for a thousand of them, and how it grows from n to 4n: 1.0 is linear, and
-//! 1.2 is the bound. Then it prints the longest poll of a pipeline that meets an input of 1 MiB. It writes
-//! `target/bench/bounds.json`. `cargo bench --bench bounds -- index` runs only those whose names have `index`
-//! in them, and writes nothing.
+//! or bytes, and prints CPU time for a thousand parts, and its growth from n to 4n: 1.0 is linear, and 1.2 is
+//! the bound. Then it prints the longest poll of a pipeline with an input of 1 MiB. It writes
+//! `target/bench/bounds.json`. `cargo bench --bench bounds -- index` runs only the cases whose names contain
+//! `index`, and writes nothing.
 
 #[allow(dead_code, reason = "each benchmark uses a part")]
 #[path = "../support/mod.rs"]
@@ -21,13 +21,13 @@ use support::{
     report::{self, short, table},
 };
 
-/// How often each is run with each size.
+/// Number of runs of each case with each size.
 const ROUNDS: usize = 7;
 
-/// How much more than linear a cost may grow.
+/// Maximum growth relative to linear.
 const BOUND: f64 = 1.2;
 
-/// A poll should not take longer.
+/// Maximum time of a poll.
 const LONGEST_POLL_MS: f64 = 10.0;
 
 fn main() {

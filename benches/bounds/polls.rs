@@ -1,4 +1,4 @@
-//! Inputs of 1 MiB, and how long the polls take that meet them.
+//! Inputs of 1 MiB, and the times of the polls that process them.
 
 use std::{future::poll_fn, time::Duration};
 
@@ -24,7 +24,7 @@ pub(crate) struct Times {
 
 const MIB: usize = 1 << 20;
 
-/// Runs a pipeline on an input.
+/// Function that runs a pipeline on an input.
 type Run = fn() -> Times;
 
 pub(crate) const CASES: [(&str, Run); 18] = [
@@ -89,7 +89,7 @@ fn of_fields() -> String {
     object(0, &format!(r#","data":{{{}}}"#, fields.collect::<Vec<_>>().join(",")))
 }
 
-/// Returns an object of small fields, and with these at its end.
+/// Returns an object of small fields, followed by the fields `more`.
 fn of_fields_and(more: &str) -> String {
     of_fields().replace("}}", &format!(",{more}}}}}"))
 }
@@ -136,7 +136,7 @@ fn keyed(server: &ApiServer) -> Times {
     documents(server, Index::path("spec[*]").expect("a path"))
 }
 
-/// Takes in an object that has `values` to the power of `paths` keys.
+/// Indexes an object that has `values` to the power of `paths` keys.
 fn keys(paths: usize, values: usize) -> Times {
     let text = "x".repeat(MIB / values / paths - 8);
     let value = |at: usize| format!(r#""{at:05}{text}""#);
@@ -151,7 +151,7 @@ fn keys(paths: usize, values: usize) -> Times {
     taken_in(object, by)
 }
 
-/// Takes in an object by what a path finds in its `spec`.
+/// Indexes an object by a path in its `spec`.
 fn indexed(spec: &str, path: &str) -> Times {
     let object = Document::from_json(&object(0, &format!(r#","spec":{spec}"#)));
     taken_in(object.expect("an object"), Index::path(path).expect("a path"))
@@ -162,7 +162,7 @@ fn taken_in(object: Document, by: Index<Document>) -> Times {
     run(async { timed(stream::iter(events).index(by)).await })
 }
 
-/// Polls a stream until nothing more comes for a second, and other tasks between.
+/// Polls a stream, in turn with other tasks, until it yields nothing for a second.
 async fn timed<T>(stream: impl Stream<Item = T>) -> Times {
     let mut times = Times::default();
     let mut stream = std::pin::pin!(stream);

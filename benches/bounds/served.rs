@@ -1,4 +1,4 @@
-//! Answers of a server, and what a pipeline does with them.
+//! Answers of a server, and pipelines that process them.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use kube_weir::{
 use serde::Serialize;
 use tokio::time::timeout;
 
-/// Runs a future on a runtime of its own, in virtual time.
+/// Runs a future on a new runtime, in virtual time.
 pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     let builder = &mut tokio::runtime::Builder::new_current_thread();
     builder.enable_all().start_paused(true).build().expect("a runtime").block_on(future)
@@ -27,7 +27,7 @@ pub(crate) fn configs(server: &ApiServer) -> Watch<ConfigMap> {
     watch(Api::all(server.client()))
 }
 
-/// A server that gives this answer to a list, and nothing more.
+/// Returns a server with this answer to a list.
 pub(crate) fn with_list(answer: Answer) -> ApiServer {
     let server = ApiServer::new();
     server.fault(Verb::List, 1, Fault::Answer(answer));
@@ -35,7 +35,7 @@ pub(crate) fn with_list(answer: Answer) -> ApiServer {
     server
 }
 
-/// A server that has nothing, and then gives this answer to a watch.
+/// Returns a server with an empty list, and this answer to a watch.
 pub(crate) fn with_watch(answer: Answer) -> ApiServer {
     let server = ApiServer::new();
     server.fault(Verb::List, 1, Fault::Answer(Answer::new(200).chunk(list("", ""))));
@@ -43,7 +43,7 @@ pub(crate) fn with_watch(answer: Answer) -> ApiServer {
     server
 }
 
-/// Polls changes until the store has so many objects, or so many failures came.
+/// Polls changes until the store has a number of objects, and a number of failures were yielded.
 pub(crate) async fn until<K: kube::runtime::reflector::Lookup>(
     changes: &mut (impl Stream<Item = Result<Change<K>, Error>> + Unpin),
     store: &Store<K>,
@@ -59,7 +59,7 @@ pub(crate) async fn until<K: kube::runtime::reflector::Lookup>(
     timeout(Duration::from_secs(60), all).await.expect("all of it within a minute");
 }
 
-/// A `ConfigMap` with something in it.
+/// Returns a `ConfigMap` with the fields `more`.
 pub(crate) fn object(at: usize, more: &str) -> String {
     format!(
         r#"{{"metadata":{{"namespace":"a","name":"object-{at:06}","uid":"{at}","resourceVersion":"{}"}}{more}}}"#,
@@ -67,12 +67,12 @@ pub(crate) fn object(at: usize, more: &str) -> String {
     )
 }
 
-/// Returns so many objects with something in each.
+/// Returns `n` objects with the fields `more`.
 pub(crate) fn objects(n: usize, more: &str) -> String {
     (0..n).map(|at| object(at, more)).collect::<Vec<_>>().join(",")
 }
 
-/// Returns a list that has this among its fields.
+/// Returns a list with an additional field.
 pub(crate) fn list(field: &str, items: &str) -> String {
     format!(
         r#"{{"kind":"ConfigMapList","apiVersion":"v1","metadata":{{"resourceVersion":"1"}},{field}"items":[{items}]}}"#
@@ -90,7 +90,7 @@ pub(crate) fn in_frames(body: &str, bytes: usize) -> Answer {
     frames.fold(Answer::new(200), |answer, frame| answer.chunk(frame.to_vec()))
 }
 
-/// Returns so many fields, each followed by a comma.
+/// Returns `n` fields, each followed by a comma.
 pub(crate) fn fields(n: usize) -> String {
     (0..n).map(|at| [r#""unknown-"#, &at.to_string(), r#"":"value","#].concat()).collect()
 }

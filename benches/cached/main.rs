@@ -1,12 +1,12 @@
-//! What do 10,000 Secrets cost a controller that reads twenty of them?
+//! Measures the cost of 10,000 Secrets for a controller that reads twenty of them.
 //!
 //! `cargo bench --bench cached [-- OBJECTS]` serves Secrets of 10 KB over loopback HTTP to one client
-//! after the other, each a process of its own: such that keep them whole, and such that keep what
-//! tells them apart. It prints by how much each has grown once it is synced, in bytes resident, and
-//! for ours how long it then takes to fetch a Secret, and to read it again, beside a get by kube's
+//! after the other, each in a separate process: clients that store whole objects, and clients that store only
+//! keys or metadata. It prints the growth of each in resident bytes once it is synced, and
+//! for ours the time to fetch a Secret, and to read it again, beside a get by kube's
 //! client. It writes `target/bench/cached.json`.
 //!
-//! client-go runs if Go is there (`benches/peers`). See `live` for how all are measured.
+//! client-go runs if Go is installed (`benches/peers`). See `live` for the method.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
@@ -47,10 +47,10 @@ use support::{
 
 const OBJECTS: usize = 10_000;
 
-/// Of the JSON of each.
+/// Bytes of the JSON of each Secret.
 const BYTES: usize = 10 << 10;
 
-/// How many are read.
+/// Number of Secrets that are read.
 const READ: usize = 20;
 
 const ROUNDS: usize = 3;
@@ -59,7 +59,7 @@ const KEYS: &str = "weir keys";
 const KEYS_BY_TYPE: &str = "weir keys, strained";
 const KUBE_METADATA: &str = "kube metadata";
 
-/// In Rust, and what makes the program in Go do the like.
+/// The clients in Rust.
 const RUST: [&str; 8] = [
     "weir typed",
     "weir Document",
@@ -70,6 +70,7 @@ const RUST: [&str; 8] = [
     "kube dynamic",
     KUBE_METADATA,
 ];
+/// The clients in Go, with their arguments.
 const GO: [(&str, &str); 3] = [
     ("client-go typed, stripped", "-typed"),
     ("client-go dynamic, stripped", "-typed=false"),
@@ -100,7 +101,7 @@ fn main() {
     report::write("cached", &json!({ "objects": objects, "bytes": size }), &rows.into());
 }
 
-/// Secrets of one size.
+/// Returns Secrets of one size.
 fn secrets(objects: usize) -> Corpus {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const DATA: &str = r#""data":{"#;
@@ -109,7 +110,7 @@ fn secrets(objects: usize) -> Corpus {
     for item in &mut corpus.items {
         let start = item.find(r#""data":{""#).expect("data") + DATA.len();
         let end = item.find(r#"},"type":"#).expect("a type");
-        // A multiple of 4, as base64 has it.
+        // A multiple of 4, as in base64.
         let length = (BYTES - (item.len() - (end - start)) - r#""value":"""#.len()) / 4 * 4;
         let value: String = (0..length).map(|_| char::from(ALPHABET[random.below(64)])).collect();
         item.replace_range(start..end, &format!(r#""value":"{value}""#));
@@ -162,7 +163,7 @@ fn print(title: &str, count: usize, rows: &Map<String, Value>) {
     table("cached: reading", &head, &read.collect::<Vec<Vec<_>>>());
 }
 
-/// Does what the parent of this process orders.
+/// Runs the client that the parent process requested.
 fn follow(orders: &[String]) {
     let [name, server, objects] = orders else { panic!("not {orders:?}") };
     let objects = objects.parse().expect("a number");
@@ -193,7 +194,7 @@ fn follow(orders: &[String]) {
     });
 }
 
-/// Says what this process has used.
+/// Reports the resources that this process has used.
 struct Meter {
     objects: usize,
     resident: f64,
@@ -229,7 +230,7 @@ async fn keys(meter: Meter, client: Client, indexes: impl Indexes<Document>) -> 
     let mut figures = meter.synced(snapshot.len());
     let _driving = changes.spawn().stop_on_drop();
 
-    // So many connections are open then as a program has that asks for one after the other.
+    // Afterwards as many connections are open as in a program that fetches one by one.
     let warm_up: Fetching<Secret> = store.fetching(api.clone(), FetchConfig::default());
     fetch_each(&warm_up, &snapshot).await;
     drop(warm_up);
@@ -261,7 +262,7 @@ async fn keys(meter: Meter, client: Client, indexes: impl Indexes<Document>) -> 
     figures
 }
 
-/// Far from each other.
+/// Returns the Secrets to read, which are far apart.
 fn chosen(snapshot: &Snapshot<Document>) -> impl Iterator<Item = &Arc<Document>> {
     snapshot.iter().step_by(snapshot.len() / READ).take(READ)
 }

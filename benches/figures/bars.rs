@@ -1,4 +1,4 @@
-//! Bars that lie, one a row, in panels of one scale.
+//! Horizontal bars, one per row, in panels of one scale.
 
 use super::{
     support::report::short,
@@ -8,14 +8,14 @@ use super::{
 const ROW: f64 = 26.0;
 const BAR: f64 = 16.0;
 
-/// The width of the names, of what is between two panels, and of the number beside a bar.
+/// Widths of the names, of the gap between two panels, and of the number beside a bar.
 const NAMES: f64 = 150.0;
 const GAP: f64 = 28.0;
 const NUMBER: f64 = 52.0;
 
 pub(crate) struct Bars {
     pub(crate) caption: Caption,
-    /// Of the numbers, and of the axis.
+    /// Unit of the numbers and the axis.
     pub(crate) unit: &'static str,
     pub(crate) panels: Vec<String>,
     pub(crate) rows: Vec<Row>,
@@ -24,9 +24,9 @@ pub(crate) struct Bars {
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) colour: &'static str,
-    /// Whether it is what the others are compared with.
+    /// True for the row with which the others are compared.
     pub(crate) bold: bool,
-    /// One for each panel.
+    /// The values, one per panel.
     pub(crate) values: Vec<f64>,
 }
 
@@ -77,7 +77,7 @@ impl Bars {
     }
 }
 
-/// Zero and up to four round numbers, the distance being 1, 2 or 5 times a power of ten.
+/// Returns zero and up to four round numbers, 1, 2 or 5 times a power of ten apart.
 fn ticks(highest: f64) -> impl Iterator<Item = f64> {
     let power = 10_f64.powf((highest / 4.0).log10().floor());
     let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * power);

@@ -9,7 +9,7 @@ const HEIGHT: f64 = 230.0;
 const LEFT: f64 = 62.0;
 const END: f64 = WIDTH - 210.0;
 
-/// Lines across the drawing, at the most.
+/// Maximum number of lines across the drawing.
 const GRID: f64 = 6.0;
 
 pub(crate) struct Course {
@@ -20,7 +20,7 @@ pub(crate) struct Course {
 pub(crate) struct Samples {
     pub(crate) name: &'static str,
     pub(crate) colour: &'static str,
-    /// True to draw dots alone.
+    /// True to draw only dots.
     pub(crate) is_sparse: bool,
     /// Minutes and MiB.
     pub(crate) points: Vec<(f64, f64)>,
@@ -80,7 +80,7 @@ impl Course {
     }
 }
 
-/// Returns a round distance of lines, of which no more than [`GRID`] are below a size.
+/// Returns a round distance of lines, with at most [`GRID`] lines below a size.
 fn step(highest: f64) -> f64 {
     let mut step = 1.0;
     for factor in [2.0, 2.5, 2.0].into_iter().cycle() {

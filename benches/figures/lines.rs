@@ -5,20 +5,20 @@ use super::{
     svg::{Caption, Svg, WIDTH, grouped},
 };
 
-/// How high a factor of ten is, and where the axes begin and end.
+/// Height of a factor of ten, and the ends of the axes.
 const DECADE: f64 = 46.0;
 const LEFT: f64 = 62.0;
 const END: f64 = WIDTH - 270.0;
 
-/// From the axis to the smallest size.
+/// Distance from the axis to the smallest size.
 const INSET: f64 = 36.0;
 
-/// What two labels one above the other need.
+/// Minimum vertical distance of two labels.
 const APART: f64 = 18.0;
 
 pub(crate) struct Lines {
     pub(crate) caption: Caption,
-    /// What the sizes are of.
+    /// The unit of the sizes.
     pub(crate) of: &'static str,
     pub(crate) sizes: Vec<u32>,
     pub(crate) series: Vec<Series>,
@@ -28,7 +28,7 @@ pub(crate) struct Series {
     pub(crate) name: &'static str,
     pub(crate) colour: &'static str,
     pub(crate) bold: bool,
-    /// In microseconds, one for each size.
+    /// The times in microseconds, one per size.
     pub(crate) times: Vec<f64>,
 }
 
@@ -70,7 +70,7 @@ impl Lines {
     }
 }
 
-/// Where what is.
+/// Scales of the axes.
 struct Axes {
     /// Powers of ten, of times and of sizes.
     lowest: f64,
@@ -142,8 +142,8 @@ impl Series {
     }
 }
 
-/// Where to write beside points of these heights, which ascend: on the side where there is more
-/// room, and as the lines rise, off to the left above and to the right below.
+/// Returns the positions of labels beside points of these ascending heights: on the side with more
+/// room; because the lines rise, above to the left and below to the right.
 fn beside(heights: &[f64]) -> Vec<(f64, f64, &'static str)> {
     let label = |(at, y): (usize, &f64)| {
         let above = at.checked_sub(1).map_or(f64::INFINITY, |at| y - heights[at]);
@@ -153,7 +153,7 @@ fn beside(heights: &[f64]) -> Vec<(f64, f64, &'static str)> {
     heights.iter().enumerate().map(label).collect()
 }
 
-/// Heights that are apart, and as near as they can be to these, which ascend.
+/// Returns heights that are far enough apart, and as near as possible to these ascending ones.
 pub(crate) fn spread(heights: &[f64]) -> Vec<f64> {
     let mut spread = heights.to_vec();
     for at in 1..spread.len() {

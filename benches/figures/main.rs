@@ -1,9 +1,9 @@
-//! Draws what the other benchmarks measured.
+//! Draws the results of the other benchmarks.
 //!
-//! `cargo bench --bench figures -- FOLDER` reads what `live`, `store` and `snapshot` left in
-//! `target/bench`, writes one picture for each figure to the folder, and prints the README's table
-//! out of what `ratios` found. It measures nothing itself, and draws nothing unless all is there.
-//! With `soak` behind the folder it draws the memory of the soak alone. Without a folder, as one of all
+//! `cargo bench --bench figures -- FOLDER` reads the results of `live`, `store` and `snapshot` in
+//! `target/bench`, writes one picture for each figure to the folder, and prints the README's table from the
+//! results of `ratios`. It measures nothing itself, and draws nothing unless all results are present. With
+//! `soak` after the folder it draws only the memory of the soak. Without a folder, as in a run of all
 //! benchmarks, it does nothing.
 
 #[allow(dead_code, reason = "each benchmark uses a part")]
@@ -27,7 +27,7 @@ use svg::{Caption, GO, KUBE, OTHER, OURS, grouped};
 
 const MIB: f64 = 1_048_576.0;
 
-/// The clients as `live` calls them, and in the figures.
+/// The names of the clients in `live`, and in the figures.
 const CLIENTS: [(&str, &str, &str); 6] = [
     ("weir Document", "weir Document", OURS),
     ("weir typed", "weir typed", OURS),
@@ -89,7 +89,7 @@ fn write(folder: &Path, name: &str, figure: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// What a benchmark wrote.
+/// The results of a benchmark.
 struct Measured {
     name: &'static str,
     report: Value,
@@ -119,7 +119,7 @@ impl Measured {
         Ok(numbers.filter_map(Value::as_f64).collect())
     }
 
-    /// When, where and how.
+    /// Returns the date, machine and command of the run.
     fn source(&self) -> Result<String, String> {
         let text = |name| Ok::<_, String>(self.at(&["run", name])?.as_str().unwrap_or_default());
         Ok(format!("{}, {}: {}", text("date")?, text("machine")?, text("command")?))
@@ -263,7 +263,7 @@ fn soak(soak: &Measured) -> Result<String, String> {
     Ok(course.draw())
 }
 
-/// Of the ratios those that the README shows.
+/// Returns the ratios that the README shows.
 fn headlines(ratios: &Measured) -> Result<Vec<Vec<String>>, String> {
     let rows = ratios.at(&["measured"])?.as_array().into_iter().flatten();
     let headlines = rows.filter_map(|row| Some((row["headline"].as_str()?, row)));

@@ -1,34 +1,34 @@
-//! One file for light and dark, as an image and as a part of a page.
+//! SVG files for light and dark themes, both as an image and inside a page.
 //!
-//! Text and lines have the colour of the text around them. Where the picture is a document of its
-//! own, an image in a README, there is none: then, and only then, `svg:root` selects it, and a
-//! style gives it what the reader prefers. The other colours can be told from white and from the
-//! dark backgrounds of rustdoc.
+//! Text and lines have the color of the surrounding text. If the picture is a separate document, as an image
+//! in a README, there is no such color: only then `svg:root` selects the picture, and a style sets the color
+//! that the reader prefers. The other colors have enough contrast with white and with the dark backgrounds of
+//! rustdoc.
 //!
-//! Nothing but attributes is used, since the styles of a picture would be those of the page.
-//! Markdown takes it for HTML because the first line is a tag, up to the first blank line.
+//! The drawing uses only attributes, because the styles of a picture would apply to the whole page.
+//! Markdown treats the picture as HTML because its first line is a tag, up to the first blank line.
 
 use std::fmt::{Display, Write};
 
-/// Ours, of kube-rs, of client-go.
+/// Colors of our clients, of kube-rs, of client-go.
 pub(crate) const OURS: &str = "#2b8fd0";
 pub(crate) const KUBE: &str = "#c07a16";
 pub(crate) const GO: &str = "#8f84d8";
-/// What is neither.
+/// Color of other clients.
 pub(crate) const OTHER: &str = "#848d97";
 
 pub(crate) const WIDTH: f64 = 760.0;
 
 const FONTS: &str = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif";
 
-/// What stands around a drawing.
+/// Texts around a drawing.
 pub(crate) struct Caption {
-    /// Also the name of the file.
+    /// The name of the figure and of its file.
     pub(crate) name: &'static str,
     pub(crate) title: &'static str,
-    /// What was measured, in one line.
+    /// The measured quantity, in one line.
     pub(crate) what: String,
-    /// Where, when and how.
+    /// The machines, dates and commands of the runs.
     pub(crate) sources: Vec<String>,
 }
 
@@ -36,12 +36,12 @@ pub(crate) struct Caption {
 pub(crate) struct Svg {
     caption: Caption,
     body: String,
-    /// The figures in words, for who can't see it.
+    /// The figures in words, for screen readers.
     words: String,
 }
 
 impl Svg {
-    /// Begins with what stands on top; the rest is below [`Svg::TOP`].
+    /// Returns a drawing with its title; the rest is drawn below [`Svg::TOP`].
     pub(crate) fn new(caption: Caption) -> Self {
         let mut svg = Self { caption, body: String::new(), words: String::new() };
         svg.text(0.0, 18.0, r#"font-size="17" font-weight="600""#, svg.caption.title);
@@ -57,7 +57,7 @@ impl Svg {
         self.line(format_args!(r#"<text x="{x:.1}" y="{y:.1}" {attributes}>{text}</text>"#));
     }
 
-    /// Anything that is a path: lines, bars, dots.
+    /// Draws a path: lines, bars or dots.
     pub(crate) fn path(&mut self, attributes: &str, path: &str) {
         self.line(format_args!(r#"<path {attributes} d="{path}"/>"#));
     }
@@ -70,7 +70,7 @@ impl Svg {
         writeln!(self.body, "{line}").expect("a string");
     }
 
-    /// The file, of a drawing that ends at this height.
+    /// Returns the file of a drawing that ends at this height.
     pub(crate) fn finish(mut self, end: f64) -> String {
         let mut height = end;
         for source in self.caption.sources.clone() {
@@ -97,7 +97,7 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// 1,000,000 for 1000000, and 2.5 as it is.
+/// Groups digits: 1,000,000 for 1000000; 2.5 is unchanged.
 pub(crate) fn grouped(number: impl Display) -> String {
     let mut text = number.to_string();
     let end = text.find('.').unwrap_or(text.len());

@@ -1,4 +1,4 @@
-//! The processes that are measured. Each prints a line when it is synced, and one when it has seen
+//! The measured processes. Each prints a line when it is synced, and another when it has seen
 //! the last change.
 
 use std::{
@@ -19,7 +19,7 @@ use super::support::{
     measure::{float, micros, process_cpu, status},
 };
 
-/// As in a program that wants to be told at once: what follows within it goes out together.
+/// A short interval: a lone change is delivered at once, changes within it together.
 const DEBOUNCE: Duration = Duration::from_millis(50);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) enum Program {
     Rust(Way),
     GoDynamic,
     GoTyped,
-    /// Reads from the socket and does nothing: what the server can do.
+    /// Reads from the socket and does nothing: the limit of the server.
     Socket,
 }
 
@@ -70,14 +70,14 @@ impl Program {
     }
 }
 
-/// What a client is to do.
+/// The task of a client.
 pub(crate) struct Task {
     pub(crate) server: String,
     pub(crate) kind: Kind,
     pub(crate) objects: usize,
     /// The version of the last change.
     pub(crate) last: String,
-    /// Of the body of the watch.
+    /// Bytes of the body of the watch.
     pub(crate) bytes: usize,
 }
 
@@ -85,7 +85,7 @@ pub(crate) fn go_program() -> PathBuf {
     Path::new("target/bench").join("peers")
 }
 
-/// Builds the clients in Go; false, and a word why, where that can't be.
+/// Builds the clients in Go; if that fails, prints the reason and returns false.
 pub(crate) fn build_go() -> bool {
     let program = std::env::current_dir().expect("a directory").join(go_program());
     let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers");
@@ -104,7 +104,7 @@ pub(crate) fn build_go() -> bool {
     false
 }
 
-/// Does what the parent of this process orders.
+/// Runs the client that the parent process requested.
 pub(crate) fn follow(orders: &[String]) {
     let [name, server, plural, objects, last, bytes] = orders else { panic!("not {orders:?}") };
     let number = |text: &str| text.parse().expect("a number");
@@ -169,7 +169,7 @@ fn receive(meter: &mut Meter, server: &str, kind: Kind, bytes: usize) {
     meter.done();
 }
 
-/// Says what this process has used.
+/// Reports the resources that this process has used.
 struct Meter {
     objects: usize,
     resident: f64,

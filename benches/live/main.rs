@@ -1,16 +1,15 @@
-//! What does a whole client cost, from the network to its consumer?
+//! Measures the cost of a whole client, from the network to its consumer.
 //!
-//! `cargo bench --bench live [-- PERCENT]` serves 20,000 Pods and 10,000 Ingresses over loopback
-//! HTTP to one client after the other, each a process of its own. They list in pages of 500, keep
-//! the objects under two indexes where they can (by namespace; by host or node), then take in
-//! changes that come as fast as they can take them. Ours go through a debounce of 50 ms. It prints
-//! a table for each kind and writes `target/bench/live.json`; a number takes that part of the
-//! objects and changes.
+//! `cargo bench --bench live [-- PERCENT]` serves 20,000 Pods and 10,000 Ingresses over loopback HTTP to one
+//! client after the other, each in a separate process. Clients list in pages of 500, store the objects under
+//! two indexes if they can (by namespace; by host or node), then receive changes as fast as they can process
+//! them. Our changes go through a debounce of 50 ms. It prints a table for each kind and writes
+//! `target/bench/live.json`; a number limits the run to that percentage of the objects and changes.
 //!
-//! client-go runs if Go is there (`benches/peers`), with JSON and pages as the others, on all
-//! cores; the clients in Rust run on one thread. All drop what ours does not decode: managedFields,
-//! and the status of Pods. CPU time is that of the client's process alone, `resident` what its RSS
-//! has grown by once it is synced (Go: after a collection), peaks are of its RSS.
+//! client-go runs if Go is installed (`benches/peers`), with JSON and pages like the others, on all cores;
+//! the clients in Rust run on one thread. All drop the fields that ours does not decode: managedFields, and
+//! the status of Pods. CPU time is that of the client's process only, `resident` is the growth of its RSS
+//! once it is synced (Go: after a garbage collection), peaks are of its RSS.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
@@ -32,7 +31,7 @@ use support::{
     report::{self, short, table},
 };
 
-/// What is served: a kind, how many of it, and how many changes follow.
+/// The served kinds, with the numbers of objects and changes.
 const SERVED: [(Kind, usize, usize); 2] =
     [(Kind::Pod, 20_000, 10_000), (Kind::Ingress, 10_000, 100_000)];
 
@@ -57,7 +56,7 @@ fn main() {
     report::write("live", &served.into(), &measured.into());
 }
 
-/// What is served, and what it costs each client.
+/// Measures all clients with one kind; returns the size of the input, and the costs.
 fn measure(kind: Kind, objects: usize, events: usize, programs: &[Program]) -> (Value, Value) {
     let corpus = Corpus::new(kind, objects);
     let size = float(corpus.bytes()) / float(objects);

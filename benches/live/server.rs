@@ -21,10 +21,10 @@ use super::support::{
     corpus::{CHANGED, Corpus, Line},
 };
 
-/// How much is written at once.
+/// Bytes per write.
 const WRITE: usize = 256 << 10;
 
-/// Serves one collection, whole or as metadata alone, and each object, with a thread of its own.
+/// Server of one collection and its objects, whole or as metadata only, in its own thread.
 pub(crate) struct Server {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -37,15 +37,15 @@ type Pages = Arc<Vec<Bytes>>;
 
 struct Shared {
     corpus: Corpus,
-    /// Which object has a name.
+    /// Positions of the objects, by name.
     names: HashMap<String, usize>,
-    /// By how many objects are in a page, and whether they are metadata alone.
+    /// Pages, by page size, and by whether they are metadata only.
     pages: Mutex<HashMap<(usize, bool), Pages>>,
-    /// What a watch says of each object. Clients come one after the other.
+    /// Watch lines of the objects. Clients run one after the other.
     lines: tokio::sync::Mutex<Vec<Line>>,
-    /// How many changes a watch has to tell of.
+    /// Number of changes in a watch.
     events: usize,
-    /// Whether watches may begin to tell.
+    /// True if watches may send changes.
     open: watch::Sender<bool>,
 }
 
@@ -64,7 +64,7 @@ impl Server {
         let names = corpus.items.iter().enumerate().map(|(at, item)| (name(item).to_owned(), at));
         let names = names.collect();
         let shared = Arc::new(Shared { corpus, names, pages, lines, events, open });
-        // What all clients ask for by default; nobody is to wait for it.
+        // Prepare the default request of all clients, so that none waits for it.
         shared.pages(500, false);
         runtime.spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self { address, shared, bytes_of_watch, _runtime: runtime })
@@ -74,7 +74,7 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Holds the changes of watches back, or lets them go at full rate.
+    /// Holds back the changes of watches, or sends them at full rate.
     pub(crate) fn open(&self, open: bool) {
         self.shared.open.send_replace(open);
     }
@@ -84,7 +84,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     while let Ok((connection, _)) = listener.accept().await {
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
-            // A client that is done hangs up in the middle.
+            // A client that is done closes the connection at any time.
             let _ = shared.serve(connection).await;
         });
     }
@@ -98,7 +98,7 @@ impl Shared {
         Arc::clone(pages.entry((size, metadata)).or_insert_with(|| Arc::new(make())))
     }
 
-    /// One object, as a get answers.
+    /// Returns an object as the answer to a get.
     fn object(&self, path: &str) -> Option<String> {
         let (_, name) = path.rsplit_once('/')?;
         let item = &self.corpus.items[*self.names.get(name)?];
@@ -110,7 +110,7 @@ impl Shared {
         connection.set_nodelay(true)?;
         let mut received = Vec::new();
         loop {
-            // A GET has no body: the head is all there is.
+            // A GET has no body, only a head.
             let end = loop {
                 if let Some(at) = received.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                     break at + 4;
@@ -131,7 +131,7 @@ impl Shared {
             } else if path != self.corpus.kind.url() {
                 respond(&mut connection, "404 Not Found", &status(404, "NotFound")).await?;
             } else if parameter(query, "sendInitialEvents").is_some() {
-                // Not each client knows how to stream a list; all of them get pages.
+                // Not every client can stream a list, so all of them get pages.
                 let answer = status(422, "Invalid");
                 respond(&mut connection, "422 Unprocessable Entity", &answer).await?;
             } else if is_watch(query) {
@@ -150,7 +150,7 @@ impl Shared {
         connection.write_all(head.as_bytes()).await?;
         let mut lines = self.lines.lock().await;
         let count = lines.len();
-        // All clients are waited for in the same way; the sender lives as long as the server.
+        // The sender lives as long as the server.
         let _ = self.open.subscribe().wait_for(|open| *open).await;
         let mut buffer = Vec::with_capacity(WRITE * 2);
         for event in 0..self.events {
@@ -161,7 +161,7 @@ impl Shared {
             }
         }
         drop(lines);
-        // Quiet, but open, until the client hangs up.
+        // Keep the idle connection open until the client closes it.
         connection.read_buf(&mut buffer).await.map(drop)
     }
 }

@@ -1,7 +1,7 @@
-// A client in Go that lists and watches one resource, and says what that cost.
+// A client in Go that lists and watches one resource, and reports the cost.
 //
-// It prints one line of JSON when it is synced, and one when it has seen the last change. Started
-// by `cargo bench --bench live` or `--bench cached`, which serves what it watches.
+// It prints one line of JSON when it is synced, and one when it has seen the last change.
+// `cargo bench --bench live` and `--bench cached` start it, and serve the resource.
 package main
 
 import (
@@ -54,7 +54,7 @@ func main() {
 	_, err := informer.AddEventHandler(&seen)
 	check(err)
 
-	// What the runtime and the client are before there is anything to do.
+	// The size of the runtime and the client before any work.
 	runtime.GC()
 	heap, resident := heapInUse(), status("VmRSS")
 	begin, cpu := time.Now(), cpuTime()
@@ -81,14 +81,14 @@ func main() {
 		"live_cpu":  (cpuTime() - cpu).Seconds(),
 		"live_peak": status("VmHWM"),
 	})
-	// The server may have gone on to its end, but nothing else is to be measured.
+	// The server may have finished already, but nothing else is measured.
 	os.Exit(0)
 }
 
-// start gives an informer with two indexes, as a controller has them.
+// start returns an informer with two indexes, as in a controller.
 func start() cache.SharedIndexInformer {
 	config := &rest.Config{Host: *server, QPS: 10_000, Burst: 10_000}
-	// The same bytes for all clients: no protobuf.
+	// All clients get the same bytes: no protobuf.
 	config.ContentType = "application/json"
 	config.AcceptContentTypes = "application/json"
 	resource := map[string]schema.GroupVersionResource{
@@ -112,15 +112,15 @@ func start() cache.SharedIndexInformer {
 		check(err)
 		informer = dynamicinformer.NewDynamicSharedInformerFactory(client, 0).ForResource(resource).Informer()
 	}
-	// By namespace there is an index from the start.
+	// The index by namespace exists from the start.
 	check(informer.AddIndexers(cache.Indexers{"looked-up-by": lookedUpBy}))
 	return informer
 }
 
-// What Secrets are looked up by.
+// Label by which Secrets are looked up.
 const instance = "app.kubernetes.io/instance"
 
-// lookedUpBy gives the hosts of an Ingress, the node of a Pod, or a label.
+// lookedUpBy returns the hosts of an Ingress, the node of a Pod, or a label.
 func lookedUpBy(object any) ([]string, error) {
 	switch object := object.(type) {
 	case *corev1.Pod:
@@ -159,7 +159,7 @@ func lookedUpBy(object any) ([]string, error) {
 	return nil, nil
 }
 
-// strip drops what the other clients drop.
+// strip drops the fields that the other clients drop.
 func strip(object any) (any, error) {
 	if accessor, err := meta.Accessor(object); err == nil {
 		accessor.SetManagedFields(nil)
@@ -175,7 +175,7 @@ func strip(object any) (any, error) {
 	return object, nil
 }
 
-// consumer counts objects until all are there, and waits for the last change.
+// consumer counts objects until all have arrived, and waits for the last change.
 type consumer struct {
 	synced, done sync.WaitGroup
 }
@@ -210,7 +210,7 @@ func heapInUse() float64 {
 	return float64(stats.HeapAlloc)
 }
 
-// status gives a line of /proc/self/status in bytes, or 0 where there is none.
+// status returns a line of /proc/self/status in bytes, or 0 if there is none.
 func status(field string) float64 {
 	file, err := os.Open("/proc/self/status")
 	if err != nil {

@@ -23,14 +23,14 @@ const RUNS: usize = 5;
 
 type Changes<'a, C> = Cycle<slice::Iter<'a, <C as Candidate>::Change>>;
 
-/// What readers need for a get, of the current state each time.
+/// Measures gets of the current state, beside a writer.
 pub(crate) fn measure<C: Candidate>(
     world: &mut World,
     mut store: C,
     keys: &[C::Key],
 ) -> Map<String, Value> {
     let changes = world.alternating::<C>(1000);
-    // Goes on from run to run: begun anew it would publish what is there.
+    // Continues from run to run: from the start it would publish stored versions.
     let mut changes = changes.iter().cycle();
     let mut figures = Map::new();
     let (wall, cpu) = run::<C>(&store.reader(), keys, None);
@@ -43,7 +43,7 @@ pub(crate) fn measure<C: Candidate>(
     figures
 }
 
-/// Nanoseconds of time and of CPU time for each get.
+/// Returns the nanoseconds of wall and CPU time per get.
 fn run<C: Candidate>(
     reader: &C::Reader,
     keys: &[C::Key],

@@ -1,4 +1,4 @@
-//! The stores that are compared.
+//! The compared stores.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -19,12 +19,12 @@ use kube_weir::{Change, Document, Error, EventStreamExt, Index, Snapshot, Store}
 
 use super::world::Probe;
 
-/// A store that is written to, with readers.
+/// A store with a writer and readers.
 pub(crate) trait Candidate: Send {
     type Change: Clone + Send + Sync;
     type Key: Sync;
     type Reader: Send + Sync;
-    /// What a reader looks things up in: a snapshot, where there is one.
+    /// The object of a reader's lookups: a snapshot, if the store has one.
     type Held;
     type Object;
 
@@ -32,8 +32,8 @@ pub(crate) trait Candidate: Send {
 
     fn change(json: &str) -> Self::Change;
 
-    /// Lets readers see all of these changes. Gives back what it doesn't keep, so that it is freed
-    /// when no clock runs.
+    /// Publishes all of these changes. Returns replaced values, so that they are freed
+    /// outside of the measured time.
     fn publish(&mut self, changes: Vec<Self::Change>) -> Vec<Self::Change>;
 
     fn reader(&self) -> Self::Reader;
@@ -42,33 +42,32 @@ pub(crate) trait Candidate: Send {
 
     fn key(probe: &Probe) -> Self::Key;
 
-    /// Whether an object is there; a reference to it is enough, where there are any.
+    /// Returns whether an object exists; a reference to it is enough, if the store returns one.
     fn has(held: &Self::Held, key: &Self::Key) -> bool;
 
     fn get(held: &Self::Held, key: &Self::Key) -> Option<Self::Object>;
 
-    /// The same, as of now.
+    /// Returns an object of the current state.
     fn get_now(reader: &Self::Reader, key: &Self::Key) -> Option<Self::Object> {
         Self::get(&Self::hold(reader), key)
     }
 
     fn version(object: &Self::Object) -> Option<&str>;
 
-    /// How many objects are in a namespace.
+    /// Returns the number of objects in a namespace.
     fn namespace(held: &Self::Held, namespace: &str) -> usize;
 
-    /// How many objects have this label, if the store is told to know.
+    /// Returns the number of objects with this label, if the store has the index.
     fn app(held: &Self::Held, app: &str) -> Option<usize>;
 
-    /// The length of all versions.
+    /// Returns the length of all versions.
     fn all(held: &Self::Held) -> usize;
 }
 
 static APP: LazyLock<Index<Document>> =
     LazyLock::new(|| Index::path("metadata.labels.app").expect("a path"));
 
-/// What we ship, on a stream of events that is fed here; with or without an index beside the
-/// identity.
+/// Our store, on a stream of events that is fed here; with or without an additional index.
 pub(crate) struct Weir<const INDEXED: bool> {
     events: Arc<Mutex<VecDeque<Event<Document>>>>,
     changes: BoxStream<'static, Result<Change<Document>, Error>>,
@@ -181,7 +180,7 @@ fn version(object: &DynamicObject) -> Option<&str> {
     object.metadata.resource_version.as_deref()
 }
 
-/// kube-runtime's.
+/// kube-runtime's store.
 pub(crate) struct Kube(reflector::store::Writer<DynamicObject>);
 
 fn resource() -> ApiResource {
@@ -253,7 +252,7 @@ impl Candidate for Kube {
 
 type Table = HashMap<(String, String), Arc<DynamicObject>, RandomState>;
 
-/// What one writes at first.
+/// A hash table under a lock, as in a first implementation.
 pub(crate) struct Plain(Arc<RwLock<Table>>);
 
 fn insert(table: &mut Table, object: Arc<DynamicObject>) -> Option<Arc<DynamicObject>> {
@@ -281,7 +280,7 @@ impl Candidate for Plain {
 
     fn publish(&mut self, changes: Vec<Self::Change>) -> Vec<Self::Change> {
         for object in changes {
-            // What was there before is freed when the lock is free.
+            // Replaced objects are freed after the lock is released.
             let before = insert(&mut self.0.write().expect("no panic"), object);
             drop(before);
         }

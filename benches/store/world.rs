@@ -1,13 +1,13 @@
-//! The objects of one size, and what is asked of them.
+//! The objects of one size, and the lookups.
 
 use kube_weir::Document;
 
 use super::{stores::Candidate, support::corpus::Random};
 
-/// How many keys are asked for, one after the other.
+/// Number of keys that are looked up, one after the other.
 const PROBES: usize = 200_000;
 
-/// How many objects are in a namespace, and how many have one label.
+/// Numbers of objects in a namespace, and with one label.
 pub(crate) const NAMESPACE: usize = 10;
 pub(crate) const APP: usize = 3;
 
@@ -15,9 +15,9 @@ pub(crate) struct World {
     pub(crate) size: usize,
     /// Numbers of all objects, in the order in which they are allocated.
     order: Vec<usize>,
-    /// What to look up.
+    /// The keys to look up.
     pub(crate) probes: Vec<Probe>,
-    /// Counts the changes: each makes a version that was not there before.
+    /// Number of changes: each has a new version.
     version: usize,
     random: Random,
 }
@@ -39,12 +39,12 @@ impl World {
         Self { size, order, probes, version: 1_000_000_000, random }
     }
 
-    /// All objects as a client takes them in.
+    /// Returns all objects as a client receives them.
     pub(crate) fn objects(&self) -> impl Iterator<Item = String> {
         self.order.iter().map(|number| json(*number, self.version))
     }
 
-    /// New versions of so many objects.
+    /// Returns new versions of a number of objects.
     pub(crate) fn batch<C: Candidate>(&mut self, size: usize) -> Vec<C::Change> {
         let changes = (0..size).map(|_| {
             self.version += 1;
@@ -53,8 +53,8 @@ impl World {
         changes.collect()
     }
 
-    /// Two new versions of so many objects, first one of each, then the other: however often they
-    /// are published in turn, each is a change.
+    /// Returns two new versions of a number of objects, first one of each, then the other: if published
+    /// repeatedly in turn, each is a change.
     pub(crate) fn alternating<C: Candidate>(&mut self, objects: usize) -> Vec<C::Change> {
         let first = self.version + 1;
         self.version += 2;
@@ -65,7 +65,7 @@ impl World {
         changes.collect()
     }
 
-    /// A benchmark of something that answers wrongly is worth nothing.
+    /// Checks that the store returns correct results.
     pub(crate) fn check<C: Candidate>(&mut self, store: &mut C) {
         let reader = store.reader();
         let held = C::hold(&reader);
@@ -89,7 +89,7 @@ fn probe(number: usize) -> Probe {
     Probe {
         namespace: format!("team-{:06}", number / NAMESPACE),
         name: format!("web-{:08x}", number.wrapping_mul(0x9e37_79b1) % (1 << 32)),
-        // The last of them would be fewer.
+        // The last namespace would have fewer objects.
         app: format!("app-{}", number / APP % 1_000_000),
     }
 }

@@ -14,11 +14,11 @@ const FRAME: usize = 64 << 10;
 
 type Frames = BoxStream<'static, Result<Frame<Bytes>, Infallible>>;
 
-/// What the nth watch answers with, each line in a frame of its own, as each is a chunk of its own
-/// on the wire. A watch goes on for ever: only the bench ends it.
+/// Function that returns the answer of the nth watch, each line in a separate frame, like the chunks
+/// on the wire. A watch never ends by itself.
 pub(crate) type Watches = dyn Fn(usize) -> BoxStream<'static, Bytes> + Send + Sync;
 
-/// A client of a server with one collection.
+/// Returns a client of a server with one collection.
 pub(crate) fn client(url: String, pages: Vec<Bytes>, watches: Box<Watches>) -> kube::Client {
     let (pages, watches) = (Arc::new(pages), Arc::new(watches));
     let mut begun = 0;
@@ -48,7 +48,7 @@ fn frames(page: Bytes) -> impl futures::Stream<Item = Result<Frame<Bytes>, Infal
     stream::iter(starts.map(move |start| Ok(Frame::data(frame(start)))))
 }
 
-/// A parameter of a query; a token or a number, which need no decoding.
+/// Returns a parameter of a query; a token or a number, which need no decoding.
 pub(crate) fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
     query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
@@ -57,7 +57,7 @@ pub(crate) fn is_watch(query: &str) -> bool {
     parameter(query, "watch").is_some_and(|value| value == "true" || value == "1")
 }
 
-/// Which page a list asks for.
+/// Returns the requested page of a list.
 pub(crate) fn page(query: &str) -> usize {
     parameter(query, "continue").and_then(|token| token.parse().ok()).unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! Measuring in a process of its own: none inherits the heap of another, and CPU time and peak
-//! memory are its alone.
+//! Measurements in separate processes: none inherits the heap of another, and each has its own CPU time and
+//! peak memory.
 
 use std::{
     env,
@@ -9,23 +9,23 @@ use std::{
 
 use serde_json::Value;
 
-/// What tells a process that it is one of these.
+/// The argument that marks a measuring process.
 const FLAG: &str = "--measure";
 
-/// What this process is to measure, if its parent says so.
+/// Returns the arguments of a measuring process, if this is one.
 pub(crate) fn orders() -> Option<Vec<String>> {
     let mut arguments = env::args().skip(1);
     (arguments.next()? == FLAG).then(|| arguments.collect())
 }
 
-/// A process that measures. It is killed when dropped.
+/// A measuring process. It is killed when dropped.
 pub(crate) struct Measuring {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Measuring {
-    /// Starts this program anew.
+    /// Starts this program again.
     pub(crate) fn start(orders: &[&str]) -> Self {
         let program = env::current_exe().expect("a program that runs");
         Self::start_program(Command::new(program).arg(FLAG).args(orders))
@@ -37,7 +37,7 @@ impl Measuring {
         Self { child, lines: BufReader::new(output).lines() }
     }
 
-    /// The next line that it prints, which is JSON.
+    /// Reads the next line of its output, which is JSON.
     pub(crate) fn next(&mut self) -> Value {
         let line = self.lines.next().expect("a figure from each").expect("a line of text");
         serde_json::from_str(&line).expect("JSON")
@@ -46,13 +46,13 @@ impl Measuring {
 
 impl Drop for Measuring {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// What a process measures that prints one line.
+/// Runs a measuring process that prints one line, and returns the line.
 pub(crate) fn measured(orders: &[&str]) -> Value {
     Measuring::start(orders).next()
 }

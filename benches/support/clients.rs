@@ -1,4 +1,4 @@
-//! The clients in Rust, each as one stream of what its consumer sees.
+//! The clients in Rust, each as a stream of its consumer's items.
 
 use std::{hash::Hash, time::Duration};
 
@@ -26,9 +26,9 @@ use super::corpus::Kind;
 pub(crate) enum Way {
     WeirDocument,
     WeirTyped,
-    /// As it comes: nobody who doesn't ask for it gets less.
+    /// kube's default, with all fields.
     KubeDynamic,
-    /// Rid of what ours doesn't decode, as soon as kube-runtime lets one.
+    /// Without the fields that ours doesn't decode, dropped as early as kube-runtime allows.
     KubeDynamicStripped,
     KubeTypedStripped,
 }
@@ -58,29 +58,29 @@ impl Way {
     }
 }
 
-/// What a consumer sees.
+/// An item of a consumer.
 pub(crate) enum Seen {
     Synced {
         objects: usize,
     },
-    /// Changes that are in the store now; whether the one waited for is among them.
+    /// Stored changes; true if the last change is among them.
     Live {
         last: bool,
     },
-    /// The history is lost, as planned.
+    /// A planned loss of the history.
     Desynced,
 }
 
-/// How to watch.
+/// Options of a watch.
 #[derive(Clone)]
 pub(crate) struct Options {
     pub(crate) kind: Kind,
     pub(crate) page_size: u32,
-    /// Whether to keep a second index, where the client can.
+    /// True to keep a second index, if the client can.
     pub(crate) indexed: bool,
-    /// Whether changes go through a debounce, where the client has one.
+    /// True to debounce changes, if the client can.
     pub(crate) debounce: Option<Duration>,
-    /// Whether the watch is to fail. Unless planned, a failure ends the benchmark.
+    /// True if a failure of the watch is planned. Any other failure ends the benchmark.
     pub(crate) relists: bool,
     /// The version of the last change.
     pub(crate) last: String,
@@ -188,7 +188,7 @@ where
     events.reflect(writer).filter_map(move |event| future::ready(seen(event))).boxed()
 }
 
-/// Dropping fields of an object that has been built.
+/// Drops fields of a decoded object.
 trait Strip: Resource {
     fn strip(&mut self, ignored: &[&str]) {
         self.meta_mut().managed_fields = None;

@@ -10,16 +10,16 @@ use std::{
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// How long one run of [`nanoseconds`] lasts, and how many there are.
+/// Duration of a run of [`nanoseconds`], and number of runs.
 const RUN: Duration = Duration::from_millis(10);
 const RUNS: usize = 9;
 
-/// User and system time of this process, of all its threads.
+/// Returns the user and system time of this process, for all threads.
 pub(crate) fn process_cpu() -> Duration {
     cpu(ClockId::ProcessCPUTime)
 }
 
-/// User and system time of this thread.
+/// Returns the user and system time of this thread.
 pub(crate) fn thread_cpu() -> Duration {
     cpu(ClockId::ThreadCPUTime)
 }
@@ -30,7 +30,7 @@ fn cpu(clock: ClockId) -> Duration {
     Duration::new(seconds, u32::try_from(time.tv_nsec).expect("below 10^9"))
 }
 
-/// A line of `/proc/self/status`, such as `VmHWM`, in bytes; 0 where there is no such file.
+/// Returns a line of `/proc/self/status`, such as `VmHWM`, in bytes; 0 if the file doesn't exist.
 pub(crate) fn status(field: &str) -> f64 {
     let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
@@ -47,12 +47,12 @@ pub(crate) fn float(count: usize) -> f64 {
     f64::from(u32::try_from(count).expect("below 2^32"))
 }
 
-/// Microseconds for each of a number of items.
+/// Returns the microseconds per item.
 pub(crate) fn micros(time: Duration, items: usize) -> f64 {
     time.as_secs_f64() * 1e6 / float(items)
 }
 
-/// Nanoseconds per item of an operation on `items`: the median of several runs.
+/// Returns the nanoseconds per item of an operation on `items`: the median of several runs.
 pub(crate) fn nanoseconds<T>(items: usize, mut operation: impl FnMut() -> T) -> f64 {
     let mut run = |rounds: usize| {
         let start = Instant::now();

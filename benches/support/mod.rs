@@ -1,4 +1,4 @@
-//! What the benchmarks share.
+//! Code shared by the benchmarks.
 
 pub(crate) mod canned;
 pub(crate) mod child;

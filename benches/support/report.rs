@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use super::run;
 
-/// Where all benchmarks write.
+/// Folder of all results.
 const DIRECTORY: &str = "target/bench";
 
-/// Writes what a benchmark measured, and in which run of it: of how many objects, say.
+/// Writes the results of a benchmark, with the parameters of the run, such as the number of objects.
 pub(crate) fn write(name: &str, of: &Value, measured: &Value) {
     let report = json!({ "run": run::this(name, of), "measured": measured });
     let text = serde_json::to_string_pretty(&report).expect("a map of numbers");
@@ -22,7 +22,7 @@ pub(crate) fn write(name: &str, of: &Value, measured: &Value) {
     }
 }
 
-/// What a benchmark wrote, or null.
+/// Reads the results of a benchmark, or null.
 pub(crate) fn read(name: &str) -> Value {
     let text = fs::read_to_string(path(name));
     text.ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
@@ -57,7 +57,7 @@ pub(crate) fn table(title: &str, head: &[&str], rows: &[Vec<String>]) {
     }
 }
 
-/// Enough digits to compare by, and no more.
+/// Formats a number with just enough digits for comparisons.
 pub(crate) fn short(value: f64) -> String {
     match value.abs() {
         _ if value.is_nan() => "-".into(),

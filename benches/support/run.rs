@@ -1,10 +1,10 @@
-//! Where, when and how something was measured.
+//! Date, machine and command of a measurement.
 
 use std::{env, fs, thread};
 
 use serde_json::{Value, json};
 
-/// This run of a benchmark, on so many objects or whatever else it is of.
+/// Returns a description of this run of a benchmark, with its parameters.
 pub(crate) fn this(name: &str, of: &Value) -> Value {
     json!({
         "date": jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
@@ -23,7 +23,7 @@ fn command(name: &str) -> String {
     }
 }
 
-/// Its processor, cores and memory, as Linux tells them.
+/// Returns the processor, cores and memory of the machine, as reported by Linux.
 fn machine() -> String {
     let field = |file: &str, name: &str| {
         let text = fs::read_to_string(file).ok()?;

@@ -1,4 +1,4 @@
-//! A page that shows a world live, by server-sent events.
+//! A page that shows a world live, with server-sent events.
 //!
 //! ```sh
 //! cargo run --example axum_sse                  # http://127.0.0.1:8377, until ctrl-c
@@ -6,12 +6,12 @@
 //! cargo run --example axum_sse -- --cluster     # the own namespace of the current kube context
 //! ```
 //!
-//! Each kind is watched once, by a task of its own. Each visitor is one more consumer: a world of the
-//! stores' `changes()`, debounced for this visitor. Whoever comes gets everything first, and then
-//! only what changes; who is slow gets less often, and more at once, and holds up nobody.
+//! Each kind is watched once, by its own task. Each visitor is an additional consumer: a world of the
+//! stores' `changes()`, debounced for this visitor. A visitor gets the whole state first, and then
+//! only changes; a slow visitor gets fewer, larger batches, and holds up nobody.
 //!
-//! The page is `page.html`. On a cluster it writes nothing, and needs `list` and `watch` on what is in
-//! `TABLES`. Whoever can open the port sees it all, so it is bound to this machine.
+//! The page is `page.html`. On a cluster it writes nothing, and needs `list` and `watch` on the resources in
+//! `TABLES`. Everyone who can open the port sees all data, so it is bound to this machine.
 
 mod script;
 #[path = "../support/mod.rs"]
@@ -30,7 +30,7 @@ use kube_weir::{Kinds, prelude::*, worlds::ByName};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, time::interval};
 
-/// Their names, and the paths of what is in them.
+/// Names of the columns, and paths of their values.
 type Columns = &'static [(&'static str, &'static str)];
 
 /// A table for each kind.
@@ -56,7 +56,7 @@ const TABLES: [(&str, &str, Columns); 3] = [
     ),
 ];
 
-/// A kind that is watched.
+/// A watched kind.
 struct Watched {
     name: &'static str,
     columns: Vec<&'static str>,
@@ -92,7 +92,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .with_state(Arc::<[Watched]>::from(kinds));
     let listener = TcpListener::bind(("127.0.0.1", port()?)).await?;
     println!("http://{}", listener.local_addr()?);
-    // The streams of the visitors have no end, so there is none to wait for.
+    // The streams of the visitors never end, so don't wait for them.
     tokio::select! {
         served = axum::serve(listener, page) => served?,
         () = end => {}
@@ -106,7 +106,7 @@ fn port() -> Result<u16, std::num::ParseIntError> {
     arguments.next().map_or(Ok(8377), |port| port.parse())
 }
 
-/// What one visitor is sent, for as long as the page is open.
+/// Returns the events for one visitor, while the page is open.
 async fn visit(
     State(kinds): State<Arc<[Watched]>>,
 ) -> Sse<impl Stream<Item = Result<sse::Event, Infallible>>> {
@@ -117,17 +117,17 @@ async fn visit(
     let mut health = Box::pin(health(Arc::clone(&kinds)));
     let changes = changes.map(move |change| shown(&kinds, &change));
 
-    // `select` promises no order, and the page shows how each watch is doing from the start.
+    // `select` guarantees no order, and the page shows the state of each watch from the start.
     let first = [Some(("tables", columns)), health.next().await];
     let first = stream::iter(first.into_iter().flatten());
     let messages = first.chain(stream::select(health, changes));
     let events =
         messages.map(|(name, data)| sse::Event::default().event(name).data(data.to_string()));
-    // Whatever is in between learns in time that this connection is in use.
+    // Keep-alives show proxies that this connection is in use.
     Sse::new(events.map(Ok)).keep_alive(sse::KeepAlive::default())
 }
 
-/// All rows at first, then those that are to be set, and the names of those that are gone.
+/// Returns all rows for the first change; afterwards changed rows, and the names of deleted ones.
 fn shown(kinds: &[Watched], change: &WorldChange<ByName>) -> (&'static str, Value) {
     let row = |kind: &Watched, object: &Document| -> Vec<String> {
         let cells = kind.paths.iter().map(|path| object.get(path).join(", "));
@@ -156,7 +156,8 @@ fn shown(kinds: &[Watched], change: &WorldChange<ByName>) -> (&'static str, Valu
     }
 }
 
-/// How each watch is doing, whenever that is something else. No change tells of it, so it is asked.
+/// Returns a stream of the state of each watch, yielded when it changes. State is no change of a store, so it
+/// is polled.
 fn health(kinds: Arc<[Watched]>) -> impl Stream<Item = (&'static str, Value)> {
     let start = (interval(Duration::from_secs(1)), Value::Null);
     stream::unfold(start, move |(mut clock, before)| {

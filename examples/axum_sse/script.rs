@@ -1,4 +1,4 @@
-//! What happens in the API server of this process, for ever.
+//! Endless script of the in-process API server.
 
 use kube_weir::{
     prelude::*,
@@ -9,11 +9,11 @@ use tokio::time::sleep;
 
 const BEAT: Duration = Duration::from_millis(500);
 
-/// How many Pods each Deployment has.
+/// Number of Pods of each Deployment.
 const REPLICAS: u32 = 4;
 
-/// Two Deployments with their Services, of which one is rolled out again and again: a Pod comes, runs,
-/// and one of the old ones goes. Every now and then no watch of Pods can be had for a moment.
+/// Creates two Deployments with their Services, and rolls one out repeatedly: a new Pod is created and
+/// starts, then an old one is deleted. Now and then watches of Pods fail for a moment.
 pub(crate) fn run(server: ApiServer) -> impl Future<Output = ()> + Send {
     for (app, address) in [("cart", "10.0.0.1"), ("web", "10.0.0.2")] {
         let spec = json!({ "type": "ClusterIP", "clusterIP": address, "ports": [{ "port": 80 }] });
@@ -22,7 +22,7 @@ pub(crate) fn run(server: ApiServer) -> impl Future<Output = ()> + Send {
             put_pod(&server, app, number, "Running");
         }
     }
-    // Whatever somebody writes, in the page it is text.
+    // Markup in an object must be shown as text.
     put_deployment(&server, "cart", "cart:<b>1</b>", REPLICAS);
     put_deployment(&server, "web", "web:1.0", REPLICAS);
     async move { roll_out(&server).await }

@@ -1,5 +1,5 @@
-//! What an ingress controller does: five kinds as one world, and a proxy's configuration out of
-//! them whenever any of them changes.
+//! The core of an ingress controller: five kinds as one world, and a proxy's configuration, rendered
+//! whenever any of them changes.
 //!
 //! ```sh
 //! cargo run --example ingress_config                    # an API server in this process
@@ -95,7 +95,7 @@ fn on_change(
     Ok(())
 }
 
-/// Writes what `HAProxy` reads; the configuration last, and whole or not at all.
+/// Writes the files of `HAProxy`; the configuration last, and atomically.
 fn write(output: &Path, rendered: &Rendered) -> io::Result<()> {
     let folder = output.join("certificates");
     private_folder(&folder)?;
@@ -113,7 +113,7 @@ fn write(output: &Path, rendered: &Rendered) -> io::Result<()> {
     std::fs::rename(new, output.join("haproxy.cfg"))
 }
 
-/// There are keys in the files.
+/// Creates a folder that is private, because its files contain keys.
 fn private_folder(folder: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]

@@ -18,7 +18,7 @@ use k8s_openapi::{
 use kube::ResourceExt;
 use kube_weir::{Batch, Delta, Hits, Index, ObjectKey, Snapshot, World, WorldBatch};
 
-/// Everything that the configuration is made of.
+/// The kinds from which the configuration is rendered.
 pub(crate) type Kinds = (
     Snapshot<Ingress>,
     Snapshot<Service>,
@@ -27,14 +27,14 @@ pub(crate) type Kinds = (
     Snapshot<ConfigMap>,
 );
 
-/// The Service that an `EndpointSlice` belongs to.
+/// Paths of the Service of an `EndpointSlice`.
 pub(crate) const SERVICE: [&str; 2] =
     ["metadata.namespace", "metadata.labels['kubernetes.io/service-name']"];
 
-/// A Service to send requests to, and its port as the Ingress has it.
+/// A Service that gets requests, and its port as in the Ingress.
 type Target = (ObjectKey, String);
 
-/// A configuration, and what the next one can take over from it.
+/// A renderer of configurations, which reuses unchanged backends.
 pub(crate) struct Renderer {
     /// The index of the `EndpointSlices` by [`SERVICE`].
     service: Index<EndpointSlice>,
@@ -42,17 +42,17 @@ pub(crate) struct Renderer {
     backends: BTreeMap<Target, String>,
 }
 
-/// What was rendered.
+/// A rendered configuration.
 pub(crate) struct Rendered {
     pub(crate) config: String,
     /// The certificates, each with its key, by the name of their file.
     pub(crate) certificates: BTreeMap<String, Vec<u8>>,
     pub(crate) backends: usize,
-    /// How many of the backends were rendered anew.
+    /// Number of backends that were rendered again.
     pub(crate) anew: usize,
 }
 
-/// Where `HAProxy` listens, and where it finds the certificates.
+/// Addresses on which `HAProxy` listens, and the path of the certificates.
 pub(crate) struct Listen<'a> {
     /// The socket by which a new process takes over the connections of the old one.
     pub(crate) control: &'a str,
@@ -66,7 +66,7 @@ impl Renderer {
         Self { service, backends: BTreeMap::new() }
     }
 
-    /// The configuration for a world. Backends that a batch has not touched stay as they are.
+    /// Renders the configuration for a world. Backends that the batch has not touched are reused.
     pub(crate) fn render(
         &mut self,
         world: &World<Kinds>,
@@ -82,8 +82,8 @@ impl Renderer {
         }
 
         let mut routes: Vec<_> = ingresses.iter().flat_map(|ingress| routes(ingress)).collect();
-        // Of all that fit the first counts: hosts before any host, whole names before `*`, then
-        // whole paths before beginnings, and the longest of these.
+        // The first match counts: named hosts before any host, whole names before `*`, then
+        // exact paths before prefixes, and the longest prefix first.
         routes.sort_by_key(|route| {
             let host = route.host.as_deref().unwrap_or("*");
             (host.starts_with('*'), Reverse((host.len(), route.exact, route.path.len())))
@@ -116,20 +116,20 @@ impl Renderer {
     }
 }
 
-/// The Services whose backends a batch may have changed.
+/// Returns the Services whose backends a batch may have changed.
 fn touched(batch: &WorldBatch<Kinds>, service: &Index<EndpointSlice>) -> BTreeSet<ObjectKey> {
     let (_, services, slices, _, _) = batch.kinds();
     let deltas = services.iter().flat_map(Batch::deltas);
-    // Those to which the slices belong, and those to which they did.
+    // The Services of the changed slices, before and after.
     let owners = slices.iter().flat_map(|slices| slices.touched(service));
     deltas.map(Delta::key).chain(owners.filter_map(|key| key.object_key())).collect()
 }
 
-/// One path of one host.
+/// A path of a host.
 struct Route {
     host: Option<String>,
     path: String,
-    /// The whole path, not its beginning.
+    /// True to match the whole path, not a prefix.
     exact: bool,
     target: Target,
 }
@@ -158,8 +158,8 @@ fn routes(ingress: &Ingress) -> Vec<Route> {
 }
 
 impl Route {
-    /// Whether it can be written into a configuration: users choose these strings, and one of them
-    /// with a space or a line break in it could say anything there.
+    /// Returns whether the strings can be written into a configuration: users choose them, and a
+    /// space or a line break could inject any directive.
     fn is_safe(&self) -> bool {
         let is_safe = |text: &str| {
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/%:@+*".contains(&byte);
@@ -182,7 +182,7 @@ impl fmt::Display for Route {
         if self.exact {
             return write!(f, "{{ path -m str {} }}", self.path);
         }
-        // With the slash at the end of both `/a` is not the beginning of `/ab`.
+        // With a trailing slash on both, `/a` is no prefix of `/ab`.
         write!(f, "{{ var(txn.path) -m beg {}/ }}", self.path.trim_end_matches('/'))
     }
 }
@@ -191,7 +191,7 @@ fn name((service, port): &Target) -> String {
     format!("{}_{}_{port}", service.namespace(), service.name())
 }
 
-/// The backend of a port: a server for each endpoint that is ready.
+/// Renders the backend of a port: a server for each ready endpoint.
 fn backend(
     target: &Target,
     services: &Snapshot<Service>,
@@ -199,7 +199,7 @@ fn backend(
 ) -> String {
     let (service, port) = target;
     let mut lines = vec![format!("backend {}", name(target))];
-    // An Ingress names a Service's port by name or number, a slice has the names only.
+    // An Ingress refers to a Service's port by name or number, a slice has only names.
     let ports = services.get(service).and_then(|service| {
         let spec = service.spec.as_ref()?;
         spec.ports
@@ -229,7 +229,7 @@ fn backend(
     lines.join("\n") + "\n"
 }
 
-/// The certificates that Ingresses name, as `HAProxy` wants them: with their keys, a file each.
+/// Returns the certificates of the Ingresses in the format of `HAProxy`: each in a file with its key.
 fn certificates(
     ingresses: &Snapshot<Ingress>,
     secrets: &Snapshot<Secret>,
@@ -251,7 +251,7 @@ fn certificates(
     files
 }
 
-/// What is the same for all, with the settings of the `ConfigMap`.
+/// Renders the global section, with the settings of the `ConfigMap`.
 fn head(settings: &Snapshot<ConfigMap>, control: &str) -> String {
     let data = settings.iter().next().and_then(|map| map.data.as_ref());
     let number = |key: &str, default: u32| {

@@ -1,4 +1,4 @@
-//! A small cluster without a cluster, and what happens in it.
+//! Script of the in-process API server.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use kube_weir::testing::ApiServer;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-/// Three shops of three Services each, and what happens to them.
+/// Creates three shops of three Services each; returns a future that changes them.
 pub(crate) fn begin(server: ApiServer) -> impl Future<Output = ()> {
     put(
         &server,

@@ -1,4 +1,4 @@
-//! Where an example finds its API server, and its log.
+//! API server and log of an example.
 
 use std::future::Future;
 
@@ -6,13 +6,13 @@ use futures::{FutureExt, future::BoxFuture};
 use kube::Client;
 use kube_weir::testing::ApiServer;
 
-/// A client, and when to end.
+/// Returns a client, and a future that ends the example.
 ///
-/// By default both are of an API server in this process: `script` fills it, and gives what happens
-/// to its objects meanwhile. With the argument `--cluster` the client is that of the current kube
-/// context, and the end is ctrl-c.
+/// By default both belong to an in-process API server: `script` fills it, and returns a future that changes
+/// its objects. With the argument `--cluster` the client is that of the current kube
+/// context, and ctrl-c ends the example.
 ///
-/// What `log_errors()` says goes to stderr.
+/// The logs of `log_errors()` go to stderr.
 pub(crate) async fn connect<S>(
     script: impl FnOnce(ApiServer) -> S,
 ) -> Result<(Client, BoxFuture<'static, ()>), kube::Error>

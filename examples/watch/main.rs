@@ -35,13 +35,13 @@ use crate::{
     output::{Output, cause, with_sources},
 };
 
-/// Why the program ends before it is done.
+/// A failure that ends the program early.
 enum Failure {
-    /// What was asked for can't be.
+    /// The options can't be used.
     Usage(String),
     /// The resource can't be listed.
     Sync(String),
-    /// Nobody reads what is printed, or it can't be written.
+    /// The output can't be written, for instance because its reader has closed the pipe.
     Output(io::Error),
 }
 
@@ -54,7 +54,7 @@ async fn main() -> ExitCode {
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        // As any program of a pipe does whose reader has seen enough.
+        // A closed pipe is no error, as for other programs.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
         }
@@ -79,7 +79,7 @@ async fn run(options: &Options) -> Result<(), Failure> {
     }
 }
 
-/// Prints what comes, until there has been enough of it. The same for any source.
+/// Prints items of any source, until the requested number is reached.
 async fn follow<S, K>(events: S, options: &Options, output: &Output) -> Result<(), Failure>
 where
     S: Stream<Item: EventItem<Object = K>>,
@@ -103,7 +103,7 @@ where
         };
         match item {
             None => return Ok(()),
-            // A name that no namespace can have, or that no resource has.
+            // An invalid namespace, or an unknown resource.
             Some(Err(error)) if error.is_namespace() || error.is_resource() => {
                 return Err(error.into());
             }
@@ -152,7 +152,7 @@ fn select_objects(
     Ok(watch.filter_fields(options.ignored())?)
 }
 
-/// The same, with what kube has for it.
+/// Returns the events of kube's watcher.
 fn kube_watcher(
     client: Client,
     options: &Options,
@@ -167,7 +167,7 @@ fn kube_watcher(
             "" => version.to_owned(),
             group => format!("{group}/{version}"),
         },
-        // No request has it in it, so there is no need to ask for it.
+        // No request contains the kind, so it needs no discovery.
         kind: String::new(),
         plural: resource.plural().to_owned(),
     };
@@ -191,7 +191,7 @@ fn kube_watcher(
 
 impl Failure {
     fn sync(error: &Error) -> Self {
-        // What it waited for, if anything is known about it, says more than that it took too long.
+        // The cause of a timeout, if known, is more useful than the timeout.
         let source = std::error::Error::source(error).and_then(|source| source.downcast_ref());
         Self::Sync(format!("{}: {}", cause(source.unwrap_or(error)), with_sources(error)))
     }
@@ -215,7 +215,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Only what is set up gives an error as such; whatever happens later is an item.
+/// Converts errors of the setup; later errors are items.
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Usage(error.to_string())

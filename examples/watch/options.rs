@@ -1,4 +1,4 @@
-//! The command line. What can be wrong about it is found before anything is connected.
+//! The command line. It is checked completely before connecting.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -19,7 +19,7 @@ use serde::Serialize;
 #[derive(Debug, Parser)]
 #[command(name = "watch")]
 pub(crate) struct Options {
-    /// What to watch: group/version/plural, or v1/plural for the core group
+    /// The resource: group/version/plural, or v1/plural for the core group
     pub(crate) resource: Gvr,
 
     /// The kubeconfig's context, if not the current one
@@ -73,20 +73,20 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TIME", value_parser = duration, requires = "quiet")]
     max_wait: Option<Duration>,
 
-    /// Print the initial load while it comes in
+    /// Print the initial load while it arrives
     #[arg(long)]
     pub(crate) progress: bool,
     /// End after Synced
     #[arg(long)]
     pub(crate) exit_after_synced: bool,
-    /// End after so many Live items
+    /// End after this number of Live items
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) changes: Option<u64>,
-    /// Give up if nothing arrives for so long before the sync
+    /// Give up if nothing arrives for this time before the sync
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
     pub(crate) sync_timeout: Duration,
 
-    /// Who watches: this library, or kube's watcher
+    /// The source of events: this library, or kube's watcher
     #[arg(long, default_value = "weir")]
     pub(crate) source: Source,
     /// How to print
@@ -104,7 +104,7 @@ pub(crate) enum Source {
 pub(crate) enum Format {
     /// Aligned, for people
     Table,
-    /// One object a line, for programs
+    /// JSON lines, for programs
     Json,
 }
 
@@ -118,7 +118,7 @@ impl Options {
     pub(crate) fn indexes<K: Serialize + 'static>(&self) -> Result<Vec<Index<K>>, Error> {
         let mut indexes = vec![Index::paths(self.index_by.clone())?.named(MAIN)];
         for (at, (name, path)) in self.by.iter().enumerate() {
-            // The last one of a name counts.
+            // The last index of a name counts.
             if self.by[at + 1..].iter().all(|(later, _)| later != name) {
                 indexes.push(Index::path(path.clone())?.named(name.as_str()));
             }
@@ -138,7 +138,7 @@ impl Options {
         self.ignore.iter().cloned().fold(FieldFilter::default(), FieldFilter::and)
     }
 
-    /// The keys to look up, if any.
+    /// Returns the keys to look up, if any.
     pub(crate) fn lookups(&self) -> Option<Lookups> {
         let main = self.get.iter().map(|key| {
             let parts = key.split(',').map(str::to_owned).collect();
@@ -149,12 +149,12 @@ impl Options {
         (!lookups.is_empty()).then_some(Lookups(lookups))
     }
 
-    /// Checks what the options say together.
+    /// Checks the combination of the options.
     pub(crate) fn check(&self) -> Result<(), String> {
         if self.source == Source::Kube && self.namespaces.len() > 1 {
             return Err("kube's watcher has one namespace or all: give --namespace once".into());
         }
-        // An empty snapshot answers as the real one will.
+        // An empty snapshot returns the same errors as the real one.
         let check = || {
             let empty = Snapshot::<ConfigMap>::from_objects(self.indexes()?, [])?;
             self.lookups().map_or(Ok(()), |lookups| lookups.run(&empty).map(drop))
@@ -164,7 +164,7 @@ impl Options {
 }
 
 impl Lookups {
-    /// All objects found, each once.
+    /// Returns all found objects, each once.
     pub(crate) fn run<K: Lookup>(
         &self,
         snapshot: &Snapshot<K>,
@@ -219,7 +219,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(span).map_err(|_| "a time can't be negative".into())
 }
 
-/// What is wrong, and a `^` under where it is.
+/// Formats the error, with a `^` below its position.
 fn pointed(error: &PathError) -> String {
     format!("{}\n\n  {}", error.hint(), error.caret().replace('\n', "\n  "))
 }

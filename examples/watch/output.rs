@@ -1,4 +1,4 @@
-//! Printing, for people or for programs.
+//! Output, for people or for programs.
 
 use std::{
     error,
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::options::{Format, Lookups};
 
-/// Where items go: stdout, a line or a paragraph each, flushed.
+/// Writes items to stdout, each as a line or a paragraph, flushed.
 pub(crate) struct Output {
     pub(crate) format: Format,
     pub(crate) lookups: Option<Lookups>,
@@ -90,7 +90,7 @@ impl Output {
         self.print(&item, |out| writeln!(out, "{clock} Error        {cause}: {}", item.message))
     }
 
-    /// Whoever reads must not wait for what is in a buffer.
+    /// Writes and flushes an item, so that a reader doesn't wait for the buffer.
     fn print(
         &self,
         item: &impl Serialize,
@@ -146,7 +146,7 @@ impl<K: Lookup> From<&Delta<K>> for Changed {
     }
 }
 
-/// Why, in one of few words.
+/// Returns the cause as one of a few words.
 pub(crate) fn cause(error: &Error) -> &'static str {
     match error.reason() {
         known @ ("Forbidden" | "NotInstalled" | "Unauthorized" | "Timeout" | "Desynced"
@@ -155,7 +155,7 @@ pub(crate) fn cause(error: &Error) -> &'static str {
     }
 }
 
-/// The message and those of all sources, except for what the one before says already.
+/// Returns the message and those of all sources, without repetitions.
 pub(crate) fn with_sources(error: &Error) -> String {
     let mut text = error.to_string();
     let mut source = error::Error::source(error);

@@ -1,4 +1,4 @@
-//! `debounce`: changes that come in quick succession become one.
+//! `debounce`: merges changes in quick succession into one.
 
 use std::{
     fmt, mem,
@@ -25,14 +25,14 @@ use crate::{
     measure,
 };
 
-/// How many items are taken in at the most before the executor gets its turn.
+/// Maximum number of items taken per poll before yielding to the executor.
 const RUN: usize = 64;
 
-/// When changes that come in quick succession go out.
+/// Schedule by which changes in quick succession are merged and delivered.
 ///
-/// The default, and what a plain [`Duration`] becomes, is [`interval`](Debounce::interval); its
-/// default is 500 ms. Times are those of [`tokio::time`], which a test can pause. A configuration can say it
-/// as [text](Debounce::parse).
+/// The default is an [`interval`](Debounce::interval) of 500 ms; a plain [`Duration`] is an interval, too.
+/// Times are those of [`tokio::time`], which a test can pause. A configuration can give a debounce as
+/// [text](Debounce::parse).
 ///
 /// ```
 /// use std::time::Duration;
@@ -60,8 +60,8 @@ pub(super) enum Mode {
     Quiet(Quiet),
 }
 
-/// A [`Debounce`] that waits for a silence, from [`Debounce::quiet`]. Each place that takes a `Debounce`
-/// takes it as it is.
+/// A [`Debounce`] that waits for a silence; from [`Debounce::quiet`]. Every function that takes a `Debounce`
+/// also takes a `Quiet`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -78,8 +78,8 @@ pub struct Quiet {
 }
 
 impl Debounce {
-    /// At least this long from one item to the next: a lone change goes out at once, what follows
-    /// within the interval goes out together when it is over.
+    /// Delivers items at least this interval apart: a lone change is delivered at once; changes that follow
+    /// within the interval are delivered together at its end.
     ///
     /// An interval of zero delays nothing.
     ///
@@ -115,8 +115,8 @@ impl Debounce {
         Self(Mode::Interval(interval))
     }
 
-    /// Out after this long a silence. While changes keep coming, out after
-    /// [`max_wait`](Quiet::max_wait), which is ten times the silence unless set.
+    /// Delivers changes after a silence of this length. While changes keep coming, delivers after
+    /// [`max_wait`](Quiet::max_wait), by default ten times the silence.
     ///
     /// ```
     /// use kube_weir::{prelude::*, testing::Events};
@@ -152,7 +152,7 @@ impl Debounce {
 }
 
 impl Quiet {
-    /// Sets the longest time that a change is held back while others keep coming.
+    /// Sets the longest time for which a change is held back while others keep coming.
     ///
     /// ```
     /// use kube_weir::{prelude::*, testing::Events};
@@ -211,11 +211,10 @@ impl From<Duration> for Debounce {
 pin_project! {
     /// The stream of [`EventStreamExt::debounce`](crate::EventStreamExt::debounce).
     ///
-    /// What it holds back is two snapshots: the one before the first change and the one after the
-    /// last. The item that goes out is their difference. Of a [`World`](crate::World) it is two
-    /// worlds.
+    /// The stream holds back two snapshots: the one before the first change and the one after the last. The
+    /// delivered item is their difference. For a [`World`](crate::World) it holds back two worlds.
     ///
-    /// As all stages it has a name, and over a [`Watch`](crate::Watch) it needs no pinning, so it
+    /// Like all stages it is a named type, and over a [`Watch`](crate::Watch) it needs no pinning, so it
     /// can be a field:
     ///
     /// ```
@@ -243,21 +242,21 @@ pin_project! {
         #[pin]
         changes: S,
         held: Option<Held<K::State>>,
-        // An item that must wait for the one before it.
+        // An item to yield after the current one.
         next: Option<K::Change>,
-        // When the last item went out, and the change before it came in.
+        // When the last item was yielded, and when its last change arrived.
         sent: Option<Sent>,
         timer: Option<Pin<Box<Sleep>>>,
         shared: Arc<Shared>,
-        // A flush was requested, and not done yet.
+        // A requested flush that is not done yet.
         flushed: bool,
         ended: bool,
-        // From the first change on, which tells what it is about.
+        // Created at the first change, which has the origin.
         meter: Option<measure::Debounce>,
     }
 }
 
-/// Changes on their way, as the span they cover.
+/// Held back changes, as the span that they cover.
 struct Held<T> {
     initial: bool,
     before: T,
@@ -273,13 +272,13 @@ struct Sent {
 }
 
 impl Mode {
-    /// When what is held goes out, unless more comes in.
+    /// Returns when the held changes are delivered, unless more arrive.
     fn due<T>(self, held: &Held<T>, sent: Option<Sent>) -> Instant {
         match (self, sent) {
             (Self::Interval(_), None) => held.first,
             (Self::Interval(interval), Some(sent)) => after(sent.at, interval),
             (Self::Quiet(Quiet { silence, ceiling }), sent) => {
-                // In a storm that never fell silent the ceiling counts from one item to the next.
+                // While there was no silence since the last item, the ceiling counts from that item.
                 let storm = sent.filter(|sent| held.first < after(sent.last, silence));
                 let from = storm.map_or(held.first, |sent| sent.at);
                 after(held.last, silence).min(after(from, ceiling))
@@ -309,7 +308,7 @@ impl<S, K: Subject> Debounced<S, K> {
         }
     }
 
-    /// Returns the stream underneath, which delivers each change.
+    /// Returns the stream underneath, which yields each change.
     pub fn get_ref(&self) -> &S {
         &self.changes
     }
@@ -341,13 +340,13 @@ impl<S, K: Subject> Debounced<S, K> {
         self.reading_side()
     }
 
-    /// Returns a handle that flushes the stream and changes its debounce, also once the stream is behind
+    /// Returns a handle that flushes the stream and changes its debounce, even when the stream is inside
     /// other stages or in another task: see the [example](DebounceHandle).
     pub fn handle(&self) -> DebounceHandle {
         DebounceHandle(Arc::clone(&self.shared))
     }
 
-    /// Changes the debounce, also for changes that are held back now: see
+    /// Changes the debounce, including for changes that are already held back: see
     /// [`DebounceHandle::set`].
     ///
     /// ```
@@ -378,8 +377,8 @@ fn hold<T>(held: &mut Option<Held<T>>, initial: bool, before: T, after: T) {
     }
 }
 
-/// The net of what is held, if that is anything.
-fn let_out<K: Subject>(
+/// Takes the held changes; returns their net change, if there is any.
+fn take_net<K: Subject>(
     held: &mut Option<Held<K::State>>,
     meter: Option<&measure::Debounce>,
 ) -> Option<K::Change> {
@@ -403,8 +402,8 @@ where
         if let Some(change) = this.next.take() {
             return Poll::Ready(Some(Ok(change)));
         }
-        // Looked at before what is upstream, so that all that was there before the flush goes out;
-        // and the waker comes first, so that a flush is either seen here or wakes.
+        // Check for a flush before polling upstream, so that everything ready before the flush is delivered.
+        // Register the waker first, so that a flush is either seen here or wakes this task.
         this.shared.waker.register(cx.waker());
         *this.flushed |= this.shared.flush.swap(false, Ordering::AcqRel);
         let mut more = true;
@@ -421,7 +420,7 @@ where
                         hold(this.held, initial, before, after);
                     }
                     Phase::Synced(_) => {
-                        let before = let_out::<K>(this.held, this.meter.as_ref());
+                        let before = take_net::<K>(this.held, this.meter.as_ref());
                         return Poll::Ready(Some(Ok(match before {
                             None => change,
                             Some(before) => {
@@ -444,7 +443,7 @@ where
             let due = this.shared.debounce().0.due(held, *this.sent);
             let last = held.last;
             let now = *this.ended || flushed || is_over(this.timer, Some(due), cx);
-            if now && let Some(change) = let_out::<K>(this.held, this.meter.as_ref()) {
+            if now && let Some(change) = take_net::<K>(this.held, this.meter.as_ref()) {
                 *this.sent = Some(Sent { at: Instant::now(), last });
                 return Poll::Ready(Some(Ok(change)));
             }
@@ -498,8 +497,8 @@ impl<S, K: Subject> fmt::Debug for Debounced<S, K> {
     }
 }
 
-/// Flushes a [`Debounced`] stream and changes its debounce, from [`Debounced::handle`]. Cheap to clone,
-/// usable from any task.
+/// Handle that flushes a [`Debounced`] stream and changes its debounce; from [`Debounced::handle`]. Cheap to
+/// clone, usable from any task.
 ///
 /// ```
 /// use kube_weir::{prelude::*, testing::Events};
@@ -553,9 +552,9 @@ impl Shared {
 }
 
 impl DebounceHandle {
-    /// Wakes the stream, which then delivers what it holds back, with what its upstream has ready in one
-    /// turn of the task. Where there is nothing, nothing happens: a later change is held back as ever. See
-    /// the [example](DebounceHandle).
+    /// Wakes the stream, which then delivers the held back changes, together with those that its upstream has
+    /// ready in one turn of the task. Without such changes a flush has no effect: a later change is held back
+    /// as usual. See the [example](DebounceHandle).
     pub fn flush(&self) {
         self.0.flush.store(true, Ordering::Release);
         self.0.waker.wake();
@@ -563,8 +562,8 @@ impl DebounceHandle {
 
     /// Changes the debounce from now on.
     ///
-    /// Changes that are held back go out when the new one lets them, counted from when they came in and
-    /// the last item went out; so a shorter time may deliver them at once.
+    /// The new debounce also applies to changes that are held back, counted from their arrival and from the
+    /// last delivered item; so a shorter time may deliver them at once.
     ///
     /// ```
     /// use kube_weir::{prelude::*, testing::Events};
@@ -597,7 +596,7 @@ impl DebounceHandle {
         self.0.set(debounce.into());
     }
 
-    /// Returns the debounce as it is now: see the example of [`Debounced::set`].
+    /// Returns the current debounce: see the example of [`Debounced::set`].
     pub fn get(&self) -> Debounce {
         self.0.debounce()
     }

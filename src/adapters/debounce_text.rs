@@ -13,7 +13,7 @@ use crate::{
     text::has_text,
 };
 
-/// Begins the text of a silence, and the part of it that sets the ceiling.
+/// Prefix of the text of a silence, and of its ceiling.
 const QUIET: &str = "quiet ";
 const MAX: &str = "max ";
 
@@ -93,7 +93,7 @@ impl fmt::Display for Quiet {
     }
 }
 
-/// Returns a duration as people write it; the longest are cut to what a configuration can say.
+/// Formats a duration for people; longer ones are cut to the maximum that a configuration can have.
 fn written(duration: Duration) -> String {
     format!("{:#}", SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX))
 }

@@ -1,4 +1,4 @@
-//! `filter_fields`: dropping fields of objects that are decoded already.
+//! `filter_fields`: drops fields of objects that are already decoded.
 
 use std::{
     pin::Pin,
@@ -21,7 +21,7 @@ use crate::{
 pin_project! {
     /// The stream of [`EventStreamExt::filter_fields`](crate::EventStreamExt::filter_fields).
     ///
-    /// The [`Scope`](crate::Scope) that it passes on carries the filter, so an
+    /// The filter is added to the [`Scope`](crate::Scope) that the stream passes on, so an
     /// [`Overlay`](crate::Overlay) drops the same fields of hypothetical objects:
     ///
     /// ```
@@ -62,7 +62,7 @@ impl<S, K> FilterFields<S, K> {
         &self.events
     }
 
-    /// Returns the stream underneath, and ends this stage: an event that waits behind its scope is dropped.
+    /// Returns the stream underneath, and ends this stage: an event queued behind its scope is dropped.
     pub fn into_inner(self) -> S {
         self.events
     }

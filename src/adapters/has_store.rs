@@ -5,9 +5,9 @@ use kube::runtime::reflector::Lookup;
 use super::{Debounced, Indexed, LogErrors, WhileLeading, subject::Subject};
 use crate::store::{Changes, Store};
 
-/// A stream that fills a store, or a stage behind one. See [`Debounced::store`] for an example.
+/// A stream that fills a store, or a stage behind such a stream. See [`Debounced::store`] for an example.
 ///
-/// Sealed: it is for bounds of your own functions.
+/// The trait is sealed; use it in bounds of your own functions.
 pub trait HasStore: sealed::Sealed {
     /// The type of the store: [`Store`], or [`WorldStore`](crate::WorldStore).
     type Store;

@@ -1,4 +1,4 @@
-//! `index`: events become state, and state becomes changes.
+//! `index`: turns events into state, and state into changes.
 
 use std::{
     collections::VecDeque,
@@ -26,25 +26,25 @@ use crate::{
     store::{Applied, Failed, KeepDeleted, Store, SyncPolicy, Writer},
 };
 
-/// How many steps are taken at the most before a snapshot is published and the executor gets its turn,
-/// however much more is ready. An event is a step.
+/// Maximum number of steps before a snapshot is published and the stream yields to the executor. Each event
+/// is a step.
 const RUN: usize = 1024;
 
-/// How many steps cost one unit of a task's budget: a run is a turn.
+/// Number of steps that cost one unit of a task's budget: a whole run costs one turn.
 const UNIT: usize = RUN / 128;
 
-/// How many keys that come into an index, or leave it, are a step.
+/// Number of index keys put in or taken out that count as one step.
 const KEYS: usize = 16;
 
 pin_project! {
     /// The stream of [`EventStreamExt::index`](crate::EventStreamExt::index): events in, stored
     /// and indexed; changes out.
     ///
-    /// What is ready is taken in as one run, published as one snapshot and delivered as one net
+    /// All ready events are applied as one run, published as one snapshot and yielded as one net
     /// change.
     ///
-    /// If the code of an index or a selection panics, or that which decodes, compares or drops an object,
-    /// the last item is an [error](Error::is_panic), and the store keeps the snapshot before.
+    /// If the code of an index or a selection panics, or the code that decodes, compares or drops an object,
+    /// the last item is an [error](Error::is_panic), and the store keeps the previous snapshot.
     ///
     /// ```
     /// use kube_weir::{prelude::*, testing::Events};
@@ -73,15 +73,15 @@ pin_project! {
     pub struct Indexed<S, K> {
         #[pin]
         events: S,
-        // Until the events end: dropping it tells the stores.
+        // `None` once the events have ended: dropping the writer ends the stores.
         writer: Option<Writer<K>>,
         store: Store<K>,
-        // Items that must wait for the one before them.
+        // Items to yield after the current one.
         next: VecDeque<Result<Change<K>, Error>>,
         run: usize,
         is_polled: bool,
         work: Work,
-        // The end of the load where collections are missing, or of the time for which deleted objects are kept.
+        // Deadline of a partial sync, or expiry of deleted objects.
         deadline: Option<Pin<Box<Sleep>>>,
     }
 }
@@ -107,14 +107,14 @@ impl<S, K: Lookup> Indexed<S, K> {
         &self.events
     }
 
-    /// The reading side of the store that this stream fills, for any task; it stays when the stream
-    /// is gone. [`Store`] has an example.
+    /// Returns the reading side of the store that this stream fills, for any task. The store remains readable
+    /// after the stream is dropped. [`Store`] has an example.
     pub fn store(&self) -> Store<K> {
         self.store.clone()
     }
 
-    /// Also delivers the initial load while it comes in, as [`Change::InitialSync`], and lets
-    /// readers see it. By default there is nothing before [`Change::Synced`].
+    /// Also yields the initial load while it arrives, as [`Change::InitialSync`], and lets
+    /// readers see it. By default nothing is yielded before [`Change::Synced`].
     ///
     /// ```
     /// use kube::runtime::watcher::Event;
@@ -147,12 +147,12 @@ impl<S, K: Lookup> Indexed<S, K> {
         self
     }
 
-    /// Lets a kind be missing: while it is not installed, it counts as synced and empty. It is still
-    /// asked for, and once it can be listed its objects are created, as [`Change::Live`]. If it is
-    /// removed, its objects are deleted after 30 seconds in which nothing else was answered.
+    /// Makes the kind optional: while it is not installed, it counts as synced and empty. The watch keeps
+    /// retrying, and once the kind can be listed, its objects are created, as [`Change::Live`]. If the kind
+    /// is removed, its objects are deleted after 30 seconds of nothing but this answer.
     ///
     /// A CRD that is not installed is no failure then: only [`Store::report`] shows it. Other
-    /// refusals are failures, as ever, unless [`optional_if`](Self::optional_if) forgives them. Of
+    /// refusals are still failures, unless [`optional_if`](Self::optional_if) allows them. With
     /// several namespaces, those that can't be listed are left out after the deadline, as with
     /// [`SyncPolicy::partial`].
     ///
@@ -183,8 +183,8 @@ impl<S, K: Lookup> Indexed<S, K> {
         self.optional_if(Error::is_not_installed)
     }
 
-    /// Lets a kind be missing with the refusals that `forgives` returns true for. All but that it is
-    /// not installed are still items.
+    /// Makes the kind optional for the refusals for which `allows` returns true. Refusals other than "not
+    /// installed" are still yielded as items.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
@@ -200,24 +200,21 @@ impl<S, K: Lookup> Indexed<S, K> {
     /// assert!(changes.first_synced().await?.is_empty());
     /// # Ok(()) }
     /// ```
-    pub fn optional_if(
-        mut self,
-        forgives: impl Fn(&Error) -> bool + Send + Sync + 'static,
-    ) -> Self {
-        let forgives = Arc::new(forgives);
-        self.writer.iter_mut().for_each(|writer| writer.set_optional(forgives.clone()));
+    pub fn optional_if(mut self, allows: impl Fn(&Error) -> bool + Send + Sync + 'static) -> Self {
+        let allows = Arc::new(allows);
+        self.writer.iter_mut().for_each(|writer| writer.set_optional(allows.clone()));
         self
     }
 
-    /// Keeps deleted objects for a while, for lookups in [`Snapshot::deleted`](crate::Snapshot::deleted): a log shipper
-    /// needs the labels of a Pod after it is gone. An object that another one of its name replaced counts as
-    /// deleted, too.
+    /// Keeps deleted objects for a while, for lookups in [`Snapshot::deleted`](crate::Snapshot::deleted): a
+    /// log shipper needs the labels of a Pod after its deletion. An object that another object of its name
+    /// replaced counts as deleted, too.
     ///
     /// So does an object that is not selected any more, or whose namespace is not watched any more, until the same
     /// object, by its uid, is there again.
     ///
-    /// At most 10,000 are kept, or as many as a [`KeepDeleted`] says. An object that came and went before
-    /// the load was complete is not kept.
+    /// At most 10,000 are kept, or the maximum of a [`KeepDeleted`]. An object that was created and deleted
+    /// before the load was complete is not kept.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
@@ -256,8 +253,8 @@ impl<S, K: Lookup> Indexed<S, K> {
         self
     }
 
-    /// When [`Store::synced`] gives up; see [`SyncPolicy`] for the defaults.
-    /// The policy has an [example](SyncPolicy).
+    /// Sets when [`Store::synced`] gives up; see [`SyncPolicy`] for the defaults and an
+    /// [example](SyncPolicy).
     pub fn sync_policy(mut self, policy: SyncPolicy) -> Self {
         self.writer.iter_mut().for_each(|writer| writer.set_policy(policy));
         self
@@ -265,14 +262,14 @@ impl<S, K: Lookup> Indexed<S, K> {
 }
 
 impl<S, K> Indexed<S, K> {
-    /// Makes each event a change of its own.
+    /// Makes each event a separate change.
     pub(crate) fn one_by_one(self) -> Self {
         Self { run: 1, ..self }
     }
 }
 
 impl<K: Lookup> Indexed<Watch<K>, K> {
-    /// The same of a watch that drops more, before anything came of it.
+    /// Adds a field filter to the watch; only before the first poll.
     pub(crate) fn without(mut self, filter: FieldFilter) -> Self {
         self.events = self.events.without(filter);
         if let Some(writer) = &mut self.writer {
@@ -283,9 +280,9 @@ impl<K: Lookup> Indexed<Watch<K>, K> {
 }
 
 impl<K: Lookup + Send + Sync + 'static> Watch<K> {
-    /// As [`EventStreamExt::index`](crate::EventStreamExt::index): stores and indexes the objects,
-    /// and turns the events into changes. When the watch lists again, it decodes only what the
-    /// store doesn't have.
+    /// Stores and indexes the objects, and turns the events into changes, like
+    /// [`EventStreamExt::index`](crate::EventStreamExt::index). In addition, a relist decodes only the
+    /// objects that the store doesn't have.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -323,8 +320,8 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
     }
 }
 
-/// Publishes what has come in. The change is in the variant of the phase the stream is in; behind it come
-/// the objects in it that have too many keys.
+/// Publishes the applied events. Queues the change, in the variant of the current phase, and behind it an
+/// error for each object with too many keys.
 fn publish<K: Lookup>(writer: &mut Writer<K>, items: &mut VecDeque<Result<Change<K>, Error>>) {
     let phase = if writer.is_synced() { Change::Live } else { Change::InitialSync };
     items.extend(writer.publish().map(|batch| Ok(phase(batch))));
@@ -338,7 +335,7 @@ where
     S: Stream<Item: EventItem<Object = K>>,
     K: Lookup,
 {
-    /// Takes in what is ready, as one run.
+    /// Applies the ready events as one run.
     fn poll_run(
         self: Pin<&mut Self>,
         cx: &mut task::Context<'_>,
@@ -379,7 +376,7 @@ where
             let step = 1 + writer.keys_moved().saturating_sub(moved) / KEYS;
             steps += step;
             this.work.add(step);
-            // A failure goes out behind the changes that came before it.
+            // A failure is yielded after the changes before it.
             let Failed { item, applied } = match applied {
                 Ok(applied) => Failed { item: None, applied },
                 Err(error) => {

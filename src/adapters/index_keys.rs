@@ -11,24 +11,23 @@ use crate::{
 };
 
 impl<K: Lookup> Watch<K> {
-    /// As [`index`](Watch::index), but stores keys only: of each object what tells which one it is
-    /// and in which version, and the fields that it is indexed by.
+    /// Stores and indexes keys only: the identity and version of each object, and its indexed fields.
+    /// Otherwise like [`index`](Watch::index).
     ///
-    /// For kinds of which a program reads few objects of many: `Secret`s, `ConfigMap`s. The objects
-    /// themselves are [fetched](crate::Store::fetching) when they are wanted. `Store`, `Snapshot`
-    /// and `Change` are those of every pipeline; an object is modified when its `resourceVersion`
-    /// is another, whatever changed in it.
+    /// Use it for kinds with many objects of which a program reads few: `Secret`s, `ConfigMap`s. The objects
+    /// themselves are [fetched](crate::Store::fetching) on demand. `Store`, `Snapshot`
+    /// and `Change` are those of every pipeline; an object counts as modified whenever its `resourceVersion`
+    /// changes.
     ///
-    /// If all that is indexed, and [selected](Watch::matching) by, lies in `metadata`, only the
-    /// metadata is asked of the API server. Else whole objects are, and all other fields dropped
-    /// while they are decoded, so that [`filter_fields`](Watch::filter_fields) has nothing to do
-    /// here. An array of which a path counts the elements is kept whole, as is what a path searches
-    /// (`..`, `[?…]`).
+    /// If all indexed fields, and all fields [selected](Watch::matching) by, are in `metadata`, the watch
+    /// requests only the metadata from the API server. Otherwise it requests whole objects, and drops all
+    /// other fields while decoding, so [`filter_fields`](Watch::filter_fields) is not needed. An array is
+    /// kept whole if a path counts its elements; so are the values that a path searches (`..`, `[?…]`).
     ///
     /// # Errors
     ///
-    /// [`is_index`](Error::is_index) if an index is by a [closure](crate::Index::with), or the watch selects
-    /// by [one](Watch::matching_with): which fields it reads is unknown.
+    /// [`is_index`](Error::is_index) if an index uses a [closure](crate::Index::with), or the watch selects
+    /// with a [closure](Watch::matching_with): the fields that a closure reads are unknown.
     ///
     /// # Examples
     ///

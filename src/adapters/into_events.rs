@@ -18,7 +18,7 @@ use crate::{
     error::{Error, poll_caught},
 };
 
-/// How many changes without an event are passed over before the executor gets its turn.
+/// Maximum number of changes without an event per poll before yielding to the executor.
 const RUN: usize = 64;
 
 pin_project! {
@@ -27,7 +27,7 @@ pin_project! {
     pub struct IntoEvents<S, K> {
         #[pin]
         changes: S,
-        // What is still to be told of the last change.
+        // The remaining events of the last change.
         left: VecDeque<Event<Arc<K>>>,
         ended: bool,
     }
@@ -43,7 +43,7 @@ impl<S, K> IntoEvents<S, K> {
         &self.changes
     }
 
-    /// Returns the stream underneath, and ends this stage: events of the last change that wait are dropped.
+    /// Returns the stream underneath, and ends this stage: queued events of the last change are dropped.
     pub fn into_inner(self) -> S {
         self.changes
     }
@@ -65,14 +65,14 @@ where
             }
             match ready!(this.changes.as_mut().poll_next(cx)) {
                 None => return Poll::Ready(None),
-                // What has loaded so far is told by the list.
+                // `Synced` yields the objects of the load, as a list.
                 Some(Change::InitialSync(_)) => {}
                 Some(Change::Synced(snapshot)) => {
                     this.left.push_back(Event::Init);
                     this.left.extend(snapshot.iter().cloned().map(Event::InitApply));
                     this.left.push_back(Event::InitDone);
                 }
-                Some(Change::Live(batch)) => tell(&batch, this.left),
+                Some(Change::Live(batch)) => push_events(&batch, this.left),
             }
         }
         cx.waker().wake_by_ref();
@@ -100,7 +100,7 @@ where
                 this.left.clear();
             },
         );
-        // kube has this error for any failure in a client.
+        // kube uses this error for any failure in a client.
         let failed = |error| watcher::Error::WatchFailed(kube::Error::Service(Box::new(error)));
         polled.map(|item| item.map(|event| event.map_err(failed)))
     }
@@ -116,13 +116,13 @@ where
     }
 }
 
-fn tell<K: Lookup>(batch: &Batch<K>, events: &mut VecDeque<Event<Arc<K>>>) {
+fn push_events<K: Lookup>(batch: &Batch<K>, events: &mut VecDeque<Event<Arc<K>>>) {
     for delta in batch.deltas() {
         match delta {
             Delta::Created(new) => events.push_back(Event::Apply(Arc::clone(new))),
             Delta::Deleted(old) => events.push_back(Event::Delete(Arc::clone(old))),
             Delta::Modified { before, after } => {
-                // Another object of the same name: who goes by owners or uids must see both.
+                // Another object of this name: consumers that track owners or uids need both events.
                 if before.uid() != after.uid() {
                     events.push_back(Event::Delete(Arc::clone(before)));
                 }
@@ -132,7 +132,7 @@ fn tell<K: Lookup>(batch: &Batch<K>, events: &mut VecDeque<Event<Arc<K>>>) {
     }
 }
 
-/// kube's events own their objects. Copied one at a time, when it is asked for.
+/// Returns an event that owns its object, as kube's events do. Objects are copied one at a time, on demand.
 fn owned<K: Clone>(event: Event<Arc<K>>) -> Event<K> {
     match event {
         Event::Init => Event::Init,

@@ -1,14 +1,14 @@
-//! What may flow into an adaptor.
+//! Item types that the adaptors accept.
 
 use kube::runtime::{reflector::Lookup, watcher::Event};
 
 use super::subject::Subject;
 use crate::{change::Change, error::Error, event::WatchEvent};
 
-/// An item of an event stream: a [`WatchEvent`] or kube's [`Event`], as a `Result` with this crate's or
-/// kube's error, or bare, as a mocked stream has it.
+/// An item of an event stream: a [`WatchEvent`] or kube's [`Event`], in a `Result` with this crate's or
+/// kube's error, or bare, as in a mocked stream.
 ///
-/// Sealed: it is for bounds of your own functions that are to work on any of these.
+/// The trait is sealed; use it in bounds of your own functions that accept any of these streams.
 ///
 /// ```
 /// use futures::Stream;
@@ -34,9 +34,9 @@ use crate::{change::Change, error::Error, event::WatchEvent};
 /// # Ok(()) }
 /// ```
 ///
-/// A [`Watch`](crate::Watch) behind such a function is seen, waited for and logged as one that is
-/// indexed directly. Only its own [`index`](crate::Watch::index) also spares it to decode again what is
-/// stored, and checks more when the API server comes back.
+/// A [`Watch`](crate::Watch) passed to such a function is reported, awaited and logged like a directly
+/// indexed one. But only its own [`index`](crate::Watch::index) avoids decoding stored objects again in a
+/// relist, and checks more when the API server comes back.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no item of a stream of events",
     label = "the items are no events",
@@ -48,7 +48,7 @@ pub trait EventItem: sealed::Sealed {
     /// The kind of object.
     type Object;
 
-    /// The item as the adaptors want it.
+    /// Converts the item for the adaptors.
     #[doc(hidden)]
     fn into_event(self) -> Result<WatchEvent<Self::Object>, Error>;
 }
@@ -85,12 +85,12 @@ impl<K, E: Into<Error>> EventItem for Result<Event<K>, E> {
     }
 }
 
-/// An item of a change stream: `Result<Change<K>, Error>`, or a bare `Change<K>`, as it is after
-/// [`log_errors`](crate::EventStreamExt::log_errors); or the same of a
+/// An item of a change stream: `Result<Change<K>, Error>`, or a bare `Change<K>`, as after
+/// [`log_errors`](crate::EventStreamExt::log_errors); or likewise with a
 /// [`WorldChange`](crate::WorldChange).
 ///
-/// Sealed: it is for bounds of your own functions that are to work on any of these, of one kind or,
-/// with [`Subject`](crate::adapters::Subject), of whatever.
+/// The trait is sealed; use it in bounds of your own functions that accept any of these streams, of one kind
+/// or, with [`Subject`](crate::adapters::Subject), of one kind or several.
 ///
 /// ```
 /// use futures::Stream;
@@ -124,7 +124,7 @@ pub trait ChangeItem: sealed::Sealed {
     /// The kind of object, or the [`World`](crate::World).
     type Object: Subject;
 
-    /// The item as the adaptors want it.
+    /// Converts the item for the adaptors.
     #[doc(hidden)]
     fn into_change(self) -> Result<<Self::Object as Subject>::Change, Error>;
 }

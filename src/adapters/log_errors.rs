@@ -1,4 +1,4 @@
-//! `log_errors`: failures go to the log, the rest goes on.
+//! `log_errors`: logs failures, and yields all other items.
 
 use std::{
     pin::Pin,
@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use super::HasStore;
 use crate::error::Error;
 
-/// How many errors are logged at the most before the executor gets its turn.
+/// Maximum number of errors logged per poll before yielding to the executor.
 const RUN: usize = 64;
 
 pin_project! {
@@ -33,7 +33,7 @@ impl<S> LogErrors<S> {
         Self { items }
     }
 
-    /// The stream underneath, errors and all.
+    /// Returns the stream underneath, which still yields errors.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -53,7 +53,7 @@ impl<S> LogErrors<S> {
         &self.items
     }
 
-    /// Returns the stream underneath, and logs no more.
+    /// Returns the stream underneath, and stops logging.
     pub fn into_inner(self) -> S {
         self.items
     }
@@ -79,7 +79,7 @@ where
             match items.as_mut().poll_next(cx) {
                 Poll::Ready(Some(Err(error))) => {
                     let (reason, kind) = (error.reason(), error.of_kind());
-                    // The store of the pipeline has logged that it degrades.
+                    // The store of the pipeline has logged this failure.
                     if error.is_logged() {
                         tracing::debug!(%error, reason, kind, "an error of a stream");
                     } else {

@@ -1,4 +1,4 @@
-//! `matching`: selecting objects on the client side.
+//! `matching`: selects objects on the client side.
 
 use std::{
     pin::Pin,
@@ -16,14 +16,14 @@ use crate::{
     stages::Condition,
 };
 
-/// How many objects that don't match are taken in at the most before the executor gets its turn.
+/// Maximum number of objects skipped per poll before yielding to the executor.
 const RUN: usize = 1024;
 
 pin_project! {
     /// The stream of [`EventStreamExt::matching`](crate::EventStreamExt::matching) and
     /// [`matching_with`](crate::EventStreamExt::matching_with).
     ///
-    /// An object that matches no more becomes a deletion, with the object as it came in:
+    /// An object that no longer matches becomes a deletion, with the received object:
     ///
     /// ```
     /// use futures::TryStreamExt;
@@ -66,7 +66,7 @@ impl<S, K> Matching<S, K> {
         &self.events
     }
 
-    /// Returns the stream underneath, and ends this stage: an event that waits behind its scope is dropped.
+    /// Returns the stream underneath, and ends this stage: an event queued behind its scope is dropped.
     pub fn into_inner(self) -> S {
         self.events
     }
@@ -93,7 +93,7 @@ where
                 Ok(WatchEvent::Listed(object)) if !this.condition.holds(&object) => {
                     continue;
                 }
-                // It matches no more; whether it ever did is for the store to know.
+                // The object doesn't match; the store knows whether it ever did.
                 Ok(WatchEvent::Applied(object)) if !this.condition.holds(&object) => {
                     WatchEvent::Deleted(object)
                 }
@@ -151,7 +151,7 @@ mod tests {
         let events =
             stream::iter([WatchEvent::Listed(object), WatchEvent::Applied(ConfigMap::default())]);
         let selector = Condition::Fields("metadata.name=a".parse().unwrap());
-        // The scope comes beside them.
+        // Plus the scope.
         assert_eq!(Matching::new(events, selector).size_hint(), (0, Some(3)));
     }
 }

@@ -1,10 +1,10 @@
-//! The stages of a pipeline, one a file. Made by the methods of
-//! [`EventStreamExt`](crate::EventStreamExt) and of [`Watch`](crate::Watch).
+//! The stages of a pipeline, returned by the methods of
+//! [`EventStreamExt`](crate::EventStreamExt) and [`Watch`](crate::Watch).
 //!
-//! Each has a name, to stand in a struct or a signature, as in the example of [`Debounced`]. It owns
-//! those before it, so dropping the last one stops them all. None takes in more than a fixed number
-//! of items in one poll.
-//! [`EventItem`], [`ChangeItem`] and [`Subject`] are for functions that work on any of them.
+//! Each stage is a named type, for struct fields and signatures, as in the example of [`Debounced`]. A stage
+//! owns the stages before it, so dropping the last stage stops all. Each stage takes at most a fixed number
+//! of items per poll. [`EventItem`], [`ChangeItem`] and [`Subject`] are bounds for functions that work on any
+//! stage.
 
 mod debounce;
 mod debounce_text;

@@ -1,16 +1,16 @@
-//! The scope that a stage adds itself to.
+//! Adds a stage to the scope of a stream.
 
 use crate::{
     event::{Collection, Scope, WatchEvent},
     stages::Stages,
 };
 
-/// Passes on each [`Scope`] with one more stage in it. A stream that has none gets one ahead of its
+/// Passes on each [`Scope`] with this stage added. If a stream has no scope, inserts one before its
 /// first event.
 #[derive(Debug)]
 pub(super) struct Scoping<K> {
     is_begun: bool,
-    /// The first event, while the scope ahead of it is on its way.
+    /// The first event, while the inserted scope is sent before it.
     held: Option<WatchEvent<K>>,
 }
 
@@ -19,7 +19,7 @@ impl<K> Scoping<K> {
         Self { is_begun: false, held: None }
     }
 
-    /// Returns the event that waits behind a scope.
+    /// Takes the event that is held behind a scope.
     pub(super) fn take_held(&mut self) -> Option<WatchEvent<K>> {
         self.held.take()
     }
@@ -41,7 +41,7 @@ impl<K> Scoping<K> {
         }
     }
 
-    /// Returns the size of the stream with the scope that may be added.
+    /// Returns the size hint, including a held event and a scope to insert.
     pub(super) fn size_hint(
         &self,
         (least, most): (usize, Option<usize>),

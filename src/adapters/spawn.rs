@@ -1,4 +1,4 @@
-//! `spawn`: a stream that runs in a task of its own.
+//! `spawn`: runs a stream in its own task.
 
 use std::{
     fmt,
@@ -13,21 +13,21 @@ use tokio::task::{JoinHandle, coop::consume_budget};
 use super::LogErrors;
 use crate::error::{Error, ErrorKind};
 
-/// A stream that runs in a task of its own, from
+/// Handle of a stream that runs in its own task; from
 /// [`EventStreamExt::spawn`](crate::EventStreamExt::spawn).
 ///
-/// Dropping it detaches the stream, as dropping tokio's `JoinHandle` does: the stream goes on until it ends
-/// or the runtime shuts down. A store that is read for as long as the program runs therefore needs no handle,
-/// and `let _ = stream.spawn()` stops nothing unnoticed. [`stop`](Spawned::stop) stops it, and
+/// Dropping the handle detaches the stream, as with tokio's `JoinHandle`: the stream runs until it ends
+/// or the runtime shuts down. So a store that is read as long as the program runs needs no handle,
+/// and `let _ = stream.spawn()` doesn't stop the stream. [`stop`](Spawned::stop) stops it, and
 /// [`stop_on_drop`](Spawned::stop_on_drop) ties it to the handle.
 ///
-/// Awaiting it, by value or as `&mut`, returns how the stream ended:
+/// Awaiting the handle, by value or as `&mut`, returns how the stream ended:
 ///
-/// * `Ok` if it came to its end,
+/// * `Ok` if the stream ended by itself,
 /// * an [`is_panic`](Error::is_panic) error if it panicked,
 /// * an [`is_ended`](Error::is_ended) error if it was stopped, or the runtime shut down.
 ///
-/// In each case its stores say `ended`, and the streams of their consumers end.
+/// In each case its stores report `ended`, and the streams of their consumers end.
 ///
 /// # Cancel safety
 ///
@@ -75,7 +75,7 @@ impl Spawned {
             {
                 let mut items = pin!(LogErrors::new(noted));
                 while items.next().await.is_some() {
-                    // A stream that is always ready must let others run.
+                    // A stream that is always ready must let other tasks run.
                     consume_budget().await;
                 }
             }
@@ -84,15 +84,15 @@ impl Spawned {
         Self { task, stops: false }
     }
 
-    /// Returns whether the stream has ended, in whatever way; awaiting the handle returns in which. See the
+    /// Returns whether the stream has ended; awaiting the handle returns how. See the
     /// [example](Spawned).
     pub fn is_finished(&self) -> bool {
         self.task.is_finished()
     }
 
-    /// Stops the stream. Nothing happens if it has ended.
+    /// Stops the stream. Does nothing if the stream has ended.
     ///
-    /// The stream is dropped soon after, not before this returns; to await the handle waits until it is.
+    /// The stream is dropped soon afterwards, not before this returns; await the handle to wait for that.
     ///
     /// ```
     /// use kube_weir::{prelude::*, testing::Events};
@@ -113,8 +113,8 @@ impl Spawned {
         self.task.abort();
     }
 
-    /// Makes the handle stop the stream when it is dropped, for who owns both the stream and its consumers:
-    /// keep it in a field or a variable.
+    /// Makes the handle stop the stream when the handle is dropped. Use this if one owner has both the stream
+    /// and its consumers, and keep the handle in a field or a variable.
     ///
     /// ```
     /// use kube_weir::{prelude::*, testing::Events};
@@ -146,7 +146,7 @@ impl Future for Spawned {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let ended = ready!(Pin::new(&mut self.task).poll(cx));
         Poll::Ready(ended.unwrap_or_else(|cause| {
-            // The message of a panic may be anything, so it is left to the panic hook.
+            // A panic message may contain anything, so it is left to the panic hook.
             Err(if cause.is_panic() {
                 Error::new(ErrorKind::Panic, "the stream panicked")
             } else {

@@ -1,4 +1,4 @@
-//! What the stages behind `index` work on.
+//! State and change types of the stages behind `index`.
 
 use kube::runtime::reflector::Lookup;
 
@@ -8,15 +8,15 @@ use crate::{
     snapshot::Snapshot,
 };
 
-/// What a stream of changes is about: a kind of object, or a [`World`](crate::World) of several.
+/// The subject of a change stream: a kind of object, or a [`World`](crate::World) of several.
 ///
-/// The stages behind `index` work on both. It is for bounds, as in the
-/// [example](crate::adapters::ChangeItem) of `ChangeItem`, and not to be implemented elsewhere.
+/// The stages behind `index` work on both. Use the trait in bounds, as in the
+/// [example](crate::adapters::ChangeItem) of `ChangeItem`; don't implement it.
 pub trait Subject: Sized {
-    /// All of it at one moment: a [`Snapshot`], or a [`World`](crate::World).
+    /// The complete state at one moment: a [`Snapshot`], or a [`World`](crate::World).
     type State: Clone;
 
-    /// What an item says: a [`Change`], or a [`WorldChange`](crate::WorldChange).
+    /// The item type: a [`Change`], or a [`WorldChange`](crate::WorldChange).
     type Change;
 
     #[doc(hidden)]
@@ -28,12 +28,12 @@ pub trait Subject: Sized {
     #[doc(hidden)]
     fn synced(state: Self::State) -> Self::Change;
 
-    /// The change from one state to the next; `None` where nothing changed.
+    /// Returns the change from one state to the next; `None` if nothing changed.
     #[doc(hidden)]
     fn net(initial: bool, before: &Self::State, after: &Self::State) -> Option<Self::Change>;
 }
 
-/// A change as the states it is between.
+/// A change as the states before and after it.
 #[doc(hidden)]
 #[derive(Clone, Debug)]
 pub enum Phase<S> {

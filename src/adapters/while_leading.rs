@@ -1,4 +1,4 @@
-//! `while_leading`: changes only while this replica leads.
+//! `while_leading`: yields changes only while this replica leads.
 
 use std::{
     fmt,
@@ -19,14 +19,14 @@ use crate::{
     leader::{Leadership, LeadershipWatch, Term},
 };
 
-/// How many changes are taken in at the most before the executor gets its turn, however many more
-/// are ready. Each may be a run of a thousand events.
+/// Maximum number of changes taken per poll before yielding to the executor. Each change may be a run of a
+/// thousand events.
 const RUN: usize = 64;
 
 pin_project! {
     /// The stream of [`EventStreamExt::while_leading`](crate::EventStreamExt::while_leading).
     ///
-    /// While another replica leads it keeps the last snapshot, and nothing else.
+    /// While another replica leads, the stream keeps only the last snapshot.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -42,7 +42,7 @@ pin_project! {
     /// let store = configs.store();
     /// let mut changes = configs.while_leading(&campaign.watch());
     ///
-    /// // Nobody polls this campaign, so it leads nowhere. The store is filled nevertheless.
+    /// // Nobody polls this campaign, so this replica never leads. The store is filled nevertheless.
     /// assert!(timeout(Duration::from_secs(60), changes.next()).await.is_err());
     /// assert!(store.is_synced());
     /// # Ok(()) }
@@ -55,10 +55,10 @@ pin_project! {
         #[pin]
         changes: S,
         leadership: LeadershipWatch,
-        told: WatchStream<Leadership>,
-        // The state after all changes so far, once it is complete.
+        wakes: WatchStream<Leadership>,
+        // The state after all changes so far; `None` before the sync.
         state: Option<K::State>,
-        // The term in which the state was delivered.
+        // The term in which `Synced` was yielded.
         delivered: Option<Term>,
         ended: bool,
     }
@@ -68,7 +68,7 @@ impl<S, K: Subject> WhileLeading<S, K> {
     pub(crate) fn new(changes: S, leadership: &LeadershipWatch) -> Self {
         Self {
             changes,
-            told: WatchStream::new(leadership.receiver()),
+            wakes: WatchStream::new(leadership.receiver()),
             leadership: leadership.clone(),
             state: None,
             delivered: None,
@@ -76,7 +76,7 @@ impl<S, K: Subject> WhileLeading<S, K> {
         }
     }
 
-    /// Returns the stream underneath, which runs while others lead, too.
+    /// Returns the stream underneath, which also runs while another replica leads.
     pub fn get_ref(&self) -> &S {
         &self.changes
     }
@@ -106,8 +106,9 @@ where
     ) -> Poll<Option<<Self as Stream>::Item>> {
         let this = self.project();
         let mut changes = this.changes;
-        // Who leads is asked below. This is only to be woken; without a campaign it needn't be.
-        while let Poll::Ready(Some(_)) = this.told.poll_next_unpin(cx) {}
+        // Only registers this task's waker; `leadership` is read below. After the end of the campaign nothing
+        // changes.
+        while let Poll::Ready(Some(_)) = this.wakes.poll_next_unpin(cx) {}
         for _ in 0..RUN {
             if *this.ended {
                 return Poll::Ready(None);
@@ -133,7 +134,7 @@ where
                 Some(Ok(change)) => change,
             };
             match K::phase(&change) {
-                // `Synced` delivers the initial load in any case.
+                // `Synced` yields the whole initial load in any case.
                 Phase::Batch { initial: true, .. } => {
                     if let Some(term) = term {
                         return Poll::Ready(Some(Ok((term, change))));

@@ -1,4 +1,4 @@
-//! Whole conversations of a watch with whatever answers it.
+//! Fuzz target: conversations of a watch with a server that may answer anything.
 
 use std::{
     borrow::Cow,
@@ -34,25 +34,26 @@ use crate::{
     testing::ApiServer,
 };
 
-/// How long all answers of a script may take: each may be late, and be waited for afterwards.
+/// Time limit for all answers of a script: each may be late, and be followed by a delay.
 const SCRIPT: Duration = Duration::from_secs(2 * 86_400);
 
-/// How long a watch may take to recover: the longest `Retry-After` that counts, the last answer, which
+/// Time limit for a watch to recover: the longest accepted `Retry-After`, the last answer, which
 /// never ends, and some delays.
 const RECOVERY: Duration = Duration::from_secs(20 * 60);
 
-/// How long nothing may happen once the store has what the server has. A watch is resumed meanwhile.
+/// Time without changes after the store equals the server. A watch is resumed meanwhile.
 const QUIET: Duration = Duration::from_secs(6 * 60);
 
-/// No message of an error is longer.
+/// Maximum length of an error message.
 const LONGEST: usize = 512;
 
-/// Checks that the store of a watch is what the server has, soon after the server answers as it should,
-/// whatever was answered before; and that the deltas lead there. The first two bytes choose the watch, the
-/// rest is a [`Script`].
+/// Checks that the store of a watch equals the server's state soon after the server starts to answer
+/// correctly, whatever it answered before; and that the deltas lead to that state. The first two bytes choose
+/// the watch, the rest is a [`Script`].
 pub fn conversation(data: &[u8]) {
     let Some((choice, script)) = data.split_first_chunk::<2>() else { return };
-    // An answer that has an object of the server in its version, but other content, is believed.
+    // A client can't detect an answer with an object of the server in a correct version, but with other
+    // content.
     if script.windows(6).any(|part| part == b"-8000-") {
         return;
     }
@@ -84,7 +85,7 @@ thread_local! {
     );
 }
 
-/// The settings of the watch, and of the server at first, a bit each.
+/// Settings of the watch and the initial state of the server, one bit each.
 #[derive(Clone, Copy)]
 struct Choices(u16);
 
@@ -92,7 +93,7 @@ struct Choices(u16);
 enum Choice {
     /// The kind has a Rust type.
     Typed,
-    /// The server refuses to resume by an event.
+    /// The server refuses to resume with an event, not with the status of the answer.
     Event,
     /// Only some of the objects are watched.
     Matching,
@@ -102,7 +103,7 @@ enum Choice {
     MaxSilence,
     Pages,
     Namespace,
-    /// There is another stage between the watch and the index.
+    /// Another stage is between the watch and the index.
     Behind,
 }
 
@@ -160,7 +161,7 @@ impl Talk {
     {
         let watch = self.set_up(watch);
         if self.choices.is(Choice::Behind) {
-            // A watch behind another stage knows nothing of the store.
+            // With another stage in between, the watch has no access to the store.
             let changes = EventStreamExt::index(watch.boxed(), &data_on());
             let store = changes.store();
             let _ = self.recovers(changes, &store).await;
@@ -179,7 +180,7 @@ impl Talk {
         let mut consumer = Consumer::new(changes);
         let is_over = || self.script.lock().unwrap_or_else(PoisonError::into_inner).is_over();
         let until = Instant::now() + SCRIPT;
-        // Requests are no items, so the script is looked at now and then.
+        // A request yields no item, so check the script regularly.
         while !is_over() {
             consumer.next((Instant::now() + Duration::from_secs(60)).min(until)).await?;
             assert!(Instant::now() < until, "the script takes too long");
@@ -188,7 +189,7 @@ impl Talk {
         while !store.is_synced() || shown(store) != self.there() {
             assert!(consumer.next(until).await?, "{:?} is not {:?}", shown(store), self.there());
         }
-        // Writes from now on come as they should, and nothing else does.
+        // From now on each write is delivered, and nothing else is.
         for choice in [1, 9, 4, 0, 7] {
             self.write(choice);
         }
@@ -212,7 +213,7 @@ impl Talk {
         Ok(())
     }
 
-    /// Returns what the server has of the objects that are watched.
+    /// Returns the watched objects of the server.
     fn there(&self) -> BTreeMap<String, Value> {
         let is_watched = |object: &Value| {
             (!self.choices.is(Choice::Namespace) || object["metadata"]["namespace"] == "default")
@@ -222,7 +223,7 @@ impl Talk {
     }
 }
 
-/// Returns what the store shows.
+/// Returns the objects of the store.
 fn shown<K: Lookup + Serialize>(store: &Store<K>) -> BTreeMap<String, Value> {
     let snapshot = store.snapshot();
     by_identity(snapshot.iter().map(|object| serde_json::to_value(&**object).unwrap()))
@@ -235,10 +236,10 @@ fn by_identity(objects: impl Iterator<Item = Value>) -> BTreeMap<String, Value> 
     objects.map(own).collect()
 }
 
-/// The end of a watch whose first answer of discovery says that the resource can't be what is meant.
+/// End of a watch, because the first answer of discovery rules out the requested resource.
 struct Refused;
 
-/// A consumer that follows the changes, and has what they lead to.
+/// A consumer that applies the changes to its own objects.
 struct Consumer<S, K> {
     changes: Pin<Box<S>>,
     is_synced: bool,
@@ -260,7 +261,7 @@ where
         }
     }
 
-    /// Takes in the next item, if one comes in time.
+    /// Applies the next item, if one arrives in time.
     async fn next(&mut self, until: Instant) -> Result<bool, Refused> {
         let Ok(item) = timeout_at(until, self.changes.next()).await else {
             return Ok(false);
@@ -316,7 +317,7 @@ where
     }
 }
 
-/// Returns whether both are one version of one object: that it came again is no change.
+/// Returns whether both are the same version of an object: receiving it again is no change.
 fn same<K: Lookup>(one: &Arc<K>, other: &Arc<K>) -> bool {
     let version = |own: &K| {
         (
@@ -328,7 +329,7 @@ fn same<K: Lookup>(one: &Arc<K>, other: &Arc<K>) -> bool {
     Arc::ptr_eq(one, other) || version(one) == version(other)
 }
 
-/// Checks that an error can be logged as it is.
+/// Checks that an error is safe to log.
 fn check(error: &Error) {
     assert!(!error.is_panic(), "{error:?}");
     let mut next: Option<&dyn std::error::Error> = Some(error);
@@ -340,7 +341,7 @@ fn check(error: &Error) {
     }
 }
 
-/// The index of all stores here.
+/// Returns the index that all stores of this module have.
 fn data_on<K: Serialize + 'static>() -> Index<K> {
     Index::path("data.on").unwrap()
 }

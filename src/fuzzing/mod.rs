@@ -1,4 +1,5 @@
-//! What the fuzzer drives, each in a target of its name; and, for a bounded time, an ordinary test.
+//! Functions that the fuzz targets of the same names run; an ordinary test runs them, too, for a bounded
+//! time.
 
 mod conversation;
 mod script;

@@ -1,4 +1,4 @@
-//! The answers of a conversation, as the bytes of a fuzzer spell them.
+//! The answers of a conversation, encoded in the bytes of a fuzzer.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -7,28 +7,28 @@ use tokio::time::Instant;
 
 use crate::testing::{Answer, ApiServer, End, Fault, On, Verb};
 
-/// How many answers of a script count. The rest of the bytes is ignored.
+/// Maximum number of answers of a script. The rest of the bytes is ignored.
 const LONGEST: usize = 48;
 
-/// How many requests more than there are answers may come at one moment.
+/// Maximum number of requests at one moment, in addition to [`LONGEST`].
 const AT_ONCE: usize = 64;
 
 /// The objects that the server may have, by namespace and name.
 const OBJECTS: [(&str, &str); 4] =
     [("default", "a"), ("default", "b"), ("other", "c"), ("other", "d")];
 
-/// The codes of an answer that is a failure as a whole, or strange.
+/// Status codes of failures and unusual answers.
 const CODES: [u16; 16] =
     [400, 401, 403, 404, 405, 409, 410, 422, 429, 500, 502, 503, 504, 204, 301, 200];
 
-/// The values of a `Retry-After` header; no header where the value is empty.
+/// Values of a `Retry-After` header; an empty value means no header.
 const RETRY_AFTER: [&str; 6] = ["", "1", "77", "18446744073709551615", "-1", "soon"];
 
-/// A part of a body that one byte spells. Bytes below [`FIRST`], and those above the last word, stand for
+/// A part of a body, encoded by one byte. Bytes below [`FIRST`], and bytes above the last word, stand for
 /// themselves.
 enum Word {
     Text(&'static str),
-    /// The newest resourceVersion of the server, and so many more.
+    /// The newest resourceVersion of the server plus a number.
     Version(u64),
     /// The end of a chunk.
     Chunk,
@@ -36,7 +36,7 @@ enum Word {
     End(End),
 }
 
-/// The byte that stands for the first of the [`WORDS`].
+/// The byte of the first of the [`WORDS`].
 const FIRST: u8 = 0x80;
 
 const WORDS: [Word; 46] = [
@@ -47,7 +47,7 @@ const WORDS: [Word; 46] = [
     Word::Text(r#"{"type":"BOOKMARK","object":"#),
     Word::Text(r#"{"type":"ERROR","object":"#),
     Word::Text("}\n"),
-    // 0x86: objects up to their version
+    // 0x86: beginnings of objects, up to the resourceVersion
     Word::Text(
         r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"namespace":"default","name":"a","uid":"1","resourceVersion":""#,
     ),
@@ -61,11 +61,11 @@ const WORDS: [Word; 46] = [
     Word::Text(
         r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"namespace":"default","name":"no-such","uid":"5","resourceVersion":""#,
     ),
-    // 0x8b: and from there on
+    // 0x8b: ends of objects
     Word::Text(r#""},"data":{"on":"yes"}}"#),
     Word::Text(r#""},"data":{"on":"no"}}"#),
     Word::Text(r#"","labels":7},"data":{"on":"yes"}}"#),
-    // 0x8e: a list around them
+    // 0x8e: parts of a list
     Word::Text(r#"{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":""#),
     Word::Text(r#""},"items":["#),
     Word::Text(r#"","continue":""#),
@@ -110,8 +110,8 @@ const WORDS: [Word; 46] = [
     Word::Text("12345678901234567890123456789012345678901234567890"),
 ];
 
-/// The answers to one watch, each a line of the fuzzer's bytes. The first byte of a line chooses who
-/// answers:
+/// The answers to one watch, each a line of the fuzzer's bytes. The first byte of a line chooses the source
+/// of the answer:
 ///
 /// | byte | answer | the rest of the line |
 /// |---|---|---|
@@ -124,15 +124,15 @@ const WORDS: [Word; 46] = [
 /// | `6` | the fuzzer, late | how late, the body |
 /// | `7` | the server, after a compaction | ignored |
 ///
-/// After the last line the server answers, and lets nobody resume before a list: a version that the
-/// fuzzer made up may be one of the server's by chance, which no client could notice.
+/// After the last line the server answers, and refuses to resume until a list: a version that the
+/// fuzzer made up may by chance be one of the server's, which no client could notice.
 pub(super) struct Script {
     server: ApiServer,
     lines: VecDeque<Vec<u8>>,
-    /// True if objects that can't be decoded are never stored, so that the server may send some in a
-    /// version that it later sends whole.
+    /// True if undecodable objects are never stored, so that the server may send such an object in a
+    /// version that it later sends intact.
     garbles: bool,
-    /// The refusal to resume is an event, instead of an answer.
+    /// True if the server refuses to resume with an event, not with the status of the answer.
     gone_by_event: bool,
     is_relisted: bool,
     written: u32,
@@ -155,12 +155,12 @@ impl Script {
         }
     }
 
-    /// Returns whether every answer of the script was given, and a list was asked for since.
+    /// Returns whether every answer of the script was sent, and a list was requested since.
     pub(super) fn is_over(&self) -> bool {
         self.is_relisted
     }
 
-    /// Decides how the server answers the request that comes next.
+    /// Sets the server's answer to the next request.
     pub(super) fn answer(&mut self, uri: &http::Uri) {
         if self.moment != Instant::now() {
             (self.moment, self.at_once) = (Instant::now(), 0);
@@ -259,7 +259,7 @@ impl Script {
             }));
             assert!(written.is_ok(), "the server takes any such object");
         } else {
-            // It may not be there.
+            // The object may not exist.
             let _ = self.server.delete("configmaps", namespace, name);
         }
     }

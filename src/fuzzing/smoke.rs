@@ -1,15 +1,16 @@
-//! The targets on made-up data: what a fuzzer finds in its first seconds must not need one.
+//! Runs the fuzz targets on generated data, so that ordinary tests find what a fuzzer finds in its first
+//! seconds.
 //!
-//! The data is the same in every run, so that a failure is one of the change that is tested.
+//! The data is the same in every run, so a new failure is caused by the tested change.
 
 use super::{
     conversation, discovery, document, lease, line, list, path, removal, resource, selector, status,
 };
 
-/// How often each target is run, but for those that take long.
+/// Number of runs of each target, except for slow ones.
 const RUNS: u32 = 20_000;
 
-/// What the format is made of, and what goes wrong in it.
+/// Tokens of JSON, valid and invalid.
 const JSON: [&str; 27] = [
     "{",
     "}",
@@ -226,7 +227,7 @@ fn conversations() {
     run_times(400, conversation, &seeds, &words);
 }
 
-/// Runs a target on the seeds, and on what becomes of them by a few edits.
+/// Runs a target on the seeds, and on seeds with a few random edits.
 fn run(target: fn(&[u8]), seeds: &[impl AsRef<[u8]>], tokens: &[&str]) {
     run_times(RUNS, target, seeds, tokens);
 }
@@ -269,7 +270,7 @@ fn run_times(
     }
 }
 
-/// Shows what a target failed on.
+/// Input of a target; printed if the target panics.
 struct Shown(Vec<u8>);
 
 impl Drop for Shown {
@@ -280,7 +281,7 @@ impl Drop for Shown {
     }
 }
 
-/// A xorshift.
+/// A xorshift random number generator.
 struct Random(u64);
 
 impl Random {

@@ -27,10 +27,10 @@ use crate::object_key::ObjectKey;
 #[derive(Clone)]
 pub struct Key(ThinArc<(), u8>);
 
-// The parts in an order-preserving encoding, so that keys compare, and prefixes match, as plain
-// bytes: each part ends with END; NUL inside a part is followed by a byte that is above END's. A number
-// of a numeric index begins with NUMBER; its text follows behind AS if it is not the usual one. Text that would
-// sort before numbers there, because it is empty or begins with NUL, begins with TEXT.
+// An order-preserving encoding of the parts, so that keys compare, and prefixes match, as plain bytes: each
+// part ends with END; a NUL inside a part is followed by a byte above END's. In a numeric index a number
+// begins with NUMBER; its text follows after AS unless it is the canonical one. Text that would sort before
+// numbers there, because it is empty or begins with NUL, begins with TEXT.
 const END: &str = "\0\0";
 const NUL: &str = "\0\u{1}";
 const NUMBER: &str = "\0\u{2}";
@@ -58,7 +58,7 @@ impl Key {
     ///
     /// assert!(Key::new("443") > Key::new("10250"));
     /// assert!(Key::numeric("443") < Key::numeric("10250"));
-    /// assert_eq!(Key::numeric("0443").to_string(), "0443"); // another key than 443, and next to it
+    /// assert_eq!(Key::numeric("0443").to_string(), "0443"); // a different key, right after 443
     /// ```
     pub fn numeric(parts: impl IndexKey) -> Self {
         Prefix::new(&parts, Order::Numeric).key()
@@ -90,8 +90,8 @@ impl Key {
         })
     }
 
-    /// Returns the object that a key of two parts, a namespace and a name, stands for: the way from an index by a
-    /// reference to what it refers to.
+    /// Returns a key of two parts as the namespace and name of an object: from an index by a reference to the
+    /// referenced object.
     ///
     /// ```
     /// use kube_weir::{Key, ObjectKey};
@@ -105,12 +105,12 @@ impl Key {
         parts.next().is_none().then_some(key)
     }
 
-    /// In the order of the keys.
+    /// Returns the encoded parts, whose order is that of the keys.
     pub(super) fn as_bytes(&self) -> &[u8] {
         &self.0.slice
     }
 
-    /// Returns how this key is ordered against all keys that begin with `prefix`.
+    /// Compares this key with all keys that begin with `prefix`.
     pub(crate) fn against(&self, prefix: &Prefix) -> Ordering {
         let prefix = prefix.text.as_bytes();
         let own = self.as_bytes();
@@ -161,7 +161,7 @@ impl fmt::Debug for Key {
     }
 }
 
-/// `a, b`, for people.
+/// Writes the parts separated by commas, for people.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, part) in self.parts().enumerate() {
@@ -172,18 +172,18 @@ impl fmt::Display for Key {
     }
 }
 
-/// How the parts of keys are ordered.
+/// Order of key parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     Text,
-    /// Numbers by value, and before all other text.
+    /// Numbers are ordered by value, before all other text.
     Numeric,
 }
 
 /// The first parts of a key, encoded for [`Key::against`].
 pub(crate) struct Prefix {
     text: String,
-    /// How many parts there are.
+    /// Number of parts.
     pub(crate) width: usize,
 }
 
@@ -194,8 +194,8 @@ impl Prefix {
         own
     }
 
-    /// Returns what is common to all keys in which the last part begins with that of these, and the others
-    /// are equal.
+    /// Returns the common prefix of all keys whose last part begins with the last of `parts`, and whose other
+    /// parts are equal.
     pub(crate) fn open(parts: &impl IndexKey, order: Order) -> Self {
         let mut own = Self { text: String::new(), width: 0 };
         let mut last: Option<String> = None;
@@ -316,7 +316,7 @@ mod tests {
             a in prop::collection::vec("[\0\u{1}ab]{0,3}", 1..3),
             b in prop::collection::vec("[\0\u{1}ab]{0,3}", 1..3),
         ) {
-            // All keys of an index have as many parts.
+            // All keys of an index have the same number of parts.
             prop_assume!(a.len() >= b.len());
             let (last, first) = b.split_last().unwrap();
             let is_under = a.starts_with(first) && a[first.len()].starts_with(last.as_str());

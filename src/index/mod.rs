@@ -1,4 +1,4 @@
-//! What to index objects by.
+//! Indexes and their keys.
 
 mod key;
 mod number;
@@ -26,17 +26,17 @@ use crate::{
 
 /// An index of a store, and the handle for lookups in it.
 ///
-/// Pass it to [`index`](crate::EventStreamExt::index), keep it, and look up by it in every snapshot, batch and world of
-/// that pipeline. A clone is the same index, and so is an equal index of paths.
+/// Pass the index to [`index`](crate::EventStreamExt::index), keep it, and use it for lookups in every
+/// snapshot, batch and world of that pipeline. A clone is the same index, and so is an equal index of paths.
 ///
 /// An object may have several keys in an index (a path with several results gives several keys, several such
-/// paths every combination) or none: an object without a value for an index is absent from that index alone,
-/// and counted in [`Store::report`](crate::Store::report). So is one that has too many keys:
+/// paths give every combination) or none: an object without a value for an index is absent from that index
+/// only, and counted in [`Store::report`](crate::Store::report). So is an object with too many keys:
 /// [`max_keys`](Self::max_keys).
 ///
-/// Objects are always found by [namespace and name](crate::Snapshot::get), without any index. An index by
-/// `metadata.namespace`, or by that and `metadata.name`, is the order of the objects itself and costs nothing
-/// either. Any other costs memory for each (key, object) pair.
+/// Lookups by [namespace and name](crate::Snapshot::get) need no index. An index by `metadata.namespace`, or
+/// by `metadata.namespace` and `metadata.name`, uses the order of the objects and costs no memory either. Any
+/// other index costs memory for each (key, object) pair.
 ///
 /// In a configuration, an index of paths is a text, such as `"metadata.namespace, spec.nodeName"`, a list of
 /// paths, or an object with `paths` and optionally `name`, `numeric` and `max_keys`.
@@ -64,22 +64,22 @@ use crate::{
 pub struct Index<K>(Arc<Definition<K>>);
 
 struct Definition<K> {
-    /// Unless it is what the keys come from.
+    /// The name, unless it is the default.
     name: Option<Arc<str>>,
-    /// How many parts its keys have.
+    /// Number of parts of each key.
     width: usize,
     keys: Keys<K>,
     order: Order,
-    /// How many keys an object may have.
+    /// Maximum number of keys of an object.
     most: usize,
     inspect: Option<Inspect<K>>,
-    /// True if the keys are the namespace, or the namespace and the name: the order of the objects is such an index.
+    /// True if lookups use the order of the objects, without index entries.
     is_identity: bool,
 }
 
-/// How the content of objects is measured and compared.
+/// Functions that measure and compare the content of objects.
 pub(crate) struct Inspect<K> {
-    /// Returns how much memory an object takes, if that is known.
+    /// Returns the memory that an object takes, if known.
     pub(crate) bytes: Option<fn(&K) -> usize>,
     /// Returns whether two objects have the same content.
     pub(crate) is_equal: fn(&K, &K) -> bool,
@@ -100,8 +100,8 @@ impl<K> Clone for Inspect<K> {
 impl<K> Copy for Inspect<K> {}
 
 impl<K: Serialize + 'static> Index<K> {
-    /// Returns the index by one path, as text or as a [`FieldPath`], which says how a path may look. Where nothing
-    /// else says of which objects, write `Index::<Pod>::path(..)`.
+    /// Returns the index by one path, as text or as a [`FieldPath`], which documents the syntax. Write
+    /// `Index::<Pod>::path(..)` if the kind follows from nothing else.
     ///
     /// # Errors
     ///
@@ -168,23 +168,23 @@ impl<K: Serialize + 'static> Index<K> {
     }
 }
 
-/// Says why a path below a label is rejected: no object would have a key.
+/// Error message for a path below a label.
 const BELOW_LABEL: &str = "nothing is below a label or an annotation: quote a name with dots, as in metadata.labels['a.b/c']";
 
-/// Says why a list of paths without any is rejected.
+/// Error message for an empty list of paths.
 const NO_PATH: &str = "an index needs at least one path";
 
 impl<K> Index<K> {
-    /// Returns the index by a closure that gives an object's keys: nothing or one (an `Option`), or several
-    /// (an array, a `Vec`, an iterator that doesn't borrow from the object). A [`WholeKey`] is a text, a number, an
-    /// [`ObjectKey`](crate::ObjectKey), or an array or tuple of them.
+    /// Returns the index by a closure that returns an object's keys: an `Option` for at most one key, or an
+    /// array, a `Vec`, or an iterator that doesn't borrow from the object for several. A [`WholeKey`] is a
+    /// text, a number, an [`ObjectKey`](crate::ObjectKey), or an array or tuple of them.
     ///
-    /// The closure must depend on the object alone: [`Batch::touched`](crate::Batch::touched) calls it again for
-    /// the versions before and after a change. It is called in the task that polls the pipeline. No more of
-    /// what it gives is taken than [`max_keys`](Self::max_keys) and one, however often a key repeats, nor more
-    /// text than keys may have.
+    /// The result must depend only on the object: [`Batch::touched`](crate::Batch::touched) calls the closure
+    /// again for the versions before and after a change. The closure runs in the task that polls the
+    /// pipeline. At most [`max_keys`](Self::max_keys) + 1 of its keys are read, including repeated keys, and
+    /// no more text than keys may have.
     ///
-    /// Without [`named`](Self::named) it is called by its place in the source.
+    /// The default [name](Self::named) is the place of the closure in the source.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -229,8 +229,8 @@ impl<K> Index<K> {
         self.set(|own| own.name = Some(name.into()))
     }
 
-    /// Orders key parts that are numbers by their value, and before all other text. A key stays the text
-    /// that it is: an object with `07` is not found under `7`, but next to it.
+    /// Orders key parts that are numbers by value, before all other text. The text of a key stays
+    /// significant: an object with `07` is not found under `7`, but next to it.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Service;
@@ -254,14 +254,14 @@ impl<K> Index<K> {
         self.set(|own| own.order = Order::Numeric)
     }
 
-    /// Sets how many keys an object may have in this index. Default: 10,000.
+    /// Sets the maximum number of keys of an object in this index. Default: 10,000.
     ///
-    /// Without a limit, a single object could fill the memory of all who index it: two lists of a few
-    /// hundred values each make tens of thousands of combinations, and so does a long value that is combined
-    /// with many. An object with more keys has none in that index; nor has one whose keys of several paths,
-    /// or of a closure, have more than 256 bytes each on average and 1 MiB altogether.
-    /// [`IndexReport::overflowing`] counts it, and an item of the stream
-    /// [names it](Error::is_too_many_keys), once for each such version.
+    /// Without a limit, a single object could fill the memory of every program that indexes it: two lists of
+    /// a few hundred values each make tens of thousands of combinations, and a long value combined with many
+    /// others takes as much memory. An object with more keys has no key in the index; the same applies if its
+    /// keys of several paths, or of a closure, have more than 256 bytes each on average and 1 MiB altogether.
+    /// [`IndexReport::overflowing`] counts such objects, and the stream yields an
+    /// [error](Error::is_too_many_keys) for each such version.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Service;
@@ -314,7 +314,7 @@ impl<K> Index<K> {
         self.0.name.clone().unwrap_or_else(|| self.0.keys.to_string().into())
     }
 
-    /// Returns how many parts its keys have.
+    /// Returns the number of parts of each key.
     pub fn width(&self) -> usize {
         self.0.width
     }
@@ -331,7 +331,7 @@ impl<K> Index<K> {
         self.0.inspect
     }
 
-    /// Returns the paths that the keys come from, unless a closure gives them.
+    /// Returns the paths of the index; `None` for a closure.
     pub(crate) fn key_paths(&self) -> Option<&[FieldPath]> {
         match &self.0.keys {
             Keys::Paths(paths, _) => Some(paths),
@@ -339,12 +339,12 @@ impl<K> Index<K> {
         }
     }
 
-    /// Returns whether the order of the objects answers for this index, which therefore costs nothing.
+    /// Returns whether lookups use the order of the objects, so that the index costs nothing.
     pub(crate) fn is_identity(&self) -> bool {
         self.0.is_identity
     }
 
-    /// Returns an object's keys, in order; none for an identity index, which has no keys of its own.
+    /// Returns an object's keys, in order; none for an identity index, which stores no keys.
     pub(crate) fn keys(&self, object: &K) -> Result<Vec<Key>, TooManyKeys> {
         let Definition { keys, order, most, .. } = &*self.0;
         let mut keys = match keys {
@@ -354,7 +354,7 @@ impl<K> Index<K> {
                 let mut too_many = false;
                 for path in paths {
                     match read(path, object, *most) {
-                        // Nothing can be combined with it.
+                        // Without a value for a path there is no combination.
                         Ok(own) if own.is_empty() => return Ok(Vec::new()),
                         Ok(mut own) => {
                             sort(&mut own);
@@ -408,7 +408,7 @@ impl<K> Clone for Index<K> {
     }
 }
 
-/// Indexes of paths are equal if all that is set is. An index by a closure is equal to its clones.
+/// Compares indexes: those of paths by their settings; an index by a closure is equal to its clones only.
 impl<K> PartialEq for Index<K> {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
@@ -429,48 +429,48 @@ impl<K> fmt::Debug for Index<K> {
     }
 }
 
-/// One index in [`StoreReport`](crate::StoreReport).
+/// Report of an index in [`StoreReport`](crate::StoreReport).
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct IndexReport {
-    /// Its name.
+    /// The name of the index.
     pub name: Arc<str>,
-    /// How many different keys it has.
+    /// Number of different keys.
     pub keys: usize,
-    /// How many (key, object) pairs it has.
+    /// Number of (key, object) pairs.
     pub entries: usize,
-    /// How many objects have no key in it.
+    /// Number of objects without a key in the index.
     pub absent: usize,
-    /// How many of these have [too many](Index::max_keys).
+    /// Number of objects with [too many](Index::max_keys) keys; `absent` includes them.
     pub overflowing: usize,
 }
 
-/// How many keys an object may have by default.
+/// Default maximum number of keys of an object.
 const MOST_KEYS: usize = 10_000;
 
-/// How many bytes of combined keys an object may have for each key that it may have, and how many in any
-/// case. A name has 253.
+/// Maximum bytes of the combined keys of an object: per allowed key, and the minimum of the total limit. A
+/// name has up to 253 bytes.
 const KEY_BYTES: usize = 256;
 const MOST_BYTES: usize = 1 << 20;
 
-/// Returns how many bytes the keys of an object may have that may have so many of them.
+/// Returns the maximum bytes of an object's keys, given their maximum number.
 fn most_bytes(most: usize) -> usize {
     most.saturating_mul(KEY_BYTES).max(MOST_BYTES)
 }
 
 enum Keys<K> {
     Paths(Vec<FieldPath>, Read<K>),
-    /// The closure, and where it was passed on.
+    /// The closure, and its place in the source.
     With(Arc<Closure<K>>, &'static Location<'static>),
 }
 
-/// Returns the values that a path gives an object, of which there may be so many.
+/// Function that returns the values of a path in an object, up to a maximum number.
 type Read<K> = fn(&FieldPath, &K, usize) -> Result<Vec<String>, TooManyKeys>;
 
-/// Returns the keys of an object, of which there may be so many.
+/// Function that returns the keys of an object, up to a maximum number.
 type Closure<K> = dyn Fn(&K, usize, Order) -> Result<Vec<Key>, TooManyKeys> + Send + Sync;
 
-/// The paths of the identity. The order of the objects answers for an index by these, or the first of them.
+/// The paths of the identity. An index by both, or by the first, is an identity index.
 const IDENTITY: [&str; 2] = ["metadata.namespace", "metadata.name"];
 
 impl<K> Keys<K> {
@@ -504,7 +504,7 @@ impl<K> PartialEq for Keys<K> {
     }
 }
 
-/// The paths with commas between them, or the place of the closure.
+/// Writes the paths separated by commas, or the place of the closure.
 impl<K> fmt::Display for Keys<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -520,13 +520,13 @@ impl<K> fmt::Display for Keys<K> {
     }
 }
 
-/// Returns whether an object that may have so many keys may have all combinations of these values.
+/// Returns whether all combinations of these values are within the limits for `most` keys.
 fn takes(values: &[Vec<String>], most: usize) -> bool {
     let count = values.iter().fold(1, |all: usize, own| all.saturating_mul(own.len()));
     if count > most {
         return false;
     }
-    // Each value is in the keys once for each combination of the others.
+    // Each value is repeated in the keys for each combination of the other parts.
     let bytes = values.iter().fold(0, |all: usize, own| {
         let length = own.iter().map(String::len).sum::<usize>();
         all.saturating_add(length.saturating_mul(count / own.len().max(1)))
@@ -534,7 +534,7 @@ fn takes(values: &[Vec<String>], most: usize) -> bool {
     values.len() == 1 || bytes <= most_bytes(most)
 }
 
-/// Puts values in order, each once.
+/// Sorts values, and removes repetitions.
 fn sort<T: Ord>(values: &mut Vec<T>) {
     if values.len() > 1 {
         values.sort_unstable();

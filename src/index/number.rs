@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
-/// How many digits a number may have before it is a text like any other. No float of JSON has more before its
+/// Maximum number of digits; longer numbers are treated as text. No float of JSON has more digits before its
 /// point.
 const MOST_DIGITS: usize = 400;
 
-/// Returns text that is ordered as the numbers are, if the text is a decimal number.
+/// Encodes a decimal number as text that sorts by value; returns `None` for other text.
 ///
-/// It is `1`, how many digits there are before the point, and all digits. Of a negative number it is `0` and
-/// the same with each digit replaced by its difference to 9, and a `~` that sorts behind all digits: a longer
-/// number is a smaller one.
+/// The encoding is `1`, the number of digits before the point, and all digits. For a negative number it is
+/// `0`, the same digits each subtracted from 9, and a `~`, which sorts after all digits: a longer negative
+/// number is smaller.
 pub(super) fn sortable(text: &str) -> Option<String> {
     let number = Number::parse(text)?;
     let integers = usize::try_from(number.point).ok().filter(|own| *own <= MOST_DIGITS)?;
@@ -22,7 +22,7 @@ pub(super) fn sortable(text: &str) -> Option<String> {
     Some(format!("0{}~", turned.collect::<String>()))
 }
 
-/// Returns the number of which `sortable` is made, as it is usually written.
+/// Decodes a number encoded by `sortable` to its canonical text.
 pub(super) fn written(sortable: &str) -> Option<String> {
     let (sign, digits) = match sortable.split_at_checked(1)? {
         ("0", turned) => {
@@ -33,7 +33,7 @@ pub(super) fn written(sortable: &str) -> Option<String> {
     };
     let (integers, digits) = digits.split_at_checked(4)?;
     let integers: usize = integers.parse().ok()?;
-    // Zeros at the end of the digits are not kept.
+    // Trailing zeros are not in the encoding.
     let padded = format!("{digits:0<integers$}");
     let (whole, fraction) = padded.split_at(integers);
     let whole = if whole.is_empty() { "0" } else { whole };
@@ -41,7 +41,7 @@ pub(super) fn written(sortable: &str) -> Option<String> {
     Some(format!("{sign}{whole}{point}{fraction}"))
 }
 
-/// A decimal number: its digits without zeros at either end, and how many of them are before the point.
+/// A decimal number: its digits without zeros at either end, and the number of digits before the point.
 struct Number {
     is_negative: bool,
     digits: String,
@@ -77,14 +77,14 @@ impl Number {
         if point >= 0 {
             return Some(Self { is_negative, digits: digits[start..end].to_owned(), point });
         }
-        // Zeros behind the point keep their place.
+        // Zeros directly after the point are significant.
         let zeros = usize::try_from(-point).ok().filter(|zeros| *zeros <= MOST_DIGITS)?;
         let digits = format!("{:0<zeros$}{}", "", &digits[start..end]);
         Some(Self { is_negative, digits, point: 0 })
     }
 }
 
-/// Returns where the digits are that are not zeros at either end.
+/// Returns the range of the digits without leading and trailing zeros.
 fn significant(digits: &str) -> Range<usize> {
     let end = digits.trim_end_matches('0').len();
     let start = digits.len() - digits.trim_start_matches('0').len();

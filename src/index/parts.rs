@@ -1,4 +1,4 @@
-//! The types that stand for index keys.
+//! Types that can be used as index keys.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -9,7 +9,7 @@ use crate::object_key::ObjectKey;
 
 /// An index key, or its first parts: for [lookups](crate::IndexView::get).
 ///
-/// Texts, integers and booleans are one part each; arrays, slices and tuples are the parts of what is in them, one
+/// A text, an integer or a boolean is one part; an array, slice or tuple has the parts of its elements, one
 /// after the other; an [`ObjectKey`] is a namespace and a name. `()` has no part.
 ///
 /// ```
@@ -29,17 +29,18 @@ use crate::object_key::ObjectKey;
     label = "expected a text, an integer, an `ObjectKey`, a `Key`, or an array or tuple of them"
 )]
 pub trait IndexKey {
-    /// Passes on the parts, in order.
+    /// Calls `part` with each part, in order.
     fn each_part(&self, part: &mut dyn FnMut(&str));
 }
 
-/// An [`IndexKey`] of which the type says how many parts it has: [closures](crate::Index::with) give such keys.
+/// An [`IndexKey`] whose type determines the number of parts: [closures](crate::Index::with) return such
+/// keys.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an index key with a known number of parts",
     label = "expected a text, an integer, an `ObjectKey`, or an array or tuple of them"
 )]
 pub trait WholeKey: IndexKey {
-    /// How many parts there are.
+    /// Number of parts.
     const PARTS: usize;
 }
 

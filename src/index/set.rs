@@ -10,7 +10,7 @@ use crate::path::FieldPath;
 /// The indexes of a store: `()` for none, an [`Index`] or `&Index`, or a tuple, array, slice, `Vec` or `Option` of
 /// them.
 ///
-/// A store keeps equal indexes once.
+/// A store keeps only one of several equal indexes.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::Pod;
@@ -31,11 +31,11 @@ use crate::path::FieldPath;
     note = "`()` is enough to find objects by namespace and name"
 )]
 pub trait Indexes<K>: Sized {
-    /// Adds the indexes to those of a store.
+    /// Adds the indexes to the set of a store.
     fn add_to(self, set: &mut IndexSet<K>);
 }
 
-/// The indexes that a store gets; filled by [`Indexes::add_to`].
+/// The set of indexes for a store; filled by [`Indexes::add_to`].
 pub struct IndexSet<K> {
     indexes: Vec<(Arc<str>, Index<K>)>,
     inspect: Option<Inspect<K>>,
@@ -52,7 +52,7 @@ impl<K> IndexSet<K> {
         set
     }
 
-    /// Adds an index, unless an equal one is there.
+    /// Adds an index, unless the set has an equal one.
     pub fn add(&mut self, index: Index<K>) {
         self.inspect = self.inspect.or(index.inspect());
         if self.indexes.iter().all(|(_, own)| *own != index) {
@@ -60,7 +60,7 @@ impl<K> IndexSet<K> {
         }
     }
 
-    /// Returns a name for an index, which no other has.
+    /// Returns a unique name for an index.
     fn name(&self, index: &Index<K>) -> Arc<str> {
         let name = index.name();
         let is_free = |name: &str| self.indexes.iter().all(|(own, _)| **own != *name);
@@ -75,7 +75,7 @@ impl<K> IndexSet<K> {
         self.inspect
     }
 
-    /// Returns the paths that all the keys come from; `None` if a closure gives some of them.
+    /// Returns the paths of all indexes; `None` if one uses a closure.
     pub(crate) fn all_paths(&self) -> Option<Vec<FieldPath>> {
         let mut all = Vec::new();
         for (_, index) in &self.indexes {
@@ -87,7 +87,7 @@ impl<K> IndexSet<K> {
         Some(all)
     }
 
-    /// Returns the indexes with their names, each of which is there once.
+    /// Returns the indexes with their unique names.
     pub(crate) fn into_named(self) -> Arc<[(Arc<str>, Index<K>)]> {
         self.indexes.into()
     }
@@ -124,7 +124,7 @@ impl<K> Indexes<K> for &Index<K> {
     }
 }
 
-// The number of indexes may come from a configuration. There may be none, so these add what `()` knows.
+// Any number of indexes, as in a configuration. There may be none, so `()` is added, too, for its `inspect`.
 
 fn add_all<K, I>(set: &mut IndexSet<K>, all: I)
 where

@@ -14,14 +14,14 @@ use serde::{
 use super::{Index, MOST_KEYS, NO_PATH, Order};
 use crate::{error::PathError, path::FieldPath};
 
-/// The paths with commas between them, or where the closure is.
+/// Writes the paths separated by commas, or the place of the closure.
 impl<K> fmt::Display for Index<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.keys.fmt(f)
     }
 }
 
-/// Parses paths with commas between them.
+/// Parses paths separated by commas.
 impl<K: Serialize + 'static> FromStr for Index<K> {
     type Err = PathError;
 
@@ -34,7 +34,7 @@ impl<K: Serialize + 'static> FromStr for Index<K> {
     }
 }
 
-/// The form of an index in a configuration.
+/// Fields of an index in a configuration.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Fields {
@@ -47,7 +47,7 @@ struct Fields {
     max_keys: Option<usize>,
 }
 
-/// Serializes an index of paths: as the text if nothing else is set. An index by a closure is an error.
+/// Serializes an index of paths; as text if nothing else is set. An index by a closure is an error.
 impl<K> Serialize for Index<K> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Some(paths) = self.key_paths() else {
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_index_is_rejected_with_a_reason() {
+    fn an_invalid_index_is_rejected_with_a_reason() {
         for (json, why) in [
             (json!(""), "at least one path"),
             (json!([]), "at least one path"),

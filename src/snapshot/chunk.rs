@@ -17,7 +17,7 @@ const FILLED: &str = "slots below the length are filled";
 #[derive(Debug)]
 pub(crate) struct Chunk<T, H = ()>(ThinArc<Header<H>, Option<T>>);
 
-/// What lies in front of the items.
+/// Header in front of the items.
 #[derive(Debug)]
 struct Header<H> {
     len: u32,
@@ -34,7 +34,7 @@ impl<T, H> Clone for Chunk<T, H> {
 }
 
 impl<T, H> Chunk<T, H> {
-    /// Takes the first `len` items of `items`, which must have as many.
+    /// Builds a chunk of the first `len` items of `items`, which must have at least that many.
     pub(crate) fn fill(head: H, len: usize, items: &mut impl Iterator<Item = T>) -> Self {
         Self::build(head, len, |_| items.next())
     }
@@ -49,7 +49,7 @@ impl<T, H> Chunk<T, H> {
         &self.header().head
     }
 
-    /// The items. Every one is `Some`; the option is what lets an item move out without unsafe code.
+    /// Returns the items. All of them are `Some`; the option lets an item move out without unsafe code.
     #[inline]
     pub(crate) fn slots(&self) -> &[Option<T>] {
         let HeaderSlice { header, slice } = &*self.0;
@@ -58,12 +58,12 @@ impl<T, H> Chunk<T, H> {
 
     #[inline]
     pub(crate) fn at(&self, index: usize) -> &T {
-        // What lies behind the items is empty, so the length need not be read.
+        // Slots behind the items are empty, so the length need not be read.
         item(&self.0.slice[index])
     }
 
-    /// Binary search with branches. That of the standard library has none, so it waits for one cold object after the
-    /// other, where a guess fetches the next one meanwhile.
+    /// Binary search with branches. The standard library's search is branchless, so it waits for each cold
+    /// object in turn; with a branch the CPU predicts the next object and fetches it meanwhile.
     #[inline]
     pub(crate) fn search(&self, mut cmp: impl FnMut(&T) -> Ordering) -> Result<usize, usize> {
         let slots = self.slots();
@@ -79,7 +79,7 @@ impl<T, H> Chunk<T, H> {
         Err(start)
     }
 
-    /// How many items come first for which `before` holds.
+    /// Returns the number of leading items for which `before` holds.
     #[inline]
     pub(crate) fn partition_point(&self, mut before: impl FnMut(&T) -> bool) -> usize {
         let side = |item: &T| {
@@ -111,7 +111,7 @@ impl<T: Clone, H: Clone> Chunk<T, H> {
         })
     }
 
-    /// Changes the head in place, after a copy of all if it is shared.
+    /// Changes the head in place, after a copy of the whole chunk if it is shared.
     #[inline]
     pub(crate) fn edit_head<R>(&mut self, change: impl FnOnce(&mut H) -> R) -> R {
         self.own(|inner| change(&mut inner.header_mut().head))
@@ -176,13 +176,13 @@ impl<T: Clone, H: Clone> Chunk<T, H> {
         });
     }
 
-    /// Takes all items out, moving them if nobody else holds the chunk, which is then to be thrown away.
+    /// Takes all items out; moves them if nobody else holds the chunk. The chunk must not be used afterwards.
     pub(crate) fn drain(&mut self) -> Vec<T> {
         (0..self.len()).filter_map(|i| self.grab(i)).collect()
     }
 
-    /// A new chunk of `len` items, each taken from the place that `from` names. `self` is to be thrown away, or at
-    /// least the places named.
+    /// Builds a chunk of `len` items, each taken from the index that `from` returns. These slots of `self`
+    /// must not be used afterwards.
     fn draw(&mut self, len: usize, from: impl Fn(usize) -> Option<usize>) -> Self {
         self.draw_with(len, &mut None, from)
     }
@@ -217,14 +217,14 @@ impl<T: Clone, H: Clone> Chunk<T, H> {
     }
 }
 
-/// The item of a filled slot.
+/// Returns the item of a filled slot.
 #[expect(clippy::ref_option, reason = "an element of `slots()`, as it lies there")]
 #[inline]
 pub(crate) fn item<T>(slot: &Option<T>) -> &T {
     slot.as_ref().expect(FILLED)
 }
 
-/// The same, to be changed.
+/// Returns the item of a filled slot, mutably.
 pub(crate) fn item_mut<T>(slot: &mut Option<T>) -> &mut T {
     slot.as_mut().expect(FILLED)
 }

@@ -22,30 +22,30 @@ use crate::{
     object_key::AsObjectKey,
 };
 
-/// What a snapshot holds. A clone shares everything, and costs more only as one of the two changes.
+/// Contents of a snapshot. A clone shares everything, and costs more only as one of the two changes.
 ///
-/// The objects lie in the heap; all else names them by their slot. A new version under the keys of
-/// the old one changes the heap alone.
+/// The objects are in the heap; everything else refers to them by slot. A new version with the index keys of
+/// the old one changes only the heap.
 pub(crate) struct Contents<K> {
     pub(super) heap: Heap<Arc<K>>,
     /// By the hash of (namespace, name).
     identities: Trie<Slot>,
     seed: Seed,
     sorted: Arc<Sorted<K>>,
-    /// The newest resourceVersion that is taken account of; 0 for none.
+    /// The newest resourceVersion seen; 0 for none.
     pub(crate) version: u64,
-    /// How often an object took the place of another one of the same version.
+    /// Number of times that an object replaced another one of the same version.
     pub(super) histories: u64,
-    /// Objects that are gone, where these are kept for a while.
+    /// Deleted objects, if the pipeline keeps them for a while.
     pub(crate) deleted: Option<Arc<Self>>,
 }
 
-/// What has an order. Most new versions leave it as it is, so it is shared as one.
+/// The ordered parts. Most new versions leave them unchanged, so they are shared as one.
 struct Sorted<K> {
     /// By (namespace, name).
     order: Tree<Slot>,
     indexes: Arc<[(Arc<str>, Index<K>)]>,
-    /// What the indexes hold, one for one.
+    /// Entries of each index, at the same position as in `indexes`.
     entries: Vec<Entries>,
     context: Arc<Context<K>>,
     inspect: Option<Inspect<K>>,
@@ -78,7 +78,7 @@ impl<K> Contents<K> {
         Arc::make_mut(&mut self.sorted).context = context;
     }
 
-    /// Returns which pipeline the objects come from.
+    /// Returns the context of the pipeline that the objects come from.
     pub(crate) fn context(&self) -> &Arc<Context<K>> {
         &self.sorted.context
     }
@@ -91,7 +91,7 @@ impl<K> Contents<K> {
         self.sorted.indexes.iter().position(|(own, _)| **own == *name)
     }
 
-    /// Returns where the index of a handle is.
+    /// Returns the position of a handle's index.
     pub(super) fn index_of(&self, handle: &Index<K>) -> Option<usize> {
         self.sorted.indexes.iter().position(|(_, own)| own == handle)
     }
@@ -117,7 +117,7 @@ impl<K> Contents<K> {
         &self.sorted.indexes
     }
 
-    /// How many (key, object) pairs each index has.
+    /// Returns the number of (key, object) pairs of each index.
     pub(crate) fn index_entries(&self) -> impl Iterator<Item = usize> {
         let Sorted { indexes, entries, .. } = &*self.sorted;
         indexes.iter().zip(entries).map(|((_, index), entries)| {
@@ -125,13 +125,12 @@ impl<K> Contents<K> {
         })
     }
 
-    /// Returns how many keys were put into indexes or taken out, of which a load in bulk begins to count
-    /// anew: a measure of work.
+    /// Returns the number of keys put into indexes or taken out since the last bulk load: a measure of work.
     pub(crate) fn keys_moved(&self) -> usize {
         self.sorted.entries.iter().map(|own| own.moved).sum()
     }
 
-    /// How much memory the objects take, where that can be told. O(n).
+    /// Returns the memory that the objects take, if it can be measured. O(n).
     pub(crate) fn bytes(&self) -> Option<usize> {
         let bytes = self.sorted.inspect?.bytes?;
         Some(self.iter().map(|object| bytes(object)).sum())
@@ -142,7 +141,7 @@ impl<K> Contents<K> {
     }
 }
 
-/// How many different ones there are, of what is in order.
+/// Counts the distinct items of a sorted iterator.
 fn distinct<T: PartialEq>(sorted: impl Iterator<Item = T>) -> usize {
     let (mut count, mut last) = (0, None);
     for next in sorted {
@@ -199,13 +198,13 @@ impl<K: Lookup> Contents<K> {
         }
     }
 
-    /// How many objects a namespace has.
+    /// Returns the number of objects in a namespace.
     pub(crate) fn count_in(&self, namespace: &str) -> usize {
         self.objects_in(Some(namespace)).count()
     }
 
-    /// The objects of a namespace, or the one of a namespace and name. Without any part, all that
-    /// have a namespace: others have no such key.
+    /// Returns the objects of a namespace, or the object of a namespace and name. Without any part, returns
+    /// all objects that have a namespace: the others have no key in an identity index.
     pub(super) fn of_identity(&self, parts: &[&str]) -> Objects<'_, K> {
         self.namespaced(|namespace, name| match *parts {
             [] => Ordering::Equal,
@@ -214,7 +213,7 @@ impl<K: Lookup> Contents<K> {
         })
     }
 
-    /// Returns those objects that are in a range of an identity index, whose keys have so many parts.
+    /// Returns the objects in a range of an identity index whose keys have `width` parts.
     pub(super) fn in_identity(
         &self,
         width: usize,
@@ -226,7 +225,7 @@ impl<K: Lookup> Contents<K> {
         })
     }
 
-    /// Returns those objects that have a namespace and are in a range.
+    /// Returns the objects that have a namespace and are in a range.
     fn namespaced(&self, within: impl Fn(&str, &str) -> Ordering) -> Objects<'_, K> {
         self.in_order(self.sorted.order.range(|slot| {
             let (namespace, name) = identity(&**self.heap.at(*slot));
@@ -234,7 +233,7 @@ impl<K: Lookup> Contents<K> {
         }))
     }
 
-    /// What each index holds. O(n).
+    /// Returns a report of each index. O(n).
     pub(crate) fn indexes(&self) -> impl Iterator<Item = IndexReport> {
         let Sorted { indexes, entries, .. } = &*self.sorted;
         indexes.iter().zip(entries).zip(self.index_entries()).map(
@@ -252,12 +251,12 @@ impl<K: Lookup> Contents<K> {
         )
     }
 
-    /// Returns whether any object has more keys than it may have in an index.
+    /// Returns whether any object has more keys than an index allows.
     pub(crate) fn overflows(&self) -> bool {
         self.sorted.entries.iter().any(|own| own.overflowing > 0)
     }
 
-    /// Returns an error for each index in which an object has more keys than it may have.
+    /// Returns an error for each index in which an object has more keys than the index allows.
     pub(crate) fn overflowing(&self, object: &K) -> impl Iterator<Item = Error> {
         let (namespace, name) = identity(object);
         let slot = self.slot(self.seed.hash(&namespace, &name), &namespace, &name);
@@ -273,27 +272,27 @@ impl<K: Lookup> Contents<K> {
         })
     }
 
-    /// The stored object, if it is the same version of the same object.
+    /// Returns the stored object, if it is the same version of the same object.
     pub(crate) fn same_version(&self, object: &K) -> Option<&Arc<K>> {
         let (namespace, name) = identity(object);
         self.get((&namespace, &name)).filter(|stored| is_same_version(&***stored, object))
     }
 
-    /// The same for an object of which only the identity is read.
+    /// Returns the stored object, if it has the identity and version in `meta`.
     pub(crate) fn at_version(&self, meta: &ObjectMetaRef<'_>) -> Option<&Arc<K>> {
         let stored = self.get((meta.namespace.unwrap_or_default(), meta.name));
         stored.filter(|stored| is_version(&***stored, meta.resource_version, meta.uid))
     }
 
-    /// Returns the stored object of this one's name, if its uid says that it is not the same.
+    /// Returns the stored object of this namespace and name, if its uid differs from this object's.
     pub(crate) fn replaced_by(&self, object: &K) -> Option<&Arc<K>> {
         let uid = object.uid()?;
         let stored = self.get(identity(object))?;
         stored.uid().is_some_and(|own| own != uid).then_some(stored)
     }
 
-    /// Puts an object in the place of its predecessor. Tells whether that makes a difference: the
-    /// same version again makes none.
+    /// Adds an object or replaces its predecessor. Returns false, without a change, if this version is
+    /// already stored.
     pub(crate) fn put(&mut self, object: &Arc<K>) -> bool {
         let (namespace, name) = identity(&**object);
         let hash = self.seed.hash(&namespace, &name);
@@ -327,14 +326,14 @@ impl<K: Lookup> Contents<K> {
         self.sorted.inspect.is_some_and(|inspect| (inspect.is_equal)(one, other))
     }
 
-    /// Puts an object in the place of its predecessor, even if that is the same version.
+    /// Adds an object or replaces its predecessor, even if both have the same version.
     pub(crate) fn put_anew(&mut self, object: &Arc<K>) {
         self.histories += u64::from(self.same_version(object).is_some());
         self.take(object);
         self.put(object);
     }
 
-    /// Takes the object of this one's identity out, in whatever version it is there.
+    /// Removes the object of this identity, whatever its version, and returns it.
     pub(crate) fn take(&mut self, object: &K) -> Option<Arc<K>> {
         let (namespace, name) = identity(object);
         let hash = self.seed.hash(&namespace, &name);
@@ -353,7 +352,7 @@ impl<K: Lookup> Contents<K> {
         self.heap.take(slot)
     }
 
-    /// Returns the same kind, indexes and all, without an object.
+    /// Returns contents without objects, with the same indexes.
     pub(super) fn emptied(&self) -> Self {
         let mut contents = Self { deleted: None, ..self.clone() };
         contents.load(Vec::new());
@@ -370,7 +369,7 @@ impl<K: Lookup> Contents<K> {
         contents
     }
 
-    /// Keeps a deleted object, in the place of one of the same name that was deleted before.
+    /// Adds an object to the deleted ones; it replaces an earlier one of its namespace and name.
     pub(crate) fn bury(&mut self, object: &Arc<K>) {
         let mut deleted = match self.deleted.take() {
             Some(deleted) => deleted,
@@ -382,7 +381,8 @@ impl<K: Lookup> Contents<K> {
         self.deleted = Some(deleted);
     }
 
-    /// Keeps this very deleted object no more. Returns whether it was kept.
+    /// Removes this deleted object, unless a later one of its namespace and name has replaced it. Returns
+    /// whether it was removed.
     pub(crate) fn forget(&mut self, object: &Arc<K>) -> bool {
         let is_buried = self.is_buried(object);
         if let Some(deleted) = self.deleted.as_mut().filter(|_| is_buried) {
@@ -391,18 +391,18 @@ impl<K: Lookup> Contents<K> {
         is_buried
     }
 
-    /// Returns whether this very object is among the deleted ones that are kept.
+    /// Returns whether this object is among the deleted ones.
     pub(crate) fn is_buried(&self, object: &Arc<K>) -> bool {
         let kept = self.deleted.as_ref().and_then(|deleted| deleted.get(identity(&**object)));
         kept.is_some_and(|kept| Arc::ptr_eq(kept, object))
     }
 
-    /// Returns how many deleted objects are kept.
+    /// Returns the number of deleted objects.
     pub(crate) fn buried(&self) -> usize {
         self.deleted.as_ref().map_or(0, |deleted| deleted.len())
     }
 
-    /// Keeps a deleted object no more that is there again: its uid says that it is the same.
+    /// Removes a deleted object that exists again, with the same uid.
     pub(crate) fn unbury(&mut self, object: &K) {
         let Some(deleted) = &mut self.deleted else { return };
         let kept = deleted.get(identity(object)).and_then(|kept| kept.uid());
@@ -411,8 +411,7 @@ impl<K: Lookup> Contents<K> {
         }
     }
 
-    /// Takes over all objects, in bulk, in the place of those that are there. They come in order,
-    /// each identity once.
+    /// Replaces all objects in bulk. `objects` must be sorted, each identity once.
     pub(crate) fn load(&mut self, objects: Vec<Arc<K>>) {
         self.heap = objects.into_iter().collect();
         let slots: Vec<Slot> = self.heap.slots().collect();

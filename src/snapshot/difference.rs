@@ -1,4 +1,4 @@
-//! What differs between two states.
+//! Differences between two states.
 
 use std::{cmp::Ordering, ops::ControlFlow, sync::Arc};
 
@@ -9,11 +9,11 @@ use super::{
     identity::{is_same_version, order},
 };
 
-/// What differs about an identity: the object before, and the one after.
+/// A difference at one identity: the object before, and the object after.
 pub(crate) type Pair<'a, K> = (Option<&'a Arc<K>>, Option<&'a Arc<K>>);
 
 impl<K: Lookup> Contents<K> {
-    /// Whether anything differs from an `earlier` state. Mostly a look at one difference tells.
+    /// Returns whether anything differs from an `earlier` state. Mostly the first different slot decides.
     pub(crate) fn differs(&self, earlier: &Self) -> bool {
         let is_same = self.is_same_after(earlier);
         let told = self.heap.since(&earlier.heap, Arc::ptr_eq, |old, new| match (old, new) {
@@ -34,14 +34,14 @@ impl<K: Lookup> Contents<K> {
         }
     }
 
-    /// Returns how to compare two objects of one identity, the first from an `earlier` state. Where a
-    /// version came with other content since, only the same object is the same.
+    /// Returns a function that compares two objects of one identity, the first from an `earlier` state. If
+    /// any version has been replaced by other content since, only pointer equality counts.
     fn is_same_after(&self, earlier: &Self) -> impl Fn(&Arc<K>, &Arc<K>) -> bool + use<K> {
         let by_version = self.histories == earlier.histories;
         move |old, new| Arc::ptr_eq(old, new) || (by_version && is_same_version(&**old, &**new))
     }
 
-    /// What differs from an `earlier` state, in order. The same version again is no difference.
+    /// Returns the differences from an `earlier` state, in order. A repeated version is no difference.
     pub(crate) fn since<'a>(&'a self, earlier: &'a Self) -> Vec<Pair<'a, K>> {
         let mut pairs: Vec<Pair<'a, K>> = Vec::new();
         let _: ControlFlow<()> = self.heap.since(&earlier.heap, Arc::ptr_eq, |old, new| {
@@ -59,7 +59,7 @@ impl<K: Lookup> Contents<K> {
             _ => Ordering::Equal,
         };
         pairs.sort_by(by_identity);
-        // An object that moved from one slot to another went from here and came there.
+        // An object that moved between slots appears as a removal and an addition; merge the two.
         pairs.dedup_by(|later, earlier| {
             let same = by_identity(later, earlier).is_eq();
             if same {
@@ -74,8 +74,8 @@ impl<K: Lookup> Contents<K> {
         pairs
     }
 
-    /// What is to be put and what is to be taken out to get to these objects, which come in order,
-    /// each identity once.
+    /// Returns the objects to put and the objects to take out to get to `objects`, which must be sorted, each
+    /// identity once.
     pub(crate) fn until<'a>(
         &self,
         namespace: Option<&str>,

@@ -1,4 +1,4 @@
-//! What an index holds: the objects under their keys.
+//! Entries of an index: the objects under their keys.
 
 use std::{cmp::Ordering, collections::HashMap, sync::Arc};
 
@@ -20,13 +20,13 @@ use crate::{
 pub(super) struct Entries {
     /// By (key, namespace, name).
     pub(super) tree: Tree<Entry>,
-    /// Those of each object, by its slot; empty for an identity index, which has no keys of its own.
+    /// The keys of each object, by its slot; empty for an identity index, which stores no keys.
     keys: Heap<Keys>,
-    /// How many objects have no key here.
+    /// Number of objects without a key in this index.
     pub(super) absent: usize,
-    /// How many of these have too many.
+    /// Number of objects that have too many keys; `absent` includes them.
     pub(super) overflowing: usize,
-    /// How many keys were put in or taken out since these were made.
+    /// Number of keys put in or taken out since these entries were created.
     pub(super) moved: usize,
 }
 
@@ -67,9 +67,9 @@ impl Entries {
             own.absent += usize::from(come.is_empty());
             entries.extend(come.into_iter().map(|key| Entry { key, slot: *slot }));
         }
-        // Stable: the objects come in order already.
+        // A stable sort: the objects are in order already.
         entries.sort_by(|a, b| a.key.cmp(&b.key));
-        // Those who share a key share its text.
+        // Equal keys share one text.
         for at in 1..entries.len() {
             if entries[at].key == entries[at - 1].key {
                 entries[at].key = entries[at - 1].key.clone();
@@ -93,7 +93,7 @@ impl Entries {
         own
     }
 
-    /// Puts in an object that was not there.
+    /// Adds the entries of a new object.
     pub(super) fn push<K: Lookup>(&mut self, index: &Index<K>, heap: &Heap<Arc<K>>, slot: Slot) {
         let object = heap.at(slot);
         if index.is_identity() {
@@ -105,9 +105,9 @@ impl Entries {
         self.replace(heap, slot, index.keys(object));
     }
 
-    /// Whether these are the keys of an object.
+    /// Returns whether an object has exactly these keys.
     pub(super) fn are(&self, slot: Slot, keys: &Result<Vec<Key>, TooManyKeys>) -> bool {
-        // Those of an identity index are never asked for.
+        // An identity index stores no keys.
         if self.keys.len() == 0 {
             return true;
         }
@@ -118,12 +118,12 @@ impl Entries {
         }
     }
 
-    /// Returns whether an object has more keys than it may have.
+    /// Returns whether an object has more keys than the index allows.
     pub(super) fn overflows(&self, slot: Slot) -> bool {
         self.overflowing > 0 && matches!(self.keys.at(slot), Keys::TooMany)
     }
 
-    /// Brings the entries of an object to those of a new version.
+    /// Replaces the entries of an object with those of its new version.
     pub(super) fn replace<K: Lookup>(
         &mut self,
         heap: &Heap<Arc<K>>,
@@ -140,7 +140,7 @@ impl Entries {
             self.tree.remove(by_entry(heap, key, &**object));
         }
         for key in come.iter_mut().filter(|key| gone.as_slice().binary_search(key).is_err()) {
-            // Those who share a key share its text.
+            // Equal keys share one text.
             if let Some(entry) = self.tree.get(|entry| entry.key.cmp(key)) {
                 *key = entry.key.clone();
             }
@@ -175,7 +175,7 @@ impl Entries {
         self.uncount(&gone);
     }
 
-    /// An object has these keys no more.
+    /// Corrects the counts after an object lost these keys.
     fn uncount(&mut self, gone: &Keys) {
         self.absent -= usize::from(gone.as_slice().is_empty());
         self.overflowing -= usize::from(matches!(gone, Keys::TooMany));
@@ -205,12 +205,12 @@ impl From<Vec<Key>> for Keys {
     }
 }
 
-/// Whether an object has no key in an identity index.
+/// Returns whether an object has no namespace, and so no key in an identity index.
 fn is_unnamespaced<K: Lookup>(object: &Arc<K>) -> bool {
     identity(&**object).0.is_empty()
 }
 
-/// How entries are ordered against an object under a key.
+/// Returns a function that orders an entry relative to an object under a key.
 fn by_entry<K: Lookup>(heap: &Heap<Arc<K>>, key: &Key, object: &K) -> impl Fn(&Entry) -> Ordering {
     let by_identity = by_identity(heap, object);
     move |entry| entry.key.cmp(key).then_with(|| by_identity(&entry.slot))

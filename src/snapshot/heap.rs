@@ -1,36 +1,37 @@
-//! A persistent array: where the objects of a snapshot lie.
+//! A persistent array that holds the objects of a snapshot.
 //!
-//! Everything else in a snapshot names an object by its [`Slot`]. So a new version of an object is one path through
-//! this array, and touches neither the look-up, nor the order, nor an index.
+//! Everything else in a snapshot refers to an object by its [`Slot`]. So a new version of an object copies
+//! one path of this array, and changes neither the lookup, nor the order, nor an index.
 //!
-//! Slots are dense: the last object moves to where one is taken out.
+//! Slots are dense: a removal moves the last object into the free slot.
 
 use std::ops::ControlFlow;
 
 use super::chunk::{Chunk, item, item_mut};
 
-/// Items of a full leaf, and children of a full branch, as bits of a slot. A publish copies one node of each level, and
-/// with it counts as many references up and, once the old node goes, down again. So nodes are short; leaves are longer
-/// because what they cost beside their items is spread over these.
+/// Items of a full leaf, and children of a full branch (`BITS`), as bits of a slot. A publish copies one node
+/// per level: it increments the reference count of each item and, when the old node is dropped, decrements
+/// it. So nodes are short; leaves are longer, to spread their fixed cost over more items.
 const LEAF_BITS: u32 = 4;
 const BITS: u32 = 3;
 
 const LEAF: usize = 1 << LEAF_BITS;
 const FAN: usize = 1 << BITS;
 
-/// Of how many items the index is consumed below a node of this height.
+/// Returns the number of index bits that are consumed below a node of this height.
 #[inline]
 fn shift(height: u32) -> u32 {
     if height == 0 { 0 } else { LEAF_BITS + (height - 1) * BITS }
 }
 
-/// Where an item lies in or below a node of this height.
+/// Returns the position of an item in a leaf, or of its child in a branch, at this height.
 #[inline]
 fn digit(height: u32, index: usize) -> usize {
     index >> shift(height) & (if height == 0 { LEAF } else { FAN } - 1)
 }
 
-/// The place of an object. It keeps it until it is gone, or an object before it is.
+/// The position of an object in a [`Heap`]. An object keeps its slot until it is removed, or until it is the
+/// last object and another one is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slot(std::num::NonZeroU32);
 
@@ -73,7 +74,7 @@ impl<T> Heap<T> {
         self.len
     }
 
-    /// The slots that are in use.
+    /// Returns the slots in use.
     pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + use<T> {
         (0..self.len).map(Slot::new)
     }
@@ -82,7 +83,7 @@ impl<T> Heap<T> {
         self.len.checked_sub(1).map(Slot::new)
     }
 
-    /// The item in a slot that is in use.
+    /// Returns the item in a slot in use.
     #[inline]
     pub(crate) fn at(&self, slot: Slot) -> &T {
         let index = slot.index();
@@ -97,8 +98,8 @@ impl<T> Heap<T> {
         }
     }
 
-    /// Visits every slot whose item is not one and the same in both, with the `old` one and this one, until told to
-    /// stop. Nodes that both share are passed over whole.
+    /// Calls `visit` with the `old` and the new item of each slot whose items are not the `same`, until it
+    /// breaks. Skips nodes that both heaps share.
     pub(crate) fn since<'a, B>(
         &'a self,
         old: &'a Self,
@@ -127,7 +128,7 @@ impl<T: Clone> Heap<T> {
         slot
     }
 
-    /// Takes out the item in a slot that is in use, and moves the last one there.
+    /// Takes out the item in a slot in use, and moves the last item there.
     pub(crate) fn take(&mut self, slot: Slot) -> Option<T> {
         let last = self.pop()?;
         Some(if slot.index() == self.len { last } else { self.replace(slot, last) })
@@ -187,7 +188,7 @@ impl<T: Clone> Node<T> {
         }
     }
 
-    /// There is room for one more.
+    /// Appends an item to a node that has room for it.
     fn push(&mut self, height: u32, new: T) {
         match self {
             Self::Leaf(items) => items.insert(items.len(), new),
@@ -216,7 +217,7 @@ impl<T: Clone> Node<T> {
         }
     }
 
-    /// A node with one item.
+    /// Returns a node of this height with one item.
     fn spine(height: u32, new: T) -> Self {
         match height {
             0 => Self::Leaf(Chunk::fill((), 1, &mut std::iter::once(new))),
@@ -245,9 +246,9 @@ impl<T: Clone> Node<T> {
 
 /// A part of one of two heaps that are compared.
 enum Side<'a, T> {
-    /// Where the other one has more.
+    /// The other heap has nodes here, this one has none.
     Nothing,
-    /// A heap of fewer levels than the other one lies under its first child.
+    /// A heap with fewer levels: it is compared with the first child, `missing` levels further down.
     First {
         missing: u32,
         node: &'a Node<T>,
@@ -452,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_replaced_or_popped_is_released() {
+    fn replaced_or_popped_items_are_released() {
         let items: Vec<Item> = (0..1000).map(Arc::new).collect();
         let mut heap: Heap<Item> = items.iter().cloned().collect();
         let slots: Vec<_> = heap.slots().collect();

@@ -1,4 +1,5 @@
-//! What objects are known by: (namespace, name) for the look-up and the order, uid and resourceVersion for the version.
+//! Identity of objects, which is (namespace, name), their order, and their version, which is uid and
+//! resourceVersion.
 
 use std::{
     cmp::Ordering,
@@ -12,20 +13,20 @@ use kube::runtime::reflector::Lookup;
 use super::heap::{Heap, Slot};
 use crate::namespaced_name::identity;
 
-/// The order of everything: (namespace, name).
+/// Compares two objects by (namespace, name).
 pub(crate) fn order<K: Lookup>(a: &K, b: &K) -> Ordering {
     let (namespace, name) = identity(b);
     against(a, &namespace, &name)
 }
 
-/// How an object is ordered against an identity.
+/// Compares an object with an identity.
 #[inline]
 pub(crate) fn against<K: Lookup>(object: &K, namespace: &str, name: &str) -> Ordering {
     let (own_namespace, own_name) = identity(object);
     (*own_namespace).cmp(namespace).then_with(|| (*own_name).cmp(name))
 }
 
-/// How slots are ordered against an object.
+/// Returns a function that orders a slot relative to an object.
 pub(super) fn by_identity<K: Lookup>(
     heap: &Heap<Arc<K>>,
     object: &K,
@@ -37,21 +38,21 @@ pub(super) fn by_identity<K: Lookup>(
     }
 }
 
-/// Whether an object has an identity.
+/// Returns whether an object has this namespace and name.
 #[inline]
 pub(super) fn is<K: Lookup>(object: &K, namespace: &str, name: &str) -> bool {
     let (own_namespace, own_name) = identity(object);
     own_name == name && own_namespace == namespace
 }
 
-/// Seeded anew for each store, so that nobody can choose names that collide.
+/// Hash seed, random for each store, so that nobody can choose names that collide.
 #[derive(Clone, Default)]
 pub(super) struct Seed(RandomState);
 
 impl Seed {
     #[inline]
     pub(super) fn hash(&self, namespace: &str, name: &str) -> u64 {
-        // The hasher takes the length of each part into account, so nothing need stand between.
+        // The hasher includes the length of each part, so no separator is needed.
         let mut hasher = self.0.build_hasher();
         hasher.write(namespace.as_bytes());
         hasher.write(name.as_bytes());
@@ -65,12 +66,12 @@ impl Seed {
     }
 }
 
-/// Whether two objects of one identity are the same version.
+/// Returns whether two objects of one identity are the same version.
 pub(super) fn is_same_version<K: Lookup>(a: &K, b: &K) -> bool {
     is_version(a, b.resource_version().as_deref(), b.uid().as_deref())
 }
 
-/// Without a resourceVersion nothing can be said to be the same.
+/// Returns whether an object has this version; false without a resourceVersion.
 pub(super) fn is_version<K: Lookup>(
     object: &K,
     resource_version: Option<&str>,

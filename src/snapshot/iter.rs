@@ -11,7 +11,8 @@ pub(crate) struct Iter<'a, E> {
     /// Ranks still to come.
     start: usize,
     end: usize,
-    /// The rest of the leaf at `start`, and the leaves beside it: a new descent only once per bottom branch.
+    /// The rest of the leaf at `start`, and the leaves beside it, so that only each bottom branch needs a new
+    /// descent.
     front: slice::Iter<'a, Option<E>>,
     leaves: slice::Iter<'a, Option<Node<E>>>,
 }
@@ -23,7 +24,8 @@ impl<'a, E> Iter<'a, E> {
         Self { root, start, end, front: [].iter(), leaves: [].iter() }
     }
 
-    /// The leaf that holds `rank`, the rank within it, and the leaves that follow under the same branch.
+    /// Returns the leaf that holds `rank`, the rank within it, and the leaves that follow under the same
+    /// branch.
     fn descend(&self, mut rank: usize) -> (Slots<'a, E>, usize, Slots<'a, Node<E>>) {
         let mut rest: Slots<_> = &[];
         let mut node = self.root;

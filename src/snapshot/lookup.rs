@@ -1,4 +1,4 @@
-//! Looking objects up.
+//! Lookups in a snapshot, and their results.
 
 use std::{
     cmp::Ordering,
@@ -18,7 +18,7 @@ use crate::{
     printed::{LONGEST_NAME, printed},
 };
 
-/// One index of a [`Snapshot`](crate::Snapshot); from [`Snapshot::by`](crate::Snapshot::by).
+/// An index of a [`Snapshot`](crate::Snapshot); from [`Snapshot::by`](crate::Snapshot::by).
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::Pod;
@@ -89,16 +89,16 @@ fn missing<K>(contents: &Contents<K>, name: &str) -> String {
 }
 
 impl<'a, K: Lookup> IndexView<'a, K> {
-    /// Returns the objects under a key, or under the first parts of one, each once and in
-    /// (namespace, name) order. `()` stands for all that have a key in this index.
+    /// Returns the objects under a key, or under the first parts of a key, each once and in (namespace, name)
+    /// order. `()` stands for all objects that have a key in this index.
     ///
-    /// O(hits), and of a part of a key O(hits log hits), because they are to be sorted; of
-    /// `metadata.namespace` with `metadata.name` they are already.
+    /// O(hits); for the first parts of a key O(hits log hits), because the hits have to be sorted. The hits
+    /// of an index of `metadata.namespace` and `metadata.name` are sorted already.
     ///
     /// # Panics
     ///
-    /// If there are more parts than the index has; [`try_get`](Self::try_get) is for keys of a number of parts that
-    /// a configuration gives.
+    /// If there are more parts than the index has. Use [`try_get`](Self::try_get) if a configuration
+    /// determines the number of parts.
     ///
     /// # Examples
     ///
@@ -143,7 +143,8 @@ impl<'a, K: Lookup> IndexView<'a, K> {
         Hits(Inner::Entries(self.contents, range))
     }
 
-    /// Returns the same as [`get`](Self::get), for a key whose parts were not known to the programmer.
+    /// Returns the objects under a key, as [`get`](Self::get) does, or an error if the key has too many
+    /// parts.
     ///
     /// # Errors
     ///
@@ -170,7 +171,7 @@ impl<'a, K: Lookup> IndexView<'a, K> {
         }
     }
 
-    /// Returns the one object under a key.
+    /// Returns the only object under a key, or `None` if there is no object.
     ///
     /// # Errors
     ///
@@ -178,7 +179,7 @@ impl<'a, K: Lookup> IndexView<'a, K> {
     ///
     /// # Panics
     ///
-    /// If there are more parts than the index has, as [`get`](Self::get).
+    /// If there are more parts than the index has, like [`get`](Self::get).
     ///
     /// # Examples
     ///
@@ -214,14 +215,14 @@ impl<'a, K: Lookup> IndexView<'a, K> {
         }
     }
 
-    /// Returns the objects under all keys whose last given part begins with this text, and whose parts before
-    /// it are equal; each once and in (namespace, name) order.
+    /// Returns the objects under all keys that begin with the parts of `key`, where the last given part is a
+    /// text prefix; each object once and in (namespace, name) order.
     ///
-    /// In a [numeric](Index::numeric) index a number begins with the empty text only.
+    /// In a [numeric](Index::numeric) index a number matches the empty prefix only.
     ///
     /// # Panics
     ///
-    /// If there are more parts than the index has, as [`get`](Self::get).
+    /// If there are more parts than the index has, like [`get`](Self::get).
     ///
     /// # Examples
     ///
@@ -251,12 +252,12 @@ impl<'a, K: Lookup> IndexView<'a, K> {
     /// Returns the objects under the keys in a range, each once and in (namespace, name) order. A bound may
     /// be the first parts of a key: it then stands for all keys that begin with them.
     ///
-    /// Keys are ordered as text, in a [numeric](Index::numeric) index by value: a bound that ends with a number
-    /// stands for all texts of that value, so `..=7` has `07` and `7.0`.
+    /// Keys are ordered as text; in a [numeric](Index::numeric) index, by value. A bound that ends with a number
+    /// then stands for all texts of that value, so `..=7` has `07` and `7.0`.
     ///
     /// # Panics
     ///
-    /// If a bound has more parts than the index, as [`get`](Self::get).
+    /// If a bound has more parts than the index, like [`get`](Self::get).
     ///
     /// # Examples
     ///
@@ -310,7 +311,7 @@ impl<'a, K: Lookup> IndexView<'a, K> {
         if index.is_identity() {
             return Hits(Inner::Objects(self.contents.in_identity(index.width(), within)));
         }
-        // Ordered by the rest of the key first, and an object is there once for each of its keys.
+        // The range is ordered by key first, and contains an object once for each of its keys.
         let range = self.contents.entries(self.position).range(|entry| within(&entry.key));
         let mut objects: Vec<_> = range.map(|entry| self.contents.at(entry.slot)).collect();
         objects.sort_unstable_by(|a, b| identity::order(&***a, &***b));
@@ -329,7 +330,7 @@ impl<'a, K: Lookup> IndexView<'a, K> {
     /// let mut held = ConfigMap::default();
     /// held.metadata.finalizers = Some(vec!["example.com/b".into(), "example.com/a".into()]);
     ///
-    /// // It need not be in the snapshot.
+    /// // The object need not be in the snapshot.
     /// let keys = snapshot.by(&finalizer).keys_of(&held);
     /// assert_eq!(keys, [Key::new("example.com/a"), Key::new("example.com/b")]);
     /// # Ok::<(), kube_weir::Error>(())
@@ -387,7 +388,7 @@ impl<'a, K: Lookup> IndexView<'a, K> {
         }
     }
 
-    /// Says why a lookup of so many parts can't be answered.
+    /// Returns an error message if the index has fewer than `asked` key parts.
     fn too_wide(&self, asked: usize) -> Option<String> {
         let (name, width) = (printed(self.name(), LONGEST_NAME), self.index().width());
         let parts = if width == 1 { "part" } else { "parts" };
@@ -411,10 +412,10 @@ impl<K> fmt::Debug for IndexView<'_, K> {
     }
 }
 
-/// The result of a lookup: an iterator of objects in (namespace, name) order, each once. Their
-/// number is known before they are looked at.
+/// The result of a lookup: an iterator of objects in (namespace, name) order, each once.
+/// [`len`](ExactSizeIterator::len) returns their number.
 ///
-/// It borrows from the snapshot; an object that is to outlive that is an [`Arc`] to clone.
+/// The iterator borrows from the snapshot; clone the [`Arc`] of an object to keep it longer.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -473,8 +474,8 @@ impl<K> fmt::Debug for Hits<'_, K> {
     }
 }
 
-/// All objects of a snapshot, in (namespace, name) order; from
-/// [`Snapshot::iter`](crate::Snapshot::iter), which has an example, or of a loop over `&snapshot`.
+/// Iterator over all objects of a snapshot, in (namespace, name) order; from
+/// [`Snapshot::iter`](crate::Snapshot::iter), which has an example, or a loop over `&snapshot`.
 pub struct Iter<'a, K>(pub(super) contents::Objects<'a, K>);
 
 impl<'a, K> Iterator for Iter<'a, K> {

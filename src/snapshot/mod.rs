@@ -35,9 +35,9 @@ use crate::{
 
 /// All objects of a store at one moment, with its indexes.
 ///
-/// A snapshot never changes, is a pointer to clone, and is read without a lock from as many tasks
-/// as you like. It shares what did not change with the snapshots before and after it, so holding
-/// on to one is cheap too.
+/// A snapshot never changes. A clone copies one pointer, and any number of tasks read it without a lock. A
+/// snapshot shares unchanged objects with the snapshots before and after it, so keeping a snapshot is cheap,
+/// too.
 ///
 /// Every result is in (namespace, name) order, each object once.
 ///
@@ -64,17 +64,17 @@ use crate::{
 pub struct Snapshot<K>(pub(crate) Arc<Contents<K>>);
 
 impl<K> Snapshot<K> {
-    /// How many objects there are. O(1).
+    /// Returns the number of objects. O(1).
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is no object.
+    /// Returns whether there is no object.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// All objects, in (namespace, name) order; the objects of no namespace come first. O(1) to
+    /// Returns all objects, in (namespace, name) order; objects without a namespace come first. O(1) to
     /// begin, and [`len`](ExactSizeIterator::len) is known.
     ///
     /// ```
@@ -95,13 +95,12 @@ impl<K> Snapshot<K> {
         self.0.iter()
     }
 
-    /// The newest resourceVersion among all that came in before this moment, of deleted objects
-    /// too: the state is not older than that. `None` before anything came, of objects that were
-    /// not watched, and where versions aren't the numbers that Kubernetes says they are
+    /// Returns the newest resourceVersion received before this snapshot, including those of deleted objects:
+    /// the state is at least as new. Returns `None` before the first event, for objects that were not
+    /// watched, and if the server's resourceVersions are not numbers as Kubernetes specifies
     /// ([KEP-5504](https://kep.k8s.io/5504)).
     ///
-    /// It tells how fresh a state is. To wait for one, use
-    /// [`Store::wait_for`](crate::Store::wait_for).
+    /// To wait for a version, use [`Store::wait_for`](crate::Store::wait_for).
     ///
     /// ```
     /// use kube_weir::{prelude::*, testing::Events};
@@ -125,7 +124,7 @@ impl<K> Snapshot<K> {
         Some(self.0.version).filter(|version| *version > 0).map(|version| version.to_string())
     }
 
-    /// The same kind, indexes and all, without an object.
+    /// Returns a snapshot without objects, with the same indexes.
     pub(crate) fn emptied(&self) -> Self
     where
         K: Lookup,
@@ -133,11 +132,14 @@ impl<K> Snapshot<K> {
         Self(Arc::new(self.0.emptied()))
     }
 
-    /// Returns the objects that were deleted a short while ago, with the same indexes, where the pipeline
-    /// [keeps](crate::adapters::Indexed::keep_deleted) them, each in its last version. Of several of one name it is the
-    /// last that was deleted; an object that took its place is in this snapshot itself.
+    /// Returns the objects that were deleted a short while ago, each in its last version, with the same
+    /// indexes. The pipeline must [keep](crate::adapters::Indexed::keep_deleted) them; without `keep_deleted`
+    /// the result is empty.
     ///
-    /// Without `keep_deleted` there are none. See its example.
+    /// If several objects of one namespace and name were deleted, the result has the one deleted last. An
+    /// object that was created in its place is in this snapshot itself.
+    ///
+    /// Without `keep_deleted` there are none. `keep_deleted` has an example.
     #[must_use]
     pub fn deleted(&self) -> Self
     where
@@ -150,7 +152,7 @@ impl<K> Snapshot<K> {
     ///
     /// # Panics
     ///
-    /// If the pipeline was not built with this index: that is a mistake in the program, which the message names.
+    /// If the pipeline was not built with this index: a mistake in the program. The message names the index.
     ///
     /// # Examples
     ///
@@ -168,7 +170,7 @@ impl<K> Snapshot<K> {
         IndexView::new(&self.0, index)
     }
 
-    /// Returns an index by its [name](Index::named), for kinds that a configuration names.
+    /// Returns an index by its [name](Index::named), if a configuration chooses the index.
     ///
     /// # Errors
     ///
@@ -196,9 +198,9 @@ impl<K> Snapshot<K> {
 }
 
 impl<K: Lookup> Snapshot<K> {
-    /// A snapshot of given objects: for fixtures, tests and offline tools.
+    /// Builds a snapshot of the given objects: for fixtures, tests and offline tools.
     ///
-    /// Of several objects with one identity the last counts.
+    /// If several objects have one identity, the last one counts.
     ///
     /// # Errors
     ///
@@ -252,8 +254,8 @@ impl<K: Lookup> Snapshot<K> {
         self.0.get(key)
     }
 
-    /// Returns the objects of a namespace, in the order of their names. O(hits). The namespace of
-    /// cluster-scoped objects is `""`.
+    /// Returns the objects of a namespace, ordered by name. O(hits). The namespace of cluster-scoped objects
+    /// is `""`.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -296,7 +298,7 @@ impl<'a, K> IntoIterator for &'a Snapshot<K> {
     }
 }
 
-/// An object on its way into a store, once it is known to have a name.
+/// Wraps an object for a store; fails if it has no name.
 pub(crate) fn named<K: Lookup>(object: K) -> Result<Arc<K>, Error> {
     if object.name().is_some_and(|name| !name.is_empty()) {
         return Ok(Arc::new(object));

@@ -1,4 +1,4 @@
-//! A snapshot as it would be.
+//! Hypothetical snapshots.
 
 use std::{fmt, sync::Arc};
 
@@ -8,12 +8,13 @@ use serde::Serialize;
 use super::{Contents, Snapshot, named};
 use crate::{error::Error, object_key::AsObjectKey};
 
-/// What would be if some objects were other than they are; from [`Snapshot::overlay`].
+/// Builder of a hypothetical snapshot, in which some objects are changed or deleted; from
+/// [`Snapshot::overlay`].
 ///
-/// Hypothetical objects go the way that all objects of the pipeline go: one that isn't selected is
-/// not there, and fields that are dropped are dropped. The result is a [`Snapshot`] like any other,
-/// with the same indexes. It shares with its base what is the same, so it costs what was changed;
-/// the base stays as it is.
+/// Hypothetical objects pass the filters of the pipeline: an object that the pipeline doesn't select is left
+/// out, and fields that the pipeline drops are dropped. The result is an ordinary [`Snapshot`] with the same
+/// indexes. It shares unchanged objects with its base, so its cost depends on the changes; the base stays
+/// unchanged.
 ///
 /// ```
 /// use k8s_openapi::api::networking::v1::Ingress;
@@ -51,15 +52,15 @@ impl<K> Snapshot<K> {
 }
 
 impl<K: Lookup> Overlay<K> {
-    /// As if this object had been created, or had taken the place of the one of its identity.
+    /// Adds this object, or replaces the object of its namespace and name.
     ///
-    /// It counts whatever its resourceVersion is: in an admission request that of an update is
-    /// still the old one. One that the pipeline doesn't select is as good as deleted.
+    /// The resourceVersion is ignored: in an admission request an updated object still has the old version.
+    /// If the pipeline doesn't select the object, it is removed.
     ///
     /// # Errors
     ///
-    /// [`is_undecodable`](Error::is_undecodable) if it has no name, as one with a `generateName`
-    /// has none yet, or if it can't be decoded without the fields that the pipeline drops.
+    /// [`is_undecodable`](Error::is_undecodable) if the object has no name (with `generateName` it has none
+    /// yet), or if it can't be decoded without the fields that the pipeline drops.
     ///
     /// # Examples
     ///
@@ -85,7 +86,7 @@ impl<K: Lookup> Overlay<K> {
     {
         let object = named(object)?;
         let kept = self.0.context().stages.apply(Arc::clone(&object))?;
-        // What `put` would take for the same version must go first.
+        // `put` ignores a version that is already stored, so take that one out first.
         if kept.is_none() || self.0.same_version(&object).is_some() {
             self.0.take(&object);
         }
@@ -95,7 +96,7 @@ impl<K: Lookup> Overlay<K> {
         Ok(self)
     }
 
-    /// As if the object of this namespace and name had been deleted. One that isn't there stays so.
+    /// Removes the object of this namespace and name, if there is one.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -119,8 +120,7 @@ impl<K: Lookup> Overlay<K> {
 }
 
 impl<K> Overlay<K> {
-    /// The snapshot as it would be. O(1), as what it shares with the base is not copied. See
-    /// [`Overlay`] for an example.
+    /// Returns the hypothetical snapshot. O(1): nothing is copied. See [`Overlay`] for an example.
     pub fn build(self) -> Snapshot<K> {
         Snapshot(Arc::new(self.0))
     }

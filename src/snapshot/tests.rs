@@ -1,4 +1,4 @@
-//! Contents against maps: objects, indexes and differences are what comes of them one by one.
+//! Contents compared with maps: objects, indexes and differences.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +15,7 @@ use crate::index::{Index, IndexSet, Key};
 type Model = BTreeMap<(String, String), Arc<ConfigMap>>;
 type Delta = (Option<*const ConfigMap>, Option<*const ConfigMap>);
 
-/// Object `id` in a version, with a label or without. Two of three have a namespace.
+/// Returns object `id` in a version, with a label or without. Two of three objects have a namespace.
 fn object(id: u16, label: Option<u8>, version: usize) -> Arc<ConfigMap> {
     let metadata = ObjectMeta {
         name: Some(format!("o{}", id / 3)),
@@ -34,7 +34,7 @@ fn identity(object: &ConfigMap) -> (String, String) {
 
 fn empty() -> Contents<ConfigMap> {
     let app = Index::path("metadata.labels.app").unwrap();
-    // The label says how many keys there are; two are allowed.
+    // The label is the number of keys; two are allowed.
     let many = Index::with(|object| 0..number(object)).max_keys(2);
     Contents::new(IndexSet::of((app, many)), Arc::default())
 }
@@ -90,10 +90,10 @@ fn differences(old: &Model, new: &Model) -> Vec<Delta> {
 #[derive(Clone, Debug)]
 enum Op {
     Put(u16, Option<u8>),
-    /// The version that is there.
+    /// Puts the stored version again.
     Again(u16),
     Take(u16),
-    /// Takes out in one order and puts in in another, so that identities change their slots.
+    /// Takes objects out in one order and puts them in in another, so that identities change their slots.
     Shuffle(Vec<u16>, Vec<u16>),
     Keep,
     Sweep(u16, u16),
@@ -172,7 +172,7 @@ proptest! {
                 Op::Keep => kept.push((subject.contents.clone(), subject.model.clone())),
                 Op::Sweep(from, to) => (from..to).for_each(|id| subject.take(id)),
                 Op::List(ids) => {
-                    // Of the listed objects every second one is as it is stored.
+                    // Every second listed object is the stored one.
                     let listed = ids.into_iter().map(|id| object(id, Some(2), subject.version + 1));
                     let listed: Model = listed
                         .enumerate()

@@ -1,11 +1,12 @@
 //! A persistent ordered list: a B+tree whose entries all lie in short leaves.
 //!
-//! The tree knows no keys. Every search takes a function that orders an entry relative to what is sought, and every
-//! change is made by rank, so the order is evaluated once.
+//! The tree knows no keys. Every search takes a function that orders an entry relative to the sought one, and
+//! every change is made by rank, so the order is evaluated once.
 //!
-//! What separates the children of a branch are clones of entries, so that a search goes through few cold lines. They
-//! lie in a chunk of their own: copying a branch shares them, and only a change of a child's first entry, one in a
-//! leaf's length, touches their reference counts. They are always exact, so that nothing removed is kept alive.
+//! The children of a branch are separated by clones of entries, so that a search reads few cold cache lines.
+//! These separators are in their own chunk: copying a branch shares them, and only a change of a child's
+//! first entry, which is one change out of a leaf's length, touches their reference counts. Separators are
+//! always exact, so no removed entry is kept alive.
 
 use std::cmp::Ordering;
 
@@ -43,38 +44,39 @@ impl<E> Tree<E> {
         self.root.count()
     }
 
-    /// The entry for which `cmp`, its order relative to what is sought, is `Equal`.
+    /// Returns the entry for which `cmp`, its order relative to the sought one, is `Equal`.
     pub(crate) fn get(&self, mut cmp: impl FnMut(&E) -> Ordering) -> Option<&E> {
         let (_, entries) = self.leaf(|entry| cmp(entry).is_le());
         entries.search(cmp).ok().map(|index| entries.at(index))
     }
 
-    /// The run of entries for which `cmp` is `Equal`.
+    /// Returns the run of entries for which `cmp` is `Equal`.
     pub(crate) fn range(&self, mut cmp: impl FnMut(&E) -> Ordering) -> Iter<'_, E> {
         let start = self.partition_point(|entry| cmp(entry).is_lt());
         let end = self.partition_point(|entry| cmp(entry).is_le());
         self.run(start, end)
     }
 
-    /// All entries in order.
+    /// Returns all entries in order.
     pub(crate) fn iter(&self) -> Iter<'_, E> {
         self.run(0, self.len())
     }
 
-    /// How many entries come first for which `before` holds.
+    /// Returns the number of leading entries for which `before` holds.
     fn partition_point(&self, mut before: impl FnMut(&E) -> bool) -> usize {
         let (rank, entries) = self.leaf(&mut before);
         rank + entries.partition_point(before)
     }
 
-    /// The rank of the entry for which `cmp` is `Equal`, or the rank at which it would stand.
+    /// Returns the rank of the entry for which `cmp` is `Equal`, or as an error the rank at which to insert
+    /// it.
     fn find(&self, mut cmp: impl FnMut(&E) -> Ordering) -> Result<usize, usize> {
         let (rank, entries) = self.leaf(|entry| cmp(entry).is_le());
         let found = entries.search(cmp);
         found.map(|index| rank + index).map_err(|index| rank + index)
     }
 
-    /// The leaf in which `before` changes from true to false, and the rank of its first entry.
+    /// Returns the leaf in which `before` changes from true to false, and the rank of its first entry.
     fn leaf(&self, mut before: impl FnMut(&E) -> bool) -> (usize, &Chunk<E>) {
         let mut rank = 0;
         let mut node = &self.root;
@@ -96,7 +98,7 @@ impl<E> Tree<E> {
 }
 
 impl<E: Clone> Tree<E> {
-    /// Takes entries that ascend strictly. O(n); the leaves are full.
+    /// Builds a tree of strictly ascending entries. O(n); the leaves are full.
     pub(crate) fn from_sorted(entries: Vec<E>) -> Self {
         let mut left = entries.len();
         let mut entries = entries.into_iter();
@@ -112,8 +114,8 @@ impl<E: Clone> Tree<E> {
         nodes.pop().map_or_else(Self::default, |root| Self { root })
     }
 
-    /// Puts `entry` in its place. Returns the entry that it replaces, the one for which `cmp`, its order relative to
-    /// `entry`, is `Equal`.
+    /// Inserts `entry`. Replaces and returns the entry for which `cmp`, its order relative to `entry`, is
+    /// `Equal`.
     pub(crate) fn insert(&mut self, entry: E, cmp: impl FnMut(&E) -> Ordering) -> Option<E> {
         match self.find(cmp) {
             Ok(rank) => Some(self.root.replace(rank, entry)),
@@ -127,7 +129,7 @@ impl<E: Clone> Tree<E> {
         }
     }
 
-    /// Takes out the entry for which `cmp`, its order relative to what is sought, is `Equal`.
+    /// Removes and returns the entry for which `cmp`, its order relative to the sought one, is `Equal`.
     pub(crate) fn remove(&mut self, cmp: impl FnMut(&E) -> Ordering) -> Option<E> {
         let rank = self.find(cmp).ok()?;
         let removed = self.root.remove(rank);
@@ -141,8 +143,9 @@ impl<E: Clone> Tree<E> {
 }
 
 impl<E> Node<E> {
-    /// Entries of a full leaf. A publish copies a whole leaf, and with it counts up a reference for each entry that
-    /// has one; numbers are copied as fast as bytes.
+    /// Entries of a full leaf. A publish copies a whole leaf, and increments the reference count of each
+    /// entry that has one; entries that are plain numbers are copied as fast as bytes, so their leaves are
+    /// longer.
     const LEAF: usize = if std::mem::needs_drop::<E>() { 24 } else { 48 };
 
     fn leaf(len: usize, entries: &mut impl Iterator<Item = E>) -> Self {
@@ -156,7 +159,7 @@ impl<E> Node<E> {
         }
     }
 
-    /// The number of slots in use.
+    /// Returns the number of slots in use.
     fn width(&self) -> usize {
         match self {
             Self::Leaf(_, entries) => entries.len(),
@@ -204,7 +207,7 @@ impl<E: Clone> Node<E> {
         }
     }
 
-    /// Returns the right half if the node had to be split.
+    /// Inserts an entry; returns the right half if the node had to be split.
     fn insert(&mut self, rank: usize, entry: E) -> Option<Self> {
         match self {
             Self::Leaf(count, entries) => {
@@ -213,7 +216,7 @@ impl<E: Clone> Node<E> {
                 sibling.map(|tail| Self::Leaf(short(tail.len()), tail))
             }
             Self::Branch(count, kids) => {
-                // At a border the entry goes to the left, so no first entry changes.
+                // Between two children the entry goes to the left one, so no first entry changes.
                 let (index, rank) = locate(kids, rank, true);
                 let sibling = kids.edit(|slots| item_mut(&mut slots[index]).insert(rank, entry));
                 *count += 1;
@@ -272,7 +275,8 @@ impl<E: Clone> Node<E> {
     }
 }
 
-/// The child that holds `rank`, and the rank within it. At a border `end` chooses the end of the left child.
+/// Returns the child that holds `rank`, and the rank within it. Between two children, `end` chooses the end
+/// of the left one.
 #[inline]
 pub(super) fn locate<E>(kids: &Kids<E>, mut rank: usize, end: bool) -> (usize, usize) {
     let last = kids.len() - 1;
@@ -286,8 +290,8 @@ pub(super) fn locate<E>(kids: &Kids<E>, mut rank: usize, end: bool) -> (usize, u
     (last, rank)
 }
 
-/// Inserts into a leaf; returns its tail if it had to be split. What is appended to a full leaf starts a new one, so
-/// that ascending insertion leaves full leaves behind.
+/// Inserts into a leaf; returns its tail if it had to be split. An entry appended to a full leaf starts a new
+/// leaf, so ascending insertion produces full leaves.
 fn insert_or_split<E: Clone>(entries: &mut Chunk<E>, rank: usize, entry: E) -> Option<Chunk<E>> {
     let max = Node::<E>::LEAF;
     if entries.len() < max {
@@ -305,7 +309,7 @@ fn insert_or_split<E: Clone>(entries: &mut Chunk<E>, rank: usize, entry: E) -> O
     Some(tail)
 }
 
-/// After a change of the first entry of the child at `index`.
+/// Updates the separator after a change of the first entry of the child at `index`.
 fn separate<E: Clone>(kids: &mut Kids<E>, index: usize) {
     if index > 0 {
         let first = item(&kids.slots()[index]).first().clone();
@@ -313,7 +317,7 @@ fn separate<E: Clone>(kids: &mut Kids<E>, index: usize) {
     }
 }
 
-/// Takes out a child and what separates it.
+/// Removes a child and its separator.
 fn remove_kid<E: Clone>(kids: &mut Kids<E>, index: usize) -> Node<E> {
     if kids.len() > 1 {
         kids.edit_head(|firsts| firsts.remove(index.saturating_sub(1)));
@@ -321,7 +325,8 @@ fn remove_kid<E: Clone>(kids: &mut Kids<E>, index: usize) -> Node<E> {
     kids.remove(index)
 }
 
-/// After a removal from the child at `index`: drops it if empty, merges it with a neighbour if it became small.
+/// Rebalances after a removal from the child at `index`: drops the child if empty, merges it with a neighbor
+/// if small.
 fn settle<E: Clone>(kids: &mut Kids<E>, index: usize) {
     let kid = kids.at(index);
     let (width, max) = (kid.width(), kid.capacity());
@@ -343,7 +348,7 @@ fn settle<E: Clone>(kids: &mut Kids<E>, index: usize) {
     }
 }
 
-/// Splits `len` things into as few portions of at most `max` as possible, of nearly the same size.
+/// Splits `len` items into as few portions of at most `max` as possible, of nearly equal size.
 fn portions(len: usize, max: usize) -> impl Iterator<Item = usize> {
     let parts = len.div_ceil(max);
     (0..parts).map(move |i| len * (i + 1) / parts - len * i / parts)
@@ -375,7 +380,8 @@ mod tests {
         tree.remove(|entry| entry.0.cmp(&key)).map(|old| old.1)
     }
 
-    /// The shape rules: equal depth, true counts, no empty node below the root, nothing over its maximum.
+    /// Checks the shape: equal depth, correct counts, no empty node below the root, no node over its maximum.
+    /// Returns the depth.
     fn depth(node: &Node<Pair>, root: bool) -> usize {
         assert!(node.width() <= node.capacity() && (root || node.width() > 0));
         match node {
@@ -524,7 +530,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_removed_or_replaced_is_released() {
+    fn removed_or_replaced_items_are_released() {
         let mut tree = Tree::from_sorted((0..1000).map(|key| Arc::new((key, key))).collect());
         let old: Vec<_> = tree.iter().cloned().collect();
         for entry in &old {

@@ -1,11 +1,11 @@
 //! A persistent hash trie: branches indexed by hash bits, leaves that hold several entries with a byte of hash each.
 //!
-//! A leaf that overflows first doubles its branch, up to [`FAN`]; only then does it become a branch of its own. So
-//! leaves stay filled, and a branch costs 16 bytes per leaf.
+//! A leaf that overflows first doubles its branch, up to [`FAN`] children; only then does the leaf become a
+//! branch. So leaves stay filled, and a branch costs 16 bytes per leaf.
 //!
-//! Entries are four bytes: they name what they stand for, and keep no hash. A leaf's tags, the top bytes of the
-//! hashes, spare nearly all looks at cold objects that are not the one sought, and are compared 16 at a time. A hash
-//! is asked for again only where a leaf is split, once in as many entries as a leaf has.
+//! Entries are four bytes: they refer to their objects, and keep no hash. A leaf's tags are the top bytes of
+//! the hashes; they are compared 16 at a time, and avoid nearly all reads of cold objects that are not the
+//! sought one. Hashes are computed again only when a leaf is split: about once per entry.
 
 use wide::u8x16;
 
@@ -20,10 +20,10 @@ const FAN: usize = 1 << BITS;
 /// Entries of a full leaf, a multiple of [`LANES`].
 const LEAF: usize = 48;
 
-/// Tags that are compared in one go.
+/// Tags that are compared at once.
 const LANES: usize = 16;
 
-/// Branches deeper than this would have no hash bits left; what collides there goes into a bucket.
+/// The deepest shift of a branch; below it no hash bits are left, and colliding entries go into a bucket.
 const DEEPEST: u32 = u64::BITS - BITS;
 
 type Tags = [u8; LEAF];
@@ -39,10 +39,10 @@ enum Node<E> {
     Empty,
     /// At most [`LEAF`] entries.
     Leaf(Chunk<E, Tags>),
-    /// A power of two of children, and the number of entries below. Only a full branch has other children than
-    /// leaves.
+    /// Children, a power of two of them, and the number of entries below. Only a full branch has children
+    /// that are not leaves.
     Branch(Chunk<Self, u32>),
-    /// Entries whose hashes collide in all bits that branches look at, searched one by one.
+    /// Entries whose hashes collide in all bits that branches use, searched one by one.
     Bucket(Chunk<E>),
 }
 
@@ -53,7 +53,7 @@ impl<E> Default for Trie<E> {
 }
 
 impl<E> Trie<E> {
-    /// The entry with this hash for which `same` holds.
+    /// Returns the entry with this hash for which `same` holds.
     #[inline]
     pub(crate) fn get(&self, hash: u64, mut same: impl FnMut(&E) -> bool) -> Option<&E> {
         let mut node = &self.root;
@@ -78,7 +78,7 @@ impl<E> Trie<E> {
 }
 
 impl<E: Copy> Trie<E> {
-    /// Takes entries with their hashes, no two of them for the same.
+    /// Builds a trie of distinct entries with their hashes.
     pub(crate) fn load(
         entries: impl ExactSizeIterator<Item = (u64, E)>,
         hash_of: &impl Fn(&E) -> u64,
@@ -88,31 +88,31 @@ impl<E: Copy> Trie<E> {
         trie
     }
 
-    /// Adds an entry for what is not there yet.
+    /// Adds an entry that is not in the trie yet.
     pub(crate) fn insert(&mut self, hash: u64, entry: E, hash_of: &impl Fn(&E) -> u64) {
         self.root.insert(0, hash, entry, hash_of);
     }
 
-    /// Takes out the entry with this hash for which `same` holds.
+    /// Removes and returns the entry with this hash for which `same` holds.
     pub(crate) fn remove(
         &mut self,
         hash: u64,
         mut same: impl FnMut(&E) -> bool,
         hash_of: &impl Fn(&E) -> u64,
     ) -> Option<E> {
-        // Nothing may be copied for an entry that is not there.
+        // An absent entry must not cause a copy.
         self.get(hash, &mut same)?;
         self.root.remove(0, hash, &mut same, hash_of)
     }
 
-    /// Puts `entry` in the place of the one with this hash for which `same` holds.
+    /// Replaces the entry with this hash for which `same` holds.
     pub(crate) fn replace(&mut self, hash: u64, mut same: impl FnMut(&E) -> bool, entry: E) {
         if self.get(hash, &mut same).is_some() {
             self.root.replace(0, hash, &mut same, entry);
         }
     }
 
-    /// Empty branches for `len` entries, so that loading them hardly ever splits a leaf.
+    /// Returns empty branches for `len` entries, so that loading them hardly ever splits a leaf.
     fn with_room(len: usize) -> Self {
         // Rounded up to a power of two, so leaves will be three eighths to three quarters full.
         let leaves = (len / (LEAF / 4 * 3)).checked_next_power_of_two().unwrap_or(1);
@@ -121,7 +121,7 @@ impl<E: Copy> Trie<E> {
 }
 
 impl<E: Copy> Node<E> {
-    /// A leaf of entries with their tags.
+    /// Returns a leaf of entries with their tags.
     fn leaf(entries: Vec<(u8, E)>) -> Self {
         if entries.is_empty() {
             return Self::Empty;
@@ -193,7 +193,7 @@ impl<E: Copy> Node<E> {
         matches!(self, Self::Leaf(entries) if entries.len() == LEAF)
     }
 
-    /// Turns a full leaf into a branch of two leaves, or into a bucket if there are no bits to tell entries apart.
+    /// Turns a full leaf into a branch of two leaves, or into a bucket if there are no bits left to split by.
     fn burst(&mut self, shift: u32, hash_of: &impl Fn(&E) -> u64) {
         if let Self::Leaf(entries) = std::mem::replace(self, Self::Empty) {
             let len = entries.len();
@@ -250,8 +250,8 @@ impl<E: Copy> Node<E> {
         }
     }
 
-    /// Halves a branch while its leaves are nearly empty; one of a single child becomes that child. The threshold is
-    /// far below the fill after a doubling, so that a branch does not swing.
+    /// Halves a branch while its leaves are nearly empty; a branch of a single child becomes that child. The
+    /// threshold is far below the fill after a doubling, so a branch does not double and halve in turn.
     fn shrink(&mut self) {
         while let Self::Branch(kids) = self
             && (*kids.head() as usize) <= kids.len() * (LEAF / 8)
@@ -276,7 +276,7 @@ impl<E: Copy> Node<E> {
         }
     }
 
-    /// One leaf of two.
+    /// Merges two leaves.
     fn merged(&self, other: &Self) -> Self {
         match (self, other) {
             (one, Self::Empty) | (Self::Empty, one) => one.clone(),
@@ -302,7 +302,7 @@ fn double<E: Copy>(kids: &mut Chunk<Node<E>, u32>, shift: u32, hash_of: &impl Fn
     }
 }
 
-/// Two leaves: the entries whose hash has a zero in the bit at `shift`, and the others.
+/// Splits entries into two leaves: first those whose hash has a zero in the bit at `shift`, then the others.
 fn part<E: Copy>(
     entries: &Chunk<E, Tags>,
     shift: u32,
@@ -316,7 +316,7 @@ fn tagged<E: Copy>(entries: &Chunk<E, Tags>) -> impl Iterator<Item = (u8, E)> {
     entries.head().iter().copied().zip(entries.slots().iter().copied().flatten())
 }
 
-/// Empty branches over `leaves`, a power of two: full ones except at the bottom.
+/// Returns empty branches over `leaves`, a power of two; all but the bottom branches are full.
 fn plant<E: Copy>(leaves: usize) -> Node<E> {
     match leaves {
         0 | 1 => Node::Empty,
@@ -332,13 +332,14 @@ fn position<E>(
 ) -> Option<usize> {
     let tag = u8x16::splat(top_byte(hash));
     let (tags, _) = entries.head().as_chunks::<LANES>();
-    // All tags first: where the right one is can't be foretold, that it is the only one mostly can.
+    // Compare all tags first: the CPU can't predict the position of the match, but mostly that it is the only
+    // one.
     let mut equal = tags.iter().rev().fold(0_u64, |equal, tags| {
         equal << LANES | u64::from(u8x16::new(*tags).simd_eq(tag).to_bitmask())
     });
     while equal != 0 {
         let index = equal.trailing_zeros() as usize;
-        // Tags behind the last entry are left over.
+        // Tags behind the last entry are stale.
         if same(entries.slots().get(index)?.as_ref()?) {
             return Some(index);
         }
@@ -352,7 +353,7 @@ fn top_byte(hash: u64) -> u8 {
     hash.to_be_bytes()[0]
 }
 
-/// The lowest bits, as an index into a branch of `len` children.
+/// Returns the lowest bits as an index into a branch of `len` children.
 #[inline]
 fn low_bits(hash: u64, len: usize) -> usize {
     usize::from(hash.to_le_bytes()[0]) & (len - 1)
@@ -366,7 +367,7 @@ mod tests {
 
     use super::*;
 
-    /// A key and a number that has no part in it.
+    /// A key and a value.
     type Entry = (u16, u16);
 
     fn hash(key: u16, mask: u64) -> u64 {
@@ -391,7 +392,7 @@ mod tests {
             found.map(|entry| entry.1)
         }
 
-        /// As a caller does it, who first looks whether it is there.
+        /// Inserts or replaces, like a caller that first checks whether the key exists.
         fn put(&mut self, key: u16, value: u16) -> Option<u16> {
             let (hash_of, mask) = (hash(key, self.mask), self.mask);
             let old = self.get(key);
@@ -411,7 +412,7 @@ mod tests {
         }
     }
 
-    /// Counts, fill and kinds of children are as promised; returns the number of entries.
+    /// Checks counts, fill and kinds of children; returns the number of entries.
     fn count(node: &Node<Entry>, mask: u64) -> usize {
         match node {
             Node::Empty => 0,
@@ -444,7 +445,7 @@ mod tests {
         keys.map(|key| (key, key)).collect()
     }
 
-    /// Good hashes, hashes of few distinct values, and the two ways to collide entirely.
+    /// Masks for good hashes, for hashes of few distinct values, and for the two kinds of total collision.
     const MASKS: [u64; 6] = [u64::MAX, 0xf0_0f00, 0x3 << 40, 0xffff << 48, 0x7, 0];
 
     #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! A store's changes, for one more consumer.
+//! The changes of a store, as a stream for an additional consumer.
 
 use std::{
     pin::Pin,
@@ -18,10 +18,10 @@ use crate::{
 
 /// The stream of [`Store::changes`].
 ///
-/// It compares snapshots when it is polled, and keeps nothing but the last one it delivered: a
-/// consumer that lags is never in anybody's way, and gets the net change when it comes back.
+/// The stream compares snapshots when it is polled, and keeps only the last one that it delivered. So a slow
+/// consumer holds up nobody, and gets the net change at its next poll.
 ///
-/// Errors are left to the pipeline's own stream: this one has none, and ends when that one ended.
+/// Errors are yielded only by the pipeline's own stream; this stream yields none, and ends with the pipeline.
 ///
 /// ```
 /// use kube_weir::{prelude::*, testing::Events};
@@ -61,17 +61,16 @@ pub struct Changes<K> {
 }
 
 impl<K> Store<K> {
-    /// A stream of this store's changes for one more consumer: `Synced` with the current state
-    /// first, then exactly what follows.
+    /// Returns a stream of this store's changes for an additional consumer: first `Synced` with the current
+    /// state, then every change after it.
     ///
-    /// Any number of consumers may come at any time, each with a
-    /// [`debounce`](crate::EventStreamExt::debounce) of its own. None of them drives the watch:
-    /// that does who polls the stream that the store came from, or its
-    /// [`spawn`](crate::EventStreamExt::spawn)ed task. So none can stop the watch, or each other.
+    /// Any number of consumers may subscribe at any time, each with its own
+    /// [`debounce`](crate::EventStreamExt::debounce). None of them drives the watch: the task that polls the
+    /// pipeline's own stream does, for instance a [`spawn`](crate::EventStreamExt::spawn)ed task. So no
+    /// consumer can stop the watch or another consumer.
     ///
-    /// A consumer that lags gets the net change when it comes back. It holds no queue: what it
-    /// costs is the old versions of the objects that changed meanwhile, one an object, and shared
-    /// with others that lag as far.
+    /// A slow consumer gets the net change at its next poll. There is no queue: a slow consumer costs one old
+    /// version of each object that changed meanwhile, shared with other consumers that lag as far.
     ///
     /// ```
     /// use kube_weir::{prelude::*, testing::Events};
@@ -106,14 +105,14 @@ impl<K> Store<K> {
 }
 
 impl<K> Changes<K> {
-    /// The store that the changes are of.
+    /// Returns the store of these changes.
     pub fn store(&self) -> Store<K> {
         self.store.clone()
     }
 }
 
 impl<K: Lookup> Changes<K> {
-    fn news(&mut self) -> Option<Change<K>> {
+    fn change(&mut self) -> Option<Change<K>> {
         if !self.store.is_synced() {
             return None;
         }
@@ -125,11 +124,11 @@ impl<K: Lookup> Changes<K> {
         }
     }
 
-    fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Change<K>, Error>>> {
+    fn poll_change(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Change<K>, Error>>> {
         while !self.ended {
             self.ended = ready!(Pin::new(&mut self.status).poll_next(cx)).is_none();
-            // Also after the end: what was published last may not have been delivered yet.
-            if let Some(change) = self.news() {
+            // Check after the end, too: the last published snapshot may not have been delivered yet.
+            if let Some(change) = self.change() {
                 return Poll::Ready(Some(Ok(change)));
             }
         }
@@ -141,7 +140,7 @@ impl<K: Lookup> Stream for Changes<K> {
     type Item = Result<Change<K>, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let poll = |mut stream: Pin<&mut Self>| stream.poll_news(cx);
+        let poll = |mut stream: Pin<&mut Self>| stream.poll_change(cx);
         poll_caught(self, poll, |mut stream, _| {
             stream.ended = true;
             stream.last = None;

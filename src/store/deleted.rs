@@ -31,7 +31,7 @@ impl KeepDeleted {
         Self { time, max_objects: 10_000 }
     }
 
-    /// Sets how many objects are kept at the most. The oldest make room. Default: 10,000.
+    /// Sets the maximum number of deleted objects; the oldest are dropped first. Default: 10,000.
     #[must_use]
     pub fn max_objects(self, max_objects: usize) -> Self {
         Self { max_objects, ..self }
@@ -44,13 +44,13 @@ impl From<Duration> for KeepDeleted {
     }
 }
 
-/// How many objects that are found no more the queue may hold in any case.
+/// The number of replaced objects that the queue may hold in any case.
 const SPARE: usize = 16;
 
-/// The order in which deleted objects go for good.
+/// Queue of the deleted objects that can still be looked up.
 pub(super) struct Deleted<K> {
     keep: KeepDeleted,
-    /// In the order of their deletion.
+    /// Deleted objects, in the order of their deletion.
     queue: VecDeque<(Instant, Arc<K>)>,
 }
 
@@ -77,13 +77,13 @@ impl<K: Lookup> Deleted<K> {
         }
     }
 
-    /// Returns when the next one is to go.
+    /// Returns when the next object expires.
     pub(super) fn due(&self) -> Option<Instant> {
         let (deleted, _) = self.queue.front()?;
         deleted.checked_add(self.keep.time)
     }
 
-    /// Lets those go whose time is over. Returns whether there were any.
+    /// Removes the objects whose time is over. Returns whether there were any.
     pub(super) fn expire(&mut self, contents: &mut Contents<K>) -> bool {
         let now = Instant::now();
         let mut were_any = false;

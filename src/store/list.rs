@@ -1,4 +1,4 @@
-//! A list on its way in.
+//! A list that is being received.
 
 use std::{cmp::Ordering, collections::BTreeSet, mem, sync::Arc};
 
@@ -9,31 +9,31 @@ use crate::{
     snapshot::{against, order},
 };
 
-/// How many objects a list may have before it is looked at for repetitions.
+/// Number of entries at which a list is first checked for repeated objects.
 const FIRST_LIMIT: usize = 1024;
 
-/// A list that is set aside until it is complete, so that one that is cut, or begun again, leaves
-/// nothing behind.
+/// A list that is kept apart from the state until it is complete, so that an interrupted or restarted list
+/// has no effect.
 pub(super) struct List<K> {
-    /// Objects and deletions as they came. The last one of an identity counts.
+    /// Objects and deletions in the order of arrival. The last entry of an identity counts.
     entries: Vec<Entry<K>>,
-    /// How long `entries` may become before it is settled.
+    /// Length of `entries` at which repetitions are removed.
     limit: usize,
-    /// Objects that are listed, but in a version that would not decode.
+    /// Objects that are listed, but in a version that can't be decoded.
     undecodable: BTreeSet<(String, String)>,
-    /// How many items are none that has a name.
+    /// Number of undecodable items without a known name.
     nameless: usize,
 }
 
 enum Entry<K> {
-    There(Arc<K>),
-    /// The namespace and name of an object that is gone.
-    Gone((String, String)),
+    Object(Arc<K>),
+    /// The namespace and name of a deleted object.
+    Deleted((String, String)),
 }
 
-/// The objects of a list that is complete.
+/// The objects of a complete list.
 pub(super) struct Listed<K> {
-    /// In order, each identity once.
+    /// The objects in order, each identity once.
     pub(super) objects: Vec<Arc<K>>,
     pub(super) undecodable: BTreeSet<(String, String)>,
     pub(super) is_all_named: bool,
@@ -45,40 +45,40 @@ impl<K: Lookup> List<K> {
         Self { entries, limit: FIRST_LIMIT, undecodable, nameless: 0 }
     }
 
-    /// Returns how much came, since the list was last settled.
+    /// Returns the number of entries, including those not yet deduplicated.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Returns whether no object came.
+    /// Returns whether there is no object.
     pub(super) fn is_empty(&self) -> bool {
-        self.entries.iter().all(|entry| matches!(entry, Entry::Gone(_)))
+        self.entries.iter().all(|entry| matches!(entry, Entry::Deleted(_)))
     }
 
-    /// Adds an object in the place of those of its identity.
+    /// Adds an object; it replaces earlier ones of its identity.
     pub(super) fn put(&mut self, object: Arc<K>) {
         if !self.undecodable.is_empty() {
             self.undecodable.remove(&owned_identity(&*object));
         }
-        self.push(Entry::There(object));
+        self.push(Entry::Object(object));
     }
 
-    /// Takes the objects of an identity away.
+    /// Removes the objects of an identity.
     pub(super) fn remove(&mut self, identity: (String, String)) {
         self.undecodable.remove(&identity);
-        self.push(Entry::Gone(identity));
+        self.push(Entry::Deleted(identity));
     }
 
     fn push(&mut self, entry: Entry<K>) {
         if self.entries.len() == self.limit {
-            // It must not grow with the number of events.
+            // The list must not grow with the number of events.
             self.settle();
             self.limit = self.limit.max(2 * self.entries.len());
         }
         self.entries.push(entry);
     }
 
-    /// Takes note of an item that can't be decoded.
+    /// Records an item that can't be decoded.
     pub(super) fn failed(&mut self, object: Option<(String, String)>) {
         match object {
             Some(object) => drop(self.undecodable.insert(object)),
@@ -89,15 +89,15 @@ impl<K: Lookup> List<K> {
     pub(super) fn complete(mut self) -> Listed<K> {
         self.settle();
         Listed {
-            objects: self.entries.into_iter().filter_map(Entry::there).collect(),
+            objects: self.entries.into_iter().filter_map(Entry::into_object).collect(),
             undecodable: self.undecodable,
             is_all_named: self.nameless == 0,
         }
     }
 
-    /// Leaves the objects that are there, in order, each identity once.
+    /// Sorts the entries, and keeps the last object of each identity that is not deleted.
     fn settle(&mut self) {
-        // Stable, and fast for what is in order already, as the API server lists it.
+        // The sort is stable, and fast for sorted entries, as the API server lists them.
         self.entries.sort_by(Entry::order);
         self.entries.dedup_by(|later, earlier| {
             let same = later.order(earlier).is_eq();
@@ -106,24 +106,26 @@ impl<K: Lookup> List<K> {
             }
             same
         });
-        self.entries.retain(|entry| matches!(entry, Entry::There(_)));
+        self.entries.retain(|entry| matches!(entry, Entry::Object(_)));
     }
 }
 
 impl<K: Lookup> Entry<K> {
-    fn there(self) -> Option<Arc<K>> {
+    fn into_object(self) -> Option<Arc<K>> {
         match self {
-            Self::There(object) => Some(object),
-            Self::Gone(_) => None,
+            Self::Object(object) => Some(object),
+            Self::Deleted(_) => None,
         }
     }
 
     fn order(&self, other: &Self) -> Ordering {
         match (self, other) {
-            (Self::There(one), Self::There(other)) => order(&**one, &**other),
-            (Self::There(one), Self::Gone((namespace, name))) => against(&**one, namespace, name),
-            (Self::Gone(_), Self::There(_)) => other.order(self).reverse(),
-            (Self::Gone(one), Self::Gone(other)) => one.cmp(other),
+            (Self::Object(one), Self::Object(other)) => order(&**one, &**other),
+            (Self::Object(one), Self::Deleted((namespace, name))) => {
+                against(&**one, namespace, name)
+            }
+            (Self::Deleted(_), Self::Object(_)) => other.order(self).reverse(),
+            (Self::Deleted(one), Self::Deleted(other)) => one.cmp(other),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Reading a store, and waiting for it.
+//! The store: the reading side of a pipeline, and its writer.
 
 mod changes;
 mod deleted;
@@ -42,15 +42,14 @@ use crate::{
     snapshot::{Contents, Snapshot},
 };
 
-/// How long a wait for a sync that is due goes on, since both are due at once.
-const MOMENT: std::time::Duration = std::time::Duration::from_secs(1);
+/// Extra time that a wait allows a partial sync, because sync and wait are due at the same moment.
+const SYNC_GRACE: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// The reading side of a pipeline: lock-free, cheap to clone, usable from any task.
 ///
-/// A store is filled by the stream it came from, and only while that stream is polled: nothing
-/// runs behind your back. Waiting for [`synced`](Store::synced) in the task that should poll the
-/// stream therefore waits for ever: [`spawn`](crate::EventStreamExt::spawn) the stream, or poll it
-/// beside the wait with `select!`.
+/// A store is filled by the stream that it came from, and only while that stream is polled: there is no
+/// background task. So a task that waits for [`synced`](Store::synced) instead of polling the stream waits
+/// forever: [`spawn`](crate::EventStreamExt::spawn) the stream, or poll it beside the wait with `select!`.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -80,12 +79,12 @@ impl<K> Store<K> {
         Self { current, state }
     }
 
-    /// Returns what the writer publishes beside the snapshots, from now on.
+    /// Returns a receiver of the sync state, which the writer publishes next to the snapshots.
     pub(crate) fn subscribe(&self) -> watch::Receiver<SyncState> {
         self.state.clone()
     }
 
-    /// The state as of now. Before the sync it is empty, unless the pipeline is
+    /// Returns the current snapshot. Before the sync it is empty, unless the pipeline is
     /// [`with_progress`](crate::adapters::Indexed::with_progress).
     ///
     /// ```
@@ -111,8 +110,8 @@ impl<K> Store<K> {
         Snapshot(self.current.load_full())
     }
 
-    /// An object as of now; `""` is the namespace of the cluster-scoped. For one look-up this is
-    /// the fastest way; several that are to agree go to one [`snapshot`](Self::snapshot).
+    /// Returns an object in its current version; `""` is the namespace of cluster-scoped objects. This is the
+    /// fastest way for a single lookup; for several consistent lookups use one [`snapshot`](Self::snapshot).
     ///
     /// ```
     /// use kube_weir::{prelude::*, testing::Events};
@@ -139,7 +138,7 @@ impl<K> Store<K> {
         self.current.load().get(key).cloned()
     }
 
-    /// Whether everything that existed is in.
+    /// Returns whether the store is synced: whether it has all objects that existed when the watch began.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -158,8 +157,7 @@ impl<K> Store<K> {
         self.state.borrow().status.is_synced
     }
 
-    /// Returns how the stream that fills the store is doing. It takes the same time whatever the store
-    /// holds.
+    /// Returns the status of the stream that fills the store. O(1).
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -186,22 +184,22 @@ impl<K> Store<K> {
         self.state.borrow().status.clone()
     }
 
-    /// Returns how each collection is doing: each namespace of a watch of several, or the whole
+    /// Returns the status of each collection: of each namespace if several are watched, or of the whole
     /// cluster. See [`SyncPolicy::partial`] for an example.
     pub fn collections(&self) -> Vec<CollectionStatus> {
         let collections = Arc::clone(&self.state.borrow().collections);
         collections.values().cloned().collect()
     }
 
-    /// Returns whether the store may be trusted, for a readiness probe: it is synced, no collection
-    /// has failed for longer than `max_silence`, and none was silent for longer.
+    /// Checks for a readiness probe that the store is up to date: it is synced, and no collection has failed
+    /// or been silent for longer than `max_silence`.
     ///
-    /// An idle kind is silent but for a bookmark about each minute, so less than two minutes is
-    /// too little.
+    /// An idle kind sends only a bookmark about once a minute, so a `max_silence` below two minutes is too
+    /// short.
     ///
     /// # Errors
     ///
-    /// The failure that goes on; [`is_timeout`](Error::is_timeout) if nothing came for too long, or
+    /// The current failure; [`is_timeout`](Error::is_timeout) if nothing was received for too long, or
     /// if the store is not synced yet; [`is_ended`](Error::is_ended) if the stream that fills it ended.
     ///
     /// # Examples
@@ -251,7 +249,8 @@ impl<K> Store<K> {
                 return Err(error.clone());
             }
             if own.last_word.is_some_and(is_over) {
-                let message = format!("nothing came of {} for {max_silence:?}", own.collection);
+                let message =
+                    format!("nothing was received from {} for {max_silence:?}", own.collection);
                 return Err(Error::new(ErrorKind::Timeout, message));
             }
         }
@@ -263,18 +262,18 @@ impl<K> Store<K> {
         !self.state.borrow().stale.is_empty()
     }
 
-    /// Waits until everything that existed is in, and returns the snapshot of that moment or a later one.
+    /// Waits until the store is synced, and returns the snapshot of that moment or a later one.
     ///
-    /// Any number of tasks may wait; a wait begun after the sync returns at once.
+    /// Any number of tasks may wait; a wait that starts after the sync returns at once.
     ///
     /// # Errors
     ///
-    /// The pipeline's [`SyncPolicy`] decides when a wait that leads nowhere ends. It ends with the
-    /// cause: [`is_forbidden`](Error::is_forbidden), [`is_unauthorized`](Error::is_unauthorized) or
-    /// [`is_not_installed`](Error::is_not_installed) if the API server refused, else
-    /// [`is_timeout`](Error::is_timeout) with the last failure as source, and
-    /// [`is_ended`](Error::is_ended) if the stream ended or was dropped. The stream itself goes on
-    /// trying and recovers.
+    /// The pipeline's [`SyncPolicy`] decides when a wait gives up. The error names the cause:
+    /// [`is_forbidden`](Error::is_forbidden), [`is_unauthorized`](Error::is_unauthorized) or
+    /// [`is_not_installed`](Error::is_not_installed) if the API server refused; otherwise
+    /// [`is_timeout`](Error::is_timeout) with the last failure as source; and
+    /// [`is_ended`](Error::is_ended) if the stream ended or was dropped. The stream itself keeps
+    /// retrying and recovers.
     ///
     /// # Cancel safety
     ///
@@ -298,7 +297,7 @@ impl<K> Store<K> {
     /// let driving = configs.spawn();
     ///
     /// assert!(store.synced().await.unwrap_err().is_forbidden());
-    /// store.changes().first_synced().await?; // it went on trying
+    /// store.changes().first_synced().await?; // the stream kept retrying
     /// assert!(store.synced().await?.is_empty());
     /// # Ok(()) }
     /// ```
@@ -323,8 +322,8 @@ impl<K> Store<K> {
                     progress = Some(state.progress);
                     deadline = after(Instant::now(), state.policy.deadline);
                 }
-                // The sync without what is missing is due at the very moment of the deadline.
-                let due = state.sync_due.map(|due| after(due, MOMENT));
+                // A partial sync is due exactly at the deadline.
+                let due = state.sync_due.map(|due| after(due, SYNC_GRACE));
                 (state.policy, due.map_or(deadline, |due| due.max(deadline)))
             };
             match timeout_at(until, state.changed()).await {
@@ -347,7 +346,7 @@ impl<K> Store<K> {
         }
     }
 
-    /// What the store is doing, for people and dashboards. Serialized, it is as this:
+    /// Returns a report of the store, for people and dashboards. Serialized, it looks like this:
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -396,14 +395,14 @@ impl<K> Store<K> {
     /// # Ok(()) }
     /// ```
     ///
-    /// It goes through all keys, and `Document`s, to count them: O(n). It reads a snapshot, so nobody
-    /// waits for it. What is to be had all the time is in the metrics.
+    /// This counts all index keys, and the bytes of all `Document`s: O(n). It reads a snapshot, so it blocks
+    /// nobody. For continuous monitoring use the metrics.
     pub fn report(&self) -> StoreReport
     where
         K: Lookup,
     {
         let snapshot = self.current.load();
-        // The writer waits for whoever borrows it.
+        // The writer has to wait while the state is borrowed.
         let state = self.state.borrow().clone();
         let origin = &snapshot.context().origin;
         let silent = state.status.last_word.map(|last| (clock::now() - last).as_millis());

@@ -1,4 +1,4 @@
-//! The collections of a watch, as the writer of its store sees them.
+//! The collections of a watch, as the writer of the store tracks them.
 
 use std::time::Instant;
 
@@ -10,21 +10,21 @@ use crate::{error::Error, event::Collection, resource_version::is_before};
 /// The state of one collection.
 pub(super) struct Part<K> {
     pub(super) collection: Collection,
-    /// The list that is coming in, until it is complete.
+    /// The list that is being received, until it is complete.
     pub(super) list: Option<List<K>>,
     pub(super) status: CollectionStatus,
-    /// Since when the API server has said that the kind is not installed.
+    /// Start of the time for which the API server has answered that the kind is not installed.
     pub(super) missing_since: Option<Instant>,
-    /// How many objects the longest of the lists so far had.
+    /// Number of objects in the longest list so far.
     furthest: usize,
-    /// Set if something came since the stores were last informed.
-    pub(super) is_heard: bool,
+    /// Set if anything was received since the sync state was last published.
+    pub(super) is_received: bool,
     is_changed: bool,
 }
 
 impl<K: Lookup> Part<K> {
-    /// Takes note that one more object of the initial list came, and returns whether that is progress:
-    /// a list may fail again and again after so many objects.
+    /// Counts an object of the initial list, and returns whether that is progress: more objects than any
+    /// earlier attempt received. A list may fail repeatedly at the same object.
     pub(super) fn advances(&mut self) -> bool {
         let before = self.list.as_ref().map_or(0, List::len);
         let is_progress = !self.status.is_complete && before >= self.furthest;
@@ -44,12 +44,12 @@ impl<K> Part<K> {
             status,
             missing_since: None,
             furthest: 0,
-            is_heard: false,
+            is_received: false,
             is_changed: false,
         }
     }
 
-    /// Moves the position on to the version of an event.
+    /// Advances the resourceVersion to that of an event.
     pub(super) fn reached(&mut self, version: &str) {
         match &mut self.status.resource_version {
             Some(own) if is_before(version, own) => {}
@@ -62,26 +62,26 @@ impl<K> Part<K> {
 /// All collections, by namespace.
 pub(super) struct Parts<K> {
     all: Vec<Part<K>>,
-    /// Set once the stream says which collections it has. Until then it has those that it names.
+    /// Set once the stream has sent its scope. Until then collections are added as events name them.
     is_scoped: bool,
     /// True if all collections are known.
     pub(super) is_settled: bool,
-    /// The collections that changed since the stores were last informed.
+    /// The collections that changed since the sync state was last published.
     changed: Vec<usize>,
-    /// Set if collections came or went since then.
-    are_others: bool,
+    /// Set if collections were added or removed since then.
+    is_replaced: bool,
 }
 
 /// The collections that changed.
 pub(super) struct Changed<'p, K> {
     pub(super) parts: Vec<&'p Part<K>>,
-    /// True if these are all that there are, and others may be gone.
+    /// True if `parts` are all collections, and others may have been removed.
     pub(super) are_all: bool,
 }
 
-/// The difference that a new scope makes.
-pub(super) struct Left {
-    /// The collections that are gone.
+/// Effect of a new scope.
+pub(super) struct Removed {
+    /// The removed collections.
     pub(super) collections: Vec<Collection>,
 }
 
@@ -92,7 +92,7 @@ impl<K: Lookup> Parts<K> {
             is_scoped: false,
             is_settled: true,
             changed: Vec::new(),
-            are_others: false,
+            is_replaced: false,
         }
     }
 
@@ -107,20 +107,20 @@ impl<K: Lookup> Parts<K> {
         &mut self.all[at]
     }
 
-    /// Returns the place of the collection that an object of a namespace belongs to.
+    /// Returns the position of the collection that has the objects of a namespace.
     #[inline]
     pub(super) fn of(&mut self, namespace: &str) -> Option<usize> {
         if self.all.is_empty() && !self.is_scoped {
             return self.named(&Collection::cluster());
         }
-        // The whole cluster comes first, and is alone.
+        // A collection of the whole cluster is the first and only one.
         if self.all.first().is_some_and(|part| part.collection.has(namespace)) {
             return Some(0);
         }
         self.find(Some(namespace)).ok()
     }
 
-    /// Returns the place of a collection. One that nobody announced is added where that can be.
+    /// Returns the position of a collection. Adds an unknown collection if the stream has sent no scope.
     pub(super) fn named(&mut self, collection: &Collection) -> Option<usize> {
         match self.find(collection.namespace()) {
             Ok(at) => Some(at),
@@ -133,7 +133,8 @@ impl<K: Lookup> Parts<K> {
         }
     }
 
-    /// Returns the place of the collection whose list or watch failed, if it was that of one.
+    /// Returns the position of the collection whose list or watch failed, if the error belongs to a
+    /// collection.
     pub(super) fn of_failure(&mut self, error: &Error) -> Option<usize> {
         match error.namespace() {
             Some(namespace) => self.find(Some(namespace)).ok(),
@@ -149,8 +150,8 @@ impl<K: Lookup> Parts<K> {
         self.all.binary_search_by(|part| part.collection.namespace().cmp(&namespace))
     }
 
-    /// Takes over the collections of a scope, which come in order.
-    pub(super) fn follow(&mut self, collections: &[Collection], is_settled: bool) -> Left {
+    /// Replaces the collections with those of a scope, which must be sorted.
+    pub(super) fn follow(&mut self, collections: &[Collection], is_settled: bool) -> Removed {
         self.is_scoped = true;
         self.is_settled = is_settled;
         let mut before = std::mem::take(&mut self.all).into_iter().peekable();
@@ -164,46 +165,46 @@ impl<K: Lookup> Parts<K> {
         }
         left.extend(before.map(|part| part.collection));
         self.all_changed();
-        Left { collections: left }
+        Removed { collections: left }
     }
 
     fn all_changed(&mut self) {
-        self.are_others = true;
+        self.is_replaced = true;
         self.changed = (0..self.all.len()).collect();
         self.all.iter_mut().for_each(|part| part.is_changed = true);
     }
 
-    /// Returns the collections that changed since this was last asked.
+    /// Returns the collections that changed since the last call.
     pub(super) fn take_changed(&mut self, now: Instant) -> Changed<'_, K> {
         let changed = std::mem::take(&mut self.changed);
         for at in &changed {
             let part = &mut self.all[*at];
             part.is_changed = false;
-            if std::mem::take(&mut part.is_heard) {
+            if std::mem::take(&mut part.is_received) {
                 part.status.last_word = Some(now);
             }
         }
         let parts = changed.into_iter().map(|at| &self.all[at]).collect();
-        Changed { parts, are_all: std::mem::take(&mut self.are_others) }
+        Changed { parts, are_all: std::mem::take(&mut self.is_replaced) }
     }
 
     pub(super) fn is_complete(&self) -> bool {
         self.is_settled && self.all.iter().all(|part| part.status.is_complete)
     }
 
-    /// Returns the failure that goes on for the longest time.
+    /// Returns the failure that has lasted longest.
     pub(super) fn failing(&self) -> Option<(Error, Instant)> {
         let failing = self.all.iter().filter_map(|part| part.status.failing.as_ref());
         failing.min_by_key(|(_, since)| *since).cloned()
     }
 
-    /// Returns since when all collections are connected, if they are.
+    /// Returns the time since which all collections are connected, if they are.
     pub(super) fn connected(&self) -> Option<Instant> {
         let all = self.all.iter().map(|part| part.status.connected);
         all.reduce(|one, other| one.zip(other).map(|(one, other)| one.max(other))).flatten()
     }
 
-    /// Returns how many objects are set aside in lists.
+    /// Returns the number of objects in incomplete lists.
     pub(super) fn pending(&self) -> usize {
         self.all.iter().filter_map(|part| part.list.as_ref()).map(List::len).sum()
     }

@@ -1,4 +1,4 @@
-//! The published snapshot, as the watch that feeds the store may look it up.
+//! Access to the published snapshot, for the watch that fills the store.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     source::{Stored, Witness},
 };
 
-/// All that a watch sees of the store that it feeds.
+/// View of a store for the watch that fills it.
 pub(crate) struct Published<K>(pub(super) Arc<ArcSwap<Contents<K>>>);
 
 impl<K: Lookup + Send + Sync> Stored for Published<K> {

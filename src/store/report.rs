@@ -1,4 +1,4 @@
-//! What a store says about itself.
+//! Report of a store.
 
 use std::sync::Arc;
 
@@ -8,38 +8,36 @@ use crate::index::IndexReport;
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct StoreReport {
-    /// What is watched, such as `networking.k8s.io/v1/ingresses`; of a stream that isn't our own
-    /// watch, the Rust type of its objects.
+    /// The watched resource, such as `networking.k8s.io/v1/ingresses`; for a stream that isn't a watch of
+    /// this crate, the Rust type of its objects.
     pub resource: Arc<str>,
-    /// What [`Watch::named`](crate::Watch::named) says.
+    /// The name set by [`Watch::named`](crate::Watch::named).
     pub name: Option<Arc<str>>,
-    /// What objects are selected by, as [`Scope::selectors`](crate::Scope::selectors) says.
+    /// The selectors, as [`Scope::selectors`](crate::Scope::selectors) returns them.
     pub selectors: Vec<String>,
     /// `loading`, `synced`, `relisting`, `degraded` (synced, but it can't be kept up to date) or
     /// `ended`.
     pub state: &'static str,
-    /// Up to which `resourceVersion` everything was seen; of several namespaces, in the one that is
-    /// behind. `None` before that is known.
+    /// The `resourceVersion` up to which everything was seen; with several namespaces, that of the namespace
+    /// furthest behind. `None` until it is known.
     pub resource_version: Option<String>,
-    /// For how many milliseconds nothing has come in: no object, list, or bookmark. `None` before
-    /// the first. It says how old the state may be; a watch on which nothing happens has a bookmark
-    /// each minute or so.
+    /// Milliseconds since anything was last received: an object, a list or a bookmark. `None` before the
+    /// first. The state may be that old; an idle watch receives a bookmark about once a minute.
     pub silent_ms: Option<u64>,
     /// The number of objects.
     pub objects: usize,
-    /// Their bytes, without the indexes, where that is known: of [`Document`](crate::Document)s, unless each index is
-    /// by a closure.
+    /// Bytes of the objects, without the indexes, if known: for [`Document`](crate::Document)s, unless each
+    /// index uses a closure.
     pub bytes: Option<usize>,
-    /// Objects of a list on its way in, which readers see once it is complete.
+    /// The number of objects in an incomplete list; readers see them once it is complete.
     pub pending: usize,
-    /// Deleted objects that are [kept](crate::adapters::Indexed::keep_deleted) for a while.
+    /// The number of deleted objects that are [kept](crate::adapters::Indexed::keep_deleted) for a while.
     pub deleted: usize,
-    /// Each index, in the order given.
+    /// Reports of the indexes, in the order in which they were given.
     pub indexes: Vec<IndexReport>,
-    /// Objects whose newest version could not be decoded, as `namespace/name`, or `name` of the
-    /// cluster-scoped: the store has their
-    /// last good version, or none.
+    /// Objects whose newest version could not be decoded, as `namespace/name`, or as `name` if
+    /// cluster-scoped: the store has their last good version, or none.
     pub stale: Vec<String>,
-    /// The last failure since an object last arrived.
+    /// The last failure since an object was last received.
     pub last_error: Option<String>,
 }

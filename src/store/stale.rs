@@ -1,4 +1,4 @@
-//! The objects whose newest version can't be decoded.
+//! Objects whose newest version can't be decoded.
 
 use std::{cmp::Ordering, fmt};
 
@@ -7,8 +7,8 @@ use crate::snapshot::Tree;
 /// A namespace and a name.
 type Identity = (String, String);
 
-/// The objects whose newest version can't be decoded. A clone shares everything, so what is published
-/// after each failure costs no more as they become many.
+/// Set of the objects whose newest version can't be decoded. A clone shares everything, so publishing the set
+/// after each failure stays cheap when it is large.
 #[derive(Clone, Default)]
 pub(crate) struct Stale(Tree<Identity>);
 
@@ -35,12 +35,12 @@ impl Stale {
         self.0.insert(object, |own| against(own, &namespace, &name));
     }
 
-    /// Takes an object out; returns whether it was there.
+    /// Removes an object; returns whether it was in the set.
     pub(super) fn remove(&mut self, namespace: &str, name: &str) -> bool {
         self.0.remove(|own| against(own, namespace, name)).is_some()
     }
 
-    /// Replaces the objects of a namespace, or all.
+    /// Replaces the objects of a namespace, or all objects.
     pub(super) fn replace(
         &mut self,
         namespace: Option<&str>,

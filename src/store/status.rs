@@ -1,4 +1,4 @@
-//! How a store and its collections are doing, and how long to wait for them.
+//! Status of a store and its collections, and the policy of waits for them.
 
 use std::{
     collections::BTreeMap,
@@ -9,8 +9,8 @@ use std::{
 use super::stale::Stale;
 use crate::{error::Error, event::Collection, resource_version::has_reached};
 
-/// When [`Store::synced`](crate::Store::synced) and [`Store::wait_for`](crate::Store::wait_for) give up waiting, and
-/// whether a store is synced without the namespaces that can't be listed; for
+/// Policy for when [`Store::synced`](crate::Store::synced) and [`Store::wait_for`](crate::Store::wait_for)
+/// give up waiting, and whether a store is synced without the namespaces that can't be listed; for
 /// [`Indexed::sync_policy`](crate::adapters::Indexed::sync_policy).
 ///
 /// ```
@@ -40,24 +40,24 @@ pub struct SyncPolicy {
 }
 
 impl SyncPolicy {
-    /// Sets how long a wait for the sync goes on without a single object arriving, and a wait for a
-    /// version at all. Default: 30 seconds. See the [example](SyncPolicy).
+    /// Sets how long a wait for the sync continues while no object arrives, and how long a wait for a version
+    /// continues in total. Default: 30 seconds. See the [example](SyncPolicy).
     #[must_use]
     pub fn deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
     }
 
     /// Sets whether a refusal (forbidden, unauthorized, not installed, not watchable) ends a wait at
-    /// once, instead of at the deadline. Default: false. See the example of
+    /// once, and not only at the deadline. Default: false. See the example of
     /// [`Store::synced`](crate::Store::synced).
     #[must_use]
     pub fn fail_fast(self, fail_fast: bool) -> Self {
         Self { fail_fast, ..self }
     }
 
-    /// Sets whether the store is synced at the deadline with the namespaces that are complete, if
-    /// there is one. [`Store::collections`](crate::Store::collections) names the others; the objects of
-    /// one that can be listed later are created then. Default: false.
+    /// Sets whether the store becomes synced at the deadline with only the complete namespaces, if there is
+    /// at least one. [`Store::collections`](crate::Store::collections) lists the others; if such a namespace
+    /// can be listed later, its objects appear as created. Default: false.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -91,26 +91,26 @@ impl Default for SyncPolicy {
     }
 }
 
-/// How the stream that fills a store is doing; from [`Store::status`](crate::Store::status), which has
-/// an example. Times are of the runtime's clock: a test with paused time reads them as
+/// Status of the stream that fills a store; from [`Store::status`](crate::Store::status), which has
+/// an example. Times are those of the runtime's clock: a test with paused time reads them as
 /// `tokio::time::Instant::from(since).elapsed()`.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct StoreStatus {
-    /// True once everything that existed is in.
+    /// True once the store is synced.
     pub is_synced: bool,
-    /// Since when the API server sends what happens, in all collections; `None` while one of them
-    /// fails, or was never listed.
+    /// Time since which the API server sends events for all collections; `None` while a collection fails, or
+    /// if one was never listed.
     pub connected: Option<Instant>,
-    /// The failure that goes on for the longest time, and since when. An event or a bookmark of its
-    /// collection clears it, or a watch that holds; so does a complete list, unless it is the watch that
-    /// fails.
+    /// The failure that has lasted longest, and the time since which it lasts. It is cleared by an event or a
+    /// bookmark of its collection, or by a watch that stays open; also by a complete list, unless it is the
+    /// watch that fails.
     pub failing: Option<(Error, Instant)>,
-    /// When something last came in, a bookmark included.
+    /// Time at which anything was last received, including bookmarks.
     pub last_word: Option<Instant>,
 }
 
-/// How one collection of a store is doing; from [`Store::collections`](crate::Store::collections).
+/// Status of one collection of a store; from [`Store::collections`](crate::Store::collections).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CollectionStatus {
@@ -118,15 +118,15 @@ pub struct CollectionStatus {
     pub collection: Collection,
     /// True once it was listed.
     pub is_complete: bool,
-    /// Since when the API server sends what happens in it.
+    /// Time since which the API server sends events for the collection.
     pub connected: Option<Instant>,
-    /// The last failure, if it fails, and since when it does.
+    /// The last failure, and the time since which the collection fails; `None` if it doesn't.
     pub failing: Option<(Error, Instant)>,
-    /// When something last came in, a bookmark included.
+    /// Time at which anything was last received, including bookmarks.
     pub last_word: Option<Instant>,
-    /// Up to which version everything was seen, or less.
+    /// A resourceVersion up to which everything was seen; a lower bound.
     pub resource_version: Option<String>,
-    /// True while the objects that are shown are of a history that the server has lost.
+    /// True while the published objects are from a history that the server has lost.
     pub(crate) is_outdated: bool,
 }
 
@@ -152,26 +152,26 @@ pub(crate) struct SyncState {
     /// True once the stream that fills the store was polled.
     pub(crate) is_polled: bool,
     pub(crate) listing: bool,
-    /// Goes up with the objects of collections that are not complete: the sign of progress.
+    /// Counter of progress: rises as collections that are not complete receive objects.
     pub(crate) progress: u64,
     pub(crate) last_error: Option<Error>,
-    /// How many objects are in lists that are not complete.
+    /// Number of objects in incomplete lists.
     pub(crate) pending: usize,
     pub(crate) collections: Arc<BTreeMap<Collection, CollectionStatus>>,
     pub(crate) stale: Stale,
     pub(crate) policy: SyncPolicy,
-    /// When the store will be synced without the collections that are missing, if it will.
+    /// Time at which the store will be synced without the missing collections, if it will be.
     pub(crate) sync_due: Option<tokio::time::Instant>,
 }
 
 impl SyncState {
-    /// Returns the collection that an object of a namespace belongs to.
+    /// Returns the status of the collection that has the objects of a namespace.
     pub(crate) fn collection_of(&self, namespace: &str) -> Option<&CollectionStatus> {
         let of_namespace = || self.collections.get(&Collection::of_namespace(namespace));
         self.collections.get(&Collection::cluster()).or_else(of_namespace)
     }
 
-    /// Returns up to which version everything was seen, in the collection that is behind.
+    /// Returns the resourceVersion of the collection that is furthest behind.
     pub(crate) fn earliest(&self) -> Option<&str> {
         let all = self.collections.values().filter_map(|own| own.resource_version.as_deref());
         all.reduce(|a, b| if has_reached(a, b) { b } else { a })

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use crate::{error::Error, origin::Origin};
 
-/// An outage of the stream that fills a store, as it is logged: once when it begins, and once when it
-/// is over.
+/// Log state of an outage of the stream that fills a store: the outage is logged when it begins and when it
+/// ends.
 #[derive(Default)]
 pub(super) struct Outage(Option<Since>);
 
@@ -42,17 +42,17 @@ impl Outage {
     }
 }
 
-/// Logs that an object can't be decoded: the first of those that can't in a warning.
+/// Logs that an object can't be decoded; the first such object as a warning.
 pub(super) fn undecodable(origin: &Origin, error: &Error, is_first: bool) {
     let (resource, name, reason) = (&*origin.resource, origin.name.as_deref(), error.reason());
     if is_first {
-        tracing::warn!(resource, name, %error, reason, "object left out, others go on");
+        tracing::warn!(resource, name, %error, reason, "skipped an object that can't be decoded");
     } else {
-        tracing::debug!(resource, name, %error, reason, "another object left out");
+        tracing::debug!(resource, name, %error, reason, "skipped another object that can't be decoded");
     }
 }
 
-/// Logs that no object is left that can't be decoded.
+/// Logs that all objects can be decoded again.
 pub(super) fn repaired(origin: &Origin) {
     let (resource, name) = (&*origin.resource, origin.name.as_deref());
     tracing::info!(resource, name, "all objects can be decoded again");
@@ -60,7 +60,7 @@ pub(super) fn repaired(origin: &Origin) {
 
 pub(super) fn counts_as_empty(origin: &Origin, error: &Error) {
     let (resource, name, reason) = (&*origin.resource, origin.name.as_deref(), error.reason());
-    tracing::info!(resource, name, reason, "optional, and counts as empty");
+    tracing::info!(resource, name, reason, "optional kind is missing, treated as empty");
 }
 
 pub(super) fn synced(origin: &Origin, objects: usize) {
@@ -70,5 +70,5 @@ pub(super) fn synced(origin: &Origin, objects: usize) {
 
 pub(super) fn list_taken_in(origin: &Origin, objects: usize, changes: usize) {
     let (resource, name) = (&*origin.resource, origin.name.as_deref());
-    tracing::debug!(resource, name, objects, changes, "list taken in");
+    tracing::debug!(resource, name, objects, changes, "list applied");
 }

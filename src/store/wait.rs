@@ -1,4 +1,4 @@
-//! Waiting until a store has seen a write.
+//! Waits until a store has seen a write.
 
 use std::{borrow::Cow, fmt, future::Future, sync::Arc};
 
@@ -18,12 +18,12 @@ use crate::{
 
 /// A write for which [`Store::wait_for`] waits.
 ///
-/// | to wait for | give |
+/// | to wait for | pass |
 /// |---|---|
-/// | an object as the API server answered it | `&object` |
-/// | the same, by its key and `resourceVersion` | [`Write::of`] |
+/// | an object that the API server returned | `&object` |
+/// | an object by its key and `resourceVersion` | [`Write::of`] |
 /// | everything up to a `resourceVersion` | [`Write::up_to`] |
-/// | that an object is gone | [`Write::deletion`] |
+/// | the deletion of an object | [`Write::deletion`] |
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -51,28 +51,28 @@ use crate::{
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Write {
-    /// The object, unless all of them count.
+    /// The object; `None` for all objects.
     key: Option<ObjectKey>,
     version: String,
-    /// The uid of the object that is to be gone.
+    /// The uid of the object whose deletion is awaited.
     deleted: Option<String>,
 }
 
 impl Write {
-    /// Returns the write of an object of which only the key and the `resourceVersion` are known.
+    /// Returns the write of an object by its key and `resourceVersion`.
     pub fn of(key: impl Into<ObjectKey>, resource_version: impl Into<String>) -> Self {
         Self { key: Some(key.into()), version: resource_version.into(), deleted: None }
     }
 
-    /// Returns all writes up to a `resourceVersion`, such as that of a list.
+    /// Returns all writes up to a `resourceVersion`, for instance that of a list.
     pub fn up_to(resource_version: impl Into<String>) -> Self {
         Self { key: None, version: resource_version.into(), deleted: None }
     }
 
-    /// Returns the deletion of an object in a version that was seen before. The API server answers a
-    /// DELETE with the object as long as it has finalizers, else with a `Status`.
+    /// Returns the deletion of an object, given in any version seen before it. The API server answers a
+    /// DELETE with the object while it has finalizers, otherwise with a `Status`.
     ///
-    /// The wait ends when the store is past that version, and has no object of this uid.
+    /// The wait ends when the store is past that version and has no object of this uid.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -98,7 +98,7 @@ impl Write {
         Self { deleted: Some(uid), ..Self::from(object) }
     }
 
-    /// Returns an error if there is nothing in it that can be waited for.
+    /// Returns an error if the name, version or uid that the wait needs is missing.
     fn check(&self) -> Result<(), Error> {
         let message = match &self.key {
             Some(key) if key.name().is_empty() => "an object without a name can't be waited for",
@@ -111,14 +111,14 @@ impl Write {
         Err(Error::new(ErrorKind::Other, message))
     }
 
-    /// Returns the collections in which the write may be.
+    /// Returns the collections that may contain the write.
     fn collections<'s>(&self, state: &'s SyncState) -> impl Iterator<Item = &'s CollectionStatus> {
         let own = self.key.as_ref().and_then(|key| state.collection_of(key.namespace()));
         let all = self.key.is_none().then(|| state.collections.values());
         own.into_iter().chain(all.into_iter().flatten())
     }
 
-    /// Returns whether everything up to the version was seen that may be about the object.
+    /// Returns whether the store has seen everything about the object up to the version.
     fn is_past(&self, state: &SyncState) -> bool {
         let mut collections = self.collections(state).peekable();
         let is_past = |version: &str| has_reached(version, &self.version);
@@ -131,12 +131,12 @@ impl Write {
             && collections.all(|own| own.resource_version.as_deref().is_some_and(is_past))
     }
 
-    /// Returns whether the versions that the state has are those of another history.
+    /// Returns whether the versions in the state are from a history that the server has lost.
     fn is_outdated(&self, state: &SyncState) -> bool {
         self.collections(state).any(|own| own.is_outdated)
     }
 
-    /// Returns whether a snapshot shows the write, given whether it is past the version.
+    /// Returns whether a snapshot shows the write; `is_past` says whether the store is past the version.
     fn is_in<K: Lookup>(&self, snapshot: &Snapshot<K>, is_past: bool) -> bool {
         let object = self.key.as_ref().map(|key| snapshot.get(key));
         match (object, &self.deleted) {
@@ -168,9 +168,9 @@ impl fmt::Display for Write {
 }
 
 impl<K: Lookup> Store<K> {
-    /// Waits until the objects under a key are others, or other versions, than when this was called, and
-    /// returns the snapshot in which they are. Call it, look the key up, and await it: nothing is missed
-    /// in between.
+    /// Waits until the objects under a key, or their versions, differ from those at the time of the call, and
+    /// returns the snapshot with the difference. Call this, look up the key, then await the future: no change
+    /// in between is missed.
     ///
     /// Each waiter looks the key up once for each snapshot that is published. Where thousands wait, wake them by
     /// [`Change::touched`](crate::Change::touched) of one consumer.
@@ -246,33 +246,32 @@ impl<K: Lookup> Store<K> {
         }
     }
 
-    /// Waits until the store has seen a write, and returns the snapshot that shows it: the object in the
-    /// version it has, or a later one, or that it is gone.
+    /// Waits until the store has seen a write, and returns a snapshot that shows it: with the object in the
+    /// written version or a later one, or without the object if it was deleted.
     ///
-    /// Give it what the API server answered, of whatever type, and read what you wrote. [`Write`] has what
-    /// else can be waited for.
+    /// Pass the object that the API server returned, of any type, to read your own write. [`Write`] lists the
+    /// other things to wait for.
     ///
-    /// The snapshot that it returns, and each that [`snapshot`](Store::snapshot) returns from then on,
-    /// * has the object, with a `resourceVersion` that is not before the one waited for, or
-    /// * is without it, and shows a moment not before that version: it was deleted meanwhile, or isn't
-    ///   selected by the watch.
+    /// The returned snapshot, and each that [`snapshot`](Store::snapshot) returns afterwards,
+    /// * has the object, with a `resourceVersion` not older than the awaited one, or
+    /// * lacks the object, and shows a state not older than that version: the object was deleted meanwhile,
+    ///   or the watch doesn't select it.
     ///
-    /// The second needs to be known. [`watch`](crate::watch) knows how far it is from each list,
-    /// event and bookmark, so an object that is gone counts as seen within a minute or so, the time
-    /// between two bookmarks, and mostly at once. Any other stream of events shows that by the
-    /// versions of its objects alone: after an object that is gone, another must come. A namespace
-    /// that isn't watched is never known.
+    /// In the second case the store must know how far its state is. [`watch`](crate::watch) learns that from
+    /// each list, event and bookmark, so the absence of an object is known within about a minute, the time
+    /// between two bookmarks, and mostly at once. With any other stream of events only the versions of its
+    /// objects show it: after the deletion of an object, another object must arrive. For a namespace that
+    /// isn't watched it is never known.
     ///
-    /// `resourceVersion`s are compared as the numbers that they are
-    /// ([KEP-5504](https://kep.k8s.io/5504)). If those of an API server are no numbers, only an equal one
-    /// counts as seen.
+    /// `resourceVersion`s are compared as numbers ([KEP-5504](https://kep.k8s.io/5504)). If a server's
+    /// `resourceVersion`s are not numbers, only an equal version counts as seen.
     ///
     /// # Errors
     ///
-    /// After the deadline of the [`SyncPolicy`](crate::SyncPolicy), 30 seconds unless set, it ends as
-    /// [`synced`](Store::synced) does. To wait for less, use [`tokio::time::timeout`].
-    /// [`is_ended`](Error::is_ended) if the stream ended or was dropped before. An object without a
-    /// name or a `resourceVersion` can't be waited for.
+    /// After the deadline of the [`SyncPolicy`](crate::SyncPolicy), by default 30 seconds, the same errors as
+    /// [`synced`](Store::synced). To wait for less, use [`tokio::time::timeout`].
+    /// [`is_ended`](Error::is_ended) if the stream ended or was dropped. An object without a
+    /// name or a `resourceVersion` is an error, too.
     ///
     /// # Cancel safety
     ///
@@ -317,7 +316,7 @@ impl<K: Lookup> Store<K> {
                 let state = state.borrow_and_update();
                 (write.is_past(&state), write.is_outdated(&state))
             };
-            // Not earlier than the state that was just looked at.
+            // This snapshot is not older than the sync state checked above.
             let snapshot = self.snapshot();
             if !is_outdated && write.is_in(&snapshot, is_past) {
                 return Ok(snapshot);
@@ -326,7 +325,7 @@ impl<K: Lookup> Store<K> {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return Err(ended(&state.borrow(), &format!("it had {write}"))),
                 Err(_) => {
-                    let message = format!("{write} was not seen for {patience:?}");
+                    let message = format!("{write} was not seen within {patience:?}");
                     return Err(overdue(&state.borrow(), message));
                 }
             }

@@ -1,4 +1,4 @@
-//! Filling a store: the one place where events become state.
+//! The writer of a store: the only place where events become state.
 
 use std::{collections::BTreeSet, mem, sync::Arc, time::Instant};
 
@@ -26,87 +26,87 @@ use crate::{
     snapshot::{Contents, Snapshot, named},
 };
 
-/// How long an optional kind must be gone before its objects are deleted.
+/// Time for which an optional kind must be missing before its objects are deleted.
 const GRACE: std::time::Duration = std::time::Duration::from_secs(30);
 
-/// The writing side of a store. There is one, it isn't `Clone`, and readers never wait for it.
+/// The writing side of a store. Each store has one writer, which isn't `Clone`; readers never wait for it.
 pub(crate) struct Writer<K> {
     /// The next snapshot.
     working: Contents<K>,
     /// The snapshot that readers see.
     published: Snapshot<K>,
-    /// How often `working` was changed since it was last published.
+    /// Number of changes of `working` since it was last published.
     changes: usize,
-    /// Set once the pipeline's identity, or what is kept of deleted objects, changed since then.
+    /// Set if the pipeline's context or the deleted objects changed since then.
     is_other: bool,
     parts: Parts<K>,
     phase: Phase,
-    /// The refusals with which the kind counts as one without objects, if it is optional.
-    optional: Option<Arc<Forgiven>>,
+    /// For an optional kind, selects the refusals that count as an empty list.
+    optional: Option<Arc<IsOptional>>,
     policy: SyncPolicy,
-    /// Objects whose newest version would not decode. Removals from this set are published together
+    /// Objects whose newest version can't be decoded. Removals from this set are published together
     /// with the snapshot that contains the repaired object.
     stale: Stale,
-    /// The objects that came and have too many keys.
+    /// Errors of received objects with too many keys.
     overflows: Vec<Error>,
-    /// The changes in the sync state since it was last published.
-    news: News,
-    /// A failure of no collection, such as that of the watch of `Namespaces`.
+    /// Changes of the sync state since it was last published.
+    unpublished: Unpublished,
+    /// A failure that belongs to no collection, such as one of the watch of `Namespaces`.
     outside: Option<(Error, Instant)>,
-    /// Set by an object of no collection that can't be decoded, until the collections are others.
+    /// Set by an undecodable object that belongs to no collection, until the collections change.
     lacks_outside: bool,
-    /// The failure that goes on for the longest time.
+    /// The failure that has lasted longest.
     failing: Option<(Error, Instant)>,
-    /// True if a list was coming in when the stores were last informed.
+    /// True if a list was incomplete when the sync state was last published.
     listing: bool,
     last_error: Option<Error>,
     progress: u64,
-    /// When the load last made progress.
+    /// Time at which the load last made progress.
     progressed: Instant,
     last_word: Option<Instant>,
     current: Arc<ArcSwap<Contents<K>>>,
     state: watch::Sender<SyncState>,
     meter: measure::Store,
     outage: trace::Outage,
-    /// The deleted objects in `working`, where they are kept.
+    /// The deleted objects in `working`, if they are kept.
     deleted: Option<Deleted<K>>,
 }
 
-/// Decides whether a refusal is forgiven.
-pub(crate) type Forgiven = dyn Fn(&Error) -> bool + Send + Sync;
+/// Decides whether a refusal of an optional kind counts as an empty list.
+pub(crate) type IsOptional = dyn Fn(&Error) -> bool + Send + Sync;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Before the load is complete. It is published as it comes in only where that is asked for.
+    /// Before the load is complete. With `progress` the objects are published as they arrive.
     Loading {
         progress: bool,
     },
     Live,
 }
 
-/// The changes in the sync state since it was last published.
+/// Changes of the sync state since it was last published.
 #[derive(Clone, Copy, Default)]
-struct News {
-    /// Something came from the API server.
-    heard: bool,
-    /// Something of a collection that is not complete.
+struct Unpublished {
+    /// Anything was received from the API server.
+    received: bool,
+    /// A collection that is not complete made progress.
     progress: bool,
-    /// Something failed, or recovered, or the collections are others.
+    /// A failure, a recovery, or a change of the collections.
     other: bool,
 }
 
-/// The effect of an event or a failure.
+/// Effect of an event or a failure.
 pub(crate) enum Applied<K> {
-    /// It is in the working state, or set aside.
+    /// The event is in the working state, or in an incomplete list.
     Noted,
-    /// It completed the initial load, which is published; with the part of it that was not
-    /// published before, where progress is wanted.
+    /// The event completed the initial load, which is now published. With progress, the batch has the part of
+    /// the load that was not published before.
     Synced(Option<Batch<K>>),
 }
 
-/// The effect of a failure.
+/// Effect of a failure.
 pub(crate) struct Failed<K> {
-    /// The failure as an item, unless it is none here.
+    /// The failure as an item of the stream, unless it is ignored.
     pub(crate) item: Option<Error>,
     pub(crate) applied: Applied<K>,
 }
@@ -128,7 +128,7 @@ impl<K: Lookup> Writer<K> {
             policy: SyncPolicy::default(),
             stale: Stale::default(),
             overflows: Vec::new(),
-            news: News::default(),
+            unpublished: Unpublished::default(),
             outside: None,
             lacks_outside: false,
             failing: None,
@@ -154,7 +154,7 @@ impl<K: Lookup> Writer<K> {
         Published(Arc::clone(&self.current))
     }
 
-    /// Takes over the pipeline's identity.
+    /// Sets the pipeline's context.
     pub(crate) fn set_context(&mut self, context: &Arc<Context<K>>) {
         if Arc::ptr_eq(self.working.context(), context) {
             return;
@@ -180,8 +180,8 @@ impl<K: Lookup> Writer<K> {
         self.state.send_modify(|state| state.policy = policy);
     }
 
-    pub(crate) fn set_optional(&mut self, forgiven: Arc<Forgiven>) {
-        self.optional = Some(forgiven);
+    pub(crate) fn set_optional(&mut self, is_optional: Arc<IsOptional>) {
+        self.optional = Some(is_optional);
     }
 
     /// Takes note that somebody polls the stream.
@@ -197,13 +197,13 @@ impl<K: Lookup> Writer<K> {
         self.deleted = Some(Deleted::new(keep));
     }
 
-    /// Returns when there is something to do, whatever comes in.
+    /// Returns when [`overdue`](Self::overdue) must be called next.
     pub(crate) fn due(&self) -> Option<time::Instant> {
         let expiry = self.deleted.as_ref().and_then(Deleted::due);
         self.deadline().into_iter().chain(expiry).min()
     }
 
-    /// Does what was due.
+    /// Drops expired deleted objects, and syncs at the deadline of a partial sync.
     pub(crate) fn overdue(&mut self) -> Applied<K> {
         self.expire_deleted();
         if self.deadline().is_some_and(|deadline| deadline <= time::Instant::now()) {
@@ -217,7 +217,7 @@ impl<K: Lookup> Writer<K> {
         self.is_other |= deleted.is_some_and(|deleted| deleted.expire(&mut self.working));
     }
 
-    /// Returns when the store is to be synced without the collections that are missing.
+    /// Returns when the store is to be synced without the missing collections.
     fn deadline(&self) -> Option<time::Instant> {
         let is_partial = self.policy.partial || self.optional.is_some();
         let waits = is_partial && !self.is_synced() && self.parts.is_settled;
@@ -225,7 +225,7 @@ impl<K: Lookup> Writer<K> {
         some.then(|| after(self.progressed.into(), self.policy.deadline))
     }
 
-    /// Takes one event in. Readers see it after the next [`publish`](Self::publish).
+    /// Applies an event to the working state. Readers see it after the next [`publish`](Self::publish).
     ///
     /// # Errors
     ///
@@ -233,7 +233,7 @@ impl<K: Lookup> Writer<K> {
     pub(crate) fn apply(&mut self, event: WatchEvent<K>) -> Result<Applied<K>, Error> {
         match event {
             WatchEvent::Scope(scope) => return Ok(self.follow(&scope)),
-            // A list that begins is no progress: one that fails begins again and again.
+            // The start of a list is no progress: a failing list starts again and again.
             WatchEvent::Restarted { collection, anew } => {
                 let Some(at) = self.parts.named(&collection) else {
                     return Err(foreign(&collection));
@@ -244,7 +244,7 @@ impl<K: Lookup> Writer<K> {
                     part.status.is_outdated = true;
                     part.status.resource_version = None;
                 }
-                self.news.other = true;
+                self.unpublished.other = true;
             }
             WatchEvent::Listed(object) => {
                 let object = named(object)?;
@@ -252,17 +252,18 @@ impl<K: Lookup> Writer<K> {
                 self.listed(at, object);
             }
             WatchEvent::Unchanged { namespace, name } => {
-                // The watch looked this snapshot up.
+                // The watch compared with the published snapshot.
                 let known = self.published.get((&namespace, &name));
                 let Some(object) = known.or_else(|| self.working.get((&namespace, &name))).cloned()
                 else {
-                    let why =
-                        format!("{namespace}/{name} is said to be unchanged, but is not stored");
+                    let why = format!(
+                        "the watch reported {namespace}/{name} as unchanged, but it is not stored"
+                    );
                     return Err(Error::new(ErrorKind::Other, why));
                 };
                 let at = self.of_object(&object)?;
                 self.meter.kept.add(1);
-                self.hear(at);
+                self.received(at);
                 self.list(at).put(object);
             }
             WatchEvent::ListComplete { collection, version } => {
@@ -274,16 +275,16 @@ impl<K: Lookup> Writer<K> {
             WatchEvent::Applied(object) => {
                 let object = named(object)?;
                 let at = self.of_object(&object)?;
-                // Before the list is complete there is nothing to compare with.
+                // Before the first list is complete, the object belongs to that list.
                 if !self.parts.at(at).status.is_complete {
                     self.listed(at, object);
                     return Ok(Applied::Noted);
                 }
                 self.meter.applied.add(1);
-                self.hear(at);
+                self.received(at);
                 self.reached(at, object.resource_version().as_deref());
                 match &mut self.parts.at(at).list {
-                    // Shown before the rest of the list, it would be a state that never was.
+                    // Without the rest of the list, the object would make a state that never existed.
                     Some(list) => list.put(object),
                     None => self.put(&object),
                 }
@@ -292,7 +293,7 @@ impl<K: Lookup> Writer<K> {
                 let object = named(object)?;
                 let at = self.of_object(&object)?;
                 self.meter.deleted.add(1);
-                self.hear(at);
+                self.received(at);
                 self.reached(at, object.resource_version().as_deref());
                 match &mut self.parts.at(at).list {
                     Some(list) => list.remove(owned_identity(&*object)),
@@ -305,7 +306,7 @@ impl<K: Lookup> Writer<K> {
             WatchEvent::Gone { namespace, name, version } => {
                 let Some(at) = self.parts.of(&namespace) else { return Err(unwatched(&namespace)) };
                 self.meter.deleted.add(1);
-                self.hear(at);
+                self.received(at);
                 self.reached(at, version.as_deref());
                 let stored = self.working.get((&namespace, &name)).cloned();
                 match (&mut self.parts.at(at).list, stored) {
@@ -318,30 +319,30 @@ impl<K: Lookup> Writer<K> {
                 let Some(at) = self.parts.named(&collection) else {
                     return Err(foreign(&collection));
                 };
-                self.hear(at);
+                self.received(at);
                 self.reached(at, Some(&version));
             }
         }
         Ok(Applied::Noted)
     }
 
-    /// Takes note of a failure upstream.
+    /// Records a failure upstream.
     pub(crate) fn failed(&mut self, error: Error) -> Failed<K> {
         let failed = self.take_failure(error.logged());
         self.inform();
         failed
     }
 
-    /// Takes note that this was the last failure of the stream, which is about to end.
+    /// Records the last failure of a stream that is about to end.
     pub(crate) fn ends_with(&mut self, error: &Error) {
         self.last_error = Some(error.clone());
-        self.news.other = true;
+        self.unpublished.other = true;
         self.inform();
     }
 
     fn take_failure(&mut self, error: Error) -> Failed<K> {
         let at = self.parts.of_failure(&error);
-        self.news.other = true;
+        self.unpublished.other = true;
         if error.is_undecodable() {
             let object = error.object();
             let object = object.map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
@@ -349,7 +350,7 @@ impl<K: Lookup> Writer<K> {
                 list.failed(object.clone());
             }
             let is_first = match (at, object) {
-                // An object of no collection, such as a `Namespace`, is not one of the store's.
+                // An object that belongs to no collection, such as a `Namespace`, is not in the store.
                 (None, _) => !mem::replace(&mut self.lacks_outside, true),
                 (Some(_), object) => {
                     let is_first = self.stale.is_empty();
@@ -366,9 +367,9 @@ impl<K: Lookup> Writer<K> {
             return Failed { item: Some(error), applied: Applied::Noted };
         }
         if let Some(at) = at
-            && self.optional.as_ref().is_some_and(|forgives| forgives(&error))
+            && self.optional.as_ref().is_some_and(|is_optional| is_optional(&error))
         {
-            return self.forgive(at, error);
+            return self.treat_as_empty(at, error);
         }
         self.meter.failed(error.reason());
         let now = clock::now();
@@ -390,16 +391,15 @@ impl<K: Lookup> Writer<K> {
         Failed { item: Some(error), applied: Applied::Noted }
     }
 
-    /// Counts a kind that need not be there as one without objects: at once in the load, and after a
-    /// while where it had some.
-    fn forgive(&mut self, at: usize, error: Error) -> Failed<K> {
+    /// Treats an optional kind as empty: at once during the load; after [`GRACE`] if it had objects.
+    fn treat_as_empty(&mut self, at: usize, error: Error) -> Failed<K> {
         let now = clock::now();
-        self.news.heard = true;
+        self.unpublished.received = true;
         let part = self.parts.at(at);
-        // The answer ends an outage, and is the last word on the kind.
-        part.is_heard = true;
+        // The refusal is an answer of the server, so it ends an outage.
+        part.is_received = true;
         part.status.failing = None;
-        // Only what is missing all the time is removed.
+        // Objects are deleted only if the kind is missing all the time.
         let since = error.is_not_installed().then(|| part.missing_since.unwrap_or(now));
         part.missing_since = since;
         part.status.connected = None;
@@ -420,7 +420,7 @@ impl<K: Lookup> Writer<K> {
         Failed { item, applied: self.sync_if_complete() }
     }
 
-    /// Lets readers see all events so far, and returns the difference since the last time.
+    /// Publishes the working state to readers, and returns the difference since the last publish.
     pub(crate) fn publish(&mut self) -> Option<Batch<K>> {
         if self.phase == (Phase::Loading { progress: false }) {
             self.inform();
@@ -431,7 +431,7 @@ impl<K: Lookup> Writer<K> {
         let changes = self.swap();
         let batch = match changes {
             0 => None,
-            // Two changes may make none. One is one.
+            // Two changes may cancel out. A single change never does.
             1 => Some(Batch::new(&previous, &self.published)),
             _ => Batch::between(&previous, &self.published),
         };
@@ -443,7 +443,7 @@ impl<K: Lookup> Writer<K> {
         &self.published
     }
 
-    /// Returns how many keys were put into indexes or taken out: a measure of work.
+    /// Returns the number of keys put into indexes or taken out: a measure of work.
     pub(crate) fn keys_moved(&self) -> usize {
         self.working.keys_moved()
     }
@@ -454,7 +454,7 @@ impl<K: Lookup> Writer<K> {
         self.is_other = false;
     }
 
-    /// Publishes the working state; returns how many changes that made visible.
+    /// Publishes the working state; returns the number of changes that became visible.
     fn swap(&mut self) -> usize {
         let changes = mem::take(&mut self.changes);
         if changes > 0 {
@@ -466,24 +466,24 @@ impl<K: Lookup> Writer<K> {
         changes
     }
 
-    /// Publishes the sync state. After the swap, so that whoever it wakes finds the snapshot that it is
-    /// about.
+    /// Publishes the sync state. Called after the swap, so that the tasks it wakes find the snapshot it
+    /// describes.
     fn inform(&mut self) {
-        let news = mem::take(&mut self.news);
-        if !(news.heard || news.other) {
+        let unpublished = mem::take(&mut self.unpublished);
+        if !(unpublished.received || unpublished.other) {
             return;
         }
         let synced = self.is_synced();
         let now = clock::now();
-        if news.progress {
+        if unpublished.progress {
             self.progress += 1;
             self.progressed = now;
         }
-        if news.heard {
+        if unpublished.received {
             self.last_word = Some(now);
         }
         self.meter.status(synced, self.stale.len());
-        if news.other {
+        if unpublished.other {
             self.failing = match (self.parts.failing(), self.outside.clone()) {
                 (Some(one), Some(other)) => Some(if one.1 <= other.1 { one } else { other }),
                 (one, other) => one.or(other),
@@ -492,13 +492,13 @@ impl<K: Lookup> Writer<K> {
         if self.failing.is_none() {
             self.outage.ends(&self.working.context().origin, now);
         }
-        let health = news.other.then(|| {
+        let health = unpublished.other.then(|| {
             let connected = self.parts.connected().filter(|_| self.failing.is_none());
             (connected, self.failing.clone())
         });
-        // While nothing is listed, there is nothing to count.
-        let lists =
-            (news.other || self.listing).then(|| (self.parts.pending(), self.parts.is_listing()));
+        // Without a list there is nothing to count.
+        let lists = (unpublished.other || self.listing)
+            .then(|| (self.parts.pending(), self.parts.is_listing()));
         self.listing = lists.is_some_and(|(_, listing)| listing);
         let failing = self.failing.as_ref().map(|(error, _)| error);
         let last_error = self.last_error.as_ref().or(failing).cloned();
@@ -536,25 +536,25 @@ impl<K: Lookup> Writer<K> {
         self.parts.of(&namespace).ok_or_else(|| unwatched(&namespace))
     }
 
-    /// Takes note that the API server sent something about a collection.
-    fn hear(&mut self, at: usize) {
-        self.news.heard = true;
+    /// Records that the API server sent something about a collection.
+    fn received(&mut self, at: usize) {
+        self.unpublished.received = true;
         let part = self.parts.at(at);
-        part.is_heard = true;
-        self.news.progress |= part.advances();
+        part.is_received = true;
+        self.unpublished.progress |= part.advances();
         let status = &mut part.status;
-        // Parts of a list prove nothing: it may fail again and again.
+        // A part of a list is no recovery: the list may fail again and again.
         if part.list.is_none() {
             self.last_error = None;
             part.missing_since = None;
             if status.failing.take().is_some() || status.connected.is_none() {
-                self.news.other = true;
+                self.unpublished.other = true;
                 status.connected.get_or_insert_with(clock::now);
             }
         }
     }
 
-    /// Takes note that everything up to a version was seen.
+    /// Records that everything up to a version was seen.
     fn reached(&mut self, at: usize, version: Option<&str>) {
         let Some(version) = version else { return };
         let number = version.parse().unwrap_or_default();
@@ -571,12 +571,12 @@ impl<K: Lookup> Writer<K> {
 
     fn listed(&mut self, at: usize, object: Arc<K>) {
         self.meter.listed.add(1);
-        self.hear(at);
-        // Keeping the stored object where nothing changed is what makes a relist cheap: the new
-        // copy is freed at once.
+        self.received(at);
+        // Keep the stored object if nothing changed, and free the new copy at once: this makes a relist
+        // cheap.
         let is_outdated = self.parts.at(at).status.is_outdated;
         let object = match self.working.same_version(&object) {
-            // In another history a version may have another content.
+            // In another history the same version may have different content.
             Some(stored) if !is_outdated || self.working.is_equal(stored, &object) => {
                 Arc::clone(stored)
             }
@@ -588,7 +588,7 @@ impl<K: Lookup> Writer<K> {
         self.list(at).put(object);
     }
 
-    /// The list of a collection is complete: it becomes the state, by way of what differs.
+    /// Replaces the state of a collection with its complete list; applies only the differences.
     fn complete(&mut self, at: usize, version: Option<&str>) -> Applied<K> {
         let now = clock::now();
         let part = self.parts.at(at);
@@ -603,16 +603,16 @@ impl<K: Lookup> Writer<K> {
         }
         let namespace = collection.namespace().map(str::to_owned);
         part.missing_since = None;
-        part.is_heard = true;
+        part.is_received = true;
         self.last_error = None;
-        self.news.heard = true;
-        self.news.progress = true;
-        self.news.other = true;
+        self.unpublished.received = true;
+        self.unpublished.progress = true;
+        self.unpublished.other = true;
         if version.is_some() {
             self.parts.at(at).status.resource_version = version.map(str::to_owned);
             self.reached(at, version);
         } else {
-            // The versions of events in order are a lower bound.
+            // Without a list version, the objects' own versions are a lower bound.
             for object in &objects {
                 self.reached(at, object.resource_version().as_deref());
             }
@@ -645,7 +645,7 @@ impl<K: Lookup> Writer<K> {
             }
             gone.retain(|object| !undecodable.contains(&owned_identity(&**object)));
             if !is_all_named {
-                // An item without a name may be any of them.
+                // An undecodable item without a name may be any of the missing objects, so none is deleted.
                 suspects = gone.drain(..).map(|object| owned_identity(&*object)).collect();
             }
             for object in &gone {
@@ -683,7 +683,7 @@ impl<K: Lookup> Writer<K> {
     fn sync(&mut self) -> Applied<K> {
         let objects = self.working.len();
         trace::synced(&self.working.context().origin, objects);
-        self.news.other = true;
+        self.unpublished.other = true;
         match mem::replace(&mut self.phase, Phase::Live) {
             Phase::Live => Applied::Noted,
             Phase::Loading { progress: true } => Applied::Synced(self.publish()),
@@ -695,15 +695,15 @@ impl<K: Lookup> Writer<K> {
         }
     }
 
-    /// Takes over the collections of a scope.
+    /// Replaces the collections with those of a scope.
     fn follow(&mut self, scope: &Scope<K>) -> Applied<K> {
         self.set_context(scope.context());
         self.outside = None;
         self.lacks_outside = false;
-        self.news.other = true;
+        self.unpublished.other = true;
         let left = self.parts.follow(scope.collections(), scope.is_settled());
         for collection in left.collections {
-            // Objects of the whole cluster may be in the namespaces that take its place.
+            // If namespaces replace the whole cluster, its objects may be in them, so they stay.
             if collection.namespace().is_some() {
                 self.empty(collection.namespace());
             }
@@ -734,7 +734,7 @@ impl<K: Lookup> Writer<K> {
         }
     }
 
-    /// Keeps an object whose place another one takes: it was deleted.
+    /// Keeps the stored object as deleted if another object of its name is about to replace it.
     fn keep_replaced(&mut self, object: &K) {
         if let Some(deleted) = &mut self.deleted
             && let Some(before) = self.working.replaced_by(object).cloned()
@@ -743,14 +743,14 @@ impl<K: Lookup> Writer<K> {
         }
     }
 
-    /// Takes note of the indexes in which an object has more keys than it may have.
+    /// Records an error for each index in which an object has too many keys.
     fn check_keys(&mut self, object: &K) {
         if self.working.overflows() {
             self.overflows.extend(self.working.overflowing(object));
         }
     }
 
-    /// Returns the objects that came since this was last asked and have too many keys.
+    /// Returns the errors of objects with too many keys since the last call.
     pub(crate) fn take_overflows(&mut self) -> Vec<Error> {
         let overflows = mem::take(&mut self.overflows);
         for error in &overflows {
@@ -772,7 +772,7 @@ impl<K: Lookup> Writer<K> {
         }
     }
 
-    /// A good version of an object has come in, or it is gone: it is stale no more.
+    /// Removes an object from the stale ones, after a decodable version or its deletion.
     fn repaired(&mut self, object: impl FnOnce() -> (String, String)) {
         if self.stale.is_empty() {
             return;
@@ -789,12 +789,12 @@ fn meter<K>(working: &Contents<K>) -> measure::Store {
 }
 
 fn unwatched(namespace: &str) -> Error {
-    let why = format!("an object of namespace `{namespace}` came, which is not watched");
+    let why = format!("received an object of namespace `{namespace}`, which is not watched");
     Error::new(ErrorKind::Other, why)
 }
 
 fn foreign(collection: &Collection) -> Error {
-    Error::new(ErrorKind::Other, format!("an event of {collection} came, which is not watched"))
+    Error::new(ErrorKind::Other, format!("received an event of {collection}, which is not watched"))
 }
 
 #[cfg(test)]
@@ -827,7 +827,7 @@ mod tests {
         writer.apply(Event::InitDone.into()).map(drop).unwrap();
         writer.publish();
         let names = writer.snapshot().iter().map(|object| object.metadata.name.clone().unwrap());
-        // What came last before the end was 4, and the deletion of 5.
+        // The last events before the end were object 4 and the deletion of 5.
         assert_eq!(names.collect::<Vec<_>>(), ["0", "1", "2", "3", "4", "6", "99"]);
     }
 

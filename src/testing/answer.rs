@@ -11,12 +11,12 @@ use crate::testing::body::Body;
 
 /// A raw answer: status, headers, and a body in chunks with pauses between them.
 ///
-/// It imitates everything that answers in the name of an API server and is none, and API servers
+/// It imitates proxies that answer in place of an API server, and API servers
 /// with a defect: the login page of a proxy, an aggregated server that sends half a document, lists
 /// with `null` among the items, bytes that are not UTF-8, bookmarks without a resourceVersion.
 ///
 /// A client sees exactly these bytes, in these chunks. [`Fault::Answer`](crate::testing::Fault)
-/// gives it to requests, which are then not carried out.
+/// sends it to requests, which are then not carried out.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -80,15 +80,15 @@ enum Part {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum End {
-    /// The body ends as a complete body does: the server, or a proxy, closed the connection in
-    /// order. A client sees no error.
+    /// The body ends like a complete body: the server, or a proxy, closed the connection
+    /// cleanly. A client sees no error.
     #[default]
     Fin,
     /// The connection is reset. A client reads an [`io::Error`] of the kind
     /// [`ConnectionReset`](io::ErrorKind::ConnectionReset) from the body.
     Reset,
-    /// The body stays open and nothing comes any more: a peer that vanished, or a firewall that
-    /// forgot the connection. A client without a time limit of its own waits for ever.
+    /// The body stays open and nothing more arrives: a peer that vanished, or a firewall that
+    /// dropped the connection. A client without a timeout waits forever.
     Never,
 }
 
@@ -114,7 +114,7 @@ impl Answer {
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// // Each page offers the token that it was asked with.
+    /// // Each page has the continue token of its request.
     /// let page = json!({
     ///     "kind": "PodList", "apiVersion": "v1", "items": [],
     ///     "metadata": {"resourceVersion": "7", "continue": "token"},
@@ -137,7 +137,7 @@ impl Answer {
         Self::new(code).header("content-type", "application/json").chunk(body.to_string())
     }
 
-    /// Returns an answer with the status 200 whose body has these lines, each a chunk of its own:
+    /// Returns an answer with the status 200 whose body has these lines, each in a separate chunk:
     /// the events of a watch.
     ///
     /// ```
@@ -168,7 +168,7 @@ impl Answer {
         lines.into_iter().fold(answer, |answer, line| answer.chunk(format!("{line}\n")))
     }
 
-    /// Sets a header, in place of an earlier one with the same name. [Example](Answer).
+    /// Sets a header; replaces an earlier one of this name. [Example](Answer).
     ///
     /// # Panics
     ///
@@ -209,7 +209,7 @@ impl Answer {
         self
     }
 
-    /// Holds back the whole answer, status and headers included, for so long. Default: not at all.
+    /// Delays the whole answer, including status and headers, by this time. Default: no delay.
     ///
     /// ```
     /// use kube_weir::{prelude::*, testing::{Answer, ApiServer, Fault, Verb}};

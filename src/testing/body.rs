@@ -13,8 +13,8 @@ use tower::BoxError;
 
 /// The body of an answer of the [`ApiServer`](crate::testing::ApiServer).
 ///
-/// Lists and watches are written while they are read; nothing is buffered for a reader that is
-/// slow. Who asks through a client never sees one; who asks the service itself does:
+/// Lists and watches are written while they are read; nothing is buffered for a slow reader.
+/// Requests through a client never expose this type; direct calls of the service return it:
 ///
 /// ```
 /// use http::Request;

@@ -57,7 +57,7 @@ pub(super) fn served(crd: &Value) -> Outcome<Vec<Resource>> {
         .collect())
 }
 
-/// Refuses another scope or kind: a real server never changes either.
+/// Refuses a change of scope or kind, like a real server.
 pub(super) fn check_immutable(current: &Value, next: &Value) -> Outcome<()> {
     for (field, path) in [("spec.scope", "/spec/scope"), ("spec.names.kind", "/spec/names/kind")] {
         let asked = next.pointer(path).unwrap_or(&Value::Null);
@@ -71,7 +71,7 @@ pub(super) fn check_immutable(current: &Value, next: &Value) -> Outcome<()> {
     Ok(())
 }
 
-/// Writes the status that controllers of a real server write, and that clients wait for.
+/// Writes the status that controllers of a real server write, and for which clients wait.
 pub(super) fn establish(crd: &mut Value, now: &str) {
     let storage = crd
         .pointer("/spec/versions")

@@ -29,13 +29,13 @@ pub(super) enum Piece {
     Bookmark(Bytes),
     /// The text around the objects, or an `ERROR` event.
     Other(Bytes),
-    /// The end of the body, if it is another one than that of the pieces.
+    /// The way in which the body ends, unless it ends with the pieces.
     End(End),
 }
 
-/// Returns a body of these pieces, damaged by a fault, in gzip if there are to be `members`.
+/// Returns a body of these pieces, damaged by a fault, in gzip if `members` is set.
 ///
-/// Faults of events happen before the encoding, faults of bytes and of time on the wire.
+/// Faults of events apply before the encoding; faults of bytes and of time apply after it.
 pub(super) fn body(
     pieces: impl Stream<Item = Piece> + Send + 'static,
     fault: Option<&Fault>,
@@ -53,17 +53,17 @@ pub(super) fn body(
     })
 }
 
-/// Turns pieces into chunks, with the faults that know events.
+/// Turns pieces into chunks, and applies faults of events.
 fn damaged(
     pieces: impl Stream<Item = Piece> + Send,
     fault: Option<Fault>,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send {
     async_stream::stream! {
         let mut sent = 0;
-        // An event that lets another one pass.
+        // An event held back behind the next one.
         let mut passed = None;
         let mut pieces = std::pin::pin!(pieces);
-        // Pieces that follow a bookmark which is late.
+        // Pieces after a late bookmark.
         let mut behind = VecDeque::new();
         let end = 'body: loop {
             match &fault {
@@ -136,7 +136,7 @@ fn damaged(
     }
 }
 
-/// Resets the connection after so many bytes.
+/// Resets the connection after `after_bytes` bytes.
 fn cut(mut chunks: Chunks, after_bytes: usize) -> impl Stream<Item = io::Result<Bytes>> + Send {
     async_stream::stream! {
         let mut left = after_bytes;
@@ -157,7 +157,7 @@ fn cut(mut chunks: Chunks, after_bytes: usize) -> impl Stream<Item = io::Result<
     }
 }
 
-/// Ends the body when nothing was sent for so long.
+/// Ends the body when nothing was sent for the time `after`.
 fn idle(
     mut chunks: Chunks,
     after: Duration,
@@ -198,10 +198,10 @@ fn trickle(
     }
 }
 
-/// The line of a watch, which has `type` first, with `type` last.
+/// Moves `type` from the beginning to the end of a watch line.
 fn object_first(line: &Bytes) -> Bytes {
     let fields = line.strip_prefix(b"{").and_then(|line| line.strip_suffix(b"}\n"));
-    // No type has a comma in it.
+    // A type contains no comma.
     let mut parts = fields.into_iter().flat_map(|fields| fields.splitn(2, |byte| *byte == b','));
     match (parts.next(), parts.next()) {
         (Some(kind), Some(object)) => [b"{", object, b",", kind, b"}\n"].concat().into(),
@@ -209,7 +209,7 @@ fn object_first(line: &Bytes) -> Bytes {
     }
 }
 
-/// The line of an `ERROR` event.
+/// Returns the line of an `ERROR` event.
 pub(super) fn error_event(status: &Status) -> Bytes {
     let object = status::to_value(status);
     format!("{{\"type\":\"ERROR\",\"object\":{object}}}\n").into()

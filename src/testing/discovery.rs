@@ -1,4 +1,4 @@
-//! Discovery: which groups, versions and resources there are.
+//! Discovery of groups, versions and resources.
 
 use serde_json::{Value, json};
 
@@ -61,7 +61,7 @@ pub(super) fn resources(registry: &Registry, group: &str, version: &str) -> Opti
     })
 }
 
-/// `/api` or `/apis` for clients that accept it all at once.
+/// `/api` or `/apis` for clients that accept aggregated discovery.
 pub(super) fn aggregated(registry: &Registry, core: bool) -> Value {
     let items: Vec<Value> = group_names(registry)
         .into_iter()
@@ -115,7 +115,7 @@ fn group_names(registry: &Registry) -> Vec<&str> {
     unique(registry.served().map(|one| one.group.as_str()))
 }
 
-/// The versions of a group, the preferred one first.
+/// Returns the versions of a group, the preferred one first.
 fn versions<'a>(registry: &'a Registry, group: &str) -> Vec<&'a str> {
     let mut versions =
         unique(registry.served().filter(|one| one.group == group).map(|one| one.version.as_str()));

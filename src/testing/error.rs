@@ -1,11 +1,11 @@
-//! Errors of the handle.
+//! Errors of the server's handle.
 
 use kube::core::Status;
 
 /// An error of a method of the [`ApiServer`](crate::testing::ApiServer).
 ///
-/// Not to be confused with [`kube_weir::Error`](crate::Error): this one is about the script of a
-/// test, in which it is mostly a mistake.
+/// Not to be confused with [`kube_weir::Error`](crate::Error): this error is about the script of a
+/// test, and mostly a mistake in it.
 ///
 /// ```
 /// use kube_weir::testing::ApiServer;
@@ -41,23 +41,23 @@ enum Cause {
 }
 
 impl Error {
-    /// The resource, or the kind of the object, is not installed: [example](Error).
+    /// Returns whether the resource, or the kind of the object, is not installed: [example](Error).
     pub fn is_unknown_resource(&self) -> bool {
         matches!(self.cause, Cause::UnknownResource(_))
     }
 
-    /// There is no such object: [example](Error).
+    /// Returns whether the object does not exist: [example](Error).
     pub fn is_not_found(&self) -> bool {
         self.status().is_some_and(Status::is_not_found)
     }
 
-    /// The object breaks a rule of the server: it has no valid name, for instance.
+    /// Returns whether the object breaks a rule of the server, for instance has no valid name.
     /// [Example](Error).
     pub fn is_invalid(&self) -> bool {
         self.status().is_some_and(Status::is_invalid)
     }
 
-    /// The `Status` with which a client would have been refused, if one would have:
+    /// Returns the `Status` with which the server would have refused a client, if any:
     /// [example](Error).
     pub fn status(&self) -> Option<&Status> {
         match &self.cause {

@@ -17,8 +17,7 @@ use crate::{
     event::{Collection, WatchEvent},
 };
 
-/// A stream of watch events, written down as they are to come: for tests of what is behind a watch,
-/// without a server.
+/// A scripted stream of watch events: for tests of the stages behind a watch, without a server.
 ///
 /// ```
 /// use futures::StreamExt;
@@ -47,7 +46,7 @@ use crate::{
 ///     .log_errors();
 /// let changes: Vec<_> = pipeline.collect().await;
 ///
-/// // The first change goes out at once, those after it together.
+/// // The first change is delivered at once, the following ones together.
 /// let [Change::Synced(snapshot), Change::Live(first), Change::Live(rest)] = &changes[..] else {
 ///     panic!("{changes:?}")
 /// };
@@ -70,7 +69,7 @@ enum Step<K> {
 }
 
 impl<K> Events<K> {
-    /// Nothing yet: not even the list that every watch begins with. For that there is
+    /// Returns a stream without events, not even the list with which every watch begins: for that use
     /// [`listed`](Events::listed).
     ///
     /// ```
@@ -89,14 +88,14 @@ impl<K> Events<K> {
         Self { steps: VecDeque::new(), waiting: None, open: false }
     }
 
-    /// What every watch begins with: a whole list, of these objects. The [example](Events) begins
-    /// so.
+    /// Returns a stream that begins like every watch: with a complete list, of these objects. See the
+    /// [example](Events).
     pub fn listed(objects: impl IntoIterator<Item = K>) -> Self {
         Self::new().list(objects)
     }
 
-    /// Adds a whole list of the cluster: `Restarted`, `Listed` for each object, `ListComplete`. After
-    /// the first one it is a relist, and objects that are not on it were deleted meanwhile.
+    /// Adds a complete list of the cluster: `Restarted`, `Listed` for each object, `ListComplete`. After
+    /// the first list it is a relist, and objects missing in it were deleted meanwhile.
     ///
     /// ```
     /// use futures::StreamExt;
@@ -123,19 +122,19 @@ impl<K> Events<K> {
         listed.event(WatchEvent::ListComplete { collection, version: None })
     }
 
-    /// An object was created or modified. Give each version another `resourceVersion`: the same one
-    /// again is no change. [Example](Events).
+    /// Adds the creation or modification of an object. Use a new `resourceVersion` for each version: a
+    /// repeated one is no change. [Example](Events).
     pub fn apply(self, object: K) -> Self {
         self.event(WatchEvent::Applied(object))
     }
 
-    /// An object was deleted, as it was last: [example](Events).
+    /// Adds the deletion of an object, given in its last version: [example](Events).
     pub fn delete(self, object: K) -> Self {
         self.event(WatchEvent::Deleted(object))
     }
 
-    /// Adds any event, this crate's or kube's: for what the other methods don't send, such as a
-    /// bookmark, or a list that is never completed.
+    /// Adds any event of this crate or kube: for events that the other methods don't send, such as a
+    /// bookmark, or a list that never completes.
     ///
     /// ```
     /// use futures::StreamExt;
@@ -153,7 +152,7 @@ impl<K> Events<K> {
         self.step(Step::Item(Ok(event.into())))
     }
 
-    /// A failure, such as a [`kube::runtime::watcher::Error`]. The stream goes on after it.
+    /// Adds a failure, such as a [`kube::runtime::watcher::Error`]. The stream continues after it.
     ///
     /// ```
     /// use futures::StreamExt;
@@ -174,7 +173,7 @@ impl<K> Events<K> {
         self.step(Step::Item(Err(error.into())))
     }
 
-    /// Nothing for so long, in the time of [`tokio::time`].
+    /// Adds a pause, in the time of [`tokio::time`].
     ///
     /// ```
     /// use futures::StreamExt;
@@ -197,8 +196,7 @@ impl<K> Events<K> {
         self.step(Step::Wait(time))
     }
 
-    /// Nothing for ever after the last event, as on a watch where nothing happens. By default the
-    /// stream ends.
+    /// Keeps the stream open after the last event, like an idle watch. By default the stream ends.
     ///
     /// ```
     /// use futures::StreamExt;
@@ -231,7 +229,7 @@ impl<K> Default for Events<K> {
     }
 }
 
-// Nothing is pinned in here but the timer, which has its own box.
+// Only the timer is pinned, in its own box.
 impl<K> Unpin for Events<K> {}
 
 impl<K> Stream for Events<K> {

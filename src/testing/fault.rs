@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use crate::testing::answer::{Answer, End};
 
-/// A failure of one request, as a real cluster has them.
+/// A failure of one request, as in a real cluster.
 ///
-/// Each variant says which bytes the server sends, and how a client sees them. The faults that
+/// Each variant documents the bytes that the server sends, and what a client sees. Faults that
 /// count events count the items of a list; they do not count bookmarks. If there are fewer events,
-/// nothing goes wrong.
+/// nothing fails.
 ///
-/// A request uses up the first fault that is due for it, even one that cannot harm it: faults of a
-/// body harm lists and watches only, and faults of events, as they say, watches only. So name the
+/// A request uses up the first fault that is due for it, even if the fault has no effect on it: faults of a
+/// body affect only lists and watches, and faults of events, as documented there, only watches. So name the
 /// verb with [`On`](crate::testing::On).
 ///
 /// ```
@@ -45,35 +45,35 @@ pub enum Fault {
     ///
     /// Sent: the status, a `Retry-After` header if there is one, and
     /// `{"kind":"Status","code":403,"reason":"Forbidden",…}`. A client sees [`kube::Error::Api`],
-    /// and [`watch`](crate::watch) gives the error that the code [stands for](crate::Error).
+    /// and [`watch`](crate::watch) yields the error that the code [stands for](crate::Error).
     Status {
         /// The HTTP status, for instance 403, 410, 429, 500 or 503.
         code: u16,
-        /// The `Retry-After` header, in whole seconds: less than one is none.
+        /// The `Retry-After` header, in whole seconds; no header for less than a second.
         retry_after: Option<Duration>,
     },
     /// The server sends these bytes instead of its own answer, and does not carry out the request: a
-    /// proxy that answers for it, or a server with a defect. A client sees exactly this
+    /// proxy that answers in its place, or a server with a defect. A client sees exactly this
     /// [`Answer`]; [`On::query`](crate::testing::On::query) and
-    /// [`On::version`](crate::testing::On::version) give different answers to different requests.
+    /// [`On::version`](crate::testing::On::version) select different answers for different requests.
     Answer(Answer),
-    /// There is no answer, and the request is not carried out: the connection is refused, as while
-    /// a server restarts. A client sees [`kube::Error::Service`], [`watch`](crate::watch)
+    /// There is no answer, and the request is not carried out: the connection is refused, as during a
+    /// restart of the server. A client sees [`kube::Error::Service`], [`watch`](crate::watch)
     /// [`is_connection`](crate::Error::is_connection).
     Refused,
-    /// The request is carried out, but its answer is lost: the connection is reset before it. A
+    /// The request is carried out, but the connection is reset before its answer. A
     /// client sees [`kube::Error::Service`], as with [`Refused`](Fault::Refused), and can't know
-    /// whether it has written.
+    /// whether its write was applied.
     Lost,
-    /// The request is carried out, and answered, so much later: a server, or a webhook, that is
-    /// slow. A client that gives up before has not written; one without a time limit waits.
+    /// The request is carried out, and answered, after this delay: a slow server or webhook.
+    /// If a client gives up earlier, its write is not applied; a client without a timeout waits.
     Delay(Duration),
-    /// The request is carried out at once, but the whole answer is held back for so long, its
-    /// status and headers included: a proxy that forwards nothing before the first bytes of a body,
-    /// which a quiet watch has only at its first bookmark.
+    /// The request is carried out at once, but the whole answer is delayed by this time, including
+    /// status and headers: a proxy that forwards nothing before the first bytes of a body,
+    /// which an idle watch has only at its first bookmark.
     ///
-    /// A watch sees every change since the request, and its `timeoutSeconds` count from the request
-    /// as well. A client that gives up before may have written, as with [`Lost`](Fault::Lost).
+    /// A watch sees every change since the request, and its `timeoutSeconds` count from the request,
+    /// too. If a client gives up earlier, its write may have been applied, as with [`Lost`](Fault::Lost).
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -101,19 +101,19 @@ pub enum Fault {
     /// # Ok(()) }
     /// ```
     LateHead(Duration),
-    /// The connection is reset after so many events, as by a load balancer that has had enough.
+    /// The connection is reset after a number of events, as by a load balancer with a limit.
     ///
-    /// Sent: so many whole lines of a watch, or items of a list, and then an error instead of the
+    /// Sent: that many whole lines of a watch, or items of a list, and then an error instead of the
     /// next chunk. A client sees [`kube::Error::ReadEvents`] from a watch, and a list that fails as
     /// a whole.
     Disconnect {
         /// The number of events that arrive.
         after_events: usize,
     },
-    /// The body ends without an error after so many events: a server that shuts down, or a proxy
-    /// that ends long connections in order.
+    /// The body ends without an error after a number of events: a server that shuts down, or a proxy
+    /// that ends long connections cleanly.
     ///
-    /// Sent: so many whole lines of a watch, or items of a list, and then the end. With 0 events it
+    /// Sent: that many whole lines of a watch, or items of a list, and then the end. With 0 events it
     /// is a 200 with an empty body. A client sees a watch that ended, or a list that does not
     /// decode.
     ///
@@ -141,7 +141,7 @@ pub enum Fault {
         /// The number of events that arrive.
         after_events: usize,
     },
-    /// The body ends as soon as nothing was sent for so long: a load balancer that cuts idle
+    /// The body ends as soon as nothing was sent for this time: a load balancer that cuts idle
     /// connections. Bookmarks count as traffic, and so do the pieces of a list.
     ///
     /// With [`End::Reset`] a client sees an error, with [`End::Fin`] a watch that ended, and with
@@ -173,30 +173,29 @@ pub enum Fault {
         /// The way in which the body ends.
         end: End,
     },
-    /// The connection is reset after so many bytes of the body, wherever in an event that is. A
-    /// client sees what it sees of a [`Disconnect`](Fault::Disconnect), with a beginning of an
-    /// event before.
+    /// The connection is reset after a number of bytes of the body, possibly inside an event. A
+    /// client sees the same as with [`Disconnect`](Fault::Disconnect), after the beginning of an
+    /// event.
     Cut {
         /// The number of bytes that arrive.
         after_bytes: usize,
     },
-    /// The body ends without an error in the middle of an event, as where a proxy hides what
-    /// happened behind it.
+    /// The body ends without an error in the middle of an event, as if a proxy hid a failure behind it.
     ///
-    /// Sent: so many whole lines or items, and the first half of the next, at which the body ends
-    /// as if it were complete. kube's client takes the rest of a watch for nothing, and the watch
+    /// Sent: a number of whole lines or items, and the first half of the next one, after which the body ends
+    /// as if it were complete. kube's client ignores the incomplete line of a watch, and takes the watch
     /// for ended; a list fails to decode. [`watch`](crate::watch) sees
     /// [`is_connection`](crate::Error::is_connection).
     Torn {
         /// The number of whole events that arrive before.
         after_events: usize,
     },
-    /// Nothing arrives any more after so many events, and the connection stays open: a peer that
-    /// went away without a word.
+    /// Nothing arrives after a number of events, and the connection stays open: a peer that
+    /// vanished silently.
     ///
-    /// A client without a time limit of its own waits for ever: the `timeoutSeconds` of a watch end
-    /// it no more. [`watch`](crate::watch) sees [`is_timeout`](crate::Error::is_timeout), of a list
-    /// after 60 seconds, of a watch 5 seconds after its
+    /// A client without a timeout waits forever: the `timeoutSeconds` of a watch don't end
+    /// it. [`watch`](crate::watch) sees [`is_timeout`](crate::Error::is_timeout): for a list
+    /// after 60 seconds, for a watch 5 seconds after its
     /// [`watch_timeout`](crate::Watch::watch_timeout).
     Stall {
         /// The number of events that arrive.
@@ -205,10 +204,10 @@ pub enum Fault {
     /// A watch sends an `ERROR` event and ends: the history it reads from was compacted, or its
     /// storage fails.
     ///
-    /// Sent: HTTP 200, so many whole lines, and
+    /// Sent: HTTP 200, a number of whole lines, and
     /// `{"type":"ERROR","object":{"kind":"Status","code":410,…}}`. A client sees
     /// [`WatchEvent::Error`](kube::api::WatchEvent::Error), and the end; [`watch`](crate::watch)
-    /// gives the error that the code [stands for](crate::Error).
+    /// yields the error that the code [stands for](crate::Error).
     ErrorEvent {
         /// The code of the `Status` in the event, for instance 410.
         code: u16,
@@ -216,7 +215,7 @@ pub enum Fault {
         after_events: usize,
     },
     /// Every object of a name is sent with `"labels": 7` in its metadata, which no typed decoder
-    /// accepts: an object of another schema than the client was built with. Also in the answers to
+    /// accepts: an object of a different schema than the client was built with. This includes the answers to
     /// gets and writes.
     ///
     /// A client sees a [`kube::Error::SerdeError`] from a list or a get, and an empty
@@ -226,22 +225,22 @@ pub enum Fault {
         /// The name of the object.
         name: String,
     },
-    /// A watch sends every event about an object twice, with one resourceVersion. A client sees
-    /// both; [a store](crate::Store) changes once.
+    /// A watch sends every event about an object twice, with the same resourceVersion. A client sees
+    /// both events; [a store](crate::Store) changes once.
     Duplicate,
-    /// A watch begins so many changes before the version that it is asked to begin after: events
-    /// that the client has already, as after it resumed from an older version than it had. A get
-    /// answers as it would have so many changes ago: a cache that is behind.
+    /// A watch begins a number of changes before its requested version: it repeats events
+    /// that the client already has, as if it had resumed from an older version. A get
+    /// answers with the state of that many changes ago: a cache that lags.
     ///
-    /// A watch that begins with the current state has nothing to rewind. An object that was not
-    /// there so many changes ago is answered 404.
+    /// A watch that begins with the current state has nothing to rewind. A get of an object that did not
+    /// exist that many changes ago is answered 404.
     Rewind {
         /// The number of changes, of all resources.
         changes: u64,
     },
-    /// A watch sends the event after so many behind the one that follows it, as where several
-    /// servers, each with its own cache, stand behind one address. Until then it is held back.
-    /// If a bookmark or the end follows, it changes nothing.
+    /// A watch swaps two events: after a number of events, the next one is held back and sent after its
+    /// successor, as if several servers, each with its own cache, had one address.
+    /// If a bookmark or the end follows instead, the order is unchanged.
     OutOfOrder {
         /// The number of events that arrive in order before.
         after_events: usize,
@@ -249,16 +248,16 @@ pub enum Fault {
     /// The lines of a watch are `{"object":{…},"type":"ADDED"}`, as JSON allows, and as proxies
     /// that decode and encode write them. A client should see no difference.
     ObjectFirst,
-    /// A watch sends no bookmarks, not even the one that ends the initial events: a server that
-    /// takes them as the mere hint that they are. A client that [streams its
-    /// list](crate::Watch::streaming_list) waits for that one, until the watch ends.
+    /// A watch sends no bookmarks, not even the one that ends the initial events: bookmarks are only a hint,
+    /// and a server may ignore it. A client that [streams its list](crate::Watch::streaming_list) waits for
+    /// that bookmark until the watch ends.
     NoBookmarks,
-    /// Every bookmark of a watch, also the one that ends the initial events, comes so much later,
-    /// and what follows it, too: a cache that is behind its storage. An end of the connection is not
-    /// late.
+    /// Every bookmark of a watch, including the one that ends the initial events, is delayed by this time,
+    /// together with everything after it: a cache that lags behind its storage. The end of the connection is
+    /// not delayed.
     LateBookmarks(Duration),
-    /// The body arrives in chunks of so many bytes, whatever the boundaries of events, with a pause
-    /// before each: a slow network. A client should see no difference but the time that it takes.
+    /// The body arrives in chunks of a fixed size, regardless of the boundaries of events, with a pause
+    /// before each: a slow network. A client should see no difference except the time.
     Trickle {
         /// Bytes in a chunk, at least 1.
         chunk: usize,
@@ -268,7 +267,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The answer is this HTTP status, without a `Retry-After`: [`Fault::Status`].
+    /// Returns an answer with this HTTP status, without a `Retry-After`: [`Fault::Status`].
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
@@ -288,7 +287,7 @@ impl Fault {
         Self::Status { code, retry_after: None }
     }
 
-    /// 429 with a `Retry-After` header, in whole seconds: [example](Fault).
+    /// Returns a 429 with a `Retry-After` header, in whole seconds: [example](Fault).
     pub fn too_many_requests(retry_after: Duration) -> Self {
         Self::Status { code: 429, retry_after: Some(retry_after) }
     }

@@ -43,7 +43,7 @@ pub(super) fn encode(
                 if members == Members::Each {
                     return mem::replace(&mut encoder, self::encoder()).finish().map(Bytes::from);
                 }
-                // Each item leaves as soon as it is written, as without an encoding.
+                // Send each item as soon as it is written, as without an encoding.
                 encoder.flush()?;
                 Ok(mem::take(encoder.get_mut()).into())
             });
@@ -54,7 +54,7 @@ pub(super) fn encode(
     }
 }
 
-/// Returns an encoder as API servers use it, which prefer speed to size.
+/// Returns an encoder with the setting of API servers, which prefer speed to size.
 fn encoder() -> GzEncoder<Vec<u8>> {
     GzEncoder::new(Vec::new(), Compression::fast())
 }
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(text(MultiGzDecoder::new(&events[..])).lines().count(), 1);
         let events = body(Some(Fault::Torn { after_events: 1 }), true).await;
         assert!(!text(MultiGzDecoder::new(&events[..])).ends_with('\n'));
-        // Faults of bytes come after it.
+        // Faults of bytes apply after the encoding.
         let events = body(Some(Fault::Cut { after_bytes: 20 }), true).await;
         assert_eq!(events.len(), 20);
         assert!(MultiGzDecoder::new(&events[..]).read_to_end(&mut Vec::new()).is_err());

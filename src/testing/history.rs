@@ -1,4 +1,4 @@
-//! The one history that pages and watches are read from.
+//! The history from which lists and watches are read.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use crate::testing::{answer::End, on::On};
 
-/// A stored object. Never changed: a write stores another one.
+/// A stored object. It is never changed: a write stores a new one.
 pub(super) type Object = Arc<Value>;
 
-/// The number of entries that are kept by default.
+/// Default number of kept entries.
 const DEFAULT_LIMIT: usize = 100_000;
 
 /// The place of an object in its resource. The namespace of a cluster-scoped object is empty.
@@ -28,8 +28,8 @@ pub(super) struct Change {
     pub(super) after: Option<Object>,
 }
 
-/// A change, or a signal to open watches. Signals stand in the history too, so that every watch
-/// meets them between the same two changes, however fast it reads.
+/// A change, or a signal to open watches. Signals are in the history, too, so that every watch
+/// reads them between the same two changes, regardless of its speed.
 #[derive(Debug)]
 pub(super) enum Happening {
     Change(Change),
@@ -49,13 +49,13 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) enum Step {
     Entry(Arc<Entry>),
-    /// Nothing to read until something is written.
+    /// The cursor is at the end, until something is written.
     CaughtUp,
     /// The history no longer reaches back to the cursor.
     Trimmed,
 }
 
-/// Entries by sequence number; those that signal something share the revision of the change before them.
+/// Entries by sequence number; signals have the revision of the change before them.
 #[derive(Debug)]
 pub(super) struct History {
     entries: VecDeque<Arc<Entry>>,
@@ -65,7 +65,7 @@ pub(super) struct History {
     horizon: u64,
     /// The oldest resourceVersion whose state is still known.
     floor: u64,
-    /// Counts the restores: a cursor is worth nothing after the next one.
+    /// Number of restores: a restore invalidates all cursors.
     era: u64,
     limit: usize,
 }
@@ -92,8 +92,8 @@ impl History {
         self.trim();
     }
 
-    /// Moves the horizon. The entries stay for the watches that are open and have not read them yet, as the
-    /// watch cache of a real server keeps them.
+    /// Moves the horizon. The entries stay for open watches that have not read them yet, as in the
+    /// watch cache of a real server.
     pub(super) fn compact(&mut self, revision: u64) {
         self.horizon = self.horizon.max(revision);
     }
@@ -118,17 +118,17 @@ impl History {
         self.era += 1;
     }
 
-    /// The sequence number the next entry will get.
+    /// Returns the sequence number of the next entry.
     pub(super) fn end(&self) -> u64 {
         self.first + self.entries.len() as u64
     }
 
-    /// The sequence number of the first entry that is newer than `revision`.
+    /// Returns the sequence number of the first entry that is newer than `revision`.
     pub(super) fn position_after(&self, revision: u64) -> u64 {
         self.first + self.entries.partition_point(|entry| entry.revision <= revision) as u64
     }
 
-    /// The changes that are newer than `revision`, oldest first.
+    /// Returns the changes that are newer than `revision`, oldest first.
     pub(super) fn changes_after(&self, revision: u64) -> impl Iterator<Item = &Change> {
         let start = self.entries.partition_point(|entry| entry.revision <= revision);
         self.entries.range(start..).filter_map(|entry| match &entry.what {

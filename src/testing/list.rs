@@ -23,11 +23,11 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// Returns the page that a request asks for.
+    /// Returns the requested page.
     ///
     /// # Errors
-    /// 400 for options that can't be read, 410 for versions and tokens from before the horizon, 422 for options
-    /// that exclude each other, 504 for versions that have not happened yet.
+    /// 400 for unreadable options, 410 for versions and tokens from before the horizon, 422 for options
+    /// that exclude each other, 504 for future versions.
     pub(super) fn take(
         store: &Store,
         resource: &Resource,
@@ -55,7 +55,7 @@ impl Page {
         Ok(Self { items, metadata })
     }
 
-    /// Returns all selected objects as they are, with neither a resourceVersion nor pages.
+    /// Returns all selected objects as one page, without a resourceVersion.
     pub(super) fn unversioned(store: &Store, resource: &Resource, selection: &Selection) -> Self {
         let objects = store.objects(resource);
         let selected = objects.filter(|(key, object)| selection.admits(key, object));
@@ -89,7 +89,7 @@ pub(super) fn selection(query: &Query, namespace: Option<&str>) -> Outcome<Selec
     })
 }
 
-/// Returns the version that must have happened before a list can be answered.
+/// Returns the version that the server must reach before it can answer a list.
 pub(super) fn awaited(query: &Query) -> Outcome<u64> {
     let version = query.number("resourceVersion")?;
     Ok(version.filter(|_| query.get("continue").is_none()).unwrap_or_default())
@@ -112,7 +112,7 @@ fn moment(store: &Store, query: &Query, limited: bool) -> Outcome<(u64, Option<K
     if version > current {
         return Err(status::too_large(version, current));
     }
-    // With a limit and nothing said about the match, a version means exactly this version.
+    // With a limit and no `resourceVersionMatch`, a version means exactly this version.
     let exact = match query.get("resourceVersionMatch") {
         Some(kind) => kind == "Exact",
         None => limited && version > 0,
@@ -158,7 +158,8 @@ fn check_options(query: &Query) -> Outcome<()> {
     Ok(())
 }
 
-/// Returns a continue token in the form of a real server. Without a revision it goes on in the present.
+/// Returns a continue token in the form of a real server. Without a revision the list continues at the
+/// present.
 fn token(revision: Option<u64>, last: &Key) -> String {
     let revision = revision.map_or(json!(-1), Value::from);
     let start = format!("{}/{}\0", last.namespace, last.name);

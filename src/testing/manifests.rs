@@ -1,4 +1,4 @@
-//! Objects out of YAML files.
+//! Objects from YAML files.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -25,8 +25,8 @@ use crate::{
 
 /// The objects of a folder of manifests, as fixtures for tests and offline tools.
 ///
-/// Files may have several documents, and a document may be a `List` of any kind. What can't be read
-/// is an error that names file and document, and never quotes what stands there.
+/// Files may have several documents, and a document may be a `List` of any kind. An unreadable document
+/// is an error that names file and document, and never quotes the content.
 ///
 /// ```
 /// use k8s_openapi::api::{core::v1::Service, networking::v1::Ingress};
@@ -50,7 +50,7 @@ use crate::{
 /// let world = World::from_kinds((ingresses, services));
 /// assert!(world.kinds().0.by(&host).get_one("shop.example")?.is_some());
 ///
-/// // or all kinds that there are, by their plurals.
+/// // or all kinds, by their plurals.
 /// let world = manifests.world(|_plural| Ok(()))?;
 /// assert_eq!(world.kind("services").unwrap().len(), 1);
 /// # Ok::<(), kube_weir::Error>(())
@@ -65,13 +65,13 @@ struct Manifest {
     value: Value,
 }
 
-/// Where an object stands.
+/// The place of an object.
 #[derive(Clone)]
 struct Place {
     file: PathBuf,
-    /// From 1 on, empty ones not counted.
+    /// Number of the document, from 1, not counting empty ones.
     document: usize,
-    /// In a list, from 1 on.
+    /// Number of the item in a list, from 1.
     item: Option<usize>,
 }
 
@@ -129,12 +129,12 @@ impl Manifests {
         Ok(manifests)
     }
 
-    /// The objects of a kind that has a Rust type, in the order in which they stand there. Those of
-    /// other kinds are passed over.
+    /// Returns the objects of a kind that has a Rust type, in their order in the files. Objects of
+    /// other kinds are skipped.
     ///
     /// # Errors
     ///
-    /// [`is_undecodable`](Error::is_undecodable) if one of this `apiVersion` and `kind` is no `K`.
+    /// [`is_undecodable`](Error::is_undecodable) if an object of this `apiVersion` and `kind` is no `K`.
     ///
     /// # Examples
     ///
@@ -162,12 +162,12 @@ impl Manifests {
         self.0.iter().filter(of_kind).map(decode).collect()
     }
 
-    /// A snapshot of the [`objects`](Manifests::objects) of a kind: [example](Manifests). Of
-    /// several with one identity the last counts.
+    /// Builds a snapshot of the [`objects`](Manifests::objects) of a kind: [example](Manifests). If
+    /// several objects have one identity, the last one counts.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// The same as for [`objects`](Manifests::objects).
     pub fn snapshot<K>(&self, indexes: impl Indexes<K>) -> Result<Snapshot<K>, Error>
     where
         K: Lookup + Resource<DynamicType: Default> + DeserializeOwned,
@@ -175,12 +175,12 @@ impl Manifests {
         Snapshot::from_objects(indexes, self.objects()?)
     }
 
-    /// A world of all objects, by the plurals of their kinds as kube guesses them, such as
-    /// `ingresses`: [example](Manifests). The closure says what to index each kind by.
+    /// Builds a world of all objects, by the plurals of their kinds as guessed by kube, such as
+    /// `ingresses`: [example](Manifests). The closure returns the indexes of each kind.
     ///
     /// # Errors
     ///
-    /// Those of the closure; [`is_resource`](Error::is_resource) if two kinds have one plural;
+    /// The errors of the closure; [`is_resource`](Error::is_resource) if two kinds have the same plural;
     /// [`is_undecodable`](Error::is_undecodable) if an `apiVersion` is not valid.
     pub fn world<F, I>(&self, mut indexes: F) -> Result<World<ByName>, Error>
     where
@@ -216,7 +216,7 @@ impl Manifests {
         Ok(World::from_kinds(snapshots.collect::<Result<ByName, Error>>()?))
     }
 
-    /// The objects as JSON, such as [`ApiServer::apply`](super::ApiServer::apply) takes them.
+    /// Returns the objects as JSON, for [`ApiServer::apply`](super::ApiServer::apply).
     ///
     /// ```
     /// use kube_weir::testing::{ApiServer, Manifests};
@@ -234,7 +234,7 @@ impl Manifests {
         self.0.iter().map(|own| &own.value)
     }
 
-    /// How many objects there are, of whatever kind. Those of a list count one by one.
+    /// Returns the number of objects of all kinds. The items of a list count individually.
     ///
     /// ```
     /// use kube_weir::testing::Manifests;
@@ -249,7 +249,7 @@ impl Manifests {
         self.0.len()
     }
 
-    /// Whether there is no object.
+    /// Returns whether there is no object.
     ///
     /// ```
     /// use kube_weir::testing::Manifests;
@@ -291,7 +291,7 @@ impl Manifests {
         };
         for (at, mut item) in items.into_iter().enumerate() {
             let place = Place { item: Some(at + 1), ..place.clone() };
-            // The items of a list of one kind need not repeat it.
+            // The items of a typed list may omit their kind.
             if let Value::Object(fields) = &mut item
                 && !of.is_empty()
             {
@@ -343,7 +343,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// Where the objects stand; the content may be a Secret's.
+/// Writes only the places of the objects, because their content may be secret.
 impl fmt::Debug for Manifests {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.iter().map(|own| own.place.to_string())).finish()

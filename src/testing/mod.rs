@@ -1,12 +1,12 @@
-//! An API server in this process, to test controllers against: feature `testing`.
+//! An in-process API server for tests of controllers: feature `testing`.
 //!
-//! Stages behind a watch can be tested on [`Events`], without a server; [`conformance`] checks
-//! whether a pipeline keeps the rules, whatever happens to its server; [`Manifests`] makes fixtures
-//! out of YAML files.
+//! Stages behind a watch can be tested with [`Events`], without a server; [`conformance`] checks
+//! that a pipeline keeps the rules while its server fails; [`Manifests`] reads fixtures
+//! from YAML files.
 //!
-//! [`ApiServer`] is a [`tower::Service`] that answers as a Kubernetes API server does, so that a real [`kube::Client`]
-//! and all that is built on it run against it: no cluster, no network, no threads, and no time but
-//! [`tokio::time`], which a test can pause.
+//! [`ApiServer`] is a [`tower::Service`] that answers like a Kubernetes API server, so a real
+//! [`kube::Client`] and everything built on it run against it: no cluster, no network, no threads, and only
+//! the time of [`tokio::time`], which a test can pause.
 //!
 //! ```
 //! use futures::{StreamExt, TryStreamExt};
@@ -31,7 +31,7 @@
 //! server.delete("configmaps", "default", "settings")?;
 //! assert!(matches!(events.try_next().await?, Some(WatchEvent::Deleted(_))));
 //!
-//! // Things go wrong when the test says so.
+//! // Requests fail when the test says so.
 //! server.compact();
 //! let mut events = settings.watch(&WatchParams::default(), &version).await?.boxed();
 //! assert!(matches!(events.try_next().await?, Some(WatchEvent::Error(gone)) if gone.code == 410));
@@ -39,24 +39,24 @@
 //! # }
 //! ```
 //!
-//! # What it answers
+//! # Supported requests
 //!
-//! | request | as a real server |
+//! | request | supported, as on a real server |
 //! |---|---|
-//! | list | pages that all show the moment of the first, continue tokens that expire, `resourceVersion` and its match, 504 for the future |
-//! | watch | from any remembered version, bookmarks, initial events with the bookmark that ends them, `timeoutSeconds`, objects that come into and leave a selector |
+//! | list | pages that all show the moment of the first, continue tokens that expire, `resourceVersion` and its match, 504 for future versions |
+//! | watch | from any remembered version, bookmarks, initial events with the bookmark that ends them, `timeoutSeconds`, objects that start or stop to match a selector |
 //! | get, create, update, delete, delete collection | conflicts, generated names, uids, generations, finalizers, preconditions, dry runs, `/status` |
 //! | patch | merge patches; server-side apply as a create or a merge |
 //! | selectors | the whole grammar of label selectors; field selectors on every path |
 //! | discovery | both forms; a `CustomResourceDefinition` adds its resource |
 //! | `Accept`, `Accept-Encoding` | JSON, whole or as `PartialObjectMetadata`; [gzip](ApiServer::set_gzip) on request |
 //!
-//! # What goes wrong
+//! # Faults
 //!
-//! [`ApiServer::fault`] lets requests fail: [`On`] says which requests, by verb, resource, namespace
-//! and query; [`Fault`] says how. Everything else goes wrong by a method of the server.
+//! [`ApiServer::fault`] makes requests fail: [`On`] selects the requests, by verb, resource, namespace
+//! and query; [`Fault`] is the failure. Methods of the server cause the other failures.
 //!
-//! | where | what |
+//! | place | faults |
 //! |---|---|
 //! | the request | [`Status`](Fault::Status), [`Refused`](Fault::Refused), [`Lost`](Fault::Lost), [`Delay`](Fault::Delay), [`LateHead`](Fault::LateHead) |
 //! | the answer | [`Answer`]: any status, headers and bytes, in any time |
@@ -67,14 +67,14 @@
 //! | the history | [`compact`](ApiServer::compact), [`set_history_limit`](ApiServer::set_history_limit), [`restore`](ApiServer::restore) |
 //! | rights | [`forbid`](ApiServer::forbid), [`allow`](ApiServer::allow) |
 //! | abilities | [`set_streaming_lists`](ApiServer::set_streaming_lists), [`set_verbs`](ApiServer::set_verbs), [`set_versions`](ApiServer::set_versions) |
-//! | kinds | a `CustomResourceDefinition` that is deleted, or stops to serve a version: open watches end, and requests are answered 404 |
+//! | kinds | a `CustomResourceDefinition` that is deleted, or stops serving a version: open watches end, and requests are answered 404 |
 //!
-//! # What it does not
+//! # Unsupported features
 //!
-//! There is no admission, no schema and no controller: nothing collects garbage, fills in defaults, or creates the
-//! objects that others own. Everything is allowed that is not [forbidden](ApiServer::forbid). Strategic and JSON
-//! patches are answered 415, and server-side apply keeps no `managedFields`. Code that depends on these must be tried
-//! on a real server.
+//! There is no admission, no schema and no controller: nothing collects garbage, fills in defaults, or
+//! creates owned objects. Everything is allowed unless [forbidden](ApiServer::forbid). Strategic and JSON
+//! patches are answered 415, and server-side apply keeps no `managedFields`. Code that depends on these
+//! features must be tested on a real server.
 
 mod answer;
 mod body;

@@ -15,7 +15,7 @@ use crate::{
 /// The part of an object that an update writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
-    /// All but `status`, where the resource has it apart.
+    /// All but `status`, if the resource has a `status` subresource.
     Main,
     /// Nothing but `status`.
     Status,
@@ -23,7 +23,7 @@ pub(super) enum Part {
     Everything,
 }
 
-/// Metadata that an update does not change, whatever it says.
+/// Metadata that an update can't change.
 pub(super) const OWNED_BY_THE_SERVER: &[&str] = &[
     "uid",
     "resourceVersion",
@@ -33,7 +33,8 @@ pub(super) const OWNED_BY_THE_SERVER: &[&str] = &[
     "deletionGracePeriodSeconds",
 ];
 
-/// Real servers draw the suffix of a generated name from these: no vowels, no digits that look like them.
+/// Characters of the suffix of a generated name, as in real servers: no vowels, and no digits that look like
+/// vowels.
 const SUFFIX: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 
 /// Returns the object with another resourceVersion.
@@ -57,7 +58,7 @@ pub(super) fn check_uid(
     Err(status::conflict(resource, name, &why))
 }
 
-/// Refuses an update of another object than the current one, or of an older state of it.
+/// Refuses an update that is based on another object than the current one, or on an older version of it.
 pub(super) fn check_basis(
     resource: &Resource,
     current: &Value,
@@ -84,7 +85,7 @@ pub(super) fn check_basis(
     }
 }
 
-/// The name of a new object, where need be one that is made from `number`.
+/// Returns the name of a new object; a generated name is made from `number`.
 pub(super) fn name_for(
     resource: &Resource,
     metadata: &Map<String, Value>,
@@ -101,7 +102,7 @@ pub(super) fn name_for(
         ("", prefix) => format!("{prefix}{}", suffix(number)),
         (name, _) => name.to_owned(),
     };
-    // RBAC names have colons; the server does not ask which kind it is.
+    // RBAC names have colons; this check is the same for all kinds.
     if !is_subdomain(&name.replace(':', "-")) {
         let why = format!(
             "Invalid value: \"{name}\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
@@ -121,7 +122,7 @@ pub(super) fn metadata_of(object: &mut Value) -> Outcome<&mut Map<String, Value>
         .or_insert_with(|| Value::Object(Map::new()))
         .as_object_mut()
         .ok_or_else(malformed)?;
-    // Clients write `null` for what they leave out.
+    // Clients write `null` for omitted fields.
     metadata.retain(|_, value| !value.is_null());
     Ok(metadata)
 }
@@ -158,7 +159,7 @@ pub(super) fn has_finalizers(object: &Value) -> bool {
 
 fn suffix(number: u64) -> String {
     let base = SUFFIX.len() as u64;
-    // Scattered, so that nobody takes generated names to be in order.
+    // Scattered, so that no test relies on the order of generated names.
     let mut rest = (number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 24;
     let digits = std::iter::repeat_with(|| {
         let digit = usize::try_from(rest % base).unwrap_or_default();

@@ -32,7 +32,7 @@ pub enum Verb {
     Delete,
     /// Deletes a collection.
     DeleteCollection,
-    /// Asks which resources there are, or which version the server has.
+    /// Reads the list of resources, or the version of the server.
     Discovery,
 }
 
@@ -52,8 +52,8 @@ impl Verb {
     }
 }
 
-/// A matcher of requests: by verb, resource, namespace and query parameters. A [`Verb`] is one,
-/// too.
+/// A matcher of requests: by verb, resource, namespace and query parameters. A [`Verb`] can be used as a
+/// matcher, too.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::Pod;
@@ -92,7 +92,7 @@ enum Parameter {
 }
 
 impl On {
-    /// Matches every request, also those of discovery.
+    /// Matches every request, including discovery.
     ///
     /// ```
     /// use kube_weir::testing::{ApiServer, Fault, On};
@@ -128,7 +128,7 @@ impl On {
     }
 
     /// Matches only requests with this query parameter. An empty value matches requests without
-    /// the parameter: an API server makes no difference between the two. Called more than once, all
+    /// the parameter: an API server treats both the same. If called several times, all
     /// parameters must match. Default: any query.
     ///
     /// ```
@@ -154,7 +154,7 @@ impl On {
     }
 
     /// Matches only requests at this `resourceVersion`: watches that start there, and lists that
-    /// ask for it.
+    /// request it.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
@@ -164,7 +164,7 @@ impl On {
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = ApiServer::new();
-    /// // One version that cannot be resumed at, for ever.
+    /// // A watch can never resume at this version.
     /// let version = server.resource_version();
     /// server.fault(On::verb(Verb::Watch).version(version), usize::MAX, Fault::status(500));
     ///
@@ -213,7 +213,7 @@ impl On {
         self.parameter("continue", Parameter::Present)
     }
 
-    /// Lets so many matching requests pass before the first fault. A request that meets another
+    /// Sets the number of matching requests that pass before the first fault. A request that gets another
     /// fault does not count. Default: 0. [Example](On).
     pub fn skip(mut self, requests: usize) -> Self {
         self.skip = requests;
@@ -229,15 +229,15 @@ impl On {
         self.namespace.as_deref()
     }
 
-    pub(super) fn matches(&self, asked: &Asked<'_>) -> bool {
-        let is_resource = |name: &String| name == asked.storage || name == asked.plural;
-        self.verb.is_none_or(|verb| verb == asked.verb)
+    pub(super) fn matches(&self, request: &RequestInfo<'_>) -> bool {
+        let is_resource = |name: &String| name == request.storage || name == request.plural;
+        self.verb.is_none_or(|verb| verb == request.verb)
             && self.resource.as_ref().is_none_or(is_resource)
-            && self.namespace.as_deref().is_none_or(|own| asked.namespace == Some(own))
+            && self.namespace.as_deref().is_none_or(|own| request.namespace == Some(own))
             && self
                 .parameters
                 .iter()
-                .all(|(name, expected)| expected.matches(asked.query.get(name)))
+                .all(|(name, expected)| expected.matches(request.query.get(name)))
     }
 
     fn parameter(mut self, name: &str, expected: Parameter) -> Self {
@@ -264,13 +264,13 @@ impl Parameter {
 
 /// The parts of a request that [`On`] matches.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked<'a> {
+pub(super) struct RequestInfo<'a> {
     pub(super) verb: Verb,
     /// `plural.group`.
     pub(super) storage: &'a str,
     pub(super) plural: &'a str,
     pub(super) namespace: Option<&'a str>,
-    /// The resource has namespaces.
+    /// True if the resource is namespaced.
     pub(super) namespaced: bool,
     pub(super) query: &'a Query,
 }
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn query_parameters_narrow_a_match() {
         let matches = |on: On, query: &str| {
-            on.matches(&Asked {
+            on.matches(&RequestInfo {
                 verb: Verb::List,
                 storage: "pods",
                 plural: "pods",

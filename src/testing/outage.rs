@@ -3,8 +3,8 @@
 use crate::testing::{answer::End, error::Error, history::Happening, on::On, server::ApiServer};
 
 impl ApiServer {
-    /// Forgets the past for new requests: lists, pages and watches from an older resourceVersion
-    /// than the newest are answered 410. Watches that are open go on.
+    /// Compacts the history: new lists, pages and watches from an older resourceVersion
+    /// than the newest are answered 410. Open watches continue.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -18,7 +18,7 @@ impl ApiServer {
     /// let mut changes = configs.index(());
     /// changes.first_synced().await?;
     ///
-    /// // What the watch has not seen yet is forgotten before it asks.
+    /// // Changes that the watch has not seen are compacted before it resumes.
     /// server.apply(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}))?;
     /// server.compact();
     /// assert!(changes.next().await.unwrap().unwrap_err().is_desynced());
@@ -31,7 +31,7 @@ impl ApiServer {
         state.store.history.compact(revision);
     }
 
-    /// Limits the number of changes that are remembered. Default: 100,000. Requests from an older
+    /// Limits the number of remembered changes. Default: 100,000. Requests from an older
     /// version are answered 410, and so is an open watch that is too slow.
     ///
     /// ```
@@ -87,8 +87,8 @@ impl ApiServer {
         self.signal(Happening::Bookmark);
     }
 
-    /// Ends every open watch, without an error, when it has sent all changes made so far: a server
-    /// that shuts down. For some watches only, or for connections that break, see
+    /// Ends every open watch, without an error, after it has sent all changes so far: a server
+    /// that shuts down. To end only some watches, or to break connections, see
     /// [`end_watches`](Self::end_watches).
     ///
     /// ```
@@ -113,11 +113,11 @@ impl ApiServer {
         self.end_watches(On::any(), End::Fin);
     }
 
-    /// Ends every open watch that matches, in this way, when it has sent all changes made so far.
+    /// Ends every open watch that matches with `end`, after it has sent all changes so far.
     ///
-    /// It imitates a proxy that is replaced, or a connection that breaks, and it is the way to end
-    /// watches whose right was [taken](Self::forbid): a real API server lets them go on. `skip` of
-    /// [`On`] has no effect. Watches that are opened later are not touched.
+    /// This imitates a replaced proxy, or a broken connection. Use it also to end
+    /// watches whose right was [revoked](Self::forbid): a real API server lets them continue. `skip` of
+    /// [`On`] has no effect. Watches opened later are not affected.
     ///
     /// ```
     /// use futures::{FutureExt, StreamExt};
@@ -142,16 +142,16 @@ impl ApiServer {
         self.signal(Happening::End(on.into(), end));
     }
 
-    /// Takes the server back to a resourceVersion, as if etcd had been restored from a backup of
+    /// Resets the server to a resourceVersion, as if etcd had been restored from a backup of
     /// that moment: the objects of all resources, their `CustomResourceDefinitions`, and the count
     /// of resourceVersions are as they were then.
     ///
-    /// Open watches end without an error, and the changes that they have not sent yet are lost. A
-    /// client that goes on from its old, now future resourceVersion is in trouble: its watch is
+    /// Open watches end without an error, and the changes that they have not sent yet are lost. If a
+    /// client continues from its old, now future resourceVersion, its watch is
     /// accepted and stays silent, without events and bookmarks, until the server is beyond that
     /// version again, and its list is refused after 3 seconds with a 504 whose cause is
-    /// `ResourceVersionTooLarge`. New objects have new uids, never one of the lost future. The past
-    /// before the backup stays readable: for a server that lost it, [`compact`](Self::compact).
+    /// `ResourceVersionTooLarge`. New objects have new uids, never one of the lost future. The history
+    /// before the backup stays readable: for a server that lost it, use [`compact`](Self::compact).
     ///
     /// # Errors
     ///
@@ -185,7 +185,7 @@ impl ApiServer {
     /// assert_eq!(list.items.len(), 1);
     /// assert_eq!(list.metadata.resource_version, Some(backup.to_string()));
     ///
-    /// // The future is refused to lists, and silence to watches.
+    /// // Lists of the future version are refused; watches are silent.
     /// assert!(api.list(&ListParams::default().at(&future)).await.is_err());
     /// let events = api.watch(&WatchParams::default().timeout(290), &future).await?;
     /// assert_eq!(events.count().await, 0);

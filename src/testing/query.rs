@@ -19,7 +19,7 @@ impl Query {
         Self { pairs }
     }
 
-    /// The value of a parameter; empty is as good as absent, as it is to a real server.
+    /// Returns the value of a parameter; an empty value counts as absent, as on a real server.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.pairs
             .iter()
@@ -27,7 +27,7 @@ impl Query {
             .map(|(_, value)| value.as_str())
     }
 
-    /// A flag, if it is given.
+    /// Returns a flag, if it is set.
     pub(super) fn flag(&self, name: &str) -> Option<bool> {
         self.get(name).map(|value| !matches!(value, "0" | "false"))
     }

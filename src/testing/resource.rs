@@ -1,4 +1,4 @@
-//! The resources of the server: the usual ones, and those that `CustomResourceDefinitions` add.
+//! The resources of the server: built-in ones, and those of `CustomResourceDefinitions`.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -22,11 +22,11 @@ pub(super) struct Resource {
     pub(super) singular: String,
     pub(super) short_names: Vec<String>,
     pub(super) namespaced: bool,
-    /// The resource has `/status`, and `status` is written only there.
+    /// True if the resource has `/status`, and `status` is written only there.
     pub(super) status: bool,
-    /// Custom resources come with their kind in lists and must be updated with a resourceVersion.
+    /// True for custom resources: their items in lists have a kind, and an update needs a resourceVersion.
     pub(super) custom: bool,
-    /// `plural.group`: what all versions of the resource share, and the name messages use.
+    /// `plural.group`: shared by all versions of the resource, and used in messages.
     pub(super) storage: Arc<str>,
 }
 
@@ -59,7 +59,7 @@ impl Resource {
         api_version(&self.group, &self.version)
     }
 
-    /// Leases and custom resources refuse an update that does not say what it is based on.
+    /// Returns whether an update needs a resourceVersion, as for Leases and custom resources.
     pub(super) fn needs_version(&self) -> bool {
         self.custom || &*self.storage == CRDS || self.kind == "Lease"
     }
@@ -93,7 +93,7 @@ const VERBS: [Verb; 8] = [
 ];
 
 impl Registry {
-    /// The kinds most controllers meet.
+    /// Returns the registry of the kinds that most controllers use.
     pub(super) fn usual() -> Self {
         let served = USUAL
             .iter()
@@ -111,7 +111,7 @@ impl Registry {
         self.served.iter()
     }
 
-    /// Adds a resource, in place of one with the same path.
+    /// Adds a resource; replaces one with the same path.
     pub(super) fn install(&mut self, resource: Resource) {
         self.served.retain(|one| {
             (&one.group, &one.version, &one.plural)
@@ -139,7 +139,7 @@ impl Registry {
         VERBS.into_iter().filter(move |verb| own.is_none_or(|own| own.contains(verb)))
     }
 
-    /// Gives resourceVersions to the answers about a resource, or leaves them out.
+    /// Sets whether answers about a resource have resourceVersions.
     pub(super) fn set_versioned(&mut self, storage: &Arc<str>, versioned: bool) {
         if versioned {
             self.unversioned.remove(storage);
@@ -165,7 +165,8 @@ impl Registry {
         self.find(|one| one.kind == kind && one.api_version() == api_version)
     }
 
-    /// By what people write: `ingresses`, `ingresses.networking.k8s.io` or `networking.k8s.io/v1/ingresses`.
+    /// Returns a resource by name: `ingresses`, `ingresses.networking.k8s.io` or
+    /// `networking.k8s.io/v1/ingresses`.
     pub(super) fn by_name(&self, name: &str) -> Option<Arc<Resource>> {
         if let Some((api_version, plural)) = name.rsplit_once('/') {
             return self.find(|one| one.plural == plural && one.api_version() == api_version);

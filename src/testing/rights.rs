@@ -1,23 +1,23 @@
-//! Rights of the client, which a test takes and gives back.
+//! Rights of the client, which a test revokes and grants.
 
 use crate::testing::{
-    on::{Asked, On},
+    on::{On, RequestInfo},
     server::ApiServer,
 };
 
-/// The user that every client of the server is, as messages name it.
+/// The user name of every client of the server, for messages.
 pub(super) const USER: &str = "system:serviceaccount:default:tested";
 
 impl ApiServer {
-    /// Takes a right until it is [given back](Self::allow): matching requests are answered 403, in
-    /// the words of RBAC. Default: everything is allowed.
+    /// Revokes a right until it is [granted again](Self::allow): matching requests are answered 403, with
+    /// RBAC's message. Default: everything is allowed.
     ///
     /// Rules add up, and the newest rule that matches a request decides. A right that is missing in
-    /// one namespace is missing for the request about all namespaces as well: RBAC grants that
+    /// one namespace is also missing for the request about all namespaces: RBAC grants that
     /// request only together with every namespace. `skip` of [`On`] has no effect.
     ///
-    /// A watch that is open goes on, as on a real server, which checks rights only when a request
-    /// begins; [`end_watches`](Self::end_watches) ends it. A client sees
+    /// An open watch continues, as on a real server, which checks rights only at the start of a
+    /// request; [`end_watches`](Self::end_watches) ends it. A client sees
     /// [`kube::Error::Api`] with the reason `Forbidden`, and [`watch`](crate::watch)
     /// [`is_forbidden`](crate::Error::is_forbidden).
     ///
@@ -48,7 +48,7 @@ impl ApiServer {
         self.state().rights.rules.push(Rule { on: on.into(), allowed: false });
     }
 
-    /// Gives a right back, or grants an exception from a right that is [taken](Self::forbid).
+    /// Grants a right again, or an exception from a [revoked](Self::forbid) right.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -76,7 +76,7 @@ impl ApiServer {
     }
 }
 
-/// The rules so far, oldest first.
+/// The rules, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Rights {
     rules: Vec<Rule>,
@@ -89,16 +89,16 @@ struct Rule {
 }
 
 impl Rights {
-    pub(super) fn permit(&self, asked: &Asked<'_>) -> bool {
-        let newest = |asked: &Asked<'_>| {
+    pub(super) fn permit(&self, request: &RequestInfo<'_>) -> bool {
+        let newest = |request: &RequestInfo<'_>| {
             let mut rules = self.rules.iter().rev();
-            rules.find(|rule| rule.on.matches(asked)).is_none_or(|rule| rule.allowed)
+            rules.find(|rule| rule.on.matches(request)).is_none_or(|rule| rule.allowed)
         };
-        let is_across = asked.namespaced && asked.namespace.is_none();
+        let is_across = request.namespaced && request.namespace.is_none();
         let mut namespaces = self.rules.iter().filter_map(|rule| rule.on.own_namespace());
-        newest(asked)
+        newest(request)
             && (!is_across
-                || namespaces.all(|own| newest(&Asked { namespace: Some(own), ..*asked })))
+                || namespaces.all(|own| newest(&RequestInfo { namespace: Some(own), ..*request })))
     }
 }
 
@@ -114,7 +114,7 @@ mod tests {
             let rules =
                 rules.iter().map(|(on, allowed)| Rule { on: on.clone(), allowed: *allowed });
             let rights = Rights { rules: rules.collect() };
-            rights.permit(&Asked {
+            rights.permit(&RequestInfo {
                 verb: Verb::List,
                 storage: "pods",
                 plural: "pods",

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use http::Method;
 
 use crate::testing::{
-    on::{Asked, Verb},
+    on::{RequestInfo, Verb},
     query::Query,
     resource::{Registry, Resource},
 };
 
-/// The place that a path leads to.
+/// The target of a path.
 #[derive(Debug)]
 pub(super) enum Route {
     Health,
@@ -37,12 +37,12 @@ pub(super) struct Target {
     pub(super) resource: Arc<Resource>,
     pub(super) namespace: Option<String>,
     pub(super) name: Option<String>,
-    /// The path ends in `/status`.
+    /// True if the path ends in `/status`.
     pub(super) status: bool,
 }
 
 impl Target {
-    /// Returns the verb of a method, or nothing if the target does not allow the method.
+    /// Returns the verb of a method, or `None` if the target does not allow the method.
     pub(super) fn verb(&self, method: &Method, watch: bool) -> Option<Verb> {
         let is_placed = self.namespace.is_some() == self.resource.namespaced;
         let verb = match (method.as_str(), self.name.is_some()) {
@@ -61,13 +61,13 @@ impl Target {
 }
 
 impl Route {
-    /// Returns the parts of a request to this place that a matcher reads.
-    pub(super) fn asked<'a>(&'a self, verb: Verb, query: &'a Query) -> Asked<'a> {
+    /// Returns the parts of a request to this route that a matcher reads.
+    pub(super) fn request_info<'a>(&'a self, verb: Verb, query: &'a Query) -> RequestInfo<'a> {
         let target = match self {
             Self::Target(target) => Some(target),
             _ => None,
         };
-        Asked {
+        RequestInfo {
             verb,
             storage: target.map_or("", |target| &*target.resource.storage),
             plural: target.map_or("", |target| target.resource.plural.as_str()),
@@ -78,7 +78,7 @@ impl Route {
     }
 }
 
-/// Follows a path.
+/// Returns the route of a path.
 pub(super) fn route(registry: &Registry, path: &str) -> Route {
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let found = match segments.as_slice() {
@@ -103,7 +103,7 @@ fn resources(group: &str, version: &str) -> Route {
 }
 
 fn target(registry: &Registry, group: &str, version: &str, rest: &[&str]) -> Option<Target> {
-    // Namespaces are objects, too: `namespaces/x/status` is no resource in a namespace.
+    // Namespaces are objects, too: `namespaces/x/status` is not a resource in a namespace.
     let (namespace, rest) = match rest {
         ["namespaces", _, "status" | "finalize"] => (None, rest),
         ["namespaces", namespace, rest @ ..] if !rest.is_empty() => {
@@ -123,7 +123,7 @@ fn target(registry: &Registry, group: &str, version: &str, rest: &[&str]) -> Opt
         Some("status") => resource.status,
         Some(_) => false,
     };
-    // Only a whole collection can be asked for across namespaces.
+    // Only a whole collection can be requested across namespaces.
     let is_placed =
         namespace.is_some() == resource.namespaced || (namespace.is_none() && name.is_none());
     (exists && is_placed).then_some(Target {

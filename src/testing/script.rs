@@ -1,8 +1,8 @@
-//! Faults that a test has scripted, and the requests that met the server.
+//! Scripted faults, and the log of requests.
 
 use crate::testing::{
     fault::Fault,
-    on::{Asked, On},
+    on::{On, RequestInfo},
     server::{ApiServer, State},
 };
 
@@ -10,9 +10,8 @@ use crate::testing::{
 const LOGGED: usize = 10_000;
 
 impl ApiServer {
-    /// Adds a fault for the next requests that match: so many times, and then no more. With
-    /// [`usize::MAX`] it lasts. The fault that was added first comes first; a request meets at most
-    /// one.
+    /// Adds a fault for the next `times` requests that match. With [`usize::MAX`] the fault lasts. Faults
+    /// apply in the order in which they were added; a request gets at most one fault.
     ///
     /// # Examples
     ///
@@ -38,7 +37,7 @@ impl ApiServer {
         self.state().script.add(on.into(), times, fault);
     }
 
-    /// Takes back every fault that has not happened yet. A fault that goes on, such as
+    /// Removes every fault that has not happened yet. A running fault, such as
     /// [`Stall`](Fault::Stall), is not ended.
     ///
     /// ```
@@ -58,7 +57,7 @@ impl ApiServer {
     }
 
     /// Returns the requests so far, oldest first, as `GET /api/v1/pods?limit=500`; the last 10,000 are
-    /// kept. Requests that met a fault are among them; calls of the handle are not.
+    /// kept. Requests with a fault are included; calls of the handle are not.
     ///
     /// ```
     /// use kube_weir::testing::ApiServer;
@@ -74,7 +73,7 @@ impl ApiServer {
         self.state().log.iter().cloned().collect()
     }
 
-    /// Returns the requests so far and forgets them, so that a later step sees only its own.
+    /// Returns the requests so far and clears the log, so that a later step sees only its own requests.
     ///
     /// ```
     /// use kube_weir::testing::ApiServer;
@@ -92,7 +91,7 @@ impl ApiServer {
     }
 
     /// Returns how many times scripted faults are still to happen.
-    pub(super) fn unmet_faults(&self) -> usize {
+    pub(super) fn pending_faults(&self) -> usize {
         self.state().script.left()
     }
 }
@@ -106,7 +105,7 @@ impl State {
     }
 }
 
-/// The faults that are still to come, oldest first.
+/// The remaining faults, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Script {
     rules: Vec<Rule>,
@@ -133,10 +132,10 @@ impl Script {
         self.rules.iter().fold(0, |left, rule| left.saturating_add(rule.times))
     }
 
-    /// Returns the fault for this request, if one is due, and uses it up once.
-    pub(super) fn take(&mut self, asked: &Asked<'_>) -> Option<Fault> {
+    /// Returns the fault for this request, if one is due, and decrements its count.
+    pub(super) fn take(&mut self, request: &RequestInfo<'_>) -> Option<Fault> {
         self.rules.retain(|rule| rule.times > 0);
-        for rule in self.rules.iter_mut().filter(|rule| rule.on.matches(asked)) {
+        for rule in self.rules.iter_mut().filter(|rule| rule.on.matches(request)) {
             if rule.on.skip == 0 {
                 rule.times -= 1;
                 return Some(rule.fault.clone());

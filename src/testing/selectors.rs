@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// The objects that a list, a watch or a delete of a collection is about.
+/// The selected objects of a list, a watch or a delete of a collection.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Selection {
     pub(super) namespace: Option<String>,
@@ -25,7 +25,7 @@ impl Selection {
             && self.fields.matches(object)
     }
 
-    /// Returns whether nothing but the namespace selects.
+    /// Returns whether only the namespace selects.
     pub(super) fn is_plain(&self) -> bool {
         self.labels.is_none() && self.fields.terms.is_empty()
     }
@@ -42,7 +42,8 @@ pub(super) fn labels(text: &str) -> Outcome<Option<LabelSelector>> {
     })
 }
 
-/// `metadata.name=web,spec.nodeName!=a`. Every path can be asked for; a real server knows a few per kind.
+/// A field selector, such as `metadata.name=web,spec.nodeName!=a`. It may use any path; a real server allows
+/// a few per kind.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FieldSelector {
     terms: Vec<(String, bool, String)>,
@@ -75,7 +76,7 @@ impl FieldSelector {
     }
 }
 
-/// Returns the value at a dotted path as selectors compare it; a missing value is the empty text.
+/// Returns the value at a dotted path as text for comparison; a missing value is the empty text.
 fn field(object: &Value, path: &str) -> String {
     let value = path.split('.').try_fold(object, |value, name| value.get(name));
     match value {

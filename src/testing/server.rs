@@ -18,16 +18,16 @@ use crate::testing::{
     resource::Resource,
     rights::Rights,
     script::Script,
-    store::{Deleted, Manner, Store},
+    store::{Deleted, Store, WriteOptions},
 };
 
-/// An API server in this process: a cheap handle, whose clones are the same server.
+/// An in-process API server: a cheap handle, whose clones are the same server.
 ///
-/// It is a [`tower::Service`], so that [`client`](Self::client) gives a real [`kube::Client`], with
-/// nothing of kube replaced. The methods of the handle are for the script of a test: they do not
+/// It is a [`tower::Service`], so [`client`](Self::client) returns a real, unmodified [`kube::Client`].
+/// The methods of the handle are for the script of a test: they do not
 /// wait, and they need no client.
 ///
-/// Resources are named as people write them: `"ingresses"`, `"ingresses.networking.k8s.io"`, or
+/// Resources are named by text: `"ingresses"`, `"ingresses.networking.k8s.io"`, or
 /// `"networking.k8s.io/v1/ingresses"`. The namespace of a cluster-scoped object is `""`.
 ///
 /// ```
@@ -56,7 +56,7 @@ pub struct ApiServer {
 /// The state that requests and the handle share.
 pub(super) struct Shared {
     state: Mutex<State>,
-    /// Wakes the watches when there is something to read.
+    /// Wakes the watches after a write or a signal.
     wake: watch::Sender<()>,
 }
 
@@ -71,13 +71,13 @@ pub(super) struct State {
 }
 
 impl ApiServer {
-    /// Makes a server without objects, with the usual kinds: those of the core group that controllers
+    /// Returns a server without objects, with the usual kinds: those of the core group that controllers
     /// read most, `apps`, `batch` jobs, Ingresses, `EndpointSlices`, Leases and
     /// `CustomResourceDefinitions`.
     ///
-    /// Namespaces need not exist. Time is [`tokio::time`], so make it where the clock of the test
-    /// runs. The first write has the resourceVersion 2. With a clock that is paused all that the
-    /// server makes up is the same in every run: uids, times, generated names.
+    /// Namespaces need not exist. The clock is [`tokio::time`], so create the server in the runtime of the
+    /// test. The first write has the resourceVersion 2. With a paused clock all generated values are the
+    /// same in every run: uids, times, names.
     ///
     /// ```
     /// use kube_weir::testing::ApiServer;
@@ -123,7 +123,7 @@ impl ApiServer {
         self.client_in("default")
     }
 
-    /// Returns a client of this server with another default namespace, as that of a program that runs
+    /// Returns a client of this server with another default namespace, like a program that runs
     /// there.
     ///
     /// # Panics
@@ -144,11 +144,11 @@ impl ApiServer {
         Client::new(self.clone(), namespace)
     }
 
-    /// Adds a custom resource, with `/status`, without a `CustomResourceDefinition`. One that is
-    /// there already is replaced; its objects stay.
+    /// Adds a custom resource, with `/status`, without a `CustomResourceDefinition`. An installed
+    /// resource is replaced; its objects stay.
     ///
-    /// [Applying](Self::apply) a `CustomResourceDefinition` adds its resource as well, and deleting
-    /// it takes that away again.
+    /// [Applying](Self::apply) a `CustomResourceDefinition` also adds its resource, and deleting
+    /// the definition removes the resource.
     ///
     /// ```
     /// use kube::{core::{ApiResource, GroupVersionKind}, discovery::Scope};
@@ -179,12 +179,12 @@ impl ApiServer {
         self.shared.lock().store.registry.install(installed);
     }
 
-    /// Creates an object, or replaces it whole, `status` included. It must have `apiVersion` and
-    /// `kind`; without a namespace it goes where `kubectl` would put it, into `default`. Gives the
-    /// object as stored.
+    /// Creates an object, or replaces it completely, including `status`. The object must have `apiVersion`
+    /// and `kind`; without a namespace it is put into `default`, as by `kubectl`. Returns the object as
+    /// stored.
     ///
-    /// An object that is the same already makes no event, as on a real server. A `resourceVersion`
-    /// in it is ignored: nothing conflicts. No fault meets it.
+    /// An unchanged object causes no event, as on a real server. A `resourceVersion`
+    /// in the object is ignored: there are no conflicts. Faults don't apply.
     ///
     /// # Errors
     ///
@@ -210,7 +210,7 @@ impl ApiServer {
         let mut object = serde_json::to_value(object).map_err(Error::serialize)?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
-        let manner = Manner { part: Part::Everything, dry_run: false };
+        let options = WriteOptions { part: Part::Everything, dry_run: false };
         self.change(|store| {
             let resource = store
                 .registry
@@ -229,20 +229,20 @@ impl ApiServer {
                 metadata.remove("resourceVersion");
             }
             let stored = if store.get(&resource, &key).is_ok() {
-                store.update(&resource, &key, object, manner)?
+                store.update(&resource, &key, object, options)?
             } else {
-                store.create(&resource, &key.namespace, object, manner)?
+                store.create(&resource, &key.namespace, object, options)?
             };
             Ok((*stored).clone())
         })
     }
 
-    /// Deletes an object, and gives it as it was last. One with finalizers is only marked, as on a
+    /// Deletes an object, and returns its last version. An object with finalizers is only marked, as on a
     /// real server.
     ///
     /// # Errors
     ///
-    /// If the resource is not installed, or the object is not there.
+    /// If the resource is not installed, or the object does not exist.
     ///
     /// # Examples
     ///
@@ -274,7 +274,7 @@ impl ApiServer {
     ///
     /// # Errors
     ///
-    /// If the resource is not installed, or the object is not there.
+    /// If the resource is not installed, or the object does not exist.
     ///
     /// # Examples
     ///
@@ -296,7 +296,7 @@ impl ApiServer {
         Ok((*object).clone())
     }
 
-    /// All objects of a resource, by namespace and name.
+    /// Returns all objects of a resource, in the order of namespace and name.
     ///
     /// # Errors
     ///
@@ -344,7 +344,7 @@ impl ApiServer {
         self.shared.lock().store.revision()
     }
 
-    /// Returns the resource of a kind, as other methods take it.
+    /// Returns the resource of a kind, for the other methods.
     pub(super) fn resource_of(&self, api_version: &str, kind: &str) -> Option<String> {
         let resource = self.shared.lock().store.registry.by_kind(api_version, kind)?;
         Some(format!("{api_version}/{}", resource.plural))
@@ -389,7 +389,7 @@ impl fmt::Debug for ApiServer {
 
 impl Shared {
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        // A test that panics elsewhere must not hide behind a poisoned lock.
+        // A poisoned lock must not hide the panic that caused it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

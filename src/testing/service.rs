@@ -1,4 +1,4 @@
-//! The service: from a request to its answer.
+//! The HTTP service of the server.
 
 use std::{
     io,
@@ -37,7 +37,7 @@ use crate::testing::{
     write::{Write, Written},
 };
 
-/// The time that a list waits for a version that has not happened yet.
+/// Time for which a list waits for a future version.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl<B> Service<Request<B>> for ApiServer
@@ -59,7 +59,7 @@ where
     }
 }
 
-/// A request that is to be answered.
+/// A request to answer.
 struct Call<'a> {
     shared: &'a Arc<Shared>,
     query: &'a Query,
@@ -67,7 +67,7 @@ struct Call<'a> {
     body: &'a [u8],
     /// The damage to the body of the answer.
     fault: Option<Fault>,
-    /// A list or a watch is encoded.
+    /// True if lists and watches are encoded.
     gzip: bool,
 }
 
@@ -123,7 +123,7 @@ fn receive(
         Route::Target(target) => target.verb(&parts.method, query.is_set("watch")),
         _ => Some(Verb::Discovery),
     };
-    let fault = verb.and_then(|verb| state.script.take(&route.asked(verb, query)));
+    let fault = verb.and_then(|verb| state.script.take(&route.request_info(verb, query)));
     (route, verb, fault)
 }
 
@@ -135,7 +135,7 @@ impl Call<'_> {
         verb: Option<Verb>,
     ) -> Outcome<Response<Body>> {
         let verb = verb.ok_or_else(status::method_not_allowed)?;
-        let permitted = self.shared.lock().rights.permit(&route.asked(verb, self.query));
+        let permitted = self.shared.lock().rights.permit(&route.request_info(verb, self.query));
         match route {
             Route::Target(target) if permitted => self.answer(target, verb).await,
             Route::Target(target) => Err(status::forbidden(target, verb, USER)),
@@ -154,7 +154,7 @@ impl Call<'_> {
         }
     }
 
-    /// Returns how the client sees objects, unless the resource lacks the verb.
+    /// Returns the client's view of objects; an error if the resource lacks the verb.
     fn view(&self, target: &Target, verb: Verb) -> Outcome<View> {
         let resource = &target.resource;
         let state = self.shared.lock();
@@ -217,13 +217,13 @@ impl Call<'_> {
         Ok(self.stream(pieces, Members::Each))
     }
 
-    /// Waits until a version has happened, but not for longer than a server waits.
+    /// Waits until the server has reached a version, but at most [`PATIENCE`].
     async fn wait_for(&self, version: u64) {
         let deadline = Instant::now() + PATIENCE;
         let mut wake = self.shared.subscribe();
         loop {
             wake.borrow_and_update();
-            // Nothing may hold the lock while this waits.
+            // The lock must not be held across the wait.
             let reached = self.shared.lock().store.revision() >= version;
             if reached || timeout_at(deadline, wake.changed()).await.is_err() {
                 return;
@@ -271,7 +271,7 @@ impl Call<'_> {
         response
     }
 
-    /// Answers all paths but those of resources.
+    /// Answers requests to all paths except resources.
     fn describe(&self, route: &Route) -> Response<Body> {
         let state = self.shared.lock();
         let registry = &state.store.registry;

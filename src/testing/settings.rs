@@ -9,8 +9,8 @@ use crate::testing::{
 impl ApiServer {
     /// Allows watches that start with initial events and a bookmark that ends them: a [streaming
     /// list](https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists).
-    /// Default: yes. Otherwise the server is one from before streaming lists: it ignores
-    /// `sendInitialEvents`, and answers 422 to the `resourceVersionMatch` that goes with it.
+    /// Default: yes. Otherwise the server behaves like one from before streaming lists: it ignores
+    /// `sendInitialEvents`, and answers 422 to the `resourceVersionMatch` sent with it.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
@@ -31,12 +31,12 @@ impl ApiServer {
         self.state().streaming_lists = enabled;
     }
 
-    /// Allows answers in gzip. Default: no. If it is allowed and the client accepts gzip, lists are
-    /// one gzip member, and each event of a watch is a member of its own that is sent at once, as
+    /// Allows answers in gzip. Default: no. If allowed and accepted by the client, a list is
+    /// one gzip member, and each event of a watch is a separate member that is sent at once, as
     /// since Kubernetes 1.37.
     ///
-    /// A real server encodes only lists of at least 128 KiB; this one encodes all, so that tests
-    /// need not be large. A client that reads one member only sees the first event of a watch and
+    /// A real server encodes only lists of at least 128 KiB; this server encodes all, so that tests
+    /// need not be large. A client that reads only one member sees the first event of a watch and
     /// then its end.
     ///
     /// ```
@@ -63,9 +63,9 @@ impl ApiServer {
     /// Sets the verbs of a resource, in all of its versions. Default: all verbs. Requests with
     /// another verb are answered 405, and discovery leaves the verb out, in both of its forms.
     ///
-    /// It imitates aggregated API servers, which often can list but not watch: `metrics.k8s.io` has
-    /// `get` and `list` only. The `Status` of a watch has the reason `MethodNotAllowed`. The verbs
-    /// outlive a `CustomResourceDefinition` that is applied again.
+    /// This imitates aggregated API servers, which often can list but not watch: `metrics.k8s.io` has only
+    /// `get` and `list`. The `Status` of a watch has the reason `MethodNotAllowed`. The verbs
+    /// stay set when a `CustomResourceDefinition` is applied again.
     ///
     /// # Errors
     ///
@@ -98,10 +98,10 @@ impl ApiServer {
         })
     }
 
-    /// Sends the objects of a resource with resourceVersions and uids, or without. Default: with.
+    /// Sets whether the objects of a resource are sent with resourceVersions and uids. Default: yes.
     ///
-    /// Without, it is a resource whose objects are not stored but made up for each request, as
-    /// those of `metrics.k8s.io`: the `metadata` of a list is empty, and a list ignores `limit` and
+    /// Without them, the resource behaves as if its objects were not stored but computed for each request,
+    /// like those of `metrics.k8s.io`: the `metadata` of a list is empty, and a list ignores `limit` and
     /// `resourceVersion`.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! `Status` answers, worded as a real API server words them.
+//! `Status` answers, worded like those of a real API server.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::testing::{on::Verb, resource::Resource, router::Target};
 /// The outcome of a request: an answer, or the `Status` that refuses it.
 pub(super) type Outcome<T> = Result<T, Box<Status>>;
 
-/// Returns the `Status` as it stands in a body: with its kind, and with the `metadata` that Go always writes.
+/// Returns the `Status` for a body: with its kind, and with the `metadata` that Go always writes.
 pub(super) fn to_value(status: &Status) -> Value {
     let mut body = serde_json::to_value(status).unwrap_or_else(|_| json!({}));
     body["kind"] = "Status".into();
@@ -24,7 +24,7 @@ pub(super) fn to_value(status: &Status) -> Value {
     body
 }
 
-/// Returns the reason that goes with a code when nothing more is known.
+/// Returns the default reason of a code.
 fn reason_of(code: u16) -> &'static str {
     match code {
         400 => reason::BAD_REQUEST,
@@ -51,7 +51,7 @@ pub(super) fn failure(code: u16, message: &str) -> Box<Status> {
     Status::failure(message, reason_of(code)).with_code(code).boxed()
 }
 
-/// Returns the `Status` that a script asks for, which has no cause but the script.
+/// Returns the `Status` of a scripted fault.
 pub(super) fn scripted(code: u16, retry_after: Option<Duration>) -> Box<Status> {
     let mut status = failure(code, &format!("the script of the test answers {code}"));
     if let Some(after) = retry_after {
@@ -61,18 +61,18 @@ pub(super) fn scripted(code: u16, retry_after: Option<Duration>) -> Box<Status> 
     status
 }
 
-/// 400: the request itself makes no sense.
+/// Returns a 400: the request itself is invalid.
 pub(super) fn bad_request(message: &str) -> Box<Status> {
     failure(400, message)
 }
 
-/// 404 of a resource that is known and an object that is not.
+/// Returns the 404 of a missing object of a known resource.
 pub(super) fn not_found(resource: &Resource, name: &str) -> Box<Status> {
     let message = format!("{} \"{name}\" not found", resource.storage);
     about(resource, name, failure(404, &message))
 }
 
-/// 409 of a create.
+/// Returns the 409 of a create.
 pub(super) fn already_exists(resource: &Resource, name: &str) -> Box<Status> {
     let message = format!("{} \"{name}\" already exists", resource.storage);
     let mut status = about(resource, name, failure(409, &message));
@@ -80,14 +80,14 @@ pub(super) fn already_exists(resource: &Resource, name: &str) -> Box<Status> {
     status
 }
 
-/// 409 of a write that was based on something else than the current object.
+/// Returns the 409 of a write that is not based on the current object.
 pub(super) fn conflict(resource: &Resource, name: &str, why: &str) -> Box<Status> {
     let message =
         format!("Operation cannot be fulfilled on {} \"{name}\": {why}", resource.storage);
     about(resource, name, failure(409, &message))
 }
 
-/// 409 of an update from a stale resourceVersion.
+/// Returns the 409 of an update from a stale resourceVersion.
 pub(super) fn stale(resource: &Resource, name: &str) -> Box<Status> {
     conflict(
         resource,
@@ -96,7 +96,7 @@ pub(super) fn stale(resource: &Resource, name: &str) -> Box<Status> {
     )
 }
 
-/// 405: the resource has no such verb.
+/// Returns a 405: the resource doesn't have the verb.
 pub(super) fn method_not_allowed() -> Box<Status> {
     failure(405, "the server does not allow this method on the requested resource")
 }
@@ -108,7 +108,7 @@ pub(super) fn not_supported(resource: &Resource, verb: Verb) -> Box<Status> {
     about(resource, "", failure(405, &message))
 }
 
-/// Returns the 403 of a request about a resource, in the words of RBAC.
+/// Returns the 403 of a request about a resource, with RBAC's message.
 pub(super) fn forbidden(target: &Target, verb: Verb, user: &str) -> Box<Status> {
     let resource = &*target.resource;
     let subresource = if target.status { "/status" } else { "" };
@@ -128,7 +128,7 @@ pub(super) fn forbidden(target: &Target, verb: Verb, user: &str) -> Box<Status> 
     about(resource, name, failure(403, &message))
 }
 
-/// Returns the 403 of a request about a path that is no resource.
+/// Returns the 403 of a request to a path that is not a resource.
 pub(super) fn forbidden_path(path: &str, user: &str) -> Box<Status> {
     let message = format!("forbidden: User \"{user}\" cannot get path \"{path}\"");
     let mut status = failure(403, &message);
@@ -136,12 +136,12 @@ pub(super) fn forbidden_path(path: &str, user: &str) -> Box<Status> {
     status
 }
 
-/// 410 of a version from before the compaction horizon.
+/// Returns the 410 of a version from before the compaction horizon.
 pub(super) fn too_old(version: u64, current: u64) -> Box<Status> {
     failure(410, &format!("too old resource version: {version} ({current})"))
 }
 
-/// 410 of a continue token, with a token that goes on from the same place at the present.
+/// Returns the 410 of a continue token, with a token that continues from the same key at the present.
 pub(super) fn token_expired(fresh: String) -> Box<Status> {
     let mut status = failure(
         410,
@@ -155,7 +155,7 @@ pub(super) fn token_expired(fresh: String) -> Box<Status> {
     status
 }
 
-/// 504 of a version that has not happened yet.
+/// Returns the 504 of a future version.
 pub(super) fn too_large(version: u64, current: u64) -> Box<Status> {
     let mut status = failure(
         504,
@@ -173,7 +173,7 @@ pub(super) fn too_large(version: u64, current: u64) -> Box<Status> {
     status
 }
 
-/// 422: the object, or the options, break a rule. `kind` is a Kind with its group, not a resource.
+/// Returns a 422: the object, or the options, break a rule. `kind` is a Kind with its group, not a resource.
 pub(super) fn invalid(group: &str, kind: &str, name: &str, field: &str, why: &str) -> Box<Status> {
     let qualified = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
     let mut status = failure(422, &format!("{qualified} \"{name}\" is invalid: {field}: {why}"));
@@ -198,12 +198,12 @@ pub(super) fn invalid(group: &str, kind: &str, name: &str, field: &str, why: &st
     status
 }
 
-/// 422 of list and watch options.
+/// Returns the 422 of list and watch options.
 pub(super) fn invalid_options(field: &str, why: &str) -> Box<Status> {
     invalid("meta.k8s.io", "ListOptions", "", field, why)
 }
 
-/// Returns the answer of a delete once the object is gone.
+/// Returns the answer of a delete that removed the object.
 pub(super) fn deleted(resource: &Resource, name: &str, uid: &str) -> Status {
     Status::success().with_details(StatusDetails {
         name: name.to_owned(),
@@ -214,7 +214,7 @@ pub(super) fn deleted(resource: &Resource, name: &str, uid: &str) -> Status {
     })
 }
 
-/// Adds the object that a failure is about, or with an empty name the resource.
+/// Adds the object of a failure, or only the resource if the name is empty.
 pub(super) fn about(resource: &Resource, name: &str, mut status: Box<Status>) -> Box<Status> {
     status.details = Some(StatusDetails {
         name: name.to_owned(),

@@ -1,4 +1,4 @@
-//! The objects, and the writes that make the history.
+//! The stored objects, and writes, which are recorded in the history.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,23 +20,23 @@ use crate::testing::{
     status::{self, Outcome},
 };
 
-/// 2026-01-01T00:00:00Z. Timestamps count from a fixed moment, so that a test sees the same ones every time.
+/// 2026-01-01T00:00:00Z, the start of all timestamps, so that they are the same in every run of a test.
 const EPOCH: i64 = 1_767_225_600;
 
-/// The manner of a write.
+/// Options of a write.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Manner {
+pub(super) struct WriteOptions {
     pub(super) part: Part,
-    /// Answer as if it had been done.
+    /// True to answer as usual, but write nothing.
     pub(super) dry_run: bool,
 }
 
 /// The outcome of a delete.
 #[derive(Debug)]
 pub(super) enum Deleted {
-    /// The object as it was last, with the resourceVersion of its deletion.
+    /// The last version of the object, with the resourceVersion of its deletion.
     Gone(Object),
-    /// Finalizers hold it.
+    /// The object, still held by finalizers.
     Held(Object),
 }
 
@@ -53,7 +53,7 @@ pub(super) struct Store {
 
 impl Store {
     pub(super) fn new() -> Self {
-        // Not 0: that version means "any" in requests.
+        // Not 0, which means "any version" in requests.
         let revision = 1;
         Self {
             registry: Registry::usual(),
@@ -78,7 +78,7 @@ impl Store {
             .ok_or_else(|| status::not_found(resource, &key.name))
     }
 
-    /// Returns the objects of a resource at a revision, in the order of their keys, from behind a key.
+    /// Returns the objects of a resource at a revision, in the order of their keys, after a key.
     pub(super) fn objects_at<'a>(
         &'a self,
         resource: &Resource,
@@ -89,7 +89,7 @@ impl Store {
         let objects = self.collections.get(&resource.storage);
         let mut current =
             objects.into_iter().flat_map(move |objects| objects.range::<Key, _>(from)).peekable();
-        // The first write after the revision knows the object at the revision.
+        // The first write after the revision has the object at the revision as `before`.
         let mut undone: BTreeMap<&Key, Option<&Object>> = BTreeMap::new();
         for change in self.history.changes_after(revision) {
             if change.storage == resource.storage && behind.is_none_or(|key| change.key > *key) {
@@ -113,7 +113,7 @@ impl Store {
         })
     }
 
-    /// Returns the objects of a resource as they are.
+    /// Returns the current objects of a resource.
     pub(super) fn objects(&self, resource: &Resource) -> impl Iterator<Item = (&Key, &Object)> {
         self.objects_at(resource, self.revision, None)
     }
@@ -123,11 +123,11 @@ impl Store {
         resource: &Resource,
         namespace: &str,
         mut object: Value,
-        manner: Manner,
+        options: WriteOptions,
     ) -> Outcome<Object> {
         let metadata = object::metadata_of(&mut object)?;
         if metadata.get("resourceVersion").is_some_and(|version| version != "")
-            && manner.part != Part::Everything
+            && options.part != Part::Everything
         {
             return Err(status::bad_request(
                 "resourceVersion should not be set on objects to be created",
@@ -149,10 +149,10 @@ impl Store {
         if object.get("spec").is_some() {
             object["metadata"]["generation"] = 1.into();
         }
-        if resource.status && manner.part == Part::Main {
+        if resource.status && options.part == Part::Main {
             object::remove(&mut object, "status");
         }
-        self.write(resource, key, object, manner.dry_run)
+        self.write(resource, key, object, options.dry_run)
     }
 
     pub(super) fn update(
@@ -160,16 +160,16 @@ impl Store {
         resource: &Resource,
         key: &Key,
         mut object: Value,
-        manner: Manner,
+        options: WriteOptions,
     ) -> Outcome<Object> {
         let current = self.get(resource, key)?;
-        object::check_basis(resource, &current, object::metadata_of(&mut object)?, manner.part)?;
-        let mut next = if manner.part == Part::Status {
+        object::check_basis(resource, &current, object::metadata_of(&mut object)?, options.part)?;
+        let mut next = if options.part == Part::Status {
             let mut next = (*current).clone();
             object::copy(&object, &mut next, "status");
             next
         } else {
-            if resource.status && manner.part == Part::Main {
+            if resource.status && options.part == Part::Main {
                 object::copy(&current, &mut object, "status");
             }
             object
@@ -189,7 +189,7 @@ impl Store {
             object::copy(&current, &mut next, "status");
         }
         if next == *current {
-            // A write that changes nothing is none: no event, no new resourceVersion.
+            // A write without a change has no effect: no event, no new resourceVersion.
             return Ok(current);
         }
         if let Some(generation) = current["metadata"]["generation"].as_u64()
@@ -198,15 +198,15 @@ impl Store {
             next["metadata"]["generation"] = (generation + 1).into();
         }
         if object::is_deleting(&next) && !object::has_finalizers(&next) {
-            if !manner.dry_run {
+            if !options.dry_run {
                 self.remove(resource, key);
             }
             return Ok(Arc::new(next));
         }
-        self.write(resource, key.clone(), next, manner.dry_run)
+        self.write(resource, key.clone(), next, options.dry_run)
     }
 
-    /// Deletes an object, or marks it as deleting where it has finalizers.
+    /// Deletes an object, or marks it as deleting if it has finalizers.
     pub(super) fn delete(
         &mut self,
         resource: &Resource,
@@ -239,10 +239,10 @@ impl Store {
         self.history.push(self.revision, what);
     }
 
-    /// Takes everything back to a revision except the count that makes uids.
+    /// Resets everything to a revision, except the counter of uids.
     ///
     /// # Errors
-    /// 410 for a revision whose state is forgotten, 504 for one that has not happened yet.
+    /// 410 for a revision whose state is no longer known, 504 for a future revision.
     pub(super) fn restore(&mut self, revision: u64) -> Outcome<()> {
         if revision > self.revision {
             return Err(status::too_large(revision, self.revision));
@@ -250,7 +250,7 @@ impl Store {
         if revision < self.history.floor() {
             return Err(status::too_old(revision, self.revision));
         }
-        // The first write after the revision knows the object at the revision.
+        // The first write after the revision has the object at the revision as `before`.
         let mut undone = HashMap::new();
         for change in self.history.changes_after(revision) {
             let identity = (change.storage.clone(), change.key.clone());
@@ -296,7 +296,7 @@ impl Store {
             self.registry.replace(&key.name, served);
             self.commit(&resource.storage, key.clone(), Some(object.clone()));
             if is_changed {
-                // A real server makes new storage for the resource and tears the old one down.
+                // A real server replaces the storage of the resource, which ends its watches.
                 self.end_watches_of(&key.name);
             }
         } else {
@@ -332,7 +332,7 @@ impl Store {
         self.signal(Happening::End(On::any().resource(storage), End::Fin));
     }
 
-    /// Makes a change; nothing else does.
+    /// Applies a change; the only place that does.
     fn commit(&mut self, storage: &Arc<str>, key: Key, after: Option<Object>) {
         self.revision += 1;
         let objects = self.collections.entry(storage.clone()).or_default();
@@ -362,7 +362,7 @@ mod tests {
         let mut store = Store::new();
         let pods = Resource::new("", "v1", "Pod", "pods", true);
         let nodes = Resource::new("", "v1", "Node", "nodes", false);
-        let manner = Manner { part: Part::Everything, dry_run: false };
+        let options = WriteOptions { part: Part::Everything, dry_run: false };
         let mut moments: Vec<(u64, Vec<(Key, Object)>)> = Vec::new();
         let mut random = 7_u64;
         for step in 0..300 {
@@ -373,11 +373,11 @@ mod tests {
             let object = json!({"metadata": {"name": name}, "step": step});
             let _ = match (random >> 33) % 4 {
                 0 => store.delete(&pods, &key, false).map(drop),
-                1 => store.create(&nodes, "", object, manner).map(drop),
+                1 => store.create(&nodes, "", object, options).map(drop),
                 _ if store.get(&pods, &key).is_ok() => {
-                    store.update(&pods, &key, object, manner).map(drop)
+                    store.update(&pods, &key, object, options).map(drop)
                 }
-                _ => store.create(&pods, namespace, object, manner).map(drop),
+                _ => store.create(&pods, namespace, object, options).map(drop),
             };
             let objects = store.objects(&pods);
             let objects = objects.map(|(key, object)| (key.clone(), object.clone()));

@@ -10,7 +10,7 @@ use crate::testing::{
     status::{self, Outcome},
 };
 
-/// The form of the answer that a client asks for with `Accept`.
+/// The form of an answer, as requested with `Accept`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Whole,
@@ -26,15 +26,15 @@ pub(super) struct View {
     kind: String,
     list_kind: String,
     custom: bool,
-    /// The name of an object that is to be sent broken.
+    /// The name of an object to send garbled.
     garbled: Option<String>,
-    /// Objects are sent with the metadata that only stored objects have.
+    /// True to send the metadata that only stored objects have.
     versioned: bool,
 }
 
 impl View {
     /// # Errors
-    /// 406 where the client takes nothing that the server can write.
+    /// 406 if the client accepts no format of the server.
     pub(super) fn new(resource: &Resource, accept: Option<&str>) -> Outcome<Self> {
         let form = accept.map_or(Some(Form::Whole), |accept| accept.split(',').find_map(form_of));
         Ok(Self {
@@ -80,19 +80,19 @@ impl View {
     /// Returns an object as an item of a list.
     pub(super) fn item(&self, object: &Value) -> Vec<u8> {
         let mut out = Vec::new();
-        // Items of the kinds that are compiled into the server come without their kind.
+        // Items of built-in kinds have no kind.
         self.write(&mut out, object, self.custom || self.form == Form::Metadata);
         out
     }
 
-    /// Returns the text of a list before its first item, and behind the last one.
+    /// Returns the text of a list before its first item, and after the last one.
     pub(super) fn list(&self, metadata: &Value) -> (Vec<u8>, Vec<u8>) {
         let (kind, api_version) = match self.form {
             Form::Whole => (&*self.list_kind, self.api_version.as_str()),
             Form::Metadata => ("PartialObjectMetadataList", "meta.k8s.io/v1"),
         };
         let (head, tail) = if self.custom && self.form == Form::Whole {
-            // The fields of lists of custom resources come in the order of their names.
+            // Lists of custom resources have their fields in alphabetical order.
             let head = format!(r#"{{"apiVersion":"{api_version}","items":["#);
             (head, format!("],\"kind\":\"{kind}\",\"metadata\":{metadata}}}\n"))
         } else {
@@ -112,7 +112,7 @@ impl View {
         out.into()
     }
 
-    /// Returns the event of an object that is gone, or no longer selected, since `revision`.
+    /// Returns the event of an object that was deleted, or is no longer selected, since `revision`.
     pub(super) fn deleted(&self, object: &Value, revision: u64) -> Bytes {
         self.event("DELETED", &object::at_revision(object.clone(), revision))
     }
@@ -147,7 +147,7 @@ impl View {
             Form::Metadata => Some(("meta.k8s.io/v1", "PartialObjectMetadata")),
         };
         let shown = Shown { types, object: changed.as_ref().unwrap_or(object), form: self.form };
-        // Maps with text as keys, written to memory: nothing that can fail.
+        // Writing maps with text keys to memory can't fail.
         let _ = serde_json::to_writer(out, &shown);
     }
 }
@@ -164,7 +164,7 @@ fn form_of(media_type: &str) -> Option<Form> {
     }
 }
 
-/// Writes an object with other types than it is stored with, without copying it.
+/// Writes an object with a different `apiVersion` and `kind` than stored, without copying it.
 struct Shown<'a> {
     types: Option<(&'a str, &'a str)>,
     object: &'a Value,

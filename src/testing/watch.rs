@@ -8,7 +8,7 @@ use tokio::{sync::watch::Receiver, time::Instant};
 use crate::testing::{
     damage::{self, Piece},
     history::{Change, Happening, Object, Step},
-    on::{Asked, Verb},
+    on::{RequestInfo, Verb},
     query::Query,
     resource::Resource,
     selectors::Selection,
@@ -35,32 +35,32 @@ pub(super) struct Watch {
     view: View,
     /// The objects at the opening, if the client wants them.
     initial: Vec<Object>,
-    /// The revision of `initial`, to be announced when all of it has been sent.
+    /// The revision of `initial`, sent in the bookmark after it.
     initial_end: Option<u64>,
-    /// The place in the history.
+    /// The position in the history.
     cursor: u64,
-    /// The era of the history in which the cursor stands.
+    /// The era of the history in which the cursor is valid.
     era: u64,
-    /// Signals from before this entry were for others.
+    /// Position at the start of the watch: earlier signals don't apply to it.
     opened: u64,
     /// The version up to which the client knows everything.
     after: u64,
     /// The version up to which everything has been read.
     seen: u64,
     bookmarks: bool,
-    /// The version up to which there are no bookmarks: it had not happened yet when the client asked for it.
+    /// The version up to which no bookmarks are sent, because the client requested it before it was reached.
     quiet: u64,
     next_bookmark: Instant,
     deadline: Instant,
-    /// The `ERROR` event that is sent instead of all else.
+    /// An `ERROR` event to send instead of anything else.
     refusal: Option<Box<kube::core::Status>>,
     wake: Receiver<()>,
 }
 
 impl Watch {
     /// # Errors
-    /// 400 and 422 for options that make no sense. A version from before the horizon, and initial events of a
-    /// version that has not happened, are no error here: as on a real server the watch starts with an `ERROR` event.
+    /// 400 and 422 for invalid options. A version from before the horizon, and initial events of a
+    /// future version, are no error here: as on a real server the watch starts with an `ERROR` event.
     pub(super) fn open(
         shared: &Shared,
         resource: Arc<Resource>,
@@ -99,7 +99,7 @@ impl Watch {
             refusal: None,
             wake,
         };
-        // The current state comes first, unasked, if the client names no version.
+        // If the client names no version, the watch begins with the current state.
         if initial_events == Some(true) && version > current {
             watch.refusal = Some(status::too_large(version, current));
         } else if initial_events.unwrap_or(version == 0) {
@@ -119,7 +119,7 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Goes back by so many changes, if the watch goes on from a version.
+    /// Moves the cursor back by a number of changes, if the watch resumes from a version.
     pub(super) fn rewind(&mut self, shared: &Shared, changes: u64) {
         if self.after > 0 && self.initial_end.is_none() {
             self.after = self.after.saturating_sub(changes);
@@ -142,7 +142,7 @@ impl Watch {
             }
             loop {
                 self.wake.borrow_and_update();
-                // The server that held the cursor is gone since a restore.
+                // A restore has invalidated the cursor.
                 let Some(step) = self.step(&shared) else { return };
                 match step {
                     Step::Entry(entry) => match &entry.what {
@@ -157,7 +157,7 @@ impl Watch {
                             }
                         }
                         Happening::End(on, end)
-                            if self.cursor > self.opened && on.matches(&self.asked()) =>
+                            if self.cursor > self.opened && on.matches(&self.request_info()) =>
                         {
                             yield Piece::End(*end);
                             return;
@@ -188,12 +188,12 @@ impl Watch {
         }
     }
 
-    /// Returns the time at which there is something to do even if nothing is written.
+    /// Returns the time of the next bookmark or of the deadline.
     fn wakes_at(&self) -> Instant {
         if self.bookmarks { self.next_bookmark.min(self.deadline) } else { self.deadline }
     }
 
-    /// Moves the cursor; returns nothing once the history has been restored.
+    /// Moves the cursor; returns `None` after a restore of the history.
     fn step(&mut self, shared: &Shared) -> Option<Step> {
         let state = shared.lock();
         let history = &state.store.history;
@@ -211,8 +211,8 @@ impl Watch {
     }
 
     /// Returns the request that opened the watch, for signals to some watches.
-    fn asked(&self) -> Asked<'_> {
-        Asked {
+    fn request_info(&self) -> RequestInfo<'_> {
+        RequestInfo {
             verb: Verb::Watch,
             storage: &self.resource.storage,
             plural: &self.resource.plural,
@@ -222,14 +222,14 @@ impl Watch {
         }
     }
 
-    /// Returns the bookmark that is due, unless the client allows none or knows a later version.
+    /// Returns the due bookmark, unless the client allows none or knows a later version.
     fn bookmark(&self) -> Option<Piece> {
         let sent = self.bookmarks && self.seen > self.quiet;
         sent.then(|| Piece::Bookmark(self.view.bookmark(self.seen, false)))
     }
 
-    /// Returns the event of a change: an object that comes to be selected is added, one that is no longer selected
-    /// is deleted.
+    /// Returns the event of a change: an object that starts to match the selection is added, an object that
+    /// stops matching is deleted.
     fn event(&self, change: &Change, revision: u64) -> Option<Piece> {
         let selected = |object: &&Object| self.selection.admits(&change.key, object);
         let before = change.before.as_ref().filter(selected);
@@ -244,7 +244,7 @@ impl Watch {
     }
 }
 
-/// Returns the version that must have happened before a watch can send its initial events.
+/// Returns the version that the server must reach before a watch can send its initial events.
 pub(super) fn awaited(state: &State, query: &Query) -> Outcome<u64> {
     let version = query.number("resourceVersion")?;
     let is_streaming = check_options(state, query)? == Some(true);
@@ -255,7 +255,7 @@ pub(super) fn awaited(state: &State, query: &Query) -> Outcome<u64> {
 fn check_options(state: &State, query: &Query) -> Outcome<Option<bool>> {
     let field = "resourceVersionMatch";
     let kind = query.get(field);
-    // A server that knows no streaming lists ignores the parameter, but not the one that goes with it.
+    // A server without streaming lists ignores the parameter, but not `resourceVersionMatch`.
     let initial_events = query.flag("sendInitialEvents").filter(|_| state.streaming_lists);
     if initial_events.is_none() && kind.is_some() {
         let why = if state.streaming_lists {

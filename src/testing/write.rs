@@ -12,7 +12,7 @@ use crate::testing::{
     resource::Resource,
     router::Target,
     status::{self, Outcome},
-    store::{Deleted, Manner, Store},
+    store::{Deleted, Store, WriteOptions},
     view::View,
 };
 
@@ -37,7 +37,7 @@ pub(super) enum Written {
 }
 
 impl Write<'_> {
-    /// Carries it out.
+    /// Performs the write.
     pub(super) fn perform(&self, store: &mut Store) -> Outcome<Written> {
         match self.verb {
             Verb::Create => self.create(store),
@@ -52,7 +52,8 @@ impl Write<'_> {
     fn create(&self, store: &mut Store) -> Outcome<Written> {
         let object = self.object()?;
         let namespace = self.target.namespace.as_deref().unwrap_or_default();
-        let object = store.create(&self.target.resource, namespace, object, self.manner())?;
+        let object =
+            store.create(&self.target.resource, namespace, object, self.write_options())?;
         Ok(self.object_answer(201, &object))
     }
 
@@ -66,7 +67,7 @@ impl Write<'_> {
                 key.name
             )));
         }
-        let object = store.update(&self.target.resource, &key, object, self.manner())?;
+        let object = store.update(&self.target.resource, &key, object, self.write_options())?;
         Ok(self.object_answer(200, &object))
     }
 
@@ -94,14 +95,15 @@ impl Write<'_> {
                 let mut object = patch;
                 let metadata = object::metadata_of(&mut object)?;
                 metadata.insert("name".to_owned(), key.name.clone().into());
-                let object = store.create(resource, &key.namespace, object, self.manner())?;
+                let object =
+                    store.create(resource, &key.namespace, object, self.write_options())?;
                 return Ok(self.object_answer(201, &object));
             }
             current => current?,
         };
         let mut object = (*current).clone();
         merge(&mut object, patch);
-        let object = store.update(resource, &key, object, self.manner())?;
+        let object = store.update(resource, &key, object, self.write_options())?;
         Ok(self.object_answer(200, &object))
     }
 
@@ -145,7 +147,7 @@ impl Write<'_> {
         Ok(Written::Page(Page::of(deleted, store.revision())))
     }
 
-    /// The object in the body, which must be of the kind and in the namespace of the path.
+    /// Returns the object in the body, which must be of the kind and in the namespace of the path.
     fn object(&self) -> Outcome<Value> {
         let resource = &self.target.resource;
         let mut object = json_of(self.body)?;
@@ -171,9 +173,9 @@ impl Write<'_> {
             || options["dryRun"].as_array().is_some_and(|all| !all.is_empty())
     }
 
-    fn manner(&self) -> Manner {
+    fn write_options(&self) -> WriteOptions {
         let part = if self.target.status { Part::Status } else { Part::Main };
-        Manner { part, dry_run: self.is_dry_run(&Value::Null) }
+        WriteOptions { part, dry_run: self.is_dry_run(&Value::Null) }
     }
 
     fn key(&self) -> Key {
@@ -188,7 +190,7 @@ impl Write<'_> {
     }
 }
 
-/// RFC 7386: `null` removes, objects are merged, all else replaces.
+/// Applies a merge patch (RFC 7386): `null` removes, objects are merged, other values replace.
 pub(super) fn merge(target: &mut Value, patch: Value) {
     let Value::Object(patch) = patch else {
         *target = patch;
@@ -209,7 +211,7 @@ pub(super) fn merge(target: &mut Value, patch: Value) {
     }
 }
 
-/// Refuses an object of another kind, and completes one that does not say its kind.
+/// Sets the kind of an object without one; refuses an object of another kind.
 fn set_types(resource: &Resource, object: &mut Value) -> Outcome<()> {
     if !object.is_object() {
         return Err(status::bad_request(

@@ -1,4 +1,4 @@
-//! Adaptors between a watch and its index: they change nothing of what is seen, waited for or overlaid.
+//! Adaptors between a watch and its index don't change reports, waits or overlays.
 
 use std::pin::pin;
 
@@ -22,7 +22,7 @@ use crate::{
 
 type Item = Result<WatchEvent<ConfigMap>, Error>;
 
-/// The watch that all variants begin with.
+/// Returns the watch with which all variants begin.
 fn begun(server: &ApiServer) -> Watch<ConfigMap> {
     let selector = FieldSelector::parse("data.key!=hidden").unwrap();
     configs(server)
@@ -35,7 +35,7 @@ fn begun(server: &ApiServer) -> Watch<ConfigMap> {
         .watch_timeout(MINUTE)
 }
 
-/// The log of a pipeline while a server went through some trouble.
+/// Returns the log of a pipeline while its server fails.
 #[derive(Debug, PartialEq)]
 struct Seen {
     items: Vec<String>,
@@ -73,7 +73,7 @@ where
     let written = server.apply(&config("b/z", "new")).unwrap();
     let version = written["metadata"]["resourceVersion"].as_str().unwrap();
     let waited = store.wait_for(Write::of(("b", "z"), version)).await.unwrap();
-    // A deletion is seen by the bookmark after it.
+    // The bookmark after a deletion shows that the deletion was seen.
     server.delete("configmaps", "b", "z").unwrap();
     let gone = server.resource_version().to_string();
     server.bookmark();
@@ -108,7 +108,7 @@ where
     let logged = logged.map(|line| text.matches(line).count()).to_vec();
     sleep(HOUR).await;
     let mut items = items.await.unwrap();
-    // Failures of namespaces come in any order.
+    // Failures of namespaces arrive in any order.
     let errors = items.iter().filter(|item| item.starts_with("error")).count();
     items.retain(|item| !item.starts_with("error"));
     items.push(format!("{errors} errors"));
@@ -156,7 +156,7 @@ async fn any_adaptor_may_stand_before_the_index() {
     assert_eq!(with(|watch| watch.boxed().fuse().inspect(|_| ())).await, direct, "several");
 }
 
-/// Stages of this crate that come after such an adaptor still count for hypothetical objects.
+/// Stages of this crate behind such an adaptor still apply to hypothetical objects.
 ///
 /// SEMANTICS: W28
 #[tokio::test(start_paused = true)]
@@ -195,7 +195,7 @@ async fn stages_behind_an_adaptor_select_hypothetical_objects() {
     assert_eq!(seen[0], seen[1]);
 }
 
-/// Every stage gives the store of its pipeline, and the stream underneath.
+/// Every stage returns the store of its pipeline, and the stream underneath.
 #[tokio::test(start_paused = true)]
 async fn each_stage_gives_its_store_and_what_is_underneath() {
     let events = || Events::listed([object("a/x", 1)]).apply(object("a/x", 2));

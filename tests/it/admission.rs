@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 
 type View = (Snapshot<Ingress>, Snapshot<Service>);
 
-/// What is to be said against an Ingress: hosts that others have, and services that aren't there.
+/// Returns the objections to an Ingress: hosts of other Ingresses, and missing services.
 fn review(world: &World<View>, ingress: Ingress) -> Result<Vec<String>, Error> {
     let (namespace, name) = (ingress.namespace().unwrap_or_default(), ingress.name_any());
     let what_if = world.overlay().apply(ingress)?.build();
     let (ingresses, services) = what_if.kinds();
-    // As the controller would see it, which may be not at all.
+    // The object as the controller would see it; `None` if it isn't selected.
     let Some(ingress) = ingresses.get((&namespace, &name)) else { return Ok(Vec::new()) };
     let mut objections = Vec::new();
     let by_host = ingresses.by(&host());
@@ -107,15 +107,15 @@ async fn an_ingress_that_would_take_a_host_of_another_is_found_out() {
     let dangling = ask(ingress("wiki/web", "haproxy", &["wiki.example.com"]));
     assert_eq!(dangling, ["there is no service wiki/web"]);
 
-    // Who has the host may keep it. The request for an update has the old resourceVersion.
+    // The owner of a host may keep it. The request for an update has the old resourceVersion.
     let mut update = world.kinds().0.get(("shop", "web")).unwrap().as_ref().clone();
     update.metadata.labels = Some([("tier".to_owned(), "front".to_owned())].into());
     update.spec.as_mut().unwrap().ingress_class_name = Some("haproxy".to_owned());
     assert!(review(&world, update).unwrap().is_empty());
-    // What the controller doesn't see can't be in its way.
+    // Ingresses that the controller doesn't see are no conflict.
     assert!(ask(ingress("blog/web", "nginx", &["www.example.com"])).is_empty());
 
-    // Several at once, as of a dry run of a whole release.
+    // Several objects at once, as in a dry run of a whole release.
     let release = world
         .overlay()
         .delete::<Ingress, _>(("shop", "web"))

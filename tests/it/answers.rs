@@ -1,4 +1,4 @@
-//! Answers: lists, objects and pages as others than a healthy API server send them.
+//! Lists, objects and pages of broken servers and proxies.
 
 use futures::StreamExt;
 use kube_weir::{
@@ -14,7 +14,7 @@ use crate::wire::{
     sent, server_with, status,
 };
 
-/// Answers with the status 200 that are no list of `ConfigMaps`.
+/// Returns answers with the status 200 that are no list of `ConfigMaps`.
 fn impostors() -> Vec<(&'static str, Answer)> {
     let json = |value: Value| Answer::json(200, &value);
     let table = json!({
@@ -118,7 +118,7 @@ async fn a_list_of_another_kind_is_no_answer() {
     assert_eq!(changes.first_synced().await.unwrap().len(), 1);
     assert_eq!(asked(&server).0, 4);
 
-    // Not one of its objects is shown, though they would decode.
+    // None of its objects is shown, although they could be decoded.
     let secrets = r#"{"kind":"SecretList","items":[{"metadata":{"namespace":"a","name":"s"}}]}"#;
     server.fault(Verb::List, 1, Fault::Answer(Answer::new(200).chunk(secrets)));
     let mut events = configs(&server);
@@ -128,14 +128,14 @@ async fn a_list_of_another_kind_is_no_answer() {
     let error = events.next().await.unwrap().unwrap_err();
     assert!(error.to_string().contains("a list of another kind"), "{error}");
 
-    // A list whose items are null is an empty one.
+    // A list with null items is an empty list.
     let server = ApiServer::new();
     server.fault(Verb::List, 1, Fault::Answer(Answer::json(200, &list(9, Value::Null))));
     let driven = drive(configs(&server));
     assert_eq!(driven.store.synced().await.unwrap().len(), 0);
 }
 
-/// Objects that can't be decoded, as bytes with a place for `namespace/name` and the version.
+/// Returns undecodable objects, as bytes with a placeholder for `namespace/name` and the version.
 fn odd_objects() -> Vec<(&'static str, Vec<u8>)> {
     let with = |spec: &[u8]| {
         let head = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"namespace":"a","name":"odd","uid":"odd","resourceVersion":"8"},"data":"#;
@@ -155,7 +155,7 @@ fn odd_objects() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// A list in which one object is odd, between two that are not.
+/// Returns a list with one odd object between two good ones.
 fn list_with(odd: &[u8]) -> Answer {
     let head =
         r#"{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"9"},"items":["#;
@@ -177,7 +177,7 @@ fn check_odd(driven: &Driven, name: &str) {
 #[tokio::test(start_paused = true)]
 async fn an_object_that_is_odd_stops_nobody_else() {
     for (name, odd) in odd_objects() {
-        // In a list, and after a restart.
+        // In a list, and after a restart of the server.
         for _ in 0..2 {
             let server = ApiServer::new();
             server.fault(Verb::List, 1, Fault::Answer(list_with(&odd)));
@@ -185,7 +185,7 @@ async fn an_object_that_is_odd_stops_nobody_else() {
             assert_eq!(driven.store.synced().await.unwrap().len(), 2, "{name}");
             check_odd(&driven, name);
         }
-        // In an event, also of a streaming list.
+        // In an event, including those of a streaming list.
         for streaming in [false, true] {
             let server = ApiServer::new();
             let line = |object: &[u8]| {
@@ -211,7 +211,7 @@ async fn an_object_that_is_odd_stops_nobody_else() {
     }
 }
 
-/// Selected here by a field beside the one that is odd.
+/// Objects are selected on the client side, by a field beside the odd one.
 ///
 /// SEMANTICS: W12
 #[tokio::test(start_paused = true)]
@@ -274,7 +274,7 @@ async fn a_bookmark_without_a_version_is_skipped() {
     assert_eq!(asked(&server), (1, 2));
 }
 
-/// Each list has objects and is none at its end: however often they come, a wait ends with the cause.
+/// Each list has objects and then fails: a wait ends with the cause, even though objects keep arriving.
 ///
 /// SEMANTICS: W11, S6
 #[tokio::test(start_paused = true)]
@@ -295,7 +295,7 @@ async fn a_list_that_fails_at_its_end_is_no_progress() {
     }
 }
 
-/// Blank lines say nothing: a proxy may send some, so that a connection is not idle.
+/// Blank lines are ignored: a proxy may send some, so that a connection is not idle.
 ///
 /// SEMANTICS: W15
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// From what knows nothing of the others to what knows all: a module may use those before it.
+/// The modules from the lowest to the highest: a module may use those before it.
 const ORDER: &[&str] = &[
     "clock",
     "coop",
@@ -49,7 +49,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
 }
 
-/// The modules that a file names with `crate::`, outside of comments and tests.
+/// Returns the modules that a file names with `crate::`, outside of comments and tests.
 fn used(text: &str) -> BTreeSet<String> {
     let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let code: String = code
@@ -109,7 +109,7 @@ fn imports_run_one_way() {
         }
     }
     assert!(checked > 50, "only {checked} imports were found");
-    // Below a module of tests, and one of several.
+    // Imports after a module of tests, and groups of several modules, are found.
     assert!(used(&fs::read_to_string(src.join("path/mod.rs")).unwrap()).contains("tape"));
 }
 
@@ -118,7 +118,7 @@ fn the_code_map_has_a_row_for_each_file_and_folder() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
     let map = text.split("\n## ").find(|part| part.starts_with("Code map")).unwrap();
-    // The cell before the last.
+    // The second cell from the end.
     let rows = map.lines().filter_map(|line| line.strip_suffix(" |")?.rsplit(" | ").nth(1));
     let named: BTreeSet<&str> = rows.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
     let there = fs::read_dir(root.join("src")).unwrap().map(|entry| {

@@ -1,4 +1,4 @@
-//! A page in headless Chromium, by way of chromedriver's HTTP.
+//! A page in headless Chromium, controlled through chromedriver's HTTP.
 
 use std::{net::SocketAddr, process::Stdio, time::Duration};
 
@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::{http::request, programs};
 
-/// Longest wait for what should come at once, on a machine that is busy.
+/// Longest wait for immediate events, on a busy machine.
 const SOON: Duration = Duration::from_secs(60);
 
 /// An open page.
@@ -23,11 +23,11 @@ pub(crate) struct Page {
     _profile: TempDir,
 }
 
-/// chromedriver, and the browser that it starts, in a process group of their own.
+/// chromedriver, and the browser that it starts, in a separate process group.
 struct Driver(Child);
 
 impl Page {
-    /// `None` if there is no Chromium, which then is said.
+    /// Starts the browser; prints a message and returns `None` if there is no Chromium.
     pub(crate) async fn open(url: &str) -> Option<Self> {
         for program in ["chromium", "chromedriver"] {
             if !programs::is_there(program).await {
@@ -51,12 +51,12 @@ impl Page {
         Some(page)
     }
 
-    /// What the body of a function in the page returns.
+    /// Runs the body of a function in the page, and returns its result.
     pub(crate) async fn run(&self, script: &str) -> Value {
         self.tell("/execute/sync", &json!({ "script": script, "args": [] })).await
     }
 
-    /// Runs the body of a function until what it returns is as it is to be.
+    /// Runs the body of a function until its result is as expected.
     pub(crate) async fn until(&self, script: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let begun = Instant::now();
         loop {
@@ -69,7 +69,7 @@ impl Page {
         }
     }
 
-    /// Ends the browser, which then leaves nothing behind.
+    /// Ends the browser and removes its files.
     pub(crate) async fn close(self) {
         ask(self.at, "DELETE", &self.session, &json!({})).await;
     }
@@ -88,14 +88,14 @@ impl Driver {
         Self(command.kill_on_drop(true).spawn().expect("chromedriver starts"))
     }
 
-    /// Where it listens, once it does.
+    /// Returns the port of chromedriver, once it listens.
     async fn address(&mut self) -> SocketAddr {
         let mut lines = BufReader::new(self.0.stdout.take().expect("a pipe")).lines();
         loop {
             let line = timeout(SOON, lines.next_line()).await.expect("a line in time");
             let line = line.expect("text").expect("chromedriver starts");
             if let Some((_, port)) = line.split_once("successfully on port ") {
-                // It may have more to say.
+                // Read the rest of its output, so that it doesn't block.
                 self.0.stdout = Some(lines.into_inner().into_inner());
                 let port = port.trim_end_matches('.').parse().expect("a port");
                 return SocketAddr::from(([127, 0, 0, 1], port));
@@ -104,7 +104,7 @@ impl Driver {
     }
 }
 
-/// Also the browser, where a test has failed and closes nothing.
+/// Also ends the browser if a test fails before closing it.
 impl Drop for Driver {
     fn drop(&mut self) {
         if let Some(group) = self.0.id() {

@@ -1,4 +1,4 @@
-//! Collections: each namespace of a watch lives by itself, and namespaces come and go.
+//! Collections: each namespace of a watch is independent, and namespaces are added and removed.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -19,13 +19,13 @@ fn of_namespaces(server: &ApiServer, namespaces: &[&str]) -> Driven {
     drive(configs(server).namespaces(namespaces.iter().copied()))
 }
 
-/// Requests about a namespace.
+/// Returns the requests about a namespace.
 fn about(server: &ApiServer, namespace: &str) -> Vec<String> {
     let path = format!("/namespaces/{namespace}/");
     server.requests().into_iter().filter(|request| request.contains(&path)).collect()
 }
 
-/// A role is missing in one namespace, and another one is told that its version expired.
+/// A role is missing in one namespace, and the version of another expires.
 ///
 /// SEMANTICS: W10
 #[tokio::test(start_paused = true)]
@@ -105,7 +105,7 @@ async fn a_store_can_be_synced_without_what_can_not_be_listed() {
     assert_eq!(driven.synced(), 1);
 }
 
-/// A watch that waits for the lists of others begins at a version that expired long ago.
+/// A watch that waits for the lists of others begins at a version that has long expired.
 ///
 /// SEMANTICS: W10
 #[tokio::test(start_paused = true)]
@@ -126,7 +126,7 @@ async fn a_watch_begins_with_its_own_list() {
     assert_eq!(in_store(&driven.store), on_server(&server));
 }
 
-/// Hundreds of namespaces that hang must not starve the one that answers.
+/// Hundreds of hanging namespaces must not starve the one that answers.
 ///
 /// SEMANTICS: W10
 #[tokio::test(start_paused = true)]
@@ -208,7 +208,7 @@ async fn namespaces_come_and_go_by_a_handle() {
     assert_eq!(lists.len(), 3, "a, b, and a again: {lists:?}");
 }
 
-/// A namespace leaves and another one comes, before anybody has heard of either.
+/// A namespace is removed and another added before either was listed.
 ///
 /// SEMANTICS: W10, W23
 #[tokio::test(start_paused = true)]
@@ -230,7 +230,7 @@ async fn namespaces_that_take_the_place_of_others_are_all_that_there_are() {
     }
 }
 
-/// A namespace that leaves while it fails, or before it was ever listed, holds up nobody.
+/// A namespace that is removed while it fails, or before it was ever listed, delays nobody.
 ///
 /// SEMANTICS: W23
 #[tokio::test(start_paused = true)]
@@ -278,7 +278,7 @@ async fn a_namespace_may_have_selectors_of_its_own() {
     server.apply(&object).unwrap();
     sleep(SECOND).await;
     assert_eq!(driven.names(), ["a/x", "a/y", "b/y"]);
-    // Hypothetical objects are selected likewise.
+    // The same selection applies to hypothetical objects.
     let other = serde_json::from_value(config("b/z", "first")).unwrap();
     let overlay = driven.store.snapshot().overlay().apply(other).unwrap().build();
     assert_eq!(crate::wire::names(&overlay), ["a/x", "a/y", "b/y"]);
@@ -293,7 +293,7 @@ fn namespace(server: &ApiServer, name: &str, team: &str) {
 
 /// SEMANTICS: B4, B8, W23
 #[tokio::test(start_paused = true)]
-async fn a_namespace_with_an_impossible_name_is_none() {
+async fn a_namespace_with_an_invalid_name_is_no_namespace() {
     let server = server_with(&["a/x"]);
     let names = ["a", "x\n\u{1b}[31m", "..", "A", "a/b", &"a".repeat(64)];
     let items: Vec<_> = names.map(|name| json!({ "metadata": { "name": name } })).into();
@@ -330,7 +330,7 @@ async fn namespaces_come_and_go_by_their_labels() {
     assert_eq!(driven.names(), ["b/x"]);
     assert!(about(&server, "c").is_empty() && about(&server, "a").is_empty());
 
-    // While the watch of the namespaces is away.
+    // Meanwhile the watch of the namespaces is down.
     let of_namespaces = || On::any().resource("namespaces");
     server.fault(On::verb(Verb::Watch).resource("namespaces"), 1, Fault::status(410));
     server.fault(On::verb(Verb::List).resource("namespaces"), 3, Fault::status(503));
@@ -344,7 +344,7 @@ async fn namespaces_come_and_go_by_their_labels() {
     assert_eq!(in_store(&driven.store), ["a/x@2 first"]);
 }
 
-/// A `Namespace` that can't be decoded, with or without its name, is there nevertheless.
+/// A `Namespace` that can't be decoded, with or without its name, still exists.
 ///
 /// SEMANTICS: W12, W23
 #[tokio::test(start_paused = true)]
@@ -385,7 +385,7 @@ async fn a_namespace_that_can_not_be_decoded_keeps_its_objects() {
     assert_eq!(driven.names(), ["a/x", "b/x", "c/x"]);
 }
 
-/// The watch of the namespaces fails for a while, and afterwards the names are the same.
+/// The watch of the namespaces fails for a while, and the names are unchanged afterwards.
 ///
 /// SEMANTICS: W23, W29
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Many who read while one writes: whatever they see is one state, whole, and stays as it is.
+//! Many readers beside a writer: each read shows one complete state, which never changes.
 
 use std::{
     collections::BTreeMap,
@@ -23,20 +23,20 @@ const ROUNDS: u32 = 400;
 const OBJECTS: usize = 60;
 const TIERS: [&str; 3] = ["front", "middle", "back"];
 
-/// It is written in every round, and its version is the round's number.
+/// An object that is written in every round, with the round's number as its version.
 const CLOCK: &str = "a/clock";
 
-/// What there is to see of each round, written down before it is published.
+/// The expected state of each round, recorded before it is published.
 type Ledger = RwLock<BTreeMap<u32, Vec<String>>>;
 
-/// Objects as they are to be.
+/// The expected objects.
 struct World {
     random: Random,
     objects: BTreeMap<String, ConfigMap>,
 }
 
 impl World {
-    /// Writes a round: some events, or a list of all there is then.
+    /// Writes a round: some events, or a list of all current objects.
     fn write(&mut self, round: u32, ledger: &Ledger, feed: &Feed) {
         let mut events = Vec::new();
         for _ in 0..=self.random.below(20) {
@@ -56,7 +56,7 @@ impl World {
         events.push(Event::Apply(clock));
         let told = self.objects.values().map(versioned).collect();
         ledger.write().unwrap().insert(round, told);
-        // The first one completes the load; and lists find most of what they list stored already.
+        // The first round completes the load; later lists mostly contain stored objects.
         if round == 0 || self.random.below(5) == 0 {
             feed.list(self.objects.values().cloned());
         } else {
@@ -67,7 +67,7 @@ impl World {
     }
 }
 
-/// Which round a snapshot is of, if it is whole and agrees with itself.
+/// Returns the round of a snapshot, after checking that it is complete and consistent.
 fn check(snapshot: &Snapshot<ConfigMap>, ledger: &Ledger) -> u32 {
     let clock = snapshot.get(("a", "clock")).expect("a clock");
     let round = clock.metadata.resource_version.as_ref().unwrap().parse().unwrap();
@@ -95,12 +95,12 @@ fn check(snapshot: &Snapshot<ConfigMap>, ledger: &Ledger) -> u32 {
     round
 }
 
-/// What has been read so far; a reader only ever goes on.
+/// The latest round read so far; rounds must not go back.
 #[derive(Default)]
 struct Reading {
     last: u32,
     read: usize,
-    /// Snapshots that are held, and what they were.
+    /// Held snapshots, with their expected objects.
     held: Vec<(Snapshot<ConfigMap>, u32)>,
 }
 
@@ -115,7 +115,7 @@ impl Reading {
         self.read += 1;
     }
 
-    /// Nothing that was held has changed.
+    /// Checks that no held snapshot has changed.
     fn end(self, ledger: &Ledger) {
         assert!(self.read > 0);
         for (snapshot, round) in self.held {
@@ -126,7 +126,7 @@ impl Reading {
 
 /// SEMANTICS: I3, I7, I8
 #[test]
-fn whatever_is_read_meanwhile_is_one_state_and_stays() {
+fn each_concurrent_read_is_one_state_and_stays() {
     let (feed, events) = feed();
     let mut poller = Poller::new(events.index((identity(), tier())));
     let store = poller.stream.store();
@@ -154,8 +154,8 @@ fn whatever_is_read_meanwhile_is_one_state_and_stays() {
     });
 }
 
-/// Each on a thread of its own, some slowly: what is lagged behind comes as one batch, and every
-/// batch follows on the one before it.
+/// Consumers run in separate threads, some slowly: a slow consumer gets one batch for everything it
+/// missed, and every batch continues the previous one.
 ///
 /// SEMANTICS: I8, S9
 #[test]

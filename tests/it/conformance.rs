@@ -1,4 +1,4 @@
-//! The conformance suite, on every way there is to make a stream of changes.
+//! The conformance suite, on every kind of stream of changes.
 
 use std::{cell::Cell, time::Duration};
 
@@ -19,7 +19,7 @@ use kube_weir::{
 
 type Item = Result<Change<ConfigMap>, Error>;
 
-/// The order of the objects itself, and one with keys of its own.
+/// Returns the order of the objects as an index, and an index with its own keys.
 fn indexes() -> [Index<ConfigMap>; 2] {
     let identity = Index::paths(["metadata.namespace", "metadata.name"]).expect("paths");
     [identity, Index::path("metadata.annotations.*").expect("a path")]
@@ -33,7 +33,7 @@ fn by_kube(client: Client, config: watcher::Config) -> impl Stream<Item = Item> 
     watcher(Api::<ConfigMap>::all(client), config).default_backoff().index(indexes())
 }
 
-/// Runs the whole life, and makes sure that all of it happened.
+/// Runs the whole life, and checks that all of its events happened.
 async fn lives<S>(pipeline: impl FnOnce(Client) -> S) -> Result<Summary, Violation>
 where
     S: Stream<Item = Item>,
@@ -130,7 +130,7 @@ async fn keys_conform() -> Result<(), Violation> {
     for path in ["metadata.annotations.*", "data.*"] {
         let index = Index::path(path).expect("a path");
         let server = ApiServer::new();
-        // No object is undecodable of which so little is decoded.
+        // So few fields are decoded that no object is undecodable.
         let life = || Life::new().without(Chapter::Undecodable);
         let keys = |client| source(client).index_keys(&index).expect("paths");
         let summary = life().run(&server, keys).await?;
@@ -142,8 +142,8 @@ async fn keys_conform() -> Result<(), Violation> {
     Ok(())
 }
 
-/// One rule is beyond kube's watcher: an object that can't be decoded fails every list it is in, so
-/// that nothing else arrives either. Streaming lists are decoded one by one.
+/// kube's watcher breaks one rule: an undecodable object fails every list that contains it, so nothing
+/// else arrives either. Streaming lists are decoded item by item.
 #[tokio::test(start_paused = true)]
 async fn kubes_watcher_conforms() -> Result<(), Violation> {
     let config = || watcher::Config::default().page_size(4);
@@ -163,7 +163,7 @@ async fn kubes_watcher_conforms() -> Result<(), Violation> {
     Ok(())
 }
 
-/// What the suite must notice: streams that keep no rule.
+/// The suite must detect streams that break the rules.
 #[tokio::test(start_paused = true)]
 async fn streams_that_do_not_conform_are_found_out() {
     async fn broken<S: Stream<Item = Item>>(pipeline: impl FnOnce(Client) -> S) -> Option<Rule> {
@@ -191,8 +191,8 @@ async fn streams_that_do_not_conform_are_found_out() {
         stream::select(stream::repeat_with(move || Err(failure())), changes(client))
     });
     assert_eq!(hurries.await, Some(Rule::WaitsForFailures));
-    // Another watch takes the place of the first one when that has lost its history: what it
-    // delivers is right, but it begins anew.
+    // Another watch replaces the first when that has lost its history: its items are correct, but it
+    // yields `Synced` again.
     let anew = broken(|client| {
         let again = changes(client.clone());
         changes(client).take_while(|item| future::ready(item.is_ok())).chain(again)

@@ -1,4 +1,4 @@
-//! Many consumers of one watch, and who drives it.
+//! Several consumers of one watch.
 
 use std::{
     collections::BTreeMap,
@@ -23,7 +23,7 @@ use crate::{
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Identity and version of what is there.
+/// Returns the identities and versions of all objects.
 type State = BTreeMap<String, String>;
 
 fn version(object: &ConfigMap) -> String {
@@ -34,17 +34,17 @@ fn state_of(store: &Store<ConfigMap>) -> State {
     store.snapshot().iter().map(|object| (name(object), version(object))).collect()
 }
 
-/// What one consumer ends with.
+/// The final state of a consumer.
 #[derive(Default)]
 struct Seen {
     state: State,
     items: usize,
     deltas: usize,
-    /// The most objects that one item was about: as many old versions were held for it.
+    /// The largest number of objects in an item: that many old versions were held for it.
     most: usize,
 }
 
-/// Follows the changes to their end, and stalls after each item.
+/// Follows the changes to the end, and pauses after each item.
 async fn consume(
     changes: impl Stream<Item = Result<Change<ConfigMap>, Error>>,
     mut stall: impl FnMut() -> Duration,
@@ -97,7 +97,7 @@ async fn a_hundred_consumers_with_stalls_end_at_the_same_state() {
             let store = store.clone();
             let mut random = Random::new(number as u64);
             tokio::spawn(async move {
-                // Every other one comes late.
+                // Every second consumer starts late.
                 let late = if number % 2 == 0 { Duration::ZERO } else { random.up_to(20 * SECOND) };
                 sleep(late).await;
                 let changes = store.changes();
@@ -106,7 +106,7 @@ async fn a_hundred_consumers_with_stalls_end_at_the_same_state() {
                     1 => Some(Debounce::interval(random.up_to(2 * SECOND))),
                     _ => Some(Debounce::quiet(random.up_to(SECOND / 10)).max_wait(SECOND).into()),
                 };
-                // From those that hardly stall to one that stays away to the end.
+                // From consumers that hardly pause to one that pauses until the end.
                 let longest = *random.pick(&[10 * MS, 100 * MS, SECOND, 10 * SECOND]);
                 let stall = move || {
                     if number == 0 { 120 * SECOND } else { random.up_to(longest) }
@@ -134,7 +134,7 @@ async fn a_hundred_consumers_with_stalls_end_at_the_same_state() {
             feed.send(Event::Apply(object));
         }
         sleep_until(begun + version * MS).await;
-        // Whoever stalls, the watch goes on.
+        // The watch continues, regardless of slow consumers.
         let namespace = format!("n{}", number % 3);
         let stored = store.snapshot().get((&namespace, &format!("o{number}"))).cloned();
         if let Some(stored) = stored {
@@ -237,7 +237,7 @@ async fn a_spawned_stream_runs_without_its_handle_until_it_is_stopped() {
 
 /// SEMANTICS: D6, D8
 #[tokio::test(start_paused = true)]
-async fn the_end_of_a_spawned_stream_is_told() {
+async fn the_end_of_a_spawned_stream_is_returned() {
     let (feed, events) = feed();
     let pipeline = events.index(());
     let store = pipeline.store();
@@ -253,7 +253,7 @@ async fn the_end_of_a_spawned_stream_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_of_a_spawned_stream_is_told() {
+async fn a_panic_of_a_spawned_stream_is_returned() {
     let (feed, events) = feed();
     let pipeline = events
         .inspect(|event| assert!(!matches!(event, Ok(Event::Apply(_))), "for this test"))
@@ -265,12 +265,12 @@ async fn a_panic_of_a_spawned_stream_is_told() {
     feed.apply("a/x", 2);
     let error = driving.await.unwrap_err();
     assert!(error.is_panic() && error.reason() == "Panic", "{error:?}");
-    // Who reads sees the last state, and that it is the last.
+    // A reader sees the last state, and that the stream has ended.
     assert_eq!(store.report().state, "ended");
     assert_eq!(lines(store.changes()).await, ["synced a/x@1"]);
 }
 
-/// A stream that always has another item must not keep a thread to itself.
+/// A stream that is always ready must not block its thread.
 #[tokio::test]
 async fn a_spawned_stream_lets_others_run() {
     let busy = futures::stream::repeat_with(|| Ok::<_, Error>(())).spawn();
@@ -279,7 +279,7 @@ async fn a_spawned_stream_lets_others_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_is_a_stream_of_results_can_be_spawned() {
+async fn any_stream_of_results_can_be_spawned() {
     let server = ApiServer::new();
     let one = watch_one(Api::<ConfigMap>::namespaced(server.client(), "a"), "x");
     let (current, store) = (one.current(), one.store());

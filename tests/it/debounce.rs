@@ -13,7 +13,7 @@ use crate::support::{Feed, Poller, feed, forbidden, line, lines, object, reborn,
 
 const MS: Duration = Duration::from_millis(1);
 
-/// A debounced pipeline that is synced already, with `a/x` at version 1.
+/// Returns a debounced, synced pipeline with `a/x` at version 1.
 fn synced(debounce: impl Into<Debounce>) -> (Feed, Poller<impl Pipeline>) {
     let (feed, events) = feed();
     let mut poller = Poller::new(events.index(()).debounce(debounce));
@@ -25,7 +25,7 @@ fn synced(debounce: impl Into<Debounce>) -> (Feed, Poller<impl Pipeline>) {
 trait Pipeline: FusedStream<Item = Result<Change<ConfigMap>, Error>> + Unpin {}
 impl<S: FusedStream<Item = Result<Change<ConfigMap>, Error>> + Unpin> Pipeline for S {}
 
-/// Each item with the time at which it came, in ms.
+/// Returns each item with its time in ms.
 async fn timed<S>(stream: S, start: Instant) -> Vec<(u128, String)>
 where
     S: Stream<Item = Result<Change<ConfigMap>, Error>>,
@@ -33,7 +33,7 @@ where
     stream.map(|item| (start.elapsed().as_millis(), line(&item))).collect().await
 }
 
-/// A synced pipeline's events, one version of `a/x` every `period`.
+/// Returns the events of a synced pipeline: a version of `a/x` every `period`.
 fn every(period: Duration, count: u32) -> impl Stream<Item = Event<ConfigMap>> {
     async_stream::stream! {
         yield Event::Init;
@@ -122,12 +122,12 @@ async fn synced_is_not_delayed_and_starts_no_waiting_period() {
     assert_eq!(poller.lines(), ["live ~a/x@1->a/x@2"], "right after Synced");
 }
 
-/// Its name, what happens, and what goes out.
+/// Name, events and expected items of a case.
 type Case = (&'static str, Vec<Event<ConfigMap>>, &'static [&'static str]);
 
 /// SEMANTICS: D4
 #[tokio::test(start_paused = true)]
-async fn what_goes_out_is_the_net_change() {
+async fn delivered_items_are_the_net_change() {
     let cases: [Case; 7] = [
         (
             "created, then deleted",
@@ -170,7 +170,7 @@ async fn what_goes_out_is_the_net_change() {
         ),
     ];
     for (case, events, wanted) in cases {
-        // In one run of events, and each in a run of its own.
+        // All in one run of events, or each in a separate run.
         for apart in [false, true] {
             let (feed, mut poller) = synced(Debounce::quiet(100 * MS));
             for event in events.clone() {
@@ -220,7 +220,7 @@ async fn flush_lets_out_what_is_held() {
 
     feed.apply("a/x", 1);
     assert!(poller.lines().is_empty());
-    // From another thread, which must wake the stream.
+    // The flush comes from another thread, and must wake the stream.
     std::thread::spawn(move || flusher.clone().flush()).join().unwrap();
     assert_eq!(poller.wakes(), 1);
     assert_eq!(poller.lines(), ["live +a/x@1"]);
@@ -248,7 +248,7 @@ async fn a_wait_may_be_for_ever() {
 
 /// SEMANTICS: D6
 #[tokio::test(start_paused = true)]
-async fn what_is_held_goes_out_at_the_end() {
+async fn held_changes_are_delivered_at_the_end() {
     let (feed, mut poller) = synced(Debounce::quiet(100 * MS));
     feed.apply("a/x", 2);
     assert!(poller.lines().is_empty());
@@ -267,7 +267,7 @@ async fn errors_pass_at_once_and_discard_nothing() {
     assert_eq!(poller.lines(), ["error Forbidden"]);
     advance(101 * MS).await;
     assert_eq!(poller.lines(), ["live ~a/x@1->a/x@2"]);
-    // An error in the middle of a run of events: what came before it is in a change before it.
+    // An error in the middle of a run of events: the changes before it are in an item before it.
     feed.apply("a/x", 3);
     feed.fail(forbidden());
     feed.apply("a/x", 4);
@@ -282,7 +282,7 @@ async fn for_a_slow_consumer_changes_merge() {
     let (feed, mut poller) = synced(10 * MS);
     feed.apply("a/x", 2);
     assert_eq!(poller.lines().len(), 1);
-    // The consumer is busy: nobody polls, and 10,000 events of three objects come in.
+    // The consumer is busy: nobody polls while 10,000 events of three objects arrive.
     for version in 3..10_003 {
         feed.apply(["a/x", "a/y", "a/z"][version as usize % 3], version);
     }
@@ -319,7 +319,7 @@ async fn after_the_end_there_is_nothing() {
     assert!(poller.stream.is_terminated());
 }
 
-/// Each adaptor, when it says `Pending`, will be polled again once there is something.
+/// Each adaptor that returns `Pending` is polled again once there is something.
 /// SEMANTICS: D9
 #[tokio::test(start_paused = true)]
 async fn pending_means_that_a_waker_is_registered() {
@@ -349,7 +349,7 @@ async fn pending_means_that_a_waker_is_registered() {
     check(events.index(()).log_errors(), "log_errors", &input);
 }
 
-/// A stream that is always ready must not keep the executor to itself.
+/// A stream that is always ready must not block the executor.
 /// SEMANTICS: D9
 #[tokio::test(start_paused = true)]
 async fn an_endless_run_of_events_yields_to_the_executor() {
@@ -369,10 +369,10 @@ async fn an_endless_run_of_events_yields_to_the_executor() {
 }
 
 proptest! {
-    /// However events fall into runs and windows, what goes out adds up to what is there.
+    /// Regardless of how events fall into runs and windows, the items add up to the current state.
     /// SEMANTICS: D4, D6
     #[test]
-    fn nothing_is_lost_or_told_twice(
+    fn nothing_is_lost_or_reported_twice(
         steps in prop::collection::vec((0..6_u8, 0..5_u8, 0..120_u64), 0..60),
         quiet in any::<bool>(),
     ) {
@@ -450,14 +450,14 @@ async fn a_debounce_that_is_set_counts_for_what_is_held() {
     feed.apply("a/x", 2);
     assert!(poller.lines().is_empty());
 
-    // From another thread, and longer than before: nothing but another timer.
+    // From another thread, with a longer time: only the timer changes.
     let own = handle.clone();
     std::thread::spawn(move || own.set(Duration::from_secs(120))).join().unwrap();
     assert!(poller.wakes() > 0, "it sleeps on");
     advance(Duration::from_secs(60)).await;
     assert!(poller.lines().is_empty());
 
-    // The silence that is asked for is over already.
+    // The requested silence has already passed.
     handle.set(Debounce::quiet(Duration::from_secs(30)));
     assert_eq!(poller.lines().len(), 1);
 

@@ -1,4 +1,4 @@
-//! Objects that were deleted a short while ago.
+//! Recently deleted objects.
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,13 +37,13 @@ fn app() -> Index<ConfigMap> {
     Index::path("metadata.labels.app").expect("a path")
 }
 
-/// Lets the pipeline take in what was fed.
+/// Lets the pipeline process the fed events.
 async fn settle() {
     sleep(Duration::from_millis(1)).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_gone_is_found_for_a_while() {
+async fn deleted_objects_are_found_for_a_while() {
     let shop = labelled("web/a", 1, "app", "shop");
     let (feed, store) = kept(60 * SECOND, [shop, object("web/b", 2), object("c", 3)]).await;
     assert!(deleted(&store).is_empty());
@@ -53,7 +53,7 @@ async fn what_is_gone_is_found_for_a_while() {
     settle().await;
     let snapshot = store.snapshot();
     assert_eq!(state(&snapshot), ["web/b@2"]);
-    // The last version that was stored, by name and by the indexes of the pipeline.
+    // The last stored version is found by name and by the indexes of the pipeline.
     assert_eq!(deleted(&store), ["c@3", "web/a@1"]);
     assert!(snapshot.deleted().get("web/a").is_some() && snapshot.deleted().get("c").is_some());
     assert_eq!(snapshot.deleted().by(&app()).get("shop").len(), 1);
@@ -64,7 +64,7 @@ async fn what_is_gone_is_found_for_a_while() {
     feed.delete("web/b", 6);
     sleep(29 * SECOND).await;
     assert_eq!(deleted(&store), ["c@3", "web/a@1", "web/b@2"]);
-    // Nothing comes in, and they go nonetheless.
+    // Without events, deleted objects expire, too.
     sleep(2 * SECOND).await;
     assert_eq!(deleted(&store), ["web/b@2"]);
     sleep(30 * SECOND).await;
@@ -77,12 +77,12 @@ async fn what_is_gone_is_found_for_a_while() {
 async fn an_object_that_another_one_replaced_is_gone_too() {
     let (feed, store) = kept(60 * SECOND, [object("web/a", 1), object("web/b", 1)]).await;
     feed.send(Event::Apply(reborn("web/a", 5, "2")));
-    // A new version is none.
+    // A new version is no deletion.
     feed.apply("web/b", 6);
     settle().await;
     assert_eq!(state(&store.snapshot()), ["web/a@5", "web/b@6"]);
     assert_eq!(deleted(&store), ["web/a@1"]);
-    // The later one goes as well: it is the last one of its name, and stays for its own time.
+    // The later deletion replaces the earlier one of its name, and is kept for the full time.
     sleep(50 * SECOND).await;
     feed.send(Event::Delete(reborn("web/a", 7, "2")));
     settle().await;
@@ -94,10 +94,10 @@ async fn an_object_that_another_one_replaced_is_gone_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_relist_lacks_and_what_came_and_went_at_once_are_kept() {
+async fn objects_missing_in_a_relist_and_short_lived_objects_are_kept() {
     let (feed, store) = kept(60 * SECOND, [object("a", 1), object("b", 2)]).await;
     feed.list([object("b", 2), reborn("c", 3, "1")]);
-    // In one run: readers never saw it, and its logs are there nonetheless.
+    // In one run: readers never saw the object, but its logs exist.
     feed.apply("d", 4);
     feed.delete("d", 5);
     settle().await;

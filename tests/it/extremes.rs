@@ -1,4 +1,4 @@
-//! Settings at their limits, and futures in tasks of their own.
+//! Settings at their limits, and futures in separate tasks.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ const EXTREMES: [Duration; 4] =
 
 type Set = fn(Watch<ConfigMap>, Duration) -> Watch<ConfigMap>;
 
-/// A watch lists, sees a change, and goes on after its connection broke, with each of these times.
+/// A watch lists, sees a change, and resumes after its connection broke, with each of these times.
 ///
 /// SEMANTICS: B5
 #[tokio::test(start_paused = true)]
@@ -44,7 +44,7 @@ async fn a_watch_lives_with_any_time() {
         for time in EXTREMES {
             let server = server_with(&["a/x"]);
             let driven = drive(set(configs(&server), time));
-            // Nothing is listed within no time at all.
+            // Nothing can be listed in zero time.
             if name == "list_patience" && time < SECOND {
                 sleep(SECOND).await;
                 assert!(
@@ -78,7 +78,7 @@ async fn a_store_and_a_poll_live_with_any_time() {
     }
 }
 
-/// An election leads with each timing that it takes, and refuses the others.
+/// An election leads with each timing that it accepts, and rejects the others.
 ///
 /// SEMANTICS: B5
 #[tokio::test(start_paused = true)]
@@ -162,7 +162,7 @@ async fn a_world_lives_with_any_time() {
     }
 }
 
-/// A server says how long to wait: any time at all.
+/// A server may request any delay.
 ///
 /// SEMANTICS: B5, B6
 #[tokio::test(start_paused = true)]
@@ -186,13 +186,13 @@ async fn a_watch_lives_with_any_time_that_a_server_says() {
     }
 }
 
-/// All that can be made is made before there is a runtime.
+/// Everything that can be built without a runtime is built without one.
 ///
 /// SEMANTICS: B5
 #[test]
 fn nothing_needs_a_runtime_to_be_made() {
     let server = server_with(&["a/x"]);
-    // kube's client needs one.
+    // kube's client needs a runtime.
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let client = {
         let _entered = runtime.enter();

@@ -1,4 +1,4 @@
-//! Objects fetched when they are wanted, in virtual time.
+//! Objects fetched on demand, in virtual time.
 
 use std::{
     future::{Future, poll_fn},
@@ -36,12 +36,12 @@ use crate::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Costs nothing: it is the order of the objects.
+/// Returns an index that is the order of the objects, and costs nothing.
 fn namespace() -> Index<Document> {
     Index::path("metadata.namespace").expect("a path")
 }
 
-/// A server, a store of the keys of its Secrets, and what fetches them.
+/// A server, a store of the keys of its Secrets, and a `Fetching` of them.
 struct World {
     server: ApiServer,
     secrets: Fetching<Secret>,
@@ -49,7 +49,7 @@ struct World {
 }
 
 impl World {
-    /// Of these Secrets, whose values are their names.
+    /// Starts with these Secrets, whose values are their names.
     async fn of<'n>(identities: impl IntoIterator<Item = &'n str>, config: FetchConfig) -> Self {
         let server = ApiServer::new();
         for identity in identities {
@@ -64,7 +64,7 @@ impl World {
         Self { server, secrets, _driving: driving }
     }
 
-    /// `count` Secrets in namespace `a`.
+    /// Returns `count` Secrets in namespace `a`.
     async fn of_many(count: usize, config: FetchConfig) -> Self {
         let identities: Vec<_> = (0..count).map(|number| format!("a/s{number:03}")).collect();
         Self::of(identities.iter().map(String::as_str), config).await
@@ -89,7 +89,7 @@ impl World {
         seen.expect("the watch runs");
     }
 
-    /// What was asked for since the last time, but for the watch.
+    /// Returns the requests since the last call, except those of the watch.
     fn asked(&self) -> Vec<String> {
         let requests = self.server.take_requests();
         requests.into_iter().filter(|request| !request.contains("watch")).collect()
@@ -105,7 +105,7 @@ fn value(secret: &Secret) -> String {
     String::from_utf8(secret.data.as_ref().expect("data")["key"].0.clone()).expect("text")
 }
 
-/// A store of `ConfigMap`s that a test feeds by hand, and what fetches them from a server.
+/// A store of `ConfigMap`s that a test feeds by hand, and a `Fetching` from a server.
 struct ByHand {
     server: ApiServer,
     feed: Feed,
@@ -148,7 +148,7 @@ impl ByHand {
     }
 }
 
-/// How long it takes in virtual time.
+/// Returns the virtual time that a future takes.
 async fn timed<T>(future: impl Future<Output = T>) -> (T, Duration) {
     let begun = Instant::now();
     (future.await, begun.elapsed())
@@ -171,7 +171,7 @@ async fn eight_who_miss_one_object_ask_for_it_once() {
     let report = world.secrets.report();
     assert_eq!((report.hits, report.misses, report.joined, report.gets), (0, 8, 7, 1));
     assert_eq!((report.objects, report.in_flight), (1, 0));
-    // And from then on not at all.
+    // Later reads take no time.
     assert_eq!(world.value("a/x").await.unwrap().as_deref(), Some("a/x"));
     assert!(world.asked().is_empty());
     assert_eq!(world.secrets.report().hits, 1);
@@ -179,7 +179,7 @@ async fn eight_who_miss_one_object_ask_for_it_once() {
 
 /// SEMANTICS: C3
 #[tokio::test(start_paused = true)]
-async fn who_began_may_leave() {
+async fn the_first_caller_may_leave() {
     let world = World::of(["a/x"], FetchConfig::default()).await;
     world.server.fault(Verb::Get, 1, Fault::Delay(SECOND));
     let mut first = Box::pin(world.value("a/x"));
@@ -191,7 +191,7 @@ async fn who_began_may_leave() {
     assert_eq!(second.await.unwrap().as_deref(), Some("a/x"));
     assert_eq!(world.asked().len(), 1);
 
-    // Nobody is left: it ends, and the next one begins anew.
+    // All callers are gone: the fetch ends, and the next one starts again.
     world.set("a/x", "new").await;
     world.server.fault(Verb::Get, 1, Fault::Delay(SECOND));
     let mut only = Box::pin(world.value("a/x"));
@@ -237,7 +237,7 @@ async fn no_more_is_kept_than_may_be() {
 
 /// SEMANTICS: C4
 #[tokio::test(start_paused = true)]
-async fn what_the_watch_sees_change_is_fetched_again() {
+async fn objects_that_the_watch_sees_change_are_fetched_again() {
     let world = World::of(["a/x", "a/y"], FetchConfig::default()).await;
     for identity in ["a/x", "a/y"] {
         assert_eq!(world.value(identity).await.unwrap().as_deref(), Some(identity));
@@ -248,7 +248,7 @@ async fn what_the_watch_sees_change_is_fetched_again() {
     assert_eq!(world.value("a/y").await.unwrap().as_deref(), Some("a/y"));
     assert_eq!(world.asked(), ["GET /api/v1/namespaces/a/secrets/x"]);
     assert_eq!(world.secrets.report().outdated, 1);
-    // What is gone is absent, and nobody asks for it.
+    // A deleted object is absent, without a request.
     let deleted = world.server.delete("secrets", "a", "x").expect("it is there");
     let version = deleted["metadata"]["resourceVersion"].as_str().expect("a version").to_owned();
     world.server.bookmark();
@@ -270,12 +270,12 @@ async fn an_answer_from_before_what_was_watched_is_asked_for_again() {
     let asked = world.asked();
     let version = world.secrets.store().get(("a", "x")).expect("it is there");
     let version = version.resource_version().expect("a version");
-    // Who is behind is told from when on it must be.
+    // A server that lags gets the minimum version in the request.
     let again = format!("GET /api/v1/namespaces/a/secrets/x?resourceVersion={version}");
     assert_eq!(asked, ["GET /api/v1/namespaces/a/secrets/x", &again]);
     assert_eq!(world.secrets.report().stale, 1);
 
-    // Never anything else, whatever comes.
+    // An older object is never returned: the fetch times out.
     world.set("a/x", "third").await;
     world.server.fault(Verb::Get, 100, Fault::Rewind { changes: 1 });
     let (answer, took) = timed(world.value("a/x")).await;
@@ -288,7 +288,7 @@ async fn an_answer_from_before_what_was_watched_is_asked_for_again() {
     assert_eq!(world.value("a/x").await.unwrap().as_deref(), Some("third"));
 }
 
-/// The fetch may be ahead of the watch, which then must not fall behind it.
+/// A fetch may be ahead of the watch; later reads must not go back behind it.
 /// SEMANTICS: C4
 #[tokio::test(start_paused = true)]
 async fn an_answer_from_after_what_was_watched_is_good() {
@@ -301,7 +301,7 @@ async fn an_answer_from_after_what_was_watched_is_good() {
     assert_eq!(world.server.requests().len(), 1);
 }
 
-/// Whatever happens at the same time, on whatever thread, and whoever leaves.
+/// Callers in several threads, with concurrent changes and cancellations.
 /// SEMANTICS: B3
 #[tokio::test(start_paused = true)]
 async fn many_that_are_in_the_cache_let_others_run() {
@@ -337,7 +337,7 @@ async fn nothing_is_older_than_what_its_reader_knew() {
                 let known: u64 = known.resource_version().unwrap().parse().unwrap();
                 let mut wanted = Box::pin(world.secrets.get(("a", &name)));
                 if random.below(3) == 0 {
-                    // Leaves in the middle of it, if it isn't over.
+                    // Cancel in the middle of the fetch, if it isn't complete.
                     let _ = poll!(&mut wanted);
                     tokio::task::yield_now().await;
                     continue;
@@ -363,7 +363,7 @@ async fn nothing_is_older_than_what_its_reader_knew() {
 
 /// SEMANTICS: C5
 #[tokio::test(start_paused = true)]
-async fn one_that_fails_neither_hides_nor_fails_the_others() {
+async fn a_failure_does_not_affect_the_others() {
     let config = FetchConfig::default().concurrency(1);
     let world = World::of(["a/x", "a/y", "a/z"], config).await;
     world.server.fault(On::verb(Verb::Get).skip(1), 1, Fault::status(403));
@@ -378,17 +378,17 @@ async fn one_that_fails_neither_hides_nor_fails_the_others() {
     let failure = r#"Forbidden Some(("a", "y")) object a/y can't be fetched"#;
     assert_eq!(lines, ["a/x", failure, "a/z"]);
     assert!(found[1].as_ref().unwrap_err().is_refusal());
-    // Where one is to fail all, it does.
+    // Collecting into a `Result` fails at the first error.
     let all: Result<Vec<_>, _> = found.into_iter().collect();
     assert!(all.unwrap_err().is_forbidden());
     assert_eq!(world.secrets.report().failures, 1);
-    // It is not remembered.
+    // The failure is not cached.
     assert_eq!(world.value("a/y").await.unwrap().as_deref(), Some("a/y"));
 }
 
 /// SEMANTICS: C5, W7
 #[tokio::test(start_paused = true)]
-async fn one_that_can_not_be_decoded_is_named_and_not_quoted() {
+async fn an_undecodable_object_is_named_and_not_quoted() {
     let world = World::of(["a/x", "a/y"], FetchConfig::default()).await;
     world.server.fault(Verb::Get, 9, Fault::Garble { name: "y".into() });
     let found = world.all_in("a").await.unwrap();
@@ -397,7 +397,7 @@ async fn one_that_can_not_be_decoded_is_named_and_not_quoted() {
     assert_eq!(error.object(), Some(("a", "y")));
     let told = format!("{error} {error:?} {:?}", world.secrets);
     assert!(!told.contains(&base64("a/y")) && !told.contains("a/y\""), "{told}");
-    // It would be the same again.
+    // A retry would fail in the same way.
     assert_eq!(world.asked().len(), 2);
 }
 
@@ -410,7 +410,7 @@ async fn failures_that_pass_are_waited_for() {
     }
     assert_eq!(world.value("a/x").await.unwrap().as_deref(), Some("a/x"));
     assert_eq!(world.secrets.report().retries, 4);
-    // As long as is asked for, if there is so much time.
+    // The requested delay is kept, if the time limit allows it.
     world.set("a/x", "second").await;
     world.server.fault(Verb::Get, 1, Fault::too_many_requests(20 * SECOND));
     let (answer, took) = timed(world.value("a/x")).await;
@@ -449,7 +449,7 @@ async fn a_call_has_a_deadline_of_its_own() {
     let mut first = pin!(world.value("a/x"));
     assert!(poll!(&mut first).is_pending());
     advance(4 * SECOND).await;
-    // It waits for the fetch of the first one, which is over before this is, and then for its own.
+    // It waits for the fetch of the first one, which ends earlier, and then for its own.
     let second = timed(world.value("a/x"));
     let (first, (second, took)) = futures::join!(first, second);
     let error = first.unwrap_err();
@@ -474,12 +474,12 @@ async fn after_its_deadline_a_call_asks_for_nothing() {
 
 /// SEMANTICS: C4, C5
 #[tokio::test(start_paused = true)]
-async fn what_is_listed_is_judged_as_well() {
+async fn listed_objects_are_checked_against_the_watch_too() {
     let world = ByHand::new(FetchConfig::default()).await;
     for number in 0..9 {
         let mut config = world.write(&format!("c{number}"), "x");
         if number == 4 {
-            // As where the list comes from a server that is behind.
+            // As if the list came from a server that lags.
             config.metadata.resource_version = Some("1000000".into());
         }
         world.see(Event::Apply(config)).await;
@@ -492,11 +492,11 @@ async fn what_is_listed_is_judged_as_well() {
     assert_eq!((report.lists, report.objects, report.failures), (1, 8, 1));
 }
 
-/// An object of another kind may have the name that was asked for.
+/// An object of another kind may have the requested name.
 ///
 /// SEMANTICS: B6
 #[tokio::test(start_paused = true)]
-async fn an_object_of_another_kind_is_none() {
+async fn an_object_of_another_kind_is_rejected() {
     let server = ApiServer::new();
     let config = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "namespace": "a", "name": "x" },
@@ -525,10 +525,10 @@ async fn an_object_of_another_kind_is_none() {
     }
 }
 
-/// Whoever answers: nothing is taken for the object that it isn't.
+/// An answer that is not the requested object is never accepted, whoever sends it.
 /// SEMANTICS: C5
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_not_the_object_is_none() {
+async fn an_answer_that_is_not_the_object_is_rejected() {
     let whole = json!({ "namespace": "a", "name": "x", "resourceVersion": "5" });
     let object = |metadata: &Value| json!({ "metadata": metadata }).to_string();
     let without = |field: &str| {
@@ -594,7 +594,7 @@ async fn gone_is_what_the_watch_says_is_gone() {
     for name in ["x", "y"] {
         world.server.delete("configmaps", "a", name).expect("it is there");
     }
-    // The watch is a little behind.
+    // The watch lags a little.
     let both = world.store.snapshot();
     let mut reading = pin!(world.configs.fetch(&both));
     assert!(poll!(&mut reading).is_pending());
@@ -605,15 +605,15 @@ async fn gone_is_what_the_watch_says_is_gone() {
     let error = found[0].as_ref().unwrap_err();
     assert!(error.is_not_found() && !error.is_refusal(), "{error:?}");
     assert_eq!(error.object(), Some(("a", "y")));
-    // It waited for that, and no longer.
+    // The fetch waited for the watch, and no longer.
     let (answer, took) = timed(world.value("y")).await;
     assert!(answer.unwrap_err().is_not_found());
     assert_eq!(took, 5 * SECOND);
-    // Nor does it take a resource for an object.
+    // Another resource is not accepted as an object.
     world.server.fault(Verb::Get, 1, Fault::status(404));
     let (answer, took) = timed(world.value("y")).await;
     assert!(answer.unwrap_err().is_not_installed() && took < SECOND);
-    // Nor another object for this one.
+    // Another object is not accepted either.
     let mut missing = status(404, "NotFound", "not found");
     missing["details"] = json!({ "name": "shop", "kind": "namespaces" });
     world.server.fault(Verb::Get, 1, Fault::Answer(Answer::json(404, &missing)));
@@ -623,7 +623,7 @@ async fn gone_is_what_the_watch_says_is_gone() {
 
 /// SEMANTICS: C6
 #[tokio::test(start_paused = true)]
-async fn what_came_again_is_fetched() {
+async fn a_recreated_object_is_fetched() {
     let world = ByHand::new(FetchConfig::default()).await;
     world.see(Event::Apply(world.write("x", "1"))).await;
     world.server.delete("configmaps", "a", "x").expect("it is there");
@@ -633,7 +633,7 @@ async fn what_came_again_is_fetched() {
     assert!(poll!(&mut reading).is_pending());
     world.see(Event::Apply(world.write("x", "2"))).await;
     assert_eq!(reading.await.unwrap().as_deref(), Some("2"));
-    // What the server has and the watch saw go is gone, too.
+    // An object that the server has, but whose deletion the watch saw, counts as deleted.
     let x = world.write("x", "3");
     world.see(Event::Delete(x)).await;
     assert_eq!(world.value("x").await.unwrap(), None);
@@ -646,7 +646,7 @@ async fn most_of_a_namespace_is_listed() {
     let all = |found: Vec<Result<Arc<Secret>, Error>>| {
         found.into_iter().map(|found| value(&found.unwrap())).collect::<Vec<_>>()
     };
-    // Of eight who want it, one asks.
+    // Eight callers cause a single request.
     let found = join_all((0..8).map(|_| world.all_in("a"))).await;
     let names: Vec<_> = (0..20).map(|number| format!("a/s{number:03}")).collect();
     assert!(found.into_iter().all(|found| all(found.unwrap()) == names));
@@ -654,7 +654,7 @@ async fn most_of_a_namespace_is_listed() {
     let report = world.secrets.report();
     assert_eq!((report.lists, report.gets, report.objects), (1, 0, 20));
 
-    // Those that are missing, if they are few.
+    // A few missing objects are fetched one by one.
     for number in 0..9 {
         world.set(&format!("a/s{number:03}"), "new").await;
     }
@@ -663,7 +663,7 @@ async fn most_of_a_namespace_is_listed() {
         [["new"; 9].as_slice(), &["a/s009"]].concat()
     );
     assert_eq!(world.asked().len(), 9);
-    // Where it may not be listed, one by one.
+    // Without the right to list, objects are fetched one by one.
     for number in 0..20 {
         world.set(&format!("a/s{number:03}"), "newer").await;
     }
@@ -672,7 +672,7 @@ async fn most_of_a_namespace_is_listed() {
     assert_eq!(world.asked().len(), 21);
 }
 
-/// The store may have few of the objects that there are.
+/// The store may have few of the existing objects.
 #[tokio::test(start_paused = true)]
 async fn no_list_goes_on_for_long_among_others() {
     let server = ApiServer::new();
@@ -686,7 +686,7 @@ async fn no_list_goes_on_for_long_among_others() {
     let _driving = keys.spawn();
     let found = secrets.by(&namespace()).get("a").await.unwrap();
     assert_eq!(found.iter().filter(|found| found.is_ok()).count(), 10);
-    // Of the first 20, one was wanted.
+    // One of the first 20 objects was wanted.
     let report = secrets.report();
     assert_eq!((report.lists, report.gets), (1, 9));
     let lists = server.requests().iter().filter(|request| request.contains("limit=20")).count();
@@ -699,7 +699,7 @@ async fn no_more_requests_are_on_their_way_than_may_be() {
     world.server.fault(Verb::Get, 14, Fault::Delay(SECOND));
     let (found, took) = timed(world.all_in("a")).await;
     assert_eq!((found.unwrap().len(), took), (7, 4 * SECOND));
-    // Of all calls together.
+    // The limit is shared by all calls.
     for number in 0..6 {
         world.set(&format!("a/s{number:03}"), "new").await;
     }
@@ -720,7 +720,7 @@ async fn before_the_sync_nothing_is_absent() {
     let driving = keys.spawn();
     assert_eq!(secrets.get(("a", "x")).await.unwrap().map(|x| value(&x)).as_deref(), Some("x"));
     driving.stop();
-    // What can't be synced is told, with its cause.
+    // A failed sync is returned with its cause.
     server.fault(Verb::List, 100, Fault::status(403));
     let keys = watch(api.clone()).index_keys(namespace()).unwrap();
     let keys = keys.sync_policy(SyncPolicy::default().fail_fast(true));
@@ -756,7 +756,7 @@ async fn objects_need_no_type_and_may_be_strained() {
     );
 }
 
-/// A cluster-scoped kind has no namespaces to list, and `""` for one.
+/// A cluster-scoped kind has no namespaces to list; its namespace is `""`.
 #[tokio::test(start_paused = true)]
 async fn kinds_without_namespaces_are_fetched() {
     let server = ApiServer::new();
@@ -778,7 +778,7 @@ async fn kinds_without_namespaces_are_fetched() {
     assert!(requests.contains(&"GET /api/v1/nodes?limit=16".to_owned()), "{requests:?}");
 }
 
-/// What is under a key of the store's index is fetched.
+/// Objects under a key of the store's index are fetched.
 ///
 /// SEMANTICS: C5, I2, I3
 #[tokio::test(start_paused = true)]
@@ -796,7 +796,7 @@ async fn objects_are_fetched_by_an_index_of_their_keys() {
     let all = |found: Vec<Result<Arc<Secret>, Error>>| -> Vec<String> {
         found.into_iter().map(|found| value(&found.unwrap())).collect()
     };
-    // It waits for the sync.
+    // The call waits for the sync.
     assert_eq!(all(secrets.by(&app).get("shop").await.unwrap()), ["a/x", "b/x"]);
     assert_eq!(all(secrets.by(&place).get(("shop", "b")).await.unwrap()), ["b/x"]);
     assert_eq!(all(secrets.by(&place).get("shop").await.unwrap()), ["a/x", "b/x"]);
@@ -809,7 +809,7 @@ async fn objects_are_fetched_by_an_index_of_their_keys() {
     let error = secrets.by(&app).get_one("shop").await.unwrap_err();
     assert!(error.is_ambiguous(), "{error}");
 
-    // Whatever names an object, it is this one, and one that isn't there is not asked for.
+    // All types that name an object find it; a missing object causes no request.
     server.take_requests();
     let key = ObjectKey::new("a", "x");
     let reference = ObjectRef::<Secret>::new("x").within("a");
@@ -826,17 +826,17 @@ async fn objects_are_fetched_by_an_index_of_their_keys() {
     }
     assert!(server.take_requests().iter().all(|request| request.contains("watch")));
 
-    // A mistake of the program.
+    // A mistake in the program.
     let other = Index::path("type").expect("a path");
     let unknown = std::panic::catch_unwind(AssertUnwindSafe(|| drop(secrets.by(&other))));
     let too_many = AssertUnwindSafe(secrets.by(&app).get(("shop", "a"))).catch_unwind().await;
     let one = AssertUnwindSafe(secrets.by(&app).get_one(("shop", "a"))).catch_unwind().await;
     assert!(unknown.is_err() && too_many.is_err() && one.is_err());
-    // Nobody else is harmed.
+    // Other callers are not affected.
     assert_eq!(all(secrets.by(&app).get("blog").await.unwrap()), ["a/y"]);
 }
 
-/// Whatever is asked of the one, the other says the same.
+/// Both sides return the same for all queries.
 /// SEMANTICS: I12, I2, I3, I7
 #[tokio::test(start_paused = true)]
 async fn a_store_in_memory_and_one_of_keys_give_the_same() {
@@ -866,7 +866,7 @@ async fn a_store_in_memory_and_one_of_keys_give_the_same() {
         }
         advance(SECOND / 2).await;
         server.bookmark();
-        // Both have seen all of it.
+        // Both have seen everything.
         let version = server.resource_version().to_string();
         memory_store.wait_for(Write::of(("a", "none"), &version)).await.unwrap();
         cached.store().wait_for(Write::of(("a", "none"), &version)).await.unwrap();

@@ -1,4 +1,4 @@
-//! What the example `ingress_config` renders, served by `HAProxy`.
+//! The output of the example `ingress_config`, served by `HAProxy`.
 
 use std::{net::SocketAddr, path::Path, process::Stdio, time::Duration};
 
@@ -22,7 +22,7 @@ use render::{Listen, Renderer};
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// Answers every request with its name.
+/// A backend that answers every request with its name.
 async fn shop(name: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -43,12 +43,12 @@ async fn shop(name: &'static str) -> SocketAddr {
     address
 }
 
-/// The status and the body of an answer.
+/// Returns the status and the body of an answer.
 async fn get(proxy: SocketAddr, host: &str, path: &str) -> std::io::Result<(u16, String)> {
     request(proxy, host, "GET", path, "").await
 }
 
-/// `HAProxy` with workers that replace each other, until it is dropped.
+/// `HAProxy` with workers that replace each other; stopped when dropped.
 struct Proxy(Child);
 
 impl Proxy {
@@ -91,7 +91,7 @@ fn service(server: &ApiServer, shops: &[SocketAddr]) {
         });
         server.apply(&slice).unwrap();
     }
-    // As in a roll-out, new ones are there before old ones go.
+    // As in a rollout, new endpoints exist before old ones are removed.
     for slice in server.objects("endpointslices").unwrap() {
         let slice = slice["metadata"]["name"].as_str().unwrap().to_owned();
         if !shops.iter().any(|shop| name(shop) == slice) {
@@ -183,7 +183,7 @@ async fn requests_go_through_while_endpoints_change() {
             [(&[one, two][..], "two"), (&[two], "two"), (&[one], "one"), (&[two, one], "two")]
         {
             service(&server, shops);
-            // As long as the answers show the old state, and some more.
+            // While the answers show the old state, and a bit longer.
             let mut seen = 0;
             while seen < 20 {
                 let (status, name) = visit("/shop").await;

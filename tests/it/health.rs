@@ -23,10 +23,10 @@ use crate::{
     },
 };
 
-/// Counts what is logged, by level and message.
+/// Counts log lines by level and message.
 struct Counted {
     lines: Arc<Mutex<Vec<(Level, String)>>>,
-    // Dropped in this order: each guard sets the subscriber from before.
+    // The drop order matters: each guard restores the previous subscriber.
     _guard: DefaultGuard,
     _spare: Logs,
 }
@@ -103,7 +103,7 @@ async fn an_outage_is_one_warning_and_its_end_one_line() {
         let server = server_with(&["a/x"]);
         let changes = configs(&server).index(());
         let store = changes.store();
-        // The next failures log nothing again.
+        // The next failures are not logged again.
         let driven = drive_changes(changes.log_errors().map(Ok), store);
         driven.store.synced().await.unwrap();
         sleep(2 * SECOND).await;
@@ -125,7 +125,7 @@ async fn an_outage_is_one_warning_and_its_end_one_line() {
         assert!(driven.store.healthy(3 * MINUTE).is_err(), "{name}");
         driven.store.healthy(2 * HOUR).unwrap();
 
-        // Nothing happens but bookmarks.
+        // Only bookmarks arrive.
         server.clear_faults();
         sleep(6 * MINUTE).await;
         assert_eq!(logs.of(Level::WARN).len(), 1, "{name}: {:#?}", logs.of(Level::WARN));
@@ -136,7 +136,7 @@ async fn an_outage_is_one_warning_and_its_end_one_line() {
     }
 }
 
-/// A watch that fails for a day while every list works: degraded all the time.
+/// A watch that fails for a day while every list works counts as degraded all the time.
 ///
 /// SEMANTICS: W29
 #[tokio::test(start_paused = true)]
@@ -164,7 +164,7 @@ async fn a_bookmark_ends_a_failure() {
     driven.store.synced().await.unwrap();
     sleep(2 * SECOND).await;
     server.fault(Verb::Watch, 2, Fault::status(503));
-    // Within the second after which an open watch counts as one that holds.
+    // Within the second after which an open watch counts as connected.
     let answer = Answer::new(200).pause(SECOND / 2).chunk(format!("{}\n", bookmark(version)));
     server.fault(Verb::Watch, 1, Fault::Answer(answer.end(End::Never)));
     server.end_watches(On::any(), End::Fin);
@@ -176,7 +176,7 @@ async fn a_bookmark_ends_a_failure() {
     assert_eq!(logs.of_message(Level::INFO, "stream recovered"), 1);
 }
 
-/// A namespace fails for long, and another one comes and goes meanwhile.
+/// A namespace fails for a long time, while another fails and recovers.
 ///
 /// SEMANTICS: W29
 #[tokio::test(start_paused = true)]
@@ -211,7 +211,7 @@ async fn the_outages_of_namespaces_are_one() {
     assert_eq!(logs.of_message(Level::INFO, "stream recovered"), 1);
 }
 
-/// Failures before the first sync are logged in the same way.
+/// Failures before the first sync are logged like later ones.
 ///
 /// SEMANTICS: W29
 #[tokio::test(start_paused = true)]

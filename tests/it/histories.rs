@@ -1,5 +1,5 @@
-//! Servers that were taken back to a backup, in virtual time: what shows it, to whom, and which
-//! difference follows.
+//! Servers restored from a backup, in virtual time: how the loss is detected, and the resulting
+//! difference.
 
 use std::pin::pin;
 
@@ -23,7 +23,7 @@ fn configs(server: &ApiServer) -> Watch<ConfigMap> {
     watch(Api::all(server.client()))
 }
 
-/// Returns a pipeline, with a stage between the watch and the index or not.
+/// Returns a pipeline, with or without a stage between the watch and the index.
 fn pipeline(
     server: &ApiServer,
     is_between: bool,
@@ -36,7 +36,7 @@ fn pipeline(
     }
 }
 
-/// Takes the server back to a version while nobody reaches it, and lets it be written to.
+/// Restores the server to a version while it is unreachable, and then allows writes.
 fn restore(server: &ApiServer, version: u64, write: impl FnOnce(&ApiServer)) {
     server.fault(On::any(), usize::MAX, Fault::Refused);
     server.restore(version).unwrap();
@@ -49,7 +49,7 @@ async fn back(server: &ApiServer) {
     server.clear_faults();
 }
 
-/// Returns the changes up to a moment after which nothing more comes soon, as `+a`, `~a=value`, `-a`.
+/// Returns the changes until nothing more arrives soon, as `+a`, `~a=value`, `-a`.
 async fn deltas<K, S>(changes: &mut S) -> Vec<String>
 where
     K: kube::runtime::reflector::Lookup + serde::Serialize,
@@ -97,7 +97,7 @@ async fn other_content_in_the_same_version_is_a_change() {
     assert_eq!(deltas(&mut typed).await, lost);
     assert_eq!(deltas(&mut documents).await, lost);
 
-    // `one` is written again first, and gets the same version.
+    // `one` is written first, and gets the same version.
     restore(&server, backup, |server| {
         for identity in ["a/one", "a/four", "a/five", "a/six"] {
             server.apply(&config(identity, "new")).unwrap();
@@ -120,7 +120,7 @@ async fn other_content_in_the_same_version_is_a_change() {
     }
 }
 
-/// Nothing was lost of the own namespace, but what was written to it since lies before the resume point.
+/// Nothing in the watched namespace was lost, but the writes to it since are before the resume point.
 ///
 /// SEMANTICS: W14, W10
 #[tokio::test(start_paused = true)]
@@ -151,7 +151,7 @@ async fn all_namespaces_hear_of_a_loss_that_one_notices() {
     assert_eq!(log.len(), 5 + 1 + 8, "{log:?}");
 }
 
-/// The newest objects were written in both histories, so those before them are asked for.
+/// The newest objects were written in both histories, so older ones are compared.
 ///
 /// SEMANTICS: W14
 #[tokio::test(start_paused = true)]
@@ -178,7 +178,7 @@ async fn objects_that_are_written_all_the_time_hide_no_loss() {
     assert_eq!(log, ["~busy=again-49", "~idle=first"]);
 }
 
-/// A single write is lost, a deletion or an update, and only other kinds are written to since.
+/// A single write is lost, a deletion or an update, and since then only other kinds are written.
 ///
 /// SEMANTICS: W14, W28
 #[tokio::test(start_paused = true)]
@@ -212,7 +212,7 @@ async fn the_only_write_that_was_lost_is_enough() {
     }
 }
 
-/// Objects that are not as they were last seen, each for a reason that is no loss.
+/// Objects that differ from the last seen version, each for a reason other than a loss.
 ///
 /// SEMANTICS: W14
 #[tokio::test(start_paused = true)]
@@ -257,8 +257,7 @@ async fn an_outage_alone_is_no_loss() {
     }
 }
 
-/// The deletion by which the history is known is slow to come, and the server goes away before it
-/// does.
+/// The deletion that identifies the history arrives late, and the server goes away before it does.
 ///
 /// SEMANTICS: W14, W12
 #[tokio::test(start_paused = true)]
@@ -302,7 +301,7 @@ async fn an_outage_while_a_deletion_is_due_is_no_loss() {
     assert_eq!(lists, 1);
 }
 
-/// A server that knows no field selector, or whose versions are no numbers, shows nothing.
+/// A server that knows no field selector, or whose versions are no numbers, shows no loss.
 ///
 /// SEMANTICS: W14, B6
 #[tokio::test(start_paused = true)]
@@ -344,7 +343,7 @@ async fn an_answer_about_another_object_is_no_loss() {
         assert_eq!(asked(&server).0, 1, "{answer}: {:?}", server.requests());
     }
 
-    // The version of the list shows a loss, whatever is in it.
+    // The version of the list shows a loss, regardless of its items.
     let server = ApiServer::new();
     let json = |body: &Value| Fault::Answer(Answer::json(200, body));
     server.fault(Verb::List, 1, json(&with("7", "a/x", "7")));
@@ -362,7 +361,7 @@ async fn an_answer_about_another_object_is_no_loss() {
     assert_eq!(driven.names(), ["a/other"]);
 }
 
-/// The server is taken back between two pages of a list, which then come of two histories.
+/// The server is restored between two pages of a list, which are then of two histories.
 ///
 /// SEMANTICS: W14
 #[tokio::test(start_paused = true)]
@@ -389,7 +388,7 @@ async fn pages_of_two_histories_are_no_list() {
     assert_eq!(in_store(&driven.store), on_server(&server));
 }
 
-/// A namespace finds the loss when it must list, and the other one's newest object was written since.
+/// One namespace detects the loss when it must list; the other one's newest object was written since.
 ///
 /// SEMANTICS: W14, W10
 #[tokio::test(start_paused = true)]
@@ -420,7 +419,7 @@ async fn a_loss_that_is_found_before_a_list_is_one_for_all() {
     assert_eq!(in_store(&store), on_server(&server));
 }
 
-/// From the error on that says so, before the next list.
+/// Waits return the new history as soon as the error was yielded, before the next list.
 ///
 /// SEMANTICS: W14
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! One request of HTTP, for what the tests talk to beside API servers.
+//! A single HTTP request, for peers other than API servers.
 
 use std::{io, net::SocketAddr};
 
@@ -7,7 +7,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Sends a request, and gives the status and the body of the answer.
+/// Sends a request, and returns the status and the body of the answer.
 pub(crate) async fn request(
     to: SocketAddr,
     host: &str,
@@ -22,7 +22,7 @@ pub(crate) async fn request(
          Content-Length: {length}\r\n\r\n{body}"
     );
     stream.write_all(request.as_bytes()).await?;
-    // Where the length is told the connection may stay open, whatever was asked.
+    // With a content length the connection may stay open, whatever was requested.
     let mut answer = BufReader::new(stream);
     let (mut status, mut length, mut line) = (0, u64::MAX, String::new());
     while answer.read_line(&mut line).await? > 2 {

@@ -25,14 +25,14 @@ fn app() -> Index<ConfigMap> {
     Index::path("metadata.labels.app").unwrap()
 }
 
-/// The same as [`identity`] by a closure, so that it has entries of its own.
+/// Returns the equivalent of [`identity`] by a closure, which has its own entries.
 fn closure() -> Index<ConfigMap> {
     Index::with(|object: &ConfigMap| {
         object.metadata.namespace.is_some().then(|| ObjectKey::of(object))
     })
 }
 
-/// What a call panics with.
+/// Returns the panic message of a call.
 fn panic_of<T>(call: impl FnOnce() -> T) -> String {
     let payload = catch_unwind(AssertUnwindSafe(call)).map(drop).unwrap_err();
     payload.downcast_ref::<String>().expect("a formatted message").clone()
@@ -111,7 +111,7 @@ fn one_object_or_none_or_ambiguous() {
     }
 }
 
-/// A handle is what it is made of, wherever it was made.
+/// Handles are equal if their definitions are, wherever they were created.
 ///
 /// SEMANTICS: I2
 #[test]
@@ -125,7 +125,7 @@ fn equal_handles_find_the_same_index() {
         assert_eq!(names(snapshot.by(&own).get("7")), ["a/x"]);
     }
     assert_eq!(names(snapshot.by(&by_closure).get("a")), ["a/x", "a/y"]);
-    // The order of the keys tells which of them it is.
+    // The order of the keys is significant.
     let keys = |index: &Index<ConfigMap>| -> Vec<String> {
         snapshot.by(index).keys().iter().map(ToString::to_string).collect()
     };
@@ -137,7 +137,7 @@ fn equal_handles_find_the_same_index() {
 
 /// SEMANTICS: I2
 #[tokio::test]
-async fn indexes_of_one_name_are_told_apart() {
+async fn indexes_of_one_name_are_distinguished() {
     let name = Index::path("metadata.name").unwrap().named("own");
     let label = app().named("own");
     let (feed, events) = feed();
@@ -158,7 +158,7 @@ async fn indexes_of_one_name_are_told_apart() {
     );
 }
 
-/// Indexes that a configuration gives, and what is looked up in them.
+/// Indexes from a configuration, and lookups in them.
 ///
 /// SEMANTICS: I2
 #[test]
@@ -202,7 +202,7 @@ fn a_configuration_has_indexes() {
     let keys = snapshot.by_name("port").unwrap().keys();
     assert_eq!(keys, [80, 443].map(Key::numeric));
     assert!(snapshot.by_name("port").unwrap().try_get(["1", "2"]).unwrap_err().is_index());
-    // They are written as they are read.
+    // Indexes are written in the form in which they are read.
     let written = serde_json::to_value(&config.indexes).unwrap();
     assert_eq!(serde_json::from_value::<Vec<Index<Document>>>(written).unwrap(), config.indexes);
 }
@@ -279,15 +279,15 @@ async fn an_object_moves_from_key_to_key_in_one_snapshot() {
         message.starts_with("no index `spec.nowhere`; there are: metadata.labels.app"),
         "{message}"
     );
-    // The snapshot before still has it under the old key.
+    // The previous snapshot still has the object under its old key.
     assert_eq!(names(batch.before().by(&app).get("old")), ["a/x", "a/y"]);
 }
 
-/// Every change of an object touches the keys that it had and those that it has.
+/// Every change of an object touches its keys before and after.
 ///
 /// SEMANTICS: I5
 #[tokio::test]
-async fn what_comes_and_goes_touches_its_keys() {
+async fn added_and_removed_objects_touch_their_keys() {
     let values = Index::path("data.*").unwrap().numeric();
     let with = |identity: &str, version: u32, values: &[&str]| {
         let mut config = object(identity, version);
@@ -329,13 +329,13 @@ async fn an_object_without_a_key_is_kept_and_counted() {
     assert!(snapshot.get(("a", "y")).is_some());
     assert!(snapshot.get(("", "cluster-wide")).is_some());
     assert_eq!(names(snapshot.by(&app()).get(())), ["a/x"]);
-    // Without a namespace there is no key of (namespace, name), not one with an empty part.
+    // Without a namespace there is no key of (namespace, name), not even one with an empty part.
     let by_identity = snapshot.by(&identity());
     assert_eq!(names(by_identity.get(())), ["a/x", "a/y"]);
     assert_eq!(by_identity.get("").count(), 0);
     assert_eq!(by_identity.get(("", "cluster-wide")).count(), 0);
     assert_eq!(by_identity.keys(), [("a", "x"), ("a", "y")].map(Key::new));
-    // Without an index it is found all the same.
+    // Without an index the object is found, too.
     assert_eq!(names(snapshot.in_namespace("")), ["cluster-wide"]);
 
     let counted = |store: &kube_weir::Store<ConfigMap>| -> Vec<(usize, usize)> {
@@ -365,7 +365,7 @@ async fn an_object_with_too_many_keys_is_kept_without_and_named() {
     let (feed, events) = feed();
     let mut poller = Poller::new(events.index((&name, &pairs)));
     let store = poller.stream.store();
-    // 100 x 100 combinations are as many as there may be by default.
+    // 100 x 100 combinations are the default maximum.
     feed.list([with(1, 101)]);
     for (version, count, wanted) in
         [(1, 101, (0, 1, 1)), (2, 100, (10_000, 0, 0)), (3, 20_000, (0, 1, 1)), (4, 0, (0, 1, 0))]
@@ -386,13 +386,14 @@ async fn an_object_with_too_many_keys_is_kept_without_and_named() {
         }
         let Some(Ok(change)) = changes.last() else { panic!() };
         let touched = change.batch().map(|batch| batch.touched(&pairs).len());
-        // Keys of the version before that are gone, and keys that came.
+        // Keys of the previous version are gone, and new ones are added.
         assert_eq!(touched, [None, Some(10_000), Some(10_000), Some(0)][version as usize - 1]);
     }
     assert!(store.report().last_error.is_none());
 }
 
-/// A long value is in the key of each combination. An object of 1 MiB could have keys of 5 GB.
+/// A long value is in the key of each combination. Without a limit, an object of 1 MiB could have keys of
+/// 5 GB.
 ///
 /// SEMANTICS: B1
 #[test]
@@ -405,7 +406,7 @@ fn a_long_value_is_combined_with_few() {
         Document::from_json(&value.to_string()).unwrap()
     };
     let by_paths = Index::paths(["data", "list[*]"]).unwrap();
-    // How many objects are under any key.
+    // The number of objects under any key.
     let indexed = |index: &Index<Document>, object: Document| {
         let snapshot = Snapshot::from_objects(index, [object]).unwrap();
         snapshot.by(index).get(()).count()
@@ -430,17 +431,17 @@ fn a_long_value_is_combined_with_few() {
         let found = indexed(&by_closure, with(long, count));
         assert_eq!(found, usize::from(is_indexed), "{long} bytes with {count}, by a closure");
     }
-    // A few long ones are no harm, however few there may be.
+    // A few long keys are allowed, even with a low maximum number.
     for (most, is_indexed) in [(2, true), (1, false)] {
         let found = indexed(&by_paths.clone().max_keys(most), with(400_000, 2));
         assert_eq!(found, usize::from(is_indexed), "{most}");
     }
-    // Values of one path weigh no more than the object.
+    // The values of a single path take no more memory than the object.
     let one = Index::path("data").unwrap().max_keys(1);
     assert_eq!(indexed(&one, with(3_000_000, 0)), 1);
 }
 
-/// An index by a closure takes no more than is kept of what never ends.
+/// An index by a closure reads only a limited number of keys from an endless iterator.
 ///
 /// SEMANTICS: B1
 #[test]
@@ -533,7 +534,7 @@ async fn the_same_version_again_is_no_change() {
     }
 }
 
-/// Without a resourceVersion nothing can be said to be the same.
+/// Without a resourceVersion no object counts as the same version.
 /// SEMANTICS: I9
 #[tokio::test]
 async fn objects_without_versions_always_change() {
@@ -558,7 +559,7 @@ async fn a_delete_goes_by_identity_alone() {
     feed.list([labelled("a/x", 1, "app", "web")]);
     poller.drain();
     feed.send(Event::Delete(labelled("a/x", 7, "app", "other")));
-    // What is told is the last known object, not the one in the event.
+    // The deletion has the last known object, not the one in the event.
     assert_eq!(poller.lines(), ["live -a/x@1"]);
     let snapshot = poller.stream.store().snapshot();
     assert!(snapshot.is_empty());
@@ -604,7 +605,7 @@ async fn documents_are_indexed_like_typed_objects() {
     assert!(changes.next().await.is_none());
 }
 
-/// A closure that breaks its promise costs time, and leaves nothing wrong behind.
+/// A closure that returns inconsistent keys costs time, and leaves no wrong entries.
 #[tokio::test]
 async fn an_impure_closure_leaves_no_entry_behind() {
     use std::sync::atomic::{AtomicU32, Ordering};
@@ -644,7 +645,7 @@ fn fixtures_make_snapshots() {
 }
 
 #[test]
-fn of_fixtures_of_one_name_the_last_counts() {
+fn the_last_of_several_fixtures_of_a_name_counts() {
     let [first, last] = ["shop", "blog"].map(|app| labelled("web/a", 1, "app", app));
     let app = Index::path("metadata.labels.app").unwrap();
     let snapshot = Snapshot::from_objects(&app, [first, last]).unwrap();

@@ -1,4 +1,4 @@
-//! Changes as events again: what kube makes of them, and that nothing is lost on the way.
+//! Changes as events again: kube's view of them, and that nothing is lost.
 
 use futures::{FutureExt, StreamExt, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -41,7 +41,7 @@ async fn each_phase_becomes_what_kube_would_have_sent() {
     };
     feed.send(Event::Init);
     feed.send(Event::InitApply(object("a/x", 1)));
-    // Progress is no part of a list that may still fail.
+    // Progress is not part of the list, which may still fail.
     assert!(told().is_empty());
     feed.send(Event::InitApply(object("a/y", 2)));
     feed.send(Event::InitDone);
@@ -52,19 +52,19 @@ async fn each_phase_becomes_what_kube_would_have_sent() {
     feed.delete("a/y", 5);
     assert_eq!(told(), ["apply a/x@3", "delete a/y@2", "apply a/z@4"]);
 
-    // As one change it is two events, since who owns the one may not own the other.
+    // The change becomes two events, because the two objects may have different owners.
     feed.send(Event::Delete(object("a/x", 6)));
     feed.send(Event::Apply(reborn("a/x", 7, "2")));
     assert_eq!(told(), ["delete a/x@3", "apply a/x@7"]);
 
-    // A relist is told as what differs.
+    // A relist becomes its differences.
     feed.list([reborn("a/x", 7, "2"), object("a/z", 8)]);
     assert_eq!(told(), ["apply a/z@8"]);
     drop(feed);
     assert!(events.next().now_or_never().is_some_and(|end| end.is_none()));
 }
 
-/// As it comes with each term of a leader.
+/// A `Synced` for each term of a leader.
 #[tokio::test(start_paused = true)]
 async fn a_state_that_comes_again_replaces_the_one_before() {
     let mut snapshots = Vec::new();
@@ -79,13 +79,13 @@ async fn a_state_that_comes_again_replaces_the_one_before() {
     assert_eq!(stored, ["a/y@3"]);
 }
 
-/// Through events and back, the state and the changes are those that there were.
+/// Converting to events and back preserves the state and the changes.
 ///
 /// SEMANTICS: S1, S2, S7, I4, I5
 #[tokio::test(start_paused = true)]
-async fn what_went_through_events_conforms() -> Result<(), Box<dyn std::error::Error>> {
+async fn a_stream_through_events_conforms() -> Result<(), Box<dyn std::error::Error>> {
     let summary = Life::new()
-        // The error is told before, and not to who reads the events.
+        // The error is logged before, and not yielded as an event.
         .without(Chapter::Undecodable)
         .run(&ApiServer::new(), |client| {
             let source = watch(Api::<ConfigMap>::all(client)).page_size(4);

@@ -30,7 +30,7 @@ fn names<'s>(found: impl Iterator<Item = &'s std::sync::Arc<Document>>) -> Vec<&
     found.map(|object| object.name()).collect()
 }
 
-/// What the objects say, without those that all have.
+/// Returns the content of the objects, without the common fields.
 fn kept(snapshot: &Snapshot<Document>) -> Vec<Value> {
     let strip = |object: &std::sync::Arc<Document>| {
         let mut value = object.to_value();
@@ -45,7 +45,7 @@ fn kept(snapshot: &Snapshot<Document>) -> Vec<Value> {
 
 /// SEMANTICS: C1, C7
 #[tokio::test(start_paused = true)]
-async fn metadata_is_all_that_is_asked_for_where_that_will_do() -> Result<(), Error> {
+async fn only_metadata_is_requested_if_that_is_enough() -> Result<(), Error> {
     for streaming in [false, true] {
         let server = ApiServer::new();
         for (identity, app) in [("a/x", "shop"), ("a/y", "blog"), ("b/z", "shop")] {
@@ -61,7 +61,7 @@ async fn metadata_is_all_that_is_asked_for_where_that_will_do() -> Result<(), Er
         let shop = json!({ "metadata": { "labels": { "app": "shop" } } });
         assert_eq!(kept(&snapshot), [shop.clone(), shop.clone()]);
 
-        // One is read in each way there is: from an event, and from a relist.
+        // An object is read in each way: from an event, and from a relist.
         server.apply(&secret("a/new", "shop", "bmV3")).expect("a Secret");
         let Some(Ok(Change::Live(batch))) = changes.next().await else { panic!() };
         assert_eq!(batch.stats().created, 1);
@@ -78,7 +78,7 @@ async fn metadata_is_all_that_is_asked_for_where_that_will_do() -> Result<(), Er
             }
         };
         assert_eq!(batch.stats().deleted, 1);
-        // Counting and listing asks for nothing.
+        // Counting and listing cause no requests.
         let before = server.requests().len();
         assert_eq!(store.snapshot().len(), 2);
         assert_eq!(store.snapshot().by(&app()).keys().len(), 1);
@@ -109,7 +109,7 @@ async fn else_all_but_what_is_indexed_is_dropped() -> Result<(), Error> {
         assert_eq!(kept(batch.after()), [opaque.clone(), opaque.clone()]);
     }
 
-    // What is selected by has to be received, and not to be kept.
+    // The selected fields have to be received, but not stored.
     let matching = FieldSelector::parse("type=Opaque")?;
     let keys = watch(Api::<Secret>::all(server.client())).matching(matching).unwrap();
     let snapshot = keys.index_keys(())?.first_synced().await?;
@@ -117,7 +117,7 @@ async fn else_all_but_what_is_indexed_is_dropped() -> Result<(), Error> {
     Ok(())
 }
 
-/// What is hypothetical is as what is.
+/// Hypothetical objects are treated like real ones.
 #[tokio::test(start_paused = true)]
 async fn an_overlay_of_keys_has_keys() -> Result<(), Error> {
     let server = ApiServer::new();
@@ -134,15 +134,15 @@ async fn an_overlay_of_keys_has_keys() -> Result<(), Error> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_closure_looks_at_is_unknown() {
+async fn the_fields_that_a_closure_reads_are_unknown() {
     let name = Index::with(|object: &Document| [object.name().to_owned()]);
     let keys = watch(Api::<Secret>::all(ApiServer::new().client())).index_keys((app(), name));
     assert!(keys.unwrap_err().is_index());
 }
 
-/// An object that no type could be made of has keys all the same.
+/// An object that can't be decoded to its type still has keys.
 #[tokio::test(start_paused = true)]
-async fn what_is_dropped_is_not_decoded() -> Result<(), Error> {
+async fn dropped_fields_are_not_decoded() -> Result<(), Error> {
     let server = ApiServer::new();
     let config = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "namespace": "a", "name": "bad" },

@@ -1,4 +1,4 @@
-//! Everything that is logged, at every level, as text.
+//! All log lines, at every level, as text.
 
 use std::{
     fmt::{Debug, Write},
@@ -12,10 +12,8 @@ use tracing::{
     subscriber::{DefaultGuard, Interest},
 };
 
-/// Makes every log line ask the subscriber of its thread.
-///
-/// Else a line that another thread reaches for the first time, while a subscriber is set here, may be
-/// taken for one that nobody wants.
+/// Makes every log line ask the subscriber of its thread. Otherwise a line that another thread reaches
+/// first, while a subscriber is set here, may be cached as disabled.
 pub(crate) fn ask_always() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| tracing::subscriber::set_global_default(Asked).expect("no other is set"));
@@ -75,7 +73,7 @@ impl Subscriber for Capture {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// A subscriber that wants nothing, but wants to be asked.
+/// A subscriber that records nothing, but is asked for each line.
 struct Asked;
 
 impl Subscriber for Asked {

@@ -1,4 +1,4 @@
-//! Lookups against a naive model: a loop over all objects and all of their keys.
+//! Lookups compared with a naive model: a scan of all objects and keys.
 
 use std::{borrow::Cow, cmp::Ordering, collections::BTreeMap, ops::Bound};
 
@@ -11,11 +11,11 @@ use crate::support::{name, object};
 const NAMESPACES: [&str; 4] = ["", "a", "ab", "b"];
 const NAMES: [&str; 5] = ["1", "10", "2", "a", "ab"];
 
-/// Values, in the order that they have as numbers and text.
+/// Values, in their order as numbers and as text.
 const VALUES: [&str; 14] =
     ["-10", "-2", "0.5", "1", "01", "1.0", "2", "1e1", "10", "", "1 ", "a", "ab", "b\0c"];
 
-/// Parts to look up by: also such as no key has.
+/// Parts of lookups, including some that no key has.
 const PARTS: [&str; 24] = [
     "", "-1", "-10", "-2", "0.5", "00", "01", "1", "1 ", "1.0", "10", "1e1", "2", "20", "9", "a",
     "a\0", "ab", "abc", "b", "b\0", "b\0c", "b\0d", "c",
@@ -93,7 +93,7 @@ fn pairs(config: &ConfigMap) -> Vec<Vec<String>> {
     labels.flat_map(of).collect()
 }
 
-/// Identity indexes, the same by a closure, and those by paths, each in both orders.
+/// Returns identity indexes, their equivalents by closure, and indexes by paths, each in both orders.
 fn indexes() -> Vec<Modelled> {
     let paths = |paths: &[&str]| Index::paths(paths.iter().copied()).unwrap();
     let closure = Index::with(|config: &ConfigMap| {
@@ -113,8 +113,8 @@ fn indexes() -> Vec<Modelled> {
     all.into_iter().flat_map(both).collect()
 }
 
-/// How a part of a key is ordered in a numeric index: numbers before text and by value, and of those of one
-/// value the one first that is written as usual.
+/// Returns the sort key of a part in a numeric index: numbers before text and by value, and of equal
+/// numbers the canonical one first.
 fn numeric(part: &str) -> (bool, f64, bool, &str) {
     match part.parse::<f64>() {
         Ok(value) => (false, value, value.to_string() != part, part),
@@ -123,7 +123,7 @@ fn numeric(part: &str) -> (bool, f64, bool, &str) {
 }
 
 impl Modelled {
-    /// Compares a key with the first parts of one.
+    /// Compares a key with the first parts of another.
     fn compare(&self, key: &[String], first: &[String]) -> Ordering {
         let compare = |(own, other): (&String, &String)| {
             if self.is_numeric {
@@ -166,7 +166,7 @@ impl Modelled {
         key.starts_with(before) && (last.is_empty() || !is_number && part.starts_with(last))
     }
 
-    /// Compares lookups with what a loop over all objects finds; these are in order.
+    /// Compares lookups with a scan of all objects, which are in order.
     fn check(&self, snapshot: &Snapshot<ConfigMap>, objects: &[&ConfigMap], asked: &Asked) {
         let view = snapshot.by(&self.index);
         let width = self.index.width();
@@ -230,7 +230,7 @@ fn asked() -> impl Strategy<Value = Asked> {
 proptest! {
     /// SEMANTICS: I2, I3, I7
     #[test]
-    fn what_is_found_is_what_a_loop_would_find(configs in configs(), asked in asked()) {
+    fn lookups_find_what_a_loop_would_find(configs in configs(), asked in asked()) {
         let indexes = indexes();
         let handles: Vec<_> = indexes.iter().map(|own| &own.index).collect();
         let snapshot = Snapshot::from_objects(handles, configs.clone()).unwrap();
@@ -280,7 +280,7 @@ fn each_kind_of_range_has_its_bounds() {
     assert_eq!(names(view.range("80".."800")), "a/x a/y");
     assert_eq!(names(snapshot.by(&by_text).range("80".."800")), "a/x");
     assert_eq!(names(snapshot.by(&by_text).starts_with(8)), "a/x");
-    // None of these is a panic.
+    // None of these panics.
     assert_eq!(names(view.range(443..443)), "");
     assert_eq!(names(view.range((Bound::Included(8443), Bound::Included(80)))), "");
 }

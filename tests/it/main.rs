@@ -44,7 +44,7 @@ mod resume;
 mod schedules;
 mod selecting;
 mod served;
-// Not a part of the harness, which other binaries use too.
+// Not a part of the harness, because other binaries use it, too.
 #[path = "apiserver/selftest.rs"]
 mod selftest;
 mod streaming;

@@ -1,5 +1,5 @@
-//! The store against a naive model: whatever comes in, its objects, its indexes and its counts are
-//! what a map and a loop make of it.
+//! The store compared with a naive model: its objects, indexes and counts equal those of a map and a
+//! scan.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,16 +10,16 @@ use proptest::prelude::*;
 
 use crate::support::{Poller, feed, name, object, state, versioned};
 
-/// What may come in. Numbers choose objects and labels.
+/// Inputs. Numbers choose objects and labels.
 #[derive(Clone, Debug)]
 enum Step {
     Apply(u8, Vec<u8>),
     Delete(u8),
-    /// A whole list: objects with their labels, and whether what is stored is repeated as it is.
+    /// A whole list: objects with their labels, and whether stored objects are repeated unchanged.
     List(Vec<(u8, Vec<u8>)>, bool),
-    /// A list that is begun and never completed.
+    /// A list that never completes.
     Cut(Vec<(u8, Vec<u8>)>),
-    /// The consumer has time.
+    /// The consumer polls.
     Poll,
 }
 
@@ -38,7 +38,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Object `id` with some labels: two of three have a namespace.
+/// Returns object `id` with some labels: two of three have a namespace.
 fn make(id: u8, labels: &[u8], version: u32) -> ConfigMap {
     let identity = match id % 3 {
         0 => format!("o{id}"),
@@ -58,7 +58,7 @@ fn indexes() -> [Index<ConfigMap>; 3] {
     ]
 }
 
-/// The keys that an object should have in each index.
+/// Returns the expected keys of an object in each index.
 fn keys(object: &ConfigMap) -> [BTreeSet<Vec<String>>; 3] {
     let namespace = object.metadata.namespace.clone();
     let own = object.metadata.name.clone().unwrap();
@@ -82,7 +82,7 @@ fn check(snapshot: &Snapshot<ConfigMap>, model: &BTreeMap<(String, String), Conf
         let mut all: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
         for object in model.values() {
             for key in keys(object)[at].clone() {
-                // Under the key, and under each of its beginnings, once.
+                // Under the key, and under each of its prefixes, once.
                 for parts in 0..=key.len() {
                     let hits = all.entry(key[..parts].to_vec()).or_default();
                     if hits.last() != Some(&name(object)) {
@@ -148,7 +148,7 @@ proptest! {
                     for (id, labels) in objects {
                         feed.send(Event::InitApply(make(id, &labels, version)));
                     }
-                    // What broke it off lists anew.
+                    // The failure that broke off the list starts a new one.
                     feed.list(model.values().cloned());
                 }
                 Step::Poll => {
@@ -163,7 +163,7 @@ proptest! {
         let absent = |at: usize| model.values().filter(|object| keys(object)[at].is_empty()).count();
         let report: Vec<_> = store.report().indexes.iter().map(|index| index.absent).collect();
         prop_assert_eq!(report, vec![absent(0), absent(1), absent(2)]);
-        // What was held is what it was.
+        // Held snapshots have not changed.
         for (snapshot, model) in &held {
             check(snapshot, model);
         }

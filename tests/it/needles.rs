@@ -1,4 +1,4 @@
-//! A needle in each place of each answer, looked for in all that is said.
+//! Puts a needle into each place of each answer, and searches for it in all output.
 
 use std::{error::Error as _, fmt::Write as _};
 
@@ -24,7 +24,7 @@ use crate::{
 const NEEDLE: &str = "hunter2";
 
 /// Returns the value with the needle in each of its places in turn: strings, names of fields, numbers,
-/// and whole values; but not in the message of a `Status`.
+/// and whole values; except in the message of a `Status`.
 fn with_needles(value: &Value) -> Vec<Value> {
     let mut all = vec![json!(NEEDLE), json!({ NEEDLE: NEEDLE })];
     match value {
@@ -33,7 +33,7 @@ fn with_needles(value: &Value) -> Vec<Value> {
                 if name == "message" && value["kind"] == "Status" {
                     continue;
                 }
-                // An object is named, and a version is what the next request begins with.
+                // Objects are named in output, and a version is sent in the next request.
                 let is_shown = matches!(&**name, "name" | "namespace" | "resourceVersion");
                 for inner in with_needles(field).into_iter().skip(is_shown.into()) {
                     let mut other = fields.clone();
@@ -59,7 +59,7 @@ fn with_needles(value: &Value) -> Vec<Value> {
     all
 }
 
-/// An object with a bit of everything.
+/// Returns an object with all kinds of fields.
 fn object() -> Value {
     let mut object = sent("a/x", 7);
     object["metadata"]["labels"] = json!({ "app": "shop" });
@@ -68,7 +68,7 @@ fn object() -> Value {
     object
 }
 
-/// Bodies and lines: what they are, in which request they come, and the body.
+/// Bodies and lines: description, request, and content.
 fn bodies() -> Vec<(Verb, u16, Vec<u8>)> {
     let mut all = Vec::new();
     let json = |value: &Value| value.to_string().into_bytes();
@@ -135,7 +135,7 @@ fn told<K: kube::runtime::reflector::Lookup>(store: &Store<K>) -> String {
 
 /// SEMANTICS: B4
 #[tokio::test(start_paused = true)]
-async fn nothing_that_is_said_holds_what_a_server_or_an_object_says() {
+async fn no_output_contains_what_a_server_or_an_object_says() {
     let all = bodies();
     let scrape = Scrape::begin();
     let mut seen = 0;
@@ -185,7 +185,7 @@ async fn nothing_that_is_said_holds_what_a_server_or_an_object_says() {
     assert!(all.len() > 600 && seen > 2 * all.len(), "{} answers, {seen} texts", all.len());
 }
 
-/// The streams of kube's own watcher, single objects, and objects that are fetched.
+/// The streams of kube's watcher, single objects, and fetched objects.
 ///
 /// SEMANTICS: B4
 #[tokio::test(start_paused = true)]

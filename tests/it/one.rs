@@ -1,4 +1,4 @@
-//! One resource by its name, against the in-process API server and in virtual time.
+//! A single resource by name, against the in-process API server and in virtual time.
 
 use std::{pin::pin, time::Duration};
 
@@ -27,7 +27,7 @@ fn configs(server: &ApiServer) -> Api<ConfigMap> {
     Api::namespaced(server.client(), "a")
 }
 
-/// What a `ConfigMap` says, or `-`.
+/// Returns the content of a `ConfigMap`, or `-`.
 fn said(item: Result<One<ConfigMap>, Error>) -> String {
     match item {
         Ok(one) => match one.object() {
@@ -38,7 +38,7 @@ fn said(item: Result<One<ConfigMap>, Error>) -> String {
     }
 }
 
-/// The next item, which must come by itself.
+/// Returns the next item, which must arrive without another event.
 async fn next<S: Stream + Unpin>(stream: &mut S) -> S::Item {
     timeout(400 * SECOND, stream.next()).await.expect("an item in time").expect("no end")
 }
@@ -56,7 +56,7 @@ async fn the_state_comes_first_and_then_every_change() {
     assert_eq!(said(next(&mut one).await), "-");
     nothing_comes(&mut one).await;
 
-    // At once, and one by one, also those that come in together.
+    // Changes are yielded at once and individually, even if they arrive together.
     let begun = Instant::now();
     for value in ["1", "2", "3"] {
         server.apply(&config("x", value)).unwrap();
@@ -67,7 +67,7 @@ async fn the_state_comes_first_and_then_every_change() {
         assert_eq!(said(next(&mut one).await), expected);
     }
     assert_eq!(begun.elapsed(), Duration::ZERO);
-    // The same again is no change.
+    // A repeated version is no change.
     server.apply(&config("x", "4")).unwrap();
     nothing_comes(&mut one).await;
 
@@ -75,7 +75,7 @@ async fn the_state_comes_first_and_then_every_change() {
     assert_eq!(said(next(&mut late).await), "4");
 }
 
-/// A Secret has no `generation` to go by.
+/// A Secret has no `generation`.
 /// SEMANTICS: O1
 #[tokio::test(start_paused = true)]
 async fn every_version_of_a_secret_is_delivered() {
@@ -103,13 +103,13 @@ async fn every_version_of_a_secret_is_delivered() {
 
 /// SEMANTICS: O2
 #[tokio::test(start_paused = true)]
-async fn a_deletion_that_nobody_saw_is_told() {
+async fn an_unseen_deletion_is_reported() {
     let server = ApiServer::new();
     server.apply(&config("x", "old")).unwrap();
     let mut one = watch_one(configs(&server), "x");
     assert_eq!(said(next(&mut one).await), "old");
-    // While the watch is down the object goes and another of its name comes; then only a list can
-    // tell.
+    // While the watch is down the object is deleted and another of its name is created; then only a list
+    // shows it.
     server.fault(Verb::Watch, 1, Fault::status(503));
     server.disconnect();
     assert!(next(&mut one).await.is_err());
@@ -121,7 +121,7 @@ async fn a_deletion_that_nobody_saw_is_told() {
         told.extend(next(&mut one).await.ok());
     }
     assert_eq!(told.into_iter().map(|one| said(Ok(one))).collect::<Vec<_>>(), ["-", "new"]);
-    // An update that nobody saw is one, and what a list repeats is none.
+    // An unseen update is one change, and objects repeated by a list are none.
     server.compact();
     server.disconnect();
     server.apply(&config("x", "newer")).unwrap();
@@ -153,7 +153,7 @@ async fn other_names_are_never_seen() {
         request.contains("/namespaces/a/") && request.contains("fieldSelector=metadata.name%3Dx")
     }));
 
-    // A name that would be more than one condition selects nothing, and never everything.
+    // A name that would be more than one condition selects nothing, never everything.
     for name in ["x,metadata.name!=y", "", "x=x", "\\"] {
         let mut none = watch_one(configs(&server), name);
         assert_eq!(said(next(&mut none).await), "-", "{name}");
@@ -161,7 +161,7 @@ async fn other_names_are_never_seen() {
 }
 
 /// SEMANTICS: O1, O2, O3
-/// A server that takes no notice of the selector, or a cache that gives the answer to somebody else.
+/// A server that ignores the selector, or a cache that returns the answer to another request.
 ///
 /// SEMANTICS: B6
 #[tokio::test(start_paused = true)]
@@ -279,7 +279,7 @@ async fn a_debounce_is_there_for_who_asks() {
     server.apply(&config("x", "4")).unwrap();
     assert!(one.next().now_or_never().is_none());
     assert_eq!(said(Ok(current.get().unwrap())), "2");
-    // The net change has another uid before and after.
+    // The net change has different uids before and after.
     assert_eq!(said(next(&mut one).await), "-");
     assert_eq!(said(next(&mut one).await), "4");
     assert_eq!(begun.elapsed(), SECOND);
@@ -306,7 +306,7 @@ async fn an_object_that_is_there_is_not_absent() {
     assert!(next(&mut one).await.unwrap_err().is_undecodable());
     assert_eq!(said(Ok(one.current().get().unwrap())), "1");
 
-    // One that never could be decoded is absent when it is gone.
+    // An object that never could be decoded is absent once it is deleted.
     let mut late = watch_one(configs(&server), "x");
     assert!(next(&mut late).await.unwrap_err().is_undecodable());
     assert!(timeout(SECOND, late.next()).await.is_err());

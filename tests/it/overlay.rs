@@ -1,4 +1,4 @@
-//! What-if: SEMANTICS O6.
+//! Overlays: SEMANTICS O6.
 
 use std::{collections::BTreeMap, fmt::Debug, pin::pin};
 
@@ -26,7 +26,7 @@ fn app() -> Index<ConfigMap> {
     Index::path("metadata.labels.app").unwrap()
 }
 
-/// Everything that a snapshot tells.
+/// Returns everything that a snapshot shows.
 fn told(snapshot: &Snapshot<ConfigMap>) -> Vec<Vec<String>> {
     let view = snapshot.by(&app());
     let mut told = vec![state(snapshot)];
@@ -49,7 +49,7 @@ enum Op {
 
 fn op() -> impl Strategy<Value = Op> {
     let identity = || ("[ab]", "[m-p]").prop_map(|(namespace, name)| format!("{namespace}/{name}"));
-    // Few versions: the same one with other content must replace, too.
+    // Few versions: the same version with other content must replace the object, too.
     let apply = (identity(), 1_u32..3, prop_oneof![Just("x"), Just("y"), Just("z"), Just("")]);
     prop_oneof![
         3 => apply.prop_map(|(identity, version, app)| Op::Apply(identity, version, app)),
@@ -108,7 +108,7 @@ proptest! {
 
 /// SEMANTICS: O6
 #[test]
-fn what_has_no_name_is_an_error_and_what_is_gone_stays_gone() {
+fn an_object_without_a_name_is_an_error_and_a_missing_one_stays_missing() {
     let snapshot = Snapshot::from_objects(app(), [object("a/x", 1)]).unwrap();
     let error = snapshot.overlay().apply(ConfigMap::default()).unwrap_err();
     assert!(error.is_undecodable());
@@ -119,11 +119,11 @@ fn what_has_no_name_is_an_error_and_what_is_gone_stays_gone() {
     assert_eq!(state(&cluster.delete("c").build()), ["a/x@1"]);
 }
 
-/// Whatever names an object, that object is looked up and deleted by it, and no other.
+/// All types that name an object look up and delete exactly that object.
 ///
 /// SEMANTICS: O6
 #[test]
-fn an_object_is_deleted_by_whatever_names_it() {
+fn an_object_is_deleted_by_any_type_that_names_it() {
     let objects = ["x", "a/x", "a/y", "b/x"].map(|identity| object(identity, 1));
     let snapshot = Snapshot::from_objects((), objects).unwrap();
     let key = ObjectKey::new("a", "x");
@@ -160,7 +160,7 @@ fn an_object_is_deleted_by_whatever_names_it() {
     }
 }
 
-/// An Ingress in namespace `a`, with a label, a class, an annotation and a host.
+/// Returns an Ingress in namespace `a`, with a label, a class, an annotation and a host.
 fn ingress(name: &str, tier: &str, class: &str, host: &str) -> Value {
     json!({
         "apiVersion": "networking.k8s.io/v1",
@@ -207,7 +207,7 @@ where
     pin!(changes).first_synced().await.unwrap()
 }
 
-/// What an overlay over `one` makes of Ingresses that do and don't go through.
+/// Returns the result of an overlay over `one` for Ingresses that pass the filters or don't.
 fn check<K>(snapshot: &Snapshot<K>, make: impl Fn(Value) -> K, server_side: bool)
 where
     K: Lookup + serde::Serialize + Debug + 'static,
@@ -218,7 +218,7 @@ where
     assert_eq!(names(snapshot), ["one"]);
     let apply = |value: Value| snapshot.overlay().apply(make(value)).unwrap().build();
 
-    // The selector reads what the filter drops.
+    // The selector reads a field that the filter drops.
     let more = apply(ingress("two", "web", "haproxy", "two.example"));
     assert_eq!(names(&more), ["one", "two"]);
     assert_eq!(more.by(&host()).get("two.example").count(), 1);
@@ -230,7 +230,7 @@ where
     assert!(kept("spec.ingressClassName").is_empty());
     assert_eq!(more.by(&big()).keys(), []);
 
-    // What ceases to be selected is gone, and what never was doesn't come.
+    // An object that is no longer selected is removed, and one that never was is not added.
     let other = apply(ingress("one", "web", "nginx", "one.example"));
     assert!(other.is_empty() && other.by(&host()).get("one.example").count() == 0);
     assert_eq!(names(&apply(ingress("two", "web", "nginx", "two.example"))), ["one"]);
@@ -313,7 +313,7 @@ async fn hypothetical_objects_go_the_way_of_any_stream() {
     for snapshot in snapshots {
         check(&snapshot, typed, false);
     }
-    // Every later snapshot knows it, too.
+    // Every later snapshot keeps it, too.
     let changes = events()
         .apply(typed(ingress("two", "web", "haproxy", "two.example")))
         .delete(typed(ingress("two", "web", "haproxy", "two.example")))
@@ -329,7 +329,7 @@ async fn hypothetical_objects_go_the_way_of_any_stream() {
 
 /// SEMANTICS: O6
 #[tokio::test(start_paused = true)]
-async fn one_object_is_strained_as_it_is_watched() {
+async fn a_single_object_is_filtered_like_a_watched_one() {
     let api = Api::<ConfigMap>::namespaced(ApiServer::new().client(), "a");
     let store = watch_one(api, "m").filter_fields("data").unwrap().store();
     let mut object = object("a/m", 1);

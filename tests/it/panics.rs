@@ -1,4 +1,4 @@
-//! Code of the user that panics while a pipeline runs it.
+//! User code that panics while a pipeline runs it.
 
 use std::{borrow::Cow, collections::BTreeMap, panic::panic_any, pin::pin, time::Duration};
 
@@ -16,7 +16,7 @@ use tokio::time::sleep;
 
 use crate::wire::{MINUTE, config, configs, server_with};
 
-/// A `ConfigMap` whose code panics where its content says so.
+/// A `ConfigMap` whose code panics if its content requests it.
 #[derive(Clone, Default, Deserialize)]
 struct Bomb {
     metadata: ObjectMeta,
@@ -119,7 +119,7 @@ async fn a_panic_is_one_error_and_the_end_and_the_snapshot_before_stays() {
             let before = store.snapshot();
             server.apply(&config("a/y", place)).unwrap();
             if place == "drop" {
-                // Both are taken in as one run, so nobody but the pipeline has the first.
+                // Both arrive in one run, so only the pipeline has the first.
                 server.apply(&config("a/y", "harmless")).unwrap();
             }
             let items: Vec<_> = changes.by_ref().take_until(sleep(MINUTE)).collect().await;
@@ -178,12 +178,12 @@ async fn a_panic_in_the_first_list_ends_all_waiting() {
     }
     assert!(task.await.unwrap_err().is_panic());
     assert!(store.snapshot().is_empty());
-    // Others are as they were.
+    // Other objects are unchanged.
     let driven = crate::wire::drive(configs(&server));
     assert_eq!(driven.store.synced().await.unwrap().len(), 1);
 }
 
-/// All who wait for an object are answered with the error, and none of them panics.
+/// All callers that wait for an object get the error, and none of them panics.
 ///
 /// SEMANTICS: B5
 #[tokio::test(start_paused = true)]
@@ -221,7 +221,7 @@ fn bomb(place: &str, version: u32) -> Bomb {
     Bomb { metadata, data }
 }
 
-/// An object that comes, and is replaced once the stages behind the index have seen it.
+/// Applies an object, and replaces it once the stages behind the index have seen it.
 fn replaced(place: &str) -> Events<Bomb> {
     Events::listed([])
         .wait(Duration::from_secs(1))
@@ -232,9 +232,9 @@ fn replaced(place: &str) -> Events<Bomb> {
         .apply(bomb("harmless", 3))
 }
 
-/// Returns how the stream ended: what follows the error is nothing.
+/// Returns the end of the stream: the error must be the last item.
 async fn outcome<T, E>(stream: impl Stream<Item = Result<T, E>>) -> Vec<Result<(), E>> {
-    // A panic of the stream itself ends the test. The items are none of its business any more.
+    // A panic of the stream itself fails the test. Panics of items are caught.
     let mut stream = pin!(stream);
     let mut items = Vec::new();
     while let Some(item) = stream.next().await {
@@ -244,7 +244,7 @@ async fn outcome<T, E>(stream: impl Stream<Item = Result<T, E>>) -> Vec<Result<(
     items
 }
 
-/// A payload that panics once more when it is dropped.
+/// A payload that panics again when it is dropped.
 struct Payload;
 
 impl Drop for Payload {

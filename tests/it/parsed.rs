@@ -1,4 +1,4 @@
-//! The types that text becomes: what all of them can do.
+//! Types that are parsed from text: their common abilities.
 
 use std::{
     fmt::{Debug, Display},
@@ -12,7 +12,7 @@ use kube_weir::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{from_value, to_value};
 
-/// Takes a value to its text and back, and to JSON and back.
+/// Converts a value to text and back, and to JSON and back.
 fn comes_back<T>(text: &str)
 where
     T: Clone + PartialEq + Debug + Display + FromStr<Err: Debug> + Serialize + DeserializeOwned,

@@ -1,4 +1,4 @@
-//! Patience: waits that a server asks for, lists without an end, trickles, and kinds that can't be watched.
+//! Delays that a server requests, endless lists, slow bodies, and kinds that can't be watched.
 
 use kube_weir::{
     EventStreamExt, FieldSelector, SyncPolicy,
@@ -75,7 +75,7 @@ async fn details_ask_for_a_wait_as_the_header_does() {
     }
 }
 
-/// Pages without an end: with one token, with ever new ones, with nothing in them.
+/// Endless pages: with one token, with ever new tokens, without items.
 ///
 /// SEMANTICS: W19
 #[tokio::test(start_paused = true)]
@@ -100,7 +100,7 @@ async fn pages_without_an_end_are_an_error() {
         if has_one_token {
             server.fault(Verb::List, usize::MAX, page("token", items));
         } else {
-            // Two tokens in turn, since one that comes twice in a row is another case.
+            // Two tokens in turn; the same token twice in a row is another case.
             let of = |token: &str| On::verb(Verb::List).query("continue", token);
             server.fault(of(""), usize::MAX, page("1", items.clone()));
             server.fault(of("1"), usize::MAX, page("2", items.clone()));
@@ -124,7 +124,7 @@ async fn pages_without_an_end_are_an_error() {
     }
 }
 
-/// Pages that are empty because of a selector, and a page that broke off and is asked for again.
+/// Pages that are empty because of a selector, and a page that broke off and is requested again.
 ///
 /// SEMANTICS: W19
 #[tokio::test(start_paused = true)]
@@ -137,7 +137,7 @@ async fn long_lists_are_no_repetition() {
     assert_eq!(driven.store.synced().await.unwrap().len(), 60);
     assert_eq!(driven.errors().len(), 5);
 
-    // The last one alone is selected, behind pages with nothing.
+    // Only the last object is selected, after empty pages.
     let last = FieldSelector::parse("metadata.name=59").unwrap();
     let driven = drive(configs(&server).page_size(2).matching(last).unwrap());
     assert_eq!(driven.store.synced().await.unwrap().len(), 1);
@@ -147,7 +147,7 @@ async fn long_lists_are_no_repetition() {
 #[tokio::test(start_paused = true)]
 async fn a_list_that_trickles_is_given_up_unless_objects_come() {
     let server = server_with(&["a/x", "a/y"]);
-    // A byte each 10 seconds: never a minute of silence, never an object in a minute.
+    // A byte every 10 seconds: never a minute of silence, never an object in a minute.
     let trickle = Fault::Trickle { chunk: 1, pause: 10 * SECOND };
     server.fault(Verb::List, 1, trickle.clone());
     let begun = Instant::now();
@@ -158,7 +158,7 @@ async fn a_list_that_trickles_is_given_up_unless_objects_come() {
     assert!(begun.elapsed() < 70 * SECOND, "{:?}", begun.elapsed());
     assert!(driven.errors()[0].is_timeout(), "{:?}", driven.errors());
 
-    // An object in each half minute, for more than a minute in total.
+    // An object every half minute, for more than a minute in total.
     let server = server_with(&["a/1", "a/2", "a/3", "a/4", "a/5", "a/6"]);
     server.fault(Verb::List, 1, Fault::Trickle { chunk: 200, pause: 20 * SECOND });
     let begun = Instant::now();
@@ -169,7 +169,7 @@ async fn a_list_that_trickles_is_given_up_unless_objects_come() {
     assert!(begun.elapsed() > 2 * MINUTE, "{:?}", begun.elapsed());
     assert_eq!((driven.errors().len(), driven.names().len()), (0, 6));
 
-    // A watch has a bound in total.
+    // The time of a watch is limited in total.
     let server = server_with(&["a/x"]);
     let driven = drive(configs(&server));
     driven.store.synced().await.unwrap();
@@ -181,7 +181,7 @@ async fn a_list_that_trickles_is_given_up_unless_objects_come() {
     assert_eq!(driven.data("a", "x").as_deref(), Some("second"));
 }
 
-/// A proxy that forwards nothing before the first byte of a body: for long at an idle watch.
+/// A proxy that forwards nothing before the first byte of a body: a long delay for an idle watch.
 ///
 /// SEMANTICS: W25
 #[tokio::test(start_paused = true)]
@@ -208,7 +208,7 @@ async fn a_head_that_is_held_back_is_no_failure() {
 /// SEMANTICS: W21
 #[tokio::test(start_paused = true)]
 async fn a_kind_that_can_not_be_watched_says_so_and_can_be_polled() {
-    // Known by discovery.
+    // Discovery shows it.
     let server = server_with(&["a/x"]);
     server.set_verbs("configmaps", &[Verb::Get, Verb::List]).unwrap();
     server.set_versions("configmaps", false).unwrap();
@@ -222,7 +222,8 @@ async fn a_kind_that_can_not_be_watched_says_so_and_can_be_polled() {
     assert!(error.is_not_watchable() && error.is_refusal(), "{error:?}");
     assert!(begun.elapsed() < SECOND && error.to_string().contains("poll"), "{error}");
 
-    // Known by the answer alone: a list without a version is none, and one with a version is not kept up to date.
+    // Only the answer shows it: a list without a version can't be watched, and one with a version is not
+    // kept up to date.
     let driven = drive(configs(&server));
     assert!(driven.store.synced().await.is_err());
     let versioned = server_with(&["a/x"]);
@@ -232,7 +233,7 @@ async fn a_kind_that_can_not_be_watched_says_so_and_can_be_polled() {
     let (error, _) = driven.store.status().failing.unwrap();
     assert!(error.is_not_watchable() && error.is_refusal(), "{error:?}");
 
-    // Polled, without a version of anything.
+    // Polled, without any versions.
     let mut polled = documents().poll(30 * SECOND).index(()).log_errors();
     assert_eq!(polled.first_synced().await.unwrap().len(), 1);
     server.take_requests();

@@ -1,5 +1,5 @@
-//! The pictures in `docs/`: one file each, for the README as an image and for rustdoc as a part of
-//! the page.
+//! The pictures in `docs/`: one file each, both for the README as an image and for rustdoc as part of the
+//! page.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -16,7 +16,7 @@ fn pictures_are_fit_for_an_image_and_for_a_page() {
     let paths: BTreeSet<_> =
         paths.filter(|path| path.extension() == Some("svg".as_ref())).collect();
     assert!(paths.contains(&docs.join("pipeline.svg")));
-    // Several may be in one page.
+    // Several pictures may be in one page.
     let mut ids = BTreeSet::new();
     for path in &paths {
         let text = fs::read_to_string(path).unwrap();
@@ -26,19 +26,19 @@ fn pictures_are_fit_for_an_image_and_for_a_page() {
     }
 }
 
-/// The ids in a picture, or what is wrong with it.
+/// Returns the ids in a picture, or the violation that it has.
 fn checked(text: &str) -> Result<Vec<String>, String> {
     let must = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
     let document = Document::parse(text).map_err(|error| error.to_string())?;
     let root = document.root_element();
     must(root.has_tag_name((SVG, "svg")), "not an SVG")?;
 
-    // Where Markdown takes it for HTML.
+    // Required for Markdown to treat it as HTML.
     let first = text.split_inclusive('>').next();
     must(text.starts_with("<svg ") && first == text.lines().next(), "no tag that is a line")?;
     must(text.lines().all(|line| !line.trim().is_empty()), "a blank line")?;
 
-    // For who can't see it.
+    // For screen readers.
     let named = |name: &str| root.children().find(|node| node.has_tag_name((SVG, name)));
     let mut labels = Vec::new();
     for name in ["title", "desc"] {
@@ -48,7 +48,7 @@ fn checked(text: &str) -> Result<Vec<String>, String> {
     }
     must(root.attribute("role") == Some("img"), "no image")?;
     must(root.attribute("aria-labelledby") == Some(&labels.join(" ")), "title and desc not named")?;
-    // So that it shrinks with the page.
+    // So that the picture shrinks with the page.
     must(root.attribute("viewBox").is_some(), "no viewBox")?;
     must(
         root.attribute("style").is_some_and(|style| style.contains("max-width:100%")),
@@ -76,7 +76,7 @@ fn checked(text: &str) -> Result<Vec<String>, String> {
     Ok(ids)
 }
 
-/// Whether all rules are about the root of a document that is an SVG.
+/// Returns whether all rules are about the root of an SVG document.
 fn only_as_image(style: &str) -> bool {
     let rules = style.replace("@media (prefers-color-scheme:dark){", "");
     let mut rules = rules.split('}').map(str::trim).filter(|rule| !rule.is_empty());
@@ -84,7 +84,7 @@ fn only_as_image(style: &str) -> bool {
 }
 
 #[test]
-fn what_is_wrong_with_a_picture_is_found() {
+fn defects_of_a_picture_are_found() {
     let fit = r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1" style="max-width:100%" role="img" aria-labelledby="weir-t weir-d">
 <title id="weir-t">T</title>
 <desc id="weir-d">D</desc>

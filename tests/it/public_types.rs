@@ -1,35 +1,35 @@
-//! What ARCHITECTURE.md says of the public API: whose types it shows.
+//! ARCHITECTURE.md's statement about the crates whose types are in the public API.
 
 use std::{collections::BTreeSet, path::Path, process::Command};
 
 use serde_json::Value;
 
-/// Whose types may be shown: these, and all that begin with one that ends in `::`.
+/// Allowed types in the public API: these, and all with one of these prefixes that end in `::`.
 const EVERYWHERE: [&str; 14] = [
     "alloc::",
     "core::",
     "std::",
     "futures_core::stream::",
-    // Of the prelude.
+    // From the prelude.
     "futures_util::stream::stream::StreamExt",
     "k8s_openapi::",
     "kube_client::",
     "kube_core::",
     "kube_runtime::",
-    // In the bound of an `Unpin` that the macro writes.
+    // From the bound of an `Unpin` impl that the macro writes.
     "pin_project_lite::__private::PinnedFieldsOf",
     "serde_core::de::",
     "serde_core::ser::",
-    // Of functions from text to text, or to what decodes: `FieldFilter::cut`, `deserialize`.
+    // From functions that convert text: `FieldFilter::cut`, `deserialize`.
     "serde_json::error::Error",
     "serde_json::value::Value",
 ];
 
-/// In `kube_weir::testing` also what a service of HTTP is made of.
+/// Types that are also allowed in `kube_weir::testing`: those of HTTP services.
 const IN_TESTING: [&str; 5] =
     ["bytes::bytes::Bytes", "http::", "http_body::", "tower::BoxError", "tower_service::Service"];
 
-/// What the public API is, as rustdoc tells it.
+/// Returns the public API as described by rustdoc.
 fn described() -> Value {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     // target/debug/deps/it-... -> target
@@ -47,7 +47,7 @@ fn described() -> Value {
     serde_json::from_str(&std::fs::read_to_string(json).unwrap()).unwrap()
 }
 
-/// The ids of all types and traits that are named somewhere in an item, and of what it re-exports.
+/// Collects the ids of all types and traits named in an item, and of its re-exports.
 fn named<'a>(value: &'a Value, ids: &mut Vec<&'a Value>) {
     match value {
         Value::Object(fields) => {
@@ -69,7 +69,7 @@ fn only_types_of_few_crates_are_public() {
     let mut seen = BTreeSet::new();
     let mut leaks = BTreeSet::new();
     for item in described["index"].as_object().unwrap().values().filter(|item| is_own(item)) {
-        // What every type gets from those crates that are used.
+        // Blanket implementations of the used crates for every type.
         if !item["inner"]["impl"]["blanket_impl"].is_null() {
             continue;
         }
@@ -77,7 +77,7 @@ fn only_types_of_few_crates_are_public() {
         let mut ids = Vec::new();
         named(&item["inner"], &mut ids);
         for id in ids {
-            // What is private has no path.
+            // Private items have no path.
             let Some(other) = described["paths"].get(id.to_string()) else { continue };
             if is_own(other) {
                 continue;
@@ -100,7 +100,7 @@ fn only_types_of_few_crates_are_public() {
         }
     }
     assert!(leaks.is_empty(), "{leaks:#?}");
-    // Else it read nothing.
+    // Otherwise nothing was read.
     for allowed in EVERYWHERE.iter().chain(&IN_TESTING) {
         assert!(seen.iter().any(|path| path.starts_with(allowed)), "nothing shows {allowed}");
     }

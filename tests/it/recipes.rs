@@ -1,4 +1,4 @@
-//! What is named in CI, workflows and docs is in the justfile.
+//! Recipes named in CI, workflows and docs exist in the justfile.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -6,7 +6,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// The first word of every line that has this in front, wherever in the line.
+/// Returns the first word after each occurrence of a prefix, anywhere in a line.
 fn words_after<'a>(text: &'a str, front: &str) -> Vec<&'a str> {
     text.split(front).skip(1).filter_map(|rest| rest.split([' ', '`', '\n', '*']).next()).collect()
 }

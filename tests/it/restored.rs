@@ -1,4 +1,4 @@
-//! Histories that are lost: etcd restored from a backup under a running watch.
+//! Lost histories: etcd is restored from a backup under a running watch.
 
 use kube_weir::{
     Error, Write,
@@ -10,19 +10,19 @@ use crate::wire::{
     MINUTE, SECOND, bookmark, config, configs, drive, in_store, on_server, server_with,
 };
 
-/// Writes, and takes the server back to before some of the writes.
+/// Writes, and restores the server to before some of the writes.
 ///
 /// SEMANTICS: W14
 #[tokio::test(start_paused = true)]
 async fn after_a_restore_the_store_equals_a_list_within_a_watch_timeout() {
     for (name, later) in [("silence", 0), ("another present", 1), ("beyond the old one", 6)] {
-        // Objects that nobody writes to show nothing, but etcd is not restored in no time.
+        // Objects that nobody writes show no loss, and a restore of etcd takes time.
         let is_outage = later > 3;
         let server = server_with(&["a/kept", "a/modified"]);
         let backup = server.resource_version();
         let driven = drive(configs(&server));
         driven.store.synced().await.unwrap();
-        // Bookmarks come.
+        // Bookmarks arrive.
         sleep(61 * SECOND).await;
         server.apply(&config("a/lost", "old")).unwrap();
         server.apply(&config("a/modified", "old")).unwrap();
@@ -46,7 +46,7 @@ async fn after_a_restore_the_store_equals_a_list_within_a_watch_timeout() {
         assert_eq!(driven.synced(), 1);
         assert!(driven.errors().iter().any(Error::is_desynced), "{name}");
 
-        // The versions that a write waits for are those of the new history.
+        // The versions in the answers to writes are those of the new history.
         let version = backup + later;
         assert_eq!(driven.store.report().resource_version, Some(version.to_string()), "{name}");
         let written = server.apply(&config("a/written", "new")).unwrap();
@@ -56,7 +56,7 @@ async fn after_a_restore_the_store_equals_a_list_within_a_watch_timeout() {
     }
 }
 
-/// A wait for a version that the lost history had passed must not be answered by it.
+/// A wait for a version that the lost history had passed must not end with the old state.
 ///
 /// SEMANTICS: W14
 #[tokio::test(start_paused = true)]
@@ -78,7 +78,7 @@ async fn a_wait_is_not_answered_from_the_lost_history() {
         assert!(begun.elapsed() < 10 * MINUTE, "{:?}", driven.errors());
         sleep(SECOND / 100).await;
     }
-    // It is noticed, and the list is not there yet.
+    // The loss is detected, and the list has not arrived yet.
     assert!(driven.data("a", "x").is_some_and(|data| data == "99"));
     let seen = driven.store.wait_for(Write::of(("a", "y"), version)).await.unwrap();
     assert!(seen.get(("a", "y")).is_some());
@@ -116,7 +116,7 @@ async fn a_bookmark_or_a_list_below_the_resume_point_is_a_lost_history() {
     }
 }
 
-/// Events of before are news of nothing, and the resume point stays.
+/// Old events are no changes, and the resume point stays.
 ///
 /// SEMANTICS: W14
 #[tokio::test(start_paused = true)]
@@ -142,7 +142,7 @@ async fn old_events_do_not_move_the_resume_point_back() {
     assert_eq!(driven.deltas().len(), 0, "{:?}", driven.deltas());
 }
 
-/// The question for the history fails, as it may right after an outage: it is asked again.
+/// The history check fails, as it may right after an outage: it is repeated.
 ///
 /// SEMANTICS: W14
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Resuming: when a watch goes on from its version, and when that is given up for a list.
+//! Resuming: when a watch resumes at its version, and when a list replaces that.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::wire::{
     sent, server_with, status, timed_requests,
 };
 
-/// Answers to a resume that are no interruption.
+/// Returns answers to a resume that are no interruption.
 fn rejections() -> Vec<(&'static str, Fault)> {
     let error = |object: Value| Fault::Answer(Answer::lines([event("ERROR", object)]));
     let answer = |code, reason| Fault::Answer(failure(code, reason));
@@ -51,7 +51,7 @@ fn rejections() -> Vec<(&'static str, Fault)> {
     ]
 }
 
-/// A single version can't be resumed at, for ever; any other can.
+/// A watch can never resume at one version, but at any other.
 ///
 /// SEMANTICS: W13
 #[tokio::test(start_paused = true)]
@@ -75,7 +75,7 @@ async fn a_version_that_is_rejected_three_times_is_given_up() {
     }
 }
 
-/// Every resume is rejected, and every list works: the lists must not become a storm.
+/// Every resume is rejected, and every list works: there must be no storm of lists.
 ///
 /// SEMANTICS: W13
 #[tokio::test(start_paused = true)]
@@ -87,7 +87,7 @@ async fn lists_for_a_resume_that_is_rejected_become_rare() {
         let lists = timed_requests(&server, DAY, 5 * SECOND, is_list).await;
         let gaps: Vec<_> = lists.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
         assert!((150..700).contains(&lists.len()), "{name}: {} lists in a day", lists.len());
-        // Doubled from one to the next, and jittered down to half.
+        // The delay doubles, jittered down to half.
         assert!(gaps[..3].iter().all(|gap| *gap < 5 * MINUTE), "{name}: {:?}", &gaps[..3]);
         let last = &gaps[gaps.len() - 100..];
         assert!(last.iter().all(|gap| *gap >= 145 * SECOND), "{name}: {last:?}");
@@ -98,7 +98,7 @@ async fn lists_for_a_resume_that_is_rejected_become_rare() {
     }
 }
 
-/// Answers, and missing ones, that say nothing about the version.
+/// Answers, and missing answers, that say nothing about the version.
 ///
 /// SEMANTICS: W13
 #[tokio::test(start_paused = true)]
@@ -127,10 +127,10 @@ async fn an_outage_keeps_the_version_for_five_minutes() {
         assert_eq!(lists, 0, "{fault:?}");
         assert!((9..40).contains(&watches), "{fault:?}: {watches}");
         assert_eq!(driven.names(), ["a/x"]);
-        // A list then shows what can be seen.
+        // A list then shows the current state.
         sleep(5 * MINUTE).await;
         assert_eq!(driven.names(), ["a/x", "a/y"], "{fault:?}");
-        // They stay rare for as long as it lasts.
+        // The lists stay rare during the whole time.
         let lists = timed_requests(&server, DAY, 5 * SECOND, is_list).await;
         assert!(lists.len() < 290, "{fault:?}: {} lists in a day", lists.len());
     }
@@ -160,7 +160,7 @@ async fn an_event_or_a_bookmark_between_is_no_row_of_failures() {
     }
 }
 
-/// A server that sends one old event and ends, again and again, must not be asked in a tight loop.
+/// A server that repeatedly sends an old event and ends must not be requested in a tight loop.
 ///
 /// SEMANTICS: W16
 #[tokio::test(start_paused = true)]
@@ -220,7 +220,7 @@ async fn a_connection_that_is_cut_when_idle_makes_nothing_late() {
     }
 }
 
-/// A server that takes its time to say nothing at all.
+/// A server that ends its watches late, without an event.
 ///
 /// SEMANTICS: W13, W16, W29
 #[tokio::test(start_paused = true)]
@@ -238,7 +238,7 @@ async fn an_answer_that_is_late_and_empty_is_no_watch_that_held() {
             let errors = driven.errors().len();
             let (lists, watches) = asked(&server);
             assert!(errors > 10 && lists > 5, "{at}: {errors} errors, {lists} lists");
-            // A connection that is reset says nothing about the version.
+            // A connection reset says nothing about the version.
             let most = if end == End::Fin { 4 * lists } else { 240 };
             assert!(watches <= most && lists < 40, "{at}: {watches} watches, {lists} lists");
             server.apply(&config("a/x", "listed")).unwrap();
@@ -249,7 +249,7 @@ async fn an_answer_that_is_late_and_empty_is_no_watch_that_held() {
     }
 }
 
-/// Even the shortest watch is not over when it has just begun.
+/// Even the shortest watch doesn't end right at its start.
 ///
 /// SEMANTICS: W13, W16
 #[tokio::test(start_paused = true)]
@@ -266,7 +266,7 @@ async fn the_shortest_watch_that_ends_at_once_is_no_watch_that_held() {
     }
 }
 
-/// A proxy holds the head back until there is an event, and there is none to the end.
+/// A proxy delays the head until the first event, and there is none until the end.
 ///
 /// SEMANTICS: W16, W25
 #[tokio::test(start_paused = true)]
@@ -289,12 +289,12 @@ async fn a_watch_that_held_resets_the_delay() {
     let driven = drive(configs(&server));
     driven.store.synced().await.unwrap();
     sleep(2 * SECOND).await;
-    // A long outage, after which the delay is at its longest.
+    // A long outage, after which the delay is at its maximum.
     server.fault(Verb::Watch, 10, Fault::status(503));
     server.disconnect();
     sleep(5 * MINUTE).await;
     assert_eq!(driven.errors().len(), 10);
-    // Open for a minute without a word, and then broken; and once more refused.
+    // Open for a minute without an event, and then broken; and once more refused.
     server.end_watches(On::any(), End::Reset);
     server.fault(Verb::Watch, 1, Fault::Refused);
     let begun = Instant::now();
@@ -305,7 +305,7 @@ async fn a_watch_that_held_resets_the_delay() {
     assert_eq!(driven.errors().len(), 11, "only that of the connection that was refused");
 }
 
-/// Objects of another schema come and go; each of their deletions says which one it is.
+/// Objects of another schema are created and deleted; each deletion names its object.
 ///
 /// SEMANTICS: W20
 #[tokio::test(start_paused = true)]
@@ -339,7 +339,7 @@ async fn a_deletion_that_does_not_decode_deletes_by_identity() {
     assert_eq!(asked(&server).0, 1, "one list in an hour");
 }
 
-/// A deletion with a body that is no object at all but for its name.
+/// A deletion whose body has only the name of an object.
 ///
 /// SEMANTICS: W20
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Selecting: by text, by parsed types of one's own and of kube's, and by closures.
+//! Selection: by text, by parsed types of this crate and of kube, and by closures.
 
 use futures::{Stream, StreamExt, stream::BoxStream};
 use k8s_openapi::{
@@ -139,7 +139,7 @@ async fn the_scope_says_what_is_selected_by() {
 
 /// SEMANTICS: W1
 #[tokio::test(start_paused = true)]
-async fn what_takes_text_takes_what_is_parsed() -> Result<(), Error> {
+async fn methods_that_take_text_take_parsed_types() -> Result<(), Error> {
     let server = ApiServer::new();
     let client = || server.client();
     let own = || configs(&server);

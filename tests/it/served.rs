@@ -1,4 +1,4 @@
-//! Resources that are served in another version, not yet, or no more.
+//! Resources that are served in another version, not yet, or no longer.
 
 use kube_weir::{
     Document, Error, EventStreamExt, Store,
@@ -47,7 +47,7 @@ async fn the_served_version_is_found_and_followed() {
         };
         assert_eq!(version(&store), "example.com/v1beta1", "{gvr}");
 
-        // Both for a while, then the new one alone.
+        // Both versions for a while, then only the new one.
         server.apply(&widgets(&["v1", "v1beta1"])).unwrap();
         sleep(MINUTE).await;
         assert_eq!(lists_of(&server, "v1"), 0, "{gvr}: nothing is wrong yet");
@@ -85,7 +85,7 @@ async fn lists_of_a_custom_resource_may_be_of_any_kind() {
     assert_eq!(store.synced().await.unwrap().len(), 2);
 }
 
-/// The definition is replaced while nobody is asked, so that nothing says that it was gone.
+/// The definition is replaced while no request is made, so that no answer shows the removal.
 ///
 /// SEMANTICS: W24
 #[tokio::test(start_paused = true)]
@@ -131,7 +131,7 @@ async fn the_first_acceptable_version_is_taken_and_no_other() {
     assert_eq!(store.synced().await.unwrap().len(), 1);
 }
 
-/// The core group has no version of its own name, and a group may not be there yet.
+/// The core group has a version without a group name, and a group may not exist yet.
 ///
 /// SEMANTICS: W24
 #[tokio::test(start_paused = true)]
@@ -144,7 +144,7 @@ async fn a_group_without_a_version_may_come_later() {
     sleep(MINUTE).await;
     assert_eq!(store.synced().await.unwrap().len(), 1);
 
-    // Discovery fails for a while, and is asked again.
+    // Discovery fails for a while, and is repeated.
     server.fault(Verb::Discovery, 4, Fault::status(503));
     let (store, _driving) = watched(&server, "example.com/widgets");
     sleep(MINUTE).await;
@@ -162,7 +162,7 @@ fn optional(server: &ApiServer, namespaces: &[&str]) -> Driven {
     drive_changes(changes, store)
 }
 
-/// A namespace is forbidden, the first or the second in the alphabet.
+/// A namespace is forbidden, the first or the second in alphabetical order.
 ///
 /// SEMANTICS: W27
 #[tokio::test(start_paused = true)]
@@ -178,7 +178,7 @@ async fn an_optional_kind_that_is_forbidden_in_a_namespace_is_not_empty() {
         sleep(MINUTE).await;
         assert_eq!(driven.names(), ["a/x", "b/x"]);
     }
-    // A kind that is forbidden altogether is not empty, either.
+    // A kind that is completely forbidden is not empty, either.
     let server = server_with(&["a/x"]);
     server.forbid(On::any().resource("configmaps"));
     let driven = optional(&server, &[]);
@@ -205,7 +205,7 @@ async fn an_optional_kind_that_is_removed_loses_its_objects_after_a_while() {
     assert_eq!(driven.errors().len(), 0, "{:?}", driven.errors());
 }
 
-/// Removed and installed again, with another history.
+/// The kind is removed and installed again, with another history.
 ///
 /// SEMANTICS: W27
 #[tokio::test(start_paused = true)]
@@ -229,7 +229,7 @@ async fn an_optional_kind_comes_and_goes() {
     }
 }
 
-/// Refusals that are no removal, before a short one that is.
+/// Refusals that are no removal, before a short removal.
 ///
 /// SEMANTICS: W27
 #[tokio::test(start_paused = true)]
@@ -253,7 +253,7 @@ async fn other_answers_confirm_no_removal() {
 
 /// SEMANTICS: W27
 #[tokio::test(start_paused = true)]
-async fn a_forbidden_kind_is_forgiven_where_that_is_asked() {
+async fn a_forbidden_kind_is_optional_on_request() {
     let server = server_with(&["a/x"]);
     server.forbid(On::any().resource("configmaps"));
     let changes = configs(&server).index(()).optional_if(Error::is_forbidden);
@@ -264,7 +264,7 @@ async fn a_forbidden_kind_is_forgiven_where_that_is_asked() {
     server.allow(On::any());
     sleep(MINUTE).await;
     assert_eq!(driven.deltas(), ["+a/x@2"]);
-    // Forgiven, and still no reason to forget.
+    // An allowed refusal must not delete objects.
     server.forbid(On::any().resource("configmaps"));
     server.fault(Verb::Watch, 1, Fault::status(410));
     server.disconnect();

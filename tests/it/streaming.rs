@@ -1,4 +1,4 @@
-//! Streaming lists: what may happen before their end, and servers that have none.
+//! Streaming lists: failures before their end, and servers without them.
 
 use std::pin::pin;
 
@@ -22,14 +22,14 @@ fn odd(identity: &str, version: u64) -> Value {
     object
 }
 
-/// An object with another value for the key.
+/// Returns an object with another value for the key.
 fn valued(identity: &str, version: u64, value: &str) -> Value {
     let mut object = sent(identity, version);
     object["data"]["key"] = value.into();
     object
 }
 
-/// Events before the end of a streaming list, and the objects that are there at the end.
+/// Returns events before the end of a streaming list, and the expected objects.
 fn stories() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
     let added = |identity, version| event("ADDED", sent(identity, version));
     vec![
@@ -92,7 +92,7 @@ fn stories() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
     ]
 }
 
-/// Two pipelines whose next lists are these: one streamed, one paged.
+/// Returns two pipelines with these next lists: one streamed, one paged.
 fn both(events: &[Value], objects: &[Value], on: &ApiServer, other: &ApiServer) {
     let mut lines = events.to_vec();
     lines.push(end_of_list(9, "true"));
@@ -110,7 +110,7 @@ fn pipeline(server: &ApiServer, streaming: bool) -> Driven {
     drive(watch.streaming_list(streaming))
 }
 
-/// Timeouts are spread, and that of the list is the one that its watch has.
+/// Timeouts are spread, and a list has the same timeout as its watch.
 ///
 /// SEMANTICS: W22, W26
 #[tokio::test(start_paused = true)]
@@ -139,7 +139,7 @@ async fn a_streaming_list_equals_a_paged_one() {
         assert_eq!(asked(&one), (0, 1), "{name}");
         assert_eq!(streamed.synced(), 1, "{name}");
 
-        // A list after the first, on a store with an object that stays and one that is gone.
+        // A list after the first, on a store with an unchanged object and a deleted one.
         let before = || vec![sent("a/x", 2), sent("a/gone", 1)];
         let (one, other) = (ApiServer::new(), ApiServer::new());
         let added: Vec<_> = before().into_iter().map(|own| event("ADDED", own)).collect();
@@ -164,7 +164,7 @@ async fn a_streaming_list_equals_a_paged_one() {
     }
 }
 
-/// A server that takes the request for one of a plain watch from now on, with bookmarks each 20 seconds.
+/// A server that treats the request as a plain watch from now on, with bookmarks every 20 seconds.
 ///
 /// SEMANTICS: W22
 #[tokio::test(start_paused = true)]
@@ -207,7 +207,7 @@ async fn an_end_that_comes_late_is_awaited_with_the_patience_for_lists() {
     }
 }
 
-/// The answers of servers without streaming lists, in each of their words.
+/// The answers of servers without streaming lists, in all known wordings.
 ///
 /// SEMANTICS: W22
 #[tokio::test(start_paused = true)]
@@ -231,7 +231,7 @@ async fn a_server_that_refuses_a_streaming_list_is_listed_in_pages() {
     }
 }
 
-/// Each event is a gzip member of its own, of which kube's client reads the first alone.
+/// Each event is a separate gzip member, of which kube's client reads only the first.
 ///
 /// SEMANTICS: W22
 #[tokio::test(start_paused = true)]
@@ -251,7 +251,7 @@ async fn gzip_with_several_members_is_no_obstacle() {
     assert_eq!((driven.errors().len(), asked(&server)), (0, (0, 1)));
 }
 
-/// A line that is torn off before the end of the list leaves nothing behind.
+/// A line that is cut off before the end of the list has no effect.
 ///
 /// SEMANTICS: W22
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! What the tests of the pipeline share: objects, and streams that a test feeds by hand.
+//! Shared code of the pipeline tests: objects, and streams that a test feeds by hand.
 
 use std::{
     future::{Future, poll_fn},
@@ -19,12 +19,12 @@ use kube::runtime::watcher::Event;
 use kube_weir::{Batch, Change, Delta, Error, Snapshot};
 use tokio::task::coop::unconstrained;
 
-/// `namespace/name` at a version, with a uid that follows from the name.
+/// Returns `namespace/name` at a version, with a uid that depends on the name.
 pub(crate) fn object(identity: &str, version: u32) -> ConfigMap {
     reborn(identity, version, "1")
 }
 
-/// The same, as a later object of the same name.
+/// Returns a later object of this name.
 pub(crate) fn reborn(identity: &str, version: u32, life: &str) -> ConfigMap {
     let mut object = ConfigMap::default();
     let (namespace, name) = match identity.split_once('/') {
@@ -38,7 +38,7 @@ pub(crate) fn reborn(identity: &str, version: u32, life: &str) -> ConfigMap {
     object
 }
 
-/// The same, with a label.
+/// Returns an object with a label.
 pub(crate) fn labelled(identity: &str, version: u32, key: &str, value: &str) -> ConfigMap {
     let mut object = object(identity, version);
     object.metadata.labels = Some([(key.to_owned(), value.to_owned())].into());
@@ -51,7 +51,7 @@ pub(crate) fn name(object: &ConfigMap) -> String {
     namespace.map_or(name.to_owned(), |namespace| format!("{namespace}/{name}"))
 }
 
-/// `namespace/name@version` of all objects.
+/// Returns `namespace/name@version` of all objects.
 pub(crate) fn state(snapshot: &Snapshot<ConfigMap>) -> Vec<String> {
     snapshot.iter().map(|object| versioned(object)).collect()
 }
@@ -61,7 +61,7 @@ pub(crate) fn versioned(object: &ConfigMap) -> String {
     format!("{}@{version}", name(object))
 }
 
-/// One line for each delta, such as `~a/b@1->2`.
+/// Returns a line for each delta, such as `~a/b@1->2`.
 pub(crate) fn deltas(batch: &Batch<ConfigMap>) -> Vec<String> {
     let line = |delta: &Delta<ConfigMap>| match delta {
         Delta::Created(new) => format!("+{}", versioned(new)),
@@ -73,7 +73,7 @@ pub(crate) fn deltas(batch: &Batch<ConfigMap>) -> Vec<String> {
     batch.deltas().iter().map(line).collect()
 }
 
-/// One line for each item, for comparing whole streams.
+/// Returns a line for an item, for comparisons of whole streams.
 pub(crate) fn line(item: &Result<Change<ConfigMap>, Error>) -> String {
     match item {
         Ok(Change::InitialSync(batch)) => format!("initial {}", deltas(batch).join(" ")),
@@ -110,7 +110,7 @@ impl Feed {
         self.send(Event::Delete(object(identity, version)));
     }
 
-    /// A whole list.
+    /// Sends a whole list.
     pub(crate) fn list(&self, objects: impl IntoIterator<Item = ConfigMap>) {
         self.send(Event::Init);
         objects.into_iter().for_each(|object| self.send(Event::InitApply(object)));
@@ -118,7 +118,7 @@ impl Feed {
     }
 }
 
-/// A waker that counts, for polling by hand.
+/// A waker that counts, for manual polls.
 #[derive(Default)]
 pub(crate) struct Wakes(AtomicUsize);
 
@@ -128,7 +128,7 @@ impl Wake for Wakes {
     }
 }
 
-/// Polls a stream by hand.
+/// A stream that is polled by hand.
 pub(crate) struct Poller<S> {
     pub(crate) stream: S,
     wakes: Arc<Wakes>,
@@ -139,7 +139,7 @@ impl<S: Stream + Unpin> Poller<S> {
         Self { stream, wakes: Arc::default() }
     }
 
-    /// Polls the stream, as a task does that has a budget without end.
+    /// Polls the stream, like a task with an unlimited budget.
     pub(crate) fn poll(&mut self) -> Poll<Option<S::Item>> {
         let waker = Waker::from(Arc::clone(&self.wakes));
         let poll = poll_fn(|cx| Poll::Ready(Pin::new(&mut self.stream).poll_next(cx)));
@@ -149,19 +149,19 @@ impl<S: Stream + Unpin> Poller<S> {
         }
     }
 
-    /// How often the stream asked to be polled again, since the last time this was asked.
+    /// Returns how often the stream requested another poll, since the last call.
     pub(crate) fn wakes(&self) -> usize {
         self.wakes.0.swap(0, Ordering::SeqCst)
     }
 
-    /// The stream, for another task to poll, and how often the waker of this one is still woken.
+    /// Returns the stream, for a poll by another task, and a counter of wakes of this one's waker.
     pub(crate) fn into_parts(self) -> (S, impl Fn() -> usize) {
         self.wakes();
         let wakes = self.wakes;
         (self.stream, move || wakes.0.swap(0, Ordering::SeqCst))
     }
 
-    /// Everything that is ready now.
+    /// Returns all items that are ready now.
     pub(crate) fn drain(&mut self) -> Vec<S::Item> {
         let mut items = Vec::new();
         loop {
@@ -183,7 +183,7 @@ where
     }
 }
 
-/// An error such as a watch yields, made the way a user can make one.
+/// Returns an error like that of a watch, built as a user can build it.
 pub(crate) fn forbidden() -> Error {
     status(403, "Forbidden")
 }
@@ -193,7 +193,7 @@ pub(crate) fn status(code: u16, reason: &str) -> Error {
     kube::Error::Api(status.boxed()).into()
 }
 
-/// Collects a finite stream's items as lines.
+/// Collects the items of a finite stream as lines.
 pub(crate) async fn lines(
     stream: impl Stream<Item = Result<Change<ConfigMap>, Error>>,
 ) -> Vec<String> {

@@ -28,7 +28,7 @@ async fn synced_comes_also_when_there_is_nothing() {
 
 /// SEMANTICS: S2
 #[tokio::test]
-async fn what_is_applied_before_the_sync_is_part_of_the_load() {
+async fn objects_applied_before_the_sync_are_part_of_the_load() {
     let (feed, events) = feed();
     let mut poller = Poller::new(events.index(()));
     feed.apply("a/early", 1);
@@ -108,7 +108,7 @@ async fn all_who_wait_are_woken() {
             tokio::spawn(async move { store.synced().await })
         })
         .collect();
-    // One that gives up, in the middle of it all.
+    // A wait that gives up while others continue.
     assert!(timeout(Duration::from_millis(1), store.synced()).await.is_err());
     let polling = tokio::spawn(pipeline.for_each(|_| async {}));
     tokio::task::yield_now().await;
@@ -120,7 +120,7 @@ async fn all_who_wait_are_woken() {
     polling.abort();
 }
 
-/// A wait that was given up and one begun after it find the same.
+/// A wait after a failed one returns the same.
 /// SEMANTICS: S5
 #[tokio::test(start_paused = true)]
 async fn waiting_is_cancel_safe() {
@@ -163,7 +163,7 @@ async fn a_wait_that_leads_nowhere_ends_with_the_cause() {
             let source = std::error::Error::source(&error).expect("the last failure");
             assert_eq!(source.to_string(), cause.to_string());
         }
-        // It recovers all the same.
+        // The stream recovers nevertheless.
         feed.send(Event::InitDone);
         assert_eq!(store.synced().await.unwrap().len(), 0);
         polling.abort();
@@ -182,7 +182,7 @@ async fn a_wait_ends_at_the_deadline_without_any_cause() {
     assert_eq!(start.elapsed(), Duration::from_secs(7));
 }
 
-/// kube's watcher begins each list that fails with another Init.
+/// kube's watcher begins each failing list with another Init.
 /// SEMANTICS: S6
 #[tokio::test(start_paused = true)]
 async fn a_list_that_begins_again_and_again_is_no_progress() {
@@ -268,7 +268,7 @@ async fn a_wait_on_a_stream_that_ended_fails() {
     assert_eq!(store.report().state, "ended");
 }
 
-/// Its name, what comes in, and what goes out.
+/// Name, inputs and expected items of a case.
 type Case = (&'static str, Vec<Event<ConfigMap>>, &'static [&'static str]);
 
 fn relist_cases() -> Vec<Case> {
@@ -400,7 +400,7 @@ async fn a_late_consumer_gets_the_state_and_then_what_follows() {
     feed.apply("a/y", 3);
     poller.lines();
     assert_eq!(late.lines(), ["live +a/y@3"]);
-    // One that was away gets the net change: what happened before it came first is in its Synced.
+    // A late consumer gets the net change: earlier changes are in its Synced.
     assert_eq!(early.lines(), ["synced a/x@2 a/y@3"]);
     feed.apply("a/y", 4);
     poller.lines();
@@ -408,7 +408,7 @@ async fn a_late_consumer_gets_the_state_and_then_what_follows() {
     feed.apply("a/z", 6);
     poller.lines();
     assert_eq!(early.lines(), ["live -a/y@3 +a/z@6"]);
-    // A consumer's end is that of the pipeline; what came last is still told.
+    // A consumer ends with the pipeline; the last changes are still yielded.
     feed.apply("a/z", 7);
     drop(feed);
     poller.lines();

@@ -36,7 +36,7 @@ fn configs(server: &ApiServer) -> Api<ConfigMap> {
     Api::default_namespaced(server.client())
 }
 
-/// Server with config maps c0..cn.
+/// Returns a server with config maps c0..cn.
 fn filled(n: usize) -> ApiServer {
     let server = ApiServer::new();
     for i in 0..n {
@@ -52,7 +52,7 @@ fn code<T: std::fmt::Debug>(result: Result<T, kube::Error>) -> u16 {
     }
 }
 
-/// All events that are there within a second, as text.
+/// Returns all events that arrive within a second, as text.
 async fn seen(
     events: &mut (impl futures::Stream<Item = Result<WatchEvent<ConfigMap>, kube::Error>> + Unpin),
 ) -> Vec<String> {
@@ -103,7 +103,7 @@ async fn objects_are_created_read_updated_and_deleted() -> Tested {
     assert!(created.status.is_none(), "status is written apart");
     assert_eq!(code(api.create(&PostParams::default(), &new).await), 409);
 
-    // The handle takes typed objects too, and writes what clients may not.
+    // The handle accepts typed objects too, and writes fields that clients may not.
     let mut typed = created.clone();
     typed.metadata.name = Some("typed".to_owned());
     typed.status = Some(serde_json::from_value(json!({}))?);
@@ -216,7 +216,7 @@ async fn pages_show_one_moment_while_writes_go_on() -> Tested {
     }
     assert_eq!(names, ["c0", "c1", "c2", "c3", "c4", "c5", "c6"]);
 
-    // The present, and the past by name.
+    // The present, and past versions.
     let list = api.list(&ListParams::default()).await?;
     assert_eq!(list.items.len(), 7);
     let exact = ListParams::default().at("4").matching(kube::api::VersionMatch::Exact);
@@ -283,7 +283,7 @@ async fn watches_go_on_from_a_version() -> Tested {
     let mut events = watch(&api, WatchParams::default(), "0").await?;
     assert_eq!(seen(&mut events).await, ["+c0@4", "+c9@7"]);
 
-    // What the client says it knows is not told again, even if it has yet to happen.
+    // Changes that the client already knows are not sent again, even future ones.
     let mut ahead = watch(&api, WatchParams::default(), "8").await?;
     server.apply(&config("c10", "web"))?;
     server.apply(&config("c11", "web"))?;
@@ -315,7 +315,7 @@ async fn selectors_decide_what_an_event_is() -> Tested {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_compacted_is_gone_for_new_watches_only() -> Tested {
+async fn compacted_history_is_gone_for_new_watches_only() -> Tested {
     let server = filled(2);
     let api = configs(&server);
     let mut open = watch(&api, WatchParams::default(), "2").await?;
@@ -326,7 +326,7 @@ async fn what_is_compacted_is_gone_for_new_watches_only() -> Tested {
     let mut current = watch(&api, WatchParams::default(), "3").await?;
     assert_eq!(seen(&mut current).await, [""; 0]);
 
-    // An open watch that reads too slowly loses its place.
+    // An open watch that reads too slowly loses its position.
     server.set_history_limit(2);
     for app in ["a", "b", "c", "d"] {
         server.apply(&config("c0", app))?;
@@ -530,7 +530,7 @@ async fn metadata_can_be_asked_for_alone() -> Tested {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_there_is_answered_as_by_a_real_server() -> Tested {
+async fn missing_things_are_answered_as_by_a_real_server() -> Tested {
     let server = ApiServer::new();
     let client = server.client();
     let ask = |method: &str, path: &str| {
@@ -678,7 +678,7 @@ async fn faults_damage_watches() -> Tested {
         let mut events = watch(&api, WatchParams::default(), "3").await?;
         assert_eq!(seen(&mut events).await, expected, "{fault:?}");
     }
-    // A reset in the middle of a line: the client tells, after what arrived whole.
+    // A reset in the middle of a line: the client reports it, after the complete events.
     server.fault(Verb::Watch, 1, Fault::Cut { after_bytes: 300 });
     let mut events = watch(&api, streaming(), "0").await?;
     let all = seen(&mut events).await;

@@ -1,5 +1,5 @@
-//! Answers of a server that is throttled or starting, through a client as `Client::try_default` makes
-//! it. A real socket and the real clock, since that client's own retries are under the test.
+//! Answers of a server that is throttled or starting, with a client like that of `Client::try_default`. A
+//! real socket and the real clock, because that client's own retries are part of the test.
 
 use std::{
     sync::{Arc, Mutex},
@@ -16,7 +16,8 @@ use tokio::{
 
 use crate::wire::list;
 
-/// A server on a socket that answers the first request of each kind so, and every other one well.
+/// A server on a socket that answers the first request of each kind with a failure, and all others
+/// normally.
 async fn server(code: u16, retry_after: Option<u32>) -> (Client, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -78,7 +79,7 @@ async fn answers_reach_the_user_with_the_client_that_users_have() {
         while requests.lock().unwrap().len() < 4 {
             tokio::task::yield_now().await;
         }
-        // The list and the watch: each answered once so, and asked once more.
+        // The list and the watch: each failed once, and was repeated once.
         let statuses: Vec<_> = driven.errors().iter().map(kube_weir::Error::status).collect();
         assert_eq!(statuses, [Some(code); 2], "{:?}", driven.errors());
         assert!(driven.errors().iter().all(|own| own.to_string().contains("initializing")));
@@ -88,7 +89,7 @@ async fn answers_reach_the_user_with_the_client_that_users_have() {
     }
 }
 
-/// A wait of which that client would make something else.
+/// A delay that this client would interpret differently.
 ///
 /// SEMANTICS: W17
 #[tokio::test]

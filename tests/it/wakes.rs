@@ -1,5 +1,5 @@
-//! Who is woken, how often, and what a poll does: one wake leads to one poll, `Pending` only comes
-//! with a waker that will be woken, and no poll goes on for ever. SEMANTICS: D9, for every adaptor.
+//! Wakes and polls: each wake leads to one poll, `Pending` is only returned with a waker that will be woken,
+//! and no poll runs forever. SEMANTICS: D9, for every adaptor.
 
 use std::{
     future::poll_fn,
@@ -38,13 +38,13 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 type Item = Result<Event<ConfigMap>, Error>;
 
-/// A source that counts how often it is polled.
+/// A source that counts its polls.
 struct Counted {
     items: BoxStream<'static, Item>,
     polls: Polls,
 }
 
-/// How often it was polled since the last time this was asked.
+/// Returns the number of polls since the last call.
 #[derive(Clone, Default)]
 struct Polls(Arc<AtomicUsize>);
 
@@ -68,9 +68,9 @@ impl Stream for Counted {
 struct Row {
     name: &'static str,
     over: fn(Counted) -> BoxStream<'static, ()>,
-    /// How many items it takes in at the most in one poll.
+    /// Maximum number of items per poll.
     run: usize,
-    /// Whether a change comes out at once.
+    /// True if a change is yielded at once.
     prompt: bool,
 }
 
@@ -128,7 +128,7 @@ const ROWS: [Row; 10] = [
         over: |events| {
             let lease = LeaseRef::new("default", "lease");
             let campaign = Election::new(ApiServer::new().client(), lease, "replica").unwrap();
-            // It is never polled, and so never leads.
+            // The campaign is never polled, and so never leads.
             let leadership = campaign.campaign().watch();
             events.index(()).while_leading(&leadership).map(drop).boxed()
         },
@@ -155,7 +155,7 @@ where
 }
 
 impl Row {
-    /// The adaptor over some items, and how often those are polled.
+    /// Returns the adaptor over some items, and the counter of their polls.
     fn of(
         &self,
         items: impl Stream<Item = Item> + Send + 'static,
@@ -165,7 +165,7 @@ impl Row {
         (Poller::new((self.over)(counted)), polls)
     }
 
-    /// The same over what a test feeds, after the initial load.
+    /// Returns the adaptor over a feed, after the initial load.
     fn loaded(&self) -> (Feed, Poller<BoxStream<'static, ()>>, Polls) {
         let (feed, events) = feed();
         let (mut poller, polls) = self.of(events);
@@ -207,14 +207,15 @@ async fn many_events_wake_once_and_are_each_taken_in_once() {
         }
         assert_eq!(poller.wakes(), 1, "{}", row.name);
         poller.drain();
-        // Each event, and one poll that finds nothing more; debounce asks once more after an item.
+        // Each event, and a poll that finds nothing more; debounce polls once more after an item.
         let taken_in = polls.take();
         assert!((51..=53).contains(&taken_in), "{}: {taken_in} polls", row.name);
         assert_eq!(poller.wakes(), 0, "{}", row.name);
     }
 }
 
-/// What makes no difference downstream is taken in, nothing comes out, and the stream sleeps on.
+/// Events without an effect downstream are consumed, nothing is yielded, and the stream is not woken
+/// again.
 ///
 /// SEMANTICS: D9, I9
 #[tokio::test(start_paused = true)]
@@ -244,7 +245,7 @@ async fn an_event_without_a_change_leaves_a_waker_behind() {
     }
 }
 
-/// Time alone wakes nobody who holds nothing back.
+/// Time alone doesn't wake a stream that holds nothing back.
 ///
 /// SEMANTICS: D9
 #[tokio::test(start_paused = true)]
@@ -259,7 +260,7 @@ async fn an_idle_stream_is_left_alone() {
     }
 }
 
-/// A stream may move from task to task: who polled last is woken, and nobody else.
+/// A stream may move from task to task: only the last task that polled it is woken.
 ///
 /// SEMANTICS: D9
 #[tokio::test(start_paused = true)]
@@ -275,8 +276,8 @@ async fn the_last_waker_counts() {
     }
 }
 
-/// Whatever is always ready, a poll takes in a fixed number of items, and asks for another poll if
-/// it has nothing to give.
+/// With a source that is always ready, a poll takes a fixed number of items, and requests another poll if
+/// it yields none.
 ///
 /// SEMANTICS: D9
 #[tokio::test(start_paused = true)]
@@ -329,7 +330,7 @@ async fn each_consumer_of_a_store_is_woken_once_for_a_change() {
             assert_eq!(consumer.wakes(), 0);
         }
     }
-    // Many while it sleeps are one.
+    // Many events while it sleeps cause one wake.
     for version in 20..30 {
         feed.apply("a/x", version);
         pipeline.drain();
@@ -338,7 +339,7 @@ async fn each_consumer_of_a_store_is_woken_once_for_a_change() {
         assert_eq!(consumer.wakes(), 1);
         assert_eq!(consumer.drain().len(), 1);
     }
-    // The end is told, too.
+    // The end wakes it, too.
     drop(feed);
     pipeline.drain();
     for consumer in &mut consumers {
@@ -359,7 +360,7 @@ async fn a_timer_wakes_once_when_it_is_time() {
         feed.apply("a/x", 2);
         poller.drain();
         for version in 3..20 {
-            // The first one of an interval is held back, as the last item has just gone out.
+            // The first change of an interval is held back, because an item was just yielded.
             feed.apply("a/x", version);
             assert_eq!(poller.wakes(), 1, "{debounce:?}");
             assert!(poller.poll().is_pending(), "{debounce:?}");
@@ -400,15 +401,15 @@ async fn a_flush_wakes_once() {
     }
 }
 
-/// An event and a flush that come between the look at the events and the look at the flush. Each
-/// other moment is one of the tests above: before both looks, or after.
+/// An event and a flush between the check for events and the check for a flush. The tests above cover all
+/// other moments: before both checks, or after.
 ///
 /// SEMANTICS: D5
 #[tokio::test(start_paused = true)]
 async fn a_flush_in_the_middle_of_a_poll_is_not_lost() {
     let (feed, mut events) = feed();
     feed.list([]);
-    // What another thread does just when the stream has seen that there is nothing more.
+    // Another thread acts just when the stream has found that nothing is ready.
     let other = Arc::new(Mutex::new(None::<Box<dyn FnOnce() + Send>>));
     let inner = Arc::clone(&other);
     let racing = stream::poll_fn(move |cx| {
@@ -449,7 +450,7 @@ fn a_flush_from_another_thread_is_never_lost() {
     let (next, due) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            // Each after the item before it came out: at any moment of a poll.
+            // Each after the previous item: at any moment of a poll.
             while let Ok(version) = due.recv() {
                 feed.apply("a/x", version);
                 flusher.flush();
@@ -467,10 +468,10 @@ fn a_flush_from_another_thread_is_never_lost() {
     });
 }
 
-/// Bytes that a poll of a watch may read: 128 units of a budget, of 4 KiB each.
+/// Bytes that a poll of a watch may read: 128 units of a budget, 4 KiB each.
 const MOST_READ: usize = 512 << 10;
 
-/// A poll of a watch reads half a mebibyte and one more object at the most, however many are there.
+/// A poll of a watch reads at most half a mebibyte and one more object, even if more are ready.
 ///
 /// SEMANTICS: B3
 #[tokio::test(start_paused = true)]
@@ -503,7 +504,7 @@ async fn a_poll_reads_so_many_bytes_and_one_object() {
     }
 }
 
-/// All stages and kinds that one task polls share the budget that tokio gives it for a turn.
+/// All stages and kinds that one task polls share the task's budget of a turn.
 ///
 /// SEMANTICS: B3, D9
 #[tokio::test(start_paused = true)]
@@ -528,7 +529,7 @@ async fn a_turn_of_a_task_takes_in_two_runs_however_many_stages_and_kinds_it_pol
         let (mut stream, _) = poller.into_parts();
         for _ in 0..10 {
             yield_now().await;
-            // A task polls a stream that is never pending for ever.
+            // A task polls a stream that is never pending without an end.
             let turn = poll_fn(|cx| {
                 let mut items = 0;
                 while items < TURN && stream.poll_next_unpin(cx).is_ready() {
@@ -565,7 +566,7 @@ async fn kinds_that_are_always_ready_share_the_turns_of_a_task() {
     }
 }
 
-/// A stream pays for objects that a selector leaves out, though it yields none of them.
+/// A stream pays for objects that a selector excludes, although it yields none of them.
 ///
 /// SEMANTICS: B3
 #[tokio::test(start_paused = true)]
@@ -594,7 +595,7 @@ async fn a_poll_steps_over_so_many_bytes_of_what_is_left_out() {
     assert!(polls >= all / (MOST_READ + length), "{polls} polls for {all} bytes");
 }
 
-/// A poll ends once 1,024 times 16 keys are put into indexes or taken out.
+/// A poll ends once 1,024 times 16 keys were put into indexes or taken out.
 ///
 /// SEMANTICS: B3
 #[tokio::test(start_paused = true)]
@@ -630,7 +631,7 @@ async fn a_poll_moves_so_many_keys_and_those_of_one_object() {
     }
 }
 
-/// Returns how many objects a stream yields until it is pending.
+/// Returns the number of objects that a stream yields until it is pending.
 fn read_at_once<K>(
     mut events: impl Stream<Item = Result<WatchEvent<K>, Error>> + Unpin,
     cx: &mut Context<'_>,

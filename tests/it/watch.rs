@@ -47,13 +47,13 @@ fn names(snapshot: &Snapshot<ConfigMap>) -> Vec<String> {
     snapshot.iter().map(|object| name(object)).collect()
 }
 
-/// The next item, which must come within a minute or two of virtual time.
+/// Returns the next item, which must arrive within a minute or two of virtual time.
 async fn next<S: Stream + Unpin>(stream: &mut S) -> S::Item {
     let patience = Duration::from_secs(400);
     timeout(patience, stream.next()).await.expect("an item in time").expect("no end")
 }
 
-/// The next item that is no error, and the errors before it.
+/// Returns the next item that is no error, and the errors before it.
 async fn next_change<S>(stream: &mut S) -> (Vec<&'static str>, Change<ConfigMap>)
 where
     S: Stream<Item = Result<Change<ConfigMap>, Error>> + Unpin,
@@ -67,8 +67,8 @@ where
     }
 }
 
-/// Returns how many lists and watches there were. A list of one object is neither: it shows whether the
-/// server still has its history.
+/// Returns the numbers of lists and watches. A list of one object is neither: it shows whether the server
+/// still has its history.
 fn asked(server: &ApiServer) -> (usize, usize) {
     let mut requests = server.requests();
     requests.retain(|request| !request.ends_with("limit=1"));
@@ -120,7 +120,7 @@ async fn a_selector_more_selects_less() {
     let mut changes = watch.index(());
     let snapshot = changes.first_synced().await.unwrap();
     assert_eq!(names(&snapshot), ["b/x"]);
-    // Hypothetical objects are selected likewise.
+    // The same selection applies to hypothetical objects.
     let other = serde_json::from_value(config("b/other", "db")).unwrap();
     assert_eq!(names(&snapshot.overlay().apply(other).unwrap().build()), ["b/x"]);
 }
@@ -204,7 +204,7 @@ async fn namespaces_of_what_has_none_are_an_error() {
     );
 }
 
-/// A server that is there and silent must not keep a watch from beginning, and failing.
+/// A silent server must not prevent a watch from starting and failing.
 #[tokio::test(start_paused = true)]
 async fn discovery_is_not_waited_for_for_ever() {
     let server = ApiServer::new();
@@ -241,7 +241,7 @@ async fn a_resource_that_is_not_installed_begins_once_it_is() {
     let document = snapshot.get("a/x").unwrap();
     assert_eq!(document.to_value()["kind"], "Widget");
 
-    // Gone, and back with another history.
+    // The kind is gone, and back with another history.
     server.delete("customresourcedefinitions", "", "widgets.example.com").unwrap();
     server.disconnect();
     sleep(Duration::from_secs(1)).await;
@@ -280,7 +280,7 @@ async fn selecting_here_is_on_the_object_as_it_was_received() {
     server.apply(&config("a/y", "db")).unwrap();
     let selector = FieldSelector::parse("data.key=web,metadata.name!=z").unwrap();
     let filter = FieldFilter::new(["data", "metadata.labels"]).unwrap();
-    // In both orders; and on kube's watcher, where the order is the user's.
+    // In both orders; and with kube's watcher, where the user chooses the order.
     for order in 0..3 {
         let server = server.clone();
         let (selector, filter) = (selector.clone(), filter.clone());
@@ -330,13 +330,13 @@ fn stats(item: &Result<Change<ConfigMap>, Error>) -> (usize, usize, usize) {
     (stats.created, stats.modified, stats.deleted)
 }
 
-/// A synced watch of `a/x` on a server with that one object.
+/// Returns a synced watch of `a/x` on a server with that one object.
 async fn synced(
     server: &ApiServer,
 ) -> std::pin::Pin<Box<impl Stream<Item = Result<Change<ConfigMap>, Error>>>> {
     let mut changes = Box::pin(configs(server).index(()));
     assert_eq!(names(&changes.first_synced().await.unwrap()), ["a/x"]);
-    // The watch is open when the first bookmark or event has come through it.
+    // The watch is open once the first bookmark or event has arrived through it.
     server.apply(&config("a/x", "opened")).unwrap();
     let (errors, _) = next_change(&mut changes).await;
     assert_eq!(errors, [""; 0]);
@@ -344,8 +344,8 @@ async fn synced(
     changes
 }
 
-/// What happens while the watch is broken by `fault`: one object comes, one goes. Gives the errors
-/// seen, the lists and watches asked for, and how long it took.
+/// Breaks the watch by `fault`, while one object is created and one deleted. Returns the errors, the
+/// numbers of lists and watches, and the time it took.
 async fn recover(fault: impl FnOnce(&ApiServer)) -> (Vec<&'static str>, (usize, usize), Duration) {
     let server = server_with(&["a/x"]);
     let mut changes = synced(&server).await;
@@ -382,7 +382,7 @@ async fn a_watch_that_ends_resumes_without_a_relist() {
 #[tokio::test(start_paused = true)]
 async fn server_failures_resume_without_a_relist() {
     for (fault, times, reason) in [
-        // A third rejection would lead to a list.
+        // A third rejection would cause a list.
         (Fault::status(500), 2, "Other"),
         (Fault::status(503), 3, "Other"),
         (Fault::Refused, 2, "Connection"),
@@ -399,8 +399,8 @@ async fn server_failures_resume_without_a_relist() {
 
 /// SEMANTICS: W5, S7
 #[tokio::test(start_paused = true)]
-async fn what_the_server_has_forgotten_is_listed_again() {
-    // As an event.
+async fn history_that_the_server_has_lost_is_listed_again() {
+    // The rejection is an event.
     let server = server_with(&["a/x"]);
     let mut changes = synced(&server).await;
     server.fault(Verb::Watch, 1, Fault::ErrorEvent { code: 410, after_events: 0 });
@@ -412,7 +412,7 @@ async fn what_the_server_has_forgotten_is_listed_again() {
     assert_eq!(stats(&Ok(change)), (1, 0, 1), "the net difference, at once");
     assert_eq!(asked_lists(&server), 1);
 
-    // As a status.
+    // The rejection is a status.
     let (errors, asked, _) =
         recover(|server| server.fault(Verb::Watch, 1, Fault::status(410))).await;
     assert!(errors.contains(&"Desynced"), "{errors:?}");
@@ -423,7 +423,7 @@ fn asked_lists(server: &ApiServer) -> usize {
     asked(server).0
 }
 
-/// A server that answers 410 for ever must not be asked in a tight loop, though each relist works.
+/// A server that always answers 410 must not be requested in a tight loop, though each relist works.
 /// SEMANTICS: W5
 #[tokio::test(start_paused = true)]
 async fn relists_that_lead_nowhere_slow_down() {
@@ -519,7 +519,7 @@ async fn a_page_that_fails_is_asked_for_again_and_no_other() {
     assert_eq!(asked_lists(&server), 3 + 3);
 }
 
-/// A group says the same version again and again.
+/// A group lists the same version repeatedly.
 ///
 /// SEMANTICS: W24
 #[tokio::test(start_paused = true)]
@@ -542,7 +542,7 @@ async fn a_version_is_asked_for_once_in_discovery() {
     }
 }
 
-/// A token that the server can't read is answered 400, however often it is sent.
+/// A token that the server can't read is answered 400, every time.
 ///
 /// SEMANTICS: W5, S8
 #[tokio::test(start_paused = true)]
@@ -583,7 +583,7 @@ async fn a_continue_token_that_expired_begins_the_list_anew() {
     loop {
         match next(&mut events).await {
             Ok(WatchEvent::Listed(object)) => {
-                // Gone before the list is begun anew, so only its first beginning has it.
+                // Deleted before the list starts again, so only the first part of the list has it.
                 if server.get("configmaps", "a", "00").is_ok() {
                     server.delete("configmaps", "a", "00").unwrap();
                 }
@@ -600,7 +600,7 @@ async fn a_continue_token_that_expired_begins_the_list_anew() {
 
 /// SEMANTICS: W6
 #[tokio::test(start_paused = true)]
-async fn one_object_that_will_not_decode_is_isolated() {
+async fn an_undecodable_object_is_isolated() {
     let server = server_with(&["a/bad", "a/x", "a/y"]);
     server.fault(Verb::List, 1, Fault::Garble { name: "bad".into() });
     let pipeline = configs(&server).index(());
@@ -613,13 +613,13 @@ async fn one_object_that_will_not_decode_is_isolated() {
     assert_eq!(names(change.snapshot()), ["a/x", "a/y"]);
     assert_eq!(store.report().stale, ["a/bad"]);
 
-    // A good version heals it.
+    // A good version repairs it.
     server.apply(&config("a/bad", "good")).unwrap();
     let (_, change) = next_change(&mut changes).await;
     assert_eq!(names(change.snapshot()), ["a/bad", "a/x", "a/y"]);
     assert!(store.report().stale.is_empty());
 
-    // A bad one leaves the last good version where it is, also through a relist.
+    // A bad version keeps the last good version, also through a relist.
     let good = store.snapshot().get(("a", "bad")).unwrap().metadata.resource_version.clone();
     server.fault(Verb::Watch, 1, Fault::Garble { name: "bad".into() });
     server.disconnect();
@@ -644,7 +644,7 @@ async fn one_object_that_will_not_decode_is_isolated() {
     assert_eq!(store.report().stale, ["a/bad"]);
 }
 
-/// What a relist finds unchanged is not decoded again: here it could not be.
+/// A relist does not decode unchanged objects again: here they could not be decoded.
 /// SEMANTICS: S7, I9
 #[tokio::test(start_paused = true)]
 async fn a_relist_decodes_only_what_changed() {
@@ -734,7 +734,7 @@ async fn a_dead_connection_is_noticed() {
     let start = Instant::now();
     let error = next(&mut changes).await.unwrap_err();
     assert!(error.is_timeout(), "{error:?}");
-    // The watch was to last up to twice its timeout.
+    // The watch could last up to twice its timeout.
     assert!(start.elapsed() <= Duration::from_secs(65), "{:?}", start.elapsed());
     server.apply(&config("a/y", "web")).unwrap();
     let (_, change) = next_change(&mut changes).await;
@@ -742,7 +742,7 @@ async fn a_dead_connection_is_noticed() {
     assert_eq!(asked_lists(&server), 1, "it resumes");
 }
 
-/// Dead before the watch began, as a connection is that was kept open since the list.
+/// The connection is dead before the watch begins, if it was kept open since the list.
 ///
 /// SEMANTICS: W8
 #[tokio::test(start_paused = true)]
@@ -780,7 +780,7 @@ async fn a_list_that_stalls_is_given_up_and_begun_again() {
 async fn bookmarks_move_the_resume_point() {
     let server = server_with(&["a/x"]);
     let mut changes = synced(&server).await;
-    // Other kinds change, this one is idle, and what it has seen is compacted away.
+    // Other kinds change, this one is idle, and the seen history is compacted.
     for i in 0..100 {
         let other = json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": { "namespace": "a", "name": format!("p{i}") },
@@ -841,7 +841,7 @@ async fn a_streaming_list_that_is_cut_begins_anew() {
     assert_eq!(names(change.snapshot()), ["a/y", "b/x"]);
 }
 
-/// A server that takes the request for a streaming list for that of a plain watch.
+/// A server that treats the request for a streaming list as a plain watch.
 ///
 /// SEMANTICS: W22
 #[tokio::test(start_paused = true)]
@@ -856,7 +856,7 @@ async fn a_streaming_list_without_an_end_is_given_up_for_pages() {
     assert_eq!(errors.len(), 1, "{errors:?}");
     assert!(start.elapsed() < Duration::from_secs(70), "{:?}", start.elapsed());
     assert_eq!(asked(&server).0, 1);
-    // The server is remembered.
+    // The client remembers this about the server.
     server.take_requests();
     server.fault(Verb::Watch, 1, Fault::status(410));
     server.disconnect();

@@ -1,4 +1,4 @@
-//! Waiting until what is under a key of an index changes.
+//! Waits until the objects under a key of an index change.
 
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
@@ -58,7 +58,7 @@ impl World {
     }
 }
 
-/// What is under `web` in the snapshot that a wait returns, which must be over.
+/// Returns the objects under `web` in the snapshot of a wait, which must be over.
 fn found(waiting: impl Future<Output = Result<Snapshot<ConfigMap>, Error>>) -> Vec<String> {
     let snapshot = waiting.now_or_never().expect("it is over").unwrap();
     snapshot.by(&app()).get("web").map(|object| versioned(object)).collect()
@@ -94,14 +94,14 @@ async fn it_ends_when_an_object_comes_to_the_key_changes_or_leaves_it() {
     world.see(Event::Delete(of("web", "a/y", 8)));
     assert_eq!(found(waiting), none, "deleted");
 
-    // As many as before, and another one.
+    // As many objects as before, and another one.
     world.see(Event::Apply(of("web", "a/y", 9)));
     let waiting = world.web();
     world.feed.send(Event::Delete(of("web", "a/y", 10)));
     world.see(Event::Apply(of("web", "a/z", 11)));
     assert_eq!(found(waiting), ["a/z@11"], "another one");
 
-    // The same name and version, and another object.
+    // The same name and version, but another object.
     let waiting = world.web();
     let mut other = reborn("a/z", 11, "other");
     other.metadata.labels = of("web", "a/z", 11).metadata.labels;
@@ -127,14 +127,14 @@ async fn it_goes_on_when_what_is_under_the_key_stays() {
         world.see(event);
         assert!(poll!(&mut waiting).is_pending() && poll!(&mut missing).is_pending());
     }
-    // A list that has nothing new, one that breaks off, and failures.
+    // A list without changes, one that breaks off, and failures.
     world.feed.list([of("web", "a/x", 1)]);
     world.see(Event::Init);
     world.feed.send(Event::InitApply(of("web", "a/other", 7)));
     world.feed.fail(forbidden());
     world.poller.drain();
     assert!(poll!(&mut waiting).is_pending() && poll!(&mut missing).is_pending());
-    // Nor does it end after a while.
+    // The wait doesn't end later either.
     assert!(timeout(HOUR, &mut waiting).await.is_err());
 
     world.feed.list([of("web", "a/x", 8)]);
@@ -142,7 +142,7 @@ async fn it_goes_on_when_what_is_under_the_key_stays() {
     assert_eq!(found(waiting), ["a/x@8"]);
 }
 
-/// What comes after the call ends it, even if it is polled much later, and what came before doesn't.
+/// A change after the call ends the wait, even if it is polled much later; an earlier change doesn't.
 ///
 /// SEMANTICS: I3, I8
 #[tokio::test(start_paused = true)]
@@ -159,13 +159,13 @@ async fn it_is_about_what_was_there_when_it_was_called() {
     assert_eq!(found(late), ["a/x@3"], "it was not polled before");
     assert_eq!(found(waiting), ["a/x@3"]);
 
-    // The snapshot is the newest one, with all that came meanwhile.
+    // The snapshot is the newest one, with all changes meanwhile.
     let late = world.web();
     world.see(Event::Apply(of("web", "a/x", 4)));
     world.see(Event::Apply(of("web", "a/y", 5)));
     assert_eq!(found(late), ["a/x@4", "a/y@5"]);
 
-    // What changed and is as before is no change.
+    // A change that was undone is no change.
     let late = world.web();
     let both = [of("web", "a/x", 4), of("web", "a/y", 5)];
     world.see(Event::Apply(of("web", "a/z", 6)));
@@ -234,7 +234,7 @@ async fn it_is_an_error_when_the_stream_ends() {
     let (late, other) = (store.watch_key(&app(), "web"), store.watch_key(&app(), "db"));
     let mut waiting = pin!(waiting);
     assert!(poll!(&mut waiting).is_pending());
-    // What came before the end is seen first.
+    // Changes before the end are seen first.
     feed.send(Event::Apply(of("db", "a/y", 2)));
     drop(feed);
     poller.drain();
@@ -249,11 +249,11 @@ async fn it_is_an_error_when_the_stream_ends() {
     }
     let snapshot = other.await.unwrap();
     assert_eq!(snapshot.by(&app()).get("db").map(|own| name(own)).collect::<Vec<_>>(), ["a/y"]);
-    // Nothing can come any more.
+    // Nothing more can change.
     assert!(store.watch_key(&app(), "db").await.unwrap_err().is_ended());
 }
 
-/// Each of many tasks that wait is woken by the change of its key, and no other.
+/// Many tasks wait: each is woken only by the change of its key.
 ///
 /// SEMANTICS: I8
 #[tokio::test(start_paused = true)]
@@ -283,7 +283,7 @@ async fn many_may_wait() {
         let over = all.iter().filter(|waiting| waiting.is_finished()).count();
         assert_eq!(over, 10 * (key as usize + 1));
     }
-    // One that leaves takes nothing from the others.
+    // A cancelled wait does not affect the others.
     all[9].abort();
     drop(feed);
     let outcomes = join_all(all).await;

@@ -1,5 +1,5 @@
-//! Helpers of the tests of one watch against scripted answers: JSON as it goes over the wire, and a
-//! pipeline whose items are recorded while it runs.
+//! Helpers of the tests of a watch against scripted answers: JSON as on the wire, and a pipeline whose
+//! items are recorded while it runs.
 
 use std::{
     sync::{Arc, Mutex},
@@ -27,7 +27,7 @@ pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 
-/// A `ConfigMap` at `namespace/name`, as one applies it.
+/// Returns a `ConfigMap` at `namespace/name`, for `apply`.
 pub(crate) fn config(identity: &str, data: &str) -> Value {
     let (namespace, name) = identity.split_once('/').expect("namespace/name");
     json!({
@@ -37,7 +37,7 @@ pub(crate) fn config(identity: &str, data: &str) -> Value {
     })
 }
 
-/// A `ConfigMap` as a server sends it.
+/// Returns a `ConfigMap` as sent by a server.
 pub(crate) fn sent(identity: &str, version: u64) -> Value {
     let mut object = config(identity, &version.to_string());
     object["metadata"]["uid"] = identity.into();
@@ -45,7 +45,7 @@ pub(crate) fn sent(identity: &str, version: u64) -> Value {
     object
 }
 
-/// A list of `ConfigMaps`, as the API server sends it.
+/// Returns a list of `ConfigMaps` as sent by a server.
 pub(crate) fn list(version: u64, items: impl Into<Value>) -> Value {
     json!({
         "kind": "ConfigMapList", "apiVersion": "v1",
@@ -62,7 +62,7 @@ pub(crate) fn bookmark(version: u64) -> Value {
     event("BOOKMARK", json!({ "kind": "ConfigMap", "apiVersion": "v1", "metadata": metadata }))
 }
 
-/// The bookmark that ends a streaming list, if the annotation has the right value.
+/// Returns the bookmark that ends a streaming list, if the annotation has the right value.
 pub(crate) fn end_of_list(version: u64, value: &str) -> Value {
     let mut end = bookmark(version);
     end["object"]["metadata"]["annotations"] = json!({ "k8s.io/initial-events-end": value });
@@ -76,7 +76,7 @@ pub(crate) fn status(code: u16, reason: &str, message: &str) -> Value {
     })
 }
 
-/// An answer that is a `Status`, with its code as the HTTP status.
+/// Returns an answer that is a `Status`, with its code as the HTTP status.
 pub(crate) fn failure(code: u16, reason: &str) -> Answer {
     Answer::json(code, &status(code, reason, "no"))
 }
@@ -95,10 +95,9 @@ pub(crate) fn configs(server: &ApiServer) -> Watch<ConfigMap> {
 
 type Item = Result<Change<ConfigMap>, Error>;
 
-/// Lets a store log each of its lines about an outage once, and returns a subscriber to hold.
-///
-/// While there is one subscriber alone, a line that another thread logs for the first time is off for
-/// good. So a test that counts lines begins with this, and its own subscriber is the second.
+/// Makes a store log each of its lines about an outage once, and returns a subscriber to hold. With only
+/// one subscriber, a line that another thread logs for the first time stays disabled. So a test that counts
+/// lines begins with this, and its own subscriber is the second.
 pub(crate) async fn warm_up_logs() -> Logs {
     let spare = crate::logs::capture();
     let server = server_with(&["a/x"]);
@@ -109,7 +108,7 @@ pub(crate) async fn warm_up_logs() -> Logs {
     spare
 }
 
-/// A pipeline that a task drives, and the items that it yielded.
+/// A pipeline that a task drives, and its items.
 pub(crate) struct Driven {
     pub(crate) store: Store<ConfigMap>,
     items: Arc<Mutex<Vec<(Instant, Item)>>>,
@@ -147,7 +146,7 @@ impl Driven {
         items.iter().filter_map(|(at, item)| Some((*at, item.as_ref().err()?.clone()))).collect()
     }
 
-    /// The lines of all batches after the sync, such as `+a/x@2`.
+    /// Returns the lines of all batches after the sync, such as `+a/x@2`.
     pub(crate) fn deltas(&self) -> Vec<String> {
         let items = self.items.lock().expect("no panic");
         let live = items.iter().filter_map(|(_, item)| match item {
@@ -157,7 +156,7 @@ impl Driven {
         live.flatten().collect()
     }
 
-    /// When each batch after the sync came.
+    /// Returns the times of all batches after the sync.
     pub(crate) fn live(&self) -> Vec<Instant> {
         let items = self.items.lock().expect("no panic");
         let live = items.iter().filter(|(_, item)| matches!(item, Ok(Change::Live(_))));
@@ -196,7 +195,7 @@ pub(crate) fn names<K: Lookup>(snapshot: &Snapshot<K>) -> Vec<String> {
     snapshot.iter().map(|object| name(object)).collect()
 }
 
-/// The lists and the watches among requests.
+/// Returns the numbers of lists and watches among requests.
 pub(crate) fn asked(server: &ApiServer) -> (usize, usize) {
     let requests = server.requests();
     let watches = requests.iter().filter(|request| request.contains("watch=true")).count();
@@ -204,13 +203,12 @@ pub(crate) fn asked(server: &ApiServer) -> (usize, usize) {
     (lists, watches)
 }
 
-/// Returns whether a request is a list, or a page of one; a look at one object is none.
+/// Returns whether a request is a list, or a page of one; a check of one object doesn't count.
 pub(crate) fn is_list(request: &str) -> bool {
     request.contains("limit=") && !request.contains("limit=1&") && !request.ends_with("limit=1")
 }
 
-/// Returns the requests since the last time this was asked, with the times at which they came: the
-/// clock is looked at each `step`.
+/// Returns the requests since the last call, with their times, sampled every `step`.
 pub(crate) async fn timed_requests(
     server: &ApiServer,
     span: Duration,
@@ -239,7 +237,7 @@ pub(crate) fn on_server(server: &ApiServer) -> Vec<String> {
     objects.iter().map(line).collect()
 }
 
-/// Returns the objects of a store in the same form.
+/// Returns the objects of a store as `namespace/name@version`.
 pub(crate) fn in_store(store: &Store<ConfigMap>) -> Vec<String> {
     let line = |object: &Arc<ConfigMap>| {
         let data = object.data.as_ref().and_then(|data| data.get("key"));
@@ -249,7 +247,7 @@ pub(crate) fn in_store(store: &Store<ConfigMap>) -> Vec<String> {
     store.snapshot().iter().map(line).collect()
 }
 
-/// A CRD of `widgets.example.com` that is served in these versions, the first of which is stored.
+/// Returns a CRD of `widgets.example.com` that is served in these versions; the first is stored.
 pub(crate) fn widgets(versions: &[&str]) -> Value {
     let version = |own: &&str| {
         json!({

@@ -36,7 +36,7 @@ const LONG: Duration = Duration::from_secs(600);
 
 type Two = (Snapshot<ConfigMap>, Snapshot<ConfigMap>);
 
-/// One line for each item of a world of two kinds, the kinds apart.
+/// Returns a line for each item of a world of two kinds, each kind separately.
 fn line(item: &Result<WorldChange<Two>, Error>) -> String {
     let batches = |kinds: &(Option<Batch<ConfigMap>>, Option<Batch<ConfigMap>>)| {
         let own = |batch: &Option<Batch<ConfigMap>>| batch.as_ref().map(deltas).unwrap_or_default();
@@ -100,7 +100,7 @@ fn the_first_item_comes_when_all_kinds_are_synced() {
 
 /// SEMANTICS: O4
 #[test]
-fn what_is_ready_in_all_kinds_is_one_change_and_one_moment() {
+fn ready_changes_of_all_kinds_are_one_change_and_one_moment() {
     let ((a, one), (b, two)) = (pipeline(), pipeline());
     let mut poller = Poller::new(world((("a", one), ("b", two))));
     a.list([]);
@@ -156,7 +156,7 @@ async fn one_debounce_settles_all_kinds() {
     flusher.flush();
     assert_eq!(lines(&mut poller), ["live  | +n/y@9"]);
 
-    // What cancels out is nothing, though another world was published meanwhile.
+    // Changes that cancel out are none, although another world was published meanwhile.
     a.apply("n/z", 10);
     assert!(lines(&mut poller).is_empty());
     a.delete("n/z", 11);
@@ -169,7 +169,7 @@ async fn one_debounce_settles_all_kinds() {
 
 /// SEMANTICS: O4
 #[test]
-fn progress_is_told_where_it_is_asked_for() {
+fn progress_is_reported_on_request() {
     let ((a, one), (b, two)) = (pipeline(), pipeline());
     let mut poller = Poller::new(world((("a", one), ("b", two.with_progress()))).with_progress());
     b.send(Event::Init);
@@ -181,7 +181,7 @@ fn progress_is_told_where_it_is_asked_for() {
     b.send(Event::InitDone);
     assert_eq!(lines(&mut poller), ["initial  | +n/z@1", "synced n/x@1 | n/y@1 n/z@1"]);
 
-    // A kind's own progress is none of the world's unless that wants it.
+    // A kind's own progress is not the world's, unless the world requests progress.
     let ((a, one), (b, two)) = (pipeline(), pipeline());
     let mut poller = Poller::new(world((("a", one), ("b", two.with_progress()))));
     a.list([]);
@@ -302,7 +302,7 @@ fn a_kind_that_ends_early_is_named_and_the_rest_goes_on() {
     assert!(matches!(poller.poll(), Poll::Ready(None)));
     assert!(matches!(poller.poll(), Poll::Ready(None)));
 
-    // After the sync an end is none of a failure: the others go on.
+    // After the sync the end of a kind is no failure: the others continue.
     let ((a, one), (b, two)) = (pipeline(), pipeline());
     let mut poller = Poller::new(world((("a", one), ("b", two))));
     a.list([object("n/x", 1)]);
@@ -406,7 +406,7 @@ async fn optional_kinds_do_not_hold_up_the_start_and_wake_up_when_they_appear() 
 
 /// SEMANTICS: O5, W27
 #[test]
-fn a_refusal_is_forgiven_only_where_that_is_asked() {
+fn a_refusal_is_optional_only_on_request() {
     let ((a, one), (b, two)) = (pipeline(), pipeline());
     let mut poller = Poller::new(world((("a", one), ("b", two.optional()))));
     a.list([]);
@@ -434,7 +434,7 @@ fn a_refusal_is_forgiven_only_where_that_is_asked() {
     b.fail(status(404, "NotFound"));
     assert!(lines(&mut poller).is_empty());
 
-    // What has come in part is on its way.
+    // The received part is a pending list.
     let ((a, one), (b, two)) = (pipeline(), pipeline());
     let mut poller = Poller::new(world((("a", one), ("b", two.optional()))));
     a.list([]);
@@ -474,7 +474,7 @@ fn kinds_come_and_go_while_the_world_runs() {
     assert!(matches!(&items[..], [Ok(WorldChange::Synced(_))]), "{items:?}");
     assert_eq!(told(&store.world()), ["a: x", "b: y"]);
 
-    // It joins when it is complete.
+    // The kind joins when it is complete.
     let (sender, events) = futures::channel::mpsc::unbounded();
     handle.add("c", events.index(()));
     assert_eq!(poller.wakes(), 1);
@@ -487,7 +487,7 @@ fn kinds_come_and_go_while_the_world_runs() {
     assert!(batch.kind("a").is_none());
     assert_eq!(told(batch.after()), ["a: x", "b: y", "c: z"]);
 
-    // A replaced one stays until the new one is complete.
+    // A replaced kind stays until the new one is complete.
     let (other, events) = futures::channel::mpsc::unbounded();
     handle.add("a", events.index(()));
     assert!(poller.drain().is_empty());
@@ -508,7 +508,7 @@ fn kinds_come_and_go_while_the_world_runs() {
     assert_eq!(told(&store.world()), ["a: w", "c: z"]);
     assert_eq!(store.report().kinds.len(), 2);
 
-    // A kind without an object is news, too.
+    // A kind without objects is a change, too.
     handle.add("empty", open(vec![]));
     let items = poller.drain();
     let [Ok(WorldChange::Live(batch))] = &items[..] else { panic!("{items:?}") };
@@ -552,7 +552,7 @@ async fn consumers_of_stores_make_a_world_too() {
     assert_eq!(whole(&world), "n/x@1 | n/y@1");
 }
 
-/// A stream that counts how often it is polled.
+/// A stream that counts its polls.
 struct Counted<S>(S, Arc<AtomicUsize>);
 
 impl<S: Stream + Unpin> Stream for Counted<S> {
@@ -655,7 +655,7 @@ fn a_world_says_what_would_be_in_all_kinds() {
     let overlay = || world.overlay();
     assert_eq!(without(overlay().delete::<ConfigMap, _>("n/y")), ["n/x@1"]);
     assert_eq!(without(overlay().delete::<ConfigMap, _>(&key)), ["n/x@1"]);
-    // The key names no object of another kind.
+    // The key finds no object of another kind.
     assert_eq!(without(overlay().delete::<Ingress, _>(key)), ["n/x@1", "n/y@1"]);
 
     let own = Snapshot::from_objects((), [document("x", 1)]).unwrap();
@@ -676,7 +676,7 @@ fn a_world_says_what_would_be_in_all_kinds() {
     assert_eq!(error.to_string(), "no kind `others` in the world; there are: things");
 }
 
-/// The objects of each kind, as versions by name.
+/// Returns the objects of each kind, as versions by name.
 type Model = [BTreeMap<String, String>; 2];
 
 fn shown(world: &World<Two>) -> Model {
@@ -690,7 +690,7 @@ proptest! {
     /// SEMANTICS: O4
     #[test]
     fn the_batches_of_a_world_replay_to_its_snapshots(
-        // Which kind, which object, what, and how long after; sometimes a failure or a relist.
+        // Kind, object, operation, and delay; sometimes a failure or a relist.
         steps in proptest::collection::vec((0..2_usize, 0..4_u8, 0..8_u8, 0..80_u64), 1..60),
         quiet in any::<bool>(),
     ) {

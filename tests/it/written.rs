@@ -29,12 +29,12 @@ fn config(identity: &str, label: &str) -> Value {
     })
 }
 
-/// What was written, as the server answered.
+/// Returns the written object, as the server answered.
 fn written(answer: Value) -> ConfigMap {
     serde_json::from_value(answer).expect("a ConfigMap")
 }
 
-/// What a wait gives if it is over by now.
+/// Returns the result of a wait if it is already over.
 fn now<K>(wait: impl Future<Output = Result<Snapshot<K>, Error>>) -> Option<Snapshot<K>> {
     wait.now_or_never().map(Result::unwrap)
 }
@@ -48,24 +48,24 @@ async fn a_write_is_seen_once_the_store_is_there_or_beyond() {
     assert!(wait("a/x", 5).is_none());
     feed.list([object("a/x", 4), object("a/y", 9)]);
     poller.lines();
-    // Another object's version says nothing about one that is there.
+    // Another object's version says nothing about an existing one.
     assert!(wait("a/x", 5).is_none());
     assert!(wait("a/x", 4).is_some());
     feed.apply("a/x", 10);
-    // It came in, and nobody can see it yet.
+    // The object was received, but is not visible yet.
     assert!(wait("a/x", 5).is_none());
     poller.lines();
     assert_eq!(state(&wait("a/x", 5).unwrap()), ["a/x@10", "a/y@9"]);
     assert!(wait("a/x", 10).is_some());
     assert!(wait("a/x", 11).is_none());
 
-    // Gone counts as seen from the version of the deletion on.
+    // A deleted object counts as seen from the version of its deletion on.
     feed.delete("a/x", 12);
     poller.lines();
     assert_eq!(state(&wait("a/x", 11).unwrap()), ["a/y@9"]);
     assert!(wait("a/x", 12).is_some());
     assert!(wait("a/x", 13).is_none());
-    // One that came and went unseen, as soon as anything later came.
+    // An object that was created and deleted unseen counts as seen after any later event.
     assert!(wait("b/z", 13).is_none());
     feed.apply("a/y", 100);
     poller.lines();
@@ -73,7 +73,7 @@ async fn a_write_is_seen_once_the_store_is_there_or_beyond() {
     assert!(wait("a/x", 99).is_some());
     assert_eq!(store.report().resource_version.as_deref(), Some("100"));
 
-    // A list is at least as late as what is in it, and never earlier than what came before it.
+    // A list is at least as late as its items, and never earlier than the events before it.
     feed.list([object("a/y", 100)]);
     poller.lines();
     assert!(wait("a/x", 100).is_some());
@@ -143,9 +143,9 @@ async fn a_wait_that_leads_nowhere_ends_with_the_cause() {
     let begun = Instant::now();
     let error = store.wait_for(&object("a/x", 5)).await.unwrap_err();
     assert!(error.is_timeout(), "{error:?}");
-    assert_eq!(error.to_string(), "a/x at resourceVersion 5 was not seen for 1s");
+    assert_eq!(error.to_string(), "a/x at resourceVersion 5 was not seen within 1s");
     assert_eq!(begun.elapsed(), SECOND);
-    // Others coming in don't make it longer.
+    // Other objects that arrive don't extend the wait.
     let wait = async {
         let begun = Instant::now();
         assert!(store.wait_for(&object("a/x", 500)).await.unwrap_err().is_timeout());
@@ -160,7 +160,7 @@ async fn a_wait_that_leads_nowhere_ends_with_the_cause() {
     tokio::join!(wait, others);
     feed.fail(forbidden());
     assert!(store.wait_for(&object("a/x", 5)).await.unwrap_err().is_forbidden());
-    // Or as soon as one likes.
+    // With a shorter timeout, it ends earlier.
     assert!(timeout(SECOND / 2, store.wait_for(&object("a/x", 5))).await.is_err());
 
     let mut nameless = object("a/x", 5);
@@ -199,14 +199,14 @@ async fn writes_of_another_client_are_read() {
     assert_eq!(seen(&store, &created).await, ["1"]);
     let updated = api.patch("x", &PatchParams::default(), &label("2")).await.unwrap();
     assert_eq!(seen(&store, &updated).await, ["2"]);
-    // What was written is seen also in what came after it.
+    // A write also counts as seen in later states.
     assert_eq!(seen(&store, &created).await, ["2"]);
     let last = api.patch("x", &PatchParams::default(), &label("3")).await.unwrap();
     api.delete("x", &DeleteParams::default()).await.unwrap();
     assert!(seen(&store, &updated).await.len() <= 1);
     sleep(SECOND).await;
     assert!(seen(&store, &last).await.is_empty());
-    // The store may have another type than what was written.
+    // The store may have another type than the written object.
     assert!(document_store.wait_for(&last).await.unwrap().is_empty());
     let again = api.create(&PostParams::default(), &new).await.unwrap();
     let version = again.metadata.resource_version.clone().unwrap();
@@ -216,7 +216,7 @@ async fn writes_of_another_client_are_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_came_and_went_while_the_watch_was_down_is_seen_in_the_list() {
+async fn changes_while_the_watch_was_down_are_seen_in_the_list() {
     let server = ApiServer::new();
     let pipeline = typed(&server).index(());
     let store = pipeline.store();
@@ -228,7 +228,7 @@ async fn what_came_and_went_while_the_watch_was_down_is_seen_in_the_list() {
     let created = written(server.apply(&config("a/x", "1")).unwrap());
     server.delete("v1/configmaps", "a", "x").unwrap();
     server.compact();
-    // The list is empty: that it is late enough is known from its own version.
+    // The list is empty: its own version shows that it is late enough.
     assert!(seen(&store, &created).await.is_empty());
     assert_eq!(store.report().resource_version, Some(server.resource_version().to_string()));
 }
@@ -264,7 +264,7 @@ async fn each_namespace_is_as_far_as_its_own_watch() {
         let far = |namespace: &str| {
             now(store.wait_for(Write::of((namespace, "none"), &just_before))).is_some()
         };
-        // A deletion in one namespace says nothing about the other.
+        // A deletion in one namespace says nothing about another.
         assert!(!(far("b") && store.snapshot().get(("b", "x")).is_some()));
         assert!(!(far("a") && store.snapshot().get(("a", "x")).is_some()));
         if let Ok(item) = timeout(SECOND, changes.next()).await {
@@ -313,7 +313,7 @@ async fn a_version_alone_is_seen_once_every_namespace_is_past_it() {
         assert!(seen().is_none());
         changes.next().await.unwrap().unwrap();
     }
-    // Namespace `b` may be behind.
+    // Namespace `b` may lag.
     assert!(seen().is_none());
     server.bookmark();
     assert!(timeout(SECOND, changes.next()).await.is_err(), "bookmarks change nothing");
@@ -338,7 +338,7 @@ async fn a_deletion_of_ones_own_is_seen_once_this_object_is_gone() {
     while gone(&first).is_none() {
         changes.next().await.unwrap().unwrap();
     }
-    // An object of the same name is another one.
+    // An object of the same name with another uid is a different object.
     assert_ne!(first.metadata.uid, again.metadata.uid);
     if store.snapshot().is_empty() {
         changes.next().await.unwrap().unwrap();

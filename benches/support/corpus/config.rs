@@ -23,7 +23,7 @@ pub(super) fn secrets(count: usize) -> Vec<String> {
     (0..count).map(|number| secret(&mut random, number)).collect()
 }
 
-/// An instance and the namespace it is in, and the metadata of one of its objects.
+/// Returns an instance, its namespace, and the metadata of one of its objects.
 fn begin(random: &mut Random, number: usize, what: &str) -> (String, String, String) {
     let team = random.pick(TEAMS);
     let namespace = format!("{team}-{}", random.pick(STAGES));
@@ -85,7 +85,7 @@ fn secret(random: &mut Random, number: usize) -> String {
     )
 }
 
-/// Base64 of nothing in particular; the length is a multiple of 4.
+/// Returns random base64; the length is a multiple of 4.
 fn base64(random: &mut Random, length: usize) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     (0..length).map(|_| char::from(ALPHABET[random.below(64)])).collect()

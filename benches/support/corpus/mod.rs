@@ -1,5 +1,5 @@
 //! Objects as a real API server writes them: keys in the order of the Go structs, no white space,
-//! no `kind` and `apiVersion` in the items of a list. The same in every run.
+//! no `kind` and `apiVersion` in the items of a list. They are the same in every run.
 
 mod config;
 mod ingress;
@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 pub(crate) use random::Random;
 
-/// The versions of the objects as listed begin here; all versions have as many digits.
+/// The first version of the listed objects; all versions have the same number of digits.
 pub(crate) const LISTED: usize = 1_000_000_000;
 
 /// The version of a list.
@@ -75,13 +75,13 @@ impl Kind {
         }
     }
 
-    /// Where the collection is served.
+    /// Returns the path of the collection.
     pub(crate) fn url(self) -> String {
         let root = if self.group_and_version().0.is_empty() { "api" } else { "apis" };
         format!("/{root}/{}/{}", self.api_version(), self.plural())
     }
 
-    /// What a controller that watches this kind has no use for.
+    /// Returns the fields that a controller of this kind doesn't need.
     pub(crate) fn ignored(self) -> &'static [&'static str] {
         match self {
             Self::Pod => &["metadata.managedFields", "status"],
@@ -89,7 +89,7 @@ impl Kind {
         }
     }
 
-    /// What a controller looks this kind up by, beside its identity.
+    /// Returns the path by which a controller looks up this kind, beside the identity.
     pub(crate) fn looked_up_by(self) -> &'static str {
         match self {
             Self::Pod => "spec.nodeName",
@@ -103,7 +103,7 @@ impl Kind {
 /// Objects of one kind.
 pub(crate) struct Corpus {
     pub(crate) kind: Kind,
-    /// As in a list.
+    /// The objects as items of a list.
     pub(crate) items: Vec<String>,
 }
 
@@ -119,12 +119,12 @@ impl Corpus {
         Self { kind, items }
     }
 
-    /// Bytes of all objects as they are in a list.
+    /// Returns the bytes of all objects in a list.
     pub(crate) fn bytes(&self) -> usize {
         self.items.iter().map(String::len).sum()
     }
 
-    /// The answers to a list in pages of at most this many objects. The token that asks for a page
+    /// Returns the answers to a list in pages of at most this many objects. The token of a page
     /// is its number.
     pub(crate) fn pages(&self, size: usize) -> Vec<Bytes> {
         let count = self.items.len().div_ceil(size).max(1);
@@ -144,7 +144,7 @@ impl Corpus {
             .collect()
     }
 
-    /// The same, of metadata alone.
+    /// Returns the pages of a list of metadata only.
     pub(crate) fn metadata_pages(&self, size: usize) -> Vec<Bytes> {
         let items = self.items.iter().map(|item| {
             let item: serde_json::Value = serde_json::from_str(item).expect("an object");
@@ -162,7 +162,7 @@ impl Corpus {
         pages.into_iter().map(page).collect()
     }
 
-    /// The line of a watch that says that an object has changed, with the version yet to be set.
+    /// Returns the watch line of a modified object, whose version is set later.
     pub(crate) fn line(&self, object: usize) -> Line {
         let (kind, api_version) = (self.kind.kind(), self.kind.api_version());
         let item = &self.items[object][1..];
@@ -173,21 +173,21 @@ impl Corpus {
         Line { text: text.into_bytes(), version }
     }
 
-    /// As many changes as asked for, of one object after the other.
+    /// Returns a number of changes, of one object after the other.
     pub(crate) fn changes(&self, count: usize) -> Vec<Bytes> {
         let line = |n: usize| self.line(n % self.items.len()).at(CHANGED + n).to_vec().into();
         (0..count).map(line).collect()
     }
 }
 
-/// One line of a watch.
+/// A line of a watch.
 pub(crate) struct Line {
     text: Vec<u8>,
     version: usize,
 }
 
 impl Line {
-    /// As a chunk of an HTTP/1.1 body.
+    /// Returns the line as a chunk of an HTTP/1.1 body.
     pub(crate) fn chunk(self) -> Self {
         let mut text = format!("{:x}\r\n", self.text.len()).into_bytes();
         let version = text.len() + self.version;
@@ -200,7 +200,7 @@ impl Line {
         self.text.len()
     }
 
-    /// The line for an object that is now in this version.
+    /// Returns the line with this version of the object.
     pub(crate) fn at(&mut self, version: usize) -> &[u8] {
         let digits = version.to_string();
         self.text[self.version..self.version + digits.len()].copy_from_slice(digits.as_bytes());
@@ -213,7 +213,7 @@ fn position_of_version(json: &str) -> usize {
     json.find(FIELD).expect("each object has a version") + FIELD.len()
 }
 
-/// What all kinds begin with: the fields of `metadata` up to and with the labels and annotations.
+/// Beginning of all kinds: the fields of `metadata` up to the labels and annotations.
 fn metadata(random: &mut Random, number: usize, names: &str, labels: &str, rest: &str) -> String {
     text::fill(
         r#""metadata":{<names>,"uid":"<uid>","resourceVersion":"<version>",<rest>"creationTimestamp":"<created>","labels":{<labels>}"#,

@@ -23,7 +23,7 @@ impl Random {
         usize::try_from(self.next() >> 11).expect("64 bits") % bound
     }
 
-    /// From `low` to `high`, both included.
+    /// Returns a number from `low` to `high`, both included.
     pub(crate) fn range(&mut self, low: usize, high: usize) -> usize {
         low + self.below(high - low + 1)
     }
@@ -46,7 +46,7 @@ impl Random {
         (0..length).map(|_| char::from(b"0123456789abcdef"[self.below(16)])).collect()
     }
 
-    /// What a generated name ends in.
+    /// Returns the suffix of a generated name.
     pub(crate) fn suffix(&mut self, length: usize) -> String {
         (0..length).map(|_| char::from(LETTERS[self.below(27)])).collect()
     }
@@ -73,10 +73,10 @@ impl Random {
     }
 }
 
-/// A suffix that no other number below 14 million has: names must be unique.
+/// Returns a suffix that is unique for numbers below 14 million: names must be unique.
 pub(crate) fn unique(number: usize) -> String {
     const SPACE: usize = 27_usize.pow(5);
-    // The factor has no divisor in common with the space.
+    // The factor is coprime to the number of suffixes.
     let mut mixed = number * 9_999_991 % SPACE;
     let letters = (0..5).map(|_| {
         let letter = LETTERS[mixed % 27];

@@ -1,6 +1,6 @@
-//! Putting JSON text together.
+//! Composition of JSON text.
 
-/// Fills in `<name>`s. JSON as an API server writes it has no `<` of its own.
+/// Fills in `<name>`s. JSON of an API server contains no other `<`.
 pub(crate) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut filled = String::with_capacity(template.len() * 2);
     let mut rest = template;
@@ -14,7 +14,7 @@ pub(crate) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     filled + rest
 }
 
-/// Text within a JSON string, escaped as Go does it.
+/// Escapes text for a JSON string, like Go.
 pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() * 5 / 4);
     for c in text.chars() {
@@ -31,7 +31,7 @@ pub(crate) fn escaped(text: &str) -> String {
     escaped
 }
 
-/// Several pieces with commas between.
+/// Joins pieces with commas.
 pub(crate) fn joined(pieces: impl IntoIterator<Item = String>) -> String {
     pieces.into_iter().collect::<Vec<_>>().join(",")
 }

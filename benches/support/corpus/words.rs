@@ -1,4 +1,4 @@
-//! What things are called.
+//! Names of things.
 
 pub(crate) const TEAMS: &[&str] = &[
     "payments",

@@ -35,7 +35,7 @@ pub(super) struct Version {
 }
 
 impl Assets {
-    /// Finds the programs in `folder`, or else where envtest looks, and asks for their versions.
+    /// Finds the programs in `folder`, or in envtest's default places, and reads their versions.
     pub(super) fn find(folder: Option<PathBuf>) -> Result<Self, Error> {
         let (folder, origin) = match folder {
             Some(folder) => (folder, "the folder that was set"),

@@ -1,4 +1,4 @@
-//! Backups of etcd's data, and the way back to one.
+//! Backups of etcd's data, and restores.
 
 use std::{fs, io, path::Path};
 
@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 
 use super::{Cluster, Error, control::Pair};
 
-/// State of a [`Cluster`] as [`Cluster::backup`] found it. Dropping it removes its files.
+/// State of a [`Cluster`] at the time of [`Cluster::backup`]. Dropping it removes its files.
 #[derive(Debug)]
 pub struct Backup {
     folder: TempDir,
@@ -32,11 +32,11 @@ impl Cluster {
         Ok(Backup { folder })
     }
 
-    /// Takes the cluster back to a backup, as an administrator does after a disaster. All later
+    /// Restores the cluster from a backup, as after a disaster. All later
     /// writes are lost, and the resourceVersions of new writes go back: they repeat numbers that
     /// clients have seen on other objects. Both programs are stopped meanwhile, so watches end.
     ///
-    /// A program that did not run before does not run afterwards either.
+    /// A program that was not running is not started.
     ///
     /// # Errors
     ///
@@ -60,7 +60,7 @@ impl Cluster {
         self.while_stopped("restore the data of etcd", replace).await
     }
 
-    /// Works on the files of etcd, and starts the programs again that ran before.
+    /// Stops the programs, works on the files of etcd, and restarts the programs that were running.
     async fn while_stopped(
         &self,
         what: &str,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, time::Duration};
 
 use super::{Cluster, Error};
 
-/// Starts that are tried while another program takes the ports that were found free.
+/// Maximum number of attempts to start, if another program takes a port that was found free.
 const TRIES: usize = 3;
 
 /// Settings of a [`Cluster`], made by [`Cluster::builder`].
@@ -39,7 +39,7 @@ pub struct ClusterBuilder {
 }
 
 impl ClusterBuilder {
-    /// Sets the folder that has `kube-apiserver` and `etcd`. Without it the folder is the value of
+    /// Sets the folder that has `kube-apiserver` and `etcd`. Default: the value of
     /// `KUBEBUILDER_ASSETS`, or else `/usr/local/kubebuilder/bin`.
     pub fn assets(mut self, folder: impl Into<PathBuf>) -> Self {
         self.assets = Some(folder.into());
@@ -52,28 +52,29 @@ impl ClusterBuilder {
         self
     }
 
-    /// Adds an argument of kube-apiserver, such as `--v=4`. It comes after those of the harness, so
-    /// it replaces a flag that has one value, and adds to a flag that is a list.
+    /// Adds an argument of kube-apiserver, such as `--v=4`. It is passed after the arguments of the harness,
+    /// so it replaces a flag that has one value, and adds to a flag that is a list.
     pub fn apiserver_arg(mut self, arg: impl Into<OsString>) -> Self {
         self.apiserver_args.push(arg.into());
         self
     }
 
-    /// Adds an argument of etcd, such as `--quota-backend-bytes=8388608`, in the same way.
+    /// Adds an argument of etcd, such as `--quota-backend-bytes=8388608`, likewise after those of the
+    /// harness.
     pub fn etcd_arg(mut self, arg: impl Into<OsString>) -> Self {
         self.etcd_args.push(arg.into());
         self
     }
 
-    /// Sets a folder, which is made if need be and stays, for `kube-apiserver.log` and `etcd.log`.
-    /// Logs that are there already are continued. Without it the logs are removed together with
-    /// the cluster, and the end of both is part of an error.
+    /// Sets a folder for `kube-apiserver.log` and `etcd.log`. The folder is created if needed, and kept;
+    /// existing logs are appended to. By default the logs are removed together with the cluster, and the end
+    /// of both is part of an error.
     pub fn logs(mut self, folder: impl Into<PathBuf>) -> Self {
         self.logs = Some(folder.into());
         self
     }
 
-    /// Sets the longest time from the start of a program until it is ready: 60 seconds by default.
+    /// Sets the longest time from the start of a program until it is ready. Default: 60 seconds.
     pub fn start_timeout(mut self, start_timeout: Duration) -> Self {
         self.start_timeout = start_timeout;
         self
@@ -83,7 +84,7 @@ impl ClusterBuilder {
     ///
     /// # Errors
     ///
-    /// [`is_missing`](Error::is_missing) if the programs are not there,
+    /// [`is_missing`](Error::is_missing) if the programs are missing,
     /// [`is_start`](Error::is_start) or [`is_timeout`](Error::is_timeout) if they do not start.
     pub async fn start(self) -> Result<Cluster, Error> {
         let mut tries = 1;

@@ -15,7 +15,7 @@ pub(super) const SERVER: (&str, &str) = ("server.crt", "server.key");
 pub(super) const TOKENS: (&str, &str) = ("tokens.pub", "tokens.key");
 
 /// The names of the server. The last is the first address of the service range, which the server
-/// checks for at its start.
+/// requires at its start.
 const SERVER_NAMES: [&str; 3] = ["127.0.0.1", "localhost", "10.0.0.1"];
 
 /// The CA of a cluster, which signs the certificates of its users.
@@ -33,7 +33,7 @@ pub(super) struct Signed {
 }
 
 impl Authority {
-    /// Makes a CA, and writes the files of the API server to `folder`.
+    /// Creates a CA, and writes the files of the API server to `folder`.
     pub(super) fn new(folder: &Path) -> Result<Self, Error> {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, "ca");
@@ -59,8 +59,8 @@ impl Authority {
         Ok(authority)
     }
 
-    /// Signs a client certificate. The API server takes the common name for the name of the user
-    /// and the organization for its group.
+    /// Signs a client certificate. The API server uses the common name as the name of the user
+    /// and the organization as the group.
     pub(super) fn user(&self, name: &str, group: Option<&str>) -> Result<Signed, Error> {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);

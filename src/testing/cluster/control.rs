@@ -14,10 +14,10 @@ use super::{
 /// Time for a program to end by itself before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(50);
-/// Longest wait for one answer to the question whether a program is ready.
+/// Longest wait for one answer of a readiness check.
 const READY_ANSWER: Duration = Duration::from_secs(5);
 
-/// The two programs, as far as they run.
+/// The two programs, if they run.
 #[derive(Debug, Default)]
 pub(super) struct Pair {
     pub(super) apiserver: Option<Process>,
@@ -27,16 +27,16 @@ pub(super) struct Pair {
 }
 
 impl Cluster {
-    /// Stops the API server in its orderly way: it ends its watches and closes its connections.
+    /// Stops the API server gracefully: it ends its watches and closes its connections.
     ///
     /// # Errors
     ///
-    /// If the program cannot be ended. That holds for all methods that stop one.
+    /// If the program cannot be ended, as for all methods that stop a program.
     pub async fn stop_apiserver(&self) -> Result<(), Error> {
         self.pair.lock().await.stop_apiserver(GRACE).await
     }
 
-    /// Ends the API server as a crash does: connections break off.
+    /// Kills the API server, like a crash: connections break off.
     ///
     /// # Errors
     ///
@@ -45,7 +45,7 @@ impl Cluster {
         self.pair.lock().await.stop_apiserver(Duration::ZERO).await
     }
 
-    /// Starts the API server on its port, unless it runs, and waits until it is ready. A paused one
+    /// Starts the API server on its port, unless it runs, and waits until it is ready. A paused server
     /// is resumed.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ impl Cluster {
         self.pair.lock().await.pause_apiserver(true).await
     }
 
-    /// Lets a paused API server go on.
+    /// Resumes a paused API server.
     ///
     /// # Errors
     ///
@@ -74,7 +74,7 @@ impl Cluster {
         self.pair.lock().await.pause_apiserver(false).await
     }
 
-    /// Ends etcd. The API server runs on, without storage.
+    /// Stops etcd. The API server keeps running, without storage.
     ///
     /// # Errors
     ///
@@ -83,8 +83,8 @@ impl Cluster {
         self.pair.lock().await.stop_etcd().await
     }
 
-    /// Starts etcd on its port and data, unless it runs. Waits until it is ready, and the API server
-    /// too, if that runs and is not paused.
+    /// Starts etcd on its port and data, unless it runs. Waits until etcd is ready, and also the API server,
+    /// if it runs and is not paused.
     ///
     /// # Errors
     ///
@@ -94,12 +94,12 @@ impl Cluster {
         self.start_etcd_of(&mut *self.pair.lock().await).await
     }
 
-    /// Drops all history that etcd has, and returns the revision that is left: the resourceVersion
+    /// Drops all history of etcd, and returns the remaining revision: the resourceVersion
     /// of the last write.
     ///
-    /// The API server remembers history of its own, so nothing changes for clients until it is
+    /// The API server has its own copy of the history, so nothing changes for clients until it is
     /// restarted. Afterwards a watch at an older resourceVersion gets an `ERROR` event 410, and a
-    /// list at an older version or an old continue token is answered by 410.
+    /// list at an older version or with an old continue token is answered by 410.
     ///
     /// # Errors
     ///
@@ -147,7 +147,7 @@ impl Cluster {
         self.wait("kube-apiserver", &mut pair.apiserver, ready).await
     }
 
-    /// Asks until the answer is yes. If the program ends or the time is over, stops the program and
+    /// Waits until the program is ready. If the program ends or the time is over, stops the program and
     /// returns an error.
     async fn wait<F>(
         &self,
@@ -196,8 +196,8 @@ impl Pair {
 
     async fn stop_etcd(&mut self) -> Result<(), Error> {
         match self.etcd.take() {
-            // Asked to end, it waits for the streams of the API server. The system has all that it
-            // wrote, so killing it loses nothing.
+            // On SIGTERM etcd waits for the streams of the API server. Its writes are with the
+            // system already, so killing it loses nothing.
             Some(process) => process.stop(Duration::ZERO).await,
             None => Ok(()),
         }
@@ -212,7 +212,7 @@ impl Pair {
         Ok(())
     }
 
-    /// Forgets programs that ended by themselves.
+    /// Removes programs that ended by themselves.
     fn forget_ended(&mut self) {
         self.paused &= self.apiserver.as_mut().is_some_and(|process| process.exited().is_none());
         for slot in [&mut self.apiserver, &mut self.etcd] {

@@ -1,4 +1,4 @@
-//! Custom resources, which need time before they can be used.
+//! Installation of custom resources, which takes time.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::{
     instance::{Patience, answer},
 };
 
-/// Longest wait until a new kind is served; it takes some 200 ms.
+/// Longest wait until a new kind is served; typically about 200 ms.
 const SERVED: Duration = Duration::from_secs(30);
 
 impl Cluster {

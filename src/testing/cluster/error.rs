@@ -1,10 +1,10 @@
-//! The error of all that can be done with a cluster.
+//! The error of all methods of a cluster.
 
 use std::{error::Error as StdError, fmt, io};
 
 use kube::core::Status;
 
-/// Failure to start a [`Cluster`](super::Cluster), or to do with it what a test asked for.
+/// Failure to start a [`Cluster`](super::Cluster), or of a method of it.
 ///
 /// [`Display`](fmt::Display) is one line. [`Debug`], which `unwrap` and a test that returns the
 /// error print, adds the causes and the end of both logs.

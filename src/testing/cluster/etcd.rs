@@ -19,10 +19,10 @@ pub(super) async fn is_healthy(port: u16) -> bool {
     answer.is_ok_and(|answer| answer["health"] == "true")
 }
 
-/// Compacts at the current revision, which is returned.
+/// Compacts at the current revision, and returns the revision.
 pub(super) async fn compact(port: u16) -> Result<u64, Error> {
     let ask = async |path, body: Value| request(port, "POST", path, &body.to_string()).await;
-    // Any key will do (this is a zero byte): the header carries the revision. Numbers of 64 bits
+    // The header of any answer has the revision; the key is a zero byte. Numbers of 64 bits
     // are strings in this JSON.
     let range = ask("/v3/kv/range", json!({ "key": "AA==" })).await?;
     let revision = range["header"]["revision"].as_str().and_then(|text| text.parse().ok());
@@ -32,7 +32,7 @@ pub(super) async fn compact(port: u16) -> Result<u64, Error> {
     Ok(revision)
 }
 
-/// Sends one request by hand. HTTP/1.0 has neither chunks nor connections that stay open.
+/// Sends a request as plain text. HTTP/1.0 has neither chunks nor persistent connections.
 async fn request(port: u16, method: &str, path: &str, body: &str) -> Result<Value, Error> {
     let exchange = async {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;

@@ -16,10 +16,10 @@ use super::{
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
-/// Longest wait for the server to act on a change of rights; it takes some 10 ms.
+/// Longest wait until a change of rights takes effect; typically about 10 ms.
 const EFFECT: Duration = Duration::from_secs(10);
 
-/// Rights to give to a [`User`] by [`Cluster::grant`]: a role, in one namespace or in all.
+/// Rights for a [`User`], granted by [`Cluster::grant`]: a role, in one namespace or in all.
 ///
 /// Verbs are `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection` or `*`.
 /// Resources are named as for kubectl, with their group: `pods`, `pods/status`, `widgets.example.com`,
@@ -40,14 +40,14 @@ pub struct Grant {
     rules: Vec<Rule>,
 }
 
-/// Rights that a user has, for [`Cluster::revoke`].
+/// Granted rights, for [`Cluster::revoke`].
 #[derive(Debug)]
 pub struct Granted {
     user: String,
     namespace: Option<String>,
     /// Name of the role and of its binding.
     name: String,
-    /// All that is granted, as `resourceAttributes` of a review.
+    /// The granted rights, as `resourceAttributes` of a review.
     rights: Vec<Value>,
 }
 
@@ -67,17 +67,17 @@ struct Resource {
 }
 
 impl Grant {
-    /// Returns no rights yet, which will hold in one namespace.
+    /// Returns a grant for one namespace, without rights so far.
     pub fn in_namespace(namespace: impl Into<String>) -> Self {
         Self { namespace: Some(namespace.into()), rules: Vec::new() }
     }
 
-    /// Returns no rights yet, which will hold in all namespaces and for objects in none.
+    /// Returns a grant for all namespaces and for cluster-scoped objects, without rights so far.
     pub fn cluster_wide() -> Self {
         Self { namespace: None, rules: Vec::new() }
     }
 
-    /// Adds the right to do all of `verbs` to all of `resources`: [example](Grant).
+    /// Adds the right to all `verbs` on all `resources`: [example](Grant).
     pub fn allow<V, R>(
         self,
         verbs: impl IntoIterator<Item = V>,
@@ -90,8 +90,8 @@ impl Grant {
         self.allow_named(verbs, resources, [""; 0])
     }
 
-    /// Adds the right to do all of `verbs` to those of `resources` that have one of `names`:
-    /// [example](Grant). No name means all objects.
+    /// Adds the right to all `verbs` on the objects of `resources` with one of `names`:
+    /// [example](Grant). Without names it covers all objects.
     ///
     /// A list or watch is allowed by name only if it selects that name by `metadata.name`.
     pub fn allow_named<V, R, N>(
@@ -113,7 +113,7 @@ impl Grant {
         self
     }
 
-    /// Returns all that is granted, as `resourceAttributes` of a review.
+    /// Returns all rights, as `resourceAttributes` of a review.
     fn rights(&self) -> Vec<Value> {
         let namespace = self.namespace.as_deref();
         self.rules.iter().flat_map(|rule| rule.rights(namespace)).collect()
@@ -121,13 +121,13 @@ impl Grant {
 }
 
 impl Cluster {
-    /// Gives rights to a user, in addition to those that the user has. When this returns, the server
-    /// acts on them.
+    /// Grants rights to a user, in addition to existing ones. When this returns, they have taken
+    /// effect.
     ///
     /// # Errors
     ///
-    /// If the API server refuses the role, for instance because the namespace does not exist, or does
-    /// not act on it within 10 seconds.
+    /// If the API server refuses the role, for instance because the namespace does not exist, or if the
+    /// role has no effect within 10 seconds.
     pub async fn grant(&self, user: &User, grant: Grant) -> Result<Granted, Error> {
         let rights = grant.rights();
         let name = format!("granted-{}", self.number());
@@ -146,19 +146,19 @@ impl Cluster {
         Ok(granted)
     }
 
-    /// Takes rights back. When this returns, the server has noticed. The same rights may still be
-    /// granted otherwise, and a watch that is open goes on until it ends.
+    /// Revokes rights. When this returns, that has taken effect. Another grant may still include the
+    /// same rights, and an open watch continues until it ends.
     ///
     /// # Errors
     ///
-    /// If the API server does not answer, or does not act on it within 10 seconds.
+    /// If the API server does not answer, or if this has no effect within 10 seconds.
     pub async fn revoke(&self, granted: Granted) -> Result<(), Error> {
         let client = self.client().await?;
         let params = DeleteParams::default();
         for kind in granted.kinds() {
             let api = granted.api(&client, kind);
             match answer("delete a role", api.delete(&granted.name, &params)).await {
-                // A restored cluster does not know of it.
+                // A restored cluster may not have the role.
                 Err(error) if error.status().is_some_and(|status| status.code == 404) => {}
                 outcome => drop(outcome?),
             }
@@ -171,8 +171,8 @@ impl Cluster {
 }
 
 impl Granted {
-    /// Asks the server about each right until the answer is as expected. Its authorizer follows the
-    /// roles by a watch, a little behind.
+    /// Waits until the server's reviews of all rights are as expected. Its authorizer watches the
+    /// roles, with a small delay.
     async fn wait(
         &self,
         client: &Client,

@@ -27,7 +27,7 @@ use super::{
     ClusterBuilder, Error, User, assets::Assets, certs::Authority, control::Pair, process::Janitor,
 };
 
-/// The group whose members may do anything, whatever RBAC says.
+/// The group whose members may do anything, regardless of RBAC.
 const MASTERS: &str = "system:masters";
 
 /// Longest wait for an answer to a request of this module.
@@ -35,14 +35,14 @@ const ANSWER: Duration = Duration::from_secs(20);
 
 /// A kube-apiserver and its etcd, run by this process.
 ///
-/// All methods take `&self`, so a cluster can be shared by tests and tasks. Those that stop and
+/// All methods take `&self`, so tests and tasks can share a cluster. Methods that stop and
 /// start programs wait for each other.
 ///
-/// Dropping a cluster kills both programs and removes its files; it blocks until both are gone,
-/// some 100 milliseconds. If this process ends without dropping it, they go all the same.
+/// Dropping a cluster kills both programs and removes its files; it blocks until both have ended,
+/// about 100 milliseconds. If this process ends without dropping the cluster, both are killed, too.
 #[doc(alias("envtest", "kind"))]
 pub struct Cluster {
-    // Dropped in this order: the programs first, and their files when nothing writes to them.
+    // The drop order matters: the programs first, then their files.
     pub(super) pair: Mutex<Pair>,
     pub(super) site: Site,
     authority: Authority,
@@ -50,7 +50,7 @@ pub struct Cluster {
     names: AtomicUsize,
 }
 
-/// The programs of a cluster, and the place where they run.
+/// The programs of a cluster, with their settings, ports and files.
 pub(super) struct Site {
     pub(super) assets: Assets,
     pub(super) settings: ClusterBuilder,
@@ -58,12 +58,12 @@ pub(super) struct Site {
     pub(super) peer_port: u16,
     pub(super) apiserver_port: u16,
     folder: TempDir,
-    // Removes the folder if nothing of this is dropped.
+    // Removes the folder even if this is never dropped.
     _janitor: Janitor,
 }
 
 impl Cluster {
-    /// Starts a cluster with default settings, and waits until it is ready: some 5 seconds.
+    /// Starts a cluster with default settings, and waits until it is ready: about 5 seconds.
     ///
     /// # Errors
     ///
@@ -73,7 +73,7 @@ impl Cluster {
         Self::builder().start().await
     }
 
-    /// Returns default settings to change.
+    /// Returns a builder with default settings.
     pub fn builder() -> ClusterBuilder {
         ClusterBuilder::default()
     }
@@ -93,7 +93,7 @@ impl Cluster {
         &self.admin
     }
 
-    /// Makes a user without any rights; [`grant`](Cluster::grant) gives some. Two users with the
+    /// Creates a user without any rights; [`grant`](Cluster::grant) adds some. Two users with the
     /// same name have the same rights.
     ///
     /// # Errors
@@ -106,8 +106,7 @@ impl Cluster {
         User::new(name, &signed, &self.authority.pem, port, path)
     }
 
-    /// Creates a namespace that did not exist before, and returns its name: `prefix`, a hyphen and
-    /// a number.
+    /// Creates a new namespace, and returns its name: `prefix`, a hyphen and a number.
     ///
     /// # Errors
     ///
@@ -129,11 +128,11 @@ impl Cluster {
     }
 
     pub(super) async fn launch(settings: ClusterBuilder) -> Result<Self, Error> {
-        // Reads and writes files, and runs both programs for their versions.
+        // This reads and writes files, and runs both programs for their versions.
         let prepared = spawn_blocking(|| Self::prepare(settings)).await;
         let cluster =
             prepared.map_err(|cause| Error::other("cannot prepare files").caused_by(cause))??;
-        // Fails without TLS, which is better known before anything starts.
+        // Fails without TLS; check that before anything starts.
         cluster.client().await?;
         cluster.start_etcd().await?;
         cluster.start_apiserver().await?;
@@ -150,12 +149,12 @@ impl Cluster {
         Ok(Self { pair, site, authority, admin, names })
     }
 
-    /// Returns a number that nothing else in this cluster has.
+    /// Returns a number that is unique in this cluster.
     pub(super) fn number(&self) -> usize {
         self.names.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Returns a configuration of the admin for requests that are repeated here.
+    /// Returns a configuration of the admin for requests that this module repeats itself.
     pub(super) async fn config_without_retries(&self) -> Result<Config, Error> {
         let mut config = self.admin.config().await?;
         config.default_retry = false;
@@ -214,7 +213,7 @@ impl fmt::Debug for Cluster {
     }
 }
 
-/// Waits for the answer to a request, whose purpose `what` completes "cannot".
+/// Waits for the answer to a request. `what` completes an error that begins with "cannot".
 pub(super) async fn answer<T>(
     what: &str,
     request: impl Future<Output = kube::Result<T>>,
@@ -225,7 +224,7 @@ pub(super) async fn answer<T>(
     answer.map_err(|cause| Error::client(format!("cannot {what}"), cause))
 }
 
-/// Pace and end of a question that is asked again and again.
+/// Pace and deadline of a repeated check.
 pub(super) struct Patience {
     limit: Duration,
     deadline: Instant,
@@ -236,7 +235,7 @@ impl Patience {
         Self { limit, deadline: Instant::now() + limit }
     }
 
-    /// Waits until it is time to ask again, or returns an error if the time is over: `missing` says
+    /// Waits until the next check, or returns an error after the deadline: `missing` describes
     /// what did not happen.
     pub(super) async fn again(&self, missing: impl FnOnce() -> String) -> Result<(), Error> {
         if Instant::now() < self.deadline {
@@ -247,12 +246,11 @@ impl Patience {
     }
 }
 
-/// Returns ports that nobody listens on, below the range that systems take for outgoing
-/// connections: a client that tries to connect while the server is down could otherwise be given
-/// the port of the server.
+/// Returns free ports below the range of outgoing connections: otherwise a client that tries to connect while
+/// the server is down could be assigned the port of the server.
 fn free_ports<const N: usize>() -> Result<[u16; N], Error> {
     let mut ports = [0; N];
-    let mut taken = Vec::new(); // held until all are found, so that no two are the same
+    let mut taken = Vec::new(); // held until all ports are found, so that they differ
     for port in &mut ports {
         let listener = (0..1000).find_map(|_| {
             let random = RandomState::new().build_hasher().finish();

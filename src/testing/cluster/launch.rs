@@ -17,9 +17,9 @@ pub(super) fn etcd(site: &Site) -> Command {
         .arg(format!("--listen-peer-urls={peer}"))
         .arg(format!("--initial-advertise-peer-urls={peer}"))
         .arg(format!("--initial-cluster=test={peer}"))
-        // Data need not survive the machine, only the process.
+        // Data must survive the process, but not the machine.
         .arg("--unsafe-no-fsync");
-    // Without it the bookmarks of a kind that does not change stand still for 10 minutes.
+    // By default the bookmarks of an idle kind don't advance for 10 minutes.
     if program.version.is_at_least(3, 6) {
         command.arg("--watch-progress-notify-interval=5s");
     } else if program.version.is_at_least(3, 5) {
@@ -35,10 +35,10 @@ pub(super) fn apiserver(site: &Site) -> Command {
     let mut command = Command::new(&program.path);
     command
         .arg(format!("--etcd-servers=http://127.0.0.1:{}", site.etcd_port))
-        // Tests compact when they want to.
+        // Only tests compact.
         .arg("--etcd-compaction-interval=0")
         .args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"])
-        // The server does not list a loopback address as an endpoint of itself: list none.
+        // The server does not accept a loopback address as its own endpoint, so list none.
         .arg("--endpoint-reconciler-type=none")
         .arg(format!("--secure-port={}", site.apiserver_port))
         .arg("--service-cluster-ip-range=10.0.0.0/24")
@@ -50,10 +50,10 @@ pub(super) fn apiserver(site: &Site) -> Command {
         .arg("--service-account-issuer=https://127.0.0.1")
         .arg(flag("--service-account-key-file", path(certs::TOKENS.0)))
         .arg(flag("--service-account-signing-key-file", path(certs::TOKENS.1)))
-        // No controller makes the service accounts that it would require of every pod.
+        // This plugin requires a service account for every pod, and no controller creates them.
         .arg("--disable-admission-plugins=ServiceAccount")
         .arg("--allow-privileged=true");
-    // Without it a stopping server leaves its watches open until it is killed.
+    // By default a stopping server leaves its watches open until it is killed.
     if program.version.is_at_least(1, 27) {
         command.arg("--shutdown-watch-termination-grace-period=1s");
     }

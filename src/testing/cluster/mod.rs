@@ -1,9 +1,9 @@
-//! A real kube-apiserver with its etcd, for tests that an in-process server cannot stand in for:
+//! A real kube-apiserver with its etcd, for tests that need more than the in-process server:
 //! feature `cluster`, on Unix.
 //!
 //! [`Cluster::start`] runs both programs on free ports of the loopback interface, with TLS and RBAC,
-//! as controller-runtime's envtest does for Go. A cluster is ready after some 5 seconds. It is gone
-//! when it is dropped or the test process ends, even if that is killed.
+//! as controller-runtime's envtest does for Go. A cluster is ready after about 5 seconds. It is removed
+//! when it is dropped or the test process ends, even if the process is killed.
 //!
 //! ```no_run
 //! # // Without the two programs a cluster does not start.
@@ -24,7 +24,7 @@
 //! // Custom resources: objects can be created at once.
 //! cluster.install([widgets()]).await?;
 //!
-//! // A user without rights, who gets some.
+//! // A user without rights, who is granted some.
 //! let reader = cluster.user("reader")?;
 //! let list = Grant::in_namespace(&namespace).allow(["list"], ["configmaps"]);
 //! let granted = cluster.grant(&reader, list).await?;
@@ -47,9 +47,9 @@
 //!
 //! # The two programs
 //!
-//! A folder has to have `kube-apiserver` and `etcd`: the one that [`ClusterBuilder::assets`] sets, or
+//! `kube-apiserver` and `etcd` must be in one folder: the folder that [`ClusterBuilder::assets`] sets, or
 //! the value of `KUBEBUILDER_ASSETS`, or `/usr/local/kubebuilder/bin`. For instance
-//! [`setup-envtest`](https://pkg.go.dev/sigs.k8s.io/controller-runtime/tools/setup-envtest) fetches
+//! [`setup-envtest`](https://pkg.go.dev/sigs.k8s.io/controller-runtime/tools/setup-envtest) downloads
 //! them:
 //!
 //! ```sh
@@ -57,16 +57,16 @@
 //! export KUBEBUILDER_ASSETS=$(setup-envtest use -p path)
 //! ```
 //!
-//! Any version from kube-apiserver 1.28 and etcd 3.5 on will do.
+//! All versions since kube-apiserver 1.28 and etcd 3.5 are supported.
 //!
-//! If they are not there, [`Error::is_missing`] lets a test skip itself. Which features of kube's
-//! client a project has is its own choice, but TLS must be among them (`rustls-tls` with `ring` or
-//! `aws-lc-rs`, the default, or `openssl-tls`).
+//! If the programs are missing, a test can skip itself by [`Error::is_missing`]. A project chooses the
+//! features of kube's client, but must include TLS (`rustls-tls` with `ring` or `aws-lc-rs`, the default, or
+//! `openssl-tls`).
 //!
 //! # Many tests, one cluster
 //!
-//! Tests of one binary can share a cluster in a static, which is never dropped. Each then works in a
-//! namespace of its own, and asks for a client of its own, because a client belongs to a runtime:
+//! Tests of one binary can share a cluster in a static, which is never dropped. Each test then uses its own
+//! namespace and its own client, because a client belongs to a runtime:
 //!
 //! ```no_run
 //! # // Without the two programs a cluster does not start.
@@ -79,7 +79,7 @@
 //! }
 //! ```
 //!
-//! A test that stops programs needs a cluster of its own, or a lock that the others hold for reading.
+//! A test that stops programs needs its own cluster, or a lock that the other tests hold for reading.
 //!
 //! # Failures
 //!
@@ -90,14 +90,14 @@
 //! | the API server hangs | [`pause_apiserver`](Cluster::pause_apiserver), [`resume_apiserver`](Cluster::resume_apiserver) |
 //! | etcd crashes | [`stop_etcd`](Cluster::stop_etcd), [`start_etcd`](Cluster::start_etcd) |
 //! | history is gone (410) | [`compact`](Cluster::compact), then a restart of the API server |
-//! | etcd is taken back to a backup | [`backup`](Cluster::backup), [`restore`](Cluster::restore) |
+//! | etcd is restored from a backup | [`backup`](Cluster::backup), [`restore`](Cluster::restore) |
 //! | rights are missing | [`user`](Cluster::user), [`grant`](Cluster::grant), [`revoke`](Cluster::revoke) |
 //!
 //! # Limits
 //!
 //! * No controller runs: a deleted namespace stays `Terminating`, no service account or `EndpointSlice`
 //!   is filled in, no garbage is collected, and a Pod does not run.
-//! * Time is real. On a paused clock (`start_paused`) all deadlines would be over at once.
+//! * Time is real. With a paused clock (`start_paused`) all deadlines would expire at once.
 //! * etcd is on a loopback port without TLS, open to all users of the machine.
 
 mod assets;

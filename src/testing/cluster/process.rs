@@ -1,8 +1,8 @@
 //! Child processes that cannot outlive this process.
 //!
 //! A static is never dropped and a killed process runs no code, so `Drop` alone cannot end the
-//! programs. Each runs under a few lines of `sh` that read a pipe. The only writing end is here,
-//! because the standard library opens it close-on-exec: when this process ends, for whatever
+//! programs. Each program runs under a few lines of `sh` that read a pipe. Only this process has the writing
+//! end, because the standard library opens it close-on-exec: when this process ends, for whatever
 //! reason, the pipe ends too.
 
 use std::{
@@ -23,9 +23,9 @@ use tokio::{
 
 use super::Error;
 
-/// Runs a program whose outputs go to stderr. Each line of stdin names a signal to send to it, and
-/// comes back on stdout when it is sent, STOP when all threads have stopped: on a busy machine those that
-/// run go on for a moment, and answer. The end of stdin means SIGKILL.
+/// Script that runs a program with its outputs on stderr. Each line of stdin names a signal for the program,
+/// and is printed to stdout once the signal is sent, STOP once all threads have stopped. On a busy machine, running
+/// threads go on for a moment, and answer. The end of stdin means SIGKILL.
 const SUPERVISE: &str = r#"
 exec 3<&0
 "$@" </dev/null >&2 3<&- &
@@ -55,7 +55,7 @@ kill "$reader" 2>/dev/null
 exit "$status"
 "#;
 
-/// Removes a folder at the end of stdin; again, if a program wrote to it in its last moment.
+/// Script that removes a folder at the end of stdin; retries if a program still wrote to it.
 const REMOVE: &str = r#"
 while read -r _; do :; done
 for _ in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$1" && exit; sleep 1; done
@@ -64,7 +64,7 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$1" && exit; sleep 1; done
 /// Longest wait for the end of a program that was sent SIGKILL.
 const KILLED: Duration = Duration::from_secs(10);
 
-/// A program under its supervisor. Dropping it kills the program and waits until it is gone.
+/// A program under its supervisor. Dropping it kills the program and waits until the program has ended.
 #[derive(Debug)]
 pub(super) struct Process {
     name: &'static str,
@@ -73,7 +73,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts a program, whose outputs are appended to `log`. An inherited output would keep a
+    /// Starts a program and appends its outputs to `log`. An inherited output would keep a
     /// pipe open that the caller of the tests may read to its end.
     pub(super) fn spawn(name: &'static str, program: &Command, log: &Path) -> Result<Self, Error> {
         let cannot = || Error::start(format!("cannot start {name}"));
@@ -90,14 +90,14 @@ impl Process {
 
     /// Returns how the program ended, if it did.
     pub(super) fn exited(&mut self) -> Option<ExitStatus> {
-        // The child is ours and nobody else waits for it, so the call does not fail.
+        // Nothing else waits for this child, so the call does not fail.
         self.supervisor.child.try_wait().ok().flatten()
     }
 
     /// Sends a signal, named without `SIG`, and waits until it is sent.
     pub(super) async fn signal(&mut self, signal: &str) {
         let Some(pipe) = &mut self.supervisor.pipe else { return };
-        // An error means that the program has just ended, which is what most signals are for.
+        // An error means that the program has just ended, which is the purpose of most signals.
         if writeln!(pipe, "{signal}").is_err() {
             return;
         }
@@ -109,12 +109,11 @@ impl Process {
         let _ = spawn_blocking(read).await;
     }
 
-    /// Ends the program, which gets the time `grace` to do so by itself, and waits until it is
-    /// gone.
+    /// Stops the program, with the time `grace` to end by itself, and waits until it has ended.
     pub(super) async fn stop(mut self, grace: Duration) -> Result<(), Error> {
         if !grace.is_zero() {
             self.signal("TERM").await;
-            // A paused program would not see the other signal.
+            // A paused program would not handle SIGTERM.
             self.signal("CONT").await;
             if self.is_gone_within(grace).await {
                 return Ok(());
@@ -149,7 +148,7 @@ impl Janitor {
     pub(super) fn of(folder: &Path) -> Result<Self, Error> {
         let mut command = shell(REMOVE);
         command.arg(folder);
-        // Neither in the folder that it removes, nor in one that the user wants to remove.
+        // Run neither in the removed folder, nor in one that the user may want to remove.
         command.current_dir("/");
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let supervisor = Supervisor::start(command).map_err(Error::io("cannot run `sh`"))?;
@@ -166,8 +165,8 @@ struct Supervisor {
 
 impl Supervisor {
     fn start(mut command: Command) -> io::Result<Self> {
-        // A group of its own: Ctrl-C at the terminal is for the test process, whose end does the
-        // rest.
+        // A separate process group: Ctrl-C at the terminal ends the test process, and its end stops
+        // the program.
         command.process_group(0);
         command.stdin(Stdio::piped());
         let mut child = command.spawn()?;

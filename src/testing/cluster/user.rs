@@ -1,4 +1,4 @@
-//! A user of a cluster, and how clients log in as that user.
+//! A user of a cluster, and its credentials.
 
 use std::{
     fmt, fs,
@@ -41,8 +41,8 @@ impl User {
             .map_err(|cause| Error::client("cannot make a client", cause))
     }
 
-    /// Returns the configuration of [`client`](User::client), for a client with settings of its
-    /// own. It has no proxy, whatever the environment says.
+    /// Returns the configuration of [`client`](User::client), for a client with other
+    /// settings. It has no proxy, regardless of the environment.
     ///
     /// # Errors
     ///
@@ -56,8 +56,8 @@ impl User {
         Ok(config)
     }
 
-    /// Returns the path of a kubeconfig file, for another program. The file contains all that a
-    /// client needs, and is removed together with the cluster.
+    /// Returns the path of a kubeconfig file, for another program. The file is self-contained, and is removed
+    /// together with the cluster.
     pub fn kubeconfig(&self) -> &Path {
         &self.path
     }
@@ -95,7 +95,7 @@ impl User {
 }
 
 impl fmt::Debug for User {
-    /// Shows no key.
+    /// Writes no key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("User").field("name", &self.name).field("kubeconfig", &self.path).finish()
     }

@@ -1,14 +1,14 @@
-//! What happens in the life of a cluster.
+//! The parts of a conformance run.
 
 use std::time::Duration;
 
 use crate::testing::{Answer, Fault, On, Verb};
 
-/// A part of a [`Life`](super::Life): something that happens to the server, or between it and the
-/// stream, while objects come, change and go.
+/// A part of a [`Life`](super::Life): failures of the server, or between it and the
+/// stream, while objects are created, modified and deleted.
 ///
-/// The first to look at is the one that a [`Violation`](super::Violation) names. It can be had
-/// alone, but for [`Load`](Chapter::Load), without which there is nothing:
+/// A [`Violation`](super::Violation) names its chapter. To debug it, run that chapter
+/// alone, together with [`Load`](Chapter::Load), which is always needed:
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -32,35 +32,35 @@ pub enum Chapter {
     Load,
     /// Objects are created, modified, deleted and created anew, one at a time and all at once.
     Changes,
-    /// A relist, after an `ERROR` event with 410, finds what is stored already.
+    /// A relist, after an `ERROR` event with 410, returns the stored objects.
     Relist,
-    /// Watches send events twice, or begin with what they have sent before.
+    /// Watches send events twice, or begin with events that were already sent.
     Repeats,
     /// Watches end, are reset, or break off in the middle of an event.
     Disconnects,
-    /// What the stream has not seen is compacted, and 410 is the answer, as an event and as a
+    /// Changes that the stream has not seen are compacted, and the answer is 410, as an event and as a
     /// status.
     Compaction,
-    /// A relist breaks off, or is interrupted by 410, while objects go.
+    /// A relist breaks off, or is interrupted by 410, while objects are deleted.
     BrokenLists,
     /// Lists and watches are answered 403, 429, 500 and 503, and connections refused.
     Refusals,
-    /// Something between answers in the place of the server: a page, JSON that is no list, a 502, or
-    /// nothing at all.
+    /// A proxy answers in place of the server: with a page, JSON that is no list, a 502, or
+    /// no answer at all.
     Imposters,
     /// An object can't be decoded, in a watch and in a list.
     Undecodable,
     /// A watch falls silent and stays open.
     Silence,
-    /// Events about two objects come in the wrong order.
+    /// Events about two objects arrive in the wrong order.
     OutOfOrder,
     /// `object` comes before `type`.
     ObjectFirst,
-    /// Bookmarks come late, or never.
+    /// Bookmarks are late or missing.
     Bookmarks,
     /// Answers and bodies are slow.
     SlowBodies,
-    /// Everything that chapters before this one do, in an order drawn by lot, the same every time.
+    /// Everything that the chapters before this one do, in a random order that is the same in every run.
     Storm,
 }
 
@@ -85,7 +85,7 @@ impl Chapter {
         Self::Storm,
     ];
 
-    /// What goes wrong in this chapter, one after the other: with which requests, and how often.
+    /// Returns the faults of this chapter in order, with their requests and numbers.
     pub(super) fn faults(self) -> Vec<(On, usize, Fault)> {
         let once = |verb: Verb, fault| (On::from(verb), 1, fault);
         let both = |times, fault: Fault| {

@@ -1,4 +1,4 @@
-//! What can be seen of the rules in the items alone.
+//! Checks of the rules that need only the items.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -14,10 +14,10 @@ use crate::{
     },
 };
 
-/// Checks of one stream of changes: shown every item, it says which [`Rule`] one breaks.
+/// Checker of a stream of changes: checks each item, and returns the [`Rule`] that it breaks.
 ///
-/// It keeps the last snapshot, and of each deleted object the last version; each check takes the
-/// time of what the snapshot has. For tests, that is.
+/// The checker keeps the last snapshot, and the last version of each deleted object; each check takes
+/// time proportional to the snapshot, so it is for tests only.
 ///
 /// ```
 /// use futures::StreamExt;
@@ -41,20 +41,20 @@ use crate::{
 pub struct Conformance<K> {
     synced: bool,
     last: Option<Seen<K>>,
-    /// The last version of what was deleted.
-    buried: BTreeMap<Identity, Version>,
+    /// The last versions of deleted objects.
+    deleted: BTreeMap<Identity, Version>,
 }
 
-/// A snapshot, and what it had when it was delivered.
+/// A snapshot, and its objects at the time of delivery.
 struct Seen<K> {
     snapshot: Snapshot<K>,
     listed: Vec<Version>,
 }
 
 impl<K: Lookup> Conformance<K> {
-    /// Checks of a stream from its beginning: [example](Conformance).
+    /// Returns a checker for a stream from its beginning: [example](Conformance).
     pub fn new() -> Self {
-        Self { synced: false, last: None, buried: BTreeMap::new() }
+        Self { synced: false, last: None, deleted: BTreeMap::new() }
     }
 
     /// Checks the next item. Errors break no rule: they are observations.
@@ -107,8 +107,8 @@ impl<K: Lookup> Conformance<K> {
         Ok(())
     }
 
-    /// Takes note that the server was taken back to a backup: objects that were deleted since may come
-    /// again in the version that they had.
+    /// Records that the server was restored from a backup: objects that were deleted since may appear
+    /// again in their old version.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -130,10 +130,10 @@ impl<K: Lookup> Conformance<K> {
     /// # Ok(()) }
     /// ```
     pub fn restored(&mut self) {
-        self.buried.clear();
+        self.deleted.clear();
     }
 
-    /// Checks that what must have come has come. For the end of a stream, or of its test.
+    /// Checks that `Synced` was yielded; for the end of a stream, or of its test.
     ///
     /// # Errors
     ///
@@ -155,7 +155,7 @@ impl<K: Lookup> Conformance<K> {
         Err(Violation::of(Rule::Synced, "it did not come before the end"))
     }
 
-    /// What the last item showed.
+    /// Returns the objects of the last item's snapshot.
     pub(super) fn shown(&self) -> &[Version] {
         self.last.as_ref().map_or(&[], |last| &last.listed)
     }
@@ -193,10 +193,10 @@ impl<K: Lookup> Conformance<K> {
         for delta in deltas {
             let version = Version::of(&**delta.object());
             let before = match delta {
-                Delta::Created(_) => self.buried.remove(&version.identity),
+                Delta::Created(_) => self.deleted.remove(&version.identity),
                 Delta::Modified { before: old, .. } => Some(Version::of(&**old)),
                 Delta::Deleted(_) => {
-                    self.buried.insert(version.identity.clone(), version);
+                    self.deleted.insert(version.identity.clone(), version);
                     continue;
                 }
             };
@@ -324,7 +324,7 @@ mod tests {
         }
     }
 
-    /// What no pipeline can be made to do from outside.
+    /// Checks violations that no pipeline can be made to produce.
     #[test]
     fn deltas_that_are_wrong_are_noticed() {
         let arc = |name, version| Arc::new(object(name, version));

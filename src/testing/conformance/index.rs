@@ -1,4 +1,4 @@
-//! Lookups, compared with what is listed.
+//! Lookups, compared with the list of objects.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// A snapshot lists its objects in order, and finds each of them, and says how many they are.
+/// Checks that a snapshot lists its objects in order, finds each of them, and has the correct length.
 pub(super) fn check_identities<K: Lookup>(
     snapshot: &Snapshot<K>,
     listed: &[Version],
@@ -33,7 +33,7 @@ pub(super) fn check_identities<K: Lookup>(
     Ok(())
 }
 
-/// What changed is found under its keys, and not under those it had and has no more.
+/// Checks that changed objects are found under their keys, and not under their old ones.
 pub(super) fn check_keys<K: Lookup>(
     snapshot: &Snapshot<K>,
     deltas: &[Delta<K>],

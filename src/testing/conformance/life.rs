@@ -1,4 +1,4 @@
-//! A server that is led through all that happens to a cluster, and a stream that watches it.
+//! Conformance runs: a server with scripted failures, and a stream that watches it.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use crate::{
     adapters::ChangeItem,
     testing::{
         ApiServer,
-        conformance::{Chapter, Violation, told::Told},
+        conformance::{Chapter, Violation, runner::Runner},
     },
 };
 
-/// Leads a server through a [`Life`] as it is by default: `ConfigMap`s in two namespaces, and every
+/// Runs the default [`Life`] on a server: `ConfigMap`s in two namespaces, and every
 /// [`Chapter`]. See [`Life::run`].
 ///
 /// # Errors
@@ -23,11 +23,11 @@ use crate::{
 ///
 /// # Panics
 ///
-/// If the server has no `ConfigMap`s: one that was [made](ApiServer::new) has.
+/// If the server has no `ConfigMap`s; every [new](ApiServer::new) server has them.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future leaves the server as it is by then, with faults to come.
+/// Dropping the future leaves the server in its current state, with pending faults.
 ///
 /// # Examples
 ///
@@ -55,7 +55,7 @@ where
     Life::new().run(server, pipeline).await
 }
 
-/// What a server is led through while a stream watches it.
+/// A conformance run: the events and failures of a server while a stream watches it.
 ///
 /// ```
 /// use kube_weir::{testing::{ApiServer, conformance::{Chapter, Life}}, watch_resource};
@@ -80,7 +80,7 @@ pub struct Life {
     pub(super) patience: Duration,
 }
 
-/// What came of a [`Life`].
+/// The result of a [`Life`].
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -100,17 +100,17 @@ pub struct Life {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {
-    /// Items that were changes.
+    /// Number of items that were changes.
     pub changes: usize,
-    /// Items that were errors.
+    /// Number of items that were errors.
     pub errors: usize,
-    /// Faults that no request met: those of later pages, where all fits on the first one; those of
-    /// lists, where the stream has another way to list.
+    /// Number of faults that no request got: those of later pages, if all objects fit on the first page;
+    /// those of lists, if the stream lists in another way.
     pub unmet: usize,
 }
 
 impl Life {
-    /// `ConfigMap`s in two namespaces, and every [`Chapter`]: [example](Chapter).
+    /// Returns a run with `ConfigMap`s in two namespaces, and every [`Chapter`]: [example](Chapter).
     pub fn new() -> Self {
         Self {
             object: json!({"apiVersion": "v1", "kind": "ConfigMap"}),
@@ -119,21 +119,21 @@ impl Life {
         }
     }
 
-    /// What the objects are like, but for names and namespaces. It must have `apiVersion` and
+    /// Sets the template of the objects; names and namespaces are added. It must have `apiVersion` and
     /// `kind`. Default: an empty `ConfigMap`. [Example](Life).
     pub fn object(mut self, object: Value) -> Self {
         self.object = object;
         self
     }
 
-    /// Leaves a chapter out, also of [`Chapter::Storm`]. Default: none. [Example](Life).
+    /// Leaves out a chapter, also in [`Chapter::Storm`]. Default: none. [Example](Life).
     pub fn without(mut self, chapter: Chapter) -> Self {
         self.without.push(chapter);
         self
     }
 
-    /// How long after a failure the stream may take until it shows what is there. Default: 10
-    /// minutes, which is enough for a watch that has to find out that its server is silent.
+    /// Sets how long after a failure the stream may take to show the server's state. Default: 10
+    /// minutes, which is enough for a watch to detect that its server is silent.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -158,12 +158,12 @@ impl Life {
         self
     }
 
-    /// Leads the server through this life, and checks every item of the stream, and after each
-    /// chapter that it shows what the server has.
+    /// Runs this on a server. Checks every item of the stream, and after each
+    /// chapter that the stream shows the server's state.
     ///
-    /// The stream must be of all objects of the kind in all namespaces. Nothing else may write them
-    /// or script faults meanwhile; objects that are there before are part of the load. In a test
-    /// whose clock is paused (`start_paused`) it takes no time.
+    /// The stream must have all objects of the kind in all namespaces. Nothing else may write these objects
+    /// or script faults meanwhile; existing objects are part of the load. In a test
+    /// with a paused clock (`start_paused`) the run takes no time.
     ///
     /// # Errors
     ///
@@ -175,7 +175,7 @@ impl Life {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves the server as it is by then, with faults to come.
+    /// Dropping the future leaves the server in its current state, with pending faults.
     ///
     /// # Examples
     ///
@@ -208,12 +208,15 @@ impl Life {
     {
         let chapters = Chapter::ALL.into_iter().filter(|one| !self.without.contains(one));
         let chapters: Vec<_> = chapters.collect();
-        let mut told = Told::begin(self, server, pipeline);
-        told.load(&chapters).await.map_err(|broken| broken.during(Chapter::Load))?;
+        let mut runner = Runner::begin(self, server, pipeline);
+        runner.load(&chapters).await.map_err(|broken| broken.during(Chapter::Load))?;
         for chapter in &chapters {
-            told.tell(*chapter, &chapters).await.map_err(|broken| broken.during(*chapter))?;
+            runner
+                .run_chapter(*chapter, &chapters)
+                .await
+                .map_err(|broken| broken.during(*chapter))?;
         }
-        told.finish()
+        runner.finish()
     }
 }
 

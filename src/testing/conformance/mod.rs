@@ -1,9 +1,9 @@
-//! What must hold of every stream of changes, as checks for your own tests.
+//! Rules for every stream of changes, as checks for your own tests.
 //!
-//! [`Conformance`] is shown every item of a stream, and says which rule one breaks. [`run`] does
-//! that to a pipeline of yours while it leads an [`ApiServer`](crate::testing::ApiServer) through
-//! all that happens to a cluster: load, changes, disconnects, lost history, refusals, bad objects
-//! and silence. After each of these the stream must show what the server has.
+//! [`Conformance`] checks every item of a stream, and returns the rule that it breaks. [`run`] does
+//! this with your pipeline while an [`ApiServer`](crate::testing::ApiServer) goes through
+//! everything that happens to a cluster: load, changes, disconnects, lost history, refusals, bad objects
+//! and silence. After each of these the stream must show the server's state.
 //!
 //! ```
 //! use k8s_openapi::api::core::v1::ConfigMap;
@@ -24,7 +24,7 @@ mod chapter;
 mod checks;
 mod index;
 mod life;
-mod told;
+mod runner;
 mod version;
 mod violation;
 

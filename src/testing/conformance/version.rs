@@ -1,4 +1,4 @@
-//! What tells versions of objects apart.
+//! Versions of objects, and their comparison.
 
 use std::{borrow::Cow, fmt};
 
@@ -11,7 +11,7 @@ use crate::{
     testing::conformance::{Rule, Violation},
 };
 
-/// A version of an object. In the order of identities.
+/// A version of an object, ordered by identity.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Version {
     pub(super) identity: Identity,
@@ -32,7 +32,7 @@ impl Version {
         }
     }
 
-    /// That of an object on the server.
+    /// Returns the version of an object on the server.
     pub(super) fn of_value(object: &Value) -> Self {
         let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
         Self {
@@ -42,12 +42,13 @@ impl Version {
         }
     }
 
-    /// All of a snapshot.
+    /// Returns all versions in a snapshot.
     pub(super) fn all<K: Lookup>(snapshot: &Snapshot<K>) -> Vec<Self> {
         snapshot.iter().map(|object| Self::of(&**object)).collect()
     }
 
-    /// Whether both are known to be one version of one object. Mocked objects may have none.
+    /// Returns whether both are known to be the same version of an object; false for mocked objects without
+    /// one.
     pub(super) fn is(&self, other: &Self) -> bool {
         !self.at.is_empty() && self == other
     }
@@ -60,7 +61,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// Where two states differ, if they do.
+/// Compares two states; returns a difference as an error.
 pub(super) fn compare(rule: Rule, is: &[Version], should: &[Version]) -> Result<(), Violation> {
     contains(rule, is, should)?;
     match is.iter().find(|one| should.binary_search(one).is_err()) {
@@ -69,7 +70,7 @@ pub(super) fn compare(rule: Rule, is: &[Version], should: &[Version]) -> Result<
     }
 }
 
-/// What a state lacks, if anything.
+/// Checks that a state has all objects of another; returns a missing one as an error.
 pub(super) fn contains(rule: Rule, is: &[Version], should: &[Version]) -> Result<(), Violation> {
     match should.iter().find(|one| is.binary_search(one).is_err()) {
         Some(missing) => Err(Violation::of(rule, format_args!("{missing} is missing"))),
@@ -77,7 +78,7 @@ pub(super) fn contains(rule: Rule, is: &[Version], should: &[Version]) -> Result
     }
 }
 
-/// Refuses identities that are out of order, or there twice.
+/// Checks that identities are in order and not repeated.
 pub(super) fn in_order(versions: &[Version]) -> Result<(), Violation> {
     match versions.windows(2).find(|pair| pair[0].identity >= pair[1].identity) {
         Some(pair) => {

@@ -1,11 +1,10 @@
-//! What a stream does wrong.
+//! Rules and their violations.
 
 use std::fmt;
 
 use crate::testing::conformance::Chapter;
 
-/// A rule, broken by a stream. The text names the rule and the objects, and nothing of what is in
-/// them.
+/// Violation of a rule by a stream. The text names the rule and the objects, but not their content.
 ///
 /// ```
 /// use futures::{StreamExt, stream};
@@ -36,12 +35,12 @@ pub struct Violation {
 }
 
 impl Violation {
-    /// Which rule is broken: [example](Violation).
+    /// Returns the broken rule: [example](Violation).
     pub fn rule(&self) -> Rule {
         self.rule
     }
 
-    /// In which chapter of a [`Life`](super::Life), if in one: [example](Violation).
+    /// Returns the chapter of a [`Life`](super::Life) in which it happened, if any: [example](Violation).
     pub fn chapter(&self) -> Option<Chapter> {
         self.chapter
     }
@@ -67,7 +66,7 @@ impl fmt::Display for Violation {
 
 impl std::error::Error for Violation {}
 
-/// What must hold of every stream of changes. As text, the rule in words.
+/// A rule that every stream of changes must keep. `Display` writes it in words.
 ///
 /// ```
 /// use kube_weir::testing::conformance::Rule;
@@ -83,9 +82,9 @@ pub enum Rule {
     InitialAfterSynced,
     /// `Synced` comes once.
     SyncedOnce,
-    /// `Synced` comes before the stream ends, and before patience does.
+    /// `Synced` comes before the stream ends, and within the time limit.
     Synced,
-    /// The snapshot of `Synced` has all that existed.
+    /// The snapshot of `Synced` has all objects that existed.
     SyncedIsComplete,
     /// A batch has deltas.
     NoEmptyBatch,
@@ -102,22 +101,21 @@ pub enum Rule {
     NoRepeats,
     /// A snapshot never changes.
     SnapshotsAreFrozen,
-    /// What a snapshot lists is what it finds by identity, and as many as it says.
+    /// A snapshot finds each listed object by identity, and has the correct length.
     FoundByIdentity,
-    /// An object is found under its keys in every index, and under those of its last version no
-    /// more.
+    /// An object is found under its keys in every index, and no longer under those of its last version.
     FoundByKey,
-    /// Nothing is delivered that was never there.
+    /// No version is delivered that never existed.
     NoPhantoms,
-    /// After a failure is over, the stream shows what is there.
+    /// After a failure is over, the stream shows the server's state.
     CatchesUp,
-    /// What is stored and told again, by a list or by a watch, delivers nothing.
+    /// Receiving a stored version again, by a list or by a watch, yields no change.
     RepeatsAreSilent,
     /// An object that can't be decoded keeps its last good version.
     LastGoodStays,
     /// No failure ends a stream.
     GoesOn,
-    /// A failure that goes on is waited for, not tried at once without end.
+    /// During a lasting failure the stream waits between retries.
     WaitsForFailures,
 }
 
@@ -128,7 +126,7 @@ impl fmt::Display for Rule {
             Self::InitialAfterSynced => "nothing is InitialSync after Synced",
             Self::SyncedOnce => "Synced comes once",
             Self::Synced => "Synced comes",
-            Self::SyncedIsComplete => "the snapshot of Synced has all that existed",
+            Self::SyncedIsComplete => "the snapshot of Synced has all objects that existed",
             Self::NoEmptyBatch => "a batch has deltas",
             Self::StatsCountDeltas => "stats count the deltas",
             Self::Order => "deltas and snapshots are in (namespace, name) order, each object once",
@@ -136,14 +134,14 @@ impl fmt::Display for Rule {
             Self::Chain => "an item begins where the last one ended",
             Self::NoRepeats => "no version of an object is delivered again",
             Self::SnapshotsAreFrozen => "a snapshot never changes",
-            Self::FoundByIdentity => "what a snapshot lists is what it finds by identity",
+            Self::FoundByIdentity => "a snapshot finds each listed object by identity",
             Self::FoundByKey => "an object is found under its keys, and under no others",
-            Self::NoPhantoms => "nothing is delivered that was never there",
-            Self::CatchesUp => "after a failure the stream shows what is there",
-            Self::RepeatsAreSilent => "what is told again delivers nothing",
+            Self::NoPhantoms => "no version is delivered that never existed",
+            Self::CatchesUp => "after a failure the stream shows the server's state",
+            Self::RepeatsAreSilent => "a repeated version yields no change",
             Self::LastGoodStays => "an object that can't be decoded keeps its last good version",
             Self::GoesOn => "no failure ends a stream",
-            Self::WaitsForFailures => "a failure that goes on is waited for",
+            Self::WaitsForFailures => "a lasting failure is not retried without a pause",
         })
     }
 }

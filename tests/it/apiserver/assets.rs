@@ -1,4 +1,4 @@
-//! The folder of the two programs: one that is named, a cache, or made by the Go compiler.
+//! The folder of the two programs: a configured folder, or a cache that the Go compiler fills.
 
 use std::env;
 use std::fs::{self, File, TryLockError};
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 /// The variable that names a folder with `etcd` and `kube-apiserver`. The library reads it, too.
 pub(super) const FOLDER: &str = "KUBEBUILDER_ASSETS";
-/// When set, a test that finds no server fails instead of being skipped.
+/// If set, a test without a server fails and is not skipped.
 pub(super) const REQUIRE: &str = "KUBE_WEIR_REQUIRE_APISERVER";
 
 const GO_MOD: &str = include_str!("../../apiserver/go.mod");
@@ -24,7 +24,7 @@ const APISERVER_PACKAGE: &str = "k8s.io/kubernetes/cmd/kube-apiserver";
 const BUILD_DEADLINE: Duration = Duration::from_secs(2400);
 const POLL: Duration = Duration::from_millis(200);
 
-/// Runs the compiler, and ends it at the end of stdin: this process may be killed.
+/// Script that runs the compiler, and ends it at the end of stdin: this process may be killed.
 const SUPERVISE: &str = r#"
 exec 3<&0
 "$@" </dev/null 3<&- &
@@ -37,10 +37,10 @@ kill "$reader"
 exit "$status"
 "#;
 
-/// Returns the folder of the programs, which are built if need be, or `None` if [`FOLDER`] names it.
-/// The error says why there is none.
+/// Returns the folder of the programs, which are built if needed, or `None` if [`FOLDER`] names it. The
+/// error is the reason why there is none.
 pub(super) fn find() -> Result<Option<PathBuf>, String> {
-    // Falling back to the cache would test another version than the one asked for.
+    // The cache could have another version than the requested one.
     if set(FOLDER).is_some() {
         return Ok(None);
     }
@@ -65,7 +65,7 @@ fn is_complete(folder: &Path) -> bool {
     ["etcd", "kube-apiserver"].iter().all(|name| folder.join(name).is_file())
 }
 
-/// Builds into `folder`, unless another test run has just done so.
+/// Builds the programs into `folder`, unless another test run has just done so.
 fn build(folder: &Path, version: &str) -> Result<(), String> {
     let go = Command::new("go").arg("version").output();
     if !go.is_ok_and(|output| output.status.success()) {
@@ -83,8 +83,8 @@ fn build(folder: &Path, version: &str) -> Result<(), String> {
         return Ok(());
     }
 
-    // Renamed when complete: whoever sees the folder sees both programs. What an interrupted
-    // build left is ours to remove, since we hold the lock.
+    // The folder is renamed when complete, so that others see both programs or none. We hold the lock, so
+    // the rest of an interrupted build can be removed.
     let partial = beside(folder, ".partial");
     let _ = fs::remove_dir_all(&partial);
     let _ = fs::remove_dir_all(folder);
@@ -100,7 +100,7 @@ fn build(folder: &Path, version: &str) -> Result<(), String> {
         .map_err(cannot)
 }
 
-/// Runs the compiler on a copy of go.mod, so that nothing in the checkout can change.
+/// Runs the compiler on a copy of go.mod, so that the checkout can't change.
 fn compile(module: &Path, programs: &Path, version: &str) -> Result<(), String> {
     let log = module.join("build.log");
     let output = File::create(&log).map_err(|error| format!("{}: {error}.", log.display()))?;
@@ -118,7 +118,7 @@ fn compile(module: &Path, programs: &Path, version: &str) -> Result<(), String> 
     ));
     let started = Instant::now();
     let mut said = 0;
-    // A group of its own: Ctrl-C ends this process, whose end does the rest.
+    // A separate process group: Ctrl-C ends this process, and its end stops the compiler.
     command.process_group(0).stdin(Stdio::piped()).stdout(output).stderr(errors);
     let mut process = command.spawn().map_err(|error| format!("cannot run `sh`: {error}."))?;
     let status = loop {
@@ -152,7 +152,7 @@ fn last_lines(log: &Path) -> String {
     lines.join("\n")
 }
 
-/// Takes the lock that one building test run holds. The system drops it with the process.
+/// Takes the lock of a building test run. The system releases it with the process.
 fn wait_for(lock: &File, folder: &Path) -> Result<(), String> {
     let started = Instant::now();
     let mut said = false;
@@ -179,7 +179,7 @@ fn wait_for(lock: &File, folder: &Path) -> Result<(), String> {
     }
 }
 
-/// The version is stamped in: built from a module, the program does not know its own.
+/// Sets the version, because a program built from a module doesn't know its own.
 fn build_flags(version: &str) -> [String; 3] {
     let stamp = "-X k8s.io/component-base/version.git";
     let mut numbers = version.trim_start_matches('v').split('.');
@@ -195,7 +195,7 @@ fn build_flags(version: &str) -> [String; 3] {
     ]
 }
 
-/// The version of k8s.io/kubernetes that go.mod requires, `v` included.
+/// Returns the version of k8s.io/kubernetes that go.mod requires, including the `v`.
 fn kubernetes_version() -> &'static str {
     GO_MOD
         .lines()
@@ -204,8 +204,8 @@ fn kubernetes_version() -> &'static str {
         .expect("go.mod requires k8s.io/kubernetes")
 }
 
-/// FNV-1a over all that decides what is built. The standard hasher may change between releases
-/// of Rust, which would build again for nothing.
+/// Returns the FNV-1a hash of all inputs of the build. The standard hasher may change between releases of
+/// Rust, which would cause needless builds.
 fn recipe_hash() -> u64 {
     let flags = build_flags(kubernetes_version()).concat();
     [GO_MOD, GO_SUM, &flags, env::consts::OS, env::consts::ARCH]
@@ -216,7 +216,7 @@ fn recipe_hash() -> u64 {
         })
 }
 
-/// `folder` with a longer name; `with_extension` would take the version for an extension.
+/// Returns `folder` with a longer name; `with_extension` would replace part of the version.
 fn beside(folder: &Path, suffix: &str) -> PathBuf {
     let mut path = folder.as_os_str().to_owned();
     path.push(suffix);

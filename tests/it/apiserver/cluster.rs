@@ -1,4 +1,4 @@
-//! The cluster of the tests, as they use it: whatever fails is a panic, and users go by name.
+//! The cluster of the tests: failures panic, and users are named.
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -12,24 +12,24 @@ use kube_weir::testing::cluster::{self, Granted, User};
 /// The user who may do anything.
 pub(crate) const ADMIN: &str = "admin";
 
-/// A cluster of the library's [harness](cluster), whose methods are all here: those with the same
-/// names in [`real`](Cluster::real).
+/// A cluster of the library's [harness](cluster), with all of its methods; [`real`](Cluster::real) has
+/// those of the same names.
 pub(crate) struct Cluster {
     real: cluster::Cluster,
     users: Mutex<HashMap<String, User>>,
     count: AtomicUsize,
 }
 
-/// Objects for which a right holds.
+/// The scope of a right.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Scope<'a> {
     /// Objects in one namespace.
     Namespace(&'a str),
-    /// Objects in all namespaces and in none.
+    /// Objects in all namespaces and cluster-scoped ones.
     Cluster,
 }
 
-/// Rights that were granted, to be taken back with [`Cluster::revoke`].
+/// Granted rights, to be revoked with [`Cluster::revoke`].
 #[derive(Debug)]
 #[must_use = "only needed to revoke the rights: say so with `let _ =`"]
 pub(crate) struct Grant(Granted);
@@ -64,17 +64,17 @@ impl Cluster {
         self.named(user).kubeconfig().to_owned()
     }
 
-    /// Returns the name of a user that no other test has, without any right.
+    /// Returns the unique name of a new user without rights.
     pub(crate) fn user(&self) -> String {
         format!("restricted-{}", self.count.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Makes a namespace that no other test has; its name starts with `prefix`.
+    /// Creates a unique namespace; its name starts with `prefix`.
     pub(crate) async fn namespace(&self, prefix: &str) -> String {
         self.real.namespace(prefix).await.unwrap()
     }
 
-    /// Lets `user` do `verbs` to `resources`, named as for kubectl.
+    /// Grants `user` the right to `verbs` on `resources`, named as for kubectl.
     pub(crate) async fn grant(
         &self,
         user: &str,
@@ -90,7 +90,7 @@ impl Cluster {
         Grant(self.real.grant(&self.named(user), grant).await.unwrap())
     }
 
-    /// Takes rights back.
+    /// Revokes rights.
     pub(crate) async fn revoke(&self, grant: Grant) {
         self.real.revoke(grant.0).await.unwrap();
     }

@@ -1,10 +1,9 @@
-//! A real kube-apiserver with its etcd, for the tests that a fake server cannot stand in for.
+//! A real kube-apiserver with its etcd, for tests that need more than the in-process server.
 //!
-//! The cluster is one of the library's `testing::cluster`; this module builds the programs if need
-//! be, and shares one cluster among all tests of a process. It starts with the first test that asks
-//! for it and ends with the test process, however that ends. Every test makes a namespace of its own
-//! and leaves it behind: nothing cleans up in this server, and nothing survives it. Time is the
-//! real one here: a paused clock would run into every deadline at once.
+//! The cluster is a `testing::cluster` of the library; this module builds the programs if needed, and
+//! shares one cluster among all tests of a process. The cluster starts with the first test that requests it
+//! and ends with the test process. Every test creates its own namespace and leaves it behind: this server has
+//! no cleanup, and nothing survives it. Time is real: a paused clock would reach every deadline at once.
 //!
 //! ```ignore
 //! #[tokio::test(flavor = "multi_thread")]
@@ -33,15 +32,14 @@ use tokio::time::timeout;
 
 pub(crate) use cluster::{ADMIN, Cluster, Scope};
 
-/// Longest wait for the other tests to let go of the server.
+/// Longest wait for other tests to release the server.
 const TURN: Duration = Duration::from_secs(600);
 
-/// Returns the server of this test run, which other tests use at the same time. `None` means that
-/// there is none to be had, which is already written to stderr, and that the test has nothing to do
-/// but return.
+/// Returns the server of this test run, shared with concurrent tests. `None` means that there is no
+/// server, which is already written to stderr; the test should return.
 ///
-/// Ask once in a test and clone the answer: a second call waits behind any test that waits for
-/// [`exclusive`], which in turn waits for the first.
+/// Call this once per test and clone the result: a second call waits behind any test that waits for
+/// [`exclusive`], which in turn waits for the first call.
 pub(crate) async fn server() -> Option<Shared> {
     let common = common().await?;
     loop {
@@ -54,9 +52,9 @@ pub(crate) async fn server() -> Option<Shared> {
     }
 }
 
-/// Returns the same server, while no other test uses it: for tests that stop it.
+/// Returns the server for exclusive use: for tests that stop it.
 ///
-/// A program that a test leaves stopped or frozen is started again for the next one.
+/// If a test leaves a program stopped or frozen, it is started again for the next test.
 pub(crate) async fn exclusive() -> Option<Exclusive> {
     let common = common().await?;
     let whole = turn(Arc::clone(&common.whole).write_owned()).await;
@@ -65,25 +63,25 @@ pub(crate) async fn exclusive() -> Option<Exclusive> {
     Some(server)
 }
 
-/// The server, used by many tests at once.
+/// The server, shared by concurrent tests.
 #[derive(Clone)]
 pub(crate) struct Shared {
     common: &'static Common,
     _guard: Arc<OwnedRwLockReadGuard<bool>>,
 }
 
-/// The server, used by one test alone.
+/// The server, used by a single test.
 pub(crate) struct Exclusive {
     common: &'static Common,
     whole: OwnedRwLockWriteGuard<bool>,
 }
 
-/// The server that all tests of this process have in common.
+/// The server that all tests of this process share.
 struct Common {
     cluster: Cluster,
-    /// Set while both programs run, as far as tests stopped and started them.
+    /// True while both programs run, as far as tests stop and start them.
     whole: Arc<RwLock<bool>>,
-    /// Why a start failed: the next test need not wait for the same.
+    /// The error of a failed start, so that later tests need not wait for it again.
     broken: OnceLock<String>,
 }
 
@@ -102,7 +100,7 @@ impl Exclusive {
         self.common.started(self.common.cluster.start_apiserver().await);
     }
 
-    /// Pauses the API server. Not asynchronous, because it takes no time to speak of.
+    /// Pauses the API server. Not async, because it takes almost no time.
     pub(crate) fn freeze_apiserver(&mut self) {
         *self.whole = false;
         let pause = self.common.cluster.pause_apiserver();
@@ -135,7 +133,7 @@ impl Exclusive {
         backup
     }
 
-    /// Takes etcd back to a backup; both programs are restarted.
+    /// Restores etcd from a backup; both programs are restarted.
     pub(crate) async fn restore(&mut self, backup: &Backup) {
         *self.whole = false;
         self.common.started(self.common.cluster.real().restore(backup).await);
@@ -177,15 +175,15 @@ impl Deref for Exclusive {
     }
 }
 
-/// Why a test run has no server.
+/// Reason why a test run has no server.
 enum Lack {
-    /// The programs are not there.
+    /// The programs are missing.
     Missing(String),
-    /// They did not start.
+    /// The programs did not start.
     Broken(String),
 }
 
-/// Returns the server of this test run, which the first test to ask for it starts.
+/// Returns the server of this test run; the first call starts it.
 async fn common() -> Option<&'static Common> {
     static COMMON: OnceCell<Result<Common, Lack>> = OnceCell::const_new();
 
@@ -207,9 +205,9 @@ async fn common() -> Option<&'static Common> {
     }
 }
 
-/// Returns settings with the folder of the programs, which are built if need be.
+/// Returns settings with the folder of the programs, which are built if needed.
 pub(crate) async fn builder() -> Result<kube_weir::testing::cluster::ClusterBuilder, String> {
-    // Building takes minutes: not on a thread that drives other tasks.
+    // Building takes minutes: don't block a thread that drives other tasks.
     let found = spawn_blocking(assets::find).await;
     let folder = found.expect("looking for the API server panicked")?;
     let builder = kube_weir::testing::cluster::Cluster::builder();
@@ -219,12 +217,12 @@ pub(crate) async fn builder() -> Result<kube_weir::testing::cluster::ClusterBuil
     })
 }
 
-/// Returns whether nothing that needs more than Rust may be skipped.
+/// Returns whether tests that need more than Rust must not be skipped.
 pub(crate) fn required() -> bool {
     std::env::var_os(assets::REQUIRE).is_some_and(|value| !value.is_empty())
 }
 
-/// Says that a test is skipped where libtest does not capture it, or fails if that is not allowed.
+/// Reports a skipped test where libtest does not capture it, or fails if skipping is not allowed.
 fn skip(why: &str) {
     static SAID: AtomicBool = AtomicBool::new(false);
 
@@ -241,14 +239,14 @@ fn skip(why: &str) {
     skipped("kube-apiserver");
 }
 
-/// Says that this test is skipped for want of something.
+/// Reports that this test is skipped because something is missing.
 pub(crate) fn skipped(missing: &str) {
     let thread = std::thread::current(); // libtest names it after the test
     let test = thread.name().unwrap_or("a test");
     assets::say(&format!("SKIPPED {test}: no {missing}\n"));
 }
 
-/// Waits for the server to be free, but not for ever: two calls in one test wait for each other.
+/// Waits until the server is free, with a limit: two calls in one test wait for each other.
 async fn turn<T>(lock: impl Future<Output = T>) -> T {
     timeout(TURN, lock)
         .await

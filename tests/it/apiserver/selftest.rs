@@ -37,7 +37,7 @@ async fn list_version(api: &Api<ConfigMap>) -> String {
     list.metadata.resource_version.unwrap()
 }
 
-/// The next event, which must come soon and without an error of the transport.
+/// Returns the next event, which must arrive soon and without a transport error.
 async fn next<S>(events: &mut S) -> WatchEvent<ConfigMap>
 where
     S: Stream<Item = kube::Result<WatchEvent<ConfigMap>>> + Unpin,
@@ -97,7 +97,7 @@ async fn grants_and_revokes() {
     let grant = cluster.grant(&user, grant).await.unwrap();
     assert_eq!((code(&user, &namespace).await, code(&user, &other).await), (200, 403));
     assert_eq!(code(&stranger, &namespace).await, 403);
-    // A second user with the name is the same for the server.
+    // A second user of this name is the same user for the server.
     assert_eq!(code(&cluster.user(user.name()).unwrap(), &namespace).await, 200);
     let wide = Grant::cluster_wide().allow(["*"], ["*", "*.apps"]);
     let wide = cluster.grant(&user, wide).await.unwrap();
@@ -196,7 +196,7 @@ async fn serves_custom_resources() {
         let kind = ApiResource::from_gvk_with_plural(&kind, plural);
         let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &kind);
         let object = DynamicObject::new(name, &kind).data(json!({ "spec": { "size": 3 } }));
-        // Once, since it is served.
+        // A single list is enough, since the kind is served.
         let created = api.create(&PostParams::default(), &object).await.unwrap();
         assert_eq!(created.data["spec"]["size"], 3);
         api.list(&ListParams::default()).await.unwrap().items.len()
@@ -206,7 +206,7 @@ async fn serves_custom_resources() {
     assert_eq!(create("v1", "a", "Gadget", "gadgets").await, 1);
     assert_eq!(create("v1", "a", "Ox", "oxen").await, 1);
 
-    // Installed again, with one more version.
+    // Install it again, with an additional version.
     cluster.install([definition("gadgets", "Gadget", &["v1", "v2"])]).await.unwrap();
     assert_eq!(create("v2", "b", "Gadget", "gadgets").await, 2);
 
@@ -216,7 +216,7 @@ async fn serves_custom_resources() {
     assert_eq!(error.status().unwrap().code, 422, "{error:?}");
 }
 
-/// A child process, such as an example program, gets along with the kubeconfig file.
+/// A child process, such as an example program, can use the kubeconfig file.
 #[tokio::test(flavor = "multi_thread")]
 async fn writes_kubeconfigs() {
     let Some(cluster) = server().await else {
@@ -273,7 +273,7 @@ async fn pauses_and_resumes() {
     cluster.freeze_apiserver();
     timeout(SOON, cluster.start_etcd()).await.expect("no wait for a paused server");
     timeout(SOON, cluster.start_apiserver()).await.expect("it resumes");
-    // A paused program is stopped all the same.
+    // A paused program can be stopped, too.
     cluster.freeze_apiserver();
     timeout(SOON, cluster.stop_apiserver()).await.unwrap();
     cluster.start_apiserver().await;
@@ -291,7 +291,7 @@ async fn a_restored_backup_takes_versions_back() {
     let kept: u64 = create(&api, "kept").await.parse().unwrap();
     let backup = cluster.backup().await.unwrap();
 
-    // Much is written, and the history of the backup is dropped.
+    // Write many objects, and drop the history of the backup.
     let mut newest = 0;
     for number in 0..100 {
         newest = create(&api, &format!("lost-{number}")).await.parse().unwrap();
@@ -302,16 +302,17 @@ async fn a_restored_backup_takes_versions_back() {
     cluster.restore(&backup).await.unwrap();
     let list = api.list(&ListParams::default()).await.unwrap();
     let names: Vec<_> = list.items.iter().filter_map(|own| own.metadata.name.clone()).collect();
-    // Every namespace would have that of a controller-manager, which does not run.
+    // In a real cluster every namespace has this object from a controller-manager, which does not run
+    // here.
     assert_eq!(names, ["kept"]);
     assert_eq!(list.items[0].metadata.resource_version.as_deref(), Some(&*kept.to_string()));
     let version: u64 = list.metadata.resource_version.unwrap().parse().unwrap();
     assert!((kept..newest).contains(&version), "{version} is not before {newest}");
-    // Numbers are used again.
+    // Version numbers are used again.
     let again: u64 = create(&api, "new").await.parse().unwrap();
     assert!((version..newest).contains(&again), "{again} is not before {newest}");
 
-    // A backup can be restored more than once, also while nothing runs.
+    // A backup can be restored several times, also while nothing runs.
     cluster.kill_apiserver().await.unwrap();
     cluster.stop_etcd().await.unwrap();
     cluster.restore(&backup).await.unwrap();
@@ -321,7 +322,7 @@ async fn a_restored_backup_takes_versions_back() {
     assert_eq!(api.list(&ListParams::default()).await.unwrap().items.len(), 1);
 }
 
-/// Another cluster has settings of its own, and leaves nothing behind but its logs.
+/// Another cluster has its own settings, and leaves only its logs behind.
 #[tokio::test(flavor = "multi_thread")]
 async fn starts_another_cluster_and_removes_it() {
     let Some(_first) = server().await else {
@@ -373,7 +374,7 @@ async fn forgets_old_versions_after_compaction_and_restart() {
     assert!(revision > old.parse().unwrap());
     cluster.stop_apiserver().await;
     cluster.start_apiserver().await;
-    // The request succeeds; the error is the one event of the stream, which then ends.
+    // The request succeeds; the error is the only event of the stream, which then ends.
     let watch = api.watch(&WatchParams::default(), &old).await.unwrap();
     let mut watch = pin!(watch);
     let WatchEvent::Error(status) = next(&mut watch).await else {

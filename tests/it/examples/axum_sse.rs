@@ -1,4 +1,4 @@
-//! `axum_sse`: the page in a browser, and what it is sent.
+//! `axum_sse`: the page in a browser, and its messages.
 
 use std::net::SocketAddr;
 
@@ -31,7 +31,7 @@ async fn serve(command: Command) -> (Running, SocketAddr) {
     (running, address)
 }
 
-/// What it logged, once ctrl-c has ended it.
+/// Ends the server by ctrl-c, and returns its log.
 async fn stop(mut running: Running) -> String {
     running.interrupt().await;
     let (code, logged) = running.end().await;
@@ -39,13 +39,13 @@ async fn stop(mut running: Running) -> String {
     logged
 }
 
-/// The script lets the watch of Pods fail now and then, and nothing else does.
+/// Checks the log: only watches of Pods fail, because of the script.
 fn is_of_the_script(logged: &str) -> bool {
     let is_of_pods = |line: &str| line.contains("watch v1/pods in `default`: the script");
     logged.lines().all(|line| line.contains("WARN") && is_of_pods(line))
 }
 
-/// The first messages that a visitor is sent, with their names, up to one with this name.
+/// Returns the first messages of a visitor, with their names, up to one with this name.
 async fn messages(to: SocketAddr, last: &str) -> Vec<(String, Value)> {
     let mut stream = TcpStream::connect(to).await.expect("a connection");
     stream.write_all(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("sent");
@@ -77,7 +77,7 @@ async fn every_visitor_gets_everything_first() {
         let pods = messages[world].1["pods"].as_array().expect("rows");
         assert!((8..=9).contains(&pods.len()), "{pods:?}");
         let (_, batch) = messages.last().expect("a batch");
-        // Nothing happens to these.
+        // Nothing changes these.
         assert_eq!(batch.get("services"), None, "{batch}");
     }
     let logged = stop(running).await;
@@ -96,7 +96,7 @@ async fn the_page_shows_what_comes_and_goes() {
     };
     let first = names(&page.until(PODS, |pods| names(pods).len() >= 8).await);
     assert!(first.is_sorted(), "{first:?}");
-    // What isn't drawn anew keeps this.
+    // Elements that are not drawn again keep this mark.
     page.run("document.querySelector('#services tbody tr').title = 'the same'").await;
     let later = page
         .until(PODS, |pods| {
@@ -118,7 +118,7 @@ async fn the_page_shows_what_comes_and_goes() {
         .map(row => row.cells[3].textContent)";
     assert_eq!(page.run(images).await[0], "cart:<b>1</b>");
 
-    // Both come by themselves: now and then no watch of Pods can be had.
+    // Both happen by themselves: now and then watches of Pods fail.
     let state = "return document.querySelector('#pods .state').textContent";
     page.until(state, |state| state == "synced").await;
     page.until(state, |state| state.as_str().is_some_and(|state| state.ends_with("degraded")))
@@ -136,7 +136,7 @@ async fn the_page_shows_what_comes_and_goes() {
     command.args(["--port", &address.port().to_string()]);
     let (running, _) = serve(command).await;
     page.until(link, |link| link == "connected").await;
-    // That server begins with the first Pods again.
+    // A new server starts with the first Pods again.
     page.until(PODS, |pods| names(pods).iter().any(|pod| pod == "web-0003")).await;
     page.close().await;
     let logged = stop(running).await;

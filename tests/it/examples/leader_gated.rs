@@ -1,4 +1,4 @@
-//! `leader_gated`: one replica after the other, and all is written in the end.
+//! `leader_gated`: replicas take over in turn, and the table is complete at the end.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
@@ -40,7 +40,7 @@ async fn each_leader_takes_over_what_the_one_before_left() {
     let holders: Vec<_> = terms.iter().map(|(name, _)| *name).collect();
     assert_eq!(holders, ["a", "b", "c"], "{stdout}");
     assert!(terms.is_sorted_by(|one, next| one.1 < next.1), "{stdout}");
-    // While the Lease of the dead one ran out there were writes.
+    // Writes happened while the Lease of the dead replica expired.
     assert!(missed > 0, "{stdout}");
     assert!(written > 5, "{stdout}");
     assert_eq!(last, Some("All 5 are in the table, each in the version that it has"));
@@ -85,7 +85,7 @@ async fn replicas_take_over_on_a_real_server() {
     assert_eq!(last, "All 1 are in the table, each in the version that it has");
     let (code, logged) = running.end().await;
     assert_eq!(code, 0, "{logged}");
-    // A busy server may let a connection go, which takes nothing from what was asserted above.
+    // A busy server may drop a connection, which does not affect the assertions above.
     let is_interruption = |line: &str| {
         line.contains("connection to the API server") || line.contains("no answer for")
     };

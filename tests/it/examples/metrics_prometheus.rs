@@ -1,4 +1,4 @@
-//! The page of metrics, once and served.
+//! The page of metrics, printed once and served.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use tokio::{
 
 use super::{Running, SOON, example, output, text};
 
-/// The value of a series.
+/// Returns the value of a series.
 fn value(page: &str, series: &str) -> f64 {
     let line = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("no {series} in {page}")).parse().expect("a number")
 }
 
 #[tokio::test]
-async fn a_page_tells_what_happened() {
+async fn a_page_shows_what_happened() {
     let output = output(example("metrics_prometheus")).await;
     let (page, stderr) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{stderr}");
-    // The script ends the watch, which may be at once, and lets the next one be refused.
+    // The script ends the watch, possibly at once, and refuses the next one.
     let (refused, ended): (Vec<&str>, Vec<&str>) =
         stderr.lines().partition(|line| line.contains("reason=\"Desynced\""));
     assert_eq!(refused.len(), 1, "{stderr}");
@@ -40,7 +40,7 @@ async fn a_page_tells_what_happened() {
     is("store_index_entries", ",index=\"by-level\"", 20.);
     is("errors_total", ",reason=\"Desynced\"", 1.);
     is("lists_total", ",reason=\"Desynced\"", 1.);
-    // 48 of 50 writes change something; far fewer batches went out.
+    // 48 of 50 writes change something; far fewer batches are yielded.
     let (events, batches) =
         (of("events_total", ",type=\"apply\""), of("debounce_delivered_total", ""));
     assert!((25. ..=50.).contains(&events) && (2. ..15.).contains(&batches), "{events} {batches}");

@@ -1,4 +1,4 @@
-//! The examples, as programs: what they print and how they end.
+//! The examples as programs: their output and exit codes.
 
 mod axum_sse;
 mod leader_gated;
@@ -23,10 +23,10 @@ use tokio::{
     time::timeout,
 };
 
-/// Longest wait for a line or an end that should come at once.
+/// Longest wait for a line or an exit that should be immediate.
 const SOON: Duration = Duration::from_secs(20);
 
-/// An example that runs, until it is dropped.
+/// A running example; killed when dropped.
 struct Running {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -39,7 +39,7 @@ impl Running {
         Self { child, lines: BufReader::new(stdout).lines() }
     }
 
-    /// The next line on stdout.
+    /// Returns the next line on stdout.
     async fn line(&mut self) -> String {
         let line = timeout(SOON, self.lines.next_line()).await.expect("a line in time");
         match line.expect("text") {
@@ -48,14 +48,14 @@ impl Running {
         }
     }
 
-    /// Presses ctrl-c.
+    /// Sends ctrl-c.
     async fn interrupt(&self) {
         let pid = self.child.id().expect("it runs").to_string();
         let sent = Command::new("kill").args(["-INT", &pid]).status().await.expect("kill");
         assert!(sent.success());
     }
 
-    /// The exit code and stderr, once it has ended by itself and nothing more is on stdout.
+    /// Returns the exit code and stderr, after it has ended by itself without more lines on stdout.
     async fn end(&mut self) -> (i32, String) {
         let more = timeout(SOON, self.lines.next_line()).await.expect("an end in time");
         assert_eq!(more.expect("text"), None, "more than was expected");
@@ -72,7 +72,7 @@ impl Running {
     }
 }
 
-/// A command for an example, with nothing of this environment that would lead elsewhere.
+/// Returns a command for an example, without environment variables that would redirect it.
 pub(crate) fn example(name: &str) -> Command {
     // target/debug/deps/it-... -> target/debug/examples/...
     let own = std::env::current_exe().expect("the path of this test");
@@ -104,7 +104,7 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("text")
 }
 
-/// A kubeconfig for a server that is not there.
+/// Returns a kubeconfig for a server that does not exist.
 fn unreachable() -> (TempDir, PathBuf) {
     // Nobody listens on a port that was free a moment ago; the socket is closed again here.
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -122,7 +122,7 @@ fn unreachable() -> (TempDir, PathBuf) {
     }))
 }
 
-/// A kubeconfig file, and the folder that it is in.
+/// A kubeconfig file and its folder.
 fn kubeconfig(config: &Value) -> (TempDir, PathBuf) {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("config");
@@ -144,7 +144,7 @@ async fn the_quickstart_needs_nothing_and_ends() {
         [*first, second, third],
         ["Live    +1 ~0 -0", "Live    +0 ~1 -0", "Live    +0 ~0 -1"]
     );
-    // How many depends on the machine; without the debounce it would be 30.
+    // The number depends on the machine; without the debounce it would be 30.
     assert!((2..6).contains(&burst.len()), "{stdout}");
 }
 

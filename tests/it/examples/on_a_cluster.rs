@@ -1,5 +1,5 @@
-//! The examples with `--cluster` on a real API server, by users with no more rights than each says
-//! that it needs.
+//! The examples with `--cluster` on a real API server, by users with only the rights that each example
+//! documents.
 
 use std::path::PathBuf;
 
@@ -23,13 +23,13 @@ use crate::{
 
 const WATCH: [&str; 2] = ["list", "watch"];
 
-/// Who runs an example, and a namespace that nobody else uses.
+/// The user of an example, and a namespace for its exclusive use.
 struct User<'c> {
     cluster: &'c Cluster,
     name: String,
     namespace: String,
     kubeconfig: (TempDir, PathBuf),
-    /// What makes things happen in the namespace, with all rights.
+    /// A client with all rights, for changes in the namespace.
     admin: Client,
 }
 
@@ -44,13 +44,13 @@ impl<'c> User<'c> {
         Self { cluster, name, namespace, kubeconfig, admin }
     }
 
-    /// Gives rights in all namespaces.
+    /// Grants rights in all namespaces.
     async fn may(self, verbs: &[&str], resources: &[&str]) -> Self {
         let _ = self.cluster.grant(&self.name, Scope::Cluster, verbs, resources).await;
         self
     }
 
-    /// Gives rights in the own namespace.
+    /// Grants rights in the own namespace.
     async fn may_here(self, verbs: &[&str], resources: &[&str]) -> Self {
         let own = Scope::Namespace(&self.namespace);
         let _ = self.cluster.grant(&self.name, own, verbs, resources).await;
@@ -67,7 +67,7 @@ impl<'c> User<'c> {
         Api::namespaced_with(self.admin.clone(), &self.namespace, kind)
     }
 
-    /// Creates an object, or replaces what was applied before.
+    /// Creates an object, or replaces the one applied before.
     async fn apply(&self, kind: &ApiResource, name: &str, mut object: Value) {
         object["apiVersion"] = json!(kind.api_version);
         object["kind"] = json!(kind.kind);
@@ -83,7 +83,7 @@ impl<'c> User<'c> {
 }
 
 impl Running {
-    /// The next line that begins so, of an example that also tells of other namespaces.
+    /// Returns the next line with this prefix, of an example that also prints other namespaces.
     async fn line_of(&mut self, start: &str) -> String {
         loop {
             let line = self.line().await;
@@ -93,12 +93,12 @@ impl Running {
         }
     }
 
-    /// Ends it by ctrl-c, and looks at how that goes.
+    /// Ends it by ctrl-c, and checks the exit.
     async fn stop(self) {
         assert_eq!(self.stop_and_read().await, "");
     }
 
-    /// Does the same with an example that has logged something, and returns the lines.
+    /// Ends an example that has logged something, and returns the lines.
     async fn stop_and_read(mut self) -> String {
         self.interrupt().await;
         while self.lines.next_line().await.expect("text").is_some() {}
@@ -120,7 +120,7 @@ async fn failures_are_logged_and_are_not_the_end() {
     let mut example = Running::start(command);
     let mut log = BufReader::new(example.child.stderr.take().expect("a pipe")).lines();
     let logged = async {
-        // Kube's client has its own say in between.
+        // kube's client logs, too.
         while !log.next_line().await.unwrap().expect("a line").contains("stream degraded") {}
     };
     timeout(SOON, logged).await.expect("a failure in time");
@@ -138,7 +138,7 @@ async fn pod_changes() {
     let spec = json!({ "containers": [{ "name": "main", "image": "none" }] });
     user.apply(&pods, "web", json!({ "spec": spec })).await;
     assert_eq!(example.line().await, "+ web: Pending, 0 ready");
-    // Nothing that it shows; the line after this is about what follows.
+    // The example prints no line for this; the next line belongs to the following write.
     user.apply(&pods, "web", json!({ "metadata": { "labels": { "a": "b" } }, "spec": spec })).await;
     let container = json!({
         "name": "main", "ready": true, "restartCount": 0, "image": "none", "imageID": "none",
@@ -203,7 +203,7 @@ async fn crd_dynamic() {
     let backup = DynamicObject::new("backup", &crontabs).data(spec);
     make_first(&user.api(&crontabs), &backup).await;
     assert_eq!(example.line().await, "+ backup: 0 3 * * *, 1 of backup");
-    // Without the type's fields it is as good as any to a watch.
+    // Without the type's fields the object is still valid for a watch.
     let spec = json!({ "spec": { "cronSpec": "@daily", "image": 7 } });
     make_first(&user.api(&crontabs), &DynamicObject::new("odd", &crontabs).data(spec)).await;
     let undecodable = format!("+ odd: @daily, object {}/odd can't be decoded: ", user.namespace);

@@ -1,4 +1,4 @@
-//! The examples on their own API server, each as `examples/README.md` shows it.
+//! The examples on their own API server, compared with `examples/README.md`.
 
 use std::{ffi::OsStr, path::Path};
 
@@ -6,12 +6,12 @@ use super::{example, output, text};
 
 const README: &str = include_str!("../../../examples/README.md");
 
-/// Runs an example, which must print what its section shows, to the letter.
+/// Runs an example, whose output must equal its section exactly.
 async fn prints_what_is_shown(name: &str) {
     logs_and_prints_what_is_shown(name, &[]).await;
 }
 
-/// Does the same with an example that logs lines with these texts meanwhile.
+/// Runs an example that logs lines with these texts, and compares its output.
 async fn logs_and_prints_what_is_shown(name: &str, logged: &[&str]) {
     let section = README.split("\n## ").find_map(|section| section.strip_prefix(name));
     let shown = section.and_then(|section| section.split_once("```text\n")?.1.split_once("```"));

@@ -1,4 +1,4 @@
-//! `snapshot_readers`: reads go on while batches come, and the first snapshot stays.
+//! `snapshot_readers`: reads continue while batches arrive, and the first snapshot stays unchanged.
 
 use super::{example, output, text};
 

@@ -14,20 +14,20 @@ use super::{Running, SOON, example, output, text, unreachable};
 use crate::apiserver::{self, ADMIN};
 
 impl Running {
-    /// The tool, printing JSON.
+    /// Starts the tool with JSON output.
     fn watch(kubeconfig: &Path, arguments: &[&str]) -> Self {
         let mut command = example("watch");
         command.env("KUBECONFIG", kubeconfig).args(arguments).args(["-o", "json"]);
         Self::start(command)
     }
 
-    /// The next line on stdout.
+    /// Returns the next line on stdout.
     async fn json(&mut self) -> Value {
         let line = self.line().await;
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
     }
 
-    /// The next line about a change, without the time.
+    /// Returns the next line of a change, without the time.
     async fn change(&mut self) -> Value {
         let mut line = self.json().await;
         let elapsed = line.as_object_mut().and_then(|line| line.remove("elapsed_ms"));
@@ -44,7 +44,7 @@ async fn create(api: &Api<ConfigMap>, name: &str, data: &Value) -> ConfigMap {
     api.create(&PostParams::default(), &config_map(name, data)).await.expect("it is created")
 }
 
-/// A Live line with one change and what `--get` found.
+/// Returns a Live line with one change and the objects that `--get` found.
 fn live(op: &str, object: &ConfigMap, total: usize, get: &[&str]) -> Value {
     let count = |other: &str| usize::from(op == other);
     let namespace = object.namespace();
@@ -74,7 +74,7 @@ fn synced(total: usize) -> Value {
 }
 
 #[tokio::test]
-async fn what_cannot_be_used_is_pointed_out() {
+async fn unusable_options_are_pointed_out() {
     let (_folder, kubeconfig) = unreachable();
     let rejected: &[(&[&str], &str)] = &[
         (&[], "<RESOURCE>"),
@@ -161,7 +161,7 @@ async fn it_ends_in_peace_when_nobody_wants_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_source_tells_what_changes() {
+async fn every_source_reports_changes() {
     let Some(cluster) = apiserver::server().await else { return };
     for source in ["weir", "kube"] {
         let namespace = cluster.namespace("example").await;
@@ -185,14 +185,14 @@ async fn every_source_tells_what_changes() {
         let b = api.patch("b", &PatchParams::default(), &patch).await.expect("it is patched");
         assert_eq!(watch.change().await, live("modified", &b, 2, &["a", "b"]), "{source}");
 
-        // In its last known version.
+        // The object in its last known version.
         api.delete("b", &DeleteParams::default()).await.expect("it is deleted");
         assert_eq!(watch.change().await, live("deleted", &b, 1, &["a"]), "{source}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_is_told_and_ends_it_at_last() {
+async fn a_refusal_is_reported_and_ends_it_at_last() {
     let Some(cluster) = apiserver::server().await else { return };
     let namespace = cluster.namespace("example").await;
     let kubeconfig = cluster.kubeconfig(&cluster.user());
@@ -228,7 +228,7 @@ async fn it_ends_when_it_has_seen_enough() {
     assert_eq!(watch.change().await, synced(3));
     assert_eq!(watch.end().await, done);
 
-    // The loading is told, and what is selected on may be dropped.
+    // The load is printed, and the selected field may be dropped.
     #[rustfmt::skip]
     let mut watch = run(&[
         "--exit-after-synced", "--progress", "--match", "data.color=red", "--ignore", "data",
@@ -245,7 +245,7 @@ async fn it_ends_when_it_has_seen_enough() {
     assert_eq!((loaded, last), (2, synced(2)));
     assert_eq!(watch.end().await, done);
 
-    // A change that begins or ends a match is a creation or a deletion.
+    // A change that starts or ends a match is a creation or a deletion.
     for source in ["weir", "kube"] {
         #[rustfmt::skip]
         let mut watch = run(&[
@@ -258,7 +258,7 @@ async fn it_ends_when_it_has_seen_enough() {
             let patch = Patch::Merge(json!({ "data": { "color": color } }));
             let old = api.get("b").await.expect("it is there");
             let new = api.patch("b", &PatchParams::default(), &patch).await.expect("patched");
-            // What is deleted is told in the version that still matched.
+            // A deletion has the version that still matched.
             let told = if op == "created" { new } else { old };
             let expected = live(op, &told, names.len(), &names);
             assert_eq!(watch.change().await, expected, "{source}");

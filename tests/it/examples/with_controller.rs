@@ -1,4 +1,4 @@
-//! `with_controller`: only what is touched is reconciled, and what is deleted comes back.
+//! `with_controller`: only touched objects are reconciled, and deleted ones are restored.
 
 use k8s_openapi::api::core::v1::{ConfigMap, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -23,7 +23,7 @@ async fn only_what_was_touched_is_written() {
         }
         stages.last_mut().expect("one").push(line);
     }
-    // In which order several are reconciled is up to kube.
+    // kube chooses the order of several reconciliations.
     for lines in &mut stages {
         lines.sort_unstable();
     }

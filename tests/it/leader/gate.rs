@@ -1,4 +1,4 @@
-//! Changes that flow only while leading.
+//! Changes that are yielded only while leading.
 
 use std::{pin::pin, task::Poll};
 
@@ -59,7 +59,7 @@ async fn nothing_flows_before_and_all_of_it_then() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_leads_before_the_sync_gets_it_once() {
+async fn a_leader_before_the_sync_gets_it_once() {
     let mut gated = Gated::new();
     gated.until_leading().await;
     assert!(gated.changes.lines().is_empty());
@@ -70,13 +70,13 @@ async fn who_leads_before_the_sync_gets_it_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_came_between_two_terms_is_in_the_state_of_the_next() {
+async fn changes_between_two_terms_are_in_the_state_of_the_next() {
     let mut gated = Gated::new();
     gated.feed.list([object("a/one", 1)]);
     gated.until_leading().await;
     assert_eq!(gated.changes.lines(), ["synced a/one@1"]);
 
-    // The campaign isn't polled: the term ends all the same.
+    // Without polls of the campaign the term ends, too.
     advance(RENEW).await;
     gated.feed.apply("a/two", 2);
     gated.feed.delete("a/one", 3);
@@ -84,7 +84,7 @@ async fn what_came_between_two_terms_is_in_the_state_of_the_next() {
     gated.until_leading().await;
     assert_eq!(gated.changes.lines(), ["synced a/two@2"]);
 
-    // A loss and a gain that nobody saw are two terms.
+    // An unseen loss and gain are two terms.
     gated.link.set(Weather::Refused);
     while !matches!(gated.campaign.next().await, Some(Ok(Leadership::Following { .. }))) {}
     gated.link.set(Weather::Fair);
@@ -161,7 +161,7 @@ async fn the_next_leader_goes_on_where_the_last_one_stopped() {
     assert_eq!(lines, expected);
 }
 
-/// A follower's world is as fresh as the leader's, and comes whole when it gains the leadership.
+/// A follower's world is as fresh as the leader's, and is yielded completely when it becomes the leader.
 #[tokio::test(start_paused = true)]
 async fn a_world_flows_while_leading() {
     let mut campaign = election(&link(&ApiServer::new()), "a").campaign();

@@ -1,4 +1,4 @@
-//! What is read from a Lease and written to it.
+//! Reads and writes of a Lease.
 
 use futures::{FutureExt, StreamExt};
 use http::Method;
@@ -29,7 +29,7 @@ async fn every_write_is_guarded() {
         let version = &write.lease["metadata"]["resourceVersion"];
         assert_eq!(version.is_string(), write.method == Method::PUT, "{write:?}");
     }
-    // A creation is guarded by there being none.
+    // A creation succeeds only if there is no Lease.
     assert_eq!(writes.iter().filter(|write| write.status == Some(201)).count(), 1);
 }
 
@@ -73,8 +73,8 @@ async fn a_write_without_an_answer_is_known_again() {
     assert!(begun.elapsed() <= RENEW / 2 + NEXT, "{:?}", begun.elapsed());
 }
 
-/// A server, or what stands before it, answers each write with success and another Lease than was
-/// written: nobody leads by that.
+/// A server, or a proxy, answers each write with success and a Lease other than the written one: nobody
+/// leads by that.
 ///
 /// SEMANTICS: B6, L1
 #[tokio::test(start_paused = true)]
@@ -113,7 +113,7 @@ async fn a_write_that_is_answered_with_something_else_is_not_done() {
     }
 }
 
-/// A proxy answers each renewal with the Lease as it was. The others see no renewal, and take over.
+/// A proxy answers each renewal with the old Lease. The others see no renewal, and take over.
 ///
 /// SEMANTICS: B6, L1
 #[tokio::test(start_paused = true)]
@@ -132,7 +132,7 @@ async fn a_renewal_that_is_answered_with_the_lease_before_is_not_done() {
 
 /// SEMANTICS: B6
 #[tokio::test(start_paused = true)]
-async fn what_is_read_must_be_the_lease() {
+async fn the_object_that_is_read_must_be_the_lease() {
     let server = ApiServer::new();
     let a = Replica::start(link(&server), "a");
     a.leading().await;
@@ -164,7 +164,7 @@ async fn a_lease_that_goes_away_is_made_again() {
         assert_eq!(lease(&server)["spec"]["holderIdentity"], first.holder());
         assert!(first.is_valid());
 
-        // The number goes on, as long as anybody remembers it.
+        // The number continues as long as any replica remembers it.
         edit(&server, |lease| lease["spec"]["leaseTransitions"] = json!(41));
         sleep(SECOND * 5).await;
         server.delete("leases", "default", "lease").unwrap();
@@ -189,7 +189,7 @@ async fn a_lease_that_is_taken_by_hand_is_lost_at_once() {
     assert!(begun.elapsed() >= LEASE);
 }
 
-/// What client-go writes, and reads.
+/// The Lease as client-go writes and reads it.
 #[tokio::test(start_paused = true)]
 async fn the_lease_reads_as_that_of_client_go() {
     let server = ApiServer::new();
@@ -299,7 +299,7 @@ async fn a_refused_election_backs_off_and_goes_on_once_it_is_granted() {
         .await;
         let requests = server.take_requests();
         let asked = requests.iter().filter(|line| line.starts_with(start)).count();
-        // Every 2 seconds it would be 300.
+        // At every 2 seconds there would be 300.
         assert!((10..100).contains(&asked), "{asked} of {start}");
         assert!(errors > 10, "it says so: {errors}");
 

@@ -1,5 +1,5 @@
-//! A replica's way to the API server: slow, torn or silent when the test says so, and with a wall
-//! clock of its own.
+//! The connection of a replica to the API server: slow, broken or silent as the test requests, with a
+//! separate wall clock.
 
 use std::{
     io,
@@ -26,37 +26,37 @@ use crate::random::Random;
 
 type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
 
-/// What happens to requests.
+/// Treatment of requests.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Weather {
     /// Answered within 50 ms.
     Fair,
-    /// Each way takes up to 8 seconds: writes may be done long after nobody waits for them.
+    /// Each direction takes up to 8 seconds: writes may be applied long after their timeout.
     Slow,
-    /// Done at once, but the answer takes up to 8 seconds.
+    /// Applied at once, but the answer takes up to 8 seconds.
     Late,
     /// No connection.
     Refused,
-    /// Nothing gets through before this is over, also of watches that are open.
+    /// Nothing passes before this is over, including open watches.
     Silent,
-    /// Writes are done and not answered; half of the time the client is told that there is none.
+    /// Writes are applied and not answered; half of the time the client gets a connection error.
     Deaf,
     /// Answered with this HTTP status.
     Status(u16),
-    /// Any of the above, anew for each request.
+    /// Any of the above, chosen for each request.
     Changing,
 }
 
-/// One replica's way to the server. Clones are the same.
+/// The connection of a replica to the server. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Link {
     server: ApiServer,
     weather: Arc<watch::Sender<Weather>>,
     random: Arc<Mutex<Random>>,
-    /// How wrong the replica's wall clock is.
+    /// Offset of the replica's wall clock.
     skew: SignedDuration,
     writes: Arc<Mutex<Vec<Write>>>,
-    /// Watches are refused, as by a role without the verb.
+    /// True to refuse watches, like a role without the verb.
     blind: bool,
 }
 
@@ -93,7 +93,7 @@ impl Link {
         self.weather.send_replace(weather);
     }
 
-    /// The writes so far.
+    /// Returns the writes so far.
     pub(crate) fn writes(&self) -> Vec<Write> {
         self.writes.lock().unwrap().clone()
     }
@@ -102,7 +102,7 @@ impl Link {
         self.random.lock().unwrap().up_to(longest)
     }
 
-    /// The weather for one request.
+    /// Returns the treatment of a request.
     fn weather(&self) -> Weather {
         let weather = *self.weather.borrow();
         if weather != Weather::Changing {
@@ -123,7 +123,7 @@ impl Link {
         *self.random.lock().unwrap().pick(&all)
     }
 
-    /// Returns when the silence is over.
+    /// Returns the end of the silence.
     async fn heard(&self) {
         let mut weather = self.weather.subscribe();
         let _ = weather.wait_for(|weather| *weather != Weather::Silent).await;
@@ -197,14 +197,13 @@ impl Service<Request<Body>> for Link {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        // A task: what was sent is done also if nobody waits for the answer any more.
+        // Run this as a task: a sent request is applied even if nobody waits for the answer.
         let done = tokio::spawn(self.clone().exchange(request));
         async { done.await? }.boxed()
     }
 }
 
-/// The text with the times of Leases moved: what a replica sends has the time of its wall clock,
-/// and what it receives is read by that clock.
+/// Returns the text with the times of Leases shifted: between the replica's wall clock and the server's.
 fn shifted(text: &[u8], skew: SignedDuration) -> Vec<u8> {
     let mut text = str::from_utf8(text).expect("JSON").to_owned();
     for name in ["acquireTime", "renewTime"] {

@@ -24,7 +24,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(15);
 const RENEW: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(2);
-/// A retry period with its jitter, and the time that requests take in fair weather.
+/// A retry period with its jitter, plus the time of requests without faults.
 const NEXT: Duration = Duration::from_millis(2400 + 300);
 
 fn election(link: &Link, identity: &str) -> Election {
@@ -52,7 +52,7 @@ impl Replica {
         Self { link, leadership, polling, release }
     }
 
-    /// As kill -9.
+    /// Stops the replica, like kill -9.
     async fn kill(self) {
         self.polling.abort();
         let _ = self.polling.await;
@@ -67,7 +67,7 @@ impl Replica {
         timeout(SECOND * 60, self.leadership.leading()).await.expect("in time").unwrap()
     }
 
-    /// When the last renewal that was done was sent.
+    /// Returns the time at which the last applied renewal was sent.
     fn renewed(&self) -> Instant {
         let writes = self.link.writes();
         writes.iter().rfind(|write| write.status == Some(200)).expect("a renewal").sent
@@ -92,7 +92,7 @@ fn lease(server: &ApiServer) -> Value {
     server.get("leases", "default", "lease").unwrap()
 }
 
-/// Changes the Lease behind everybody's back.
+/// Changes the Lease directly on the server.
 fn edit(server: &ApiServer, change: impl FnOnce(&mut Value)) {
     let mut lease = lease(server);
     lease["apiVersion"] = "coordination.k8s.io/v1".into();

@@ -1,4 +1,4 @@
-//! Random schedules of all that can go wrong, in virtual time.
+//! Random schedules of all failures, in virtual time.
 
 use std::{
     ops::Range,
@@ -27,16 +27,16 @@ use crate::random::Random;
 /// The longest lease duration of any replica.
 const LONGEST: Duration = Duration::from_secs(20);
 
-/// Everything that the replicas of one schedule did.
+/// Record of everything that the replicas of a schedule did.
 #[derive(Clone, Default)]
 struct Board {
     terms: Arc<Mutex<Vec<Term>>>,
-    /// Guarded work under way.
+    /// Running guarded work.
     working: Arc<AtomicUsize>,
 }
 
 impl Board {
-    /// A term was given out: no other is valid, and it has the highest number.
+    /// Records a new term: no other term may be valid, and it must have the highest number.
     fn begin(&self, term: &Term) {
         let terms = self.terms.lock().unwrap().clone();
         for other in &terms {
@@ -50,7 +50,7 @@ impl Board {
         self.terms.lock().unwrap().iter().filter(|term| term.is_valid()).cloned().collect()
     }
 
-    /// What a leader does: alone, at any moment.
+    /// Does the work of a leader, which must be exclusive at any moment.
     async fn work(self, term: Term) {
         let board = &self;
         let work = async {
@@ -81,7 +81,7 @@ impl Drop for Working<'_> {
     }
 }
 
-/// A process that competes.
+/// A competing process.
 struct Replica {
     identity: String,
     link: Link,
@@ -95,7 +95,7 @@ struct Replica {
 #[derive(Clone, Copy, PartialEq)]
 enum Control {
     Run,
-    /// Nothing is polled.
+    /// Stalls the process: nothing is polled.
     Stall,
     Release,
 }
@@ -125,7 +125,7 @@ async fn run(mut campaign: Campaign, mut control: watch::Receiver<Control>, boar
             Control::Stall => drop(control.changed().await),
             Control::Release => {
                 let working = work.len();
-                // Graceful: the work is told to end, and its end is waited for.
+                // Graceful: ask the work to end, and wait for its end.
                 tokio::spawn(async move {
                     sleep(SECOND * u32::try_from(working).unwrap_or(1)).await;
                     work.shutdown().await;
@@ -147,7 +147,7 @@ async fn run(mut campaign: Campaign, mut control: watch::Receiver<Control>, boar
     }
 }
 
-/// One schedule: the server, the replicas, and chance.
+/// A schedule: the server, the replicas, and the random generator.
 struct World {
     random: Random,
     server: ApiServer,
@@ -168,7 +168,7 @@ impl World {
                 .lease_duration(SECOND * 6)
                 .renew_deadline(SECOND * 5)
                 .retry_period(SECOND),
-            // As little to spare as can be.
+            // With the smallest margin.
             LeaseTiming::default().lease_duration(LONGEST).renew_deadline(SECOND * 19),
         ];
         for i in 0..2 + world.random.below(4) {
@@ -185,7 +185,7 @@ impl World {
 
     fn name(&mut self) -> String {
         self.born += 1;
-        // Now and then two of one name: the sum of all carelessness.
+        // Now and then two replicas have the same name, as a configuration mistake.
         let twin = self.random.below(10) == 0;
         if twin { "twin".to_owned() } else { format!("replica-{}", self.born) }
     }
@@ -201,14 +201,14 @@ impl World {
         }
     }
 
-    /// Something happens.
+    /// Makes a random event happen.
     fn trouble(&mut self) {
-        // Mostly to the leader: others have little to lose.
+        // Mostly to the leader: the other replicas have little to lose.
         let leader = self.replicas.iter().position(|replica| replica.leadership.is_leading());
         let sick = leader.filter(|_| self.random.below(3) > 0);
         let sick = sick.unwrap_or_else(|| self.random.below(self.replicas.len()));
         let control = |control| {
-            // A replica that has begun to release does nothing else any more.
+            // A replica that has begun to release does nothing else.
             self.replicas[sick].control.send_if_modified(|now| {
                 let may = *now != Control::Release;
                 *now = if may { control } else { *now };
@@ -229,7 +229,7 @@ impl World {
                     Weather::Status(503),
                 ];
                 if self.random.below(2) == 0 {
-                    // So that there is somebody to take over.
+                    // So that another replica can take over.
                     self.all(Weather::Fair);
                 }
                 self.replicas[sick].link.set(*self.random.pick(&weather));
@@ -246,7 +246,7 @@ impl World {
         }
     }
 
-    /// Writes to the Lease what has nothing to do with the election.
+    /// Writes fields to the Lease that are unrelated to the election.
     fn touch(&mut self) {
         if let Ok(mut lease) = self.server.get("leases", "default", "lease") {
             let label = self.random.below(1000).to_string();
@@ -257,7 +257,7 @@ impl World {
         }
     }
 
-    /// All is well again, and somebody competes.
+    /// Ends all faults, and ensures that a replica competes.
     fn heal(&mut self) {
         self.all(Weather::Fair);
         for replica in &self.replicas {
@@ -277,7 +277,7 @@ impl World {
         }
     }
 
-    /// Lets time pass, and looks on.
+    /// Lets time pass, and checks the rules.
     async fn observe(&self, until: Instant) {
         loop {
             let valid = self.board.valid();
@@ -286,7 +286,7 @@ impl World {
             let leading = self.replicas.iter().filter(leading).count();
             assert!(leading <= 1, "{leading} say that they lead");
             for replica in &self.replicas {
-                // L7: whoever doesn't lead doesn't name itself.
+                // L7: a replica that doesn't lead doesn't name itself as the leader.
                 let leader = replica.leadership.leader();
                 let own = leader.as_deref() == Some(&*replica.identity);
                 assert_eq!(own, replica.leadership.is_leading(), "{leader:?}");
@@ -299,7 +299,7 @@ impl World {
     }
 }
 
-/// Gives how long after the last fault there was a leader for good.
+/// Returns the time from the last fault until there is a lasting leader.
 async fn schedule(seed: u64) -> Duration {
     let mut world = World::new(seed);
     let end = Instant::now() + SECOND * 60 + world.random.up_to(SECOND * 30);
@@ -309,7 +309,7 @@ async fn schedule(seed: u64) -> Duration {
         world.observe(next).await;
     }
     world.heal();
-    // It is quiet when also the requests have ended that were under way.
+    // The last fault includes pending requests.
     world.observe(Instant::now() + SECOND * 10).await;
     let quiet = Instant::now();
     let bound = LONGEST + NEXT + SECOND / 2;

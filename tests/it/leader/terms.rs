@@ -1,4 +1,4 @@
-//! Who leads, from when on and until when.
+//! The leader and its terms.
 
 use std::future::pending;
 
@@ -22,7 +22,7 @@ async fn wall_clocks_count_for_nothing() {
     let hour = SignedDuration::from_hours(1);
     let early = Replica::start(Link::new(&server, 1, -hour), "early");
     early.leading().await;
-    // By its own clock the Lease ran out an hour ago, or is held for an hour to come.
+    // By its own clock the Lease expired an hour ago, or is held for another hour.
     let late = Replica::start(Link::new(&server, 2, hour), "late");
     for _ in 0..600 {
         sleep(SECOND / 5).await;
@@ -66,7 +66,7 @@ async fn it_campaigns_again_after_a_loss() {
         only.link.set(Weather::Fair);
         let begun = Instant::now();
         numbers.push(only.leading().await.number());
-        // A request without an answer has its time.
+        // A request without an answer takes its full timeout.
         assert!(begun.elapsed() <= RENEW / 2 + NEXT, "after {weather:?}: {:?}", begun.elapsed());
     }
     assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
@@ -74,7 +74,7 @@ async fn it_campaigns_again_after_a_loss() {
 
 /// SEMANTICS: L3
 #[tokio::test(start_paused = true)]
-async fn who_lost_the_lease_to_another_has_it_next() {
+async fn a_replica_that_lost_the_lease_can_get_it_next() {
     let server = ApiServer::new();
     let (a, b) = (Replica::start(link(&server), "a"), Replica::start(link(&server), "b"));
     let first = tokio::select! { term = a.leading() => term, term = b.leading() => term };
@@ -95,7 +95,7 @@ async fn guarded_work_is_cut_off_at_the_renew_deadline() {
         let server = ApiServer::new();
         let replica = Replica::start(link(&server), "a");
         let term = replica.leading().await;
-        // It holds for as long as it is renewed.
+        // The term is valid while it is renewed.
         let long = term.guard(sleep(RENEW * 5));
         long.await.unwrap();
         replica.link.set(weather);
@@ -105,7 +105,7 @@ async fn guarded_work_is_cut_off_at_the_renew_deadline() {
         }
         let cut = term.guard(pending::<()>()).await;
         assert!(cut.unwrap_err().is_not_leading());
-        // What was done without being answered is no renewal that the leader knows of.
+        // An applied renewal without an answer does not count for the leader.
         let waited = replica.renewed().elapsed();
         assert!(waited <= RENEW, "in {weather:?}: {waited:?} after the last renewal was sent");
         assert!(!term.is_valid());
@@ -126,7 +126,7 @@ async fn nobody_need_poll_for_a_term_to_end() {
     assert_eq!(leadership.leader(), None);
     assert!(matches!(leadership.current(), Leadership::Following { leader: None }));
 
-    // Polled again, it says so, and is a candidate as any other.
+    // When polled again, it yields the loss, and is a candidate like any other.
     advance(SECOND * 100).await;
     let lost = campaign.next().await;
     assert!(matches!(lost, Some(Ok(Leadership::Following { leader: None }))), "{lost:?}");
@@ -134,7 +134,7 @@ async fn nobody_need_poll_for_a_term_to_end() {
     assert!(next.number() > term.number());
     assert!(!term.is_valid());
 
-    // Without a campaign it ends the same way.
+    // Without polls of the campaign the term ends in the same way.
     drop(campaign);
     assert!(next.is_valid(), "work under way may go on");
     next.expired().await;
@@ -151,7 +151,7 @@ async fn a_release_waits_for_guarded_work() {
     let next = Replica::start(link(&server), "b");
     sleep(SECOND).await;
 
-    // Longer than a lease duration: it must be renewed meanwhile.
+    // Longer than a lease duration, so the Lease must be renewed meanwhile.
     let work = tokio::spawn(term.guard(async {
         sleep(LEASE * 2).await;
         Instant::now()
@@ -200,7 +200,7 @@ async fn a_release_that_fails_says_so() {
     assert_eq!(campaign.release().await.unwrap_err().reason(), "Other");
     assert!(begun.elapsed() <= RENEW + NEXT, "{:?}", begun.elapsed());
 
-    // A failure on the way is none, nor is there anything to give back for who doesn't lead.
+    // The release of a replica that doesn't lead succeeds, without anything to give back.
     link.set(Weather::Fair);
     let mut campaign = election(&link, "b").campaign();
     let leader = campaign.next().await;
@@ -224,7 +224,7 @@ async fn a_follower_names_the_leader_and_never_itself() {
     let leader = |replica: &Replica| replica.leadership.leader();
     assert_eq!((leader(&a).as_deref(), leader(&b).as_deref()), (Some("a"), Some("a")));
 
-    // Cut off, it is still named by the Lease.
+    // After the end of the term, the Lease still names this replica.
     a.link.set(Weather::Silent);
     sleep(RENEW).await;
     assert_eq!(lease(&server)["spec"]["holderIdentity"], "a");
@@ -238,7 +238,7 @@ async fn a_follower_names_the_leader_and_never_itself() {
 
 /// SEMANTICS: L8
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_is_refused_at_once() {
+async fn invalid_input_is_refused_at_once() {
     let server = ApiServer::new();
     let election = |namespace: &str, name: &str, identity: &str| {
         Election::new(server.client(), LeaseRef::new(namespace, name), identity)

@@ -1,4 +1,4 @@
-//! Many writers and many consumers at once.
+//! Many concurrent writers and consumers.
 
 use std::collections::BTreeSet;
 use std::collections::hash_map::RandomState;
@@ -35,7 +35,7 @@ async fn all_consumers_end_where_the_writers_do() {
     let typed = watch(api.clone()).index(by_tier());
     let typed_store = typed.store();
     let mut typed = Consumer::of(typed.debounce(DEBOUNCE));
-    // One that reconnects all the time, without a list.
+    // A pipeline that reconnects all the time, without lists.
     let requests = Requests::default();
     let recorded = requests.client(cluster.config(ADMIN).await);
     let documents = watch_resource(recorded, config_maps()).unwrap().namespace(&namespace);
@@ -43,7 +43,7 @@ async fn all_consumers_end_where_the_writers_do() {
     let documents = documents.watch_timeout(Duration::from_secs(1)).page_size(7).index(by_tier());
     let document_store = documents.store();
     let mut documents = Consumer::of(documents);
-    // Selected by the server, by us, and by both.
+    // Selected by the server, by the client, and by both.
     let by_server = watch(api.clone()).labels("tier=front").unwrap().index(());
     let selector = FieldSelector::parse("metadata.labels.tier=front").unwrap();
     let by_us = watch(api.clone()).matching(selector).unwrap().index(());
@@ -64,7 +64,7 @@ async fn all_consumers_end_where_the_writers_do() {
         tokio::spawn(write(api, began + CHURN)).await.expect("a writer that goes on")
     });
     let writes = join_all(tasks);
-    // A consumer that comes late, and two pipelines that load while all moves.
+    // A late consumer, and two pipelines that load during the changes.
     let late = async {
         sleep(CHURN / 2).await;
         let paged = watch(api.clone()).page_size(5).index(());
@@ -88,7 +88,7 @@ async fn all_consumers_end_where_the_writers_do() {
     let path = format!("{path}?labelSelector=tier%3Dfront");
     let server_end = assert_equal_to_list(&client, &path, &server_store).await;
     let our_end = assert_equal_to_list(&client, &path, &our_store).await;
-    // Debounced and lagging consumers come to the same end.
+    // Debounced and slow consumers reach the same state.
     ended(&mut typed, &typed_end).await;
     ended(&mut early, &typed_end).await;
     ended(&mut documents, &document_end).await;
@@ -134,7 +134,7 @@ fn by_tier<K: serde::Serialize + 'static>() -> Index<K> {
     Index::path("metadata.labels.tier").unwrap()
 }
 
-/// Waits until a consumer's own map is a snapshot, and checks that nothing failed.
+/// Waits until a consumer's own map equals a snapshot, and checks that nothing failed.
 async fn ended<K>(consumer: &mut Consumer<K>, end: &Snapshot<K>)
 where
     K: Lookup + Send + Sync + 'static,
@@ -146,7 +146,7 @@ where
     assert!(consumer.seen().errors.is_empty(), "{:?}", consumer.seen());
 }
 
-/// Writes until the deadline and returns how often.
+/// Writes until the deadline and returns the number of writes.
 async fn write(api: Api<ConfigMap>, deadline: Instant) -> usize {
     let random = || RandomState::new().build_hasher().finish();
     let mut writes = 0;
@@ -159,7 +159,7 @@ async fn write(api: Api<ConfigMap>, deadline: Instant) -> usize {
         let outcome = match random() % 10 {
             0..3 => api.create(&create, &object).await.map(drop),
             3..5 => api.delete(&name, &DeleteParams::default()).await.map(drop),
-            // Gone and there again at once, with another uid.
+            // Delete and create again at once, with another uid.
             5 => match api.delete(&name, &DeleteParams::default()).await {
                 Ok(_) => {
                     writes += 1;
@@ -186,7 +186,7 @@ async fn write(api: Api<ConfigMap>, deadline: Instant) -> usize {
     writes
 }
 
-/// Reads snapshots, as fast as is decent, and returns how many.
+/// Reads snapshots at a moderate pace, and returns their number.
 async fn read(store: Store<ConfigMap>, running: Arc<AtomicBool>) -> usize {
     let mut checks = 0;
     while running.load(Ordering::Relaxed) {
@@ -198,7 +198,7 @@ async fn read(store: Store<ConfigMap>, running: Arc<AtomicBool>) -> usize {
     checks
 }
 
-/// Compares an index by tier with what is found by looking at each object.
+/// Compares an index by tier with a scan of all objects.
 fn check_tiers<K>(snapshot: &Snapshot<K>, tier: impl Fn(&K) -> Option<String>)
 where
     K: Lookup + serde::Serialize + 'static,

@@ -13,25 +13,25 @@ use tokio::time::timeout;
 
 use super::SOON;
 
-/// A stream that is polled by a task of its own, which ends with this.
+/// A stream that is polled by its own task, which ends with this value.
 ///
-/// It keeps a map of its own by the deltas alone, and panics where that differs from a batch's
-/// snapshot, where `Synced` comes twice, and where phases come in the wrong order.
+/// The task maintains a map from the deltas only, and panics if the map differs from a batch's snapshot,
+/// if `Synced` comes twice, or if phases come in the wrong order.
 pub(super) struct Consumer<K> {
     seen: watch::Receiver<Seen<K>>,
     task: JoinHandle<()>,
 }
 
-/// What a consumer has seen so far.
+/// State of a consumer so far.
 pub(super) struct Seen<K> {
-    /// By the deltas.
+    /// The objects, from the deltas only.
     pub(super) objects: BTreeMap<Identity, Arc<K>>,
-    /// How often `Synced` came: never more than once.
+    /// Number of `Synced` items: at most one.
     pub(super) synced: usize,
-    /// How many `InitialSync` and `Live` items came.
+    /// Numbers of `InitialSync` and `Live` items.
     pub(super) loading: usize,
     pub(super) live: usize,
-    /// All that the live items told.
+    /// Sum of the stats of live items.
     pub(super) stats: ChangeStats,
     /// The deltas of the live items: `+a`, `~a` and `-a` for an object `a`.
     pub(super) log: Vec<String>,
@@ -61,7 +61,7 @@ impl<K: Lookup + Send + Sync + 'static> Consumer<K> {
         Self { seen, task }
     }
 
-    /// Waits until it has seen what is waited for.
+    /// Waits until the consumer has seen an expected state.
     pub(super) async fn until(&mut self, what: &str, done: impl Fn(&Seen<K>) -> bool) {
         let outcome = timeout(SOON, self.seen.wait_for(|seen| done(seen))).await;
         let outcome = outcome.map(|seen| seen.is_ok());
@@ -73,13 +73,13 @@ impl<K: Lookup + Send + Sync + 'static> Consumer<K> {
         self.until("the sync", |seen| seen.synced == 1).await;
     }
 
-    /// Waits for this log, which must not come with anything else.
+    /// Waits for exactly this log of changes.
     pub(super) async fn logged(&mut self, log: &[&str]) {
         self.until(&format!("{log:?}"), |seen| seen.log.len() >= log.len()).await;
         assert_eq!(self.seen().log, log);
     }
 
-    /// What it has seen. A copy: to hold the original would hold the stream up.
+    /// Returns a copy of the seen state: holding the original would block the stream.
     pub(super) fn seen(&self) -> Seen<K> {
         assert!(!self.task.is_finished(), "the stream ended, or broke its promises");
         self.seen.borrow().clone()
@@ -148,7 +148,7 @@ impl<K: Lookup> Seen<K> {
         self.assert_is(batch.after());
     }
 
-    /// The same objects in the same order.
+    /// Checks that both have the same objects in the same order.
     fn assert_is(&self, snapshot: &Snapshot<K>) {
         let own = self.objects.values().map(Arc::as_ptr);
         assert!(own.eq(snapshot.iter().map(Arc::as_ptr)), "the deltas don't lead to the snapshot");

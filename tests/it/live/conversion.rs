@@ -1,4 +1,4 @@
-//! A conversion webhook that breaks while objects are watched in a version that needs it.
+//! A conversion webhook that fails while objects are watched in a version that needs it.
 
 use std::sync::{Arc, Mutex};
 
@@ -65,7 +65,8 @@ impl Subscriber for Lines {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// Returns the definition: stored as `v1`, and converted by a webhook that nobody serves, or without one.
+/// Returns the definition: stored as `v1`, and converted by a webhook that does not exist, or without
+/// conversion.
 fn crd(is_broken: bool) -> CustomResourceDefinition {
     let version = |name: &str, storage| {
         let schema = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
@@ -101,7 +102,7 @@ async fn convert(client: &Client, is_broken: bool) {
     soon("a patch", crds.patch(&name, &params, &Patch::Apply(crd(is_broken)))).await.unwrap();
 }
 
-/// With the client as `Client::try_default` makes it, whose own retries would hide the failure.
+/// Uses a client like that of `Client::try_default`, whose own retries would hide the failure.
 ///
 /// SEMANTICS: W17, W13, W29
 #[tokio::test(flavor = "multi_thread")]
@@ -135,7 +136,7 @@ async fn a_webhook_that_breaks_is_an_item_at_once_and_one_warning() {
     convert(&client, true).await;
     consumer.until("an item", |seen| !seen.errors.is_empty()).await;
     let noticed = begun.elapsed();
-    // The watch that is open ends when the definition changes, at the latest with its timeout.
+    // The open watch ends when the definition changes, at the latest with its timeout.
     assert!(noticed < 3 * WATCH, "{noticed:.1?}");
     custom::make_first(&api, &DynamicObject::new("b", &resource)).await;
     consumer.until("more items", |seen| seen.errors.len() > 3).await;

@@ -1,4 +1,4 @@
-//! Kinds that come and go.
+//! Kinds that are installed and removed.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::DynamicObject;
@@ -49,7 +49,7 @@ async fn a_kind_that_is_installed_later_begins_by_itself_and_may_go_and_come_bac
     assert_eq!(widget.to_value()["spec"]["size"], 3);
     assert_eq!(store.report().last_error, None);
 
-    // A word that is not the plural says which is.
+    // The message names the resource by a word other than the plural.
     for other in ["widget", "wdg"] {
         let other = Gvr::parse(&format!("{GROUP}/v1/{other}")).unwrap();
         let error = watch_resource(client.clone(), other)
@@ -91,7 +91,7 @@ async fn install_widgets(cluster: &Cluster, namespace: &str) -> Api<DynamicObjec
     let client = cluster.client().await;
     let names = json!({
         "kind": "Widget", "plural": "widgets", "singular": "widget", "shortNames": ["wdg"],
-        // The usual one would be `WidgetList`.
+        // The default would be `WidgetList`.
         "listKind": "HeapOfWidgetsList",
     });
     install(&client, GROUP, names).await;
@@ -99,7 +99,7 @@ async fn install_widgets(cluster: &Cluster, namespace: &str) -> Api<DynamicObjec
     Api::namespaced_with(client, namespace, &ApiResource::from_gvk(&kind))
 }
 
-/// Adds a kind with version `v1`, namespaces, and whatever fields one likes.
+/// Adds a kind with version `v1`, namespaces, and arbitrary fields.
 pub(crate) async fn install(client: &Client, group: &str, names: Value) {
     let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
     let name = format!("{}.{group}", names["plural"].as_str().expect("a plural"));

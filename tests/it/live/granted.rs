@@ -1,4 +1,4 @@
-//! Rights in one of several namespaces that go and come back.
+//! Rights in one of several namespaces that are revoked and granted again.
 
 use std::{fmt, time::Duration};
 
@@ -36,7 +36,7 @@ impl<K: Lookup + Serialize + fmt::Debug + Send + Sync + 'static> Pipeline<K> {
         self.store.get((namespace, name)).is_some()
     }
 
-    /// Waits until the namespace, and no other, fails for want of rights.
+    /// Waits until only this namespace fails, because of missing rights.
     async fn until_forbidden(&mut self, namespace: &str, before: usize) {
         let of = |error: &Error| error.is_forbidden() && error.namespace() == Some(namespace);
         self.consumer
@@ -96,7 +96,7 @@ async fn rights_in_one_namespace_go_and_come_back_and_the_others_go_on() {
     for error in typed.errors().iter().chain(&documents.errors()) {
         assert_eq!(error.namespace(), Some(second.as_str()), "{error}");
     }
-    // The others go on, and of this one nothing is forgotten.
+    // The other namespaces continue, and no object of this one is lost.
     for namespace in &namespaces {
         create(&api(&admin, namespace), "b").await;
     }
@@ -140,7 +140,7 @@ async fn rights_in_one_namespace_go_and_come_back_and_the_others_go_on() {
 }
 
 impl<K: Lookup + Serialize + fmt::Debug + Send + Sync + 'static> Pipeline<K> {
-    /// Checks the whole: state, changes, requests and health.
+    /// Checks everything: state, changes, requests and health.
     async fn ends(&self, admin: &Client, namespaces: &[String]) {
         let mut listed = std::collections::BTreeMap::new();
         for namespace in namespaces {
@@ -149,7 +149,7 @@ impl<K: Lookup + Serialize + fmt::Debug + Send + Sync + 'static> Pipeline<K> {
         listed::assert_equal(listed, &self.store).await;
         let [first, second, third] = namespaces else { panic!() };
         for namespace in [first, third] {
-            // The server forgets, when it is restarted, what was before: that is for a list.
+            // A restarted server loses its history, which requires a list.
             let of_it = |error: &&Error| error.namespace() == Some(namespace);
             let errors = self.errors();
             let forgotten = errors.iter().filter(of_it).filter(|error| error.is_desynced()).count();

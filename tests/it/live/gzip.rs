@@ -1,6 +1,6 @@
 //! Compressed answers: with kube's feature `gzip`, and without.
 //!
-//! `just test-gzip` runs these tests with that feature, which this crate's own tests do without.
+//! `just test-gzip` runs these tests with the feature; this crate's own tests don't enable it.
 
 use std::net::Ipv4Addr;
 
@@ -16,7 +16,7 @@ use crate::apiserver::{ADMIN, server};
 
 const OBJECTS: usize = 600;
 
-/// Returns whether kube's client asks for compressed answers.
+/// Returns whether kube's client requests compressed answers.
 async fn asks_for_gzip() -> bool {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -37,7 +37,7 @@ async fn asks_for_gzip() -> bool {
     head.lines().any(|line| line.starts_with("accept-encoding:") && line.contains("gzip"))
 }
 
-/// Only from 1.37 on the server compresses watches, each event by itself.
+/// The server compresses watches only since 1.37, each event separately.
 ///
 /// SEMANTICS: W22, X1
 #[tokio::test(flavor = "multi_thread")]
@@ -78,7 +78,7 @@ async fn a_streaming_list_of_many_pages_is_one_request() {
     documents.logged(&["~object-0000"]).await;
     assert_eq!((requests.lists().len(), requests.watches().len()), (0, 2));
 
-    // In pages, which the server compresses in all versions.
+    // Lists in pages, which all versions of the server compress.
     let paged = watch(Api::<ConfigMap>::namespaced(recorded, &namespace)).index(());
     let paged_store = paged.store();
     let mut paged = Consumer::of(paged);

@@ -11,7 +11,7 @@ use crate::apiserver::{ADMIN, exclusive};
 /// SEMANTICS: W9, S7
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_watch_moves_on_and_needs_no_list() {
-    // Nobody else, so that all that moves is what this test moves.
+    // Exclusive, so that only this test causes events.
     let Some(cluster) = exclusive().await else {
         return;
     };
@@ -23,7 +23,7 @@ async fn an_idle_watch_moves_on_and_needs_no_list() {
     let requests = Requests::default();
     let recorded = requests.client(cluster.config(ADMIN).await);
 
-    // One that is served from the start by pages, one by a streaming list.
+    // One pipeline that lists in pages, and one with a streaming list.
     let timeout = Duration::from_secs(3);
     let paged = watch(Api::<ConfigMap>::namespaced(recorded.clone(), &namespace));
     let paged = paged.watch_timeout(timeout).index(());
@@ -45,7 +45,7 @@ async fn an_idle_watch_moves_on_and_needs_no_list() {
         versions.filter(|version| version.parse().is_ok_and(|version: u64| version >= busy)).count()
     };
     let moved = async {
-        // Both, twice.
+        // Both pipelines, twice.
         while beyond() < 4 {
             sleep(Duration::from_millis(50)).await;
         }

@@ -1,4 +1,4 @@
-//! Keys only, and objects fetched when they are wanted.
+//! Keys only, and objects fetched on demand.
 
 use std::sync::{
     Arc,
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::apiserver::{ADMIN, exclusive, server};
 
-/// A client, and how many bytes of answers it has received.
+/// A client, and the number of bytes of its answers.
 fn counting(client: Client) -> (Client, Arc<AtomicUsize>) {
     let received = Arc::<AtomicUsize>::default();
     let count = Arc::clone(&received);
@@ -39,7 +39,7 @@ fn tier() -> Index<Document> {
     Index::path("metadata.labels.tier").unwrap()
 }
 
-/// Costs nothing: it is the order of the objects.
+/// Returns an index that is the order of the objects, and costs nothing.
 fn in_namespace() -> Index<Document> {
     Index::path("metadata.namespace").unwrap()
 }
@@ -78,7 +78,7 @@ async fn a_real_server_sends_metadata_alone() {
         assert_eq!(first.as_object().unwrap().len(), 1, "{first}");
         assert_eq!(first["metadata"].as_object().unwrap().len(), 5, "{first}");
 
-        // Events have no more than lists.
+        // Events have no more fields than lists.
         let logged = keys.seen().log.len();
         let other = if streaming { "back" } else { "side" };
         set_tier(&writing, "c00", other).await;
@@ -100,7 +100,7 @@ async fn a_real_server_sends_metadata_alone() {
 
 /// SEMANTICS: C1, I12
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_metadata_is_received_and_dropped() {
+async fn fields_outside_of_metadata_are_received_and_dropped() {
     let Some(cluster) = server().await else {
         return;
     };
@@ -127,7 +127,7 @@ async fn what_is_no_metadata_is_received_and_dropped() {
 
 /// SEMANTICS: C6
 #[tokio::test(flavor = "multi_thread")]
-async fn a_real_server_tells_what_is_gone_from_what_it_does_not_serve() {
+async fn a_real_server_distinguishes_missing_objects_from_unserved_kinds() {
     let Some(cluster) = server().await else {
         return;
     };
@@ -135,7 +135,7 @@ async fn a_real_server_tells_what_is_gone_from_what_it_does_not_serve() {
     let client = cluster.client().await;
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
     create(&api, "a").await;
-    // A store that never hears of the deletion.
+    // A store that never receives the deletion.
     let listed = kube::runtime::watcher::Event::<Document>::InitApply(
         Document::from_json(&serde_json::to_string(&api.get("a").await.unwrap()).unwrap()).unwrap(),
     );
@@ -151,7 +151,7 @@ async fn a_real_server_tells_what_is_gone_from_what_it_does_not_serve() {
     let _driving = keys.spawn().stop_on_drop();
     assert!(configs.get((&namespace, "a")).await.unwrap().is_some());
     delete(&api, "a").await;
-    // Kept, as far as the watch knows.
+    // The store still has the key, because the watch has not seen the deletion.
     assert!(configs.get((&namespace, "a")).await.unwrap().is_some());
     let fresh: Fetching<ConfigMap> =
         configs.store().fetching(api, FetchConfig::default().deadline(Duration::from_secs(2)));
@@ -219,7 +219,7 @@ async fn an_outage_hides_nothing_and_makes_nothing_up() {
     });
     assert_eq!(all.await.len(), 12);
     let took = begun.elapsed();
-    // And what changes from then on is seen.
+    // Later changes are seen, too.
     let changed = set_value(&api, "c00", "second").await;
     soon("the change", configs.store().wait_for(&changed)).await.unwrap();
     let read = read("c00").await.unwrap().expect("it is there");

@@ -15,13 +15,13 @@ use super::*;
 use crate::apiserver::{ADMIN, Shared, required, server};
 use crate::examples::example;
 
-/// As short as client-go's proportions make sense on a busy machine.
+/// The shortest timing in client-go's proportions that works on a busy machine.
 const LEASE: Duration = Duration::from_secs(6);
 const RETRY: Duration = Duration::from_millis(800);
-/// What processes and requests may take here, beyond what the protocol does.
+/// Additional time for processes and requests, beyond the protocol.
 const BUSY: Duration = Duration::from_secs(4);
 
-/// A process that competes, until it is dropped.
+/// A competing process; killed when dropped.
 struct Replica {
     identity: String,
     child: Child,
@@ -38,7 +38,7 @@ struct Replicas {
     cluster: Shared,
     namespace: String,
     said: mpsc::UnboundedReceiver<Said>,
-    /// The last line of each. A follower may say who leads before the leader itself is heard.
+    /// The last line of each replica. A follower may print the leader before the leader does.
     last: HashMap<String, String>,
     listen: mpsc::UnboundedSender<Said>,
     running: Vec<Replica>,
@@ -53,7 +53,7 @@ impl Replicas {
         Self { cluster, namespace, said, last, listen, running, started: 0 }
     }
 
-    /// The example, as one would start it.
+    /// Starts the example as a user would.
     fn rust(&mut self) {
         let lease = format!("{}/lease", self.namespace);
         let identity = self.identity("rust");
@@ -91,12 +91,12 @@ impl Replicas {
         self.running.push(Replica { identity, child });
     }
 
-    /// Waits for one of them to say that it leads.
+    /// Waits until a replica prints that it leads.
     async fn leader(&mut self) -> Said {
         self.until("a leader", |said| said.line.starts_with("leading")).await
     }
 
-    /// Waits for all of them to know who leads.
+    /// Waits until all replicas know the leader.
     async fn all_follow(&mut self, leader: &str) {
         let expected = format!("following {leader}");
         let followers = self.running.iter().map(|replica| replica.identity.clone());
@@ -136,7 +136,7 @@ impl Replicas {
         soon("the Lease", api.get("lease")).await.unwrap()
     }
 
-    /// The leader gives the Lease back: it is gone, and the next one is there, within a retry period.
+    /// The leader gives the Lease back, and the next one leads within a retry period.
     async fn released(&mut self, leader: &str, within: Duration) -> Said {
         let sent = self.signal(leader, "-TERM").await;
         let next = self.leader().await;
@@ -146,13 +146,13 @@ impl Replicas {
         next
     }
 
-    /// The leader is killed: the next one is there when the Lease has run out, and not before.
+    /// The leader is killed: the next one leads when the Lease has expired, and not before.
     async fn killed(&mut self, leader: &str, retry: Duration) -> Said {
         let sent = self.signal(leader, "-KILL").await;
         let next = self.leader().await;
         let waited = next.at - sent;
         say(&format!("{leader} was killed: {} leads after {waited:?}", next.who));
-        // The last renewal was up to a retry period before, on a busy machine a little more.
+        // The last renewal was up to a retry period ago, on a busy machine slightly more.
         assert!(waited + RETRY * 2 >= LEASE, "{waited:?}");
         assert!(waited <= LEASE + retry + BUSY, "{waited:?}");
         next
@@ -193,7 +193,7 @@ async fn rust_and_go_compete_for_one_lease() {
     let Some(cluster) = server().await else { return };
     let Some(go) = candidate_in_go().await else { return };
     let mut replicas = Replicas::new(cluster).await;
-    // client-go waits up to 1 + 1.2 retry periods between two looks.
+    // client-go waits up to 1 + 1.2 retry periods between two reads.
     let retry_of_go = RETRY * 22 / 10;
     replicas.rust();
     let mut leader = replicas.leader().await;
@@ -218,7 +218,7 @@ async fn rust_and_go_compete_for_one_lease() {
     }
 }
 
-/// The replica in Go, built once; `None`, and a word why, where that can't be.
+/// Returns the replica in Go, built once; prints the reason and returns `None` if it can't be built.
 async fn candidate_in_go() -> Option<PathBuf> {
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("candidate");
     let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/candidate");

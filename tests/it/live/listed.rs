@@ -1,4 +1,4 @@
-//! The API server's own word on what there is.
+//! The API server's list as the reference.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +14,8 @@ use tokio::time::timeout;
 use super::consumer::{Identity, identity};
 use super::{SOON, soon};
 
-/// Waits until a store has the very objects that a list of `path` has, in these versions, and
-/// checks that it has them with the same content. Nobody may write meanwhile.
+/// Waits until a store has exactly the objects and versions of a list of `path`, and checks that their
+/// content is the same. Nobody may write meanwhile.
 pub(super) async fn assert_equal_to_list<K>(
     client: &Client,
     path: &str,
@@ -62,7 +62,7 @@ pub(super) async fn list(client: &Client, path: &str) -> BTreeMap<Identity, Valu
     let kind = list["kind"].as_str().and_then(|kind| kind.strip_suffix("List")).unwrap().to_owned();
     let Value::Array(items) = list["items"].take() else { panic!("a list without items") };
     let objects = items.into_iter().map(|mut object| {
-        // The items of the usual kinds lack them.
+        // Items of built-in kinds lack these fields.
         if object["kind"].is_null() {
             object["apiVersion"] = list["apiVersion"].clone();
             object["kind"] = kind.clone().into();

@@ -1,8 +1,7 @@
 //! The library against a real kube-apiserver, in real time.
 //!
-//! Every wait has a deadline and is for something that must happen; the few that are for something
-//! that must not happen say so. What each test relies on the server to do is tested with the
-//! harness, in `apiserver/selftest.rs`.
+//! Every wait has a deadline and is for something that must happen; the few waits for something that must
+//! not happen are marked. The server behavior on which the tests rely is tested in `apiserver/selftest.rs`.
 
 mod consumer;
 mod listed;
@@ -41,13 +40,13 @@ use listed::assert_equal_to_list;
 use requests::Requests;
 use wire::Wire;
 
-/// Longest wait for what must happen.
+/// Longest wait for expected events.
 const SOON: Duration = Duration::from_secs(40);
 
-/// Connections that write at the same time where many objects are needed.
+/// Number of concurrent connections if many objects are written.
 const WRITERS: usize = 8;
 
-/// Waits for what must happen.
+/// Waits for an expected event.
 async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     timeout(SOON, future).await.unwrap_or_else(|_| panic!("{what}: not in {SOON:?}"))
 }
@@ -62,12 +61,12 @@ fn config_maps() -> Gvr {
     Gvr::parse("v1/configmaps").unwrap()
 }
 
-/// The collection of a namespace, for [`assert_equal_to_list`].
+/// Returns the collection of a namespace, for [`assert_equal_to_list`].
 fn path_of(namespace: &str) -> String {
     format!("/api/v1/namespaces/{namespace}/configmaps")
 }
 
-/// Made with `data.value` and a label `tier`.
+/// Returns a `ConfigMap` with `data.value` and a label `tier`.
 fn config_map(name: &str, tier: &str, value: &str) -> ConfigMap {
     let metadata = json!({ "name": name, "labels": { "tier": tier } });
     serde_json::from_value(json!({ "metadata": metadata, "data": { "value": value } })).unwrap()
@@ -82,7 +81,7 @@ async fn create_in(api: &Api<ConfigMap>, name: &str, tier: &str) -> ConfigMap {
     soon("a create", api.create(&PostParams::default(), &object)).await.unwrap()
 }
 
-/// Creates `prefix-0000` and on, over several connections.
+/// Creates `prefix-0000` and following, over several connections.
 async fn create_many(api: &Api<ConfigMap>, prefix: &str, count: usize) {
     let objects = (0..count).map(|i| config_map(&format!("{prefix}-{i:04}"), "none", "first"));
     let params = PostParams::default();

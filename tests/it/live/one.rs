@@ -1,4 +1,4 @@
-//! One resource by its name, and reading what was written.
+//! A single resource by name, and reading own writes.
 
 use futures::Stream;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::apiserver::server;
 
-/// The next item, which must be no error.
+/// Returns the next item, which must not be an error.
 async fn next<K>(one: &mut WatchOne<K>) -> One<K>
 where
     WatchOne<K>: Stream<Item = Result<One<K>, Error>> + Unpin,
@@ -42,7 +42,7 @@ async fn a_config_map_is_there_or_not() {
         set_value(&api, "own", new).await;
         assert_eq!(value(&mut one).await.as_deref(), Some(new));
     }
-    // Each of them, also where they come faster than they are taken.
+    // Each change is yielded, even if changes arrive faster than they are consumed.
     delete(&api, "own").await;
     create(&api, "own").await;
     set_value(&api, "own", "again").await;
@@ -79,7 +79,7 @@ async fn a_namespace_is_there_until_it_is_gone() {
     let own = Namespace { metadata, ..Namespace::default() };
     api.create(&PostParams::default(), &own).await.unwrap();
     assert!(!is_absent(&next(&mut typed).await, &next(&mut document).await));
-    // What is being deleted is there. Only what is gone is absent.
+    // An object with a deletionTimestamp is present. Only a deleted one is absent.
     api.delete(&name, &DeleteParams::default()).await.unwrap();
     let leaving = next(&mut typed).await;
     let leaving = leaving.object().expect("it has a finalizer");
@@ -88,7 +88,7 @@ async fn a_namespace_is_there_until_it_is_gone() {
     assert_eq!(next(&mut typed).await, One::Absent);
 }
 
-/// What the namespace controller does, which doesn't run here.
+/// Does the work of the namespace controller, which doesn't run here.
 async fn finalize(client: Client, mut namespace: Namespace) {
     let name = namespace.name_any();
     namespace.spec.get_or_insert_default().finalizers = None;
@@ -98,7 +98,7 @@ async fn finalize(client: Client, mut namespace: Namespace) {
     client.request::<Value>(request.body(body).unwrap()).await.unwrap();
 }
 
-/// A role that is limited to the one name will do.
+/// A role that is limited to this name is sufficient.
 /// SEMANTICS: O3
 #[tokio::test(flavor = "multi_thread")]
 async fn the_right_to_one_name_is_enough() {
@@ -129,7 +129,7 @@ async fn the_right_to_one_name_is_enough() {
         client.request::<Value>(request.body(body).unwrap()).await.unwrap();
     }
     let api: Api<ConfigMap> = Api::namespaced(cluster.client_for(&user).await, &namespace);
-    // The server's authorizer may be a little behind.
+    // The server's authorizer may lag a little.
     let mut own = watch_one(api.clone(), "own").log_errors();
     assert!(soon("the object", own.next()).await.unwrap().object().is_some());
     let mut other = watch_one(api, "other");
@@ -137,7 +137,7 @@ async fn the_right_to_one_name_is_enough() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_written_is_read() {
+async fn written_objects_are_read() {
     const ROUNDS: u32 = 50;
     let Some(cluster) = server().await else {
         return;
@@ -145,7 +145,7 @@ async fn what_was_written_is_read() {
     let namespace = cluster.namespace("written").await;
     let client = cluster.client().await;
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
-    // All namespaces: other tests write meanwhile.
+    // All namespaces, because other tests write meanwhile.
     let typed = watch(Api::<ConfigMap>::all(client.clone())).index(());
     let unselected = watch(api.clone()).labels("tier=front").unwrap().index(());
     let documents = watch_resource(client, config_maps()).unwrap().namespace(&namespace);
@@ -174,7 +174,7 @@ async fn what_was_written_is_read() {
         let document = document.get((&namespace, "own")).expect("it is there");
         assert_eq!(document.resource_version(), updated.metadata.resource_version.as_deref());
 
-        // What is gone is seen too: as it was, or that it is gone.
+        // A deleted object counts as seen, too: in its version, or as deleted.
         delete(&api, "own").await;
         soon("what is gone", store.wait_for(&updated)).await.unwrap();
         soon("what is gone", document_store.wait_for(&updated)).await.unwrap();
@@ -184,7 +184,7 @@ async fn what_was_written_is_read() {
         3 * ROUNDS,
         began.elapsed().as_secs_f64(),
     ));
-    // What isn't selected is seen as soon as anything later is.
+    // An object that isn't selected counts as seen after any later event.
     let other = create_in(&api, "other", "back").await;
     create_in(&api, "front", "front").await;
     let snapshot = soon("something later", unselecting.wait_for(&other)).await.unwrap();

@@ -1,4 +1,4 @@
-//! When the server, or the way to it, is gone for a while.
+//! The server, or the connection to it, is down for a while.
 
 use futures::Stream;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use super::*;
 use crate::apiserver::{ADMIN, Cluster, Exclusive, exclusive, server};
 
-/// Two pipelines of one namespace, with what they asked for.
+/// Two pipelines of one namespace, with their requests.
 struct Watched {
     namespace: String,
-    /// The test's own way, which is not cut.
+    /// The test's own connection, which is not cut.
     client: kube::Client,
     api: Api<ConfigMap>,
     requests: Requests,
@@ -24,7 +24,7 @@ struct Watched {
 }
 
 impl Watched {
-    /// Of `a`, `b` and `c`, and synced.
+    /// Creates `a`, `b` and `c`, and waits until both are synced.
     async fn begin(cluster: &Cluster, mut config: Config, timeout: Duration) -> Self {
         let namespace = cluster.namespace("outage").await;
         let client = cluster.client().await;
@@ -53,8 +53,8 @@ impl Watched {
         create(&self.api, "d").await;
     }
 
-    /// Waits for the net difference of [`change`](Self::change), of which nothing is told twice
-    /// and nothing else is told.
+    /// Waits for the net difference of [`change`](Self::change), which must be yielded once, and without
+    /// other changes.
     async fn until_changed(&mut self) {
         for log in
             [until_logged(&mut self.typed, 3).await, until_logged(&mut self.documents, 3).await]
@@ -64,7 +64,7 @@ impl Watched {
         self.assert_equal().await;
     }
 
-    /// Checks that the pipelines are at the server's state, and that they go on from there.
+    /// Checks that the pipelines have the server's state, and that they continue from there.
     async fn until_live_again(&mut self) {
         let (typed, documents) = (self.typed.seen().log.len(), self.documents.seen().log.len());
         create(&self.api, "live").await;
@@ -86,14 +86,14 @@ impl Watched {
         [self.typed.seen().errors, self.documents.seen().errors].concat()
     }
 
-    /// Waits until both have told of a failure.
+    /// Waits until both have yielded a failure.
     async fn until_failed(&mut self) {
         self.typed.until("a failure", |seen| !seen.errors.is_empty()).await;
         self.documents.until("a failure", |seen| !seen.errors.is_empty()).await;
     }
 }
 
-/// Waits for so many deltas, and gives them sorted: a relist may find some of them earlier.
+/// Waits for a number of deltas, and returns them sorted: a relist may find some of them earlier.
 async fn until_logged<K>(consumer: &mut Consumer<K>, deltas: usize) -> Vec<String>
 where
     K: kube::runtime::reflector::Lookup + Send + Sync + 'static,
@@ -128,7 +128,7 @@ async fn a_killed_server_is_awaited_and_nothing_is_lost() {
 
 async fn goes_away(mut cluster: Exclusive, by_force: bool) {
     let mut watched = Watched::begin(&cluster, cluster.config(ADMIN).await, LONG).await;
-    // In its last moment: whether it is still told or not is up to the server.
+    // In the server's last moment: the event may or may not still be sent.
     delete(&watched.api, "a").await;
     set_value(&watched.api, "b", "second").await;
     if by_force {
@@ -140,13 +140,13 @@ async fn goes_away(mut cluster: Exclusive, by_force: bool) {
     assert!(watched.typed_store.is_synced() && !watched.typed_store.snapshot().is_empty());
     cluster.start_apiserver().await;
     let begun = Instant::now();
-    // In its first: the watches are most likely not there again.
+    // In the server's first moment: the watches are most likely not connected yet.
     create(&watched.api, "d").await;
     watched.until_changed().await;
     let took = begun.elapsed();
     watched.until_live_again().await;
     let errors = watched.errors();
-    // Whatever is told on the way, it is no refusal, and says what is the matter.
+    // The failures on the way are no refusals, and name the cause.
     for error in &errors {
         assert!(
             error.is_connection() || error.is_desynced() || error.reason() == "Other",
@@ -156,7 +156,7 @@ async fn goes_away(mut cluster: Exclusive, by_force: bool) {
     say(&format!("outage: equal {took:.1?} after the restart; failures told: {}", tell(&errors)));
 }
 
-/// Compaction while disconnected: what happened meanwhile can't be told any more, only found.
+/// Compaction while disconnected: changes meanwhile can only be found by a list.
 ///
 /// SEMANTICS: S7, W5
 #[tokio::test(flavor = "multi_thread")]
@@ -180,7 +180,7 @@ async fn a_forgotten_history_is_made_up_for_by_a_list() {
     wire.mend();
 
     watched.until_changed().await;
-    // Each told once why, and listed once more.
+    // Each yielded the cause once, and listed once more.
     for errors in [watched.typed.seen().errors, watched.documents.seen().errors] {
         assert_eq!(errors.iter().filter(|error| error.is_desynced()).count(), 1, "{errors:?}");
     }
@@ -189,7 +189,7 @@ async fn a_forgotten_history_is_made_up_for_by_a_list() {
     say(&format!("outage: failures told, with compaction: {}", tell(&watched.errors())));
 }
 
-/// More happens than all buffers on the way can hold; the second time, it is also forgotten.
+/// More changes than all buffers on the way can hold; the second time, they are also compacted.
 ///
 /// SEMANTICS: S7, W5
 #[tokio::test(flavor = "multi_thread")]
@@ -241,7 +241,7 @@ async fn a_stream_that_nobody_polled_for_a_while_catches_up() {
     }
 }
 
-/// A stream that is polled only while the door is open.
+/// A stream that is polled only while the gate is open.
 fn while_open<S>(items: S, open: tokio::sync::watch::Receiver<bool>) -> impl Stream<Item = S::Item>
 where
     S: Stream + Unpin,
@@ -300,7 +300,7 @@ async fn a_frozen_server_is_noticed_and_the_watch_resumed() {
     say(&format!("outage: frozen for {took:.1?}; failures told: {}", tell(&watched.errors())));
 }
 
-/// The server lives, and what happened meanwhile is told in its order.
+/// The server keeps running, and the changes meanwhile are sent in order.
 ///
 /// SEMANTICS: W5, S7
 #[tokio::test(flavor = "multi_thread")]
@@ -331,7 +331,7 @@ async fn a_cut_connection_is_resumed_without_a_list() {
     assert!(watched.errors().iter().all(Error::is_connection), "{:?}", watched.errors());
 }
 
-/// No byte and no end: only time can tell.
+/// No byte and no end: only a timeout detects it.
 ///
 /// SEMANTICS: W8, W26, W5, S7
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! What a client asked the server for.
+//! The requests of a client.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +8,7 @@ use kube::client::{Body, ClientBuilder};
 use kube::config::Config;
 use tower::util::MapRequestLayer;
 
-/// Remembers the path and query of each request.
+/// Records the path and query of each request.
 #[derive(Clone, Default)]
 pub(super) struct Requests(Arc<Mutex<Vec<String>>>);
 
@@ -22,14 +22,15 @@ impl Requests {
         ClientBuilder::try_from(config).unwrap().with_layer(&note).build()
     }
 
-    /// Requests for a page. A list of a single object is none: it shows only how far the server is.
+    /// Returns the requests for pages. A list of a single object doesn't count: it only shows the
+    /// server's version.
     pub(super) fn lists(&self) -> Vec<String> {
         let mut lists = self.with("limit");
         lists.retain(|uri| param(uri, "limit") != Some("1"));
         lists
     }
 
-    /// Requests for a page of one namespace.
+    /// Returns the requests for pages of one namespace.
     pub(super) fn lists_in(&self, namespace: &str) -> usize {
         let of_namespace = format!("/namespaces/{namespace}/");
         self.lists().iter().filter(|uri| uri.contains(&of_namespace)).count()
@@ -45,7 +46,7 @@ impl Requests {
     }
 }
 
-/// A parameter of a request, as it is written.
+/// Returns a parameter of a request, as written.
 pub(super) fn param<'u>(uri: &'u str, name: &str) -> Option<&'u str> {
     let (_, query) = uri.split_once('?')?;
     query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))

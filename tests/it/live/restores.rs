@@ -1,4 +1,4 @@
-//! When etcd was taken back to a backup, and the server has another history than the watches saw.
+//! etcd is restored from a backup, so the server has another history than the watches saw.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use tokio::time::{Instant, sleep};
 use super::*;
 use crate::apiserver::{ADMIN, Exclusive, exclusive};
 
-/// The timeout of the watches; one of them lasts up to twice as long.
+/// The timeout of the watches; a watch lasts up to twice as long.
 const WATCH: Duration = Duration::from_secs(5);
 
-/// How much is written between the backup and its restore.
+/// Number of writes between the backup and its restore.
 const LOST: usize = 20;
 
 /// A pipeline of the whole cluster, or of both namespaces.
@@ -27,7 +27,7 @@ struct Pipeline<K> {
     is_clusterwide: bool,
 }
 
-/// All that is tested, with the way of its requests, which can be cut.
+/// The tested pipelines, with their connection, which can be cut.
 struct Restored {
     cluster: Exclusive,
     client: Client,
@@ -40,9 +40,9 @@ struct Restored {
 /// The connections while etcd is restored.
 #[derive(Clone, Copy, Debug)]
 enum Meanwhile {
-    /// There are none, and none can be had.
+    /// There are no connections, and new ones fail.
     Cut,
-    /// The old ones stay open without a word; new ones are fine.
+    /// Old connections stay open and silent; new ones work.
     Silent,
 }
 
@@ -53,7 +53,7 @@ async fn a_restored_backup_is_noticed_whatever_is_written_afterwards() {
         return;
     };
     let mut scene = Restored::begin(cluster).await;
-    // The writes that come again are as many as were lost, or fewer, or more.
+    // The writes after the restore are as many as were lost, or fewer, or more.
     let [first, second] = scene.namespaces.clone();
     for namespace in [&first, &second] {
         create(&scene.api(namespace), "deleted-later").await;
@@ -82,7 +82,7 @@ async fn a_restored_backup_is_noticed_whatever_is_written_afterwards() {
             }
         }
         scene.cluster.restore(&backup).await;
-        // The writes come while nobody watches, so that they are beyond the point where it resumes.
+        // The writes happen while nobody watches, so that they are beyond the resume point.
         for i in 0..written {
             create(&scene.api(&scene.namespaces[i % 2]), &format!("new-{i:03}")).await;
         }
@@ -109,7 +109,7 @@ impl Restored {
         let wire = Wire::to(&mut config).await;
         let way = || async { Client::try_from(config.clone()).unwrap() };
         let both = || [first.clone(), second.clone()];
-        // Each with connections of its own.
+        // Each pipeline has its own connections.
         let api = Api::all(way().await);
         let typed = watch(api.clone()).watch_timeout(WATCH).index(());
         let of_both = watch(Api::all(way().await)).namespaces(both()).watch_timeout(WATCH);
@@ -146,7 +146,7 @@ impl Restored {
         (list.metadata.resource_version.unwrap().parse().unwrap(), list.items.len())
     }
 
-    /// Creates, changes and deletes objects that the backup has in another way.
+    /// Creates, changes and deletes objects that differ in the backup.
     async fn write_what_is_lost(&self) {
         for (at, namespace) in self.namespaces.iter().enumerate() {
             let api = self.api(namespace);
@@ -189,14 +189,14 @@ impl Restored {
         }
     }
 
-    /// Returns how many changes and failures each pipeline has seen.
+    /// Returns the numbers of changes and failures that each pipeline has yielded.
     fn seen(&self) -> Vec<(usize, usize)> {
         let typed = self.typed.iter().map(Pipeline::counts);
         typed.chain(self.documents.iter().map(Pipeline::counts)).collect()
     }
 
-    /// Waits until each has the state of the server, and checks what it sent on the way. Returns how
-    /// long the loss took to be noticed.
+    /// Waits until each has the state of the server, and checks its items. Returns the time until the
+    /// loss was detected.
     async fn until_recovered(&mut self, before: &[(usize, usize)], written: usize) -> String {
         let begun = Instant::now();
         let api = self.api(&self.namespaces[0]);
@@ -218,7 +218,7 @@ impl Restored {
         }
         let expected = |log: &[String]| {
             let count = |sign: &str| log.iter().filter(|own| own.starts_with(sign)).count();
-            // In each of the namespaces: two objects are as before, and what came later is gone.
+            // In each of the namespaces two objects are unchanged, and later ones are deleted.
             assert_eq!(count("-lost"), LOST - 4, "{log:?}");
             assert_eq!(count("+deleted-later"), 2, "{log:?}");
             assert_eq!(count("~changed-later"), 2, "{log:?}");
@@ -234,7 +234,7 @@ impl Restored {
         took.iter().map(|(name, took)| format!("{name} {took:.1?}")).collect::<Vec<_>>().join(", ")
     }
 
-    /// Checks that the pipelines go on, and deletes what the backup does not have.
+    /// Checks that the pipelines continue, and deletes the objects that the backup does not have.
     async fn go_on(&self, written: usize) {
         for i in 0..written {
             delete(&self.api(&self.namespaces[i % 2]), &format!("new-{i:03}")).await;
@@ -278,7 +278,7 @@ impl<K: Lookup + Serialize + std::fmt::Debug + Send + Sync + 'static> Pipeline<K
         listed::assert_equal(own, &self.store).await;
     }
 
-    /// Waits until it says that the history is lost, and that the store answers from the new one.
+    /// Waits until it has reported the lost history, and the store answers from the new one.
     async fn until_lost(&mut self, before: usize, begun: Instant, now: &ConfigMap) -> Duration {
         let own = now.namespace().unwrap();
         let is_own = |error: &Error| error.namespace().is_none_or(|namespace| namespace == own);
@@ -288,7 +288,7 @@ impl<K: Lookup + Serialize + std::fmt::Debug + Send + Sync + 'static> Pipeline<K
         let name = self.name;
         self.consumer.until(name, |seen| seen.errors[before..].iter().any(is_lost)).await;
         let took = begun.elapsed();
-        // The version that the object had in the lost history is later than the one waited for.
+        // The object's version in the lost history is later than the awaited one.
         let snapshot = soon("the wait", self.store.wait_for(now)).await.unwrap();
         let (namespace, name) = (now.namespace().unwrap(), Lookup::name(now).unwrap());
         let found = snapshot.get((&namespace, &name)).expect("the object");

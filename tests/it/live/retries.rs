@@ -1,4 +1,4 @@
-//! The first word of an outage, with a client as kube makes it: its own retries hide nothing.
+//! The first item of an outage, with kube's default client: its own retries hide nothing.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::apiserver::{ADMIN, exclusive};
 /// Longest time from an outage to the first item about it.
 const PROMPT: Duration = Duration::from_secs(4);
 
-/// A server that answers every request as an API server does that is not ready.
+/// A server that answers every request like an API server that is not ready.
 async fn unready(requests: Arc<AtomicUsize>) -> Config {
     let answer = move || {
         requests.fetch_add(1, Ordering::Relaxed);
@@ -95,7 +95,7 @@ async fn a_stopped_server_is_an_item_within_seconds() {
     let mut late = Consumer::of(late);
     late.until("an item", |seen| !seen.errors.is_empty()).await;
     let at_start = begun.elapsed();
-    // It ends its watches when it is about to end.
+    // The server ends its watches shortly before its own end.
     assert!(noticed < 2 * PROMPT && at_start < PROMPT, "{noticed:.1?}, {at_start:.1?}");
     assert!(store.status().failing.is_some());
     cluster.start_apiserver().await;

@@ -35,7 +35,7 @@ async fn a_forbidden_kind_says_so_and_begins_once_it_is_granted() {
     assert!(error.is_forbidden() && begun.elapsed() < deadline, "{error:?}");
     let error = soon("the deadline", store.synced()).await.unwrap_err();
     assert!(error.is_forbidden(), "{error:?}");
-    // From its beginning, and from the first failure at the latest.
+    // From the start, and from the first failure at the latest.
     assert!((deadline..2 * deadline).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     for message in [error.to_string(), typed.seen().errors[0].to_string()] {
         let asked = format!("list v1/configmaps in `{namespace}`: ");
@@ -57,7 +57,7 @@ async fn a_forbidden_kind_says_so_and_begins_once_it_is_granted() {
     documents.logged(&["+b"]).await;
     assert_equal_to_list(&client, &path_of(&namespace), &store).await;
     assert_eq!(store.report().last_error, None);
-    // Slowly: no more than one try in a second and a half.
+    // Slowly: at most one attempt in a second and a half.
     let most = 1 + begun.elapsed().as_millis() / 1500;
     assert!(u128::try_from(typed.seen().errors.len()).unwrap() <= most, "{:?}", typed.seen());
 }
@@ -93,7 +93,7 @@ async fn the_right_to_watch_may_come_later_and_go_again() {
     create(&own, "b").await;
     let watch = cluster.grant(&user, scope, &["watch"], &["configmaps"]).await;
     consumer.logged(&["+b"]).await;
-    // The watch that there is goes on until the server ends it.
+    // The open watch continues until the server ends it.
     let before = refusals(&consumer.seen());
     cluster.revoke(watch).await;
     consumer.until("a refusal", |seen| refusals(seen) > before).await;
@@ -107,7 +107,7 @@ async fn the_right_to_watch_may_come_later_and_go_again() {
 
 /// SEMANTICS: S6
 #[tokio::test(flavor = "multi_thread")]
-async fn whom_the_server_does_not_know_is_told() {
+async fn an_unknown_user_gets_an_error() {
     let Some(cluster) = server().await else {
         return;
     };
@@ -116,7 +116,7 @@ async fn whom_the_server_does_not_know_is_told() {
     let token = Some(String::from("nobody's").into());
     config.auth_info = AuthInfo { token, ..AuthInfo::default() };
     let client = kube::Client::try_from(config).unwrap();
-    // Not even discovery is allowed, which is no reason not to begin.
+    // Discovery is not allowed either, which must not prevent the start.
     let watch = watch_resource(client, config_maps()).unwrap().namespace(&namespace);
     let watch = watch.index(()).sync_policy(SyncPolicy::default().fail_fast(true));
     let store = watch.store();

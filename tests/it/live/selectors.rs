@@ -1,4 +1,4 @@
-//! Which objects are seen.
+//! Selection of objects.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
@@ -31,7 +31,7 @@ async fn objects_enter_and_leave_a_label_selector() {
     documents.synced().await;
     assert_eq!((typed.seen().objects.len(), documents.seen().objects.len()), (1, 1));
 
-    // Each delta is waited for, or two of them could make one net change.
+    // Wait for each delta, because two could merge into one net change.
     let mut log = Vec::new();
     for (name, tier, delta) in [
         ("b", "edge", "+b"),
@@ -79,7 +79,7 @@ async fn the_server_selects_by_field() {
         assert_eq!(consumer.seen().objects.len(), before, "{selector}");
         all.push((selector, store, consumer, log));
     }
-    // One by one, so that no two make one net change.
+    // One by one, so that no two merge into one net change.
     set_value(&api, "a", "second").await;
     for (selector, _, consumer, log) in &mut all {
         if selector.contains("name=a") || selector.contains("==a") {
@@ -223,7 +223,7 @@ async fn several_namespaces_are_one_stream() {
     assert!(consumer.seen().errors.is_empty());
 }
 
-/// Valid and not.
+/// Valid and invalid selectors.
 const LABEL_SELECTORS: &[&str] = &[
     "tier=front",
     "tier==front",
@@ -312,7 +312,7 @@ const LABEL_SELECTORS: &[&str] = &[
     "tier in (a),other notin (b,c),!third",
 ];
 
-/// What we reject is what the server rejects, and nothing else.
+/// We reject exactly the selectors that the server rejects.
 ///
 /// SEMANTICS: W1
 #[tokio::test(flavor = "multi_thread")]
@@ -344,7 +344,7 @@ async fn label_selectors_are_judged_as_by_the_server() {
     }
     assert!(differ.is_empty(), "{differ:#?}");
     assert!(rejected > 20, "{rejected}");
-    // For the server these mean everything. Here they never do.
+    // The server treats these as selecting everything; here they never do.
     for nothing in ["", " "] {
         assert!(watch(api.clone()).labels(nothing).unwrap_err().is_selector());
         assert!(watch(api.clone()).fields(nothing).unwrap_err().is_selector());

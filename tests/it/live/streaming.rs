@@ -28,7 +28,7 @@ async fn a_streaming_list_has_the_same_content() {
     let typed = watch(recorded_api.clone()).streaming_list(true).index(());
     let documents = watch_resource(recorded.clone(), config_maps()).unwrap();
     let documents = documents.namespace(&namespace).streaming_list(true);
-    // The connection goes on as the watch, and is resumed as one.
+    // The connection continues as the watch, and is resumed like a watch.
     let documents = documents.watch_timeout(Duration::from_secs(2)).index(());
     let selected = watch(recorded_api).streaming_list(true).labels("tier=front").unwrap();
     let selected = selected.index(());

@@ -51,7 +51,7 @@ async fn thousands_of_objects_are_synced_in_pages() {
     assert_eq!(documents.seen().live, 0);
     assert_equal_to_list(&client, &path_of(&namespace), &document_store).await;
 
-    // Nothing of the load comes again, nor late, with what is live.
+    // No object of the load is yielded again, or late, as a live change.
     create(&api, "last").await;
     typed.logged(&["+last"]).await;
     documents.logged(&["+last"]).await;

@@ -1,4 +1,4 @@
-//! Custom resources whose version, scope or very kind changes while they are watched.
+//! Custom resources whose version, scope or kind changes while they are watched.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::DynamicObject;
@@ -13,10 +13,10 @@ use crate::apiserver::{ADMIN, server};
 
 const GROUP: &str = "versions.example.com";
 
-/// Timeout of the watches, so that each soon finds out what is served.
+/// Timeout of the watches, so that each soon detects the served versions.
 const WATCH: Duration = Duration::from_secs(3);
 
-/// How long an optional kind must be gone before its objects are deleted.
+/// Time for which an optional kind must be missing before its objects are deleted.
 const GRACE: Duration = Duration::from_secs(30);
 
 /// Returns the definition of a kind; of each version, whether it is served and whether it is stored.
@@ -110,7 +110,7 @@ async fn a_watch_follows_to_the_version_that_is_served() {
         for (store, consumer) in &mut pipelines[..2] {
             let added = format!("+{name}");
             consumer.until(&added, |seen| seen.log.contains(&added)).await;
-            // While both are served, a watch stays with the version that it has.
+            // While both versions are served, a watch keeps its version.
             let own = if v1 && v2 { "v1" } else { other };
             let wanted = of(own);
             consumer.until(&format!("{own} for {name}"), |_| versions(store) == wanted).await;
@@ -122,8 +122,8 @@ async fn a_watch_follows_to_the_version_that_is_served() {
     for (store, consumer) in &pipelines[..2] {
         let seen = consumer.seen();
         assert_eq!((seen.synced, seen.stats.created, seen.stats.deleted), (1, 3, 0), "{seen:?}");
-        // All objects are others in another version: two of them, then four. One more each time if the
-        // watch of the former version was still open when it was created.
+        // All objects are replaced in another version: two objects, then four; one more each time if the
+        // watch of the old version was still open when it was created.
         assert!((2 + 4..=3 + 5).contains(&seen.stats.modified), "{seen:?}");
         for name in ["~a", "~b"] {
             assert_eq!(seen.log.iter().filter(|own| **own == name).count(), 2, "{seen:?}");
@@ -131,7 +131,7 @@ async fn a_watch_follows_to_the_version_that_is_served() {
         assert!(seen.errors.iter().all(Error::is_not_installed), "{:?}", seen.errors);
         assert!(store.status().failing.is_none());
     }
-    // A watch of one version stays with it.
+    // A watch of one version keeps it.
     let (store, consumer) = &mut pipelines[2];
     let refused = |seen: &consumer::Seen<_>| seen.errors.iter().any(Error::is_not_installed);
     consumer.until("the end of its version", refused).await;
@@ -175,7 +175,7 @@ async fn a_kind_that_is_deleted_while_nobody_watches_may_come_back_with_another_
     required
         .until("a refusal", |seen| seen.errors.last().is_some_and(Error::is_not_installed))
         .await;
-    // Not told for sure yet: the API server also says so while it starts.
+    // Not certain yet: the API server also answers this while it starts.
     assert_eq!(store.snapshot().len(), 2);
     assert!(begun.elapsed() < GRACE);
     let emptied = tokio::time::timeout(3 * GRACE, async {
@@ -190,7 +190,7 @@ async fn a_kind_that_is_deleted_while_nobody_watches_may_come_back_with_another_
     assert!(optional.seen().errors.iter().all(Error::is_connection), "{:?}", optional.seen());
     assert!(store.status().failing.is_none(), "{:?}", store.status());
     assert!(store.healthy(Duration::from_secs(60)).is_ok(), "{:?}", store.collections());
-    // A kind that must be there keeps what it has, and says what is the matter.
+    // A required kind keeps its objects, and reports the failure.
     assert_eq!(required_store.snapshot().len(), 2);
     assert!(required_store.status().failing.is_some_and(|(error, _)| error.is_not_installed()));
 

@@ -1,4 +1,4 @@
-//! A way to the server that a test can cut.
+//! A connection to the server that a test can cut.
 
 use std::net::Ipv4Addr;
 use std::pin::pin;
@@ -9,7 +9,7 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// Carries connections to the server, byte by byte, until told otherwise or dropped.
+/// Forwards connections to the server byte by byte, until stopped or dropped.
 pub(super) struct Wire {
     port: u16,
     state: watch::Sender<State>,
@@ -18,14 +18,14 @@ pub(super) struct Wire {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
     Whole,
-    /// All connections are closed, and new ones too.
+    /// All connections are closed, and new ones, too.
     Cut,
-    /// The connections that there are stay open and carry nothing any more; new ones are fine.
+    /// Existing connections stay open without data; new ones work.
     Dead,
 }
 
 impl Wire {
-    /// To the server of a configuration, which is changed to lead here.
+    /// Starts a proxy to the server of a configuration, and changes the configuration to use it.
     pub(super) async fn to(config: &mut Config) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -51,7 +51,7 @@ impl Wire {
         self.state.send_replace(State::Whole);
     }
 
-    /// Lets the connections that there are go silent, as when something on the way forgets them.
+    /// Silences existing connections, as if a firewall dropped them.
     pub(super) fn silence(&self) {
         self.state.send_replace(State::Dead);
     }
@@ -82,6 +82,6 @@ async fn carry(mut client: TcpStream, server: u16, mut state: watch::Receiver<St
             }
         }
     }
-    // Open and silent, until the test is over.
+    // Open and silent, until the end of the test.
     while state.changed().await.is_ok() {}
 }

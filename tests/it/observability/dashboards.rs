@@ -1,4 +1,4 @@
-//! What is in `docs/` for operators, against the metrics that there are.
+//! The files in `docs/` for operators, compared with the existing metrics.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -10,13 +10,13 @@ fn docs(name: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The series that a text is about.
+/// Returns the series that a text names.
 fn used(text: &str) -> BTreeSet<&str> {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     text.split(|c| !word(c)).filter(|word| word.starts_with("kube_weir_")).collect()
 }
 
-/// The series that there are.
+/// Returns the existing series.
 fn series() -> BTreeSet<String> {
     let of = |metric: &kube_weir::telemetry::Metric| match metric.kind {
         MetricKind::Histogram => {
@@ -35,7 +35,7 @@ fn dashboard_and_alerts_are_about_metrics_that_there_are() {
     for own in &used {
         assert!(series.contains(*own), "{own} is no series");
     }
-    // And the other way round: what nobody would look at should not be measured.
+    // And conversely: every metric should be used.
     for metric in METRICS {
         assert!(
             used.iter().any(|own| own.starts_with(metric.name)),

@@ -1,4 +1,4 @@
-//! What is logged, against the table in the docs.
+//! Log lines, compared with the table in the docs.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,10 +19,10 @@ use tracing::{
 
 use super::stories::{self, SECOND, configs, live, relisted, server_with};
 
-/// Each message with its level and its fields.
+/// Returns each message with its level and fields.
 type Lines = BTreeMap<String, (String, BTreeSet<String>)>;
 
-/// What this crate logs, with the fields that ever had a value.
+/// Returns the log lines of this crate, with the fields that ever had a value.
 #[derive(Clone, Default)]
 struct Logged(Arc<Mutex<Lines>>);
 
@@ -68,7 +68,7 @@ impl Subscriber for Logged {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// The table in the docs.
+/// Returns the table in the docs.
 fn documented() -> Lines {
     let text = include_str!("../../../src/logs.rs");
     let rows = text.lines().filter_map(|line| line.strip_prefix("//! | "));
@@ -106,7 +106,7 @@ async fn the_table_is_what_is_logged() {
             row.unwrap_or_else(|| panic!("`{message}` is not in the table"));
         assert_eq!(level, own_level, "{message}");
         assert!(fields.is_subset(&own_fields), "{message}: {fields:?}, and not {own_fields:?}");
-        // Which have a value depends on what happens.
+        // The set of fields with a value depends on the events.
         let rest: Vec<_> = own_fields.difference(&fields).collect();
         assert!(
             rest.iter()
@@ -122,7 +122,7 @@ async fn the_table_is_what_is_logged() {
 async fn no_log_line_holds_a_secret_wherever_it_goes() {
     let logs = crate::logs::capture();
     let server = ApiServer::new();
-    // What is fetched here has `c2VjcmV0` and `bmV3` for values.
+    // The fetched Secrets have the values `c2VjcmV0` and `bmV3`.
     stories::fetched(&server).await;
     stories::listed(&server).await;
     let secrets =

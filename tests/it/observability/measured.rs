@@ -1,4 +1,4 @@
-//! Metrics, as Prometheus gets them.
+//! Metrics in Prometheus format.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use super::stories::{self, SECOND, configs, live, refused, relisted, server_with, undecodable};
 
-/// What this thread measures, until it is dropped.
+/// Records the metrics of this thread, until it is dropped.
 pub(crate) struct Scrape {
     handle: PrometheusHandle,
     _guard: metrics::LocalRecorderGuard<'static>,
@@ -27,17 +27,17 @@ impl Scrape {
     pub(crate) fn begin() -> Self {
         let builder = PrometheusBuilder::new();
         let builder = builder.set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS);
-        // It must outlive the guard, and a test ends soon.
+        // The recorder must outlive the guard; a test is short, so leak it.
         let recorder = Box::leak(Box::new(builder.expect("buckets").build_recorder()));
         Self { handle: recorder.handle(), _guard: metrics::set_default_local_recorder(recorder) }
     }
 
-    /// Returns the page that Prometheus gets.
+    /// Returns the page for Prometheus.
     pub(crate) fn page(&self) -> String {
         self.handle.render()
     }
 
-    /// Each series and its value.
+    /// Returns each series and its value.
     fn series(&self) -> BTreeMap<String, f64> {
         let page = self.page();
         let lines = page.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -48,8 +48,8 @@ impl Scrape {
         series.collect()
     }
 
-    /// The value of a series without the `kube_weir_`, whose labels `$` stands for those of the
-    /// watch that is looked at.
+    /// Returns the value of a series without the prefix `kube_weir_`; `$` stands for the labels of the
+    /// tested watch.
     fn is(&self, series: &str, expected: f64) {
         let value = self.value(series);
         assert!((value - expected).abs() < 1e-9, "{series} is {value}, and not {expected}");
@@ -148,7 +148,7 @@ async fn a_server_that_refuses() {
     scrape.is(r#"requests_total{$,verb="list",code="403"}"#, 1.);
     scrape.is(r#"requests_total{$,verb="list",code="none"}"#, 1.);
     scrape.is(r#"requests_total{$,verb="list",code="200"}"#, 1.);
-    // Tries of one list, which took a jittered 1.5 to 3 seconds, and 0.8 to 1.6.
+    // Attempts of one list, with jittered delays of 1.5 to 3 seconds, and 0.8 to 1.6.
     scrape.is(r#"lists_total{$,reason="Initial"}"#, 1.);
     let took = scrape.value("list_duration_seconds_sum{$}");
     assert!((2.3..5.).contains(&took), "{took}");
@@ -200,13 +200,13 @@ async fn fetching() {
     is(r#"requests_total{@,verb="get",code="200"}"#, 5.);
     is(r#"requests_total{@,verb="get",code="500"}"#, 1.);
     is(r#"requests_total{@,verb="get",code="403"}"#, 1.);
-    // All is dropped with the last handle.
+    // Dropping the last handle removes everything.
     is("fetch_cached_objects{@}", 0.);
     is("fetch_cached_bytes{@}", 0.);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_kept() {
+async fn the_fields_that_are_kept() {
     let scrape = Scrape::begin();
     let server = server_with(&["x"]);
     let mut configs = configs(&server);
@@ -249,9 +249,9 @@ async fn a_leader_that_loses() {
     assert!(failures >= 3., "{failures}");
 }
 
-/// The table is what there is: names, types, labels and help.
+/// Checks that the table has all metrics: names, types, labels and help.
 #[tokio::test(start_paused = true)]
-async fn the_table_is_what_is_told() {
+async fn the_table_matches_the_logs() {
     let scrape = Scrape::begin();
     let server = server_with(&["x", "y"]);
     let mut configs = configs(&server);
@@ -307,7 +307,7 @@ fn names_are_as_prometheus_wants_them() {
         assert_eq!(bare.ends_with("_seconds"), metric.unit == MetricUnit::Seconds, "{name}");
         assert_eq!(bare.ends_with("_bytes"), metric.unit == MetricUnit::Bytes, "{name}");
     }
-    // Who measures names no other, also where no story comes by.
+    // The code uses no other names, including those that no story covers.
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/measure");
     for file in fs::read_dir(source).unwrap() {
         let text = fs::read_to_string(file.unwrap().path()).unwrap();

@@ -1,4 +1,4 @@
-//! What can be seen of pipelines from outside: metrics, logs, `report`.
+//! Observability of pipelines: metrics, logs, `report`.
 
 mod dashboards;
 mod logged;

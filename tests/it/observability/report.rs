@@ -1,4 +1,4 @@
-//! What stores say about themselves.
+//! Reports of stores.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ async fn keys_are_counted_once() {
     let report = store.report();
     let counts = |index: &kube_weir::IndexReport| (index.keys, index.entries, index.absent);
     assert_eq!(report.indexes.iter().map(counts).collect::<Vec<_>>(), [(2, 3, 1), (2, 3, 1)]);
-    // The first is the order of the objects itself; of another stream the type is all that is known.
+    // The first index is the order of the objects; of another stream only the type is known.
     assert_eq!((&*report.resource, report.name), ("ConfigMap", None));
     assert_eq!(report.bytes, None, "of typed objects that is not known");
 }
@@ -54,7 +54,7 @@ async fn documents_say_how_large_they_are() {
             .unwrap();
     configs.first_synced().await.unwrap();
     assert!(configs.store().report().bytes.is_some_and(|keys| keys < before));
-    // With a path beside a closure it is known as well.
+    // With a path beside a closure the bytes are known, too.
     let closure = Index::with(|object: &Document| [object.name().to_owned()]);
     let label = Index::path("metadata.labels.app").unwrap();
     let events = futures::stream::iter([Event::<Document>::Init, Event::InitDone]);
@@ -67,7 +67,7 @@ async fn a_list_on_its_way_is_pending() {
     let mut configs = configs(&server);
     let store = configs.store();
     assert_eq!((store.report().pending, store.report().silent_ms), (0, None));
-    // Two pages, of which the second one is late.
+    // Two pages, of which the second is late.
     server.fault(Verb::List, 1, Fault::Trickle { chunk: 250, pause: SECOND });
     silence(&mut configs, Duration::from_millis(2500)).await;
     let report = store.report();
@@ -79,7 +79,7 @@ async fn a_list_on_its_way_is_pending() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn silence_is_broken_by_whatever_comes_in() {
+async fn anything_received_breaks_the_silence() {
     let server: ApiServer = server_with(&["x", "y"]);
     let mut configs = configs(&server);
     let store = configs.store();

@@ -1,4 +1,4 @@
-//! Lives of pipelines, in virtual time, in which everything happens that is measured or logged.
+//! Scenarios of pipelines, in virtual time, that cause every metric and log line.
 
 use std::{pin::pin, time::Duration};
 
@@ -36,7 +36,7 @@ pub(super) fn server_with(names: &[&str]) -> ApiServer {
 
 pub(super) type Configs = Indexed<Watch<ConfigMap>, ConfigMap>;
 
-/// The order of the objects itself.
+/// Returns the order of the objects as an index.
 fn identity<K: serde::Serialize + 'static>() -> Index<K> {
     Index::paths(["metadata.namespace", "metadata.name"]).expect("paths").named("identity")
 }
@@ -46,7 +46,7 @@ pub(super) fn configs(server: &ApiServer) -> Configs {
     watch(Api::<ConfigMap>::all(server.client())).named("settings").index((identity(), level))
 }
 
-/// Polls for a while in which nothing is to come.
+/// Polls for a while without expecting an item.
 pub(super) async fn silence<S: Stream<Item: std::fmt::Debug> + Unpin>(
     stream: &mut S,
     time: Duration,
@@ -55,7 +55,7 @@ pub(super) async fn silence<S: Stream<Item: std::fmt::Debug> + Unpin>(
     assert!(item.is_err(), "not silent: {item:?}");
 }
 
-/// The next item, and why if it is an error.
+/// Returns the next item, or the reason of its error.
 pub(super) async fn next<S, T>(stream: &mut S) -> Result<T, &'static str>
 where
     S: Stream<Item = Result<T, Error>> + Unpin,
@@ -64,7 +64,7 @@ where
     item.map_err(|error| error.reason())
 }
 
-/// A list of two, then three changes: one of each kind.
+/// A list of two objects, then three changes, one of each kind.
 pub(super) async fn live(server: &ApiServer, configs: &mut Configs) {
     assert_eq!(configs.first_synced().await.expect("synced").len(), 2);
     silence(configs, SECOND).await;
@@ -76,7 +76,7 @@ pub(super) async fn live(server: &ApiServer, configs: &mut Configs) {
     assert!(matches!(next(configs).await, Ok(Change::Live(_))));
 }
 
-/// The watch ends, and the history is gone when it is resumed.
+/// The watch ends, and the history is gone when it resumes.
 pub(super) async fn relisted(server: &ApiServer, configs: &mut Configs) {
     server.fault(Verb::Watch, 1, Fault::status(410));
     server.disconnect();
@@ -84,7 +84,7 @@ pub(super) async fn relisted(server: &ApiServer, configs: &mut Configs) {
     silence(configs, SECOND * 5).await;
 }
 
-/// An object comes that can't be decoded, and later a version of it that can.
+/// An undecodable object arrives, and later a decodable version.
 pub(super) async fn undecodable(server: &ApiServer, configs: &mut Configs) {
     server.fault(Verb::Watch, 1, Fault::Garble { name: "x".into() });
     server.disconnect();
@@ -93,7 +93,7 @@ pub(super) async fn undecodable(server: &ApiServer, configs: &mut Configs) {
     assert_eq!(next(configs).await.err(), Some("Undecodable"));
 }
 
-/// The server refuses to list, then isn't there, then answers.
+/// The server refuses to list, is then unreachable, then answers.
 pub(super) async fn refused(server: &ApiServer, configs: &mut Configs) {
     server.fault(Verb::List, 1, Fault::status(403));
     server.fault(Verb::List, 1, Fault::Refused);
@@ -102,7 +102,7 @@ pub(super) async fn refused(server: &ApiServer, configs: &mut Configs) {
     assert!(matches!(next(configs).await, Ok(Change::Synced(_))));
 }
 
-/// A streaming list on a server that has none; then the server ends a watch, which is resumed.
+/// A streaming list on a server without support; then the server ends a watch, which is resumed.
 pub(super) async fn streaming(server: &ApiServer) {
     server.set_streaming_lists(false);
     let watch = watch(Api::<ConfigMap>::all(server.client()));
@@ -111,7 +111,7 @@ pub(super) async fn streaming(server: &ApiServer) {
     silence(&mut configs, SECOND * 40).await;
 }
 
-/// A change that goes out at once, and three that go out as one.
+/// A change that is delivered at once, and three that are merged.
 pub(super) async fn debounced() {
     let (feed, events) = feed();
     let mut changes = events.index(()).debounce(SECOND);
@@ -126,7 +126,7 @@ pub(super) async fn debounced() {
     assert!(matches!(next(&mut changes).await, Ok(Change::Live(_))));
 }
 
-/// Two kinds as one world, one of which is not installed, and a third that joins them.
+/// Two kinds as one world, one of them not installed, and a third that is added.
 pub(super) async fn worlds(server: &ApiServer) {
     let of = |plural: &str| {
         let watch = watch_resource(server.client(), format!("v1/{plural}")).unwrap();
@@ -144,8 +144,8 @@ pub(super) async fn worlds(server: &ApiServer) {
     let _ = timeout(SECOND * 5, worlds.next()).await;
 }
 
-/// Secrets are read: anew, from what is kept, by two at once, after a change, after a failure, never,
-/// after a long time, and all together. No more than two are kept.
+/// Reads of Secrets: uncached, cached, by two callers, after a change, after a failure, with a permanent
+/// failure, after a long time, and all together. The cache holds at most two.
 pub(super) async fn fetched(server: &ApiServer) {
     for name in ["one", "two", "three"] {
         server.apply(&secret(&format!("a/{name}"), "shop", "c2VjcmV0")).expect("a Secret");
@@ -172,7 +172,7 @@ pub(super) async fn fetched(server: &ApiServer) {
     assert!(read("two").await.expect("fetched")); // both expired; miss
 }
 
-/// Ten of ten are wanted, so they are listed.
+/// All of ten objects are wanted, so they are listed.
 pub(super) async fn listed(server: &ApiServer) {
     for name in 0..10 {
         server.apply(&secret(&format!("b/{name}"), "shop", "c2VjcmV0")).expect("a Secret");
@@ -184,8 +184,8 @@ pub(super) async fn listed(server: &ApiServer) {
     assert_eq!(secrets.by(&identity()).get("b").await.expect("synced").len(), 10);
 }
 
-/// It is elected, fails to renew once, loses the Lease to an outage, has it again, and gives it back.
-/// Another one follows.
+/// A replica is elected, fails to renew once, loses the Lease to an outage, gets it again, and gives it
+/// back. Another replica follows.
 pub(super) async fn led(server: &ApiServer) {
     let election = |identity: &str| {
         let lease = LeaseRef::new("default", "web");
@@ -209,7 +209,7 @@ pub(super) async fn led(server: &ApiServer) {
             break term;
         }
     };
-    // While work is guarded it is renewed, or tried to.
+    // While work is guarded, the Lease is renewed.
     server.fault(Verb::Update, 2, Fault::status(500));
     let work = tokio::spawn(term.guard(tokio::time::sleep(SECOND * 3)));
     tokio::task::yield_now().await;
@@ -221,7 +221,7 @@ pub(super) async fn led(server: &ApiServer) {
     join(release, faults).map(|(released, ())| released).await.expect("given back");
 }
 
-/// An outage of several failures, and objects that can't be decoded for a while.
+/// An outage of several failures, and objects that are undecodable for a while.
 pub(super) async fn degraded(server: &ApiServer) {
     let configs = watch(Api::<ConfigMap>::all(server.client()));
     let indexed = configs.index(());
@@ -250,7 +250,7 @@ pub(super) async fn degraded(server: &ApiServer) {
     sleep(Duration::from_secs(10)).await;
     driving.abort();
 
-    // A failure that comes from no store.
+    // A failure that no store has logged.
     let failures = stream::iter([Err::<(), _>(kube_weir::Error::from(
         kube::runtime::watcher::Error::NoResourceVersion,
     ))]);

@@ -1,4 +1,4 @@
-//! Scripts that found something once, as they were printed.
+//! Regression tests: printed scripts that once failed.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube_weir::Document;
@@ -11,10 +11,10 @@ use super::{
     },
 };
 
-/// A watch that went on from a version that is gone.
+/// A watch that resumed at an expired version.
 #[test]
 #[rustfmt::skip]
-fn what_was_forgotten_is_listed() {
+fn lost_history_is_listed() {
     run::<Document>(&Schedule {
         setup: Setup { streaming_list: true, page_size: 1, namespaces: Every, select: All, stages: Own, progress: false, pace: AtOnce, watch_timeout: 290 },
         steps: vec![
@@ -26,7 +26,7 @@ fn what_was_forgotten_is_listed() {
     });
 }
 
-/// Half a list that was taken for a part of the next one.
+/// Half a list that was treated as a part of the next list.
 #[test]
 #[rustfmt::skip]
 fn half_a_list_leaves_nothing() {
@@ -41,10 +41,10 @@ fn half_a_list_leaves_nothing() {
     });
 }
 
-/// Objects that were listed as they are stored, and were gone when that list was begun anew.
+/// Listed objects that were stored already, and were deleted when the list started again.
 #[test]
 #[rustfmt::skip]
-fn what_half_a_list_had_is_not_kept() {
+fn objects_of_half_a_list_are_not_kept() {
     run::<Document>(&Schedule {
         setup: Setup { streaming_list: false, page_size: 1, namespaces: Every, select: All, stages: Own, progress: false, pace: AtOnce, watch_timeout: 290 },
         steps: vec![
@@ -60,7 +60,8 @@ fn what_half_a_list_had_is_not_kept() {
     });
 }
 
-/// Rights that are missing for long, and then a lost history: the delays between lists are long then.
+/// Rights that are missing for a long time, and then a lost history: the delays between lists are long
+/// then.
 #[test]
 #[rustfmt::skip]
 fn a_history_may_be_lost_after_rights_were() {
@@ -127,7 +128,7 @@ fn a_history_may_be_lost_after_rights_were() {
     });
 }
 
-/// A bookmark is on its way when the server is taken back, and the connection ends before it comes.
+/// A bookmark is pending when the server is restored, and the connection ends before it arrives.
 #[test]
 #[rustfmt::skip]
 fn a_history_may_be_lost_while_a_bookmark_is_late() {

@@ -1,6 +1,6 @@
-//! Whole pipelines against the in-process API server, on random schedules of writes, failures and
-//! idleness, in virtual time: when all is quiet, everybody has seen what the server has, by way of
-//! states that it had.
+//! Whole pipelines against the in-process API server, on random schedules of writes, failures and idle
+//! times, in virtual time: at the end every consumer has the server's state, and has only seen states that
+//! the server had.
 
 mod found;
 mod oracle;
@@ -29,11 +29,10 @@ use self::{
     script::{Content, Pace, Schedule, Setup, Stages, Step, Trouble, name, namespace, schedule},
 };
 
-/// How many schedules are tried, of both kinds of objects together. `PROPTEST_CASES` overrides it,
-/// for each kind.
+/// Number of schedules for both kinds of objects together. `PROPTEST_CASES` overrides it, for each kind.
 const SCHEDULES: u32 = 10_000;
 
-/// How many schedules of disorder are tried besides.
+/// Number of additional schedules with disorder.
 const DISORDERS: u32 = 1000;
 
 /// Longer than any stall of a script, or the wait for an answer and the longest delay after it.
@@ -45,7 +44,7 @@ fn config(schedules: u32) -> ProptestConfig {
         cases: asked.unwrap_or(schedules),
         failure_persistence: None,
         max_shrink_time: 120_000,
-        // The default spends a quarter of the time on drawing numbers.
+        // The default generator spends a quarter of the time on drawing numbers.
         rng_algorithm: RngAlgorithm::XorShift,
         ..ProptestConfig::default()
     }
@@ -70,8 +69,8 @@ proptest! {
 proptest! {
     #![proptest_config(config(DISORDERS))]
 
-    /// What comes in the wrong order, or again after later versions, is told as it comes: a watch
-    /// is believed. It is told as batches that add up, and the next list sets everything right.
+    /// Events in the wrong order, or repeated after later versions, are yielded as received: a watch is
+    /// trusted. They are yielded as batches that add up, and the next list corrects the state.
     ///
     /// SEMANTICS: S7, S8, I5, I6
     #[test]
@@ -84,7 +83,7 @@ proptest! {
 enum Kind {
     Document,
     ConfigMap,
-    /// Documents, in no order.
+    /// Returns documents, in any order.
     Disorder,
 }
 
@@ -99,7 +98,7 @@ fn run<K: Watched>(schedule: &Schedule) {
     });
 }
 
-/// All that takes part in a schedule.
+/// Everything that takes part in a schedule.
 struct Scene<K> {
     server: ApiServer,
     oracle: Oracle,
@@ -107,7 +106,7 @@ struct Scene<K> {
     store: Store<K>,
     flusher: Option<DebounceHandle>,
     flushed: bool,
-    /// The pipeline's own is the first.
+    /// The consumers; the first is the pipeline itself.
     consumers: Vec<Consumer<K>>,
     waiting: JoinHandle<Result<usize, Error>>,
 }
@@ -193,8 +192,8 @@ impl<K: Watched> Scene<K> {
         }
     }
 
-    /// Takes the server back, which nobody can reach meanwhile. What is lost was seen in each of the
-    /// namespaces, since nothing else shows a loss for sure.
+    /// Restores the server while it is unreachable. The lost writes were seen in each of the namespaces,
+    /// because otherwise a loss can't be detected for sure.
     async fn restore(&mut self, writes: u64, seconds: u64, new: u8) {
         if self.oracle.is_disordered {
             return;
@@ -213,18 +212,18 @@ impl<K: Watched> Scene<K> {
             self.oracle.restored(self.server.objects("configmaps").unwrap());
         }
         self.server.disconnect();
-        // Without a store to ask nothing shows a loss but a lower version.
+        // Without access to a store only a lower version shows a loss.
         let new = if self.setup.stages == Stages::Any { 0 } else { new };
         for id in 0..new {
             self.put(id % script::OBJECTS, Content::On((id + 1) % 4));
         }
         sleep(Duration::from_secs(seconds)).await;
         self.server.clear_faults();
-        // Else the next writes might go beyond it.
+        // Otherwise the next writes might pass that version.
         self.until_seen((0..script::OBJECTS).chain(script::WITNESSES)).await;
     }
 
-    /// Waits until the store has these objects as the server has them, as far as they are watched.
+    /// Waits until the store has the watched objects of the server.
     async fn until_seen(&self, ids: impl Iterator<Item = u8> + Clone) {
         let version = |object: &Value| object["metadata"]["resourceVersion"].clone();
         let is_seen = |id: u8| {
@@ -239,7 +238,7 @@ impl<K: Watched> Scene<K> {
                 sleep(Duration::from_secs(1)).await;
             }
         };
-        // A list may be begun 5 minutes after one that led nowhere.
+        // A list may start 5 minutes after a failed one.
         let longest = Duration::from_secs(2 * self.setup.watch_timeout + 600) + PATIENCE;
         timeout(longest, seen).await.expect("what was written is seen");
     }
@@ -258,7 +257,7 @@ impl<K: Watched> Scene<K> {
             },
             "data": { "on": on, "number": number.to_string() },
         });
-        // Some have no key in one of the indexes.
+        // Some objects have no key in one of the indexes.
         if number > 0 {
             object["metadata"]["labels"]["tier"] = (number / 2).to_string().into();
         }
@@ -272,12 +271,12 @@ impl<K: Watched> Scene<K> {
         }
     }
 
-    /// Lets all failures end, and all that was to be done be done.
+    /// Waits until all failures have ended and all pending work is done.
     async fn settle(&self) {
         self.server.clear_faults();
         self.server.allow(On::any());
         if self.oracle.is_disordered {
-            // Else nobody asks again for what was believed.
+            // Otherwise nothing would correct events in the wrong order.
             for namespace in ["a", "b"] {
                 self.server.fault(
                     On::verb(Verb::Watch).namespace(namespace),
@@ -310,7 +309,7 @@ impl<K: Watched> Scene<K> {
             assert_eq!((index.entries, index.absent), (counts.sum(), absent), "{index:?}");
         }
         assert!(self.waiting.now_or_never().expect("it is synced").unwrap().is_ok());
-        // The end of the pipeline is the end for all.
+        // The end of the pipeline ends all consumers.
         let late = self.store.changes();
         self.consumers.push(Consumer::new(Pace::AtOnce, late.boxed()));
         sleep(Duration::from_millis(1)).await;
@@ -327,7 +326,7 @@ impl<K: Watched> Scene<K> {
         }
     }
 
-    /// An object whose last version came in garbled is stale until there is another.
+    /// An object whose last version was garbled is stale until the next version.
     async fn mend(&mut self) {
         let stale = self.store.report().stale;
         if stale.is_empty() {

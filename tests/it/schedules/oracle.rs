@@ -1,4 +1,4 @@
-//! What the server had at each moment, and whether what a consumer saw can have been that.
+//! The server's state at each moment, and whether a consumer's items are consistent with it.
 
 use std::{
     borrow::Cow,
@@ -22,15 +22,15 @@ type State = BTreeMap<Identity, u64>;
 
 pub(super) struct Oracle {
     setup: Setup,
-    /// What is watched of the objects of the server.
+    /// The watched part of the server's objects.
     pub(super) objects: BTreeMap<Identity, Value>,
     /// Objects that may be stale for a while.
     doubtful: BTreeSet<Identity>,
-    /// Whether anything may be told in a wrong order.
+    /// True if events may arrive in the wrong order.
     pub(super) is_disordered: bool,
-    /// Set once the server was taken back to an earlier state.
+    /// Set once the server was restored to an earlier state.
     is_restored: bool,
-    /// The states so far of all that one list and watch is about, oldest first.
+    /// The states so far of each list and watch, oldest first.
     histories: Vec<(Option<&'static str>, Vec<State>)>,
 }
 
@@ -52,7 +52,7 @@ impl Oracle {
         }
     }
 
-    /// The server has written, or deleted, an object.
+    /// Records that the server has written, or deleted, an object.
     pub(super) fn wrote(&mut self, identity: &Identity, object: Option<&Value>) {
         match object.filter(|object| self.selects((&identity.0, object))) {
             Some(object) => self.objects.insert(identity.clone(), object.clone()),
@@ -61,13 +61,13 @@ impl Oracle {
         self.note();
     }
 
-    /// Returns whether an object of a namespace is watched.
+    /// Returns whether objects of a namespace are watched.
     fn selects(&self, (namespace, object): (&str, &Value)) -> bool {
         let watched = self.setup.namespaces != Namespaces::One || namespace == "a";
         watched && (self.setup.select == Select::All || object["data"]["on"] == "yes")
     }
 
-    /// Adds the state as it is to the histories.
+    /// Adds the current state to the histories.
     fn note(&mut self) {
         let versions = self.objects.iter().map(|(identity, object)| {
             let version = object["metadata"]["resourceVersion"].as_str().unwrap();
@@ -82,7 +82,7 @@ impl Oracle {
         }
     }
 
-    /// The server was taken back to these objects. What was told of the lost history may be told of
+    /// Records that the server was restored to these objects. Changes of the lost history may be yielded
     /// again, in lower versions.
     pub(super) fn restored(&mut self, objects: Vec<Value>) {
         self.is_restored = true;
@@ -100,15 +100,15 @@ impl Oracle {
         self.doubtful.contains(identity)
     }
 
-    /// Without the objects that may be stale.
+    /// Returns the state without the objects that may be stale.
     fn sure(&self, state: &State) -> State {
         let sure = state.iter().filter(|(identity, _)| !self.doubtful.contains(*identity));
         sure.map(|(identity, version)| (identity.clone(), *version)).collect()
     }
 
-    /// Checks that what a consumer saw is one story: nobody is live before the sync or synced twice,
-    /// batches replay to the snapshots, nothing goes back in time, and what is live was so on the
-    /// server, in this order. Tells whether it saw the sync.
+    /// Checks that a consumer's items are consistent: nothing is live before the sync, there is one sync,
+    /// batches replay to the snapshots, nothing goes back in time, and live states existed on the server, in
+    /// this order. Returns whether it saw the sync.
     pub(super) fn check_story<K: Lookup>(&self, who: usize, pace: Pace, seen: &[Seen<K>]) -> bool {
         let mut story = Story {
             oracle: self,
@@ -133,16 +133,16 @@ impl Oracle {
     }
 }
 
-/// What a consumer was told so far.
+/// A consumer's state so far.
 struct Story<'o> {
     oracle: &'o Oracle,
-    /// Whether it is told of the initial load.
+    /// True if it receives the initial load.
     progress: bool,
     replayed: State,
-    /// Also of objects that are gone.
+    /// Versions, including those of deleted objects.
     newest: State,
     synced: bool,
-    /// Up to where in each of the histories.
+    /// The position in each of the histories.
     places: Vec<usize>,
 }
 
@@ -198,7 +198,7 @@ impl Story<'_> {
         assert_eq!(batch.stats(), counted, "{item}");
     }
 
-    /// Goes on in the histories to where the server had this.
+    /// Advances in the histories to where the server had this state.
     fn locate(&mut self, told: &State, item: &str) {
         let sure = self.oracle.sure(told);
         for ((about, history), place) in self.oracle.histories.iter().zip(&mut self.places) {
@@ -226,7 +226,7 @@ fn versioned<K: Lookup>(object: &K) -> (Identity, u64) {
     ((text(object.namespace()), text(object.name())), version)
 }
 
-/// Whether a snapshot has these objects, and indexes them as a loop over all of them would.
+/// Checks that a snapshot has these objects, and indexes them like a scan of all of them.
 pub(super) fn check_state<K>(snapshot: &Snapshot<K>, objects: &BTreeMap<Identity, Value>)
 where
     K: Watched,
@@ -258,7 +258,7 @@ where
     }
 }
 
-/// The objects under each key of an index, and under each beginning of one.
+/// Returns the objects under each key of an index, and under each prefix.
 fn indexed(
     index: &str,
     objects: &BTreeMap<Identity, Value>,
@@ -274,7 +274,7 @@ fn indexed(
     table
 }
 
-/// The keys that an object should have.
+/// Returns the expected keys of an object.
 pub(super) fn keys(index: &str, object: &Value) -> Vec<Vec<String>> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let namespace = text(&object["metadata"]["namespace"]);

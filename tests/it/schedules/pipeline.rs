@@ -1,4 +1,4 @@
-//! What is tested: a pipeline, and those who read it.
+//! The tested pipeline, and its consumers.
 
 use std::{
     future::Future,
@@ -24,11 +24,11 @@ use tokio::{
 
 use super::script::{Namespaces, Pace, Select, Setup, Stages};
 
-/// How pipelines differ with the kind of their objects.
+/// Differences of pipelines by the kind of their objects.
 pub(super) trait Watched: Lookup + Serialize + Send + Sync + Sized + 'static {
     fn watch(client: Client) -> impl Future<Output = Watch<Self>>;
 
-    /// By the stages of any stream, as far as there are such for this kind.
+    /// Applies the stages of any stream, as far as this kind has them.
     fn select(watch: Watch<Self>, on: Option<FieldSelector>, filter: FieldFilter) -> Events<Self>;
 }
 
@@ -67,7 +67,7 @@ impl Watched for ConfigMap {
     }
 }
 
-/// The indexes of each store, the first of which is the order of the objects.
+/// Returns the indexes of each store; the first is the order of the objects.
 pub(super) fn indexes<K: Watched>() -> [Index<K>; 3] {
     let identity = Index::paths(["metadata.namespace", "metadata.name"]).unwrap();
     let tier = Index::path("metadata.labels.tier").unwrap();
@@ -75,7 +75,7 @@ pub(super) fn indexes<K: Watched>() -> [Index<K>; 3] {
     [identity.named("identity"), tier.named("tier"), place.named("place")]
 }
 
-/// From a watch to the store and its changes.
+/// Builds the pipeline from a watch to the store and its changes.
 pub(super) fn pipeline<K: Watched>(
     watch: Watch<K>,
     setup: &Setup,
@@ -132,7 +132,7 @@ pub(super) fn paced<K: Watched>(
     }
 }
 
-/// What nobody gets to see.
+/// The fields that are dropped.
 pub(super) fn filter() -> FieldFilter {
     FieldFilter::new(["metadata.annotations.dropped", "data.on"]).unwrap()
 }
@@ -151,7 +151,7 @@ impl<K: Watched> Consumer<K> {
         let busy_until = Arc::new(Mutex::new(Instant::now()));
         let (log, busy) = (Arc::clone(&seen), Arc::clone(&busy_until));
         let mut rest = Box::pin(sleep_until(Instant::now()));
-        // Not even polled while it is busy.
+        // The stream is not polled while the consumer is busy.
         let mut gated = stream::poll_fn(move |cx| {
             let until = *busy.lock().unwrap();
             if Instant::now() < until {

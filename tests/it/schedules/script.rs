@@ -1,4 +1,4 @@
-//! What a schedule is made of. A script prints as Rust, to be pasted as a regression test.
+//! Steps of a schedule. A script prints as Rust, to be pasted as a regression test.
 
 use std::{fmt, time::Duration};
 
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::Kind;
 
-/// A pipeline and what happens to it.
+/// A pipeline and its events.
 #[derive(Clone)]
 pub(super) struct Schedule {
     pub(super) setup: Setup,
@@ -27,40 +27,40 @@ pub(super) struct Setup {
     pub(super) stages: Stages,
     pub(super) progress: bool,
     pub(super) pace: Pace,
-    /// In seconds.
+    /// A time in seconds.
     pub(super) watch_timeout: u64,
 }
 
-/// Of how many of the two namespaces there are.
+/// The number of watched namespaces, of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Namespaces {
-    /// As one list and watch.
+    /// One list and watch for all.
     Every,
     One,
-    /// As a list and watch for each.
+    /// A list and watch for each.
     Both,
 }
 
-/// Which objects are watched.
+/// Selection of the watched objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Select {
     All,
-    /// Those that are on, by the API server.
+    /// Objects with `on`, selected by the API server.
     Labels,
-    /// Those that are on, by the client, on a field that is dropped.
+    /// Objects with `on`, selected by the client, on a dropped field.
     Fields,
 }
 
-/// Whose methods the stages are.
+/// Source of the stages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stages {
-    /// The watch's own, which decode less.
+    /// The watch's own methods, which decode less.
     Own,
-    /// Those of any stream.
+    /// The methods of any stream.
     Any,
 }
 
-/// How a consumer is debounced; in milliseconds.
+/// Debounce of a consumer, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Pace {
     AtOnce,
@@ -78,35 +78,35 @@ pub(super) enum Step {
     Delete(u8),
     /// Deletes an object and creates it anew.
     Renew(u8, Content),
-    /// So many objects in a row, from one on.
+    /// A number of objects in a row, from one on.
     Burst(u8, u8),
-    /// The past is forgotten for new requests.
+    /// Compacts the history for new requests.
     Compact,
-    /// The past is forgotten for open watches, too.
+    /// Compacts the history for open watches, too.
     Forget,
-    /// All open watches end.
+    /// Ends all open watches.
     Disconnect,
     Bookmark,
-    /// Whether the server has streaming lists.
+    /// Sets whether the server has streaming lists.
     Streams(bool),
-    /// From the request after so many on, this happens to so many of them.
+    /// After a number of requests, this fault applies to a number of them.
     List(usize, usize, Trouble),
     Watch(usize, usize, Trouble),
-    /// One more consumer of the store's changes.
+    /// Adds a consumer of the store's changes.
     Join(Pace),
-    /// A consumer is dropped; the pipeline's own never is.
+    /// Drops a consumer; the pipeline's own is never dropped.
     Leave(usize),
-    /// A consumer is busy for so long.
+    /// Makes a consumer busy for a time.
     Stall(usize, u64),
-    /// The server is away for so many seconds, and comes back from a backup that is so many writes
-    /// old, with so many new ones.
+    /// The server is away for a number of seconds, and returns from a backup that lacks a number of
+    /// writes, with a number of new ones.
     Restore(u64, u64, u8),
-    /// Rights in one namespace are taken away, and given back.
+    /// Revokes rights in one namespace, or grants them again.
     Forbid(Place),
     Allow(Place),
-    /// What the pipeline holds back goes out.
+    /// Flushes the pipeline's debounce.
     Flush,
-    /// Everybody gets so many turns, and no time passes.
+    /// Polls everything a number of times, without time passing.
     Turn(u8),
     Wait(u64),
 }
@@ -119,33 +119,33 @@ pub(super) enum Place {
     InB,
 }
 
-/// An answer in the name of the server that is not one of an API server.
+/// An answer that is not from an API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Odd {
-    /// The page on which one logs in, as a success.
+    /// A login page, as a success.
     Page,
-    /// The page of a proxy, as a failure.
+    /// An error page of a proxy.
     Gateway(u16),
     /// A `Status` with this code, as a success.
     Status(u16),
-    /// Nothing at all, or an empty object.
+    /// An empty body, or an empty object.
     Nothing,
     Empty,
-    /// The kinds that there are.
+    /// A list of kinds.
     Discovery,
-    /// A list that says neither its kind nor its version.
+    /// A list without a kind and version.
     Nameless,
-    /// Bytes that are no text, in lines.
+    /// Lines of bytes that are no text.
     Noise,
-    /// Events of an unknown type, without an object, and with half of one.
+    /// Events of an unknown type, without an object, and with half of an object.
     Unknown,
     Bare,
     Half,
-    /// A bookmark without a version, and silence.
+    /// A bookmark without a version, then silence.
     Unversioned,
 }
 
-/// What is in an object.
+/// The content of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
     On(u8),
@@ -156,42 +156,42 @@ pub(super) enum Content {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Trouble {
     Status(u16),
-    /// 429, and when to come back; in seconds.
+    /// 429 with a delay in seconds.
     Busy(u64),
     Refused,
-    /// The request is carried out, and nobody hears of it.
+    /// The request is carried out, and the answer is lost.
     Unanswered,
     Late(u64),
     Disconnected(usize),
-    /// Broken off after so many bytes.
+    /// Broken off after a number of bytes.
     Cut(usize),
     Torn(usize),
     Silent(usize),
     /// An `ERROR` event.
     Says(u16, usize),
-    /// An object can't be decoded.
+    /// An object that can't be decoded.
     Garbled(u8),
     Twice,
-    /// What came last, or so much before, comes again.
+    /// The last event, or a number of earlier ones, are repeated.
     Again(u64),
     /// Two events in the wrong order.
     Swapped(usize),
     ObjectFirst,
     NoBookmarks,
     LateBookmarks(u64),
-    /// In chunks of so many bytes, with a pause before each.
+    /// Chunks of a number of bytes, with a pause before each.
     Trickles(usize, u64),
-    /// The whole answer is held back for so long.
+    /// The whole answer is delayed.
     Held(u64),
-    /// It ends in order after so many events.
+    /// A clean end after a number of events.
     Ends(usize),
-    /// It ends after so much silence: in order, by a reset, or for those who send only.
+    /// An end after silence: clean, by a reset, or without notice.
     Idles(u64, Ending),
-    /// Somebody else answers.
+    /// A proxy answers.
     Odd(Odd),
 }
 
-/// How a body ends.
+/// The end of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     InOrder,
@@ -200,7 +200,7 @@ pub(super) enum Ending {
 }
 
 impl Schedule {
-    /// Whether a watch may say what wasn't so, or not at that time.
+    /// Returns whether a watch may send untrue states, or states out of order.
     pub(super) fn is_disordered(&self) -> bool {
         self.steps
             .iter()
@@ -289,7 +289,7 @@ impl Place {
 }
 
 impl Step {
-    /// A list's or a watch's trouble: which requests it meets, how many, and the fault.
+    /// A failure of lists or watches: the matching requests, their number, and the fault.
     pub(super) fn trouble(self) -> Option<(On, usize, Trouble)> {
         match self {
             Self::List(skip, times, trouble) => {
@@ -326,14 +326,14 @@ pub(super) fn name(id: u8) -> String {
     format!("o{id}")
 }
 
-/// How many objects there may be.
+/// Maximum number of objects.
 pub(super) const OBJECTS: u8 = 9;
 
-/// Objects that only a loss is about, one in each namespace.
+/// Objects that only serve to detect a loss, one in each namespace.
 pub(super) const WITNESSES: [u8; 2] = [10, 11];
 
 pub(super) fn schedule(kind: Kind) -> impl Strategy<Value = Schedule> {
-    // What is there from the start makes the first list one that can go wrong.
+    // Objects that exist from the start, so that the first list can fail.
     let first = prop::option::of((1..=OBJECTS).prop_map(|count| Step::Burst(0, count)));
     let steps = prop::collection::vec(step(kind).boxed(), 1..60);
     (setup(), first, steps).prop_map(|(setup, first, steps)| Schedule {
@@ -439,7 +439,7 @@ fn trouble(kind: Kind) -> impl Strategy<Value = Trouble> {
     let events = || 0..4_usize;
     let (often, of_kind) = match kind {
         Kind::ConfigMap => (3, (0..OBJECTS).prop_map(Trouble::Garbled).boxed()),
-        // A document takes whatever is JSON.
+        // A document accepts any JSON.
         Kind::Document => (3, Just(Trouble::Twice).boxed()),
         Kind::Disorder => {
             let again = (2..6_u64).prop_map(Trouble::Again);
@@ -472,7 +472,7 @@ fn trouble(kind: Kind) -> impl Strategy<Value = Trouble> {
     ]
 }
 
-/// As Rust, one step a line.
+/// Writes the script as Rust, one step per line.
 impl fmt::Debug for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "Schedule {{\n    setup: {:?},\n    steps: vec![", self.setup)?;

@@ -26,7 +26,7 @@ fn foo(name: &str) -> Value {
     json!({"apiVersion": "a.io/v1", "kind": "Foo", "metadata": {"name": name}})
 }
 
-/// Returns the types of all events that come within a second, and `end` if the watch ends.
+/// Returns the types of all events that arrive within a second, and `end` if the watch ends.
 async fn kinds(
     events: &mut (impl futures::Stream<Item = Result<WatchEvent<DynamicObject>, kube::Error>> + Unpin),
 ) -> Vec<&'static str> {
@@ -144,7 +144,7 @@ async fn objects_that_are_not_stored_have_no_versions() -> Tested {
         let request = http::Request::get(path).body(Vec::new()).expect("a request");
         server.client().request_text(request).await
     };
-    // The future is as good as any version, and pages are unknown.
+    // Future versions are accepted like any other, and pages are not supported.
     let list =
         text("/api/v1/configmaps?limit=1&resourceVersion=99&labelSelector=app%3Dweb").await?;
     let list: Value = serde_json::from_str(&list)?;
@@ -202,7 +202,7 @@ async fn a_version_that_is_no_longer_served_is_gone() -> Tested {
     let mut next = crd();
     next["spec"]["versions"][1]["served"] = false.into();
     server.apply(&next)?;
-    // The other versions are read from the new storage too, as on a real server.
+    // Other versions are read from the new storage too, as on a real server.
     assert_eq!(kinds(&mut old).await, ["end"]);
     assert_eq!(kinds(&mut new).await, ["added", "end"]);
     let everything = ListParams::default();
@@ -238,7 +238,7 @@ async fn a_kind_can_come_back_with_another_scope() -> Tested {
          Invalid value: \"Cluster\": field is immutable"
     );
 
-    // Deleted and back before the watch reads on.
+    // Deleted and installed again before the watch continues.
     server.delete("customresourcedefinitions", "", "foos.a.io")?;
     server.apply(&other)?;
     server.apply(&foo("g"))?;

@@ -13,7 +13,7 @@ use super::{Tested, code, config, configs, filled, seen, watch};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Chunks of a body and the seconds at which they arrive; the end is `end` or the error.
+/// Returns the chunks of a body and their times in seconds; the end is `end` or the error.
 async fn chunks(server: &ApiServer, path: &str) -> Vec<(u64, String)> {
     let begun = Instant::now();
     let request = http::Request::get(path).body(kube::client::Body::empty()).expect("a request");
@@ -79,7 +79,7 @@ async fn answers_differ_by_query() -> Tested {
     });
     let at_two = On::verb(Verb::Watch).resource("configmaps").version(2);
     server.fault(at_two, usize::MAX, Fault::Answer(Answer::json(504, &too_large)));
-    // Two rules without an end must not overflow the count of faults.
+    // Two endless rules must not overflow the count of faults.
     server.fault(On::verb(Verb::List).next_page(), usize::MAX, Fault::status(500));
     for _ in 0..3 {
         assert_eq!(code(api.watch(&WatchParams::default(), "2").await.map(drop)), 504);
@@ -92,7 +92,7 @@ async fn answers_differ_by_query() -> Tested {
     Ok(())
 }
 
-/// Arrays within each other, as JSON.
+/// Returns nested arrays as JSON.
 fn nested(levels: usize) -> String {
     format!("{}{}", "[".repeat(levels), "]".repeat(levels))
 }
@@ -120,7 +120,7 @@ async fn content_that_no_decoder_expects_can_be_scripted() -> Tested {
     let texts: Vec<_> = arrived.iter().map(|(_, text)| text.trim_end()).collect();
     assert_eq!(texts, ["head", &event, bookmark, "end"]);
 
-    // A stored object may be as deep as one that kube-apiserver accepts.
+    // A stored object may be as deeply nested as in kube-apiserver.
     let mut deep = config("deep", "web");
     deep["data"] = serde_json::from_str::<Value>(&nested(120))?;
     let deep = (0..80).fold(deep["data"].take(), |inner, _| json!([inner]));
@@ -202,7 +202,7 @@ async fn idle_connections_are_cut() -> Tested {
         assert_eq!(times(&all), [(last.0, last.1.to_owned())], "{end:?}");
     }
 
-    // An event begins the silence anew.
+    // An event restarts the silence.
     idle(45, End::Reset);
     let write = async {
         sleep(30 * SECOND).await;
@@ -212,7 +212,7 @@ async fn idle_connections_are_cut() -> Tested {
     written?;
     assert_eq!(times(&all), [(30, r#"{"type":"MODIFIE"#.to_owned()), (75, "error".to_owned())]);
 
-    // So does a bookmark, which comes each minute.
+    // So does a bookmark, which is sent every minute.
     idle(61, End::Reset);
     let all = chunks(&server, &format!("{path}&allowWatchBookmarks=true")).await;
     let bookmark = r#"{"type":"BOOKMAR"#.to_owned();
@@ -237,7 +237,7 @@ async fn watches_can_be_ended_by_request() -> Tested {
     assert!(all[0] == "+c1@3" && all[1].starts_with("failed") && all[2] == "end", "{all:?}");
     assert_eq!(seen(&mut plain).await, ["+c0@2", "+c1@3", "+c2@4"]);
 
-    // A later watch is not touched, also if it reads the same history.
+    // A later watch is not affected, even if it reads the same history.
     let mut later = watch(&api, WatchParams::default().labels("app=web"), "2").await?;
     assert_eq!(seen(&mut later).await, ["+c1@3", "+c2@4"]);
     server.end_watches(On::any(), End::Never);

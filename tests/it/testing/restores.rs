@@ -1,4 +1,4 @@
-//! Histories that are lost: servers that are restored from a backup.
+//! Lost histories: servers that are restored from a backup.
 
 use std::time::Duration;
 
@@ -27,12 +27,13 @@ async fn a_restore_takes_everything_back() -> Tested {
     assert_eq!(server.objects("configmaps")?, before);
     assert_eq!(server.resource_version(), 4);
 
-    // The counts of versions and uids go on: one from the backup, one from the lost future.
+    // The counters of versions and uids continue: the first from the backup, the second from the lost
+    // future.
     let new = server.apply(&config("lost", "web"))?;
     assert_eq!(new["metadata"]["resourceVersion"], lost["metadata"]["resourceVersion"]);
     assert_ne!(new["metadata"]["uid"], lost["metadata"]["uid"]);
 
-    // The past before it is readable still, and can be restored, too.
+    // The history before it can still be read and restored.
     let api = configs(&server);
     let mut events = watch(&api, WatchParams::default(), "4").await?;
     assert_eq!(seen(&mut events).await, ["+lost@5"]);
@@ -67,7 +68,7 @@ async fn watches_end_at_a_restore_and_the_future_is_silent() -> Tested {
     assert_eq!(seen(&mut open).await, ["+c1@3"]);
     server.apply(&config("unsent", "web"))?;
     server.restore(2)?;
-    // This makes up for the writes that were lost, so the old place in the history is another one.
+    // This replaces the lost writes, so the old position in the history is different.
     server.apply(&config("x", "web"))?;
     assert_eq!(seen(&mut open).await, ["end"]);
 
@@ -85,7 +86,7 @@ async fn watches_end_at_a_restore_and_the_future_is_silent() -> Tested {
     server.bookmark();
     assert_eq!(seen(&mut silent).await, ["~x@6", "b@6"]);
 
-    // A watch that asks for the future on a server that stands still ends without a word.
+    // A watch at a future version on an idle server ends without an event.
     let begun = Instant::now();
     let quiet = watch(&api, WatchParams::default().timeout(290), "9").await?;
     assert_eq!(quiet.count().await, 0);
@@ -108,7 +109,7 @@ async fn lists_of_the_future_are_refused() -> Tested {
         assert_eq!(status.code, 504);
         assert_eq!(status.details.ok_or("details")?.causes[0].reason, "ResourceVersionTooLarge");
     }
-    // A streaming list waits as long, and then has an error for an event.
+    // A streaming list waits as long, and then sends an error event.
     let begun = Instant::now();
     let mut events = watch(&api, WatchParams::streaming_lists(), "5").await?;
     assert_eq!(begun.elapsed().as_secs(), 3);

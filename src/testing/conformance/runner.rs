@@ -1,4 +1,4 @@
-//! A life on its way: what happens in each chapter, and what the stream must then show.
+//! Execution of a conformance run: the events of each chapter, and the expected state of the stream.
 
 use std::{collections::BTreeSet, pin::Pin, time::Duration};
 
@@ -18,40 +18,40 @@ use crate::{
     },
 };
 
-/// How many objects there are at the most.
+/// Maximum number of objects.
 const OBJECTS: usize = 12;
 
-/// How long the stream may go on to say something after it has caught up.
+/// Time for which the stream may yield more items after it has caught up.
 const SETTLING: Duration = Duration::from_secs(5);
 
-/// How many items may come at one moment: more are a loop that never waits.
+/// Maximum number of items at one moment: more are a loop that never waits.
 const AT_ONCE: usize = 1_000;
 
-/// So many times that it is every time.
+/// Number of times that in effect means always.
 const ALWAYS: usize = 1_000_000;
 
 const HISTORY_LOST: Fault = Fault::ErrorEvent { code: 410, after_events: 0 };
 
-/// How many things happen in [`Chapter::Storm`].
+/// Number of steps in [`Chapter::Storm`].
 const STORM: usize = 300;
 
-/// A life on its way.
-pub(super) struct Told<'a, S, K> {
+/// State of a conformance run.
+pub(super) struct Runner<'a, S, K> {
     life: Life,
     server: &'a ApiServer,
-    /// As the server names it: `apps/v1/deployments`.
+    /// The resource, such as `apps/v1/deployments`.
     resource: String,
     stream: Pin<Box<S>>,
     checks: Conformance<K>,
     summary: Summary,
-    /// Every version there ever was.
-    had: BTreeSet<Version>,
+    /// Every version that ever existed.
+    existed: BTreeSet<Version>,
     written: u64,
     moment: Instant,
     at_once: usize,
 }
 
-impl<'a, S, K> Told<'a, S, K>
+impl<'a, S, K> Runner<'a, S, K>
 where
     S: Stream<Item: ChangeItem<Object = K>>,
     K: Lookup,
@@ -64,21 +64,21 @@ where
         let text = |field: &str| life.object[field].as_str().unwrap_or_default();
         let (api_version, kind) = (text("apiVersion"), text("kind"));
         let resource = server.resource_of(api_version, kind);
-        let mut told = Self {
+        let mut runner = Self {
             resource: resource.unwrap_or_else(|| panic!("no {api_version} {kind} is installed")),
             life,
             server,
             stream: Box::pin(pipeline(server.client())),
             checks: Conformance::new(),
             summary: Summary { changes: 0, errors: 0, unmet: 0 },
-            had: BTreeSet::new(),
+            existed: BTreeSet::new(),
             written: 0,
             moment: Instant::now(),
             at_once: 0,
         };
-        told.had.extend(told.there());
-        (0..OBJECTS / 2).for_each(|object| told.put(object));
-        told
+        runner.existed.extend(runner.stored());
+        (0..OBJECTS / 2).for_each(|object| runner.put(object));
+        runner
     }
 
     pub(super) fn finish(self) -> Result<Summary, Violation> {
@@ -91,8 +91,8 @@ where
             for (on, times, fault) in Chapter::Load.faults() {
                 self.server.fault(on, times, fault);
             }
-            self.meet().await?;
-            // The list that broke off had it.
+            self.await_faults().await?;
+            // The list that broke off had this object.
             self.take(0);
         }
         let deadline = Instant::now() + self.life.patience;
@@ -105,7 +105,7 @@ where
         self.settle(None).await
     }
 
-    pub(super) async fn tell(
+    pub(super) async fn run_chapter(
         &mut self,
         chapter: Chapter,
         chapters: &[Chapter],
@@ -122,7 +122,7 @@ where
             Chapter::Storm => self.storm(chapters).await?,
             _ => {
                 for (on, times, fault) in chapter.faults() {
-                    self.go_wrong(on, times, fault).await?;
+                    self.inject(on, times, fault).await?;
                 }
             }
         }
@@ -132,7 +132,7 @@ where
         self.settle(None).await
     }
 
-    /// One change at a time, then all at once.
+    /// Makes changes one at a time, then several at once.
     async fn changes(&mut self) -> Result<(), Violation> {
         for object in 0..OBJECTS {
             self.put(object);
@@ -148,11 +148,11 @@ where
             self.put(object);
             self.settle(None).await?;
         }
-        self.stir();
+        self.make_changes();
         Ok(())
     }
 
-    /// What is stored is told again, by a list or by a watch.
+    /// Sends stored objects again, by a list or by a watch, and expects no change.
     async fn repeat(&mut self, fault: Fault) -> Result<(), Violation> {
         self.put(3);
         self.settle(None).await?;
@@ -168,15 +168,15 @@ where
         Ok(())
     }
 
-    /// The history that the stream has not seen is gone.
+    /// Compacts history that the stream has not seen.
     async fn compaction(&mut self) -> Result<(), Violation> {
         for _ in 0..3 {
             self.server.disconnect();
-            self.stir();
+            self.make_changes();
             self.server.compact();
             self.settle(None).await?;
         }
-        // Bookmarks let an idle watch survive it.
+        // With bookmarks an idle watch survives a compaction.
         self.server.bookmark();
         self.settle(None).await?;
         self.server.compact();
@@ -193,14 +193,14 @@ where
             if verb == Verb::List {
                 self.lose_history();
             }
-            // On whatever page it is, and however often it is asked for again.
+            // On any page, and in every retry.
             self.server.fault(verb, ALWAYS, Fault::Garble { name: identity.1.clone() });
             self.server.disconnect();
             self.put(bad);
             self.put(2);
             self.take(4);
             self.settle(Some(&self.stored_identity(identity))).await?;
-            // The next version is a good one.
+            // The next version can be decoded.
             self.server.clear_faults();
             self.server.disconnect();
             self.put(bad);
@@ -212,7 +212,7 @@ where
 
     async fn storm(&mut self, chapters: &[Chapter]) -> Result<(), Violation> {
         let faults: Vec<_> = chapters.iter().flat_map(|chapter| chapter.faults()).collect();
-        // Always the same one: a failure must come again when it is looked for.
+        // A fixed seed, so that a failure is reproducible.
         let mut random = 0x5DEE_CE66_u64;
         let mut draw = |of: usize| {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -241,47 +241,47 @@ where
                 }
             }
         }
-        // What the storm had left to do was left to chance.
+        // Some faults of the storm may not have happened.
         self.server.clear_faults();
         Ok(())
     }
 
-    /// Something goes wrong with the next requests, while objects come and go.
-    async fn go_wrong(&mut self, on: On, times: usize, fault: Fault) -> Result<(), Violation> {
+    /// Adds a fault for the next requests, while objects change.
+    async fn inject(&mut self, on: On, times: usize, fault: Fault) -> Result<(), Violation> {
         let is_list = on.is_about(Verb::List);
         if is_list {
             self.lose_history();
         }
         self.server.fault(on, times, fault);
         self.server.disconnect();
-        self.stir();
+        self.make_changes();
         if is_list {
-            self.meet().await?;
-            // A list that broke off had them.
+            self.await_faults().await?;
+            // A list that broke off had these objects.
             self.take(0);
             self.take(10);
         }
         self.settle(None).await?;
-        self.stir();
+        self.make_changes();
         self.settle(None).await
     }
 
-    /// Goes on until every fault has happened, if they do soon.
-    async fn meet(&mut self) -> Result<(), Violation> {
+    /// Reads items until every fault has happened, for at most a minute.
+    async fn await_faults(&mut self) -> Result<(), Violation> {
         let deadline = Instant::now() + Duration::from_secs(60);
-        while self.server.unmet_faults() > 0 && Instant::now() < deadline {
+        while self.server.pending_faults() > 0 && Instant::now() < deadline {
             self.next(Instant::now() + Duration::from_millis(100)).await?;
         }
         Ok(())
     }
 
-    /// The next watch finds that it must list again.
+    /// Makes the next watch list again.
     fn lose_history(&self) {
         self.server.fault(Verb::Watch, 1, HISTORY_LOST);
     }
 
-    /// Several changes at once: some that are net ones, and one that is none.
-    fn stir(&mut self) {
+    /// Makes several changes at once, one of them without a net effect.
+    fn make_changes(&mut self) {
         for object in [0, 1, 6] {
             self.put(object);
         }
@@ -305,10 +305,10 @@ where
         next["metadata"]["name"] = name.into();
         next["metadata"]["annotations"]["written"] = self.written.to_string().into();
         let stored = self.server.apply(&next).expect("the server takes the object of the life");
-        self.had.insert(Version::of_value(&stored));
+        self.existed.insert(Version::of_value(&stored));
     }
 
-    /// Deletes an object, if it is there.
+    /// Deletes an object, if it exists.
     fn take(&mut self, object: usize) {
         let (namespace, name) = self.stored_identity(Self::identity(object));
         match self.server.delete(&self.resource, &namespace, &name) {
@@ -322,40 +322,39 @@ where
         (namespace.to_owned(), format!("life-{object}"))
     }
 
-    /// Objects of the cluster have no namespace.
+    /// Returns the identity of an object as stored: without a namespace if the kind is cluster-scoped.
     fn stored_identity(&self, (namespace, name): Identity) -> Identity {
-        let namespaced = self.had.iter().any(|one| one.identity.0 == namespace);
+        let namespaced = self.existed.iter().any(|one| one.identity.0 == namespace);
         (if namespaced { namespace } else { String::new() }, name)
     }
 
-    /// What the server has.
-    fn there(&self) -> Vec<Version> {
+    /// Returns the objects of the server.
+    fn stored(&self) -> Vec<Version> {
         let objects = self.server.objects(&self.resource).unwrap_or_default();
         objects.iter().map(Version::of_value).collect()
     }
 
-    /// Goes on until the stream shows what the server has, but for one object that it need only
-    /// have.
+    /// Reads items until the stream shows the server's state; the object `but` may be in any version.
     async fn settle(&mut self, but: Option<&Identity>) -> Result<(), Violation> {
         let deadline = Instant::now() + self.life.patience;
-        while self.behind(but).is_err() {
+        while self.difference(but).is_err() {
             if !self.next(deadline).await? {
                 break;
             }
         }
         let until = Instant::now() + SETTLING;
         while self.next(until).await? {}
-        self.behind(but)?;
+        self.difference(but)?;
         if but.is_none() {
-            self.summary.unmet += self.server.unmet_faults();
+            self.summary.unmet += self.server.pending_faults();
             self.server.clear_faults();
         }
         Ok(())
     }
 
-    /// What the stream doesn't show as it is, if anything.
-    fn behind(&self, but: Option<&Identity>) -> Result<(), Violation> {
-        let (mut is, mut should) = (self.checks.shown().to_vec(), self.there());
+    /// Compares the stream's state with the server's; returns a difference as an error.
+    fn difference(&self, but: Option<&Identity>) -> Result<(), Violation> {
+        let (mut is, mut should) = (self.checks.shown().to_vec(), self.stored());
         if let Some(bad) = but {
             if !is.iter().any(|one| one.identity == *bad) {
                 return Err(Violation::of(Rule::LastGoodStays, &bad.1));
@@ -366,7 +365,7 @@ where
         version::compare(Rule::CatchesUp, &is, &should)
     }
 
-    /// Checks the next item, if one comes in time.
+    /// Checks the next item, if it arrives in time.
     async fn next(&mut self, until: Instant) -> Result<bool, Violation> {
         let Ok(item) = timeout_at(until, self.stream.next()).await else { return Ok(false) };
         let Some(item) = item else {
@@ -377,10 +376,10 @@ where
         match &item {
             Ok(change) => {
                 self.summary.changes += 1;
-                self.check_founded(change)?;
+                self.check_existed(change)?;
                 if matches!(change, Change::Synced(_)) {
                     let shown = self.checks.shown();
-                    version::contains(Rule::SyncedIsComplete, shown, &self.there())?;
+                    version::contains(Rule::SyncedIsComplete, shown, &self.stored())?;
                 }
             }
             Err(_) => self.summary.errors += 1,
@@ -394,8 +393,8 @@ where
         Ok(true)
     }
 
-    fn check_founded(&self, change: &Change<K>) -> Result<(), Violation> {
-        match Version::all(change.snapshot()).iter().find(|one| !self.had.contains(one)) {
+    fn check_existed(&self, change: &Change<K>) -> Result<(), Violation> {
+        match Version::all(change.snapshot()).iter().find(|one| !self.existed.contains(one)) {
             Some(phantom) => Err(Violation::of(Rule::NoPhantoms, phantom)),
             None => Ok(()),
         }
