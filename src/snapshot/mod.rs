@@ -133,13 +133,11 @@ impl<K> Snapshot<K> {
     }
 
     /// Returns the objects that were deleted a short while ago, each in its last version, with the same
-    /// indexes. The pipeline must [keep](crate::adapters::Indexed::keep_deleted) them; without `keep_deleted`
-    /// the result is empty.
+    /// indexes. The pipeline must [keep](crate::adapters::Indexed::keep_deleted) them, which has an example;
+    /// without `keep_deleted` the result is empty.
     ///
     /// If several objects of one namespace and name were deleted, the result has the one deleted last. An
     /// object that was created in its place is in this snapshot itself.
-    ///
-    /// Without `keep_deleted` there are none. `keep_deleted` has an example.
     #[must_use]
     pub fn deleted(&self) -> Self
     where
