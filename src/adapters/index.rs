@@ -210,7 +210,7 @@ impl<S, K: Lookup> Indexed<S, K> {
     /// log shipper needs the labels of a Pod after its deletion. An object that another object of its name
     /// replaced counts as deleted, too.
     ///
-    /// So does an object that is not selected any more, or whose namespace is not watched any more, until the same
+    /// So does an object that is no longer selected, or whose namespace is no longer watched, until the same
     /// object, by its uid, is there again.
     ///
     /// At most 10,000 are kept, or the maximum of a [`KeepDeleted`]. An object that was created and deleted
@@ -239,7 +239,7 @@ impl<S, K: Lookup> Indexed<S, K> {
     /// let (snapshot, key) = (store.snapshot(), "web/shop-1");
     /// let deleted = snapshot.deleted();
     /// assert!(snapshot.get(key).is_none());
-    /// assert!(snapshot.get(key).or(deleted.get(key)).is_some()); // what a log shipper asks
+    /// assert!(snapshot.get(key).or(deleted.get(key)).is_some()); // the lookup of a log shipper
     /// assert_eq!(deleted.by(&ip).get("10.0.0.7").len(), 1);
     ///
     /// pods.spawn();

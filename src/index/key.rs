@@ -215,8 +215,8 @@ impl Prefix {
         own
     }
 
-    /// Returns what is common to all keys that are equal to a bound of a range: of a number at its end, all
-    /// texts of that value.
+    /// Returns the common prefix of all keys that equal a bound of a range: if the bound ends with a number,
+    /// all texts of that value are equal.
     pub(crate) fn bound(parts: &impl IndexKey, order: Order) -> Self {
         let mut own = Self { text: String::new(), width: 0 };
         let mut last = 0;

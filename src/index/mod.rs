@@ -100,8 +100,8 @@ impl<K> Clone for Inspect<K> {
 impl<K> Copy for Inspect<K> {}
 
 impl<K: Serialize + 'static> Index<K> {
-    /// Returns the index by one path, as text or as a [`FieldPath`], which documents the syntax. Write
-    /// `Index::<Pod>::path(..)` if the kind follows from nothing else.
+    /// Returns the index by one path, as text or as a [`FieldPath`], which documents the syntax. If the type
+    /// of the objects can't be inferred, write `Index::<Pod>::path(..)`.
     ///
     /// # Errors
     ///
@@ -168,7 +168,7 @@ impl<K: Serialize + 'static> Index<K> {
     }
 }
 
-/// Error message for a path below a label.
+/// Error message for a path below a label: no object would have a key.
 const BELOW_LABEL: &str = "nothing is below a label or an annotation: quote a name with dots, as in metadata.labels['a.b/c']";
 
 /// Error message for an empty list of paths.

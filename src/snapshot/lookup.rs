@@ -76,7 +76,7 @@ impl<'a, K> IndexView<'a, K> {
     }
 }
 
-/// Says how a store gets an index.
+/// Part of an error message: how a store gets an index.
 const PASS_IT: &str = "pass it to `.index(..)`";
 
 fn missing<K>(contents: &Contents<K>, name: &str) -> String {
@@ -218,7 +218,7 @@ impl<'a, K: Lookup> IndexView<'a, K> {
     /// Returns the objects under all keys that begin with the parts of `key`, where the last given part is a
     /// text prefix; each object once and in (namespace, name) order.
     ///
-    /// In a [numeric](Index::numeric) index a number matches the empty prefix only.
+    /// In a [numeric](Index::numeric) index only the empty text is a prefix of a number.
     ///
     /// # Panics
     ///
@@ -252,8 +252,8 @@ impl<'a, K: Lookup> IndexView<'a, K> {
     /// Returns the objects under the keys in a range, each once and in (namespace, name) order. A bound may
     /// be the first parts of a key: it then stands for all keys that begin with them.
     ///
-    /// Keys are ordered as text; in a [numeric](Index::numeric) index, by value. A bound that ends with a number
-    /// then stands for all texts of that value, so `..=7` has `07` and `7.0`.
+    /// Keys are ordered as text; in a [numeric](Index::numeric) index, by value: a bound that ends with a
+    /// number stands for all texts of that value, so `..=7` includes `07` and `7.0`.
     ///
     /// # Panics
     ///

@@ -133,11 +133,11 @@ impl<K> Snapshot<K> {
     }
 
     /// Returns the objects that were deleted a short while ago, each in its last version, with the same
-    /// indexes. The pipeline must [keep](crate::adapters::Indexed::keep_deleted) them, which has an example;
-    /// without `keep_deleted` the result is empty.
+    /// indexes. The pipeline must [keep](crate::adapters::Indexed::keep_deleted) them; without `keep_deleted`
+    /// the result is empty.
     ///
     /// If several objects of one namespace and name were deleted, the result has the one deleted last. An
-    /// object that was created in its place is in this snapshot itself.
+    /// object that was created in its place is in this snapshot itself. See the example of `keep_deleted`.
     #[must_use]
     pub fn deleted(&self) -> Self
     where
@@ -146,7 +146,7 @@ impl<K> Snapshot<K> {
         Self(Arc::new(self.0.deleted()))
     }
 
-    /// Returns an index, for lookups. [`by_name`](Self::by_name) takes the text of a configuration.
+    /// Returns an index, for lookups. [`by_name`](Self::by_name) takes a name from a configuration.
     ///
     /// # Panics
     ///
@@ -229,7 +229,7 @@ impl<K: Lookup> Snapshot<K> {
         Ok(Self(Arc::new(contents)))
     }
 
-    /// Returns the object of this namespace and name. The namespace is part of the key, `default` too.
+    /// Returns the object of this namespace and name. The key must include the namespace, even `default`.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::snapshot::Contents;
 
-/// How long deleted objects can be looked up, and how many of them; for
+/// Time for which deleted objects can be looked up, and their maximum number; for
 /// [`Indexed::keep_deleted`](crate::adapters::Indexed::keep_deleted), which takes a plain [`Duration`], too.
 ///
 /// ```
@@ -44,7 +44,7 @@ impl From<Duration> for KeepDeleted {
     }
 }
 
-/// The number of replaced objects that the queue may hold in any case.
+/// Maximum number of queue entries that are no longer found, in addition to the found ones.
 const SPARE: usize = 16;
 
 /// Queue of the deleted objects that can still be looked up.
@@ -71,7 +71,7 @@ impl<K: Lookup> Deleted<K> {
         {
             contents.forget(&oldest);
         }
-        // Objects whose place others took are found no more: names that come and go cost no memory.
+        // Replaced objects are no longer found. Drop them, so that short-lived names cost no memory.
         if self.queue.len() > 2 * contents.buried() + SPARE {
             self.queue.retain(|(_, object)| contents.is_buried(object));
         }

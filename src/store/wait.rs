@@ -172,8 +172,8 @@ impl<K: Lookup> Store<K> {
     /// returns the snapshot with the difference. Call this, look up the key, then await the future: no change
     /// in between is missed.
     ///
-    /// Each waiter looks the key up once for each snapshot that is published. Where thousands wait, wake them by
-    /// [`Change::touched`](crate::Change::touched) of one consumer.
+    /// Each wait looks up the key once per published snapshot. For thousands of waits, use one consumer that
+    /// wakes them by [`Change::touched`](crate::Change::touched).
     ///
     /// # Errors
     ///
@@ -222,7 +222,7 @@ impl<K: Lookup> Store<K> {
         let (store, index) = (self.clone(), index.clone());
         let mut state = self.subscribe();
         state.mark_unchanged();
-        // Not in a closure: a panic is to name the caller.
+        // Not in a closure, so that a panic names the caller.
         let mut last = self.snapshot();
         let before: Vec<_> = last.by(&index).get(&key).cloned().collect();
         async move {

@@ -184,7 +184,7 @@ impl<K: Lookup> Writer<K> {
         self.optional = Some(is_optional);
     }
 
-    /// Takes note that somebody polls the stream.
+    /// Records that the stream was polled.
     pub(crate) fn polled(&mut self) {
         self.state.send_modify(|state| state.is_polled = true);
     }

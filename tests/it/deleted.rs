@@ -160,7 +160,8 @@ async fn a_store_of_keys_keeps_keys() {
     assert_eq!(snapshot.deleted().by(&app).get("shop").len(), 1);
 }
 
-/// An object that another one replaced is not found any more, so it takes no room from others, nor memory.
+/// A deleted object that another replaced is no longer found, so it doesn't count for the limit, nor take
+/// memory.
 #[tokio::test(start_paused = true)]
 async fn a_name_that_comes_and_goes_counts_once() {
     let keep = KeepDeleted::time(60 * SECOND).max_objects(2);
@@ -210,7 +211,7 @@ async fn an_object_that_is_there_again_is_not_gone() {
         assert_eq!(state(&store.snapshot()), ["web/a@1", &format!("web/b@{version}")]);
         assert_eq!(deleted(&store), [if relist { "web/b@5" } else { "web/b@2" }]);
     }
-    // It goes again, and stays for its own time.
+    // It is deleted again, and kept for the full time.
     sleep(30 * SECOND).await;
     feed.delete("web/a", 7);
     sleep(40 * SECOND).await;

@@ -652,7 +652,7 @@ fn the_last_of_several_fixtures_of_a_name_counts() {
     assert_eq!(snapshot.by(&app).keys(), [Key::new("blog")], "also with one version");
 }
 
-/// A wrong handle, or a key with too many parts, is a mistake where the lookup is written.
+/// The panic for a wrong handle, or for a key with too many parts, names the place of the lookup.
 ///
 /// SEMANTICS: I2
 #[tokio::test(start_paused = true)]
@@ -694,7 +694,7 @@ async fn a_wrong_lookup_panics_where_it_is_written() {
     }
 }
 
-/// An empty namespace is none, whoever wrote it.
+/// An empty namespace counts as none, in every form.
 ///
 /// SEMANTICS: I2
 #[test]

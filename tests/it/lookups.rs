@@ -285,7 +285,7 @@ fn each_kind_of_range_has_its_bounds() {
     assert_eq!(names(view.range((Bound::Included(8443), Bound::Included(80)))), "");
 }
 
-/// A number is in a range by its value, however it is written; what isn't a number is behind all numbers.
+/// Ranges compare numbers by value, regardless of their text; other text comes after all numbers.
 ///
 /// SEMANTICS: I3
 #[test]
@@ -312,7 +312,7 @@ fn a_range_of_numbers_goes_by_their_values() {
     assert_eq!(found(view.range((Bound::Excluded(1), Bound::Included(2)))), ["2"]);
     assert_eq!(found(view.range((Bound::Excluded(2), Bound::Unbounded))), texts[10..]);
     assert_eq!(found(view.range("+1"..="+1")), ["+1"]);
-    // A key is the text that it is.
+    // A key is found by its exact text only.
     for text in texts {
         assert_eq!(found(view.get(text)), [text]);
     }

@@ -24,8 +24,8 @@ use tokio::{
 use super::Error;
 
 /// Script that runs a program with its outputs on stderr. Each line of stdin names a signal for the program,
-/// and is printed to stdout once the signal is sent, STOP once all threads have stopped. On a busy machine, running
-/// threads go on for a moment, and answer. The end of stdin means SIGKILL.
+/// and is printed to stdout once the signal is sent; STOP once all threads have stopped, because on a busy
+/// machine running threads continue and answer for a moment. The end of stdin means SIGKILL.
 const SUPERVISE: &str = r#"
 exec 3<&0
 "$@" </dev/null >&2 3<&- &
