@@ -43,6 +43,7 @@ mod restored;
 mod resume;
 mod schedules;
 mod selecting;
+mod semantics;
 mod served;
 // Not a part of the harness, because other binaries use it, too.
 #[path = "apiserver/selftest.rs"]
