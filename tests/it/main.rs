@@ -36,6 +36,7 @@ mod parsed;
 mod patience;
 mod pictures;
 mod programs;
+mod prose;
 mod public_types;
 mod random;
 mod recipes;
