@@ -1,4 +1,4 @@
-//! What is removed from text is what is removed from a value.
+//! Removing fields from text gives the same as removing them from a value.
 //!
 //! Run with `cargo +nightly fuzz run removal`.
 

@@ -33,7 +33,7 @@ pub(crate) fn identity<K: Lookup>(object: &K) -> Identity {
     (namespace.into_owned(), object.name().expect("a name").into_owned())
 }
 
-/// What has come in so far. It doesn't grow with the number of changes.
+/// Record of the received items. It doesn't grow with the number of changes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Told {
     pub(crate) items: usize,
@@ -63,7 +63,7 @@ impl<K> Consumer<K>
 where
     K: Lookup + Serialize + Send + Sync + 'static,
 {
-    /// Of all objects that are selected, and told of by `changes`.
+    /// Creates a consumer of `changes`, whose stream has all selected objects.
     pub(crate) fn of<S>(
         name: &'static str,
         store: &Store<K>,
@@ -92,16 +92,16 @@ where
     }
 }
 
-/// What the test asks of consumers of any kind.
+/// A consumer of any kind, as the test checks it.
 pub(crate) trait Checked {
     fn name(&self) -> &'static str;
 
     fn told(&self) -> Told;
 
-    /// Whether it broke a promise, or ended.
+    /// Returns whether the consumer broke a promise, or ended.
     fn is_broken(&self) -> bool;
 
-    /// What is other than in a list: in the map that the deltas made, in the store, or in one of
+    /// Returns a difference from a list: of the map that the deltas made, of the store, or of one of
     /// its indexes.
     fn differs(&self, list: &Listed) -> Option<String>;
 }
@@ -209,7 +209,7 @@ pub(crate) fn tier<K: Serialize + 'static>() -> Index<K> {
     Index::path("metadata.labels.tier").unwrap()
 }
 
-/// What an index finds other than by looking at each object.
+/// Returns a difference between an index and a look at each object.
 pub(crate) fn misindexed<K: Lookup + Serialize + 'static>(
     snapshot: &Snapshot<K>,
 ) -> Option<String> {

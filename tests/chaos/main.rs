@@ -58,11 +58,11 @@ const LENGTH: Duration = Duration::from_secs(20);
 /// How long the chaos of one round lasts at the most.
 const ROUND: Duration = Duration::from_secs(30);
 
-/// What a connection has for buffers at the most: hyper reads into 400 KiB, and TLS needs more.
+/// The buffers of a connection at the most: hyper reads into 400 KiB, and TLS needs more.
 const BUFFERS: usize = 512 << 10;
 
-/// What may be left when all pipelines are gone: what a process has once, such as tables of threads
-/// and clients. All objects of the test are 400 KiB, in each of the pipelines.
+/// The memory that may be left when all pipelines are gone: a process has some things once, such as tables of
+/// threads and clients. All objects of the test are 400 KiB, in each of the pipelines.
 const LEFT: usize = 1 << 20;
 
 /// Longest wait for an answer where nothing is in the way.
@@ -117,7 +117,7 @@ async fn all_consumers_survive_all_faults() {
     assert!(left < LEFT, "{left} bytes outlive what they were for");
 }
 
-/// What is still held when the tasks of all connections have had the time to end.
+/// Returns the memory that is still held after the tasks of all connections have had the time to end.
 async fn left(before: usize) -> usize {
     let begun = Instant::now();
     loop {

@@ -19,11 +19,11 @@ use tokio::{
     time::sleep,
 };
 
-/// What goes wrong with a connection. TLS passes through unread.
+/// A fault of a connection. TLS passes through unread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fault {
     None,
-    /// Whatever comes in waits for so long, in either direction.
+    /// Received bytes wait for so long, in either direction.
     Delay(Duration),
     /// A few bytes at a time.
     Trickle,
@@ -35,7 +35,7 @@ pub(crate) enum Fault {
     Stall,
     /// It breaks off after so many bytes more from the server: in the middle of a body.
     Break(usize),
-    /// One byte from the server is another one, which TLS notices.
+    /// A byte from the server is changed, which TLS notices.
     Garble,
 }
 
@@ -54,7 +54,7 @@ impl Fault {
     }
 }
 
-/// Which connections a fault is about.
+/// The connections that have a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum On {
     Old,
@@ -68,7 +68,7 @@ struct Weather {
     on: On,
     /// The first connection that came after it.
     first_new: usize,
-    /// Which weather it is, counted.
+    /// The number of the current weather.
     serial: usize,
 }
 
@@ -165,7 +165,7 @@ enum End {
     Reset,
 }
 
-/// One connection.
+/// A connection.
 struct Line {
     number: usize,
     weather: watch::Receiver<Weather>,
@@ -181,7 +181,7 @@ impl Line {
             Some(end) => end,
             None => match TcpStream::connect((Ipv4Addr::LOCALHOST, server)).await {
                 Ok(server) => self.exchange(&mut client, server).await,
-                // As without a proxy.
+                // A client without a proxy sees the same.
                 Err(_) => End::Reset,
             },
         };
@@ -203,7 +203,7 @@ impl Line {
         end
     }
 
-    /// One direction, until it ends.
+    /// Copies in one direction, until it ends.
     async fn pump(
         &self,
         mut from: impl AsyncRead + Unpin,

@@ -1,4 +1,4 @@
-//! What goes wrong, by chance.
+//! Random faults.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -19,7 +19,7 @@ const GONE: Duration = Duration::from_secs(2);
 /// Longer than what a watch takes for death, at times.
 const FROZEN: Duration = Duration::from_secs(12);
 
-/// What becomes of the server; each in its turn, since there are few.
+/// A blow to the server; each in its turn, since there are few.
 #[derive(Clone, Copy, Debug)]
 enum Blow {
     Killed,
@@ -115,7 +115,7 @@ impl World {
                 self.cluster.start_etcd().await;
             }
             Blow::Restored => unreachable!("nobody may write meanwhile"),
-            // What happened while nobody could see it can't be told any more.
+            // The server forgets the events that happened while nobody was connected.
             Blow::Forgotten => {
                 self.proxy.set(Fault::Cut, On::All);
                 self.until_written(50).await;

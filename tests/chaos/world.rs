@@ -43,12 +43,12 @@ pub(crate) struct World {
     /// Clients that don't go through the proxy, of those who write.
     pub(crate) straight: Vec<Client>,
     pub(crate) writes: Arc<AtomicUsize>,
-    /// What became of the server, and how often.
+    /// Counts of the blows to the server, by name.
     pub(crate) blows: BTreeMap<String, usize>,
     client: Client,
     requests: Requests,
     consumers: Vec<Box<dyn Checked>>,
-    /// Those that joined in the middle of a round, and leave with it.
+    /// Consumers that joined in the middle of a round, and leave at its end.
     late: Vec<Box<dyn Checked>>,
     typed: Store<ConfigMap>,
     documents: Store<Document>,

@@ -44,7 +44,8 @@ const ORDER: &[&str] = &[
     "fuzzing",
 ];
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
+/// Returns all files of a folder and of the folders in it.
+pub(crate) fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
 }

@@ -36,6 +36,7 @@ mod parsed;
 mod patience;
 mod pictures;
 mod programs;
+mod prose;
 mod public_types;
 mod random;
 mod recipes;
@@ -43,6 +44,7 @@ mod restored;
 mod resume;
 mod schedules;
 mod selecting;
+mod semantics;
 mod served;
 // Not a part of the harness, because other binaries use it, too.
 #[path = "apiserver/selftest.rs"]

@@ -39,7 +39,7 @@ async fn asks_for_gzip() -> bool {
 
 /// The server compresses watches only since 1.37, each event separately.
 ///
-/// SEMANTICS: W22, X1
+/// SEMANTICS: W22
 #[tokio::test(flavor = "multi_thread")]
 async fn a_streaming_list_of_many_pages_is_one_request() {
     let Some(cluster) = server().await else {
