@@ -242,7 +242,7 @@
 //!
 //! // The pipeline has ended.
 //! running.stop();
-//! running.await?;
+//! assert!(running.await.unwrap_err().is_ended());
 //! assert!(!is_alive(&store));
 //! # Ok(()) }
 //! ```
