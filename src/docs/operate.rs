@@ -170,7 +170,7 @@
 //!     verbs: [list, watch]
 //! ```
 //!
-//! ConfigMaps in the namespaces that have a label, in a `ClusterRole`:
+//! The kind `configmaps` in the namespaces that have a label, in a `ClusterRole`:
 //!
 //! ```yaml
 //! rules:

@@ -237,10 +237,10 @@ fn the_page_for_language_models_names_everything_at_the_root() {
     let exports = lib.split("\npub use crate::{").nth(1).unwrap().split("\n};").next().unwrap();
     let words =
         exports.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
-    // The names of modules precede `::`.
-    let names: BTreeSet<_> =
+    // The exported of modules precede `::`.
+    let exported: BTreeSet<_> =
         words.filter(|word| !exports.contains(&format!("\n    {word}::"))).collect();
-    assert!(names.contains("Watch") && names.contains("watch_one"), "{names:?}");
+    assert!(exported.contains("Watch") && exported.contains("watch_one"), "{exported:?}");
     let page = page();
     let spans = spans(&page);
     let named: BTreeSet<_> = spans
@@ -249,7 +249,7 @@ fn the_page_for_language_models_names_everything_at_the_root() {
         .collect();
     // `world` is a function and a module, too.
     let functions = ["watch", "watch_one", "watch_resource", "world"];
-    for name in names.into_iter().chain(functions) {
+    for name in exported.into_iter().chain(functions) {
         assert!(named.contains(name), "docs/llms.txt doesn't name {name}");
     }
 }
