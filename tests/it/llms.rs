@@ -237,7 +237,7 @@ fn the_page_for_language_models_names_everything_at_the_root() {
     let exports = lib.split("\npub use crate::{").nth(1).unwrap().split("\n};").next().unwrap();
     let words =
         exports.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
-    // The exported of modules precede `::`.
+    // The names of modules precede `::`.
     let exported: BTreeSet<_> =
         words.filter(|word| !exports.contains(&format!("\n    {word}::"))).collect();
     assert!(exported.contains("Watch") && exported.contains("watch_one"), "{exported:?}");
