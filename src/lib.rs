@@ -170,7 +170,8 @@
 //! * Keeping an old snapshot costs the memory of the objects that changed since.
 //!
 //! The guide is in [`docs`]: [patterns](docs::patterns), the wrong way beside the right one;
-//! [limitations](docs::limitations); [performance](docs::performance); [testing](docs::testing).
+//! [limitations](docs::limitations); [performance](docs::performance); [testing](docs::testing);
+//! [operation](docs::operate), for people who run a controller: symptoms, rights, probes, memory, load, upgrades.
 //!
 //! # Observability
 //!
@@ -312,3 +313,8 @@ pub mod prelude {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Compiles the code of the page for language models.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/llms.txt")]
+struct Llms;

@@ -4,41 +4,41 @@
 //! `kube_weir::source=trace` each event, too. No line has the content of an object. A log line for each
 //! event costs only a comparison while it is not enabled.
 //!
-//! | level | message | fields |
-//! |---|---|---|
-//! | WARN | stream degraded, retrying | `resource` `name` `namespace` `error` `reason` `trouble` |
-//! | DEBUG | stream still degraded | `resource` `name` `namespace` `error` `reason` `trouble` |
-//! | INFO | stream recovered | `resource` `name` `outage` `failures` |
-//! | WARN | skipped an object that can't be decoded | `resource` `name` `error` `reason` |
-//! | DEBUG | skipped another object that can't be decoded | `resource` `name` `error` `reason` |
-//! | INFO | all objects can be decoded again | `resource` `name` |
-//! | DEBUG | an error of a stream | `error` `reason` `kind` |
-//! | WARN | an error of a stream that no store has logged | `error` `reason` `kind` |
-//! | INFO | synced | `resource` `name` `objects` |
-//! | INFO | optional kind is missing, treated as empty | `resource` `name` `reason` |
-//! | DEBUG | list applied | `resource` `name` `objects` `changes` |
-//! | DEBUG | list begins | `resource` `name` `namespace` `streaming` |
-//! | DEBUG | list is complete | `resource` `name` `namespace` `objects` `resource_version` `duration` |
-//! | DEBUG | no streaming list here, listing in pages | `resource` `name` `error` `reason` |
-//! | DEBUG | listing again | `resource` `name` `error` `reason` `delay` |
-//! | DEBUG | trying again | `resource` `name` `error` `reason` `delay` |
-//! | DEBUG | watching | `resource` `name` `namespace` `resource_version` |
-//! | DEBUG | the watch ended, resuming | `resource` `name` `namespace` `resource_version` `error` |
-//! | TRACE | event | `resource` `name` `change` `object.namespace` `object.name` `resource_version` |
-//! | INFO | world is synced | `kinds` `generation` |
-//! | DEBUG | kinds were added to the world, or removed | `kinds` |
-//! | DEBUG | listing instead of fetching one by one | `resource` `namespace` `objects` |
-//! | DEBUG | fetching again | `resource` `object.namespace` `object.name` `error` `reason` `delay` |
-//! | DEBUG | not fetched | `resource` `error` `reason` `duration` |
-//! | TRACE | fetched | `resource` `object.namespace` `object.name` `duration` |
-//! | INFO | leading | `lease` `identity` `number` |
-//! | INFO | following | `lease` `identity` `leader` |
-//! | WARN | no longer leading | `lease` `identity` `number` |
-//! | TRACE | renewed | `lease` `identity` `number` `duration` |
-//! | DEBUG | not renewed | `lease` `identity` `number` `duration` `error` `reason` `left` |
-//! | WARN | not renewed, retrying | `lease` `identity` `error` `reason` |
-//! | INFO | released | `lease` `identity` |
-//! | WARN | not released, retrying | `lease` `identity` `error` `reason` |
+//! | level | message | fields | do |
+//! |---|---|---|---|
+//! | WARN | stream degraded, retrying | `resource` `name` `namespace` `error` `reason` `trouble` | if it lasts: look up its `reason` in the [symptoms](crate::docs::operate#symptoms) |
+//! | DEBUG | stream still degraded | `resource` `name` `namespace` `error` `reason` `trouble` | as above; each failure after the first |
+//! | INFO | stream recovered | `resource` `name` `outage` `failures` | nothing; the store is up to date again |
+//! | WARN | skipped an object that can't be decoded | `resource` `name` `error` `reason` | repair the object, or the Rust type: [how](crate::docs::operate#an-object-that-cant-be-decoded) |
+//! | DEBUG | skipped another object that can't be decoded | `resource` `name` `error` `reason` | as above; [`StoreReport::stale`](crate::StoreReport::stale) names all |
+//! | INFO | all objects can be decoded again | `resource` `name` | nothing |
+//! | DEBUG | an error of a stream | `error` `reason` `kind` | nothing; the store has logged it already |
+//! | WARN | an error of a stream that no store has logged | `error` `reason` `kind` | look up its [`reason`](crate::ErrorKind) |
+//! | INFO | synced | `resource` `name` `objects` | nothing; the program begins its work |
+//! | INFO | optional kind is missing, treated as empty | `resource` `name` `reason` | nothing, or install the CRD |
+//! | DEBUG | list applied | `resource` `name` `objects` `changes` | nothing; `changes` is small after a relist |
+//! | DEBUG | list begins | `resource` `name` `namespace` `streaming` | nothing |
+//! | DEBUG | list is complete | `resource` `name` `namespace` `objects` `resource_version` `duration` | compare `duration` with the time that you expect |
+//! | DEBUG | no streaming list here, listing in pages | `resource` `name` `error` `reason` | nothing; the API server has no streaming lists |
+//! | DEBUG | listing again | `resource` `name` `error` `reason` `delay` | if it is frequent: [lists again and again](crate::docs::operate#lists-again-and-again) |
+//! | DEBUG | trying again | `resource` `name` `error` `reason` `delay` | nothing; the watch resumes after `delay` |
+//! | DEBUG | watching | `resource` `name` `namespace` `resource_version` | nothing |
+//! | DEBUG | the watch ended, resuming | `resource` `name` `namespace` `resource_version` `error` | nothing; without `error` the watch reached its timeout |
+//! | TRACE | event | `resource` `name` `change` `object.namespace` `object.name` `resource_version` | nothing |
+//! | INFO | world is synced | `kinds` `generation` | nothing; the program begins its work |
+//! | DEBUG | kinds were added to the world, or removed | `kinds` | nothing |
+//! | DEBUG | listing instead of fetching one by one | `resource` `namespace` `objects` | nothing |
+//! | DEBUG | fetching again | `resource` `object.namespace` `object.name` `error` `reason` `delay` | nothing; if it is frequent, look up its `reason` |
+//! | DEBUG | not fetched | `resource` `error` `reason` `duration` | look up its `reason` |
+//! | TRACE | fetched | `resource` `object.namespace` `object.name` `duration` | nothing |
+//! | INFO | leading | `lease` `identity` `number` | nothing |
+//! | INFO | following | `lease` `identity` `leader` | nothing; `leader` names the replica that works |
+//! | WARN | no longer leading | `lease` `identity` `number` | find the cause: [leadership](crate::docs::operate#leadership-changes-or-is-missing) |
+//! | TRACE | renewed | `lease` `identity` `number` `duration` | nothing |
+//! | DEBUG | not renewed | `lease` `identity` `number` `duration` `error` `reason` `left` | nothing; the next try is within `left` |
+//! | WARN | not renewed, retrying | `lease` `identity` `error` `reason` | nothing, unless `reason` is `Forbidden`; the program is about to end |
+//! | INFO | released | `lease` `identity` | nothing |
+//! | WARN | not released, retrying | `lease` `identity` `error` `reason` | nothing; the others take over when the Lease expires |
 //!
 //! | field | value |
 //! |---|---|

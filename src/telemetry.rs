@@ -47,7 +47,7 @@
 //!
 //! * `kube_weir_last_contact_timestamp_seconds` is the time at which the API server last sent a part of
 //!   a successful answer: a list, an event, a bookmark, or the start of a watch. An idle watch gets a
-//!   bookmark about each minute, and ends after 290 seconds. So `time() -` this metric is above 5
+//!   bookmark about each minute, and ends after 300 seconds at most. So `time() -` this metric is above 5
 //!   minutes only if the watch is broken or isn't polled. For several namespaces it is the time of the
 //!   most recent contact. Before the first contact it is 0.
 //! * `kube_weir_stores - kube_weir_stores_synced` is the number of stores that wait for their first list.

@@ -24,6 +24,7 @@ mod into_events;
 mod keys;
 mod leader;
 mod live;
+mod llms;
 mod logs;
 mod lookups;
 mod model;

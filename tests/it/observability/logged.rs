@@ -73,7 +73,7 @@ fn documented() -> Lines {
     let text = include_str!("../../../src/logs.rs");
     let rows = text.lines().filter_map(|line| line.strip_prefix("//! | "));
     let rows = rows.map(|row| row.split(" | ").map(|cell| cell.trim_end_matches(" |")).collect());
-    let of_messages = rows.filter(|row: &Vec<&str>| row.len() == 3 && row[0] != "level");
+    let of_messages = rows.filter(|row: &Vec<&str>| row.len() == 4 && row[0] != "level");
     let table = of_messages.map(|row| {
         let fields = row[2].split(' ').map(|field| field.trim_matches('`').to_owned());
         (row[1].to_owned(), (row[0].to_owned(), fields.collect()))
