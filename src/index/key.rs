@@ -181,6 +181,7 @@ pub(crate) enum Order {
 }
 
 /// The first parts of a key, encoded for [`Key::against`].
+#[derive(Default)]
 pub(crate) struct Prefix {
     text: String,
     /// Number of parts.
@@ -189,7 +190,7 @@ pub(crate) struct Prefix {
 
 impl Prefix {
     pub(crate) fn new(parts: &impl IndexKey, order: Order) -> Self {
-        let mut own = Self { text: String::new(), width: 0 };
+        let mut own = Self::default();
         parts.each_part(&mut |part| own.push(part, order));
         own
     }
@@ -197,7 +198,7 @@ impl Prefix {
     /// Returns the common prefix of all keys whose last part begins with the last of `parts`, and whose other
     /// parts are equal.
     pub(crate) fn open(parts: &impl IndexKey, order: Order) -> Self {
-        let mut own = Self { text: String::new(), width: 0 };
+        let mut own = Self::default();
         let mut last: Option<String> = None;
         parts.each_part(&mut |part| {
             if let Some(before) = last.replace(part.to_owned()) {
@@ -205,11 +206,7 @@ impl Prefix {
             }
         });
         if let Some(last) = last {
-            // Every part begins with the empty text.
-            if order == Order::Numeric && last.starts_with('\0') {
-                own.text.push_str(TEXT);
-            }
-            own.push_text(&last);
+            own.push_text(&last, order);
             own.width += 1;
         }
         own
@@ -218,7 +215,7 @@ impl Prefix {
     /// Returns the common prefix of all keys that equal a bound of a range: if the bound ends with a number,
     /// all texts of that value are equal.
     pub(crate) fn bound(parts: &impl IndexKey, order: Order) -> Self {
-        let mut own = Self { text: String::new(), width: 0 };
+        let mut own = Self::default();
         let mut last = 0;
         parts.each_part(&mut |part| {
             last = own.text.len();
@@ -244,16 +241,20 @@ impl Prefix {
                 self.text.extend([AS, part]);
             }
         } else {
-            if order == Order::Numeric && (part.is_empty() || part.starts_with('\0')) {
+            // The prefix of a part has no mark here: every part begins with the empty text.
+            if order == Order::Numeric && part.is_empty() {
                 self.text.push_str(TEXT);
             }
-            self.push_text(part);
+            self.push_text(part, order);
         }
         self.text.push_str(END);
         self.width += 1;
     }
 
-    fn push_text(&mut self, part: &str) {
+    fn push_text(&mut self, part: &str, order: Order) {
+        if order == Order::Numeric && part.starts_with('\0') {
+            self.text.push_str(TEXT);
+        }
         if part.contains('\0') {
             self.text.push_str(&part.replace('\0', NUL));
         } else {

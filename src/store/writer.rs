@@ -635,8 +635,7 @@ impl<K: Lookup> Writer<K> {
             for object in come {
                 if anew {
                     self.changes += 1;
-                    self.keep_replaced(object);
-                    self.working.unbury(object);
+                    self.update_deleted(object);
                     self.working.put_anew(object);
                     self.check_keys(object);
                 } else {
@@ -726,21 +725,21 @@ impl<K: Lookup> Writer<K> {
     }
 
     fn keep(&mut self, object: &Arc<K>) {
-        self.keep_replaced(object);
+        self.update_deleted(object);
         if self.working.put(object) {
             self.changes += 1;
-            self.working.unbury(object);
             self.check_keys(object);
         }
     }
 
-    /// Keeps the stored object as deleted if another object of its name is about to replace it.
-    fn keep_replaced(&mut self, object: &K) {
-        if let Some(deleted) = &mut self.deleted
-            && let Some(before) = self.working.replaced_by(object).cloned()
-        {
+    /// Updates the deleted objects for an object that is about to be stored: another object of its name counts
+    /// as deleted, and the object itself no longer does.
+    fn update_deleted(&mut self, object: &K) {
+        let Some(deleted) = &mut self.deleted else { return };
+        if let Some(before) = self.working.replaced_by(object).cloned() {
             deleted.add(&mut self.working, before);
         }
+        self.working.unbury(object);
     }
 
     /// Records an error for each index in which an object has too many keys.

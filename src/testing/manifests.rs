@@ -167,7 +167,7 @@ impl Manifests {
     ///
     /// # Errors
     ///
-    /// The same as for [`objects`](Manifests::objects).
+    /// Fails as [`objects`](Manifests::objects) does.
     pub fn snapshot<K>(&self, indexes: impl Indexes<K>) -> Result<Snapshot<K>, Error>
     where
         K: Lookup + Resource<DynamicType: Default> + DeserializeOwned,

@@ -278,7 +278,7 @@ async fn a_namespace_may_have_selectors_of_its_own() {
     server.apply(&object).unwrap();
     sleep(SECOND).await;
     assert_eq!(driven.names(), ["a/x", "a/y", "b/y"]);
-    // The same selection applies to hypothetical objects.
+    // Hypothetical objects are selected likewise.
     let other = serde_json::from_value(config("b/z", "first")).unwrap();
     let overlay = driven.store.snapshot().overlay().apply(other).unwrap().build();
     assert_eq!(crate::wire::names(&overlay), ["a/x", "a/y", "b/y"]);

@@ -479,7 +479,7 @@ async fn listed_objects_are_checked_against_the_watch_too() {
     for number in 0..9 {
         let mut config = world.write(&format!("c{number}"), "x");
         if number == 4 {
-            // As if the list came from a server that lags.
+            // The list is then older, like that of a server that lags.
             config.metadata.resource_version = Some("1000000".into());
         }
         world.see(Event::Apply(config)).await;
@@ -686,7 +686,7 @@ async fn no_list_goes_on_for_long_among_others() {
     let _driving = keys.spawn();
     let found = secrets.by(&namespace()).get("a").await.unwrap();
     assert_eq!(found.iter().filter(|found| found.is_ok()).count(), 10);
-    // One of the first 20 objects was wanted.
+    // The list of 20 has a single wanted object, so the others are read one by one.
     let report = secrets.report();
     assert_eq!((report.lists, report.gets), (1, 9));
     let lists = server.requests().iter().filter(|request| request.contains("limit=20")).count();

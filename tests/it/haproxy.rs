@@ -91,7 +91,7 @@ fn service(server: &ApiServer, shops: &[SocketAddr]) {
         });
         server.apply(&slice).unwrap();
     }
-    // As in a rollout, new endpoints exist before old ones are removed.
+    // New endpoints exist before old ones are removed, as in a rollout.
     for slice in server.objects("endpointslices").unwrap() {
         let slice = slice["metadata"]["name"].as_str().unwrap().to_owned();
         if !shops.iter().any(|shop| name(shop) == slice) {

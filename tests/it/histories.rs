@@ -388,7 +388,7 @@ async fn pages_of_two_histories_are_no_list() {
     assert_eq!(in_store(&driven.store), on_server(&server));
 }
 
-/// One namespace detects the loss when it must list; the other one's newest object was written since.
+/// A namespace detects the loss when it must list; the newest object of the other namespace was written since.
 ///
 /// SEMANTICS: W14, W10
 #[tokio::test(start_paused = true)]

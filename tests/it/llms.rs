@@ -1,10 +1,8 @@
 //! `docs/llms.txt` names items and signatures as the sources have them, and all items at the crate's root.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs, path::Path};
+
+use crate::architecture::sources;
 
 /// Names of other crates, and of associated types.
 const OUTSIDE: &[&str] = &[
@@ -158,11 +156,6 @@ fn word(text: &str) -> &str {
 fn types_in(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
     words.filter(|word| word.starts_with(char::is_uppercase) && word.contains(char::is_lowercase))
-}
-
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
 }
 
 fn items() -> Items {

@@ -120,7 +120,7 @@ async fn a_selector_more_selects_less() {
     let mut changes = watch.index(());
     let snapshot = changes.first_synced().await.unwrap();
     assert_eq!(names(&snapshot), ["b/x"]);
-    // The same selection applies to hypothetical objects.
+    // Hypothetical objects are selected likewise.
     let other = serde_json::from_value(config("b/other", "db")).unwrap();
     assert_eq!(names(&snapshot.overlay().apply(other).unwrap().build()), ["b/x"]);
 }

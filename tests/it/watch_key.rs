@@ -94,14 +94,14 @@ async fn it_ends_when_an_object_comes_to_the_key_changes_or_leaves_it() {
     world.see(Event::Delete(of("web", "a/y", 8)));
     assert_eq!(found(waiting), none, "deleted");
 
-    // As many objects as before, and another one.
+    // The number of objects stays, but another object is among them.
     world.see(Event::Apply(of("web", "a/y", 9)));
     let waiting = world.web();
     world.feed.send(Event::Delete(of("web", "a/y", 10)));
     world.see(Event::Apply(of("web", "a/z", 11)));
     assert_eq!(found(waiting), ["a/z@11"], "another one");
 
-    // The same name and version, but another object.
+    // Name and version stay, but the object is another.
     let waiting = world.web();
     let mut other = reborn("a/z", 11, "other");
     other.metadata.labels = of("web", "a/z", 11).metadata.labels;

@@ -23,7 +23,7 @@ async fn an_idle_watch_moves_on_and_needs_no_list() {
     let requests = Requests::default();
     let recorded = requests.client(cluster.config(ADMIN).await);
 
-    // One pipeline that lists in pages, and one with a streaming list.
+    // A pipeline that lists in pages, and a pipeline with a streaming list.
     let timeout = Duration::from_secs(3);
     let paged = watch(Api::<ConfigMap>::namespaced(recorded.clone(), &namespace));
     let paged = paged.watch_timeout(timeout).index(());

@@ -79,7 +79,7 @@ async fn the_server_selects_by_field() {
         assert_eq!(consumer.seen().objects.len(), before, "{selector}");
         all.push((selector, store, consumer, log));
     }
-    // One by one, so that no two merge into one net change.
+    // Separate writes, so that no two merge into one net change.
     set_value(&api, "a", "second").await;
     for (selector, _, consumer, log) in &mut all {
         if selector.contains("name=a") || selector.contains("==a") {

@@ -34,7 +34,7 @@ pub(super) struct Setup {
 /// The number of watched namespaces, of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Namespaces {
-    /// One list and watch for all.
+    /// A single list and watch for all namespaces.
     Every,
     One,
     /// A list and watch for each.
