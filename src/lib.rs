@@ -211,6 +211,7 @@ pub mod adapters;
 mod change;
 mod clock;
 mod coop;
+mod decode;
 pub mod docs;
 mod document;
 mod error;

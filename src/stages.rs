@@ -3,13 +3,15 @@
 use std::{fmt, sync::Arc};
 
 use kube::runtime::reflector::Lookup;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 
 use crate::{
-    document::{self, Types},
+    decode::Decode,
+    document,
     error::Error,
-    filter::{Decoded, FieldFilter, FieldSelector, LabelSelector},
+    filter::{FieldSelector, LabelSelector},
     namespaced_name::identity,
+    tape::Types,
 };
 
 /// The selecting and filtering stages of a pipeline before its store, in order. The streams do the same
@@ -20,7 +22,7 @@ enum Stage<K> {
     Namespaces(Vec<NamespaceSelection>),
     Labels(LabelSelector),
     Matching(Condition<K>),
-    Drop(FieldFilter, Decode<K>),
+    Drop(Arc<dyn Decode<K>>),
 }
 
 /// A condition on objects: on their fields, or as a closure.
@@ -43,10 +45,6 @@ pub(crate) struct NamespaceSelection {
     pub(crate) fields: Option<FieldSelector>,
 }
 
-/// Decodes an object from its JSON, without the fields to drop.
-pub(crate) type Decode<K> =
-    fn(&FieldFilter, &str, Option<&Types>) -> Result<Decoded<K>, serde_json::Error>;
-
 impl<K> Stages<K> {
     #[must_use]
     pub(crate) fn namespaces(self, selections: Vec<NamespaceSelection>) -> Self {
@@ -64,8 +62,8 @@ impl<K> Stages<K> {
     }
 
     #[must_use]
-    pub(crate) fn without(self, filter: FieldFilter, decode: Decode<K>) -> Self {
-        if filter.is_empty() { self } else { self.then(Stage::Drop(filter, decode)) }
+    pub(crate) fn decoded_by(self, decoder: Arc<dyn Decode<K>>) -> Self {
+        if decoder.filter().is_empty() { self } else { self.then(Stage::Drop(decoder)) }
     }
 
     fn then(mut self, stage: Stage<K>) -> Self {
@@ -79,7 +77,7 @@ impl<K> Stages<K> {
         let text = |stage: &Stage<K>| match stage {
             Stage::Labels(selector) => Some(selector.to_string()),
             Stage::Matching(condition) => Some(condition.to_string()),
-            Stage::Namespaces(_) | Stage::Drop(..) => None,
+            Stage::Namespaces(_) | Stage::Drop(_) => None,
         };
         self.0.iter().filter_map(text).collect()
     }
@@ -99,8 +97,8 @@ impl<K: Lookup + Serialize + 'static> Stages<K> {
                 }
                 Stage::Labels(selector) => has_labels(selector, &*object)?,
                 Stage::Matching(condition) => condition.holds(&object),
-                Stage::Drop(filter, decode) => {
-                    object = Arc::new(drop_fields(filter, *decode, &*object)?);
+                Stage::Drop(decoder) => {
+                    object = Arc::new(drop_fields(&**decoder, &*object)?);
                     true
                 }
             };
@@ -129,21 +127,12 @@ fn has_labels<K: Lookup + Serialize>(selector: &LabelSelector, object: &K) -> Re
 /// Returns the object without the fields. An object of a Rust type has to be serialized and decoded for
 /// this.
 pub(crate) fn drop_fields<K: Lookup + Serialize>(
-    filter: &FieldFilter,
-    decode: Decode<K>,
+    decoder: &(impl Decode<K> + ?Sized),
     object: &K,
 ) -> Result<K, Error> {
-    let dropped = serde_json::to_string(object).and_then(|json| decode(filter, &json, None));
+    let json = serde_json::to_string(object);
+    let dropped = json.and_then(|json| decoder.whole(&json, &Types::default()));
     dropped.map(|decoded| decoded.object).map_err(|cause| undecodable(object, &cause))
-}
-
-/// Decodes objects of a Rust type, as a [`Decode`] function.
-pub(crate) fn decode<K: DeserializeOwned>(
-    filter: &FieldFilter,
-    json: &str,
-    _: Option<&Types>,
-) -> Result<Decoded<K>, serde_json::Error> {
-    filter.decode(json)
 }
 
 fn undecodable<K: Lookup>(object: &K, cause: &serde_json::Error) -> Error {
@@ -225,7 +214,7 @@ impl<K> Clone for Stage<K> {
             Self::Namespaces(names) => Self::Namespaces(names.clone()),
             Self::Labels(selector) => Self::Labels(selector.clone()),
             Self::Matching(condition) => Self::Matching(condition.clone()),
-            Self::Drop(filter, decode) => Self::Drop(filter.clone(), *decode),
+            Self::Drop(decoder) => Self::Drop(Arc::clone(decoder)),
         }
     }
 }

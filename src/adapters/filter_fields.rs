@@ -2,6 +2,7 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -12,10 +13,11 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{EventItem, scoping::Scoping};
 use crate::{
+    decode::Typed,
     error::{Error, poll_caught},
     event::WatchEvent,
     filter::FieldFilter,
-    stages::{decode, drop_fields},
+    stages::drop_fields,
 };
 
 pin_project! {
@@ -46,7 +48,7 @@ pin_project! {
     pub struct FilterFields<S, K> {
         #[pin]
         events: S,
-        filter: FieldFilter,
+        decoder: Arc<Typed>,
         scoping: Scoping<K>,
         ended: bool,
     }
@@ -54,7 +56,8 @@ pin_project! {
 
 impl<S, K> FilterFields<S, K> {
     pub(crate) fn new(events: S, filter: FieldFilter) -> Self {
-        Self { events, filter, scoping: Scoping::new(), ended: false }
+        let decoder = Arc::new(Typed::new(filter));
+        Self { events, decoder, scoping: Scoping::new(), ended: false }
     }
 
     /// Returns the stream underneath, which yields whole objects.
@@ -82,8 +85,8 @@ where
             return Poll::Ready(Some(Ok(event)));
         }
         let item = ready!(this.events.poll_next(cx)).map(EventItem::into_event);
-        let filter = &*this.filter;
-        let without_fields = |object: K| drop_fields(filter, decode, &object);
+        let decoder = &*this.decoder;
+        let without_fields = |object: K| drop_fields(&**decoder, &object);
         Poll::Ready(item.map(|event| {
             let event = match event? {
                 WatchEvent::Applied(object) => WatchEvent::Applied(without_fields(object)?),
@@ -91,7 +94,7 @@ where
                 WatchEvent::Deleted(object) => WatchEvent::Deleted(without_fields(object)?),
                 other => other,
             };
-            Ok(this.scoping.pass(event, |stages| stages.without(filter.clone(), decode)))
+            Ok(this.scoping.pass(event, |stages| stages.decoded_by(decoder.clone())))
         }))
     }
 }

@@ -5,14 +5,16 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::{Document, ObjectMetaRef};
+use super::{Document, Documents, ObjectMetaRef};
 use crate::{
-    filter::{Decoded, FieldFilter},
+    decode::{Decode, Decoded},
+    filter::FieldFilter,
     json::Fault,
     path::FieldPath,
+    tape::Types,
 };
 
-static FILTERS: LazyLock<Vec<FieldFilter>> = LazyLock::new(|| {
+static DECODERS: LazyLock<Vec<Documents>> = LazyLock::new(|| {
     let paths: [&[&str]; 8] = [
         &[],
         &["a"],
@@ -23,7 +25,7 @@ static FILTERS: LazyLock<Vec<FieldFilter>> = LazyLock::new(|| {
         &["a[*]"],
         &["a[?@.b]", "status..c"],
     ];
-    paths.into_iter().map(|paths| FieldFilter::new(paths).unwrap()).collect()
+    paths.map(|paths| Documents::new(FieldFilter::new(paths).unwrap())).into()
 });
 
 static PATHS: LazyLock<Vec<FieldPath>> = LazyLock::new(|| {
@@ -36,13 +38,13 @@ static PATHS: LazyLock<Vec<FieldPath>> = LazyLock::new(|| {
 /// The first byte chooses the filter.
 pub fn document(data: &[u8]) {
     let Some((choice, bytes)) = data.split_first() else { return };
-    let filter = &FILTERS[usize::from(*choice) % FILTERS.len()];
+    let decoder = &DECODERS[usize::from(*choice) % DECODERS.len()];
     let decoded = serde_json::from_slice::<Value>(bytes);
-    match Document::decode_first(filter, bytes, None) {
+    match decoder.first(bytes, &Types::default()) {
         Ok(Decoded { object, end, .. }) => {
-            agrees(&object, filter, &bytes[..end]);
+            agrees(&object, decoder.filter(), &bytes[..end]);
             let part = usize::from(*choice) * end / 256;
-            let part = Document::decode_first(filter, &bytes[..part], None);
+            let part = decoder.first(&bytes[..part], &Types::default());
             assert!(matches!(part, Err(Fault::Incomplete)));
         }
         Err(Fault::Incomplete) => assert!(decoded.is_err()),

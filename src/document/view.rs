@@ -5,9 +5,10 @@ use std::{borrow::Cow, fmt, iter};
 use serde::{Serialize, Serializer, de::DeserializeOwned};
 use serde_json::{Number, Value};
 
-use super::Document;
+use super::object::Document;
 use crate::{
     error::Error,
+    path::FieldPath,
     tape::{self, Tape},
 };
 
@@ -36,8 +37,134 @@ pub struct DocumentView<'d> {
     tape: Tape<'d>,
 }
 
+impl Document {
+    /// Returns the string at a path: the first value that the path selects, if it is a string.
+    ///
+    /// The [table](Document#reading) has the results for other types. Nothing else of the object is
+    /// decoded, unless the path has filters.
+    ///
+    /// ```
+    /// use kube_weir::{Document, FieldPath};
+    ///
+    /// let service = Document::from_json(
+    ///     r#"{"metadata":{"name":"web"},"spec":{"type":"ClusterIP","ports":[{"port":80}]}}"#,
+    /// )?;
+    /// assert_eq!(service.get_str(&FieldPath::parse("spec.type")?).as_deref(), Some("ClusterIP"));
+    /// assert_eq!(service.get_str(&FieldPath::parse("spec.ports[0].port")?), None);
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    pub fn get_str(&self, path: &FieldPath) -> Option<Cow<'_, str>> {
+        self.first(path)?.as_str()
+    }
+
+    /// Returns the integer at a path: the first value that the path selects, if it is an integer. A
+    /// number that was written with a decimal point or an exponent is not an integer. The
+    /// [table](Document#reading) has the other types.
+    ///
+    /// ```
+    /// use kube_weir::{Document, FieldPath};
+    ///
+    /// let document = Document::from_json(r#"{"metadata":{"name":"a"},"n":-3,"f":3.0}"#)?;
+    /// assert_eq!(document.get_i64(&FieldPath::parse("n")?), Some(-3));
+    /// assert_eq!(document.get_i64(&FieldPath::parse("f")?), None);
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    pub fn get_i64(&self, path: &FieldPath) -> Option<i64> {
+        self.first(path)?.as_i64()
+    }
+
+    /// Returns the number at a path, rounded to an `f64`: the first value that the path selects, if it
+    /// is a number. The [table](Document#reading) has the other types.
+    ///
+    /// ```
+    /// use kube_weir::{Document, FieldPath};
+    ///
+    /// let document = Document::from_json(r#"{"metadata":{"name":"a"},"n":3,"f":1.5}"#)?;
+    /// assert_eq!(document.get_f64(&FieldPath::parse("n")?), Some(3.0));
+    /// assert_eq!(document.get_f64(&FieldPath::parse("f")?), Some(1.5));
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    pub fn get_f64(&self, path: &FieldPath) -> Option<f64> {
+        self.first(path)?.as_f64()
+    }
+
+    /// Returns the boolean at a path: the first value that the path selects, if it is a boolean. The
+    /// [table](Document#reading) has the other types.
+    ///
+    /// ```
+    /// use kube_weir::{Document, FieldPath};
+    ///
+    /// let document = Document::from_json(r#"{"metadata":{"name":"a"},"spec":{"paused":true}}"#)?;
+    /// assert_eq!(document.get_bool(&FieldPath::parse("spec.paused")?), Some(true));
+    /// assert_eq!(document.get_bool(&FieldPath::parse("spec.suspend")?), None);
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    pub fn get_bool(&self, path: &FieldPath) -> Option<bool> {
+        self.first(path)?.as_bool()
+    }
+
+    /// Returns the values that a path selects, of any type, in the order of the path. If its filters may
+    /// take [too many steps](FieldPath), a path selects nothing.
+    ///
+    /// Each value is decoded when the iterator reaches it.
+    ///
+    /// ```
+    /// use kube_weir::{Document, FieldPath};
+    /// use serde_json::{Value, json};
+    ///
+    /// let service = Document::from_json(
+    ///     r#"{"metadata":{"name":"web"},"spec":{"ports":[{"port":80},{"port":443,"name":"tls"}]}}"#,
+    /// )?;
+    /// let ports: Vec<Value> = service.select(&FieldPath::parse("spec.ports[?@.name]")?).collect();
+    /// assert_eq!(ports, [json!({ "port": 443, "name": "tls" })]);
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    pub fn select(&self, path: &FieldPath) -> impl Iterator<Item = Value> + use<'_> {
+        self.views(path).map(DocumentView::to_value)
+    }
+
+    /// Returns the parts of the object that a path selects, in the order of the path, not decoded.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::ServicePort;
+    /// use kube_weir::{Document, FieldPath};
+    ///
+    /// let service = Document::from_json(
+    ///     r#"{"metadata":{"name":"web"},"spec":{"ports":[{"port":80},{"port":443}]}}"#,
+    /// )?;
+    /// let ports: Vec<ServicePort> = service
+    ///     .views(&FieldPath::parse("spec.ports[*]")?)
+    ///     .map(|port| port.parse())
+    ///     .collect::<Result<_, _>>()?;
+    /// assert_eq!(ports[1].port, 443);
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    pub fn views(&self, path: &FieldPath) -> impl Iterator<Item = DocumentView<'_>> + use<'_> {
+        let places = path.places_on_tape(self.tape()).into_iter();
+        places.map(|place| DocumentView::new(self, place))
+    }
+
+    /// Returns a view of the whole object. The view decodes only what is read from it.
+    ///
+    /// ```
+    /// let document = kube_weir::Document::from_json(
+    ///     r#"{ "metadata": { "name": "web" }, "spec": { "replicas": 3 } }"#,
+    /// )?;
+    /// let replicas = document.view().get("spec").and_then(|spec| spec.get("replicas"));
+    /// assert_eq!(replicas.unwrap().as_i64(), Some(3));
+    /// # Ok::<(), kube_weir::Error>(())
+    /// ```
+    pub fn view(&self) -> DocumentView<'_> {
+        DocumentView::new(self, self.tape())
+    }
+
+    pub(super) fn first(&self, path: &FieldPath) -> Option<DocumentView<'_>> {
+        path.first_on_tape(self.tape()).map(|place| DocumentView::new(self, place))
+    }
+}
+
 impl<'d> DocumentView<'d> {
-    pub(super) fn new(document: &'d Document, tape: Tape<'d>) -> Self {
+    fn new(document: &'d Document, tape: Tape<'d>) -> Self {
         Self { document, tape }
     }
 

@@ -6,8 +6,9 @@ use std::sync::LazyLock;
 use serde_json::{Value, json};
 use serde_json_path::JsonPath;
 
-use super::{FieldFilter, FieldSelector, LabelSelector, keep::with_tape};
+use super::{FieldFilter, FieldSelector, LabelSelector};
 use crate::{
+    document::with_tape,
     error::PathError,
     path::{FieldPath, scalar},
 };

@@ -1,35 +1,21 @@
 //! Filters that remove fields from objects, and selectors.
 
-mod cut;
-mod decode;
-mod duplicates;
+pub(crate) mod cut;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
-mod keep;
 mod labels;
 mod selector;
-mod shape;
 mod tree;
 
 use std::{borrow::Cow, collections::HashSet, fmt, sync::Arc};
 
 use foldhash::quality::RandomState;
-use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
-use serde_json::Value;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
-pub(crate) use self::{
-    decode::{Decoded, kind_in},
-    keep::ObjectTape,
-};
-use self::{
-    keep::CachedReader,
-    tree::{Place, Tree},
-};
+pub(crate) use self::tree::{Place, Tree};
 pub use self::{labels::LabelSelector, selector::FieldSelector};
 use crate::{
     error::PathError,
-    json::{self, Fault, Malformed, Scanner},
     path::{FieldPath, Segment, Step},
     text::has_text,
 };
@@ -74,7 +60,6 @@ pub struct FieldFilter {
     tree: Arc<Tree>,
     /// True if some paths have filters.
     tests: bool,
-    reader: CachedReader,
 }
 
 impl FieldFilter {
@@ -185,8 +170,6 @@ impl FieldFilter {
             Arc::make_mut(&mut self.tree).insert_path(path.segments());
         }
         self.paths.push(path);
-        // The learned shape was for other paths.
-        self.reader = CachedReader::default();
     }
 
     /// Returns the removed paths, in the order given.
@@ -232,7 +215,7 @@ impl FieldFilter {
     /// ```
     pub fn remove(&self, value: &mut Value) {
         let found = if self.tests { self.found(value) } else { None };
-        if let Some(place) = self.tree.root_with(found.as_ref()) {
+        if let Some(place) = self.place(found.as_ref()) {
             cut::from_value(value, &place);
         }
     }
@@ -256,100 +239,25 @@ impl FieldFilter {
     pub fn cut<'j>(&self, json: &'j str) -> Result<Cow<'j, str>, serde_json::Error> {
         let json = serde_json::from_str::<&RawValue>(json)?.get();
         let found = self.found_in(json)?;
-        match self.tree.root_with(found.as_ref()) {
-            Some(place) => cut::from_json(json, &place).map_err(|Malformed| malformed(json)),
+        match self.place(found.as_ref()) {
+            Some(place) => cut::from_json(json, &place).map_err(|_| cut::malformed(json)),
             None => Ok(Cow::Borrowed(json)),
         }
     }
 
-    /// Decodes an object without the fields, which are skipped and never built. The result is the same
-    /// as that of decoding the text that [`cut`](Self::cut) returns.
-    ///
-    /// # Errors
-    ///
-    /// If the rest of the text is not JSON, or does not decode as a `T`. Skipped fields are checked only
-    /// as far as needed to find their end.
-    ///
-    /// ```
-    /// use kube_weir::FieldFilter;
-    /// use std::collections::BTreeMap;
-    ///
-    /// let filter = FieldFilter::new(["annotations.big"])?;
-    /// let text = r#"{"annotations": {"big": "...", "small": "x"}}"#;
-    /// let object: BTreeMap<String, BTreeMap<String, String>> = filter.deserialize(text)?;
-    /// assert_eq!(object["annotations"], BTreeMap::from([("small".into(), "x".into())]));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn deserialize<T: DeserializeOwned>(&self, json: &str) -> Result<T, serde_json::Error> {
-        self.decode(json).map(|decoded| decoded.object)
+    /// Returns whether some paths have filters, so that it depends on the object what they remove.
+    pub(crate) fn has_tests(&self) -> bool {
+        self.tests
     }
 
-    /// Does the same as [`deserialize`](Self::deserialize), and also returns the end and the `kind` of
-    /// the object.
-    pub(crate) fn decode<T: DeserializeOwned>(
-        &self,
-        json: &str,
-    ) -> Result<Decoded<T>, serde_json::Error> {
-        let found = self.found_in(json)?;
-        let place = self.tree.root_with(found.as_ref());
-        if let Some(decoded) = decode::decode(json.as_bytes(), json, place.as_ref())
-            && is_space(&json[decoded.end..])
-        {
-            return Ok(decoded);
-        }
-        let object = Self::decode_by_serde(json, place)?;
-        Ok(Decoded { object, end: json.len(), kind: kind_in(json.as_bytes()) })
-    }
-
-    fn decode_by_serde<T: DeserializeOwned>(
-        json: &str,
-        place: Option<Place<'_>>,
-    ) -> Result<T, serde_json::Error> {
-        // Either the text is invalid, and serde_json says why, or it is valid in a way that only
-        // serde_json can decode. Bytes, not a `str`: given a `str`, serde_json would take the rest of a
-        // wrong key of `bool` for text too, from within a character.
-        let Some(place) = place else { return serde_json::from_slice(json.as_bytes()) };
-        serde_json::from_str::<IgnoredAny>(json)?;
-        let cut = cut::from_json(json, &place).map_err(|Malformed| malformed(json))?;
-        serde_json::from_slice(cut.as_bytes()).or_else(|error| {
-            // The error's position is that in the text as given.
-            let blanked = cut::blanked(json, &place).map_err(|Malformed| error)?;
-            serde_json::from_slice(blanked.as_bytes())
-        })
-    }
-
-    /// Decodes the object at the start of the bytes, in one pass. Returns `Malformed` if the object is
-    /// invalid or takes more than one pass; [`deserialize`](Self::deserialize) then decides.
-    pub(crate) fn decode_first<T: DeserializeOwned>(
-        &self,
-        bytes: &[u8],
-    ) -> Result<Decoded<T>, Fault> {
-        if self.tests {
-            return Err(Fault::Malformed);
-        }
-        decode::decode(bytes, "", self.tree.root().as_ref()).ok_or(Fault::Malformed)
-    }
-
-    /// Reads the object at the start of the bytes without the removed fields, in one pass if no path has
-    /// a filter. The object gets these `types`, unless it has types itself.
-    pub(crate) fn keep(&self, bytes: &[u8], types: &[u8]) -> Result<ObjectTape, Fault> {
-        if !self.tests {
-            return self.reader.read(bytes, self.tree.root().as_ref(), true, types);
-        }
-        let mut scan = Scanner::new(bytes, 0);
-        scan.space();
-        if scan.peek()? != b'{' {
-            return Err(Fault::Malformed);
-        }
-        scan.skip_value()?;
-        let value = json::decoded(&bytes[..scan.position()])?;
-        let found = self.found(&value);
-        let place = self.tree.root_with(found.as_ref());
-        self.reader.read(bytes, place.as_ref(), false, types)
+    /// Returns the place of an object's root; `None` if nothing is removed. `found` is the tree of the
+    /// values that the paths with filters select.
+    pub(crate) fn place<'t>(&'t self, found: Option<&'t Tree>) -> Option<Place<'t>> {
+        self.tree.root_with(found)
     }
 
     /// Returns the tree of values that the paths with filters select in the text.
-    fn found_in(&self, json: &str) -> Result<Option<Tree>, serde_json::Error> {
+    pub(crate) fn found_in(&self, json: &str) -> Result<Option<Tree>, serde_json::Error> {
         if !self.tests {
             return Ok(None);
         }
@@ -357,7 +265,7 @@ impl FieldFilter {
     }
 
     /// Returns the tree of values that the paths with filters select in this value.
-    fn found(&self, value: &Value) -> Option<Tree> {
+    pub(crate) fn found(&self, value: &Value) -> Option<Tree> {
         let paths = self.paths.iter().filter(|path| path.has_filter());
         let found: HashSet<*const Value, RandomState> =
             paths.flat_map(|path| path.select(value)).map(std::ptr::from_ref).collect();
@@ -435,17 +343,6 @@ fn may_remove(segments: &[Segment], field: &[&str]) -> bool {
     };
     (segment.may_select(name) && may_remove(later, below))
         || (segment.descends && may_remove(segments, below))
-}
-
-fn is_space(text: &str) -> bool {
-    text.bytes().all(json::is_space)
-}
-
-fn malformed(json: &str) -> serde_json::Error {
-    match serde_json::from_str::<IgnoredAny>(json) {
-        Err(error) => error,
-        Ok(_) => serde_json::Error::custom("JSON nested too deep or with a broken name"),
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::path::{Segment, Step};
 
 /// Paths of the values to remove (or to keep) as a tree, with a node for each plain step.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tree {
+pub(crate) struct Tree {
     /// True if a path ends here: the value is removed, or kept.
     ends: bool,
     /// Set in the root if the paths are those to keep.
@@ -29,7 +29,7 @@ struct Other {
 
 /// A place in an object: the tree nodes that apply there.
 #[derive(Clone, Debug)]
-pub(super) enum Place<'t> {
+pub(crate) enum Place<'t> {
     One(Node<'t>),
     /// Several nodes, for instance at `a.b` with `a.b.c` and `a.*.d` in the tree.
     Many(Vec<Node<'t>>),
@@ -39,7 +39,7 @@ pub(super) enum Place<'t> {
 
 /// The continuation of one or several paths from a place.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Node<'t> {
+pub(crate) enum Node<'t> {
     Plain(&'t Tree),
     /// The remaining segments of a path.
     Search(&'t [Segment]),
@@ -128,7 +128,7 @@ impl Tree {
 
 impl<'t> Place<'t> {
     /// Returns whether the value at this place is removed.
-    pub(super) fn ends(&self) -> bool {
+    pub(crate) fn ends(&self) -> bool {
         match self {
             Place::Only(nodes) => nodes.is_empty(),
             _ => self.nodes().iter().any(Node::ends),
@@ -136,7 +136,7 @@ impl<'t> Place<'t> {
     }
 
     /// Returns the place of a field; `None` if nothing of the field can be removed.
-    pub(super) fn field(&self, name: &str) -> Option<Place<'t>> {
+    pub(crate) fn field(&self, name: &str) -> Option<Place<'t>> {
         self.below(|node, found| {
             if let Node::Plain(tree) = node {
                 found.plain(tree.names.get(name));
@@ -146,7 +146,7 @@ impl<'t> Place<'t> {
     }
 
     /// Returns the place of an element. `len` is used only if [`counts_back`](Self::counts_back).
-    pub(super) fn element(&self, index: usize, len: usize) -> Option<Place<'t>> {
+    pub(crate) fn element(&self, index: usize, len: usize) -> Option<Place<'t>> {
         let [from_start, all] = [index, len].map(|at| i64::try_from(at).unwrap_or(i64::MAX));
         let from_end = from_start - all;
         self.below(|node, found| {
@@ -159,7 +159,7 @@ impl<'t> Place<'t> {
     }
 
     /// Returns whether the elements that are removed depend on their indexes.
-    pub(super) fn has_indexes(&self) -> bool {
+    pub(crate) fn has_indexes(&self) -> bool {
         self.nodes().iter().any(|node| {
             node.other().is_some_and(|other| !other.indexes.is_empty())
                 || node.next().any(Segment::has_indexes)
@@ -167,7 +167,7 @@ impl<'t> Place<'t> {
     }
 
     /// Returns whether a path counts elements from the end of the array.
-    pub(super) fn counts_back(&self) -> bool {
+    pub(crate) fn counts_back(&self) -> bool {
         self.nodes().iter().any(|node| {
             node.other().is_some_and(|other| other.indexes.range(..0).next().is_some())
                 || node.next().any(Segment::counts_back)

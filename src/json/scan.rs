@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::{
-    decoded,
+    MAX_DEPTH, decoded,
     field_name::is_reserved,
     is_space,
     mask::Block,
@@ -25,6 +25,10 @@ pub(crate) enum Fault {
 pub(crate) struct Scanner<'s> {
     bytes: &'s [u8],
     at: usize,
+    /// The number of entered containers.
+    depth: usize,
+    /// True if the bytes are a whole text, in which a number may be last.
+    whole: bool,
     /// A mask of the quotes, backslashes and control characters among the 64 bytes before `marked`.
     marks: u64,
     marked: usize,
@@ -42,7 +46,14 @@ pub(crate) struct Quoted {
 
 impl<'s> Scanner<'s> {
     pub(crate) fn new(bytes: &'s [u8], at: usize) -> Self {
-        Self { bytes, at, marks: 0, marked: 0 }
+        Self { bytes, at, depth: 0, whole: false, marks: 0, marked: 0 }
+    }
+
+    /// Makes a scanner before the first value of a text that has no more bytes to come.
+    pub(crate) fn of_text(text: &'s str) -> Self {
+        let mut scan = Self { whole: true, ..Self::new(text.as_bytes(), 0) };
+        scan.space();
+        scan
     }
 
     pub(crate) fn position(&self) -> usize {
@@ -257,24 +268,122 @@ impl<'s> Scanner<'s> {
         }
     }
 
+    /// Steps into the container at the position. Fails if it is nested too deep to be decoded.
+    #[inline]
+    pub(crate) fn enter(&mut self, open: u8) -> Result<(), Fault> {
+        self.eat(open)?;
+        if self.depth == MAX_DEPTH {
+            return Err(Fault::Malformed);
+        }
+        self.depth += 1;
+        Ok(())
+    }
+
+    /// Steps to the next item of the entered container. Returns `false` at its end, where
+    /// [`leave`](Self::leave) steps out of it.
+    #[inline]
+    pub(crate) fn next(&mut self, first: bool, close: u8) -> Result<bool, Fault> {
+        self.space();
+        if self.peek()? == close {
+            return Ok(false);
+        }
+        if !first {
+            self.eat(b',')?;
+            self.space();
+            if self.peek()? == close {
+                return Err(Fault::Malformed);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Steps out of the entered container, from behind its last item.
+    #[inline]
+    pub(crate) fn leave(&mut self, close: u8) -> Result<(), Fault> {
+        self.space();
+        self.eat(close)?;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// Steps from the end of a name to its value.
+    #[inline]
+    pub(crate) fn colon(&mut self) -> Result<(), Fault> {
+        self.space();
+        self.eat(b':')?;
+        self.space();
+        Ok(())
+    }
+
+    /// Returns the number of the entered containers.
+    #[inline]
+    pub(crate) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// Steps over the object at the position. `value` gets each name, and steps over the field's value.
+    pub(crate) fn fields(
+        &mut self,
+        mut value: impl FnMut(&mut Self, Quoted) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        self.enter(b'{')?;
+        let mut first = true;
+        while self.next(first, b'}')? {
+            first = false;
+            let name = self.string()?;
+            self.colon()?;
+            value(self, name)?;
+        }
+        self.leave(b'}')
+    }
+
+    /// Steps into the object at the position, to the value of the first field of this name. Returns
+    /// `false` if there is none.
+    pub(crate) fn seek(&mut self, name: &str) -> Result<bool, Fault> {
+        self.enter(b'{')?;
+        let mut first = true;
+        while self.next(first, b'}')? {
+            first = false;
+            let own = self.string()?;
+            self.colon()?;
+            if self.is(own, name) {
+                return Ok(true);
+            }
+            self.skip_value()?;
+        }
+        Ok(false)
+    }
+
+    /// Steps over the array at the position. `value` gets each index, and steps over the element.
+    pub(crate) fn elements(
+        &mut self,
+        mut value: impl FnMut(&mut Self, usize) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        self.enter(b'[')?;
+        let mut index = 0;
+        while self.next(index == 0, b']')? {
+            value(self, index)?;
+            index += 1;
+        }
+        self.leave(b']')
+    }
+
     /// Returns the number of elements of the array at the position.
     pub(crate) fn count_elements(&self) -> Result<usize, Fault> {
-        let mut ahead = self.clone();
-        ahead.eat(b'[')?;
-        ahead.space();
-        if ahead.peek()? == b']' {
-            return Ok(0);
+        let mut count = 0;
+        self.clone().elements(|scan, _| {
+            count += 1;
+            scan.skip_value()
+        })?;
+        Ok(count)
+    }
+
+    /// Returns whether the string equals `text` without its escapes.
+    pub(crate) fn is(&self, string: Quoted, text: &str) -> bool {
+        if string.escaped {
+            return self.unescape(string).is_ok_and(|own| own == text);
         }
-        for count in 1.. {
-            ahead.skip_value()?;
-            ahead.space();
-            if ahead.peek()? == b']' {
-                return Ok(count);
-            }
-            ahead.eat(b',')?;
-            ahead.space();
-        }
-        Err(Fault::Malformed)
+        self.bytes[string.start..string.end] == *text.as_bytes()
     }
 
     /// Steps over an escape.
@@ -343,11 +452,11 @@ impl<'s> Scanner<'s> {
             b'0' => self.advance(),
             _ => self.digits()?,
         }
-        if self.peek()? == b'.' {
+        if self.behind_digit()? == b'.' {
             self.advance();
             self.digits()?;
         }
-        let exponent = matches!(self.peek()?, b'e' | b'E');
+        let exponent = matches!(self.behind_digit()?, b'e' | b'E');
         if exponent {
             self.advance();
             if matches!(self.peek()?, b'+' | b'-') {
@@ -362,9 +471,101 @@ impl<'s> Scanner<'s> {
         if !self.peek()?.is_ascii_digit() {
             return Err(Fault::Malformed);
         }
-        while self.peek()?.is_ascii_digit() {
+        while self.behind_digit()?.is_ascii_digit() {
             self.advance();
         }
         Ok(())
+    }
+
+    /// Returns the byte behind a number's digit: a space at the end of a whole text.
+    #[inline]
+    fn behind_digit(&self) -> Result<u8, Fault> {
+        self.peek().or(if self.whole { Ok(b' ') } else { Err(Fault::Incomplete) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_over_objects_and_arrays() {
+        let text = r#" { "a" : [ 1 , {"x":"]"} ] , "b\u002e" : "q\"" , "c":{} } "#;
+        let mut scan = Scanner::of_text(text);
+        let mut fields = Vec::new();
+        scan.fields(|scan, name| {
+            let start = scan.position();
+            scan.skip_value()?;
+            fields.push((scan.unescape(name)?, &text[start..scan.position()]));
+            Ok(())
+        })
+        .unwrap();
+        let want = [("a", r#"[ 1 , {"x":"]"} ]"#), ("b.", r#""q\"""#), ("c", "{}")];
+        assert_eq!(fields, want.map(|(name, value)| (Cow::Borrowed(name), value)));
+        assert_eq!((scan.depth(), scan.position()), (0, text.len() - 1));
+    }
+
+    #[test]
+    fn counts_elements() {
+        for (text, count) in [("[]", 0), ("[ ]", 0), ("[[]]", 1), ("[[],[1,2],{},\"\",3]", 5)] {
+            assert_eq!(Scanner::of_text(text).count_elements(), Ok(count), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_are_compared_without_escapes() {
+        let is = |text, name| {
+            let mut scan = Scanner::of_text(text);
+            let own = scan.string().unwrap();
+            scan.is(own, name)
+        };
+        assert!(is(r#""a\u002eb""#, "a.b"));
+        assert!(is(r#""a.b""#, "a.b"));
+        assert!(!is(r#""a\\u002eb""#, "a.b"));
+        assert!(!is(r#""a\u002eb""#, r"a\u002eb"));
+        assert!(!is(r#""\ud800""#, "\u{fffd}"));
+        assert!(is(r#""\ud83d\ude00""#, "\u{1f600}"));
+    }
+
+    #[test]
+    fn a_number_may_end_a_whole_text_only() {
+        for number in ["0", "-7", "1.5", "2e8", "123456789012345678901"] {
+            let mut whole = Scanner::of_text(number);
+            assert_eq!((whole.skip_value(), whole.position()), (Ok(()), number.len()));
+            let mut part = Scanner::new(number.as_bytes(), 0);
+            assert_eq!(part.skip_value(), Err(Fault::Incomplete), "{number}");
+        }
+        for text in ["-", "1.", "2e", "2e+"] {
+            assert!(Scanner::of_text(text).skip_value().is_err(), "{text}");
+        }
+    }
+
+    /// SEMANTICS: W12
+    #[test]
+    fn any_depth_is_stepped_over() {
+        for depth in [1, 2, 126, 127, 128, 129, 100_000] {
+            let text = "[".repeat(depth) + &"]".repeat(depth);
+            let mut scan = Scanner::of_text(&text);
+            assert_eq!((scan.skip_value(), scan.position()), (Ok(()), text.len()), "{depth}");
+            let unclosed = "{\"a\":".repeat(depth);
+            assert_eq!(Scanner::of_text(&unclosed).skip_value(), Err(Fault::Incomplete));
+        }
+    }
+
+    #[test]
+    fn malformed_text_ends() {
+        // Each word is a text; `_` stands for a space in it.
+        let texts = r#"
+            _ { [ " "\ {" {"a" {"a": {"a":1 {"a":1_ {a:1} [1 [1, ] } [[[ {[ [} é "\é [1_2] [1[2] {"a"_1}
+            [,] {,} : ["a {"a":} [{] \ {"a":1{"b":2} {"a":1,} [1,] {"a":1,,} {"a"} {:1} {1:1} nul- -
+        "#;
+        for text in texts.split_whitespace().chain([""]) {
+            let text = text.replace('_', " ");
+            let scan = || Scanner::of_text(&text);
+            let _ = scan().skip_value();
+            assert!(scan().count_elements().is_err(), "{text}");
+            assert!(scan().fields(|scan, _| scan.skip_value()).is_err(), "{text}");
+            assert!(scan().seek("b").is_err(), "{text}");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Steps over values without reading their content; containers in blocks of 64 bytes.
 
-use super::{mask::Block, plain_bytes};
+use memchr::memchr2;
+
+use super::mask::Block;
 
 /// A search for the end of a value, in any number of pieces and at any depth.
 #[derive(Clone, Debug)]
@@ -82,8 +84,8 @@ pub(super) fn end_of_string(bytes: &[u8], escaped: &mut bool) -> Option<usize> {
     }
     let mut at = usize::from(std::mem::take(escaped));
     loop {
-        at += plain_bytes::<false>(&bytes[at..]);
-        match bytes.get(at)? {
+        at += memchr2(b'"', b'\\', &bytes[at..])?;
+        match bytes[at] {
             b'"' => return Some(at + 1),
             _ if at + 1 == bytes.len() => {
                 *escaped = true;

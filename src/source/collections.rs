@@ -316,7 +316,7 @@ impl<K> Query<K> {
         let stages = selectors
             .map(|own| Condition::Fields(own.clone()))
             .fold(stages, Stages::matching)
-            .without(self.filter.clone(), self.decode.whole);
+            .decoded_by(Arc::clone(&self.decoder));
         let closures = self.closures.iter().map(|own| Condition::Named(own.clone()));
         let stages = closures.fold(stages, Stages::matching);
         event::Context { origin: self.origin.clone(), stages }

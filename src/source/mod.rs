@@ -27,6 +27,8 @@ mod target;
 mod trace;
 mod watch;
 
+use std::sync::Arc;
+
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
@@ -43,8 +45,8 @@ pub(crate) use self::{
     namespace::own as own_namespace,
     query::{Stored, Witness},
 };
-use self::{query::Query, read::Decode, request::Endpoint, resolve::Resolver};
-use crate::{document::Document, error::Error, text::given};
+use self::{query::Query, request::Endpoint, resolve::Resolver};
+use crate::{decode::Typed, document::Document, error::Error, text::given};
 
 /// Watches a kind that has a Rust type, in the namespaces that the `Api` covers.
 ///
@@ -94,13 +96,7 @@ where
     };
     let endpoint = Endpoint::new(api.into_client(), resource);
     let endpoint = Endpoint { metadata_only: K::metadata_api(), ..endpoint };
-    let decode = Decode {
-        whole: |filter, json, _| filter.decode(json),
-        first: |filter, bytes, _| filter.decode_first(bytes),
-        // Longer than most objects.
-        enough: 16 << 10,
-    };
-    let watch = Watch::new(Query::new(endpoint, resolver, decode));
+    let watch = Watch::new(Query::new(endpoint, resolver, Arc::new(Typed::default())));
     match namespace {
         Some(namespace) => watch.namespace(namespace),
         None => watch,

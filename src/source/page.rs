@@ -14,10 +14,10 @@ use super::{
 };
 use crate::{
     clock::after,
-    document::Types,
     error::Error,
     json::{Fault, Scanner, Skip, is_space},
     resource_version::is_valid,
+    tape::Types,
 };
 
 /// The body of a list. Its items are decoded one by one in place: there is never more of a page in memory
@@ -50,7 +50,7 @@ pub(super) struct Expected {
     pub(super) metadata_only: bool,
     /// True if the list must have a resourceVersion.
     pub(super) is_versioned: bool,
-    /// The types of items without types of their own.
+    /// The types of items without types of their own; not those of metadata, which are not the object's.
     pub(super) types: Types,
 }
 
@@ -93,7 +93,9 @@ impl Expected {
             Some(expected) if !self.is_of(kind) => expected,
             _ => kind,
         });
-        self.types = Types::new(api_version, own);
+        if !self.metadata_only {
+            self.types = Types::new(api_version, own);
+        }
         if self.kind.is_none() && self.custom.is_none() {
             // The kind of the list is the only source.
             self.kind = kind.filter(|kind| !kind.is_empty()).map(str::to_owned);

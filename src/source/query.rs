@@ -20,20 +20,21 @@ use super::{
     incoming::Incoming,
     namespaces::Namespaces,
     page::{Custom, Expected, Page},
-    read::Decode,
     request::{ANSWER, Endpoint, RequestInfo, Verb},
     resolve::{Resolved, Resolver},
     target::Target,
 };
 use crate::{
     clock::{after, random},
-    document::{ObjectMetaRef, Types},
+    decode::Decode,
+    document::ObjectMetaRef,
     error::{Error, ErrorKind},
-    filter::{FieldFilter, FieldSelector, LabelSelector},
+    filter::{FieldSelector, LabelSelector},
     measure,
     origin::Origin,
     printed::{LONGEST_NAMESPACE, printed},
     stages::Named,
+    tape::Types,
 };
 
 /// The time after the end of a watch for its last bytes to arrive.
@@ -75,7 +76,6 @@ pub(super) struct Query<K> {
     pub(super) field_selector: Option<FieldSelector>,
     /// The name of the watched object, if only one is watched.
     pub(super) name: Option<Arc<str>>,
-    pub(super) filter: FieldFilter,
     pub(super) matching: Vec<FieldSelector>,
     /// The closures that select decoded objects.
     pub(super) closures: Vec<Named<K>>,
@@ -86,7 +86,7 @@ pub(super) struct Query<K> {
     pub(super) list_patience: Duration,
     pub(super) backoff: Backoff,
     pub(super) poll: Option<Duration>,
-    pub(super) decode: Decode<K>,
+    pub(super) decoder: Arc<dyn Decode<K>>,
     pub(super) stored: Option<Arc<dyn Stored>>,
     /// Set once this server was found to have no streaming lists. All collections share this flag.
     no_streaming: Arc<AtomicBool>,
@@ -105,7 +105,7 @@ pub(super) enum Part<'p> {
 }
 
 impl<K> Query<K> {
-    pub(super) fn new(endpoint: Endpoint, resolver: Resolver, decode: Decode<K>) -> Self {
+    pub(super) fn new(endpoint: Endpoint, resolver: Resolver, decoder: Arc<dyn Decode<K>>) -> Self {
         Self {
             origin: Origin::new(endpoint.resource.to_string()),
             endpoint,
@@ -114,7 +114,6 @@ impl<K> Query<K> {
             labels: None,
             field_selector: None,
             name: None,
-            filter: FieldFilter::default(),
             matching: Vec::new(),
             closures: Vec::new(),
             page_size: 500,
@@ -124,7 +123,7 @@ impl<K> Query<K> {
             list_patience: ANSWER,
             backoff: Backoff::default(),
             poll: None,
-            decode,
+            decoder,
             stored: None,
             no_streaming: Arc::default(),
             budget: Arc::new(Semaphore::new(BUDGET)),
@@ -133,7 +132,7 @@ impl<K> Query<K> {
     }
 
     /// Returns this query for objects that are decoded in another way, without its closures.
-    pub(super) fn decoding<J>(self, decode: Decode<J>) -> Query<J> {
+    pub(super) fn decoding<J>(self, decoder: Arc<dyn Decode<J>>) -> Query<J> {
         Query {
             origin: self.origin,
             endpoint: self.endpoint,
@@ -142,7 +141,6 @@ impl<K> Query<K> {
             labels: self.labels,
             field_selector: self.field_selector,
             name: self.name,
-            filter: self.filter,
             matching: self.matching,
             closures: Vec::new(),
             page_size: self.page_size,
@@ -152,7 +150,7 @@ impl<K> Query<K> {
             list_patience: self.list_patience,
             backoff: self.backoff,
             poll: self.poll,
-            decode,
+            decoder,
             stored: None,
             no_streaming: self.no_streaming,
             budget: self.budget,
@@ -321,7 +319,7 @@ impl<K> Clone for Query<K> {
             labels: self.labels.clone(),
             field_selector: self.field_selector.clone(),
             name: self.name.clone(),
-            filter: self.filter.clone(),
+            decoder: Arc::clone(&self.decoder),
             matching: self.matching.clone(),
             closures: self.closures.clone(),
             stored: self.stored.clone(),

@@ -13,53 +13,19 @@ use super::{
     target::Target,
 };
 use crate::{
-    document::{Document, ObjectMetaRef, Types},
+    decode::{Decoded, kind_in},
+    document::ObjectMetaRef,
     error::{Error, ErrorKind},
     event::WatchEvent,
-    filter::{Decoded, FieldFilter, kind_in},
-    json::{Cursor, Fault, Malformed, Scanner},
+    json::{Fault, Scanner},
     namespaced_name::identity,
     resource_version::is_valid,
-    stages,
 };
 
 /// The types of events about objects.
 const ADDED: &str = "ADDED";
 const MODIFIED: &str = "MODIFIED";
 const DELETED: &str = "DELETED";
-
-/// Functions that decode an object from its JSON, without the dropped fields, with the types that it shares
-/// with its list.
-pub(super) struct Decode<K> {
-    pub(super) whole: stages::Decode<K>,
-    /// Decodes the object at the start of the bytes, in one pass.
-    pub(super) first: First<K>,
-    /// The number of bytes that must have arrived to start with an item before it is known to be complete.
-    /// Starting anew wastes the bytes decoded so far.
-    pub(super) enough: usize,
-}
-
-type First<K> = fn(&FieldFilter, &[u8], Option<&Types>) -> Result<Decoded<K>, Fault>;
-
-impl Decode<Document> {
-    pub(super) const DOCUMENT: Self =
-        Self { whole: Document::decode, first: Document::decode_first, enough: 0 };
-
-    /// Decodes without types: if only metadata was requested, they are not the object's own.
-    pub(super) const KEYS: Self = Self {
-        whole: |filter, json, _| Document::decode(filter, json, None),
-        first: |filter, bytes, _| Document::decode_first(filter, bytes, None),
-        enough: 0,
-    };
-}
-
-impl<K> Clone for Decode<K> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<K> Copy for Decode<K> {}
 
 /// An item of a list.
 pub(super) enum Item<K> {
@@ -171,7 +137,7 @@ impl<K: Lookup> Query<K> {
 
 impl<K> Query<K> {
     fn any_item(&self, bytes: &[u8], expected: &Expected) -> Result<(Item<K>, usize), Fault> {
-        let enough = bytes.len() >= self.decode.enough;
+        let enough = bytes.len() >= self.decoder.enough();
         match enough.then(|| self.first(bytes, expected, true)).flatten() {
             Some(Ok(Decoded { object, end, kind })) => {
                 let is_own = expected.may_be(bytes, kind);
@@ -211,7 +177,7 @@ impl<K> Query<K> {
         listing: bool,
     ) -> Option<Result<Decoded<K>, Fault>> {
         let plain = self.matching.is_empty() && !(listing && self.stored().is_some());
-        plain.then(|| (self.decode.first)(&self.filter, bytes, Some(&expected.types)))
+        plain.then(|| self.decoder.first(bytes, &expected.types))
     }
 
     /// Returns whether the selectors match an object as it was received.
@@ -256,7 +222,7 @@ impl<K> Query<K> {
         expected: &Expected,
     ) -> Result<K, Unread> {
         let decoded = if is_utf8 {
-            (self.decode.whole)(&self.filter, json, Some(&expected.types))
+            self.decoder.whole(json, &expected.types)
         } else {
             Err(de::Error::custom("not UTF-8"))
         };
@@ -390,22 +356,25 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 /// Returns the type of an event and its object, in any order. The object is not parsed.
-pub(super) fn split(line: &str) -> Result<(Cow<'_, str>, &str), Malformed> {
+pub(super) fn split(line: &str) -> Result<(Cow<'_, str>, &str), Fault> {
     let line = line.trim_ascii_end();
-    let mut cursor = Cursor::new(line);
+    let mut scan = Scanner::of_text(line);
     let (mut kind, mut object) = (None, None);
-    cursor.enter_object()?;
-    while let Some((_, name)) = cursor.next_field()? {
-        if name.is("type") {
-            kind = Some(cursor.string()?.unescape()?);
-        } else if name.is("object") {
-            object = Some(cursor.value()?);
-        } else {
-            cursor.skip_value()?;
+    scan.fields(|scan, name| {
+        if scan.is(name, "type") {
+            let own = scan.string()?;
+            kind = Some(scan.unescape(own)?);
+            return Ok(());
         }
-    }
-    let whole = cursor.position() == line.len();
-    kind.zip(object).filter(|_| whole).ok_or(Malformed)
+        let start = scan.position();
+        scan.skip_value()?;
+        if scan.is(name, "object") {
+            object = Some(&line[start..scan.position()]);
+        }
+        Ok(())
+    })?;
+    let whole = scan.position() == line.len();
+    kind.zip(object).filter(|_| whole).ok_or(Fault::Malformed)
 }
 
 #[derive(Deserialize)]
@@ -442,8 +411,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        document::Types,
+        document::Document,
         source::{Gvr, Watch, watch},
+        tape::Types,
     };
 
     fn query() -> Query<Document> {

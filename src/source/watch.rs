@@ -16,12 +16,11 @@ use super::{
     collections::Collections,
     own_namespace,
     query::{Query, Stored},
-    read::Decode,
     request::Endpoint,
     resolve::Resolver,
 };
 use crate::{
-    document::Document,
+    document::{Document, Documents},
     error::{Error, caught},
     event::{Context, WatchEvent},
     filter::{FieldFilter, FieldSelector, LabelSelector},
@@ -300,7 +299,7 @@ impl<K> Watch<K> {
 
     /// Drops the fields of a filter.
     pub(crate) fn without(mut self, filter: FieldFilter) -> Self {
-        self.query.filter = self.query.filter.and(filter);
+        self.query.decoder = self.query.decoder.and(filter);
         self
     }
 
@@ -614,10 +613,9 @@ impl<K> Watch<K> {
         let selected = self.query.matching.iter().flat_map(FieldSelector::paths);
         let is_in_metadata = paths.iter().chain(selected).all(|path| path.is_within(&metadata));
         let metadata_only = self.query.endpoint.metadata_only || is_in_metadata;
-        let decode = if metadata_only { Decode::KEYS } else { Decode::DOCUMENT };
-        let mut query = self.query.decoding(decode);
+        let keys = Documents::new(FieldFilter::keeping(paths, !metadata_only));
+        let mut query = self.query.decoding(Arc::new(keys));
         query.endpoint.metadata_only = metadata_only;
-        query.filter = FieldFilter::keeping(paths, !metadata_only);
         Watch::new(query)
     }
 
@@ -641,7 +639,7 @@ impl Watch<Document> {
     /// Returns the watch of a resource without a Rust type.
     pub(crate) fn of_resource(client: Client, resource: Gvr) -> Self {
         let endpoint = Endpoint::new(client, resource);
-        Self::new(Query::new(endpoint, Resolver::asking(), Decode::DOCUMENT))
+        Self::new(Query::new(endpoint, Resolver::asking(), Arc::new(Documents::default())))
     }
 }
 

@@ -25,6 +25,7 @@ mod decode;
 pub(crate) mod dictionary;
 mod encode;
 mod read;
+mod types;
 mod write;
 
 #[cfg(test)]
@@ -32,6 +33,7 @@ mod tests;
 
 pub(crate) use self::{
     read::{Tape, Value, unescape},
+    types::Types,
     write::Writer,
 };
 

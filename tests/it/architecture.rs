@@ -25,6 +25,7 @@ const ORDER: &[&str] = &[
     "tape",
     "path",
     "filter",
+    "decode",
     "document",
     "stages",
     "event",

@@ -4,10 +4,12 @@ use proptest::{collection::vec, prelude::*, sample::Index};
 use serde_json::Value;
 
 use crate::{
-    document::{Document, Types},
-    filter::{Decoded, FieldFilter, kind_in},
+    decode::{Decode, Decoded, kind_in},
+    document::{Document, Documents},
+    filter::FieldFilter,
     json::Fault,
     path::FieldPath,
+    tape::Types,
 };
 
 /// JSON in any notation: any white space, any escapes, names that repeat.
@@ -177,7 +179,7 @@ proptest! {
         filter.remove(&mut want);
         let bytes = format!("{text}{rest}").into_bytes();
         let Decoded { object: document, end, kind } =
-            Document::decode_first(&filter, &bytes, Some(&types())).unwrap();
+            Documents::new(filter.clone()).first(&bytes, &types()).unwrap();
         prop_assert_eq!(kind, kind_in(&bytes));
         prop_assert_eq!(end, text.trim_end().len());
         let typed = want.get("kind").is_some() || want.get("apiVersion").is_some();
@@ -197,10 +199,12 @@ proptest! {
 
     #[test]
     fn what_came_before_makes_no_difference(texts in vec(text(), 1..4), filter in filter()) {
-        let alone = |text: &str| Document::decode(&filter.clone(), text, None).unwrap().object;
+        let object = |decoder: &Documents, text: &str| decoder.whole(text, &Types::default()).unwrap().object;
+        let alone = |text: &str| object(&Documents::new(filter.clone()), text);
+        let decoder = Documents::new(filter.clone());
         // Twice, so that the learned shape is used.
         for text in texts.iter().chain(&texts) {
-            let document = Document::decode(&filter, text, None).unwrap().object;
+            let document = object(&decoder, text);
             prop_assert_eq!(document.to_json(), alone(text).to_json());
             prop_assert_eq!(document, alone(text));
         }
@@ -222,7 +226,8 @@ proptest! {
     fn a_part_is_incomplete(text in text(), filter in filter(), at in any::<Index>()) {
         let text = text.trim_end();
         let part = &text.as_bytes()[..at.index(text.len())];
-        prop_assert_eq!(Document::decode_first(&filter, part, None).err(), Some(Fault::Incomplete));
+        let decoded = Documents::new(filter).first(part, &Types::default());
+        prop_assert_eq!(decoded.err(), Some(Fault::Incomplete));
     }
 
     #[test]
@@ -234,7 +239,7 @@ proptest! {
         let at = at.index(bytes.len());
         bytes.splice(at..=at, with);
         if let Ok(Decoded { object: document, end, .. }) =
-            Document::decode_first(&filter, &bytes, None)
+            Documents::new(filter.clone()).first(&bytes, &Types::default())
         {
             prop_assert!(end <= bytes.len());
             prop_assert!(serde_json::from_str::<Value>(&document.to_json()).is_ok(), "{}", document.to_json());

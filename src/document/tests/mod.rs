@@ -4,11 +4,13 @@ mod agreement;
 
 use serde_json::{Value, json};
 
-use super::{Document, FieldFilter, FieldPath, Types};
+use super::{Document, Documents};
 use crate::{
-    filter::Decoded,
+    decode::{Decode, Decoded},
+    filter::FieldFilter,
     json::{DECODED, Fault},
-    path::STEPS_TAKEN,
+    path::{FieldPath, STEPS_TAKEN},
+    tape::Types,
 };
 
 #[test]
@@ -57,13 +59,9 @@ fn what_serde_json_would_not_decode_is_rejected_if_kept() {
         assert_eq!(Document::from_json(&text).unwrap().to_json(), text);
     }
     let bytes = b"{\"metadata\":{\"name\":\"x\"},\"v\":\"\xff\",\"w\":1}";
-    assert_eq!(
-        Document::decode_first(&FieldFilter::default(), bytes, None).err(),
-        Some(Fault::Malformed)
-    );
-    let filter = FieldFilter::new(["v"]).unwrap();
-    let Decoded { object: document, end, .. } =
-        Document::decode_first(&filter, bytes, None).unwrap();
+    assert_eq!(Documents::default().first(bytes, &Types::default()).err(), Some(Fault::Malformed));
+    let decoder = Documents::new(FieldFilter::new(["v"]).unwrap());
+    let Decoded { object: document, end, .. } = decoder.first(bytes, &Types::default()).unwrap();
     assert_eq!(
         (document.to_json().as_str(), end),
         (r#"{"metadata":{"name":"x"},"w":1}"#, bytes.len())
@@ -73,13 +71,13 @@ fn what_serde_json_would_not_decode_is_rejected_if_kept() {
 #[test]
 fn what_begins_as_no_object_never_becomes_one() {
     for filter in [&[][..], &["a"], &["a[?@.b]"]] {
-        let filter = FieldFilter::new(filter).unwrap();
+        let decoder = Documents::new(FieldFilter::new(filter).unwrap());
         for text in ["2", "[", "\"", "t", "}", " -", "\u{feff}"] {
-            let fault = Document::decode_first(&filter, text.as_bytes(), None).err();
+            let fault = decoder.first(text.as_bytes(), &Types::default()).err();
             assert_eq!(fault, Some(Fault::Malformed), "{text}");
         }
         for text in ["", " \n", "{"] {
-            let fault = Document::decode_first(&filter, text.as_bytes(), None).err();
+            let fault = decoder.first(text.as_bytes(), &Types::default()).err();
             assert_eq!(fault, Some(Fault::Incomplete), "{text}");
         }
     }
@@ -94,8 +92,8 @@ fn nesting_is_limited_as_in_serde_json() {
             let decodes = serde_json::from_str::<Value>(&text).is_ok();
             assert_eq!(Document::from_json(&text).is_ok(), decodes, "{depth}");
             // Filtered fields are only stepped over.
-            let filter = FieldFilter::new(["v"]).unwrap();
-            assert!(Document::decode(&filter, &text, None).is_ok(), "{depth}");
+            let decoder = Documents::new(FieldFilter::new(["v"]).unwrap());
+            assert!(decoder.whole(&text, &Types::default()).is_ok(), "{depth}");
         }
     }
 }
@@ -251,8 +249,8 @@ const POD: &str = r#"{"metadata":{"name":"b","namespace":"a","uid":"u","resource
 #[test]
 fn list_items_get_their_types_back() {
     let types = Types::new(Some("v1"), Some("Pod"));
-    let filter = FieldFilter::new(["metadata.managedFields"]).unwrap();
-    let pod = Document::decode(&filter, POD, Some(&types)).unwrap().object;
+    let decoder = Documents::new(FieldFilter::new(["metadata.managedFields"]).unwrap());
+    let pod = decoder.whole(POD, &types).unwrap().object;
     assert_eq!(
         pod.to_json(),
         r#"{"kind":"Pod","apiVersion":"v1","metadata":{"name":"b","namespace":"a","uid":"u","resourceVersion":"7"},"n":1.50}"#
@@ -262,7 +260,7 @@ fn list_items_get_their_types_back() {
         (Some("a"), "b", Some("u"), Some("7"))
     );
     // An object that has types keeps its own.
-    let again = Document::decode(&filter, &pod.to_json(), Some(&Types::default())).unwrap();
+    let again = decoder.whole(&pod.to_json(), &Types::default()).unwrap();
     assert_eq!(again.object, pod);
 }
 
@@ -295,11 +293,11 @@ fn its_debug_form_has_no_content() {
 fn of_a_key_only_what_it_is_known_by_is_kept() {
     let keep = |paths: &[&str], typed| {
         let paths: Vec<_> = paths.iter().map(|path| FieldPath::parse(path).unwrap()).collect();
-        let filter = FieldFilter::keeping(&paths, typed);
+        let decoder = Documents::new(FieldFilter::keeping(&paths, typed));
         let text = r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"n","namespace":"s",
             "uid":"u","resourceVersion":"7","labels":{"a":"1","b":"2"},"annotations":{"big":"x"}},
             "data":{"p":"x"},"list":[{"a":1,"b":2},{"a":3}],"type":"T"}"#;
-        let document = Document::decode(&filter, text, None).unwrap().object;
+        let document = decoder.whole(text, &Types::default()).unwrap().object;
         assert_eq!((document.namespace(), document.name()), (Some("s"), "n"));
         assert_eq!((document.uid(), document.resource_version()), (Some("u"), Some("7")));
         document.to_json()
@@ -329,6 +327,7 @@ fn of_a_key_only_what_it_is_known_by_is_kept() {
 #[test]
 fn nothing_but_odd_numbers_and_names_is_read_twice() {
     let filter = FieldFilter::new(["v..dropped"]).unwrap();
+    let decoder = Documents::new(filter.clone());
     let fields: Vec<_> = (0..1000).map(|at| format!(r#""field-{at}":"value""#)).collect();
     for odd in [
         r#""a":1e3"#,
@@ -341,7 +340,7 @@ fn nothing_but_odd_numbers_and_names_is_read_twice() {
         let text = format!(r#"{{"metadata":{{"name":"x"}},"v":{{{odd},{}}}}}"#, fields.join(","));
         DECODED.set(0);
         let Decoded { object: document, end, .. } =
-            Document::decode_first(&filter, text.as_bytes(), None).unwrap();
+            decoder.first(text.as_bytes(), &Types::default()).unwrap();
         assert!(DECODED.get() < 100, "{odd}: {}", DECODED.get());
         let mut value: Value = serde_json::from_str(&text).unwrap();
         filter.remove(&mut value);
@@ -411,7 +410,7 @@ fn all_is_checked_of_an_object_with_names_that_repeat() {
         assert_eq!(Document::from_json(&text).is_ok(), decodes, "{text}");
     }
     let bytes = b"{\"metadata\":{\"name\":\"x\"},\"v\":\"\xff\",\"v\":1}";
-    let fault = Document::decode_first(&FieldFilter::default(), bytes, None).err();
+    let fault = Documents::default().first(bytes, &Types::default()).err();
     assert_eq!(fault, Some(Fault::Malformed));
 }
 

@@ -3,8 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::{
+    decode::{Decode, Decoded, Typed},
+    document::Documents,
     filter::{FieldFilter, FieldSelector},
     json::DECODED,
+    tape::Types,
 };
 
 fn selector(text: &str) -> FieldSelector {
@@ -262,9 +265,10 @@ fn what_a_search_removes_is_found_in_the_one_pass() {
     DECODED.set(0);
     assert_eq!(filter.cut(text).unwrap(), left);
     let left: Value = serde_json::from_str(left).unwrap();
-    let decoded = filter.decode_first::<Value>(text.as_bytes()).unwrap();
+    let (bytes, types) = (text.as_bytes(), &Types::default());
+    let decoded: Decoded<Value> = Typed::new(filter.clone()).first(bytes, types).unwrap();
     assert_eq!((decoded.object, decoded.end), (left, text.len()));
-    assert!(filter.keep(text.as_bytes(), &[]).is_ok());
+    assert!(Documents::new(filter).first(bytes, types).is_ok());
     assert_eq!(DECODED.get(), 0);
 }
 

@@ -8,10 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::{
-    filter::{FieldFilter, keep::with_tape},
-    path::FieldPath,
-};
+use crate::{document::with_tape, filter::FieldFilter, path::FieldPath};
 
 #[derive(Serialize, Deserialize, Debug, PartialEq)]
 struct Typed {

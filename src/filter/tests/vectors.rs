@@ -2,10 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{
-    filter::{FieldFilter, keep::with_tape},
-    path::FieldPath,
-};
+use crate::{document::with_tape, filter::FieldFilter, path::FieldPath};
 
 const DOCUMENT: &str = include_str!("../../../tests/vectors/document.json");
 const PATHS: &str = include_str!("../../../tests/vectors/paths.jsonl");

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Number, Value, json};
 
-use super::{Decoded, decode, kind_in};
-use crate::filter::{FieldFilter, keep::with_tape};
+use super::{Decoded, kind_in, text::decode};
+use crate::{document::with_tape, filter::FieldFilter};
 
 #[derive(Serialize, Deserialize, Debug, Default)]
 struct Plain {

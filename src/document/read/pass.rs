@@ -2,21 +2,43 @@
 
 use std::borrow::Cow;
 
-use super::{ObjectReader, ObjectTape};
+use super::{
+    duplicates::{self, Duplicates, Replaced},
+    shape::{At, Before, Field, Role, Rule, Shape},
+};
 use crate::{
-    filter::{
-        duplicates::{self, Replaced},
-        shape::{At, Before, Field, Role, Rule},
-        tree::Place,
-    },
-    json::{Fault, MAX_DEPTH, Quoted, Scanner, is_reserved},
-    tape::dictionary,
+    filter::Place,
+    json::{Fault, Quoted, Scanner, is_reserved},
+    tape::{Writer, dictionary},
 };
 
+/// A checked object as a tape, without removed fields and without fields that a later field of the same
+/// name replaces.
+#[derive(Debug)]
+pub(crate) struct ObjectTape {
+    /// The object, followed by those strings of its identity that are written with escapes (here
+    /// unescaped).
+    pub(crate) tape: Box<str>,
+    /// The ranges of `metadata.name`, `namespace`, `uid` and `resourceVersion` in `tape`; (0, 0) for a
+    /// field that is missing.
+    pub(crate) identity: [(u32, u32); 4],
+    /// The end of the object in its JSON.
+    pub(crate) end: usize,
+    /// The start of the value of `kind` in the JSON, even if the field is removed.
+    pub(crate) kind: Option<usize>,
+}
+
+/// The buffers of a reader, with the shape that it has learned.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    shape: Shape,
+    out: Writer,
+    duplicates: Duplicates,
+}
+
 pub(super) struct Pass<'s, 'm> {
-    reader: &'m mut ObjectReader,
+    own: &'m mut Buffers,
     scan: Scanner<'s>,
-    depth: usize,
     identity: [(u32, u32); 4],
     /// The fields of the identity that are written with escapes, unescaped.
     unescaped: [Option<String>; 4],
@@ -50,16 +72,15 @@ struct Other<'s> {
 
 impl<'s, 'm> Pass<'s, 'm> {
     pub(super) fn new(
-        reader: &'m mut ObjectReader,
+        own: &'m mut Buffers,
         bytes: &'s [u8],
         replaced: Option<&'m Replaced>,
     ) -> Self {
-        reader.out.clear();
-        reader.duplicates.clear();
+        own.out.clear();
+        own.duplicates.clear();
         Self {
-            reader,
+            own,
             scan: Scanner::new(bytes, 0),
-            depth: 0,
             identity: Default::default(),
             unescaped: Default::default(),
             kind: None,
@@ -75,22 +96,21 @@ impl<'s, 'm> Pass<'s, 'm> {
         types: &[u8],
     ) -> Result<ObjectTape, Stop> {
         self.scan.space();
-        self.scan.eat(b'{')?;
-        self.depth = 1;
+        self.scan.enter(b'{')?;
         self.given = !types.is_empty();
-        let open = self.reader.out.large_object();
-        self.reader.out.append(types);
+        let open = self.own.out.large_object();
+        self.own.out.append(types);
         self.fields(at, place, Role::Object)?;
-        self.reader.out.close_large(open);
+        self.own.out.close_large(open);
         let own = std::mem::take(&mut self.unescaped);
         for (place, own) in self.identity.iter_mut().zip(own) {
             let Some(own) = own else { continue };
-            let start = self.reader.out.position();
-            self.reader.out.append(own.as_bytes());
-            *place = range(start, self.reader.out.position());
+            let start = self.own.out.position();
+            self.own.out.append(own.as_bytes());
+            *place = range(start, self.own.out.position());
         }
         let (start, end) = self.identity[0];
-        let tape = self.reader.out.finish().filter(|_| start < end).ok_or(Fault::Malformed)?;
+        let tape = self.own.out.finish().filter(|_| start < end).ok_or(Fault::Malformed)?;
         let (identity, kind, end) = (self.identity, self.kind, self.scan.position());
         Ok(ObjectTape { tape, identity, end, kind })
     }
@@ -101,17 +121,17 @@ impl<'s, 'm> Pass<'s, 'm> {
         match self.scan.peek()? {
             b'"' => Ok(self.string()?),
             b'{' => {
-                self.enter()?;
-                let open = self.reader.out.object();
+                self.scan.enter(b'{')?;
+                let open = self.own.out.object();
                 self.fields(at, place, Role::Other)?;
-                self.reader.out.close(open);
+                self.own.out.close(open);
                 Ok(())
             }
             b'[' => self.array(at, place),
             _ => {
                 let start = self.scan.position();
                 self.scan.finite_literal()?;
-                self.reader.out.literal(self.scan.since(start));
+                self.own.out.literal(self.scan.since(start));
                 Ok(())
             }
         }
@@ -123,7 +143,7 @@ impl<'s, 'm> Pass<'s, 'm> {
         if own.escaped {
             return self.escaped(own);
         }
-        self.reader.out.string(self.scan.from(own.start), own.end - own.start);
+        self.own.out.string(self.scan.from(own.start), own.end - own.start);
         Ok(())
     }
 
@@ -132,7 +152,7 @@ impl<'s, 'm> Pass<'s, 'm> {
         if own.halves {
             self.scan.unescape(own)?;
         }
-        self.reader.out.escaped(self.scan.with_quotes(own));
+        self.own.out.escaped(self.scan.with_quotes(own));
         Ok(())
     }
 
@@ -145,26 +165,22 @@ impl<'s, 'm> Pass<'s, 'm> {
         let at = match place {
             None => at,
             Some(place) if place.has_indexes() => None,
-            Some(_) => at.and_then(|at| self.reader.shape.elements(at)),
+            Some(_) => at.and_then(|at| self.own.shape.elements(at)),
         };
-        self.enter()?;
-        let open = self.reader.out.array();
-        self.scan.space();
-        if self.scan.peek()? != b']' {
-            for index in 0.. {
-                let below = place.and_then(|place| place.element(index, len));
-                if below.as_ref().is_some_and(Place::ends) {
-                    self.scan.skip_value()?;
-                } else {
-                    self.value(at, below.as_ref())?;
-                }
-                if !self.next(b']')? {
-                    break;
-                }
+        self.scan.enter(b'[')?;
+        let open = self.own.out.array();
+        let mut index = 0;
+        while self.scan.next(index == 0, b']')? {
+            let below = place.and_then(|place| place.element(index, len));
+            if below.as_ref().is_some_and(Place::ends) {
+                self.scan.skip_value()?;
+            } else {
+                self.value(at, below.as_ref())?;
             }
+            index += 1;
         }
-        self.leave();
-        self.reader.out.close(open);
+        self.scan.leave(b']')?;
+        self.own.out.close(open);
         Ok(())
     }
 
@@ -175,28 +191,22 @@ impl<'s, 'm> Pass<'s, 'm> {
         place: Option<&Place<'_>>,
         role: Role,
     ) -> Result<(), Stop> {
-        self.scan.space();
-        if self.scan.peek()? != b'}' {
-            let inside = self.reader.out.position();
-            let mut own = self.reader.duplicates.enter();
-            let mut before = at.map_or(Before::Unknown, Before::First);
-            loop {
-                let known = match self.reader.shape.guess(before, &mut self.scan) {
-                    Some(known) => Some(known),
-                    None => self.field(at, before, place, role, inside, &mut own)?,
-                };
-                before = known.map_or(Before::Unknown, Before::Field);
-                if let Some(known) = known {
-                    self.known(known, place, &mut own)?;
-                }
-                if !self.next(b'}')? {
-                    break;
-                }
+        let inside = self.own.out.position();
+        let mut names = self.own.duplicates.enter();
+        let (mut first, mut before) = (true, at.map_or(Before::Unknown, Before::First));
+        while self.scan.next(first, b'}')? {
+            first = false;
+            let known = match self.own.shape.guess(before, &mut self.scan) {
+                Some(known) => Some(known),
+                None => self.field(at, before, place, role, inside, &mut names)?,
+            };
+            before = known.map_or(Before::Unknown, Before::Field);
+            if let Some(known) = known {
+                self.known(known, place, &mut names)?;
             }
-            self.reader.duplicates.leave(&own);
         }
-        self.leave();
-        Ok(())
+        self.own.duplicates.leave(&names);
+        Ok(self.scan.leave(b'}')?)
     }
 
     /// Writes a field to the tape. Its name was stepped over.
@@ -207,7 +217,7 @@ impl<'s, 'm> Pass<'s, 'm> {
         place: Option<&Place<'_>>,
         own: &mut duplicates::ObjectNames,
     ) -> Result<(), Stop> {
-        let Field { number, hash, rule, role } = self.reader.shape.field(at);
+        let Field { number, hash, rule, role } = self.own.shape.field(at);
         self.scan.space();
         if role == Role::Kind {
             self.kind = Some(self.scan.position());
@@ -215,10 +225,10 @@ impl<'s, 'm> Pass<'s, 'm> {
         if rule == Rule::All {
             return Ok(self.scan.skip_value()?);
         }
-        if self.reader.duplicates.add(own, hash) {
+        if self.own.duplicates.add(own, hash) {
             return Err(Stop::Duplicate);
         }
-        self.reader.out.name(number);
+        self.own.out.name(number);
         let below = match rule {
             Rule::Part => place.and_then(|place| place.field(dictionary::name(number))),
             _ => None,
@@ -240,8 +250,7 @@ impl<'s, 'm> Pass<'s, 'm> {
     ) -> Result<Option<At>, Stop> {
         let start = self.scan.position();
         let quoted = self.scan.string()?;
-        self.scan.space();
-        self.scan.eat(b':')?;
+        self.scan.colon()?;
         let name = self.scan.unescape(quoted)?;
         let is_plain = !quoted.escaped && !is_reserved(&name);
         let number = if is_plain { dictionary::learn(&name) } else { None };
@@ -254,12 +263,12 @@ impl<'s, 'm> Pass<'s, 'm> {
                 rule: rule(place.and_then(|place| place.field(&name)).as_ref()),
                 role: role.of(&name),
             };
-            let known = self.reader.shape.find(at, before, &name, number, field);
+            let known = self.own.shape.find(at, before, &name, number, field);
             if known.is_some() {
                 return Ok(known);
             }
         }
-        let first = self.reader.out.position() == inside;
+        let first = self.own.out.position() == inside;
         self.other(Other { start, quoted, name, number, first }, place, role, own)?;
         Ok(None)
     }
@@ -282,7 +291,7 @@ impl<'s, 'm> Pass<'s, 'm> {
             return Ok(self.scan.skip_value()?);
         }
         if self.replaced.is_none()
-            && self.reader.duplicates.add(own, duplicates::hash(name.as_bytes()))
+            && self.own.duplicates.add(own, duplicates::hash(name.as_bytes()))
         {
             return Err(Stop::Duplicate);
         }
@@ -290,9 +299,9 @@ impl<'s, 'm> Pass<'s, 'm> {
             self.scan.check_first(&name)?;
         }
         match number {
-            Some(number) => self.reader.out.name(number),
-            None if quoted.escaped => self.reader.out.escaped_name(self.scan.with_quotes(quoted)),
-            None => self.reader.out.other_name(name.as_bytes()),
+            Some(number) => self.own.out.name(number),
+            None if quoted.escaped => self.own.out.escaped_name(self.scan.with_quotes(quoted)),
+            None => self.own.out.other_name(name.as_bytes()),
         }
         self.role(role, None, below.as_ref())
     }
@@ -305,10 +314,10 @@ impl<'s, 'm> Pass<'s, 'm> {
                 if self.scan.peek()? != b'{' {
                     return Err(self.no_object());
                 }
-                self.enter()?;
-                let open = self.reader.out.large_object();
+                self.scan.enter(b'{')?;
+                let open = self.own.out.large_object();
                 self.fields(at, place, Role::Metadata)?;
-                self.reader.out.close_large(open);
+                self.own.out.close_large(open);
                 Ok(())
             }
             Role::ApiVersion | Role::Kind if self.given => Err(Stop::Typed),
@@ -330,8 +339,8 @@ impl<'s, 'm> Pass<'s, 'm> {
             return Ok(self.escaped(own)?);
         }
         let len = own.end - own.start;
-        self.reader.out.string(self.scan.from(own.start), len);
-        let end = self.reader.out.position();
+        self.own.out.string(self.scan.from(own.start), len);
+        let end = self.own.out.position();
         self.identity[part] = range(end - len, end);
         Ok(())
     }
@@ -341,36 +350,6 @@ impl<'s, 'm> Pass<'s, 'm> {
     #[cold]
     fn no_object(&self) -> Stop {
         if self.replaced.is_none() { Stop::Duplicate } else { Fault::Malformed.into() }
-    }
-
-    /// Steps into a container.
-    #[inline]
-    fn enter(&mut self) -> Result<(), Fault> {
-        if self.depth == MAX_DEPTH {
-            return Err(Fault::Malformed);
-        }
-        self.depth += 1;
-        self.scan.advance();
-        Ok(())
-    }
-
-    /// Steps from the end of an item to the next one. Returns `false` at the end of the container.
-    #[inline]
-    fn next(&mut self, close: u8) -> Result<bool, Fault> {
-        self.scan.space();
-        if self.scan.peek()? == close {
-            return Ok(false);
-        }
-        self.scan.eat(b',')?;
-        self.scan.space();
-        Ok(true)
-    }
-
-    /// Steps out of a container.
-    #[inline]
-    fn leave(&mut self) {
-        self.depth -= 1;
-        self.scan.advance();
     }
 }
 

@@ -2,9 +2,14 @@
 
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
 
-use super::{Decoder, Here, KIND, Text};
-use crate::filter::tree::Place;
-use crate::json::Declined;
+use super::{
+    kind::KIND,
+    text::{Decoder, Here, Text},
+};
+use crate::{
+    filter::Place,
+    json::{Declined, Deserialize},
+};
 
 /// Access to the kept elements of an array.
 pub(super) struct Elements<'d, 'j, 't> {
@@ -45,7 +50,7 @@ impl<'d, 'j, 't> Elements<'d, 'j, 't> {
     fn next_kept(&mut self) -> Result<bool, Declined> {
         loop {
             let first = self.index == 0;
-            if !self.decoder.step(|decoder| decoder.next(first, b']'))? {
+            if !self.decoder.step(|decoder| decoder.scan.next(first, b']'))? {
                 return Ok(false);
             }
             self.below = self.element(self.index);
@@ -63,7 +68,7 @@ impl<'d, 'j, 't> Elements<'d, 'j, 't> {
         if self.next_kept()? {
             return Err(self.decoder.decline());
         }
-        self.decoder.step(|decoder| decoder.leave(b']'))
+        self.decoder.step(|decoder| decoder.scan.leave(b']'))
     }
 }
 
@@ -79,7 +84,8 @@ impl<'j> SeqAccess<'j> for Elements<'_, 'j, '_> {
         }
         self.left = self.left.map(|left| left.saturating_sub(1));
         let below = self.below.take();
-        seed.deserialize(Here { decoder: self.decoder, place: below.as_ref() }).map(Some)
+        seed.deserialize(Deserialize(Here { decoder: self.decoder, place: below.as_ref() }))
+            .map(Some)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -100,7 +106,7 @@ pub(super) struct Fields<'d, 'j, 't> {
 
 impl<'d, 'j, 't> Fields<'d, 'j, 't> {
     pub(super) fn new(decoder: &'d mut Decoder<'j>, place: Option<&'d Place<'t>>) -> Self {
-        let is_root = decoder.depth == 1;
+        let is_root = decoder.scan.depth() == 1;
         decoder.is_object |= is_root;
         Self { decoder, place, below: None, first: true, is_root }
     }
@@ -112,7 +118,7 @@ impl<'d, 'j, 't> Fields<'d, 'j, 't> {
         loop {
             let first = std::mem::take(&mut self.first);
             let decoder = &mut *self.decoder;
-            if !decoder.step(|decoder| decoder.next(first, b'}'))? {
+            if !decoder.step(|decoder| decoder.scan.next(first, b'}'))? {
                 self.first = first;
                 return Ok(None);
             }
@@ -132,7 +138,7 @@ impl<'d, 'j, 't> Fields<'d, 'j, 't> {
     /// Steps out of the object. Fails if it has kept fields that the visitor did not read.
     pub(super) fn end(mut self) -> Result<(), Declined> {
         match self.next_kept()? {
-            None => self.decoder.step(|decoder| decoder.leave(b'}')),
+            None => self.decoder.step(|decoder| decoder.scan.leave(b'}')),
             Some(_) => Err(self.decoder.decline()),
         }
     }
@@ -153,6 +159,6 @@ impl<'j> MapAccess<'j> for Fields<'_, 'j, '_> {
 
     fn next_value_seed<S: DeserializeSeed<'j>>(&mut self, seed: S) -> Result<S::Value, Declined> {
         let below = self.below.take();
-        seed.deserialize(Here { decoder: self.decoder, place: below.as_ref() })
+        seed.deserialize(Deserialize(Here { decoder: self.decoder, place: below.as_ref() }))
     }
 }

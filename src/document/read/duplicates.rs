@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use foldhash::quality::RandomState;
 
-use crate::json::{Fault, MAX_DEPTH, Scanner};
+use crate::json::{Fault, Scanner};
 
 /// A detector for names that repeat in an object. It compares hashes: it never misses a repetition, but
 /// may report one that isn't.
@@ -87,54 +87,32 @@ pub(super) fn replaced(bytes: &[u8]) -> Result<Replaced, Fault> {
     let mut scan = Scanner::new(bytes, 0);
     scan.space();
     let mut replaced = Replaced::default();
-    seek_replaced(&mut scan, 0, &mut replaced)?;
+    seek_replaced(&mut scan, &mut replaced)?;
     // Everything outside of strings is ASCII.
     str::from_utf8(&bytes[..scan.position()]).map_err(|_| Fault::Malformed)?;
     Ok(replaced)
 }
 
-fn seek_replaced(
-    scan: &mut Scanner<'_>,
-    depth: usize,
-    replaced: &mut Replaced,
-) -> Result<(), Fault> {
-    let close = match scan.peek()? {
-        b'{' | b'[' if depth == MAX_DEPTH => return Err(Fault::Malformed),
-        b'{' => b'}',
-        b'[' => b']',
+fn seek_replaced(scan: &mut Scanner<'_>, replaced: &mut Replaced) -> Result<(), Fault> {
+    match scan.peek()? {
+        b'{' => {
+            let mut fields: HashMap<Cow<'_, str>, usize, RandomState> = HashMap::default();
+            scan.fields(|scan, name| {
+                let start = name.start - 1;
+                let name = scan.unescape(name)?;
+                if fields.is_empty() {
+                    scan.check_first(&name)?;
+                }
+                replaced.extend(fields.insert(name, start));
+                seek_replaced(scan, replaced)
+            })
+        }
+        b'[' => scan.elements(|scan, _| seek_replaced(scan, replaced)),
         b'"' => {
             let own = scan.string()?;
-            return if own.halves { scan.unescape(own).map(drop) } else { Ok(()) };
+            if own.halves { scan.unescape(own).map(drop) } else { Ok(()) }
         }
-        _ => return scan.finite_literal(),
-    };
-    let mut fields: HashMap<Cow<'_, str>, usize, RandomState> = HashMap::default();
-    scan.advance();
-    scan.space();
-    if scan.peek()? == close {
-        scan.advance();
-        return Ok(());
-    }
-    loop {
-        if close == b'}' {
-            let start = scan.position();
-            let name = scan.string()?;
-            let name = scan.unescape(name)?;
-            scan.space();
-            scan.eat(b':')?;
-            scan.space();
-            if fields.is_empty() {
-                scan.check_first(&name)?;
-            }
-            replaced.extend(fields.insert(name, start));
-        }
-        seek_replaced(scan, depth + 1, replaced)?;
-        scan.space();
-        if scan.peek()? != b',' {
-            return scan.eat(close);
-        }
-        scan.advance();
-        scan.space();
+        _ => scan.finite_literal(),
     }
 }
 
