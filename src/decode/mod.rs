@@ -10,7 +10,11 @@ mod typed;
 use std::sync::Arc;
 
 pub(crate) use self::{kind::kind_in, typed::Typed};
-use crate::{filter::FieldFilter, json::Fault, tape::Types};
+use crate::{
+    filter::FieldFilter,
+    json::{Fault, is_space},
+    tape::Types,
+};
 
 /// A decoder of objects. It drops the fields of its filter.
 pub(crate) trait Decode<K>: Send + Sync {
@@ -40,4 +44,11 @@ pub(crate) struct Decoded<K> {
     pub(crate) end: usize,
     /// The start of the value of `kind`, even if the field is removed; the last one if there are several.
     pub(crate) kind: Option<usize>,
+}
+
+impl<K> Decoded<K> {
+    /// Returns whether nothing but white space follows the object in its text.
+    pub(crate) fn is_all_of(&self, json: &str) -> bool {
+        json.as_bytes()[self.end..].iter().all(|byte| is_space(*byte))
+    }
 }

@@ -264,10 +264,8 @@ impl<'j> NextValue<'j> for Here<'_, 'j, '_> {
             decoder.scan.space();
             Ok(decoder.scan.peek()? == b']')
         })?;
-        let len = match is_empty {
-            true => Some(0),
-            false => count.then(|| decoder.counts.elements(decoder.bytes, start)),
-        };
+        let elements = || decoder.counts.elements(decoder.bytes, start);
+        let len = if is_empty { Some(0) } else { count.then(elements) };
         let mut elements = Elements::new(decoder, place, len);
         let value = visitor.visit_seq(&mut elements);
         elements.end()?;

@@ -7,7 +7,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use super::{Decode, Decoded, kind::kind_in, text};
 use crate::{
     filter::{FieldFilter, Place, cut},
-    json::{Fault, is_space},
+    json::Fault,
     tape::Types,
 };
 
@@ -54,7 +54,7 @@ where
     let found = filter.found_in(json)?;
     let place = filter.place(found.as_ref());
     if let Some(decoded) = text::decode(json.as_bytes(), json, place.as_ref())
-        && json.as_bytes()[decoded.end..].iter().all(|byte| is_space(*byte))
+        && decoded.is_all_of(json)
     {
         return Ok(decoded);
     }

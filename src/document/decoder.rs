@@ -16,7 +16,7 @@ use crate::{
     decode::{Decode, Decoded},
     error::{Error, ErrorKind},
     filter::FieldFilter,
-    json::{self, Fault, Scanner, is_space},
+    json::{self, Fault, Scanner},
     tape::Types,
 };
 
@@ -58,9 +58,7 @@ impl Decode<Document> for Documents {
 
     fn whole(&self, json: &str, types: &Types) -> Result<Decoded<Document>, serde_json::Error> {
         match self.first(json.as_bytes(), types) {
-            Ok(decoded) if json.as_bytes()[decoded.end..].iter().all(|byte| is_space(*byte)) => {
-                Ok(decoded)
-            }
+            Ok(decoded) if decoded.is_all_of(json) => Ok(decoded),
             _ => Err(match serde_json::from_str::<IgnoredAny>(json) {
                 Err(error) => error,
                 Ok(_) => serde_json::Error::custom("not an object with metadata.name"),
