@@ -16,7 +16,8 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep};
 
 use super::{
-    ChangeItem, HasStore,
+    has_store::{HasStore, sealed},
+    item::ChangeItem,
     subject::{Phase, Subject},
 };
 use crate::{
@@ -487,6 +488,16 @@ where
         self.ended && self.held.is_none() && self.next.is_none()
     }
 }
+
+impl<S: HasStore, K: Subject> HasStore for Debounced<S, K> {
+    type Store = S::Store;
+
+    fn reading_side(&self) -> S::Store {
+        self.get_ref().reading_side()
+    }
+}
+
+impl<S, K: Subject> sealed::Sealed for Debounced<S, K> {}
 
 impl<S, K: Subject> fmt::Debug for Debounced<S, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

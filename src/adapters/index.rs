@@ -13,7 +13,10 @@ use kube::runtime::reflector::Lookup;
 use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 
-use super::EventItem;
+use super::{
+    EventItem,
+    has_store::{HasStore, sealed},
+};
 use crate::{
     change::Change,
     clock::is_over,
@@ -436,6 +439,16 @@ where
         self.writer.is_none() && self.next.is_empty()
     }
 }
+
+impl<S, K: Lookup> HasStore for Indexed<S, K> {
+    type Store = Store<K>;
+
+    fn reading_side(&self) -> Store<K> {
+        self.store()
+    }
+}
+
+impl<S, K> sealed::Sealed for Indexed<S, K> {}
 
 impl<S, K> fmt::Debug for Indexed<S, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

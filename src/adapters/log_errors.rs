@@ -8,7 +8,7 @@ use std::{
 use futures::{Stream, stream::FusedStream};
 use pin_project_lite::pin_project;
 
-use super::HasStore;
+use super::has_store::{HasStore, sealed};
 use crate::error::Error;
 
 /// Maximum number of errors logged per poll before yielding to the executor.
@@ -108,3 +108,13 @@ where
         self.items.is_terminated()
     }
 }
+
+impl<S: HasStore> HasStore for LogErrors<S> {
+    type Store = S::Store;
+
+    fn reading_side(&self) -> S::Store {
+        self.get_ref().reading_side()
+    }
+}
+
+impl<S> sealed::Sealed for LogErrors<S> {}

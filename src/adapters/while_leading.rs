@@ -11,7 +11,8 @@ use pin_project_lite::pin_project;
 use tokio_stream::wrappers::WatchStream;
 
 use super::{
-    ChangeItem, HasStore,
+    has_store::{HasStore, sealed},
+    item::ChangeItem,
     subject::{Phase, Subject},
 };
 use crate::{
@@ -178,6 +179,16 @@ where
         self.ended
     }
 }
+
+impl<S: HasStore, K: Subject> HasStore for WhileLeading<S, K> {
+    type Store = S::Store;
+
+    fn reading_side(&self) -> S::Store {
+        self.get_ref().reading_side()
+    }
+}
+
+impl<S, K: Subject> sealed::Sealed for WhileLeading<S, K> {}
 
 impl<S, K: Subject> fmt::Debug for WhileLeading<S, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

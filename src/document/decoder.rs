@@ -9,7 +9,7 @@ use serde::{
 use serde_json::Value;
 
 use super::{
-    object::Document,
+    document::Document,
     read::{ObjectTape, Reader},
 };
 use crate::{

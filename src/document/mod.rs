@@ -1,9 +1,9 @@
 //! Objects without a Rust type, and how they are made of received bytes.
 
 mod decoder;
+mod document;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
-mod object;
 mod object_meta;
 mod read;
 #[cfg(test)]
@@ -14,7 +14,7 @@ mod view;
 pub(crate) use self::read::with_tape;
 pub(crate) use self::{
     decoder::Documents,
-    object::{bytes_of, is_equal, keys_of, matches},
+    document::{bytes_of, is_equal, keys_of, matches},
     object_meta::ObjectMetaRef,
 };
-pub use self::{object::Document, view::DocumentView};
+pub use self::{document::Document, view::DocumentView};

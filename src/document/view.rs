@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, iter};
 use serde::{Serialize, Serializer, de::DeserializeOwned};
 use serde_json::{Number, Value};
 
-use super::object::Document;
+use super::document::Document;
 use crate::{
     error::Error,
     path::FieldPath,

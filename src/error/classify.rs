@@ -3,7 +3,7 @@
 use kube::{core::Status, runtime::watcher};
 
 use super::{Error, ErrorKind, LONGEST, PathError};
-use crate::printed::printed;
+use crate::{namespaced_name::NamespacedName, printed::printed};
 
 impl Error {
     /// Returns the error for a failure that the API server reported with this HTTP status.
@@ -51,6 +51,24 @@ impl Error {
             404 if is_named => error.modify(|inner| inner.reason = ErrorKind::NotFound),
             _ => error,
         }
+    }
+
+    /// Makes the error for an object that can't be decoded; the message has the object's name.
+    ///
+    /// serde's message is omitted on purpose: it quotes the offending value.
+    pub(crate) fn undecodable(namespace: &str, name: &str, cause: &serde_json::Error) -> Self {
+        let object = NamespacedName(namespace, name);
+        let message = format!("object {object} can't be decoded: {}", describe_json(cause));
+        Self::new(ErrorKind::Undecodable, message)
+            .modify(|inner| inner.object = Some((namespace.to_owned(), name.to_owned())))
+    }
+
+    /// Makes the error for an object that can't be decoded and whose identity can't be read.
+    pub(crate) fn undecodable_nameless(resource: &str, cause: &serde_json::Error) -> Self {
+        let why = describe_json(cause);
+        let message =
+            format!("an object of {resource} that has no readable name can't be decoded: {why}");
+        Self::new(ErrorKind::Undecodable, message)
     }
 }
 
@@ -131,7 +149,7 @@ const REASONS: [&str; 20] = [
 ];
 
 /// Describes an error in JSON and its position, without quoting the JSON.
-pub(super) fn describe_json(error: &serde_json::Error) -> String {
+fn describe_json(error: &serde_json::Error) -> String {
     use serde_json::error::Category;
     let what = match error.classify() {
         Category::Io => "reading failed",

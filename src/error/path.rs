@@ -71,13 +71,6 @@ impl From<Infallible> for PathError {
     }
 }
 
-/// Allows a method that parses its argument to take the parsed type, too.
-impl From<Infallible> for super::Error {
-    fn from(never: Infallible) -> Self {
-        match never {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,7 +22,7 @@ impl Error {
     /// # Ok(()) }
     /// ```
     pub fn trouble(&self) -> &'static str {
-        match self.0.reason {
+        match self.kind() {
             ErrorKind::Timeout => "timeout",
             ErrorKind::Connection => self.of_connection(),
             reason => reason.as_str(),

@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use futures::{
-    FutureExt,
-    future::{BoxFuture, Shared, WeakShared},
-};
+use futures::FutureExt;
 use kube::runtime::reflector::Lookup;
 use tokio::time::{Duration, Instant, sleep_until, timeout_at};
 
 use super::{
     cache::is_current,
-    inner::{Inner, ObjectId, Outcome, overdue},
+    inner::{Flight, Inner, Joinable, ObjectId, Outcome, overdue},
 };
 use crate::{
     clock::after,
@@ -27,24 +24,6 @@ const AGREEMENT: Duration = Duration::from_secs(5);
 /// The longest delay between two attempts, because a caller waits; longer only if the API server asks for
 /// it.
 const LONGEST: Duration = Duration::from_secs(5);
-
-/// A fetch. It goes on while any of its callers polls it, and ends when all of them are dropped.
-pub(super) type Flight<K> = Shared<BoxFuture<'static, Outcome<K>>>;
-
-/// A fetch that later callers can join.
-pub(super) struct Joinable<K> {
-    number: u64,
-    /// The time at which the fetch gives up.
-    deadline: Instant,
-    flight: WeakShared<BoxFuture<'static, Outcome<K>>>,
-}
-
-impl<K> Joinable<K> {
-    /// Returns the fetch and its deadline, unless all of its callers are gone.
-    pub(super) fn join(&self) -> Option<(Flight<K>, Instant)> {
-        Some((self.flight.upgrade()?, self.deadline))
-    }
-}
 
 /// A guard that removes a fetch from the joinable ones when the fetch ends in any way.
 struct FlightGuard<K, L> {
@@ -63,6 +42,13 @@ impl<K, L> Drop for FlightGuard<K, L> {
     }
 }
 
+/// The way in which a caller gets an object.
+enum Access<K> {
+    Cached(Arc<K>),
+    /// A fetch, and its deadline.
+    InFlight(Flight<K>, Instant),
+}
+
 /// An answer compared with the state of the watch.
 pub(super) enum Freshness {
     /// The answer is of the version that the watch saw, or later.
@@ -77,8 +63,52 @@ where
     K: Lookup + Send + Sync + 'static,
     L: Lookup + Send + Sync + 'static,
 {
+    /// Returns an object from the cache or from a shared fetch.
+    pub(super) async fn one(self: &Arc<Self>, id: &ObjectId, deadline: Instant) -> Outcome<K> {
+        loop {
+            let Some(seen) = self.seen(id) else {
+                // A deleted object needs no place in the cache.
+                self.lock().cache.remove(&id.key);
+                return Ok(None);
+            };
+            let (flight, theirs) = match self.access(id, &seen, deadline) {
+                Access::Cached(object) => return Ok(Some(object)),
+                Access::InFlight(flight, theirs) => (flight, theirs),
+            };
+            let overdue = || Err(overdue(id, None));
+            if Instant::now() >= deadline {
+                return overdue();
+            }
+            match timeout_at(deadline, flight).await {
+                // The caller that started the fetch had an earlier deadline.
+                Ok(Err(error)) if error.is_timeout() && theirs < deadline => {}
+                // The object was fetched before the watch saw the version that is wanted here.
+                Ok(Ok(Some(object))) if !is_current(&*object, &seen) => {}
+                Ok(outcome) => return outcome,
+                Err(_) => return overdue(),
+            }
+        }
+    }
+
+    fn access(self: &Arc<Self>, id: &ObjectId, seen: &str, deadline: Instant) -> Access<K> {
+        let mut state = self.lock();
+        if let Some(object) = state.cache.get(&id.key, seen) {
+            state.counts.hits.add_one();
+            return Access::Cached(object);
+        }
+        if let Some((flight, theirs)) = state.flights.get(&id.key).and_then(Joinable::join) {
+            state.counts.joined.add_one();
+            return Access::InFlight(flight, theirs);
+        }
+        state.counts.misses.add_one();
+        state.begun += 1;
+        let (flight, joinable) = self.start(id, state.begun, deadline);
+        state.flights.extend(joinable.map(|joinable| (id.key.clone(), joinable)));
+        Access::InFlight(flight, deadline)
+    }
+
     /// Starts to fetch an object that no other caller is fetching.
-    pub(super) fn start(
+    fn start(
         self: &Arc<Self>,
         id: &ObjectId,
         number: u64,

@@ -5,17 +5,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use futures::future::{BoxFuture, Shared, WeakShared};
 use kube::runtime::reflector::Lookup;
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout_at},
-};
+use tokio::{sync::Semaphore, time::Instant};
 
-use super::{
-    cache::{Cache, is_current},
-    config::FetchConfig,
-    flight::{Flight, Joinable},
-};
+use super::{cache::Cache, config::FetchConfig};
 use crate::{
     clock::after,
     error::{Error, ErrorKind},
@@ -47,69 +41,30 @@ pub(super) struct State<K> {
     pub(super) counts: measure::Fetching,
 }
 
+/// A fetch. It goes on while any of its callers polls it, and ends when all of them are dropped.
+pub(super) type Flight<K> = Shared<BoxFuture<'static, Outcome<K>>>;
+
+/// A fetch that later callers can join.
+pub(super) struct Joinable<K> {
+    pub(super) number: u64,
+    /// The time at which the fetch gives up.
+    pub(super) deadline: Instant,
+    pub(super) flight: WeakShared<BoxFuture<'static, Outcome<K>>>,
+}
+
+impl<K> Joinable<K> {
+    /// Returns the fetch and its deadline, unless all of its callers are gone.
+    pub(super) fn join(&self) -> Option<(Flight<K>, Instant)> {
+        Some((self.flight.upgrade()?, self.deadline))
+    }
+}
+
 /// The identity of an object, and its key in the cache.
 #[derive(Clone)]
 pub(super) struct ObjectId {
     pub(super) key: Key,
     pub(super) namespace: String,
     pub(super) name: String,
-}
-
-/// The way in which a caller gets an object.
-enum Access<K> {
-    Cached(Arc<K>),
-    /// A fetch, and its deadline.
-    InFlight(Flight<K>, Instant),
-}
-
-impl<K, L> Inner<K, L>
-where
-    K: Lookup + Send + Sync + 'static,
-    L: Lookup + Send + Sync + 'static,
-{
-    /// Returns an object from the cache or from a shared fetch.
-    pub(super) async fn one(self: &Arc<Self>, id: &ObjectId, deadline: Instant) -> Outcome<K> {
-        loop {
-            let Some(seen) = self.seen(id) else {
-                // A deleted object needs no place in the cache.
-                self.lock().cache.remove(&id.key);
-                return Ok(None);
-            };
-            let (flight, theirs) = match self.access(id, &seen, deadline) {
-                Access::Cached(object) => return Ok(Some(object)),
-                Access::InFlight(flight, theirs) => (flight, theirs),
-            };
-            let overdue = || Err(overdue(id, None));
-            if Instant::now() >= deadline {
-                return overdue();
-            }
-            match timeout_at(deadline, flight).await {
-                // The caller that started the fetch had an earlier deadline.
-                Ok(Err(error)) if error.is_timeout() && theirs < deadline => {}
-                // The object was fetched before the watch saw the version that is wanted here.
-                Ok(Ok(Some(object))) if !is_current(&*object, &seen) => {}
-                Ok(outcome) => return outcome,
-                Err(_) => return overdue(),
-            }
-        }
-    }
-
-    fn access(self: &Arc<Self>, id: &ObjectId, seen: &str, deadline: Instant) -> Access<K> {
-        let mut state = self.lock();
-        if let Some(object) = state.cache.get(&id.key, seen) {
-            state.counts.hits.add_one();
-            return Access::Cached(object);
-        }
-        if let Some((flight, theirs)) = state.flights.get(&id.key).and_then(Joinable::join) {
-            state.counts.joined.add_one();
-            return Access::InFlight(flight, theirs);
-        }
-        state.counts.misses.add_one();
-        state.begun += 1;
-        let (flight, joinable) = self.start(id, state.begun, deadline);
-        state.flights.extend(joinable.map(|joinable| (id.key.clone(), joinable)));
-        Access::InFlight(flight, deadline)
-    }
 }
 
 impl<K, L> Inner<K, L> {

@@ -17,11 +17,20 @@ pub struct FetchingIndex<'a, K, L> {
     index: Index<L>,
 }
 
-impl<'a, K, L: Lookup> FetchingIndex<'a, K, L> {
+impl<K, L> Fetching<K, L>
+where
+    K: Lookup + Send + Sync + 'static,
+    L: Lookup + Send + Sync + 'static,
+{
+    /// Returns an index of the store, for lookups.
+    ///
+    /// # Panics
+    ///
+    /// If the store was not built with this index, as for [`Snapshot::by`](crate::Snapshot::by).
     #[track_caller]
-    pub(super) fn new(fetching: &'a Fetching<K, L>, index: &Index<L>) -> Self {
-        fetching.inner.store.snapshot().by(index);
-        Self { fetching, index: index.clone() }
+    pub fn by(&self, index: &Index<L>) -> FetchingIndex<'_, K, L> {
+        self.inner.store.snapshot().by(index);
+        FetchingIndex { fetching: self, index: index.clone() }
     }
 }
 

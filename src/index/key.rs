@@ -172,6 +172,12 @@ impl fmt::Display for Key {
     }
 }
 
+impl IndexKey for Key {
+    fn each_part(&self, part: &mut dyn FnMut(&str)) {
+        self.parts().for_each(|own| part(&own));
+    }
+}
+
 /// Order of key parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {

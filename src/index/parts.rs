@@ -4,7 +4,6 @@ use std::{borrow::Cow, sync::Arc};
 
 use kube::runtime::reflector::{Lookup, ObjectRef};
 
-use super::Key;
 use crate::object_key::ObjectKey;
 
 /// An index key, or its first parts: for [lookups](crate::IndexView::get).
@@ -84,12 +83,6 @@ impl IndexKey for bool {
 
 impl WholeKey for bool {
     const PARTS: usize = 1;
-}
-
-impl IndexKey for Key {
-    fn each_part(&self, part: &mut dyn FnMut(&str)) {
-        self.parts().for_each(|own| part(&own));
-    }
 }
 
 impl IndexKey for ObjectKey {

@@ -11,7 +11,10 @@ use serde::{
     ser::Error as _,
 };
 
-use super::{Index, MOST_KEYS, NO_PATH, Order};
+use super::{
+    index::{Index, MOST_KEYS, NO_PATH},
+    key::Order,
+};
 use crate::{error::PathError, path::FieldPath};
 
 /// Writes the paths separated by commas, or the place of the closure.

@@ -62,14 +62,18 @@ pub struct Campaign {
     ended: bool,
 }
 
-impl Campaign {
-    pub(super) fn new(election: Election) -> Self {
+impl Election {
+    /// Returns the campaign, which competes as soon as it is polled. The [example](Election) has two of
+    /// them.
+    pub fn campaign(self) -> Campaign {
         let (sender, receiver) = watch::channel(Leadership::Following { leader: None });
         let (stop, stopped) = watch::channel(false);
         let watch = LeadershipWatch::new(receiver);
-        Self { items: run(election, sender, stopped).boxed(), watch, stop, ended: false }
+        Campaign { items: run(self, sender, stopped).boxed(), watch, stop, ended: false }
     }
+}
 
+impl Campaign {
     /// Returns an observer that any task can use. Any number of observers can be made, and they may outlive
     /// the campaign.
     ///

@@ -2,7 +2,7 @@
 
 use kube::Client;
 
-use super::{campaign::Campaign, identity::Identity, timing::LeaseTiming};
+use super::{identity::Identity, timing::LeaseTiming};
 use crate::{
     error::{Error, ErrorKind},
     rfc1123::{is_label, is_subdomain},
@@ -126,12 +126,6 @@ impl Election {
     /// ```
     pub fn timing(self, timing: LeaseTiming) -> Result<Self, Error> {
         Ok(Self { timing: timing.check()?, ..self })
-    }
-
-    /// Returns the campaign, which competes as soon as it is polled. The [example](Election) has two of
-    /// them.
-    pub fn campaign(self) -> Campaign {
-        Campaign::new(self)
     }
 }
 

@@ -1,6 +1,6 @@
 use tokio::time::Instant;
 
-use super::{Counter, Histogram, Labels};
+use super::instrument::{Counter, Histogram, Labels};
 use crate::origin::Origin;
 
 /// Metrics of a debounce.

@@ -1,6 +1,6 @@
 use tokio::time::Instant;
 
-use super::{Counter, Family, Histogram, Labels, Share};
+use super::instrument::{Counter, Family, Histogram, Labels, Share};
 use crate::origin::Origin;
 
 /// A counter whose value can also be read without metrics.

@@ -1,6 +1,6 @@
 use tokio::time::Instant;
 
-use super::{Counter, Family, Histogram, Labels, Share};
+use super::instrument::{Counter, Family, Histogram, Labels, Share};
 
 /// Metrics of a candidate for a Lease.
 pub(crate) struct Leader {

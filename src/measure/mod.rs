@@ -5,14 +5,18 @@
 
 mod debounce;
 mod fetching;
-#[cfg_attr(feature = "metrics", path = "on.rs")]
-#[cfg_attr(not(feature = "metrics"), path = "off.rs")]
-mod instrument;
 mod leader;
+#[cfg(not(feature = "metrics"))]
+mod off;
+#[cfg(feature = "metrics")]
+mod on;
 mod source;
 mod store;
 
-use self::instrument::{Counter, Family, Histogram, Labels, Share, Shares, Timestamp};
+#[cfg(not(feature = "metrics"))]
+use self::off as instrument;
+#[cfg(feature = "metrics")]
+use self::on as instrument;
 pub(crate) use self::{
     debounce::Debounce,
     fetching::{Cached, Fetching},

@@ -1,6 +1,6 @@
 use tokio::time::Instant;
 
-use super::{Counter, Family, Histogram, Labels, Share, Timestamp};
+use super::instrument::{Counter, Family, Histogram, Labels, Share, Timestamp};
 use crate::origin::Origin;
 
 /// Metrics of the requests for one resource. The default measures nothing.

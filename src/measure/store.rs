@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Counter, Family, Labels, Share, Shares};
+use super::instrument::{Counter, Family, Labels, Share, Shares};
 use crate::origin::Origin;
 
 /// Metrics of a store, measured by its writer.

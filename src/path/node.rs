@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use foldhash::quality::RandomState;
 use serde_json::Value;
 
-use super::query::count_step;
 use crate::tape::{self, Tape, dictionary};
 
 /// A value in an object.
@@ -128,4 +127,16 @@ impl Places<Tape<'_>> for Bits {
         self.0[word] |= bit;
         is_new
     }
+}
+
+/// Counts a visited node.
+pub(super) fn count_step() {
+    #[cfg(test)]
+    STEPS_TAKEN.set(STEPS_TAKEN.get() + 1);
+}
+
+#[cfg(test)]
+thread_local! {
+    /// The number of nodes visited in this thread.
+    pub(crate) static STEPS_TAKEN: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }

@@ -4,8 +4,7 @@ use serde_json_path::JsonPath;
 
 use super::parse::Parser;
 use super::pattern;
-use super::segment::{Filter, Segment, Selector, quote};
-use super::steps::{Measure, Read, Route};
+use super::segment::{Filter, Measure, Read, Route, Segment, Selector, quote};
 use crate::error::PathError;
 
 /// The maximum depth of filters and parentheses. The query engine parses an expression in parentheses

@@ -8,9 +8,9 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::{
-    node::{Node, Places},
-    segment::{Filter, Segment, Selector, place_in},
-    steps::{Allowance, Measure, Steps, TooMany},
+    node::{Node, Places, count_step},
+    segment::{Filter, Measure, Segment, Selector, place_in},
+    steps::{Allowance, Steps, TooMany},
 };
 use crate::tape::Tape;
 
@@ -164,16 +164,4 @@ impl<N: Node, F: FnMut(&Filter, N) -> Result<Vec<N>, TooMany>> Found<'_, N, F> {
             self.nodes.push(child);
         }
     }
-}
-
-/// Counts a visited node.
-pub(super) fn count_step() {
-    #[cfg(test)]
-    STEPS_TAKEN.set(STEPS_TAKEN.get() + 1);
-}
-
-#[cfg(test)]
-thread_local! {
-    /// The number of nodes visited in this thread.
-    pub(crate) static STEPS_TAKEN: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }

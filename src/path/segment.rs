@@ -4,8 +4,6 @@ use std::fmt::{self, Write};
 
 use serde_json_path::JsonPath;
 
-use super::steps::Read;
-
 /// A parsed step of a path: `.name`, `[0]`, `['a','b']`, `[?@.k]`, each possibly after `..`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
@@ -48,6 +46,34 @@ pub(crate) struct Filter {
     pub(super) patterns: u64,
     /// The queries in the filter whose costs depend on the object.
     pub(super) reads: Vec<Read>,
+}
+
+/// A read of the object in a filter, whose cost depends on the object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    /// A query that finds nodes, which are read to this extent.
+    Found(Route, Measure),
+    /// Two queries that select one node each, which are compared.
+    Compared(Route, Route),
+}
+
+/// The path of a query, from the root (`$`) or from the tested node (`@`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Route {
+    pub(super) from_root: bool,
+    pub(super) segments: Vec<Segment>,
+}
+
+/// How much of a found node is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Measure {
+    Nothing,
+    /// A string, to count its characters.
+    Length,
+    /// Everything in the node.
+    All,
+    /// A string, to match a pattern that takes this many steps to compile.
+    Text(u64),
 }
 
 /// A step of a plain path, which only leads down: it neither searches nor filters.
@@ -130,6 +156,34 @@ impl Segment {
 
     pub(crate) fn reads_root(&self) -> bool {
         self.filters().any(|filter| filter.from_root)
+    }
+}
+
+impl Route {
+    /// Returns whether the route selects at most one node, in as many steps as it has segments.
+    pub(super) fn is_single(&self) -> bool {
+        self.segments.iter().all(|own| own.step().is_some_and(|step| step.is_single()))
+    }
+}
+
+impl Read {
+    pub(super) fn is_from_root(&self) -> bool {
+        match self {
+            Self::Found(route, _) => route.from_root,
+            Self::Compared(one, other) => one.from_root && other.from_root,
+        }
+    }
+}
+
+impl Measure {
+    /// Returns how much a function reads of its arguments.
+    pub(super) fn of(function: &str) -> Self {
+        match function {
+            "length" => Self::Length,
+            "match" | "search" => Self::Text(0),
+            "value" => Self::All,
+            _ => Self::Nothing,
+        }
     }
 }
 

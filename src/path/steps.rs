@@ -3,37 +3,9 @@
 use serde_json::Value;
 
 use super::{
-    query::count_step,
-    segment::{Filter, Segment, Selector, place_in},
+    node::count_step,
+    segment::{Filter, Measure, Read, Route, Segment, Selector, place_in},
 };
-
-/// A read of the object in a filter, whose cost depends on the object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Read {
-    /// A query that finds nodes, which are read to this extent.
-    Found(Route, Measure),
-    /// Two queries that select one node each, which are compared.
-    Compared(Route, Route),
-}
-
-/// The path of a query, from the root (`$`) or from the tested node (`@`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Route {
-    pub(super) from_root: bool,
-    pub(super) segments: Vec<Segment>,
-}
-
-/// How much of a found node is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Measure {
-    Nothing,
-    /// A string, to count its characters.
-    Length,
-    /// Everything in the node.
-    All,
-    /// A string, to match a pattern that takes this many steps to compile.
-    Text(u64),
-}
 
 /// A query may take more steps in this object than allowed.
 #[derive(Debug)]
@@ -67,33 +39,7 @@ const PATTERNS: u64 = 1 << 22;
 /// The number of bytes that the engine compares or counts in one step.
 const BYTES_PER_STEP: usize = 16;
 
-impl Route {
-    /// Returns whether the route selects at most one node, in as many steps as it has segments.
-    pub(super) fn is_single(&self) -> bool {
-        self.segments.iter().all(|own| own.step().is_some_and(|step| step.is_single()))
-    }
-}
-
-impl Read {
-    fn is_from_root(&self) -> bool {
-        match self {
-            Self::Found(route, _) => route.from_root,
-            Self::Compared(one, other) => one.from_root && other.from_root,
-        }
-    }
-}
-
 impl Measure {
-    /// Returns how much a function reads of its arguments.
-    pub(super) fn of(function: &str) -> Self {
-        match function {
-            "length" => Self::Length,
-            "match" | "search" => Self::Text(0),
-            "value" => Self::All,
-            _ => Self::Nothing,
-        }
-    }
-
     fn steps(self, value: &Value) -> u64 {
         match (self, value) {
             (Self::Nothing, _) => 0,

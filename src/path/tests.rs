@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{FieldPath, query::STEPS_TAKEN, scalar};
+use super::{FieldPath, STEPS_TAKEN, scalar};
 use crate::error::PathError;
 
 fn path(text: &str) -> FieldPath {

@@ -9,7 +9,6 @@ use super::{
     heap::{Heap, Slot},
     identity::{Seed, by_identity, is, is_same_version, is_version},
     iter,
-    lookup::Iter,
     tree::Tree,
     trie::Trie,
 };
@@ -70,8 +69,8 @@ impl<K> Contents<K> {
         self.len() == 0
     }
 
-    pub(crate) fn iter(&self) -> Iter<'_, K> {
-        Iter(self.in_order(self.sorted.order.iter()))
+    pub(crate) fn iter(&self) -> Objects<'_, K> {
+        self.in_order(self.sorted.order.iter())
     }
 
     pub(crate) fn set_context(&mut self, context: Arc<Context<K>>) {

@@ -1,8 +1,8 @@
 //! Iteration over a run of a [`Tree`](super::tree::Tree).
 
-use std::{iter::FusedIterator, slice};
+use std::{cmp::Ordering, iter::FusedIterator, slice};
 
-use super::tree::{Node, locate};
+use super::tree::{Node, Tree, locate};
 
 /// A run of entries in order.
 #[derive(Debug)]
@@ -19,11 +19,25 @@ pub(crate) struct Iter<'a, E> {
 
 type Slots<'a, T> = &'a [Option<T>];
 
-impl<'a, E> Iter<'a, E> {
-    pub(super) fn new(root: &'a Node<E>, start: usize, end: usize) -> Self {
-        Self { root, start, end, front: [].iter(), leaves: [].iter() }
+impl<E> Tree<E> {
+    /// Returns the run of entries for which `cmp` is `Equal`.
+    pub(crate) fn range(&self, mut cmp: impl FnMut(&E) -> Ordering) -> Iter<'_, E> {
+        let start = self.partition_point(|entry| cmp(entry).is_lt());
+        let end = self.partition_point(|entry| cmp(entry).is_le());
+        self.run(start, end)
     }
 
+    /// Returns all entries in order.
+    pub(crate) fn iter(&self) -> Iter<'_, E> {
+        self.run(0, self.len())
+    }
+
+    fn run(&self, start: usize, end: usize) -> Iter<'_, E> {
+        Iter { root: &self.root, start, end, front: [].iter(), leaves: [].iter() }
+    }
+}
+
+impl<'a, E> Iter<'a, E> {
     /// Returns the leaf that holds `rank`, the rank within it, and the leaves that follow under the same
     /// branch.
     fn descend(&self, mut rank: usize) -> (Slots<'a, E>, usize, Slots<'a, Node<E>>) {

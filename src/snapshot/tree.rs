@@ -11,7 +11,6 @@
 use std::cmp::Ordering;
 
 use super::chunk::{Chunk, item, item_mut};
-pub(crate) use super::iter::Iter;
 
 /// Children of a full branch.
 const FAN: usize = 12;
@@ -50,20 +49,8 @@ impl<E> Tree<E> {
         entries.search(cmp).ok().map(|index| entries.at(index))
     }
 
-    /// Returns the run of entries for which `cmp` is `Equal`.
-    pub(crate) fn range(&self, mut cmp: impl FnMut(&E) -> Ordering) -> Iter<'_, E> {
-        let start = self.partition_point(|entry| cmp(entry).is_lt());
-        let end = self.partition_point(|entry| cmp(entry).is_le());
-        self.run(start, end)
-    }
-
-    /// Returns all entries in order.
-    pub(crate) fn iter(&self) -> Iter<'_, E> {
-        self.run(0, self.len())
-    }
-
     /// Returns the number of leading entries for which `before` holds.
-    fn partition_point(&self, mut before: impl FnMut(&E) -> bool) -> usize {
+    pub(super) fn partition_point(&self, mut before: impl FnMut(&E) -> bool) -> usize {
         let (rank, entries) = self.leaf(&mut before);
         rank + entries.partition_point(before)
     }
@@ -90,10 +77,6 @@ impl<E> Tree<E> {
                 }
             }
         }
-    }
-
-    fn run(&self, start: usize, end: usize) -> Iter<'_, E> {
-        Iter::new(&self.root, start, end)
     }
 }
 

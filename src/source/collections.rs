@@ -14,13 +14,10 @@ use futures::{
     future::BoxFuture,
     stream::{AbortHandle, Abortable, BoxStream, FuturesUnordered, StreamFuture, abortable},
 };
-use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::reflector::Lookup;
 use tokio_stream::wrappers::WatchStream;
 
-use super::{
-    Gvr, Watch, list_watch::list_watch, namespaces, query::Query, resolve::Resolver, target::Target,
-};
+use super::{list_watch::list_watch, namespaces, query::Query, target::Target};
 use crate::{
     document::Document,
     error::{Error, ErrorKind},
@@ -81,7 +78,7 @@ enum Members {
 }
 
 struct Labelled {
-    watch: Watch<Document>,
+    watch: BoxStream<'static, Item<Document>>,
     /// An incomplete list.
     listed: Option<Listed>,
     names: Vec<Collection>,
@@ -99,14 +96,12 @@ struct Listed {
 }
 
 impl<K: Lookup + Send + 'static> Collections<K> {
-    pub(super) fn new(query: Arc<Query<K>>) -> Self {
-        let members = if let Some(selector) = query.namespaces.selector() {
-            let namespaces = Gvr::known("", "v1", "namespaces");
-            let mut watch = Watch::of_resource(query.endpoint.client.clone(), namespaces);
-            watch.query.resolver = Resolver::of_type::<Namespace>();
-            watch.query.labels = Some(selector.clone());
-            watch.query.backoff = query.backoff;
-            let watch = watch.keys_only(&[]);
+    /// Makes the collections of a query. `labelled` watches its namespaces if a selector selects them.
+    pub(super) fn new(
+        query: Arc<Query<K>>,
+        labelled: Option<BoxStream<'static, Item<Document>>>,
+    ) -> Self {
+        let members = if let Some(watch) = labelled {
             let (listed, names) = (None, Vec::new());
             Members::Labelled(Box::new(Labelled {
                 watch,
@@ -429,7 +424,10 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::{source::Namespaces, testing::ApiServer};
+    use crate::{
+        source::{Gvr, Namespaces, Watch},
+        testing::ApiServer,
+    };
 
     /// SEMANTICS: W10
     #[tokio::test(start_paused = true)]
@@ -439,7 +437,7 @@ mod tests {
         let handle = namespaces.handle();
         let configs = Gvr::known("", "v1", "configmaps");
         let watch = Watch::of_resource(server.client(), configs).namespaces(namespaces);
-        let mut collections = Collections::new(Arc::new(watch.query));
+        let mut collections = Collections::new(Arc::new(watch.query), None);
         for _ in 0..50 {
             handle.add("b").unwrap();
             while timeout(Duration::from_secs(1), collections.next()).await.is_ok() {}

@@ -9,13 +9,12 @@ use tokio::time::Instant;
 use super::{
     history,
     incoming::{Incoming, LONGEST},
-    list::Open,
     page::Expected,
     query::Query,
     read::Read,
     request::Verb,
     resolve::Resolved,
-    resume::{Failure, Resume, SHORTEST_WATCH, Span},
+    resume::{Failure, Open, Resume, SHORTEST_WATCH, Span},
     target::Target,
 };
 use crate::{

@@ -11,7 +11,8 @@ use tokio::time::Instant;
 use super::{
     Gvr,
     gvr::segment,
-    request::{ANSWER, Endpoint, RequestInfo, Verb, in_time},
+    incoming::in_time,
+    request::{ANSWER, Endpoint, RequestInfo, Verb},
 };
 use crate::error::{Error, ErrorKind};
 

@@ -5,9 +5,8 @@ use std::mem;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use kube::client::Body;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
-use super::request::in_time;
 use crate::{
     coop::Work,
     error::{Error, ErrorKind, from_client},
@@ -217,4 +216,17 @@ fn is_torn(bytes: &[u8]) -> bool {
     let mut scanner = Scanner::new(bytes, 0);
     scanner.space();
     begins && matches!(scanner.skip_value(), Err(Fault::Incomplete))
+}
+
+/// Waits for a part of an answer until a deadline.
+pub(super) async fn in_time<T>(
+    what: &str,
+    until: Instant,
+    future: impl Future<Output = T>,
+) -> Result<T, Error> {
+    let begun = Instant::now();
+    timeout_at(until, future).await.map_err(|_| {
+        let patience = until.saturating_duration_since(begun);
+        Error::new(ErrorKind::Timeout, format!("{what}: no answer for {patience:?}"))
+    })
 }

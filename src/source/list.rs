@@ -1,6 +1,6 @@
 //! Steps of a list.
 
-use super::{incoming::Incoming, resume::Span};
+use super::resume::Open;
 use crate::{error::Error, event::WatchEvent};
 
 /// A step of a list, [streamed](super::streamed) or in [pages](super::paged).
@@ -21,10 +21,4 @@ pub(super) struct Start {
     pub(super) version: Option<String>,
     /// The connection of a streaming list, which continues as a watch.
     pub(super) open: Option<Open>,
-}
-
-/// An open connection.
-pub(super) struct Open {
-    pub(super) body: Incoming,
-    pub(super) span: Span,
 }

@@ -12,11 +12,13 @@ use kube::{
     api::{ListParams, WatchParams},
     core::Request,
 };
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::Instant,
+};
 
 use super::{
     backoff::Backoff,
-    history::Histories,
     incoming::Incoming,
     namespaces::Namespaces,
     page::{Custom, Expected, Page},
@@ -93,6 +95,43 @@ pub(super) struct Query<K> {
     budget: Arc<Semaphore>,
     /// The history of the server. All collections share it.
     pub(super) histories: Arc<Histories>,
+}
+
+/// The number of the server's history, which rises when a collection of the watch notices that it is lost.
+///
+/// All collections share it: once one of them has noticed, the objects and versions of the others are
+/// invalid, even if none of their own requests could show it.
+#[derive(Debug)]
+pub(super) struct Histories(watch::Sender<u64>);
+
+impl Histories {
+    pub(super) fn new() -> Self {
+        Self(watch::Sender::new(0))
+    }
+
+    /// Returns the number of the history that a list has if it begins now.
+    pub(super) fn current(&self) -> u64 {
+        *self.0.borrow()
+    }
+
+    /// Records that a history is lost, unless another collection was first.
+    pub(super) fn lost(&self, number: u64) {
+        self.0.send_if_modified(|current| {
+            let is_first = *current == number;
+            *current += u64::from(is_first);
+            is_first
+        });
+    }
+
+    /// Waits until a history is lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub(super) async fn until_lost(&self, number: u64) {
+        // The sender lives as long as `self`.
+        let _ = self.0.subscribe().wait_for(|current| *current > number).await;
+    }
 }
 
 /// The selection of a list that [`Query::page`] asks for.

@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    future::{Future, Ready, ready},
+    future::{Ready, ready},
     task::{Context, Poll},
     time::Duration,
 };
@@ -11,9 +11,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body_util::Full;
 use kube::{Client, client::Body};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use super::{incoming::Incoming, status::Status};
+use super::{
+    incoming::{Incoming, in_time},
+    status::Status,
+};
 use crate::{
     clock::after,
     error::{Error, ErrorKind, from_client},
@@ -194,19 +197,6 @@ pub(super) fn resource_of(url: &str) -> Result<(Gvr, Option<String>), Error> {
 
 /// The maximum length of an invalid path in an error.
 const LONGEST_PATH: usize = 253;
-
-/// Waits for a part of an answer until a deadline.
-pub(super) async fn in_time<T>(
-    what: &str,
-    until: Instant,
-    future: impl Future<Output = T>,
-) -> Result<T, Error> {
-    let begun = Instant::now();
-    timeout_at(until, future).await.map_err(|_| {
-        let patience = until.saturating_duration_since(begun);
-        Error::new(ErrorKind::Timeout, format!("{what}: no answer for {patience:?}"))
-    })
-}
 
 /// Reads the `Retry-After` header; the API server sends seconds, never a date.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{
     backoff::{Backoff, LONGEST, Tries},
     history::{Doubt, Seen, Verdict},
-    list::Open,
+    incoming::Incoming,
     query::Query,
     resolve::Resolved,
     target::Target,
@@ -35,6 +35,12 @@ pub(super) struct Span {
     pub(super) answered: Instant,
     /// The requested duration of the watch.
     pub(super) timeout: Duration,
+}
+
+/// An open connection.
+pub(super) struct Open {
+    pub(super) body: Incoming,
+    pub(super) span: Span,
 }
 
 impl Span {

@@ -8,12 +8,12 @@ use kube::runtime::reflector::Lookup;
 use tokio::time::Instant;
 
 use super::{
-    list::{Listing, Open, Start},
+    list::{Listing, Start},
     query::Query,
     read::Read,
     request::Verb,
     resolve::Resolved,
-    resume::Span,
+    resume::{Open, Span},
     target::Target,
 };
 use crate::{clock::after, error::ErrorKind, event::WatchEvent};

@@ -9,6 +9,7 @@ use std::{
 };
 
 use futures::{Stream, StreamExt, stream::FusedStream};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{Client, runtime::reflector::Lookup};
 
 use super::{
@@ -651,8 +652,10 @@ impl<K: Lookup + Send + 'static> Stream for Watch<K> {
         if *ended {
             return Poll::Ready(None);
         }
-        let running =
-            running.get_or_insert_with(|| Box::new(Collections::new(Arc::new(query.measured()))));
+        let running = running.get_or_insert_with(|| {
+            let labelled = labelled_namespaces(query).map(StreamExt::boxed);
+            Box::new(Collections::new(Arc::new(query.measured()), labelled))
+        });
         let polled = caught(|| running.poll_next_unpin(cx));
         let is_over = polled.as_ref().map_or(true, |item| matches!(item, Poll::Ready(None)));
         if is_over {
@@ -680,4 +683,15 @@ impl<K> fmt::Debug for Watch<K> {
             .field("running", &self.running.is_some())
             .finish_non_exhaustive()
     }
+}
+
+/// Returns a watch of the namespaces that a query selects by their labels.
+fn labelled_namespaces<K>(query: &Query<K>) -> Option<Watch<Document>> {
+    let selector = query.namespaces.selector()?;
+    let namespaces = Gvr::known("", "v1", "namespaces");
+    let mut watch = Watch::of_resource(query.endpoint.client.clone(), namespaces);
+    watch.query.resolver = Resolver::of_type::<Namespace>();
+    watch.query.labels = Some(selector.clone());
+    watch.query.backoff = query.backoff;
+    Some(watch.keys_only(&[]))
 }

@@ -5,7 +5,10 @@ use std::{borrow::Cow, fmt, future::Future, sync::Arc};
 use kube::runtime::reflector::Lookup;
 use tokio::time::{Instant, timeout_at};
 
-use super::{CollectionStatus, Store, SyncState, ended, overdue};
+use super::{
+    status::{CollectionStatus, SyncState},
+    store::{Store, ended, overdue},
+};
 use crate::{
     clock::after,
     error::{Error, ErrorKind},

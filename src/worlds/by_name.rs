@@ -12,8 +12,8 @@ use std::{
 use super::{
     World,
     change::WorldBatch,
+    kind_store::KindStore,
     member::{Member, Pipeline, WorldWaker},
-    store::KindStore,
     stream::IntoWorld,
     view::{Members, Polled, View, sealed},
 };

@@ -13,7 +13,7 @@ use futures::{Stream, task::AtomicWaker};
 use kube::runtime::reflector::Lookup;
 
 use super::{
-    store::KindStore,
+    kind_store::KindStore,
     view::{Polled, sealed::Sealed},
 };
 use crate::{

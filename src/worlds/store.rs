@@ -3,17 +3,16 @@
 use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
-use futures::{
-    FutureExt, TryFutureExt,
-    future::{BoxFuture, Either, select, try_join_all},
-};
-use kube::runtime::reflector::Lookup;
+use futures::future::{Either, select, try_join_all};
 use tokio::sync::watch;
 
-use super::{Moment, World};
+use super::{
+    kind_store::KindStore,
+    world::{Moment, World},
+};
 use crate::{
     error::{Error, ErrorKind},
-    store::{Store, StoreReport},
+    store::StoreReport,
 };
 
 /// The reading side of a world: lock-free, cheap to clone, usable from any task.
@@ -189,47 +188,6 @@ pub struct WorldReport {
 pub(super) struct Status {
     pub(super) synced: bool,
     pub(super) kinds: Arc<[KindStore]>,
-}
-
-/// The store of one kind, without its type.
-#[doc(hidden)]
-#[derive(Clone)]
-pub struct KindStore {
-    name: Arc<str>,
-    store: Arc<dyn AnyStore>,
-}
-
-trait AnyStore: Send + Sync {
-    fn synced(&self) -> BoxFuture<'_, Result<(), Error>>;
-    fn is_synced(&self) -> bool;
-    fn report(&self) -> StoreReport;
-}
-
-impl<K: Lookup + Send + Sync> AnyStore for Store<K> {
-    fn synced(&self) -> BoxFuture<'_, Result<(), Error>> {
-        self.synced().map_ok(drop).boxed()
-    }
-
-    fn is_synced(&self) -> bool {
-        self.is_synced()
-    }
-
-    fn report(&self) -> StoreReport {
-        self.report()
-    }
-}
-
-impl KindStore {
-    pub(super) fn new<K: Lookup + Send + Sync + 'static>(
-        name: &Arc<str>,
-        store: &Store<K>,
-    ) -> Self {
-        Self { name: Arc::clone(name), store: Arc::new(store.clone()) }
-    }
-
-    async fn synced(&self) -> Result<(), Error> {
-        self.store.synced().await.map_err(|error| error.in_kind(&self.name))
-    }
 }
 
 /// Returns an error that names the missing kinds, caused by the first failure.

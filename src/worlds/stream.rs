@@ -13,11 +13,11 @@ use futures::{Stream, stream::FusedStream};
 use tokio::sync::watch;
 
 use super::{
-    Moment, World,
     change::{WorldBatch, WorldChange},
     member::WorldWaker,
     store::{Status, WorldStore},
     view::{Members, View},
+    world::{Moment, World},
 };
 use crate::{
     adapters::{HasStore, has_store::sealed},

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use kube::runtime::reflector::Lookup;
 
 use super::{
+    kind_store::KindStore,
     member::{IntoMember, Member, WorldWaker},
     overlay::Holds,
-    store::KindStore,
     stream::IntoWorld,
     view::{Members, Polled, View, sealed},
 };

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, task::Poll};
 
-use super::store::KindStore;
+use super::kind_store::KindStore;
 use crate::{change::ChangeStats, error::Error};
 
 /// The snapshots of a world: a tuple of snapshots, or [`ByName`](super::ByName).

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::ser::{Impossible, Serializer};
 
-use super::serialize::Unreadable;
+use super::unreadable::Unreadable;
 
 /// A serializer that returns whether a key equals this name.
 pub(super) struct Is<'n>(pub(super) &'n str);

@@ -5,4 +5,5 @@ pub(super) mod locate;
 mod map_key;
 pub(super) mod serialize;
 pub(super) mod tape;
+mod unreadable;
 pub(super) mod value;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::ser::{self, Serializer};
 
-use super::map_key::Is;
+use super::{map_key::Is, unreadable::Unreadable};
 use crate::path::{
     Step, TooManyKeys,
     keys::{Keys, Mark},
@@ -58,13 +58,6 @@ struct Fields<'a> {
     /// True if the value of the last key is to be read.
     taken: bool,
     keys: &'a mut Keys<'static>,
-}
-
-#[derive(Debug)]
-pub(super) enum Unreadable {
-    /// The object can't be read step by step, or can't be serialized at all.
-    Unknown,
-    TooManyKeys,
 }
 
 type Done = Result<(), Unreadable>;
@@ -360,18 +353,4 @@ parts! {
     SerializeTupleVariant for Elements: serialize_field() is element;
     SerializeStruct for Fields: serialize_field(name) is field;
     SerializeStructVariant for Fields: serialize_field(name) is field;
-}
-
-impl ser::StdError for Unreadable {}
-
-impl ser::Error for Unreadable {
-    fn custom<T: fmt::Display>(_: T) -> Self {
-        Self::Unknown
-    }
-}
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not readable step by step")
-    }
 }
