@@ -281,7 +281,7 @@ fn imports_run_one_way() {
     let mut checked = 0;
     for (module, file) in &files().0 {
         let own = rank(room(module)).unwrap_or_else(|| panic!("{module} is not in ORDER"));
-        for path in file.paths().filter(|path| path[0] == "crate") {
+        for path in file.paths().filter(|path| path.first().is_some_and(|first| first == "crate")) {
             assert!(
                 rank(&path[1]).is_some_and(|other| other <= own),
                 "{} uses {}, which comes after {}, or is no module",
