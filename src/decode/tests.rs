@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Number, Value, json};
 
-use super::{Decoded, kind_in, text::decode};
+use super::{Decoded, kind_in, value::decode};
 use crate::{document::with_tape, filter::FieldFilter};
 
 #[derive(Serialize, Deserialize, Debug, Default)]

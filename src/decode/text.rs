@@ -1,58 +1,28 @@
-//! Decodes JSON text, and skips removed fields.
+//! A position in JSON text, with the state of decoding.
 
 use memchr::memchr;
-use serde::de::{DeserializeOwned, Visitor};
 
-use super::{
-    Decoded,
-    items::{Elements, Fields},
-    kind::kind_in,
-};
 use crate::{
-    filter::{Place, cut},
-    json::{
-        self, Counts, Declined, Deserialize, Fault, FieldName, Kind, NextValue, Number, Quoted,
-        Scanner, Variant,
-    },
+    filter::Place,
+    json::{Counts, Declined, Fault, FieldName, Quoted, Scanner},
 };
-
-/// Decodes the value at the start of the bytes, without everything that ends at `place` or below.
-/// Returns `None` if `serde_json` has to decide.
-///
-/// `text` is a prefix of the bytes that is known to be UTF-8.
-pub(super) fn decode<T: DeserializeOwned>(
-    bytes: &[u8],
-    text: &str,
-    place: Option<&Place<'_>>,
-) -> Option<Decoded<T>> {
-    let mut decoder = Decoder::new(bytes);
-    decoder.text = (0, text);
-    decoder.scan.space();
-    let object = T::deserialize(Deserialize(Here { decoder: &mut decoder, place })).ok()?;
-    if decoder.lost {
-        return None;
-    }
-    let end = decoder.scan.position();
-    let kind = if decoder.is_object { decoder.kind } else { kind_in(&bytes[..end]) };
-    Some(Decoded { object, end, kind })
-}
 
 /// A position in the bytes, with the state of decoding.
 pub(super) struct Decoder<'j> {
-    bytes: &'j [u8],
+    pub(super) bytes: &'j [u8],
     pub(super) scan: Scanner<'j>,
     /// A part of the bytes that is known to be UTF-8, and where it begins.
     text: (usize, &'j str),
-    counts: Counts,
+    pub(super) counts: Counts,
     /// Set if the decoded value is an object whose fields were read.
     pub(super) is_object: bool,
     /// The start of the value of `kind` in the decoded object, if it has one.
     pub(super) kind: Option<usize>,
     /// The last string with escapes, unescaped.
-    unescaped: String,
+    pub(super) unescaped: String,
     /// True if `serde_json` might be at another position. Types may swallow errors and go on, so this
     /// can happen without an error.
-    lost: bool,
+    pub(super) lost: bool,
 }
 
 /// A string, small enough to be returned in registers.
@@ -64,11 +34,12 @@ pub(super) enum Text<'j> {
 }
 
 impl<'j> Decoder<'j> {
-    fn new(bytes: &'j [u8]) -> Self {
+    /// Makes a decoder of the bytes. `text` is a prefix of them that is known to be UTF-8.
+    pub(super) fn new(bytes: &'j [u8], text: &'j str) -> Self {
         Self {
             bytes,
             scan: Scanner::new(bytes, 0),
-            text: (0, ""),
+            text: (0, text),
             counts: Counts::default(),
             is_object: false,
             kind: None,
@@ -101,7 +72,7 @@ impl<'j> Decoder<'j> {
     }
 
     #[inline]
-    fn string(&mut self) -> Result<Text<'j>, Fault> {
+    pub(super) fn string(&mut self) -> Result<Text<'j>, Fault> {
         let (start, whole) = self.scan.begin_string()?;
         if !whole {
             return self.escaped_string(start);
@@ -185,7 +156,7 @@ impl<'j> Decoder<'j> {
     }
 
     /// Steps over a value that is kept but not decoded, and checks it.
-    fn check(scan: &mut Scanner<'_>) -> Result<(), Fault> {
+    pub(super) fn check(scan: &mut Scanner<'_>) -> Result<(), Fault> {
         match scan.peek()? {
             b'{' => scan.fields(|scan, _| Self::check(scan)),
             b'[' => scan.elements(|scan, _| Self::check(scan)),
@@ -200,112 +171,4 @@ pub(super) struct Here<'d, 'j, 't> {
     pub(super) decoder: &'d mut Decoder<'j>,
     /// `None` if no part of the value is removed.
     pub(super) place: Option<&'d Place<'t>>,
-}
-
-impl<'j> NextValue<'j> for Here<'_, 'j, '_> {
-    #[inline]
-    fn kind(&mut self) -> Result<Kind, Declined> {
-        Ok(match self.decoder.step(|decoder| decoder.scan.peek())? {
-            b'"' => Kind::String,
-            b'{' => Kind::Object,
-            b'[' => Kind::Array,
-            b't' | b'f' => Kind::Bool,
-            b'n' => Kind::Null,
-            _ => Kind::Number,
-        })
-    }
-
-    fn null(self) -> Result<(), Declined> {
-        self.decoder.step(|decoder| decoder.scan.null())
-    }
-
-    fn bool(mut self) -> Result<bool, Declined> {
-        if self.kind()? != Kind::Bool {
-            return Err(self.decoder.decline());
-        }
-        let start = self.decoder.scan.position();
-        self.decoder.step(|decoder| decoder.scan.literal())?;
-        Ok(self.decoder.scan.since(start) == b"true")
-    }
-
-    #[inline]
-    fn string<V: Visitor<'j>>(self, visitor: V) -> Result<V::Value, Declined> {
-        let Self { decoder, .. } = self;
-        match decoder.step(Decoder::string)? {
-            Text::Written(text) => visitor.visit_borrowed_str(text),
-            Text::Unescaped => visitor.visit_str(&decoder.unescaped),
-        }
-    }
-
-    fn number<V: Visitor<'j>>(
-        self,
-        visitor: V,
-        visit: impl FnOnce(&mut Number<'j>, V) -> Result<V::Value, serde_json::Error>,
-    ) -> Result<V::Value, Declined> {
-        let Self { decoder, .. } = self;
-        if let Some(integer) = decoder.scan.small_integer() {
-            return match u64::try_from(integer) {
-                Ok(integer) => visitor.visit_u64(integer),
-                Err(_) => visitor.visit_i64(integer),
-            };
-        }
-        let start = decoder.scan.position();
-        decoder.step(|decoder| decoder.scan.number())?;
-        let mut inner = Number::from_slice(decoder.scan.since(start));
-        visit(&mut inner, visitor).map_err(|_| decoder.decline())
-    }
-
-    fn array<V: Visitor<'j>>(self, visitor: V, count: bool) -> Result<V::Value, Declined> {
-        let Self { decoder, place } = self;
-        let count = count || place.is_some_and(Place::counts_back);
-        let start = decoder.scan.position();
-        let is_empty = decoder.step(|decoder| {
-            decoder.scan.enter(b'[')?;
-            decoder.scan.space();
-            Ok(decoder.scan.peek()? == b']')
-        })?;
-        let elements = || decoder.counts.elements(decoder.bytes, start);
-        let len = if is_empty { Some(0) } else { count.then(elements) };
-        let mut elements = Elements::new(decoder, place, len);
-        let value = visitor.visit_seq(&mut elements);
-        elements.end()?;
-        value
-    }
-
-    fn object<V: Visitor<'j>>(self, visitor: V) -> Result<V::Value, Declined> {
-        let Self { decoder, place } = self;
-        decoder.step(|decoder| decoder.scan.enter(b'{'))?;
-        let mut fields = Fields::new(decoder, place);
-        let value = visitor.visit_map(&mut fields);
-        fields.end()?;
-        value
-    }
-
-    fn variant<V: Visitor<'j>>(self, visitor: Variant<V>) -> Result<V::Value, Declined> {
-        let Self { decoder, place } = self;
-        let value = Here { decoder: &mut *decoder, place }.object(visitor);
-        value.map_err(|_| decoder.decline())
-    }
-
-    fn rare<V: Visitor<'j>>(
-        self,
-        visitor: V,
-        visit: impl FnOnce(&mut json::Text<'_>, V) -> Result<V::Value, serde_json::Error>,
-    ) -> Result<V::Value, Declined> {
-        let Self { decoder, place } = self;
-        let start = decoder.scan.position();
-        decoder.step(Decoder::skip)?;
-        let text = str::from_utf8(decoder.scan.since(start)).map_err(|_| decoder.decline())?;
-        let text = match place {
-            Some(place) => cut::from_json(text, place).map_err(|_| decoder.decline())?,
-            None => text.into(),
-        };
-        let mut inner = json::Text::from_reader(text.as_bytes());
-        let value = visit(&mut inner, visitor).and_then(|value| inner.end().map(|()| value));
-        value.map_err(|_| decoder.decline())
-    }
-
-    fn skip(self) -> Result<(), Declined> {
-        self.decoder.step(|decoder| Decoder::check(&mut decoder.scan))
-    }
 }

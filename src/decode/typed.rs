@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::{Decode, Decoded, kind::kind_in, text};
+use super::{
+    decode::{Decode, Decoded},
+    kind::kind_in,
+    value,
+};
 use crate::{
     filter::{FieldFilter, Place, cut},
     json::Fault,
@@ -26,7 +30,7 @@ impl<K: DeserializeOwned> Decode<K> for Typed {
         if self.0.has_tests() {
             return Err(Fault::Malformed);
         }
-        text::decode(bytes, "", self.0.place(None).as_ref()).ok_or(Fault::Malformed)
+        value::decode(bytes, "", self.0.place(None).as_ref()).ok_or(Fault::Malformed)
     }
 
     fn whole(&self, json: &str, _: &Types) -> Result<Decoded<K>, serde_json::Error> {
@@ -53,7 +57,7 @@ where
 {
     let found = filter.found_in(json)?;
     let place = filter.place(found.as_ref());
-    if let Some(decoded) = text::decode(json.as_bytes(), json, place.as_ref())
+    if let Some(decoded) = value::decode(json.as_bytes(), json, place.as_ref())
         && decoded.is_all_of(json)
     {
         return Ok(decoded);

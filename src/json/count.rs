@@ -1,6 +1,6 @@
 //! Counts the elements of arrays before they are decoded.
 
-use super::{MAX_DEPTH, mask::Block, skip::Strings};
+use super::{mask::Block, scan::MAX_DEPTH, skip::Strings};
 
 /// The numbers of elements of the arrays in a text. Inner arrays are counted together with the array
 /// around them, so that no byte is visited twice.

@@ -5,12 +5,33 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::{
-    MAX_DEPTH, decoded,
     field_name::is_reserved,
-    is_space,
     mask::Block,
     skip::{Skip, end_of_string},
 };
+
+/// The maximum depth of nested containers to decode, as in `serde_json`. Stepping over containers has no
+/// limit.
+pub(super) const MAX_DEPTH: usize = 127;
+
+/// Returns whether a byte is white space in JSON.
+#[inline]
+pub(crate) fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
+}
+
+/// Decodes the bytes with `serde_json`. A `Value` takes many times the memory of the text.
+pub(crate) fn decoded(bytes: &[u8]) -> Result<Value, Fault> {
+    #[cfg(test)]
+    DECODED.set(DECODED.get() + bytes.len());
+    serde_json::from_slice(bytes).map_err(|_| Fault::Malformed)
+}
+
+#[cfg(test)]
+thread_local! {
+    /// The number of bytes [`decoded`] in this thread.
+    pub(crate) static DECODED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
 
 /// The reason why there is no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

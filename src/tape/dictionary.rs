@@ -13,7 +13,7 @@ use std::{
 use arc_swap::ArcSwap;
 use foldhash::quality::RandomState;
 
-use super::{OTHER_NAME, TWO_BYTES};
+use super::format::{OTHER_NAME, TWO_BYTES};
 
 /// The number of names that one and two bytes can represent.
 pub(crate) const SIZE: usize = TWO_BYTES as usize + 128 * (OTHER_NAME - TWO_BYTES) as usize;

@@ -3,8 +3,11 @@
 use std::borrow::Cow;
 
 use super::{
-    ARRAY, END, ESCAPED, FALSE, INTEGER, LARGE_ARRAY, LARGE_OBJECT, LONG_STRING, NULL, NUMBER,
-    OBJECT, OTHER_NAME, SHORT_STRING, SMALL_INTEGER, STRING, TRUE, TWO_BYTES, dictionary,
+    dictionary,
+    format::{
+        ARRAY, END, ESCAPED, FALSE, INTEGER, LARGE_ARRAY, LARGE_OBJECT, LONG_STRING, NULL, NUMBER,
+        OBJECT, OTHER_NAME, SHORT_STRING, SMALL_INTEGER, STRING, TRUE, TWO_BYTES,
+    },
 };
 
 /// A position on a tape, before a value or before a field.

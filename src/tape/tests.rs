@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{LONG, Tape, Writer, dictionary};
+use super::{Tape, Writer, dictionary, format::LONG};
 
 #[test]
 fn what_is_written_is_read() {

@@ -1,6 +1,6 @@
 //! Writes a tape.
 
-use super::{
+use super::format::{
     ARRAY, ESCAPED, FALSE, INTEGER, LARGE, LONG, LONG_STRING, NULL, NUMBER, OBJECT, OTHER_NAME,
     SHORT_STRING, SMALL_INTEGER, STRING, TOO_LONG, TRUE, TWO_BYTES,
 };

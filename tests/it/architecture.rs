@@ -279,7 +279,8 @@ fn files() -> Files {
 fn imports_run_one_way() {
     let rank = |module: &str| ORDER.iter().position(|own| *own == module);
     let mut checked = 0;
-    for (module, file) in &files().0 {
+    // Tests and fuzz targets compare modules, so they may use all of them.
+    for (module, file) in files().0.iter().filter(|(module, _)| !is_of_tests(module)) {
         let own = rank(room(module)).unwrap_or_else(|| panic!("{module} is not in ORDER"));
         for path in file.paths().filter(|path| path.first().is_some_and(|first| first == "crate")) {
             assert!(

@@ -8,7 +8,7 @@ use serde_json_path::NormalizedPath;
 use crate::{
     decode::Decode,
     document::{Documents, with_tape},
-    filter::{FieldFilter, FieldSelector, Tree, cut},
+    filter::{FieldFilter, FieldSelector, cut, tree::Tree},
     path::{FieldPath, STEPS_TAKEN, Step, scalar},
     tape::Types,
 };
