@@ -141,6 +141,8 @@
 //! | `fake.NewClientset` | [`testing::ApiServer`]; [`docs::testing`] |
 //! | `envtest` (controller-runtime) | [`testing::cluster`] |
 //!
+//! The example `from_client_go` is a program in Go, and the same program here.
+//!
 //! # Coming from kube-runtime
 //!
 //! | kube-runtime | kube-weir |
@@ -158,7 +160,8 @@
 //! | `watch_object` | [`watch_one`] |
 //! | `Controller` | still used: the example `with_controller` feeds it from a pipeline |
 //!
-//! The stages also work on kube's streams: `watcher(api, config).default_backoff().index(..)`.
+//! The stages also work on kube's streams: `watcher(api, config).default_backoff().index(..)`. The example
+//! `from_kube_runtime` is a program with `watcher` and `reflector`, and the same program here.
 //!
 //! # Trade-offs and limits
 //!

@@ -3,7 +3,8 @@
 //! The library reports to the [`metrics`](https://docs.rs/metrics) facade, so any exporter for it works;
 //! [`METRICS`] is the table of all metrics. Install the exporter before the pipelines are made: each
 //! pipeline looks its metrics up once. Then an event costs a few atomic additions, and data from the API
-//! server costs a look at the clock. Without the feature nothing of this is compiled.
+//! server costs a look at the clock. Without the feature nothing of this is compiled. The example
+//! `opentelemetry` has an exporter for OpenTelemetry.
 //!
 //! ```
 //! use k8s_openapi::api::core::v1::ConfigMap;

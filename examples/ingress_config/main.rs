@@ -7,19 +7,14 @@
 //! cargo run --example ingress_config -- --output DIR    # where to write haproxy.cfg and certificates
 //! ```
 //!
-//! Each batch renders only the backends of the Services that it touched. The configuration is for
-//! `HAProxy` 2.4 or later: `haproxy -c -f DIR/haproxy.cfg` checks it, and `haproxy -W -f ..` with a
-//! `kill -USR2` after each batch serves it.
+//! Each batch renders only the backends of the Services that it touched. `HAProxy` 2.4 or later checks the
+//! result by `haproxy -c -f DIR/haproxy.cfg`, and serves it by `haproxy -W -f ..` and `kill -USR2`.
 
+mod files;
 mod render;
-mod script;
-#[path = "../support/mod.rs"]
-mod support;
+mod server;
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 use kube_weir::prelude::*;
 use tokio::time::Instant;
@@ -28,11 +23,10 @@ use render::{Kinds, Listen, Rendered, Renderer};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let arguments: Vec<String> = std::env::args().collect();
-    let output = arguments.iter().position(|argument| argument == "--output");
-    let output = output.and_then(|at| arguments.get(at + 1)).map(PathBuf::from);
-    let output = output.unwrap_or_else(|| std::env::temp_dir().join("kube-weir-ingress"));
-    let (client, end) = support::connect(script::begin).await?;
+    let output = std::env::args_os().skip_while(|argument| argument != "--output").nth(1);
+    let output = output.unwrap_or_else(|| std::env::temp_dir().join("kube-weir-ingress").into());
+    let output = Path::new(&output);
+    let (client, end) = server::connect().await?;
 
     let unused = FieldFilter::new(["metadata.managedFields", "metadata.annotations", "status"])?;
     let ingresses = watch(Api::all(client.clone())).filter_fields(unused.clone())?;
@@ -53,7 +47,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut renderer = Renderer::new(service);
     let mut changes = pin!(changes.take_until(end));
     while let Some(change) = changes.next().await {
-        on_change(&change, &mut renderer, &output)?;
+        on_change(&change, &mut renderer, output)?;
     }
     println!("The last configuration is {}", output.join("haproxy.cfg").display());
     Ok(())
@@ -74,7 +68,7 @@ fn on_change(
     let began = Instant::now();
     let result = renderer.render(change.world(), change.batch(), &listen);
     let took = began.elapsed();
-    write(output, &result)?;
+    files::write(output, &result)?;
 
     let (ingresses, services, slices, secrets, _) = change.world().kinds();
     match change.batch() {
@@ -93,30 +87,4 @@ fn on_change(
     let Rendered { backends, anew, config, .. } = result;
     println!("        {anew} of {backends} backends rendered, {} bytes, in {took:?}", config.len());
     Ok(())
-}
-
-/// Writes the files of `HAProxy`; the configuration last, and atomically.
-fn write(output: &Path, rendered: &Rendered) -> io::Result<()> {
-    let folder = output.join("certificates");
-    private_folder(&folder)?;
-    for entry in std::fs::read_dir(&folder)? {
-        let entry = entry?;
-        if !rendered.certificates.contains_key(&*entry.file_name().to_string_lossy()) {
-            std::fs::remove_file(entry.path())?;
-        }
-    }
-    for (name, pem) in &rendered.certificates {
-        std::fs::write(folder.join(name), pem)?;
-    }
-    let new = output.join("haproxy.cfg.new");
-    std::fs::write(&new, &rendered.config)?;
-    std::fs::rename(new, output.join("haproxy.cfg"))
-}
-
-/// Creates a folder that is private, because its files contain keys.
-fn private_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(folder)
 }

@@ -203,6 +203,8 @@
 //! * **Alive** is a program whose pipelines run. A restart helps if a pipeline ended, or nobody polls it. It
 //!   doesn't help if the API server fails: the new process would start with an empty store.
 //!
+//! The example `probes` serves both over HTTP.
+//!
 //! ```
 //! use k8s_openapi::api::core::v1::Pod;
 //! use kube_weir::{prelude::*, testing::{ApiServer, Fault, On}};

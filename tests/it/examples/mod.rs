@@ -3,14 +3,17 @@
 mod axum_sse;
 mod leader_gated;
 mod metrics_prometheus;
+mod migrated;
 mod on_a_cluster;
+mod opentelemetry;
 mod printed;
+mod probes;
 mod snapshot_readers;
 mod watch;
 mod with_controller;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Output, Stdio},
     time::Duration,
 };
@@ -72,7 +75,7 @@ impl Running {
     }
 }
 
-/// Returns a command for an example, without environment variables that would redirect it.
+/// Returns a command for an example.
 pub(crate) fn example(name: &str) -> Command {
     // target/debug/deps/it-... -> target/debug/examples/...
     let own = std::env::current_exe().expect("the path of this test");
@@ -83,7 +86,12 @@ pub(crate) fn example(name: &str) -> Command {
         "{} is missing: run `cargo build --examples`, with --release if the tests are",
         path.display()
     );
-    let mut command = Command::new(path);
+    command(&path)
+}
+
+/// Returns a command for a program, without environment variables that would redirect it.
+fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
     for proxy in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
         command.env_remove(proxy).env_remove(proxy.to_lowercase());
     }

@@ -49,6 +49,16 @@ async fn secrets_cached() {
 }
 
 #[tokio::test]
+async fn from_client_go() {
+    prints_what_is_shown("from_client_go").await;
+}
+
+#[tokio::test]
+async fn from_kube_runtime() {
+    prints_what_is_shown("from_kube_runtime").await;
+}
+
+#[tokio::test]
 async fn templates() {
     prints_what_is_shown("templates").await;
 }

@@ -1,7 +1,7 @@
 //! Processes that compete for a Lease, in Rust and in Go.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 
 use k8s_openapi::api::coordination::v1::Lease;
@@ -12,8 +12,9 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::*;
-use crate::apiserver::{ADMIN, Shared, required, server};
+use crate::apiserver::{ADMIN, Shared, server};
 use crate::examples::example;
+use crate::programs::built_in_go;
 
 /// The shortest timing in client-go's proportions that works on a busy machine.
 const LEASE: Duration = Duration::from_secs(6);
@@ -191,7 +192,7 @@ async fn three_processes_replace_each_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rust_and_go_compete_for_one_lease() {
     let Some(cluster) = server().await else { return };
-    let Some(go) = candidate_in_go().await else { return };
+    let Some(go) = built_in_go("candidate", Path::new(".")).await else { return };
     let mut replicas = Replicas::new(cluster).await;
     // client-go waits up to 1 + 1.2 retry periods between two reads.
     let retry_of_go = RETRY * 22 / 10;
@@ -216,21 +217,4 @@ async fn rust_and_go_compete_for_one_lease() {
         assert_eq!(transitions, Some(2 * (round + 1)));
         assert_eq!(leader.line, format!("leading {}", 2 * (round + 1)));
     }
-}
-
-/// Returns the replica in Go, built once; prints the reason and returns `None` if it can't be built.
-async fn candidate_in_go() -> Option<PathBuf> {
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("candidate");
-    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/candidate");
-    let mut build = Command::new("go");
-    build.env("GOFLAGS", "-mod=readonly").env("GOWORK", "off").env("CGO_ENABLED", "0");
-    build.arg("build").arg("-o").arg(&program).arg(".").current_dir(module);
-    let why = match build.output().await {
-        Ok(output) if output.status.success() => return Some(program),
-        Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
-        Err(error) => format!("no Go here ({error})"),
-    };
-    assert!(!required(), "the replica in Go can't be built: {why}");
-    say(&format!("SKIPPED rust_and_go_compete_for_one_lease: {why}"));
-    None
 }
