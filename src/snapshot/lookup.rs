@@ -390,10 +390,13 @@ impl<'a, K: Lookup> IndexView<'a, K> {
 
     /// Returns an error message if the index has fewer than `asked` key parts.
     fn too_wide(&self, asked: usize) -> Option<String> {
-        let (name, width) = (printed(self.name(), LONGEST_NAME), self.index().width());
-        let parts = if width == 1 { "part" } else { "parts" };
-        let is_wider = asked > width;
-        is_wider.then(|| format!("index `{name}` has {width} key {parts}, not {asked}"))
+        let width = self.index().width();
+        if asked <= width {
+            return None;
+        }
+        let (name, parts) =
+            (printed(self.name(), LONGEST_NAME), if width == 1 { "part" } else { "parts" });
+        Some(format!("index `{name}` has {width} key {parts}, not {asked}"))
     }
 }
 
