@@ -76,45 +76,17 @@
 //! patches are answered 415, and server-side apply keeps no `managedFields`. Code that depends on these
 //! features must be tested on a real server.
 
-mod answer;
-mod body;
 #[cfg(all(feature = "cluster", unix))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "cluster", unix))))]
 pub mod cluster;
 pub mod conformance;
-mod crd;
-mod damage;
-mod discovery;
-mod error;
 mod events;
-mod fault;
-mod gzip;
-mod history;
-mod list;
+pub mod fixture;
 mod manifests;
-mod object;
-mod on;
-mod outage;
-mod query;
-mod resource;
-mod rights;
-mod router;
-mod script;
-mod selectors;
 mod server;
-mod service;
-mod settings;
-mod status;
-mod store;
-mod view;
-mod watch;
-mod write;
 
-pub use answer::{Answer, End};
-pub use body::Body;
-pub use error::Error;
-pub use events::Events;
-pub use fault::Fault;
-pub use manifests::Manifests;
-pub use on::{On, Verb};
-pub use server::ApiServer;
+pub use self::{
+    events::Events,
+    manifests::Manifests,
+    server::{Answer, ApiServer, Body, End, Error, Fault, On, Verb},
+};

@@ -24,7 +24,6 @@ mod chapter;
 mod checks;
 mod index;
 mod life;
-mod runner;
 mod version;
 mod violation;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::testing::answer::{Answer, End};
+use crate::testing::server::answer::{Answer, End};
 
 /// A failure of one request, as in a real cluster.
 ///

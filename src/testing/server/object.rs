@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     rfc1123::is_subdomain,
-    testing::{
+    testing::server::{
         history::Key,
         resource::Resource,
         status::{self, Outcome},

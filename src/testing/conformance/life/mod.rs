@@ -6,13 +6,18 @@ use futures::Stream;
 use kube::{Client, runtime::reflector::Lookup};
 use serde_json::{Value, json};
 
+use self::runner::Runner;
+pub use self::runner::Summary;
 use crate::{
     adapters::ChangeItem,
     testing::{
         ApiServer,
-        conformance::{Chapter, Violation, runner::Runner},
+        conformance::{Chapter, Violation},
     },
 };
+
+mod faults;
+mod runner;
 
 /// Runs the default [`Life`] on a server: `ConfigMap`s in two namespaces, and every
 /// [`Chapter`]. See [`Life::run`].
@@ -75,38 +80,9 @@ where
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Life {
-    pub(super) object: Value,
+    object: Value,
     without: Vec<Chapter>,
-    pub(super) patience: Duration,
-}
-
-/// The result of a [`Life`].
-///
-/// ```
-/// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube::Api;
-/// use kube_weir::{testing::{ApiServer, conformance::{Chapter, Life}}, watch};
-///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let summary = Life::new()
-///     .without(Chapter::Storm)
-///     .run(&ApiServer::new(), |client| watch(Api::<ConfigMap>::all(client)).index(()))
-///     .await?;
-/// println!("{} changes, {} errors, {} faults unmet", summary.changes, summary.errors, summary.unmet);
-/// assert!(summary.errors > 0);
-/// # Ok(()) }
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Summary {
-    /// Number of items that were changes.
-    pub changes: usize,
-    /// Number of items that were errors.
-    pub errors: usize,
-    /// Number of faults that no request got: those of later pages, if all objects fit on the first page;
-    /// those of lists, if the stream lists in another way.
-    pub unmet: usize,
+    patience: Duration,
 }
 
 impl Life {
@@ -208,7 +184,7 @@ impl Life {
     {
         let chapters = Chapter::ALL.into_iter().filter(|one| !self.without.contains(one));
         let chapters: Vec<_> = chapters.collect();
-        let mut runner = Runner::begin(self, server, pipeline);
+        let mut runner = Runner::begin(self.object, self.patience, server, pipeline);
         runner.load(&chapters).await.map_err(|broken| broken.during(Chapter::Load))?;
         for chapter in &chapters {
             runner

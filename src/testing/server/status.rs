@@ -8,7 +8,7 @@ use kube::core::{
 };
 use serde_json::{Value, json};
 
-use crate::testing::{on::Verb, resource::Resource, router::Target};
+use crate::testing::server::{resource::Resource, verb::Verb};
 
 /// The outcome of a request: an answer, or the `Status` that refuses it.
 pub(super) type Outcome<T> = Result<T, Box<Status>>;
@@ -106,34 +106,6 @@ pub(super) fn not_supported(resource: &Resource, verb: Verb) -> Box<Status> {
     let (verb, storage) = (verb.name(), &resource.storage);
     let message = format!("{verb} is not supported on resources of kind \"{storage}\"");
     about(resource, "", failure(405, &message))
-}
-
-/// Returns the 403 of a request about a resource, with RBAC's message.
-pub(super) fn forbidden(target: &Target, verb: Verb, user: &str) -> Box<Status> {
-    let resource = &*target.resource;
-    let subresource = if target.status { "/status" } else { "" };
-    let place = match &target.namespace {
-        Some(namespace) => format!("in the namespace \"{namespace}\""),
-        None => "at the cluster scope".to_owned(),
-    };
-    let name = target.name.as_deref().unwrap_or_default();
-    let object = if name.is_empty() { String::new() } else { format!(" \"{name}\"") };
-    let message = format!(
-        "{}{object} is forbidden: User \"{user}\" cannot {} resource \"{}{subresource}\" in API group \"{}\" {place}",
-        resource.storage,
-        verb.name(),
-        resource.plural,
-        resource.group,
-    );
-    about(resource, name, failure(403, &message))
-}
-
-/// Returns the 403 of a request to a path that is not a resource.
-pub(super) fn forbidden_path(path: &str, user: &str) -> Box<Status> {
-    let message = format!("forbidden: User \"{user}\" cannot get path \"{path}\"");
-    let mut status = failure(403, &message);
-    status.details = Some(no_details());
-    status
 }
 
 /// Returns the 410 of a version from before the compaction horizon.

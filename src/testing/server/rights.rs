@@ -1,12 +1,13 @@
 //! Rights of the client, which a test revokes and grants.
 
-use crate::testing::{
-    on::{On, RequestInfo},
-    server::ApiServer,
+use kube::core::Status;
+
+use crate::testing::server::{
+    api_server::ApiServer, on::On, router::Target, status, verb::Verb,
 };
 
 /// The user name of every client of the server, for messages.
-pub(super) const USER: &str = "system:serviceaccount:default:tested";
+const USER: &str = "system:serviceaccount:default:tested";
 
 impl ApiServer {
     /// Revokes a right until it is [granted again](Self::allow): matching requests are answered 403, with
@@ -45,7 +46,7 @@ impl ApiServer {
     /// # Ok(()) }
     /// ```
     pub fn forbid(&self, on: impl Into<On>) {
-        self.state().rights.rules.push(Rule { on: on.into(), allowed: false });
+        self.state().rights.add(on.into(), false);
     }
 
     /// Grants a right again, or an exception from a [revoked](Self::forbid) right.
@@ -72,66 +73,34 @@ impl ApiServer {
     /// # Ok(()) }
     /// ```
     pub fn allow(&self, on: impl Into<On>) {
-        self.state().rights.rules.push(Rule { on: on.into(), allowed: true });
+        self.state().rights.add(on.into(), true);
     }
 }
 
-/// The rules, oldest first.
-#[derive(Debug, Default)]
-pub(super) struct Rights {
-    rules: Vec<Rule>,
+/// Returns the 403 of a request about a resource, with RBAC's message.
+pub(super) fn forbidden(target: &Target, verb: Verb) -> Box<Status> {
+    let resource = &*target.resource;
+    let subresource = if target.status { "/status" } else { "" };
+    let place = match &target.namespace {
+        Some(namespace) => format!("in the namespace \"{namespace}\""),
+        None => "at the cluster scope".to_owned(),
+    };
+    let name = target.name.as_deref().unwrap_or_default();
+    let object = if name.is_empty() { String::new() } else { format!(" \"{name}\"") };
+    let message = format!(
+        "{}{object} is forbidden: User \"{USER}\" cannot {} resource \"{}{subresource}\" in API group \"{}\" {place}",
+        resource.storage,
+        verb.name(),
+        resource.plural,
+        resource.group,
+    );
+    status::about(resource, name, status::failure(403, &message))
 }
 
-#[derive(Debug)]
-struct Rule {
-    on: On,
-    allowed: bool,
-}
-
-impl Rights {
-    pub(super) fn permit(&self, request: &RequestInfo<'_>) -> bool {
-        let newest = |request: &RequestInfo<'_>| {
-            let mut rules = self.rules.iter().rev();
-            rules.find(|rule| rule.on.matches(request)).is_none_or(|rule| rule.allowed)
-        };
-        let is_across = request.namespaced && request.namespace.is_none();
-        let mut namespaces = self.rules.iter().filter_map(|rule| rule.on.own_namespace());
-        newest(request)
-            && (!is_across
-                || namespaces.all(|own| newest(&RequestInfo { namespace: Some(own), ..*request })))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{on::Verb, query::Query};
-
-    #[test]
-    fn the_newest_rule_decides_and_all_namespaces_need_each_of_them() {
-        let query = Query::default();
-        let permits = |rules: &[(On, bool)], namespace| {
-            let rules =
-                rules.iter().map(|(on, allowed)| Rule { on: on.clone(), allowed: *allowed });
-            let rights = Rights { rules: rules.collect() };
-            rights.permit(&RequestInfo {
-                verb: Verb::List,
-                storage: "pods",
-                plural: "pods",
-                namespace,
-                namespaced: true,
-                query: &query,
-            })
-        };
-        let b = || On::any().namespace("b");
-        let mut rules = vec![(b(), false)];
-        assert!(permits(&rules, Some("a")) && !permits(&rules, Some("b")));
-        assert!(!permits(&rules, None), "without the right in b");
-        rules.push((On::verb(Verb::List).namespace("b"), true));
-        assert!(permits(&rules, Some("b")) && permits(&rules, None));
-        rules.push((On::any(), false));
-        rules.push((b(), true));
-        assert!(permits(&rules, Some("b")) && !permits(&rules, Some("a")));
-        assert!(!permits(&rules, None));
-    }
+/// Returns the 403 of a request to a path that is not a resource.
+pub(super) fn forbidden_path(path: &str) -> Box<Status> {
+    let message = format!("forbidden: User \"{USER}\" cannot get path \"{path}\"");
+    let mut refused = status::failure(403, &message);
+    refused.details = Some(status::no_details());
+    refused
 }

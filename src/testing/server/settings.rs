@@ -1,9 +1,9 @@
 //! Abilities that API servers have or lack.
 
-use crate::testing::{
+use crate::testing::server::{
+    api_server::{ApiServer, named},
     error::Error,
-    on::Verb,
-    server::{ApiServer, named},
+    verb::Verb,
 };
 
 impl ApiServer {

@@ -10,7 +10,7 @@ use flate2::{Compression, write::GzEncoder};
 use futures::{Stream, StreamExt};
 use http::{HeaderMap, header::ACCEPT_ENCODING};
 
-use crate::testing::damage::Chunks;
+use crate::testing::server::body::Chunks;
 
 /// The members of a gzip body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::testing::{ApiServer, Fault, Verb};
+    use crate::testing::server::{ApiServer, Fault, Verb};
 
     fn encoded(members: Members, lines: &[&'static str]) -> Vec<Bytes> {
         let chunks: Vec<_> =

@@ -6,20 +6,16 @@ use bytes::Bytes;
 use futures::{
     Stream, StreamExt,
     future::{Either, select},
-    stream::BoxStream,
 };
 use kube::core::Status;
 
-use crate::testing::{
+use crate::testing::server::{
     answer::End,
-    body::Body,
+    body::{Body, Chunks},
     fault::Fault,
     gzip::{self, Members},
     status,
 };
-
-/// The chunks of a body.
-pub(super) type Chunks = BoxStream<'static, io::Result<Bytes>>;
 
 /// A piece of a list or a watch.
 #[derive(Debug)]

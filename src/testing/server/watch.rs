@@ -5,15 +5,16 @@ use std::{sync::Arc, time::Duration};
 use futures::Stream;
 use tokio::{sync::watch::Receiver, time::Instant};
 
-use crate::testing::{
+use crate::testing::server::{
     damage::{self, Piece},
     history::{Change, Happening, Object, Step},
-    on::{RequestInfo, Verb},
+    on::RequestInfo,
     query::Query,
     resource::Resource,
     selectors::Selection,
-    server::{Shared, State},
+    shared::{Shared, State},
     status::{self, Outcome},
+    verb::Verb,
     view::View,
 };
 

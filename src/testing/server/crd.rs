@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::testing::{
+use crate::testing::server::{
     resource::Resource,
     status::{self, Outcome},
 };

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use http::Method;
 
-use crate::testing::{
-    on::{RequestInfo, Verb},
+use crate::testing::server::{
+    on::RequestInfo,
     query::Query,
     resource::{Registry, Resource},
+    verb::Verb,
 };
 
 /// The target of a path.

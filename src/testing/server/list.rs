@@ -4,7 +4,7 @@ use futures::{Stream, stream};
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
-use crate::testing::{
+use crate::testing::server::{
     damage::Piece,
     history::{Key, Object},
     query::Query,

@@ -7,7 +7,7 @@ use futures::future;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::Value;
 
-use crate::testing::body::Body;
+use crate::testing::server::body::Body;
 
 /// A raw answer: status, headers, and a body in chunks with pauses between them.
 ///

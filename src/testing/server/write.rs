@@ -3,16 +3,16 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::testing::{
+use crate::testing::server::{
     history::{Key, Object},
     list::{self, Page},
     object::{self, Part},
-    on::Verb,
     query::Query,
     resource::Resource,
     router::Target,
     status::{self, Outcome},
     store::{Deleted, Store, WriteOptions},
+    verb::Verb,
     view::View,
 };
 
@@ -102,7 +102,7 @@ impl Write<'_> {
             current => current?,
         };
         let mut object = (*current).clone();
-        merge(&mut object, patch);
+        json_patch::merge(&mut object, &patch);
         let object = store.update(resource, &key, object, self.write_options())?;
         Ok(self.object_answer(200, &object))
     }
@@ -190,27 +190,6 @@ impl Write<'_> {
     }
 }
 
-/// Applies a merge patch (RFC 7386): `null` removes, objects are merged, other values replace.
-pub(super) fn merge(target: &mut Value, patch: Value) {
-    let Value::Object(patch) = patch else {
-        *target = patch;
-        return;
-    };
-    if !target.is_object() {
-        *target = json!({});
-    }
-    let Some(fields) = target.as_object_mut() else {
-        return;
-    };
-    for (name, value) in patch {
-        if value.is_null() {
-            fields.remove(&name);
-        } else {
-            merge(fields.entry(name).or_insert(Value::Null), value);
-        }
-    }
-}
-
 /// Sets the kind of an object without one; refuses an object of another kind.
 fn set_types(resource: &Resource, object: &mut Value) -> Outcome<()> {
     if !object.is_object() {
@@ -238,29 +217,4 @@ fn json_of(body: &[u8]) -> Outcome<Value> {
             "the object provided is unrecognized (must be of type JSON): {error}"
         ))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn merge_patches_follow_rfc_7386() {
-        for (target, patch, merged) in [
-            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
-            (json!({"a": "b", "b": 1}), json!({"a": null}), json!({"b": 1})),
-            (json!({"a": ["b"]}), json!({"a": ["c", "d"]}), json!({"a": ["c", "d"]})),
-            (
-                json!({"a": {"b": "c"}}),
-                json!({"a": {"b": "d", "c": null}}),
-                json!({"a": {"b": "d"}}),
-            ),
-            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
-            (json!([1, 2]), json!({"a": "b", "c": null}), json!({"a": "b"})),
-        ] {
-            let mut object = target;
-            merge(&mut object, patch);
-            assert_eq!(object, merged);
-        }
-    }
 }

@@ -4,15 +4,17 @@ use std::{collections::BTreeSet, pin::Pin, time::Duration};
 
 use futures::{Stream, StreamExt};
 use kube::{Client, runtime::reflector::Lookup};
+use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
     adapters::ChangeItem,
     change::Change,
     testing::{
-        ApiServer, Fault, On, Verb,
+        ApiServer, Fault, Verb,
         conformance::{
-            Chapter, Conformance, Life, Rule, Summary, Violation,
+            Chapter, Conformance, Rule, Violation,
+            life::faults::{Planned, faults},
             version::{self, Identity, Version},
         },
     },
@@ -35,9 +37,41 @@ const HISTORY_LOST: Fault = Fault::ErrorEvent { code: 410, after_events: 0 };
 /// Number of steps in [`Chapter::Storm`].
 const STORM: usize = 300;
 
+/// The result of a [`Life`](super::Life).
+///
+/// ```
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kube::Api;
+/// use kube_weir::{testing::{ApiServer, conformance::{Chapter, Life}}, watch};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let summary = Life::new()
+///     .without(Chapter::Storm)
+///     .run(&ApiServer::new(), |client| watch(Api::<ConfigMap>::all(client)).index(()))
+///     .await?;
+/// println!("{} changes, {} errors, {} faults unmet", summary.changes, summary.errors, summary.unmet);
+/// assert!(summary.errors > 0);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Number of items that were changes.
+    pub changes: usize,
+    /// Number of items that were errors.
+    pub errors: usize,
+    /// Number of faults that no request got: those of later pages, if all objects fit on the first page;
+    /// those of lists, if the stream lists in another way.
+    pub unmet: usize,
+}
+
 /// State of a conformance run.
 pub(super) struct Runner<'a, S, K> {
-    life: Life,
+    /// The template of the objects.
+    object: Value,
+    /// Maximum time for which the stream may lag.
+    patience: Duration,
     server: &'a ApiServer,
     /// The resource, such as `apps/v1/deployments`.
     resource: String,
@@ -57,16 +91,18 @@ where
     K: Lookup,
 {
     pub(super) fn begin(
-        life: Life,
+        object: Value,
+        patience: Duration,
         server: &'a ApiServer,
         pipeline: impl FnOnce(Client) -> S,
     ) -> Self {
-        let text = |field: &str| life.object[field].as_str().unwrap_or_default();
+        let text = |field: &str| object[field].as_str().unwrap_or_default();
         let (api_version, kind) = (text("apiVersion"), text("kind"));
         let resource = server.resource_of(api_version, kind);
         let mut runner = Self {
             resource: resource.unwrap_or_else(|| panic!("no {api_version} {kind} is installed")),
-            life,
+            object,
+            patience,
             server,
             stream: Box::pin(pipeline(server.client())),
             checks: Conformance::new(),
@@ -88,17 +124,17 @@ where
 
     pub(super) async fn load(&mut self, chapters: &[Chapter]) -> Result<(), Violation> {
         if chapters.contains(&Chapter::Load) {
-            for (on, times, fault) in Chapter::Load.faults() {
-                self.server.fault(on, times, fault);
+            for fault in faults(Chapter::Load) {
+                fault.add_to(self.server);
             }
             self.await_faults().await?;
             // The list that broke off had this object.
             self.take(0);
         }
-        let deadline = Instant::now() + self.life.patience;
+        let deadline = Instant::now() + self.patience;
         while !self.checks.is_synced() {
             if !self.next(deadline).await? {
-                let what = format!("not within {:?}", self.life.patience);
+                let what = format!("not within {:?}", self.patience);
                 return Err(Violation::of(Rule::Synced, what));
             }
         }
@@ -121,8 +157,8 @@ where
             Chapter::Undecodable => self.undecodable().await?,
             Chapter::Storm => self.storm(chapters).await?,
             _ => {
-                for (on, times, fault) in chapter.faults() {
-                    self.inject(on, times, fault).await?;
+                for fault in faults(chapter) {
+                    self.inject(fault).await?;
                 }
             }
         }
@@ -211,7 +247,7 @@ where
     }
 
     async fn storm(&mut self, chapters: &[Chapter]) -> Result<(), Violation> {
-        let faults: Vec<_> = chapters.iter().flat_map(|chapter| chapter.faults()).collect();
+        let faults: Vec<_> = chapters.iter().copied().flat_map(faults).collect();
         // A fixed seed, so that a failure is reproducible.
         let mut random = 0x5DEE_CE66_u64;
         let mut draw = |of: usize| {
@@ -228,8 +264,7 @@ where
                     self.put(object);
                 }
                 5 if !faults.is_empty() => {
-                    let (on, times, fault) = faults[draw(faults.len())].clone();
-                    self.server.fault(on, times, fault);
+                    faults[draw(faults.len())].clone().add_to(self.server);
                 }
                 6 => self.server.disconnect(),
                 7 if chapters.contains(&Chapter::Compaction) && draw(3) == 0 => {
@@ -247,12 +282,12 @@ where
     }
 
     /// Adds a fault for the next requests, while objects change.
-    async fn inject(&mut self, on: On, times: usize, fault: Fault) -> Result<(), Violation> {
-        let is_list = on.is_about(Verb::List);
+    async fn inject(&mut self, fault: Planned) -> Result<(), Violation> {
+        let is_list = fault.verb == Verb::List;
         if is_list {
             self.lose_history();
         }
-        self.server.fault(on, times, fault);
+        fault.add_to(self.server);
         self.server.disconnect();
         self.make_changes();
         if is_list {
@@ -300,7 +335,7 @@ where
     fn put(&mut self, object: usize) {
         self.written += 1;
         let (namespace, name) = Self::identity(object);
-        let mut next = self.life.object.clone();
+        let mut next = self.object.clone();
         next["metadata"]["namespace"] = namespace.into();
         next["metadata"]["name"] = name.into();
         next["metadata"]["annotations"]["written"] = self.written.to_string().into();
@@ -336,7 +371,7 @@ where
 
     /// Reads items until the stream shows the server's state; the object `but` may be in any version.
     async fn settle(&mut self, but: Option<&Identity>) -> Result<(), Violation> {
-        let deadline = Instant::now() + self.life.patience;
+        let deadline = Instant::now() + self.patience;
         while self.difference(but).is_err() {
             if !self.next(deadline).await? {
                 break;

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::testing::{
-    on::Verb,
+use crate::testing::server::{
     resource::{self, Registry, Resource},
+    verb::Verb,
 };
 
 const STATUS_VERBS: [&str; 3] = ["get", "patch", "update"];

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use serde_json::Value;
 
-use crate::testing::{answer::End, on::On};
+use crate::testing::server::{answer::End, on::On};
 
 /// A stored object. It is never changed: a write stores a new one.
 pub(super) type Object = Arc<Value>;

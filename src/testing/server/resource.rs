@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::testing::on::Verb;
+use crate::testing::server::verb::Verb;
 
 /// The storage of `CustomResourceDefinitions`.
 pub(super) const CRDS: &str = "customresourcedefinitions.apiextensions.k8s.io";

@@ -1,23 +1,20 @@
 //! The handle of the server.
 
 use std::{
-    collections::VecDeque,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
 };
 
 use kube::{Client, core::ApiResource, discovery::Scope};
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::watch;
 
-use crate::testing::{
+use crate::testing::server::{
     error::Error,
     history::{Happening, Key},
     object::Part,
     resource::Resource,
-    rights::Rights,
-    script::Script,
+    shared::{Shared, State},
     store::{Deleted, Store, WriteOptions},
 };
 
@@ -53,23 +50,6 @@ pub struct ApiServer {
     shared: Arc<Shared>,
 }
 
-/// The state that requests and the handle share.
-pub(super) struct Shared {
-    state: Mutex<State>,
-    /// Wakes the watches after a write or a signal.
-    wake: watch::Sender<()>,
-}
-
-/// The part of the state that changes.
-pub(super) struct State {
-    pub(super) store: Store,
-    pub(super) script: Script,
-    pub(super) log: VecDeque<String>,
-    pub(super) rights: Rights,
-    pub(super) streaming_lists: bool,
-    pub(super) gzip: bool,
-}
-
 impl ApiServer {
     /// Returns a server without objects, with the usual kinds: those of the core group that controllers
     /// read most, `apps`, `batch` jobs, Ingresses, `EndpointSlices`, Leases and
@@ -90,15 +70,7 @@ impl ApiServer {
     /// ```
     #[must_use]
     pub fn new() -> Self {
-        let state = State {
-            store: Store::new(),
-            script: Script::default(),
-            log: VecDeque::new(),
-            rights: Rights::default(),
-            streaming_lists: true,
-            gzip: false,
-        };
-        Self { shared: Arc::new(Shared { state: Mutex::new(state), wake: watch::Sender::new(()) }) }
+        Self { shared: Arc::new(Shared::new()) }
     }
 
     /// Returns a client of this server whose default namespace is `default`.
@@ -345,7 +317,7 @@ impl ApiServer {
     }
 
     /// Returns the resource of a kind, for the other methods.
-    pub(super) fn resource_of(&self, api_version: &str, kind: &str) -> Option<String> {
+    pub(in crate::testing) fn resource_of(&self, api_version: &str, kind: &str) -> Option<String> {
         let resource = self.shared.lock().store.registry.by_kind(api_version, kind)?;
         Some(format!("{api_version}/{}", resource.plural))
     }
@@ -384,21 +356,6 @@ impl fmt::Debug for ApiServer {
         f.debug_struct("ApiServer")
             .field("resource_version", &self.resource_version())
             .finish_non_exhaustive()
-    }
-}
-
-impl Shared {
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        // A poisoned lock must not hide the panic that caused it.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn wake(&self) {
-        self.wake.send_replace(());
-    }
-
-    pub(super) fn subscribe(&self) -> watch::Receiver<()> {
-        self.wake.subscribe()
     }
 }
 

@@ -13,25 +13,27 @@ use http::{
     header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, RETRY_AFTER, VARY},
     request::Parts,
 };
+use http_body_util::BodyExt;
 use kube::core::Status;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 use tower::{BoxError, Service};
 
-use crate::testing::{
-    body::{self, Body},
+use crate::testing::server::{
+    api_server::ApiServer,
+    body::Body,
     damage::{self, Piece},
     discovery,
     fault::Fault,
     gzip::{self, Members},
     history::Key,
     list::{self, Page},
-    on::Verb,
     query::Query,
-    rights::USER,
+    rights::{forbidden, forbidden_path},
     router::{self, Route, Target},
-    server::{ApiServer, Shared, State},
+    shared::{Shared, State},
     status::{self, Outcome},
+    verb::Verb,
     view::View,
     watch::{self, Watch},
     write::{Write, Written},
@@ -95,7 +97,7 @@ where
         Some(Fault::LateHead(late)) => Some(*late),
         _ => None,
     };
-    let body = body::read(body).await?;
+    let body = body.collect().await.map_err(Into::into)?.to_bytes();
     let gzip = shared.lock().gzip && gzip::is_accepted(&parts.headers);
     let headers = &parts.headers;
     let call = Call { shared: &shared, query: &query, headers, body: &body, fault, gzip };
@@ -138,8 +140,8 @@ impl Call<'_> {
         let permitted = self.shared.lock().rights.permit(&route.request_info(verb, self.query));
         match route {
             Route::Target(target) if permitted => self.answer(target, verb).await,
-            Route::Target(target) => Err(status::forbidden(target, verb, USER)),
-            _ if !permitted => Err(status::forbidden_path(path, USER)),
+            Route::Target(target) => Err(forbidden(target, verb)),
+            _ if !permitted => Err(forbidden_path(path)),
             route => Ok(self.describe(route)),
         }
     }

@@ -1,13 +1,6 @@
 //! Scripted faults, and the log of requests.
 
-use crate::testing::{
-    fault::Fault,
-    on::{On, RequestInfo},
-    server::{ApiServer, State},
-};
-
-/// The number of requests that the log keeps.
-const LOGGED: usize = 10_000;
+use crate::testing::server::{api_server::ApiServer, fault::Fault, on::On};
 
 impl ApiServer {
     /// Adds a fault for the next `times` requests that match. With [`usize::MAX`] the fault lasts. Faults
@@ -91,57 +84,7 @@ impl ApiServer {
     }
 
     /// Returns how many times scripted faults are still to happen.
-    pub(super) fn pending_faults(&self) -> usize {
+    pub(in crate::testing) fn pending_faults(&self) -> usize {
         self.state().script.left()
-    }
-}
-
-impl State {
-    pub(super) fn log(&mut self, request: String) {
-        if self.log.len() == LOGGED {
-            self.log.pop_front();
-        }
-        self.log.push_back(request);
-    }
-}
-
-/// The remaining faults, oldest first.
-#[derive(Debug, Default)]
-pub(super) struct Script {
-    rules: Vec<Rule>,
-}
-
-#[derive(Debug)]
-struct Rule {
-    on: On,
-    times: usize,
-    fault: Fault,
-}
-
-impl Script {
-    pub(super) fn add(&mut self, on: On, times: usize, fault: Fault) {
-        self.rules.push(Rule { on, times, fault });
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.rules.clear();
-    }
-
-    /// Returns how many times faults are still to happen.
-    pub(super) fn left(&self) -> usize {
-        self.rules.iter().fold(0, |left, rule| left.saturating_add(rule.times))
-    }
-
-    /// Returns the fault for this request, if one is due, and decrements its count.
-    pub(super) fn take(&mut self, request: &RequestInfo<'_>) -> Option<Fault> {
-        self.rules.retain(|rule| rule.times > 0);
-        for rule in self.rules.iter_mut().filter(|rule| rule.on.matches(request)) {
-            if rule.on.skip == 0 {
-                rule.times -= 1;
-                return Some(rule.fault.clone());
-            }
-            rule.on.skip -= 1;
-        }
-        None
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 
-use crate::testing::{
+use crate::testing::server::{
     object,
     resource::Resource,
     status::{self, Outcome},

@@ -10,7 +10,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::testing::{
+use crate::testing::server::{
     answer::End,
     crd,
     history::{Change, Happening, History, Key, Object},

@@ -6,10 +6,12 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::{Buf, Bytes};
-use futures::{Stream, stream};
+use bytes::Bytes;
+use futures::{
+    Stream,
+    stream::{self, BoxStream},
+};
 use http_body::Frame;
-use tower::BoxError;
 
 /// The body of an answer of the [`ApiServer`](crate::testing::ApiServer).
 ///
@@ -33,8 +35,11 @@ use tower::BoxError;
 /// # Ok(()) }
 /// ```
 pub struct Body {
-    chunks: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
+    chunks: Chunks,
 }
+
+/// The chunks of a body.
+pub(super) type Chunks = BoxStream<'static, io::Result<Bytes>>;
 
 impl Body {
     pub(super) fn full(bytes: impl Into<Bytes>) -> Self {
@@ -65,25 +70,4 @@ impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Body").finish_non_exhaustive()
     }
-}
-
-/// Reads the body of a request.
-pub(super) async fn read<B>(body: B) -> Result<Vec<u8>, BoxError>
-where
-    B: http_body::Body,
-    B::Error: Into<BoxError>,
-{
-    let mut body = std::pin::pin!(body);
-    let mut bytes = Vec::new();
-    while let Some(frame) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-        if let Ok(mut data) = frame.map_err(Into::into)?.into_data() {
-            while data.has_remaining() {
-                let chunk = data.chunk();
-                bytes.extend_from_slice(chunk);
-                let read = chunk.len();
-                data.advance(read);
-            }
-        }
-    }
-    Ok(bytes)
 }

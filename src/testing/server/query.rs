@@ -1,6 +1,6 @@
 //! Query parameters, as form-encoded text.
 
-use crate::testing::status::{self, Outcome};
+use crate::testing::server::status::{self, Outcome};
 
 /// The decoded parameters of one request.
 #[derive(Debug, Clone, Default)]
@@ -10,13 +10,7 @@ pub(super) struct Query {
 
 impl Query {
     pub(super) fn parse(text: &str) -> Self {
-        let pairs = text
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-            .map(|(name, value)| (decode(name), decode(value)))
-            .collect();
-        Self { pairs }
+        Self { pairs: form_urlencoded::parse(text.as_bytes()).into_owned().collect() }
     }
 
     /// Returns the value of a parameter; an empty value counts as absent, as on a real server.
@@ -47,26 +41,6 @@ impl Query {
             })
             .transpose()
     }
-}
-
-/// Percent-decodes a name or a value, in which `+` is a space.
-fn decode(text: &str) -> String {
-    let text = text.as_bytes();
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut at = 0;
-    while at < text.len() {
-        let hex = text.get(at + 1..at + 3).and_then(|hex| std::str::from_utf8(hex).ok());
-        match (text[at], hex.and_then(|hex| u8::from_str_radix(hex, 16).ok())) {
-            (b'%', Some(decoded)) => {
-                bytes.push(decoded);
-                at += 2;
-            }
-            (b'+', _) => bytes.push(b' '),
-            (byte, _) => bytes.push(byte),
-        }
-        at += 1;
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

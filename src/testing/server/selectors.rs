@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     filter::LabelSelector,
-    testing::{
+    testing::server::{
         history::Key,
         status::{self, Outcome},
     },

@@ -2,55 +2,7 @@
 
 use std::fmt::Display;
 
-use crate::testing::query::Query;
-
-/// The action of a request, in the words of
-/// [RBAC](https://kubernetes.io/docs/reference/access-authn-authz/authorization/#determine-the-request-verb).
-///
-/// ```
-/// use kube_weir::testing::{ApiServer, Fault, Verb};
-///
-/// let server = ApiServer::new();
-/// server.fault(Verb::Update, 1, Fault::status(409));
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Verb {
-    /// Reads one object.
-    Get,
-    /// Reads a collection, or a page of it.
-    List,
-    /// Watches a collection.
-    Watch,
-    /// Creates an object.
-    Create,
-    /// Replaces an object, or its status.
-    Update,
-    /// Changes part of an object, or of its status.
-    Patch,
-    /// Deletes an object.
-    Delete,
-    /// Deletes a collection.
-    DeleteCollection,
-    /// Reads the list of resources, or the version of the server.
-    Discovery,
-}
-
-impl Verb {
-    /// Returns the name of the verb as discovery and RBAC write it.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Get | Self::Discovery => "get",
-            Self::List => "list",
-            Self::Watch => "watch",
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Patch => "patch",
-            Self::Delete => "delete",
-            Self::DeleteCollection => "deletecollection",
-        }
-    }
-}
+use crate::testing::server::{query::Query, verb::Verb};
 
 /// A matcher of requests: by verb, resource, namespace and query parameters. A [`Verb`] can be used as a
 /// matcher, too.
@@ -218,10 +170,6 @@ impl On {
     pub fn skip(mut self, requests: usize) -> Self {
         self.skip = requests;
         self
-    }
-
-    pub(super) fn is_about(&self, verb: Verb) -> bool {
-        self.verb == Some(verb)
     }
 
     /// Returns the namespace that requests must be in, if there is one.

@@ -1,6 +1,8 @@
 //! Lost history, and watches that end.
 
-use crate::testing::{answer::End, error::Error, history::Happening, on::On, server::ApiServer};
+use crate::testing::server::{
+    answer::End, api_server::ApiServer, error::Error, history::Happening, on::On,
+};
 
 impl ApiServer {
     /// Compacts the history: new lists, pages and watches from an older resourceVersion
