@@ -10,8 +10,7 @@
 //! use kube_weir::{telemetry, prelude::*, testing::ApiServer};
 //! use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 //!
-//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # kube_weir::testing::fixture::run(async {
 //! let prometheus = PrometheusBuilder::new()
 //!     .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), telemetry::SECONDS)?
 //!     .install_recorder()?;
@@ -21,7 +20,7 @@
 //! configs.first_synced().await?;
 //! let page = prometheus.render();
 //! assert!(page.contains(r#"kube_weir_stores_synced{resource="v1/configmaps"} 1"#), "{page}");
-//! # Ok(()) }
+//! # Ok(()) });
 //! ```
 //!
 //! # Labels

@@ -33,12 +33,10 @@ impl<K: Lookup> Watch<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{prelude::*, testing::ApiServer};
-    /// # use serde_json::json;
+    /// use kube_weir::prelude::*;
+    /// use serde_json::json;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = ApiServer::new();
+    /// # kube_weir::testing::fixture::with_server(async |server| {
     /// # server.apply(&json!({
     /// #     "apiVersion": "v1", "kind": "Secret",
     /// #     "metadata": { "namespace": "web", "name": "tls", "labels": { "app": "shop" } },
@@ -51,7 +49,7 @@ impl<K: Lookup> Watch<K> {
     /// let key = snapshot.by(&app).get_one("shop")?.unwrap();
     /// assert_eq!((key.namespace(), key.name()), (Some("web"), "tls"));
     /// assert!(!key.to_json().contains("c2VjcmV0"));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[doc(alias("metadatainformer", "metadata_watcher", "PartialObjectMetadata"))]
     pub fn index_keys(

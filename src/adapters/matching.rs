@@ -34,8 +34,7 @@ pin_project! {
     /// #     serde_json::from_value(object).unwrap()
     /// # }
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let events = Events::listed([level("info")]).apply(level("debug")).apply(level("warn"));
     /// let events: Vec<_> = events.matching("data.level=debug")?.try_collect().await?;
     ///
@@ -43,7 +42,7 @@ pin_project! {
     ///     panic!("{events:?}")
     /// };
     /// assert_eq!(gone.data.as_ref().unwrap()["level"], "warn");
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[derive(Debug)]
     #[must_use = "streams do nothing unless polled"]

@@ -31,7 +31,6 @@
 //!     snapshot.by(host).keys().iter().map(ToString::to_string).collect()
 //! }
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let ingress: Ingress = from_value(json!({
 //!     "metadata": { "namespace": "shop", "name": "web" },
 //!     "spec": { "rules": [{ "host": "shop.example" }, { "host": "www.shop.example" }] },
@@ -39,7 +38,7 @@
 //! let host = Index::path("spec.rules[*].host")?;
 //! let snapshot = Snapshot::from_objects(&host, [ingress])?;
 //! assert_eq!(hosts(&snapshot, &host), ["shop.example", "www.shop.example"]);
-//! # Ok(()) }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! [`testing::Manifests`](crate::testing::Manifests) makes snapshots and worlds out of the YAML files that
@@ -108,8 +107,7 @@
 //! use kube_weir::{prelude::*, testing::Events};
 //! # use serde_json::{from_value, json};
 //!
-//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
-//! # async fn main() -> Result<(), kube_weir::Error> {
+//! # kube_weir::testing::fixture::run(async {
 //! # fn named<K: serde::de::DeserializeOwned>(name: &str) -> K {
 //! #     from_value(json!({ "metadata": { "name": name } })).unwrap()
 //! # }
@@ -125,7 +123,7 @@
 //! let [WorldChange::Synced(world), WorldChange::Live(batch)] = &changes[..] else { panic!() };
 //! assert_eq!(world.kinds().0.len(), 2);
 //! assert_eq!(batch.stats().created, 2); // `c` and `tls`
-//! # Ok(()) }
+//! # Ok(()) });
 //! ```
 //!
 //! # A server

@@ -29,8 +29,7 @@ pub use self::{collection::Collection, scope::Scope};
 /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name, "resourceVersion": "1" });
 /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
 /// # }
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
+/// # kube_weir::testing::fixture::run(async {
 /// let [a, b] = ["a", "b"].map(Collection::of_namespace);
 /// let events = futures::stream::iter([
 ///     WatchEvent::Scope(Scope::new([a.clone(), b.clone()])),
@@ -41,7 +40,7 @@ pub use self::{collection::Collection, scope::Scope};
 /// ]);
 /// let mut changes = events.index(());
 /// assert_eq!(changes.first_synced().await?.len(), 2, "synced once both are complete");
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]

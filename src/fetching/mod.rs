@@ -60,19 +60,11 @@ use crate::{
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::Secret;
-/// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer};
-/// # use serde_json::json;
+/// use kube_weir::{FetchConfig, prelude::*};
+/// use serde_json::json;
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let server = ApiServer::new();
-/// # for name in ["tls", "token"] {
-/// #     server.apply(&json!({
-/// #         "apiVersion": "v1", "kind": "Secret",
-/// #         "metadata": { "namespace": "web", "name": name }, "data": { "key": "c2VjcmV0" },
-/// #     }))?;
-/// # }
-/// let api = Api::<Secret>::all(server.client());
+/// # kube_weir::testing::fixture::with_client(async |client| {
+/// let api = Api::<Secret>::all(client);
 /// let keys = watch(api.clone())
 ///     .index_keys(())?;
 /// let secrets = keys.store().fetching(api, FetchConfig::default());
@@ -86,7 +78,7 @@ use crate::{
 /// let all: Vec<_> = secrets.fetch(snapshot.in_namespace("web")).await.into_iter().collect::<Result<_, _>>()?;
 /// assert_eq!(all.len(), 2);
 /// assert_eq!((secrets.report().hits, secrets.report().gets), (1, 2));
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[doc(alias("client.Reader", "APIReader", "metadatainformer", "live read"))]
 pub struct Fetching<K, L = Document> {
@@ -115,12 +107,10 @@ impl<L: Lookup + Send + Sync + 'static> Store<L> {
     /// # Examples
     ///
     /// ```
-    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer};
-    /// # use serde_json::json;
+    /// use kube_weir::{FetchConfig, prelude::*};
+    /// use serde_json::json;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = ApiServer::new();
+    /// # kube_weir::testing::fixture::with_server(async |server| {
     /// # server.apply(&json!({
     /// #     "apiVersion": "v1", "kind": "ConfigMap",
     /// #     "metadata": { "namespace": "web", "name": "settings" }, "data": { "level": "debug" },
@@ -133,7 +123,7 @@ impl<L: Lookup + Send + Sync + 'static> Store<L> {
     ///
     /// let settings = configs.get("web/settings").await?.expect("it is there");
     /// assert_eq!(settings.get(&FieldPath::parse("data.level")?), ["debug"]);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn fetching_resource(
         &self,
@@ -177,17 +167,10 @@ where
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer};
+    /// use kube_weir::{FetchConfig, prelude::*};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let server = ApiServer::new();
-    /// # for name in ["tls", "token"] {
-    /// #     server.apply(&serde_json::json!({
-    /// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
-    /// #     })).unwrap();
-    /// # }
-    /// let api = Api::<Secret>::all(server.client());
+    /// # kube_weir::testing::fixture::with_client(async |client| {
+    /// let api = Api::<Secret>::all(client);
     /// let keys = watch(api.clone()).index_keys(())?;
     /// let secrets = keys.store().fetching(api, FetchConfig::default());
     /// keys.spawn();
@@ -195,7 +178,7 @@ where
     /// assert_eq!(secrets.store().synced().await?.len(), 2);
     /// assert!(secrets.store().get(("web", "tls")).is_some());
     /// assert_eq!(secrets.report().gets, 0);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn store(&self) -> &Store<L> {
         &self.inner.store
@@ -220,16 +203,9 @@ where
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
     /// use kube_weir::{FetchConfig, prelude::*};
-    /// use kube_weir::testing::{ApiServer, Fault, Verb};
+    /// use kube_weir::testing::{Fault, Verb};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let server = ApiServer::new();
-    /// # for name in ["tls", "token"] {
-    /// #     server.apply(&serde_json::json!({
-    /// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
-    /// #     })).unwrap();
-    /// # }
+    /// # kube_weir::testing::fixture::with_server(async |server| {
     /// let api = Api::<Secret>::all(server.client());
     /// let keys = watch(api.clone()).index_keys(())?;
     /// let secrets = keys.store().fetching(api, FetchConfig::default());
@@ -241,7 +217,7 @@ where
     /// assert_eq!(error.object(), Some(("web", "tls")));
     /// assert!(secrets.get(("web", "tls")).await?.is_some()); // a failure is not kept
     /// assert!(secrets.get(("web", "missing")).await?.is_none()); // says the watch
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub async fn get(&self, key: impl AsObjectKey) -> Result<Option<Arc<K>>, Error> {
         let (namespace, name) = key.as_object_key();
@@ -270,10 +246,10 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use k8s_openapi::api::core::v1::Secret;
-    /// # use kube_weir::{FetchConfig, prelude::*, testing::ApiServer};
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// use k8s_openapi::api::core::v1::Secret;
+    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer};
+    ///
+    /// # kube_weir::testing::fixture::run(async {
     /// # let api = Api::<Secret>::all(ApiServer::new().client());
     /// let app = Index::path("metadata.labels.app")?;
     /// let mut keys = watch(api.clone()).index_keys(&app)?;
@@ -282,7 +258,7 @@ where
     /// let snapshot = keys.first_synced().await?;
     /// let shop = secrets.fetch(snapshot.by(&app).get("shop")).await;
     /// assert!(shop.is_empty());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub async fn fetch<'o>(
         &self,
@@ -299,17 +275,10 @@ where
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer};
+    /// use kube_weir::{FetchConfig, prelude::*};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let server = ApiServer::new();
-    /// # for name in ["tls", "token"] {
-    /// #     server.apply(&serde_json::json!({
-    /// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
-    /// #     })).unwrap();
-    /// # }
-    /// let api = Api::<Secret>::all(server.client());
+    /// # kube_weir::testing::fixture::with_client(async |client| {
+    /// let api = Api::<Secret>::all(client);
     /// let keys = watch(api.clone()).index_keys(())?;
     /// let secrets = keys.store().fetching(api, FetchConfig::default());
     /// keys.spawn();
@@ -317,7 +286,7 @@ where
     /// futures::future::join_all([0; 8].map(|_| secrets.get(("web", "tls")))).await;
     /// let did = secrets.report();
     /// assert_eq!((did.misses, did.joined, did.gets), (8, 7, 1));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn report(&self) -> FetchingReport {
         let mut state = self.inner.lock();

@@ -55,8 +55,7 @@ use crate::{document::Document, error::Error, text::given};
 /// use k8s_openapi::api::networking::v1::Ingress;
 /// use kube_weir::prelude::*;
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), kube_weir::Error> {
-/// # let client = kube_weir::testing::ApiServer::new().client();
+/// # kube_weir::testing::fixture::with_client(async |client| {
 /// let ingresses = watch(Api::<Ingress>::all(client))
 ///     .labels("app=web")?
 ///     .filter_fields("metadata.managedFields")?
@@ -66,7 +65,7 @@ use crate::{document::Document, error::Error, text::given};
 ///
 /// changes.first_synced().await?;
 /// assert_eq!(store.snapshot().len(), 0);
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[doc(alias(
     "informer",
@@ -129,8 +128,7 @@ where
 /// ```
 /// use kube_weir::prelude::*;
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), kube_weir::Error> {
-/// # let client = kube_weir::testing::ApiServer::new().client();
+/// # kube_weir::testing::fixture::with_client(async |client| {
 /// let ingresses = watch_resource(client.clone(), "networking.k8s.io/ingresses")?;
 /// let mut changes = pin!(ingresses.index(()).log_errors());
 /// assert!(changes.first_synced().await?.is_empty());
@@ -140,7 +138,7 @@ where
 /// let error = mistake.next().await.unwrap().unwrap_err();
 /// assert!(error.to_string().contains("networking.k8s.io/v1/ingresses is meant"));
 /// assert!(mistake.next().await.is_none());
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[doc(alias("dynamicinformer", "DynamicSharedInformerFactory", "dynamic informer"))]
 pub fn watch_resource(

@@ -20,12 +20,10 @@ use crate::{
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{Namespaces, prelude::*, testing::ApiServer};
-/// # use serde_json::json;
+/// use kube_weir::{Namespaces, prelude::*};
+/// use serde_json::json;
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let server = ApiServer::new();
+/// # kube_weir::testing::fixture::with_server(async |server| {
 /// # for namespace in ["a", "b"] {
 /// #     server.apply(&json!({ "apiVersion": "v1", "kind": "ConfigMap",
 /// #         "metadata": { "namespace": namespace, "name": "settings", "labels": { "app": "shop" } } }))?;
@@ -40,7 +38,7 @@ use crate::{
 /// assert_eq!(changes.next().await.unwrap().batch().unwrap().stats().created, 1);
 /// handle.remove("a");
 /// assert_eq!(changes.next().await.unwrap().batch().unwrap().stats().deleted, 1);
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Debug)]
 pub struct Namespaces {
@@ -72,8 +70,7 @@ impl Namespaces {
     /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube_weir::{LabelSelector, Namespaces, prelude::*, testing::ApiServer};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// let shop = LabelSelector::parse("app=shop")?;
     /// let namespaces = Namespaces::new(["a"]).with("b", Some(shop), None);
@@ -81,7 +78,7 @@ impl Namespaces {
     /// configs.index(()).first_synced().await?;
     /// let of_b = server.requests().into_iter().find(|own| own.contains("/b/configmaps")).unwrap();
     /// assert!(of_b.contains("labelSelector=app%3Dshop"));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[must_use]
     pub fn with(

@@ -15,8 +15,7 @@
 //! use kube_weir::testing::ApiServer;
 //! use serde_json::json;
 //!
-//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # kube_weir::testing::fixture::run(async {
 //! let server = ApiServer::new();
 //! let settings: Api<ConfigMap> = Api::default_namespaced(server.client());
 //!
@@ -35,8 +34,7 @@
 //! server.compact();
 //! let mut events = settings.watch(&WatchParams::default(), &version).await?.boxed();
 //! assert!(matches!(events.try_next().await?, Some(WatchEvent::Error(gone)) if gone.code == 410));
-//! # Ok(())
-//! # }
+//! # Ok(()) });
 //! ```
 //!
 //! # Supported requests

@@ -11,15 +11,14 @@
 /// use kube::Api;
 /// use kube_weir::{testing::{ApiServer, conformance::{Chapter, Life}}, watch};
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # kube_weir::testing::fixture::run(async {
 /// let alone = [Chapter::Load, Chapter::Compaction];
 /// let others = Chapter::ALL.into_iter().filter(|chapter| !alone.contains(chapter));
 /// others
 ///     .fold(Life::new(), Life::without)
 ///     .run(&ApiServer::new(), |client| watch(Api::<ConfigMap>::all(client)).index(()))
 ///     .await?;
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -24,8 +24,7 @@ use crate::{
 /// use k8s_openapi::api::core::v1::ConfigMap;
 /// use kube_weir::{EventStreamExt, testing::{Events, conformance::Conformance}};
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # kube_weir::testing::fixture::run(async {
 /// let mut settings = ConfigMap::default();
 /// settings.metadata.name = Some("settings".into());
 ///
@@ -35,7 +34,7 @@ use crate::{
 ///     conformance.check(&item)?;
 /// }
 /// conformance.finish()?;
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[must_use]
 pub struct Conformance<K> {
@@ -70,13 +69,12 @@ impl<K: Lookup> Conformance<K> {
     /// use kube_weir::prelude::*;
     /// use kube_weir::testing::{Events, conformance::{Conformance, Rule}};
     ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let synced = Events::<ConfigMap>::listed([]).index(()).next().await.expect("an item");
     /// let mut conformance = Conformance::new();
     /// conformance.check(&synced)?;
     /// assert_eq!(conformance.check(&synced).unwrap_err().rule(), Rule::SyncedOnce);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn check(&mut self, item: &Result<Change<K>, Error>) -> Result<(), Violation> {
         let Ok(change) = item else { return Ok(()) };
@@ -113,10 +111,9 @@ impl<K: Lookup> Conformance<K> {
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube_weir::{prelude::*, testing::{Events, conformance::Conformance}};
-    /// # use serde_json::json;
+    /// use serde_json::json;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// # let metadata = json!({ "name": "a", "uid": "1", "resourceVersion": "2" });
     /// # let config: ConfigMap = serde_json::from_value(json!({ "metadata": metadata }))?;
     /// let lost = Events::listed([config.clone()]).delete(config.clone());
@@ -127,7 +124,7 @@ impl<K: Lookup> Conformance<K> {
     /// conformance.check(&changes.next().await.unwrap())?;
     /// conformance.restored();
     /// conformance.check(&changes.next().await.unwrap())?;
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn restored(&mut self) {
         self.deleted.clear();

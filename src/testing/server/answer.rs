@@ -23,8 +23,7 @@ use crate::testing::server::body::Body;
 /// use kube::Api;
 /// use kube_weir::{prelude::*, testing::{Answer, ApiServer, End, Fault, Verb}};
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # kube_weir::testing::fixture::run(async {
 /// let server = ApiServer::new();
 /// let page = Answer::new(200)
 ///     .header("content-type", "text/html")
@@ -38,7 +37,7 @@ use crate::testing::server::body::Body;
 /// let api = Api::<ConfigMap>::all(server.client());
 /// assert!(api.list(&Default::default()).await.is_err());
 /// assert_eq!(begun.elapsed().as_secs(), 5);
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
@@ -59,14 +58,12 @@ enum Part {
 /// The way in which a body ends.
 ///
 /// ```
-/// use kube_weir::testing::{ApiServer, End, On, Verb};
+/// use futures::StreamExt;
+/// use k8s_openapi::api::core::v1::ConfigMap;
+/// use kube::{Api, api::WatchParams};
+/// use kube_weir::testing::{End, On, Verb};
 ///
-/// # use k8s_openapi::api::core::v1::ConfigMap;
-/// # use kube::{Api, api::WatchParams};
-/// # use futures::StreamExt;
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let server = ApiServer::new();
+/// # kube_weir::testing::fixture::with_server(async |server| {
 /// # let api = Api::<ConfigMap>::all(server.client());
 /// let mut clean = api.watch(&WatchParams::default(), "1").await?.boxed();
 /// server.end_watches(On::any(), End::Fin);
@@ -75,7 +72,7 @@ enum Part {
 /// let mut broken = api.watch(&WatchParams::default(), "1").await?.boxed();
 /// server.end_watches(On::any(), End::Reset);
 /// assert!(broken.next().await.is_some_and(|event| event.is_err()));
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
@@ -112,8 +109,7 @@ impl Answer {
     /// use kube_weir::testing::{Answer, ApiServer, Fault, On, Verb};
     /// use serde_json::json;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// // Each page has the continue token of its request.
     /// let page = json!({
     ///     "kind": "PodList", "apiVersion": "v1", "items": [],
@@ -127,7 +123,7 @@ impl Answer {
     ///     let page = pods.list(&params).await?;
     ///     assert_eq!(page.metadata.continue_.as_deref(), Some("token"));
     /// }
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     ///
     /// # Panics
@@ -147,8 +143,7 @@ impl Answer {
     /// use kube_weir::testing::{Answer, ApiServer, End, Fault, Verb};
     /// use serde_json::json;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// // A bookmark whose resourceVersion is empty, and then silence.
     /// let bookmark = json!({"type": "BOOKMARK", "object": {
     ///     "kind": "ConfigMap", "apiVersion": "v1", "metadata": {"resourceVersion": ""},
@@ -161,7 +156,7 @@ impl Answer {
     /// let mut events = api.watch(&WatchParams::default(), "1").await?.boxed();
     /// let Some(Ok(WatchEvent::Bookmark(bookmark))) = events.next().await else { panic!() };
     /// assert_eq!(bookmark.metadata.resource_version, "");
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn lines<T: Display>(lines: impl IntoIterator<Item = T>) -> Self {
         let answer = Self::new(200).header("content-type", "application/json");
@@ -187,8 +182,7 @@ impl Answer {
     /// use kube::Api;
     /// use kube_weir::testing::{Answer, ApiServer, Fault, Verb};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let list = Answer::new(200)
     ///     .chunk(r#"{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"7"},"#)
     ///     .chunk(&b"\"items\":[{\"metadata\":{\"name\":\"a\"},\"data\":{\"b\":\"\xff\"}}]}"[..]);
@@ -196,7 +190,7 @@ impl Answer {
     /// server.fault(Verb::List, 1, Fault::Answer(list));
     /// let api = Api::<ConfigMap>::all(server.client());
     /// assert!(api.list(&Default::default()).await.is_err());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn chunk(mut self, bytes: impl Into<Bytes>) -> Self {
         self.parts.push(Part::Chunk(bytes.into()));
@@ -214,8 +208,7 @@ impl Answer {
     /// ```
     /// use kube_weir::{prelude::*, testing::{Answer, ApiServer, Fault, Verb}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// let gateway = Answer::new(504).late_head(Duration::from_secs(60)).chunk("upstream timed out");
     /// server.fault(Verb::Discovery, 1, Fault::Answer(gateway));
@@ -224,7 +217,7 @@ impl Answer {
     /// let answer = server.client().apiserver_version().await;
     /// assert!(matches!(answer, Err(kube::Error::Api(status)) if status.code == 504));
     /// assert_eq!(begun.elapsed().as_secs(), 60);
-    /// # }
+    /// # Ok(()) });
     /// ```
     pub fn late_head(mut self, late: Duration) -> Self {
         self.late_head = Some(late);

@@ -32,8 +32,7 @@ use crate::testing::server::{
 /// use kube_weir::{prelude::*, testing::ApiServer};
 /// use serde_json::json;
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # kube_weir::testing::fixture::run(async {
 /// let server = ApiServer::new();
 /// let configs = watch(Api::<ConfigMap>::all(server.client()));
 /// let mut changes = pin!(configs.index(()).log_errors());
@@ -42,7 +41,7 @@ use crate::testing::server::{
 /// server.apply(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}))?;
 /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
 /// assert_eq!(batch.stats().created, 1);
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[doc(alias("fake client", "NewClientset", "fake.NewSimpleClientset", "mock"))]
 #[derive(Clone)]
@@ -62,11 +61,10 @@ impl ApiServer {
     /// ```
     /// use kube_weir::testing::ApiServer;
     ///
-    /// # fn main() -> Result<(), kube_weir::testing::Error> {
     /// let server = ApiServer::new();
     /// assert!(server.objects("ingresses")?.is_empty());
     /// assert_eq!(server.resource_version(), 1);
-    /// # Ok(()) }
+    /// # Ok::<(), kube_weir::testing::Error>(())
     /// ```
     #[must_use]
     pub fn new() -> Self {
@@ -84,12 +82,11 @@ impl ApiServer {
     /// ```
     /// use kube_weir::testing::ApiServer;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let client = ApiServer::new().client();
     /// assert_eq!(client.default_namespace(), "default");
     /// assert!(client.apiserver_version().await.is_ok());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn client(&self) -> Client {
         self.client_in("default")
@@ -107,10 +104,10 @@ impl ApiServer {
     /// ```
     /// use kube_weir::testing::ApiServer;
     ///
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # kube_weir::testing::fixture::run(async {
     /// let client = ApiServer::new().client_in("team-a");
     /// assert_eq!(client.default_namespace(), "team-a");
-    /// # }
+    /// # Ok(()) });
     /// ```
     pub fn client_in(&self, namespace: &str) -> Client {
         Client::new(self.clone(), namespace)
@@ -127,7 +124,6 @@ impl ApiServer {
     /// use kube_weir::testing::ApiServer;
     /// use serde_json::json;
     ///
-    /// # fn main() -> Result<(), kube_weir::testing::Error> {
     /// let server = ApiServer::new();
     /// let widget = json!({"apiVersion": "a.b/v1", "kind": "Widget", "metadata": {"name": "a"}});
     /// assert!(server.apply(&widget).unwrap_err().is_unknown_resource());
@@ -136,7 +132,7 @@ impl ApiServer {
     /// server.install(&ApiResource::from_gvk(&kind), &Scope::Namespaced);
     /// server.apply(&widget)?;
     /// assert_eq!(server.objects("widgets")?.len(), 1);
-    /// # Ok(()) }
+    /// # Ok::<(), kube_weir::testing::Error>(())
     /// ```
     pub fn install(&self, resource: &ApiResource, scope: &Scope) {
         let mut installed = Resource::new(
@@ -165,7 +161,6 @@ impl ApiServer {
     /// # Examples
     ///
     /// ```
-    /// # fn main() -> Result<(), kube_weir::testing::Error> {
     /// use kube_weir::testing::ApiServer;
     /// use serde_json::json;
     ///
@@ -175,8 +170,7 @@ impl ApiServer {
     /// }))?;
     /// assert_eq!(stored["metadata"]["namespace"], "default");
     /// assert_eq!(server.get("configmaps", "default", "settings")?, stored);
-    /// # Ok(())
-    /// # }
+    /// # Ok::<(), kube_weir::testing::Error>(())
     /// ```
     pub fn apply(&self, object: &impl Serialize) -> Result<Value, Error> {
         let mut object = serde_json::to_value(object).map_err(Error::serialize)?;
@@ -222,7 +216,6 @@ impl ApiServer {
     /// use kube_weir::testing::ApiServer;
     /// use serde_json::json;
     ///
-    /// # fn main() -> Result<(), kube_weir::testing::Error> {
     /// let server = ApiServer::new();
     /// server.apply(&json!({
     ///     "apiVersion": "v1", "kind": "ConfigMap",
@@ -231,7 +224,7 @@ impl ApiServer {
     /// let held = server.delete("configmaps", "default", "held")?;
     /// assert!(held["metadata"]["deletionTimestamp"].is_string());
     /// assert!(server.get("configmaps", "default", "held").is_ok(), "by its finalizer");
-    /// # Ok(()) }
+    /// # Ok::<(), kube_weir::testing::Error>(())
     /// ```
     pub fn delete(&self, resource: &str, namespace: &str, name: &str) -> Result<Value, Error> {
         self.change(|store| {
@@ -254,12 +247,11 @@ impl ApiServer {
     /// use kube_weir::testing::ApiServer;
     /// use serde_json::json;
     ///
-    /// # fn main() -> Result<(), kube_weir::testing::Error> {
     /// let server = ApiServer::new();
     /// server.apply(&json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}}))?;
     /// assert_eq!(server.get("nodes", "", "n1")?["metadata"]["resourceVersion"], "2");
     /// assert!(server.get("nodes", "", "n2").unwrap_err().is_not_found());
-    /// # Ok(()) }
+    /// # Ok::<(), kube_weir::testing::Error>(())
     /// ```
     pub fn get(&self, resource: &str, namespace: &str, name: &str) -> Result<Value, Error> {
         let state = self.shared.lock();
@@ -280,7 +272,6 @@ impl ApiServer {
     /// use kube_weir::testing::ApiServer;
     /// use serde_json::json;
     ///
-    /// # fn main() -> Result<(), kube_weir::testing::Error> {
     /// let server = ApiServer::new();
     /// for name in ["b", "a"] {
     ///     server.apply(&json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}}))?;
@@ -288,7 +279,7 @@ impl ApiServer {
     /// let pods = server.objects("pods")?;
     /// let names: Vec<_> = pods.iter().map(|pod| &pod["metadata"]["name"]).collect();
     /// assert_eq!(names, ["a", "b"]);
-    /// # Ok(()) }
+    /// # Ok::<(), kube_weir::testing::Error>(())
     /// ```
     pub fn objects(&self, resource: &str) -> Result<Vec<Value>, Error> {
         let state = self.shared.lock();
@@ -303,14 +294,13 @@ impl ApiServer {
     /// use kube_weir::testing::ApiServer;
     /// use serde_json::json;
     ///
-    /// # fn main() -> Result<(), kube_weir::testing::Error> {
     /// let server = ApiServer::new();
     /// let before = server.resource_version();
     /// server.apply(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}))?;
     /// assert_eq!(server.resource_version(), before + 1);
     /// server.apply(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}))?;
     /// assert_eq!(server.resource_version(), before + 1, "the same, so no write");
-    /// # Ok(()) }
+    /// # Ok::<(), kube_weir::testing::Error>(())
     /// ```
     pub fn resource_version(&self) -> u64 {
         self.shared.lock().store.revision()

@@ -25,14 +25,13 @@ use http_body::Frame;
 /// use kube_weir::testing::ApiServer;
 /// use tower::ServiceExt;
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # kube_weir::testing::fixture::run(async {
 /// let request = Request::get("/api/v1/nodes").body(Body::empty())?;
 /// let answer = ApiServer::new().oneshot(request).await.map_err(|error| error.to_string())?;
 /// assert_eq!(answer.status(), 200);
 /// let bytes = answer.into_body().collect().await?.to_bytes();
 /// assert!(bytes.starts_with(br#"{"kind":"NodeList","apiVersion":"v1""#));
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 pub struct Body {
     chunks: Chunks,

@@ -11,7 +11,7 @@ use kube::core::Status;
 /// use kube_weir::testing::ApiServer;
 /// use serde_json::json;
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # kube_weir::testing::fixture::run(async {
 /// let server = ApiServer::new();
 /// assert!(server.objects("widgets").unwrap_err().is_unknown_resource());
 /// assert!(server.delete("pods", "default", "web").unwrap_err().is_not_found());
@@ -20,7 +20,7 @@ use kube::core::Status;
 /// let error = server.apply(&pod).unwrap_err();
 /// assert!(error.is_invalid());
 /// assert_eq!(error.status().unwrap().code, 422);
-/// # }
+/// # Ok(()) });
 /// ```
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]

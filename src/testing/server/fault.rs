@@ -17,12 +17,10 @@ use crate::testing::server::answer::{Answer, End};
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
 /// use kube::{Api, api::{WatchEvent, WatchParams}};
-/// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}};
-/// # use serde_json::json;
+/// use kube_weir::{prelude::*, testing::{Fault, Verb}};
+/// use serde_json::json;
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let server = ApiServer::new();
+/// # kube_weir::testing::fixture::with_server(async |server| {
 /// # server.apply(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}))?;
 /// server.fault(Verb::List, 1, Fault::too_many_requests(Duration::from_secs(1)));
 /// server.fault(Verb::Watch, 1, Fault::ErrorEvent { code: 410, after_events: 1 });
@@ -34,7 +32,7 @@ use crate::testing::server::answer::{Answer, End};
 /// let events: Vec<_> = api.watch(&WatchParams::default(), "0").await?.collect().await;
 /// let [Ok(WatchEvent::Added(_)), Ok(WatchEvent::Error(gone))] = &events[..] else { panic!() };
 /// assert_eq!(gone.code, 410);
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -81,8 +79,7 @@ pub enum Fault {
     /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}};
     /// use serde_json::json;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// server.fault(Verb::Watch, 1, Fault::LateHead(Duration::from_secs(62)));
     ///
@@ -98,7 +95,7 @@ pub enum Fault {
     /// written?;
     /// assert_eq!(begun.elapsed().as_secs(), 62);
     /// assert!(matches!(events?.boxed().next().await, Some(Ok(WatchEvent::Added(_)))));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     LateHead(Duration),
     /// The connection is reset after a number of events, as by a load balancer with a limit.
@@ -124,8 +121,7 @@ pub enum Fault {
     /// use kube_weir::testing::{ApiServer, Fault, Verb};
     /// use serde_json::json;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// for name in ["a", "b"] {
     ///     let metadata = json!({"name": name});
@@ -135,7 +131,7 @@ pub enum Fault {
     /// let api = Api::<ConfigMap>::all(server.client());
     /// let events = api.watch(&WatchParams::default(), "1").await?;
     /// assert_eq!(events.count().await, 1);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     End {
         /// The number of events that arrive.
@@ -153,8 +149,7 @@ pub enum Fault {
     /// use kube::{Api, api::WatchParams};
     /// use kube_weir::{prelude::Duration, testing::{ApiServer, End, Fault, Verb}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// let idle = Fault::Idle { after: Duration::from_secs(45), end: End::Reset };
     /// // Each connection, as long as the test lasts.
@@ -165,7 +160,7 @@ pub enum Fault {
     /// let mut events = api.watch(&WatchParams::default(), "1").await?.boxed();
     /// assert!(events.next().await.is_some_and(|event| event.is_err()));
     /// assert_eq!(begun.elapsed().as_secs(), 45, "before the first bookmark");
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     Idle {
         /// The silence that the connection survives.
@@ -274,14 +269,13 @@ impl Fault {
     /// use kube::Api;
     /// use kube_weir::testing::{ApiServer, Fault, Verb};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// server.fault(Verb::Get, 1, Fault::status(403));
     /// let api = Api::<Secret>::default_namespaced(server.client());
     /// let refused = api.get("tls").await;
     /// assert!(matches!(refused, Err(kube::Error::Api(status)) if status.reason == "Forbidden"));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn status(code: u16) -> Self {
         Self::Status { code, retry_after: None }

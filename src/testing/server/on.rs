@@ -12,8 +12,7 @@ use crate::testing::server::{query::Query, verb::Verb};
 /// use kube::Api;
 /// use kube_weir::testing::{ApiServer, Fault, On, Verb};
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # kube_weir::testing::fixture::run(async {
 /// let server = ApiServer::new();
 /// server.fault(On::verb(Verb::List).resource("pods").namespace("a").skip(1), 1, Fault::status(503));
 ///
@@ -23,7 +22,7 @@ use crate::testing::server::{query::Query, verb::Verb};
 /// assert!(list("b").await, "of another namespace");
 /// assert!(list("a").await, "skipped");
 /// assert!(!list("a").await);
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[derive(Debug, Clone, Default)]
 #[must_use]
@@ -49,12 +48,11 @@ impl On {
     /// ```
     /// use kube_weir::testing::{ApiServer, Fault, On};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// server.fault(On::any(), 1, Fault::Refused);
     /// assert!(server.client().apiserver_version().await.is_err());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn any() -> Self {
         Self::default()
@@ -88,15 +86,14 @@ impl On {
     /// use kube::{Api, api::ListParams};
     /// use kube_weir::testing::{ApiServer, Fault, On, Verb};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// server.fault(On::verb(Verb::List).query("labelSelector", "app=web"), 1, Fault::status(500));
     ///
     /// let pods = Api::<Pod>::all(server.client());
     /// assert!(pods.list(&ListParams::default()).await.is_ok());
     /// assert!(pods.list(&ListParams::default().labels("app=web")).await.is_err());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn query(self, name: &str, value: &str) -> Self {
         self.parameter(
@@ -113,8 +110,7 @@ impl On {
     /// use kube::{Api, api::WatchParams};
     /// use kube_weir::testing::{ApiServer, Fault, On, Verb};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// // A watch can never resume at this version.
     /// let version = server.resource_version();
@@ -123,7 +119,7 @@ impl On {
     /// let pods = Api::<Pod>::all(server.client());
     /// assert!(pods.watch(&WatchParams::default(), &version.to_string()).await.is_err());
     /// assert!(pods.watch(&WatchParams::default(), "0").await.is_ok());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn version(self, version: impl Display) -> Self {
         self.query("resourceVersion", &version.to_string())
@@ -135,10 +131,9 @@ impl On {
     /// use k8s_openapi::api::core::v1::Pod;
     /// use kube::{Api, api::ListParams};
     /// use kube_weir::testing::{ApiServer, Fault, On, Verb};
-    /// # use serde_json::json;
+    /// use serde_json::json;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// # for name in ["a", "b"] {
     /// #     server.apply(&json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}}))?;
@@ -153,7 +148,7 @@ impl On {
     /// assert!(pods.list(&next).await.is_err());
     /// assert!(pods.list(&next).await.is_ok(), "it was to fail once");
     /// assert!(pods.list(&first).await.is_err());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn first_page(self) -> Self {
         self.parameter("continue", Parameter::Absent)

@@ -13,8 +13,7 @@ impl ApiServer {
     /// use kube_weir::{prelude::*, testing::ApiServer};
     /// use serde_json::json;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// let configs = watch(Api::<ConfigMap>::all(server.client()));
     /// let mut changes = configs.index(());
@@ -25,7 +24,7 @@ impl ApiServer {
     /// server.compact();
     /// assert!(changes.next().await.unwrap().unwrap_err().is_desynced());
     /// assert_eq!(changes.next().await.unwrap()?.snapshot().len(), 1);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn compact(&self) {
         let mut state = self.state();
@@ -37,14 +36,13 @@ impl ApiServer {
     /// version are answered 410, and so is an open watch that is too slow.
     ///
     /// ```
+    /// use futures::StreamExt;
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube::{Api, api::{WatchEvent, WatchParams}};
     /// use kube_weir::testing::ApiServer;
     /// use serde_json::json;
     ///
-    /// # use k8s_openapi::api::core::v1::ConfigMap;
-    /// # use kube::{Api, api::{WatchEvent, WatchParams}};
-    /// # use futures::StreamExt;
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// server.set_history_limit(1);
     /// for name in ["a", "b", "c"] {
@@ -55,7 +53,7 @@ impl ApiServer {
     /// let mut events = configs.watch(&WatchParams::default(), "1").await?.boxed();
     /// let Some(Ok(WatchEvent::Error(gone))) = events.next().await else { panic!() };
     /// assert_eq!(gone.code, 410);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn set_history_limit(&self, changes: usize) {
         self.state().store.history.set_limit(changes);
@@ -67,14 +65,13 @@ impl ApiServer {
     /// every 60 seconds.
     ///
     /// ```
+    /// use futures::StreamExt;
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube::{Api, api::{WatchEvent, WatchParams}};
     /// use kube_weir::testing::ApiServer;
     /// use serde_json::json;
     ///
-    /// # use k8s_openapi::api::core::v1::ConfigMap;
-    /// # use kube::{Api, api::{WatchEvent, WatchParams}};
-    /// # use futures::StreamExt;
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// let configs = Api::<ConfigMap>::all(server.client());
     /// let mut events = configs.watch(&WatchParams::default(), "1").await?.boxed();
@@ -83,7 +80,7 @@ impl ApiServer {
     /// server.bookmark();
     /// let Some(Ok(WatchEvent::Bookmark(bookmark))) = events.next().await else { panic!() };
     /// assert_eq!(bookmark.metadata.resource_version, "2");
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn bookmark(&self) {
         self.signal(Happening::Bookmark);
@@ -94,14 +91,13 @@ impl ApiServer {
     /// [`end_watches`](Self::end_watches).
     ///
     /// ```
+    /// use futures::StreamExt;
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube::{Api, api::{WatchEvent, WatchParams}};
     /// use kube_weir::testing::ApiServer;
     /// use serde_json::json;
     ///
-    /// # use k8s_openapi::api::core::v1::ConfigMap;
-    /// # use kube::{Api, api::{WatchEvent, WatchParams}};
-    /// # use futures::StreamExt;
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// let configs = Api::<ConfigMap>::all(server.client());
     /// let mut events = configs.watch(&WatchParams::default(), "1").await?.boxed();
@@ -109,7 +105,7 @@ impl ApiServer {
     /// server.disconnect();
     /// assert!(matches!(events.next().await, Some(Ok(WatchEvent::Added(_)))));
     /// assert!(events.next().await.is_none());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn disconnect(&self) {
         self.end_watches(On::any(), End::Fin);
@@ -127,8 +123,7 @@ impl ApiServer {
     /// use kube::{Api, api::WatchParams};
     /// use kube_weir::testing::{ApiServer, End, On};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// let watch = async |namespace: &str| {
     ///     let api = Api::<ConfigMap>::namespaced(server.client(), namespace);
@@ -138,7 +133,7 @@ impl ApiServer {
     /// server.end_watches(On::any().resource("configmaps").namespace("b"), End::Reset);
     /// assert!(b.next().await.is_some_and(|event| event.is_err()));
     /// assert!(a.next().now_or_never().is_none(), "still open");
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn end_watches(&self, on: impl Into<On>, end: End) {
         self.signal(Happening::End(on.into(), end));
@@ -169,8 +164,7 @@ impl ApiServer {
     /// use kube_weir::testing::ApiServer;
     /// use serde_json::json;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// let write = |name: &str| {
     ///     let metadata = json!({"name": name});
@@ -191,7 +185,7 @@ impl ApiServer {
     /// assert!(api.list(&ListParams::default().at(&future)).await.is_err());
     /// let events = api.watch(&WatchParams::default().timeout(290), &future).await?;
     /// assert_eq!(events.count().await, 0);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn restore(&self, version: u64) -> Result<(), Error> {
         self.change(|store| Ok(store.restore(version)?))

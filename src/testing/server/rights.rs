@@ -27,8 +27,7 @@ impl ApiServer {
     /// use kube::Api;
     /// use kube_weir::testing::{ApiServer, On, Verb};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// let list = async |namespace: &str| {
     ///     Api::<ConfigMap>::namespaced(server.client(), namespace).list(&Default::default()).await
@@ -43,7 +42,7 @@ impl ApiServer {
     /// );
     /// server.allow(On::verb(Verb::List).namespace("b"));
     /// assert!(list("b").await.is_ok());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn forbid(&self, on: impl Into<On>) {
         self.state().rights.add(on.into(), false);
@@ -56,8 +55,7 @@ impl ApiServer {
     /// use kube::Api;
     /// use kube_weir::testing::{ApiServer, On};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// // A Role in one namespace, and no ClusterRole.
     /// server.forbid(On::any().resource("configmaps"));
@@ -70,7 +68,7 @@ impl ApiServer {
     ///
     /// server.allow(On::any());
     /// assert!(list(Api::all(server.client())).await.is_ok());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn allow(&self, on: impl Into<On>) {
         self.state().rights.add(on.into(), true);

@@ -13,8 +13,7 @@ impl ApiServer {
     /// use kube::Api;
     /// use kube_weir::testing::{ApiServer, Fault, On, Verb};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// server.fault(Verb::List, 2, Fault::status(503));
     /// server.fault(On::verb(Verb::Watch).resource("pods"), 1, Fault::Disconnect { after_events: 3 });
@@ -24,7 +23,7 @@ impl ApiServer {
     ///     assert!(pods.list(&Default::default()).await.is_err());
     /// }
     /// assert!(pods.list(&Default::default()).await.is_ok());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn fault(&self, on: impl Into<On>, times: usize, fault: Fault) {
         self.state().script.add(on.into(), times, fault);
@@ -36,14 +35,13 @@ impl ApiServer {
     /// ```
     /// use kube_weir::testing::{ApiServer, Fault, On};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// server.fault(On::any(), 1000, Fault::Refused);
     /// assert!(server.client().apiserver_version().await.is_err());
     /// server.clear_faults();
     /// assert!(server.client().apiserver_version().await.is_ok());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn clear_faults(&self) {
         self.state().script.clear();
@@ -55,12 +53,11 @@ impl ApiServer {
     /// ```
     /// use kube_weir::testing::ApiServer;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// server.client().apiserver_version().await?;
     /// assert_eq!(server.requests(), ["GET /version"]);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn requests(&self) -> Vec<String> {
         self.state().log.iter().cloned().collect()
@@ -71,13 +68,12 @@ impl ApiServer {
     /// ```
     /// use kube_weir::testing::ApiServer;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// server.client().apiserver_version().await?;
     /// assert_eq!(server.take_requests().len(), 1);
     /// assert!(server.requests().is_empty());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn take_requests(&self) -> Vec<String> {
         std::mem::take(&mut self.state().log).into()

@@ -16,8 +16,7 @@ impl ApiServer {
     /// use k8s_openapi::api::core::v1::Pod;
     /// use kube_weir::{prelude::*, testing::ApiServer};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// server.set_streaming_lists(false);
     /// let pods = watch(Api::<Pod>::all(server.client())).streaming_list(true);
@@ -25,7 +24,7 @@ impl ApiServer {
     /// let requests = server.requests();
     /// assert!(requests[0].contains("sendInitialEvents=true"));
     /// assert_eq!(requests[1], "GET /api/v1/pods?limit=500", "refused, so it lists in pages");
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn set_streaming_lists(&self, enabled: bool) {
         self.state().streaming_lists = enabled;
@@ -45,8 +44,7 @@ impl ApiServer {
     /// use kube::client::Body;
     /// use kube_weir::testing::ApiServer;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// server.set_gzip(true);
     /// let request = Request::get("/api/v1/pods").header("accept-encoding", "gzip");
@@ -54,7 +52,7 @@ impl ApiServer {
     /// assert_eq!(answer.headers()["content-encoding"], "gzip");
     /// let bytes = answer.into_body().collect().await?.to_bytes();
     /// assert!(bytes.starts_with(&[0x1f, 0x8b]));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn set_gzip(&self, enabled: bool) {
         self.state().gzip = enabled;
@@ -78,8 +76,7 @@ impl ApiServer {
     /// use kube::{Api, api::WatchParams};
     /// use kube_weir::testing::{ApiServer, Verb};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// server.set_verbs("configmaps", &[Verb::Get, Verb::List])?;
     ///
@@ -88,7 +85,7 @@ impl ApiServer {
     /// let refused = api.watch(&WatchParams::default(), "0").await.map(drop);
     /// let Err(kube::Error::Api(status)) = refused else { panic!() };
     /// assert_eq!((status.code, status.reason.as_str()), (405, "MethodNotAllowed"));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn set_verbs(&self, resource: &str, verbs: &[Verb]) -> Result<(), Error> {
         self.change(|store| {
@@ -115,8 +112,7 @@ impl ApiServer {
     /// use kube_weir::testing::{ApiServer, Verb};
     /// use serde_json::json;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// let kind = GroupVersionKind::gvk("metrics.k8s.io", "v1beta1", "PodMetrics");
     /// let metrics = ApiResource::from_gvk_with_plural(&kind, "pods");
@@ -132,7 +128,7 @@ impl ApiServer {
     /// let list = api.list(&Default::default()).await?;
     /// assert_eq!(list.metadata.resource_version, None);
     /// assert_eq!(list.items[0].metadata.uid, None);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn set_versions(&self, resource: &str, enabled: bool) -> Result<(), Error> {
         self.change(|store| {

@@ -40,14 +40,13 @@ mod runner;
 /// use k8s_openapi::api::core::v1::ConfigMap;
 /// use kube_weir::{prelude::*, testing::{ApiServer, conformance}};
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # kube_weir::testing::fixture::run(async {
 /// conformance::run(&ApiServer::new(), |client| {
 ///     let configs = watch(Api::<ConfigMap>::all(client));
 ///     configs.streaming_list(true).index(()).debounce(Duration::from_millis(500))
 /// })
 /// .await?;
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 pub async fn run<S, K>(
     server: &ApiServer,
@@ -66,8 +65,7 @@ where
 /// use kube_weir::{testing::{ApiServer, conformance::{Chapter, Life}}, watch_resource};
 /// use serde_json::json;
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # kube_weir::testing::fixture::run(async {
 /// let server = ApiServer::new();
 /// let nodes = watch_resource(server.client(), "v1/nodes")?;
 /// Life::new()
@@ -75,7 +73,7 @@ where
 ///     .without(Chapter::Silence)
 ///     .run(&server, |_| nodes.index(()))
 ///     .await?;
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
@@ -116,8 +114,7 @@ impl Life {
     /// use kube_weir::prelude::*;
     /// use kube_weir::testing::{ApiServer, conformance::{Life, Rule}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let violation = Life::new()
     ///     .patience(Duration::from_secs(5))
     ///     .run(&ApiServer::new(), |client| {
@@ -127,7 +124,7 @@ impl Life {
     ///     .await
     ///     .unwrap_err();
     /// assert_eq!(violation.rule(), Rule::CatchesUp);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
@@ -157,13 +154,12 @@ impl Life {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube::Api;
     /// use kube::runtime::{WatchStreamExt, watcher};
     /// use kube_weir::EventStreamExt;
     /// use kube_weir::testing::{ApiServer, conformance::{Chapter, Life}};
-    /// # use kube::Api;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// // kube's own watcher never completes a list with an object that can't be decoded.
     /// let life = Life::new().without(Chapter::Undecodable);
     /// life.run(&ApiServer::new(), |client| {
@@ -171,7 +167,7 @@ impl Life {
     ///     watcher(configs, watcher::Config::default()).default_backoff().index(())
     /// })
     /// .await?;
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub async fn run<S, K>(
         self,

@@ -44,15 +44,14 @@ const STORM: usize = 300;
 /// use kube::Api;
 /// use kube_weir::{testing::{ApiServer, conformance::{Chapter, Life}}, watch};
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # kube_weir::testing::fixture::run(async {
 /// let summary = Life::new()
 ///     .without(Chapter::Storm)
 ///     .run(&ApiServer::new(), |client| watch(Api::<ConfigMap>::all(client)).index(()))
 ///     .await?;
 /// println!("{} changes, {} errors, {} faults unmet", summary.changes, summary.errors, summary.unmet);
 /// assert!(summary.errors > 0);
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
