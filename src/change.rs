@@ -100,24 +100,20 @@ impl<K: Lookup> Change<K> {
     /// # Examples
     ///
     /// ```
-    /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{prelude::*, testing::Events};
-    /// # fn labelled(name: &str, app: &str) -> ConfigMap {
-    /// #     let metadata = serde_json::json!({ "name": name, "labels": { "app": app } });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::ingress}};
     ///
     /// # kube_weir::testing::fixture::run(async {
-    /// let app = Index::path("metadata.labels.app")?;
-    /// let events = Events::listed([labelled("a", "shop"), labelled("b", "blog")]).apply(labelled("c", "shop"));
-    /// let mut changes = events.index(&app).log_errors();
+    /// let host = Index::path("spec.rules[*].host")?;
+    /// let events = Events::listed([ingress("a", "shop.example"), ingress("b", "blog.example")])
+    ///     .apply(ingress("c", "shop.example"));
+    /// let mut changes = events.index(&host).log_errors();
     /// let mut rendered = Vec::new();
     /// while let Some(change) = changes.next().await {
-    ///     for key in change.touched(&app) {
-    ///         rendered.push(format!("{key}: {}", change.snapshot().by(&app).get(&key).len()));
+    ///     for key in change.touched(&host) {
+    ///         rendered.push(format!("{key}: {}", change.snapshot().by(&host).get(&key).len()));
     ///     }
     /// }
-    /// assert_eq!(rendered, ["blog: 1", "shop: 1", "shop: 2"]);
+    /// assert_eq!(rendered, ["blog.example: 1", "shop.example: 1", "shop.example: 2"]);
     /// # Ok(()) });
     /// ```
     #[track_caller]
@@ -284,23 +280,18 @@ impl<K> Batch<K> {
     /// # Examples
     ///
     /// ```
-    /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{Key, prelude::*, testing::Events};
-    /// # fn labelled(app: &str) -> ConfigMap {
-    /// #     let metadata = serde_json::json!({ "name": "settings", "labels": { "app": app } });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
+    /// use kube_weir::{Key, prelude::*, testing::{Events, fixture::ingress}};
     ///
     /// # kube_weir::testing::fixture::run(async {
-    /// let app = Index::path("metadata.labels.app")?;
-    /// let events = Events::listed([labelled("shop")]).apply(labelled("blog"));
-    /// let mut changes = events.index(&app).log_errors();
+    /// let host = Index::path("spec.rules[*].host")?;
+    /// let events = Events::listed([ingress("a", "shop.example")]).apply(ingress("a", "blog.example"));
+    /// let mut changes = events.index(&host).log_errors();
     /// changes.first_synced().await?;
     ///
     /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
-    /// let touched: Vec<Key> = batch.touched(&app).into_iter().collect();
-    /// assert_eq!(touched, [Key::new("blog"), Key::new("shop")]);
-    /// assert_eq!(batch.after().by(&app).get(&touched[1]).count(), 0);
+    /// let touched: Vec<Key> = batch.touched(&host).into_iter().collect();
+    /// assert_eq!(touched, [Key::new("blog.example"), Key::new("shop.example")]);
+    /// assert_eq!(batch.after().by(&host).get(&touched[1]).count(), 0);
     /// # Ok(()) });
     /// ```
     #[doc(alias("work queue", "workqueue"))]
@@ -406,15 +397,12 @@ impl std::iter::Sum for ChangeStats {
 /// The change of one object.
 ///
 /// ```
-/// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{prelude::*, testing::Events};
-/// # fn config(uid: &str, version: &str) -> ConfigMap {
-/// #     let metadata = serde_json::json!({ "name": "a", "uid": uid, "resourceVersion": version });
-/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-/// # }
+/// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
 ///
 /// # kube_weir::testing::fixture::run(async {
-/// let events = Events::listed([config("one", "1")]).delete(config("one", "2")).apply(config("two", "3"));
+/// let mut another = config_map("a", 3);
+/// another.metadata.uid = Some("another".into());
+/// let events = Events::listed([config_map("a", 1)]).delete(config_map("a", 2)).apply(another);
 /// let mut changes = events.index(()).log_errors();
 /// changes.first_synced().await?;
 ///

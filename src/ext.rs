@@ -29,7 +29,7 @@ use crate::{
 /// use futures::{StreamExt, stream};
 /// use k8s_openapi::api::core::v1::ConfigMap;
 /// use kube::runtime::watcher::Event;
-/// use kube_weir::{Change, EventStreamExt};
+/// use kube_weir::EventStreamExt;
 /// use std::{pin::pin, time::Duration};
 ///
 /// # kube_weir::testing::fixture::run(async {
@@ -103,16 +103,14 @@ pub trait EventStreamExt: Stream {
     /// # Examples
     ///
     /// ```
-    /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{prelude::*, testing::Events};
-    /// # fn level(level: &str) -> ConfigMap {
-    /// #     let object = serde_json::json!({ "metadata": { "name": "a" }, "data": { "level": level } });
-    /// #     serde_json::from_value(object).unwrap()
-    /// # }
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::settings}};
     ///
     /// # kube_weir::testing::fixture::run(async {
     /// let second = Duration::from_secs(1);
-    /// let events = Events::listed([level("info")]).apply(level("debug")).wait(second).apply(level("warn"));
+    /// let events = Events::listed([settings("info")])
+    ///     .apply(settings("debug"))
+    ///     .wait(second)
+    ///     .apply(settings("warn"));
     /// let mut changes = events
     ///     .matching("data.level=debug")?
     ///     .index(())
@@ -140,23 +138,22 @@ pub trait EventStreamExt: Stream {
     /// shown. The closure must always return the same for the same object.
     ///
     /// ```
-    /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{prelude::*, testing::Events};
-    /// # fn config(name: &str, keys: &[&str]) -> ConfigMap {
-    /// #     let data: std::collections::BTreeMap<_, _> = keys.iter().map(|key| (key, "")).collect();
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": { "namespace": "web", "name": name }, "data": data })).unwrap()
-    /// # }
+    /// use k8s_openapi::api::networking::v1::Ingress;
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::ingress}};
     ///
     /// # kube_weir::testing::fixture::run(async {
-    /// let events = Events::listed([config("small", &["a"]), config("large", &["a", "b", "c"])]);
-    /// let mut large = events
-    ///     .matching_with("large", |config| config.data.as_ref().is_some_and(|own| own.len() > 2))
-    ///     .index(());
-    /// let snapshot = large.first_synced().await?;
-    /// assert!(snapshot.get("web/large").is_some());
-    /// assert!(snapshot.get("web/small").is_none());
+    /// fn is_short(ingress: &Ingress) -> bool {
+    ///     let rules = ingress.spec.iter().flat_map(|spec| spec.rules.iter().flatten());
+    ///     rules.filter_map(|rule| rule.host.as_ref()).all(|host| host.len() < 10)
+    /// }
     ///
-    /// let what_if = snapshot.overlay().apply(config("another", &["a", "b"]))?.build();
+    /// let events = Events::listed([ingress("short", "a.example"), ingress("long", "shop.example")]);
+    /// let mut short = events.matching_with("short", is_short).index(());
+    /// let snapshot = short.first_synced().await?;
+    /// assert!(snapshot.get("web/short").is_some());
+    /// assert!(snapshot.get("web/long").is_none());
+    ///
+    /// let what_if = snapshot.overlay().apply(ingress("another", "blog.example"))?.build();
     /// assert_eq!(what_if.len(), 1, "an overlay selects likewise");
     /// # Ok(()) });
     /// ```
@@ -287,19 +284,13 @@ pub trait EventStreamExt: Stream {
     /// triggers for a while. So put [`log_errors`](EventStreamExt::log_errors) before this stage.
     ///
     /// ```
-    /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube::runtime::{WatchStreamExt, reflector};
-    /// use kube_weir::{prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
     ///
     /// # kube_weir::testing::fixture::run(async {
-    /// # let named = |name: &str| {
-    /// #     let mut config = ConfigMap::default();
-    /// #     config.metadata.name = Some(name.into());
-    /// #     config
-    /// # };
     /// let (reader, writer) = reflector::store();
-    /// let configs = Events::listed([named("a")])
-    ///     .apply(named("b"))
+    /// let configs = Events::listed([config_map("a", 1)])
+    ///     .apply(config_map("b", 2))
     ///     .index(())
     ///     .log_errors()
     ///     .into_events()

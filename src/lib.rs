@@ -13,15 +13,10 @@
 //! Every stage works on any stream of kube's watcher events, so this runs without a cluster:
 //!
 //! ```
-//! use k8s_openapi::api::networking::v1::Ingress;
-//! use kube_weir::{prelude::*, testing::Events};
+//! use kube_weir::{prelude::*, testing::{Events, fixture::ingress}};
 //!
 //! # kube_weir::testing::fixture::run(async {
-//! # let ingress = |version: u32, host: &str| serde_json::from_value::<Ingress>(serde_json::json!({
-//! #     "metadata": { "namespace": "shop", "name": "web", "resourceVersion": version.to_string() },
-//! #     "spec": { "rules": [{ "host": host }] },
-//! # })).unwrap();
-//! let events = Events::listed([ingress(1, "old.example")]).apply(ingress(2, "new.example"));
+//! let events = Events::listed([ingress("shop", "old.example")]).apply(ingress("shop", "new.example"));
 //!
 //! let host = Index::path("spec.rules[*].host")?;
 //! let mut changes = pin!(events

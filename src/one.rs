@@ -30,22 +30,17 @@ use crate::{
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{prelude::*, testing::ApiServer};
-/// use serde_json::json;
+/// use kube_weir::{prelude::*, testing::{ApiServer, fixture::settings}};
 ///
 /// # kube_weir::testing::fixture::run(async {
 /// let server = ApiServer::new();
-/// let api = Api::<ConfigMap>::namespaced(server.client(), "default");
-/// let mut settings = watch_one(api, "settings").log_errors();
-/// assert_eq!(settings.next().await, Some(One::Absent));
+/// let api = Api::<ConfigMap>::namespaced(server.client(), "web");
+/// let mut one = watch_one(api, "settings").log_errors();
+/// assert_eq!(one.next().await, Some(One::Absent));
 ///
-/// server.apply(&json!({
-///     "apiVersion": "v1", "kind": "ConfigMap",
-///     "metadata": { "namespace": "default", "name": "settings" },
-///     "data": { "level": "debug" },
-/// }))?;
-/// let Some(One::Present(settings)) = settings.next().await else { panic!() };
-/// assert_eq!(settings.data.as_ref().unwrap()["level"], "debug");
+/// server.apply(&settings("debug"))?;
+/// let Some(One::Present(now)) = one.next().await else { panic!() };
+/// assert_eq!(now.data.as_ref().unwrap()["level"], "debug");
 /// # Ok(()) });
 /// ```
 #[doc(alias("watch_object", "SingleObject"))]
@@ -61,18 +56,13 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
     ///
     /// ```
     /// use kube_weir::prelude::*;
-    /// use serde_json::json;
     ///
-    /// # kube_weir::testing::fixture::with_server(async |server| {
-    /// # server.apply(&json!({
-    /// #     "apiVersion": "v1", "kind": "Namespace",
-    /// #     "metadata": { "name": "web", "labels": { "tier": "front" } },
-    /// # }))?;
-    /// let namespaces = watch_resource(server.client(), "v1/namespaces")?;
+    /// # kube_weir::testing::fixture::with_client(async |client| {
+    /// let namespaces = watch_resource(client, "v1/namespaces")?;
     /// let mut namespace = namespaces.one("web").log_errors();
     ///
     /// let Some(One::Present(web)) = namespace.next().await else { panic!() };
-    /// assert_eq!(web.get(&FieldPath::parse("metadata.labels.tier")?), ["front"]);
+    /// assert_eq!(web.get(&FieldPath::parse("metadata.labels.team")?), ["shop"]);
     /// # Ok(()) });
     /// ```
     pub fn one(self, name: impl AsRef<str>) -> WatchOne<K> {
@@ -152,17 +142,16 @@ impl<K> Clone for One<K> {
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
 /// use kube_weir::{prelude::*, testing::{ApiServer, fixture::settings}};
-/// use serde_json::json;
 ///
 /// # kube_weir::testing::fixture::run(async {
 /// let server = ApiServer::new();
-/// let api = Api::<ConfigMap>::namespaced(server.client(), "default");
+/// let api = Api::<ConfigMap>::namespaced(server.client(), "web");
 /// server.apply(&settings("info"))?;
 /// let mut one = watch_one(api, "settings").log_errors();
 /// assert!(matches!(one.next().await, Some(One::Present(_))));
 ///
 /// // Deleted and created anew before the stream is polled.
-/// server.delete("configmaps", "default", "settings")?;
+/// server.delete("configmaps", "web", "settings")?;
 /// server.apply(&settings("info"))?;
 /// assert_eq!(one.next().await, Some(One::Absent));
 /// assert!(matches!(one.next().await, Some(One::Present(_))));
@@ -192,11 +181,10 @@ impl<K: Lookup + Send + Sync + 'static> WatchOne<K> {
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube_weir::{prelude::*, testing::{ApiServer, fixture::settings}};
-    /// use serde_json::json;
     ///
     /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
-    /// let api = Api::<ConfigMap>::namespaced(server.client(), "default");
+    /// let api = Api::<ConfigMap>::namespaced(server.client(), "web");
     /// server.apply(&settings("info"))?;
     /// let mut one = watch_one(api, "settings").filter_fields("data")?.log_errors();
     /// let Some(One::Present(settings)) = one.next().await else { panic!() };
@@ -221,11 +209,10 @@ impl<K: Lookup + Send + Sync + 'static> WatchOne<K> {
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube_weir::{prelude::*, testing::{ApiServer, fixture::settings}};
-    /// use serde_json::json;
     ///
     /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
-    /// let api = Api::<ConfigMap>::namespaced(server.client(), "default");
+    /// let api = Api::<ConfigMap>::namespaced(server.client(), "web");
     /// let mut one = watch_one(api, "settings").debounce(Duration::from_secs(1)).log_errors();
     /// assert_eq!(one.next().await, Some(One::Absent));
     /// server.apply(&settings("info"))?;
@@ -259,11 +246,10 @@ impl<K, S> WatchOne<K, S> {
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube_weir::{Write, prelude::*, testing::{ApiServer, fixture::settings}};
-    /// use serde_json::json;
     ///
     /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
-    /// let api = Api::<ConfigMap>::namespaced(server.client(), "default");
+    /// let api = Api::<ConfigMap>::namespaced(server.client(), "web");
     /// let mut one = watch_one(api, "settings");
     /// let store = one.store();
     /// one.next().await;
@@ -272,7 +258,7 @@ impl<K, S> WatchOne<K, S> {
     /// let written = server.apply(&settings("info"))?;
     /// let version = written["metadata"]["resourceVersion"].as_str().unwrap();
     /// one.spawn();
-    /// store.wait_for(Write::of(("default", "settings"), version)).await?;
+    /// store.wait_for(Write::of(("web", "settings"), version)).await?;
     /// # Ok(()) });
     /// ```
     pub fn store(&self) -> Store<K> {

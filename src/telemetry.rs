@@ -7,15 +7,14 @@
 //!
 //! ```
 //! use k8s_openapi::api::core::v1::ConfigMap;
-//! use kube_weir::{telemetry, prelude::*, testing::ApiServer};
+//! use kube_weir::{prelude::*, telemetry};
 //! use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 //!
-//! # kube_weir::testing::fixture::run(async {
+//! # kube_weir::testing::fixture::with_client(async |client| {
 //! let prometheus = PrometheusBuilder::new()
 //!     .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), telemetry::SECONDS)?
 //!     .install_recorder()?;
 //!
-//! # let client = ApiServer::new().client();
 //! let mut configs = watch(Api::<ConfigMap>::all(client)).index(());
 //! configs.first_synced().await?;
 //! let page = prometheus.render();

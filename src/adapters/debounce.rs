@@ -210,11 +210,10 @@ pin_project! {
     ///     changes: Debounced<Indexed<Watch<ConfigMap>, ConfigMap>, ConfigMap>,
     /// }
     ///
-    /// # kube_weir::testing::fixture::run(async {
-    /// # let api = Api::<ConfigMap>::all(kube_weir::testing::ApiServer::new().client());
-    /// let configs = watch(api).index(());
+    /// # kube_weir::testing::fixture::with_client(async |client| {
+    /// let configs = watch(Api::<ConfigMap>::all(client)).index(());
     /// let mut controller = Controller { changes: configs.debounce(Duration::from_millis(500)) };
-    /// assert!(controller.changes.first_synced().await?.is_empty());
+    /// assert_eq!(controller.changes.first_synced().await?.len(), 1);
     /// # Ok(()) });
     /// ```
     #[doc(alias("work queue", "workqueue"))]

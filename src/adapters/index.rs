@@ -157,13 +157,10 @@ impl<S, K: Lookup> Indexed<S, K> {
     /// let mut changes = widgets.index(()).optional().log_errors();
     /// assert!(changes.first_synced().await?.is_empty());
     ///
-    /// # let widget = GroupVersionKind::gvk("example.com", "v1", "Widget");
-    /// # let (resource, scope) = (ApiResource::from_gvk(&widget), Scope::Namespaced);
-    /// server.install(&resource, &scope);
-    /// # let widget = json!({
-    /// #     "apiVersion": "example.com/v1", "kind": "Widget", "metadata": { "name": "one" },
-    /// # });
-    /// server.apply(&widget)?;
+    /// let widget = GroupVersionKind::gvk("example.com", "v1", "Widget");
+    /// server.install(&ApiResource::from_gvk(&widget), &Scope::Namespaced);
+    /// let metadata = json!({ "name": "one" });
+    /// server.apply(&json!({ "apiVersion": "example.com/v1", "kind": "Widget", "metadata": metadata }))?;
     /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
     /// assert_eq!(batch.stats().created, 1);
     /// # Ok(()) });
@@ -207,17 +204,14 @@ impl<S, K: Lookup> Indexed<S, K> {
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
     /// use kube_weir::{prelude::*, testing::Events};
+    /// use serde_json::{from_value, json};
     /// use tokio::time::sleep;
     ///
-    /// # fn pod(version: u32) -> Pod {
-    /// #     serde_json::from_value(serde_json::json!({
-    /// #         "metadata": { "namespace": "web", "name": "shop-1", "resourceVersion": version.to_string() },
-    /// #         "status": { "podIP": "10.0.0.7" },
-    /// #     })).unwrap()
-    /// # }
     /// # kube_weir::testing::fixture::run(async {
+    /// let metadata = json!({ "namespace": "web", "name": "shop-1" });
+    /// let pod: Pod = from_value(json!({ "metadata": metadata, "status": { "podIP": "10.0.0.7" } }))?;
     /// let ip = Index::path("status.podIP")?;
-    /// let events = Events::listed([pod(1)]).delete(pod(2)).stay_open();
+    /// let events = Events::listed([pod.clone()]).delete(pod).stay_open();
     /// let mut pods = events.index(&ip).keep_deleted(Duration::from_secs(60));
     /// let store = pods.store();
     /// pods.first_synced().await?;
@@ -273,22 +267,18 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}};
-    /// use serde_json::json;
+    /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb, fixture::config_map}};
     /// use std::sync::Arc;
     ///
     /// # kube_weir::testing::fixture::run(async {
-    /// # let config = |name| {
-    /// #     json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name } })
-    /// # };
     /// let server = ApiServer::new();
-    /// server.apply(&config("a"))?;
+    /// server.apply(&config_map("a", 1))?;
     /// let configs = watch(Api::<ConfigMap>::all(server.client()));
     /// let mut changes = configs.index(()).log_errors();
     /// let before = changes.first_synced().await?;
     ///
     /// server.fault(Verb::Watch, 1, Fault::status(410)); // it must list again
-    /// server.apply(&config("b"))?;
+    /// server.apply(&config_map("b", 2))?;
     /// let after = changes.next().await.unwrap().snapshot().clone();
     /// assert_eq!(after.len(), 2);
     /// let a = [&before, &after].map(|snapshot| snapshot.get(("default", "a")).unwrap());

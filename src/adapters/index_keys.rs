@@ -34,16 +34,10 @@ impl<K: Lookup> Watch<K> {
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
     /// use kube_weir::prelude::*;
-    /// use serde_json::json;
     ///
-    /// # kube_weir::testing::fixture::with_server(async |server| {
-    /// # server.apply(&json!({
-    /// #     "apiVersion": "v1", "kind": "Secret",
-    /// #     "metadata": { "namespace": "web", "name": "tls", "labels": { "app": "shop" } },
-    /// #     "data": { "key": "c2VjcmV0" },
-    /// # }))?;
+    /// # kube_weir::testing::fixture::with_client(async |client| {
     /// let app = Index::path("metadata.labels.app")?;
-    /// let mut changes = watch(Api::<Secret>::all(server.client())).index_keys(&app)?;
+    /// let mut changes = watch(Api::<Secret>::all(client)).index_keys(&app)?;
     ///
     /// let snapshot = changes.first_synced().await?;
     /// let key = snapshot.by(&app).get_one("shop")?.unwrap();

@@ -250,9 +250,9 @@
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::Pod;
-//! # use kube_weir::{prelude::*, testing::ApiServer};
-//! # kube_weir::testing::fixture::run(async {
-//! let mut pods = watch(Api::<Pod>::all(ApiServer::new().client())).index(());
+//! # use kube_weir::prelude::*;
+//! # kube_weir::testing::fixture::with_client(async |client| {
+//! let mut pods = watch(Api::<Pod>::all(client)).index(());
 //! let store = pods.store();
 //! pods.first_synced().await?;
 //! tokio::time::sleep(Duration::from_secs(900)).await; // nobody polls `pods`

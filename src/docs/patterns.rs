@@ -25,7 +25,7 @@
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
 //! # use kube::runtime::watcher::Error::NoResourceVersion;
-//! # use kube_weir::{Error, prelude::*, testing::Events};
+//! # use kube_weir::{prelude::*, testing::Events};
 //! # kube_weir::testing::fixture::run(async {
 //! # let events = || Events::<ConfigMap>::new().fail(NoResourceVersion).list([]);
 //! let mut changes = events().index(());
@@ -44,7 +44,7 @@
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
 //! # use kube::runtime::watcher::Error::NoResourceVersion;
-//! # use kube_weir::{Error, prelude::*, testing::Events};
+//! # use kube_weir::{prelude::*, testing::Events};
 //! # kube_weir::testing::fixture::run(async {
 //! # let events = || Events::<ConfigMap>::new().fail(NoResourceVersion).list([]);
 //! let mut changes = events().index(()).log_errors();
@@ -101,11 +101,11 @@
 //! let configs = watch(Api::<ConfigMap>::all(client.clone())).index(());
 //! let store = configs.store();
 //! configs.spawn();
-//! assert_eq!(store.synced().await?.len(), 0);
+//! assert_eq!(store.synced().await?.len(), 1);
 //!
 //! let mut configs = watch(Api::<ConfigMap>::all(client)).index(());
 //! let snapshot = configs.first_synced().await?; // polls
-//! # assert!(snapshot.is_empty());
+//! # assert_eq!(snapshot.len(), 1);
 //! # Ok(()) });
 //! ```
 //!
@@ -143,13 +143,9 @@
 //! mostly have such a key: the host of a proxy's route, the Service of a backend, the owner of a child.
 //!
 //! ```
-//! # use k8s_openapi::api::networking::v1::Ingress;
-//! # use kube_weir::{prelude::*, testing::Events};
+//! # use kube_weir::{prelude::*, testing::{Events, fixture::ingress}};
 //! # use std::collections::BTreeMap;
 //! # kube_weir::testing::fixture::run(async {
-//! # let ingress = |name: &str, host: &str| serde_json::from_value::<Ingress>(serde_json::json!({
-//! #     "metadata": { "namespace": "default", "name": name }, "spec": { "rules": [{ "host": host }] },
-//! # })).unwrap();
 //! # let events = Events::listed([ingress("a", "one.example"), ingress("b", "two.example")])
 //! #     .apply(ingress("b", "three.example"));
 //! let host = Index::path("spec.rules[*].host")?;
@@ -178,17 +174,14 @@
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
-//! # use kube_weir::prelude::*;
+//! # use kube_weir::{prelude::*, testing::fixture::settings};
 //! # use tokio::time::sleep;
 //! # kube_weir::testing::fixture::with_server(async |server| {
 //! # let changes = watch(Api::<ConfigMap>::all(server.client())).index(());
 //! # tokio::spawn(async move {
 //! #     for write in 0..100 {
 //! #         sleep(Duration::from_millis(100)).await;
-//! #         server.apply(&serde_json::json!({
-//! #             "apiVersion": "v1", "kind": "ConfigMap",
-//! #             "metadata": { "name": "settings" }, "data": { "write": write.to_string() },
-//! #         })).unwrap();
+//! #         server.apply(&settings(&write.to_string())).unwrap();
 //! #     }
 //! # });
 //! # let end = sleep(Duration::from_secs(60));
@@ -197,11 +190,11 @@
 //! while let Some(change) = changes.next().await {
 //!     if let Change::Live(batch) = change {
 //!         sleep(Duration::from_secs(3)).await; // a slow reload
-//! #       written.push(batch.after().get("default/settings").unwrap().data.clone().unwrap());
+//! #       written.push(batch.after().get("web/settings").unwrap().data.clone().unwrap());
 //!     }
 //! }
 //! # // 100 writes, and the last write is the last one seen.
-//! # assert!(written.len() < 10 && written.last().unwrap()["write"] == "99", "{written:?}");
+//! # assert!(written.len() < 10 && written.last().unwrap()["level"] == "99", "{written:?}");
 //! # Ok(()) });
 //! ```
 //!
@@ -245,17 +238,15 @@
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
 //! # use kube::api::PostParams;
-//! # use kube_weir::{prelude::*, testing::ApiServer};
-//! # kube_weir::testing::fixture::run(async {
-//! # let api = Api::<ConfigMap>::namespaced(ApiServer::new().client(), "default");
+//! # use kube_weir::{prelude::*, testing::fixture::object};
+//! # kube_weir::testing::fixture::with_client(async |client| {
+//! # let api = Api::<ConfigMap>::default_namespaced(client);
 //! # let configs = watch(api.clone()).index(());
 //! # let store = configs.store();
 //! # configs.spawn();
-//! # let mut config = ConfigMap::default();
-//! # config.metadata.name = Some("settings".into());
-//! let written = api.create(&PostParams::default(), &config).await?;
+//! let written = api.create(&PostParams::default(), &object("default", "a")).await?;
 //! let snapshot = store.wait_for(&written).await?; // has this version or a later one
-//! # assert!(snapshot.get(("default", "settings")).is_some());
+//! # assert!(snapshot.get("default/a").is_some());
 //! # Ok(()) });
 //! ```
 //!
@@ -305,7 +296,7 @@
 //! write the [`number`](crate::Term::number) with the data.
 //!
 //! ```
-//! # use kube_weir::{Election, Leadership, LeaseRef, prelude::*};
+//! # use kube_weir::{Election, LeaseRef, prelude::*};
 //! # use tokio::time::sleep;
 //! # kube_weir::testing::fixture::with_client(async |client| {
 //! # let mut campaign = Election::new(client, LeaseRef::new("default", "web"), "a")?.campaign();

@@ -25,7 +25,7 @@
 //! ```
 //! use k8s_openapi::api::networking::v1::Ingress;
 //! use kube_weir::{Index, Snapshot};
-//! # use serde_json::{from_value, json};
+//! use serde_json::{from_value, json};
 //!
 //! fn hosts(snapshot: &Snapshot<Ingress>, host: &Index<Ingress>) -> Vec<String> {
 //!     snapshot.by(host).keys().iter().map(ToString::to_string).collect()
@@ -52,23 +52,15 @@
 //! time and a debounce is exact:
 //!
 //! ```
-//! use k8s_openapi::api::core::v1::ConfigMap;
-//! use kube_weir::{prelude::*, testing::Events};
+//! use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
 //! use tokio::time::Instant;
-//! # use serde_json::json;
 //!
 //! // #[tokio::test(start_paused = true)]
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! async fn a_storm_becomes_two_batches() {
-//!     let config = |version: u32| -> ConfigMap {
-//! #       serde_json::from_value(json!({
-//! #           "metadata": { "name": "settings", "resourceVersion": version.to_string() },
-//! #       })).unwrap()
-//!         // …
-//!     };
-//!     let mut events = Events::listed([config(1)]);
+//!     let mut events = Events::listed([config_map("settings", 1)]);
 //!     for version in 2..12 {
-//!         events = events.apply(config(version)).wait(Duration::from_millis(10));
+//!         events = events.apply(config_map("settings", version)).wait(Duration::from_millis(10));
 //!     }
 //!     let begun = Instant::now();
 //!     let changes = events
@@ -104,19 +96,15 @@
 //!
 //! ```
 //! use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-//! use kube_weir::{prelude::*, testing::Events};
-//! # use serde_json::{from_value, json};
+//! use kube_weir::{prelude::*, testing::{Events, fixture::object}};
 //!
 //! # kube_weir::testing::fixture::run(async {
-//! # fn named<K: serde::de::DeserializeOwned>(name: &str) -> K {
-//! #     from_value(json!({ "metadata": { "name": name } })).unwrap()
-//! # }
 //! let second = Duration::from_secs(1);
-//! let configs = Events::<ConfigMap>::listed([named("a")])
-//!     .apply(named("b")) // ready together with the list
+//! let configs = Events::<ConfigMap>::listed([object("web", "a")])
+//!     .apply(object("web", "b")) // ready together with the list
 //!     .wait(second)
-//!     .apply(named("c"));
-//! let secrets = Events::<Secret>::listed([]).wait(second).apply(named("tls"));
+//!     .apply(object("web", "c"));
+//! let secrets = Events::<Secret>::listed([]).wait(second).apply(object("web", "tls"));
 //! let changes = world((configs.index(()), secrets.index(())));
 //!
 //! let changes: Vec<_> = changes.log_errors().collect().await;

@@ -138,17 +138,12 @@ impl Error {
     /// key, or choose a namespace.
     ///
     /// ```
-    /// # use k8s_openapi::api::core::v1::Service;
-    /// # use kube_weir::{Index, Snapshot};
-    /// # let named = |name: &str| {
-    /// #     let mut service = Service::default();
-    /// #     service.metadata.namespace = Some("shop".into());
-    /// #     service.metadata.name = Some(name.into());
-    /// #     service
-    /// # };
-    /// let namespace = Index::path("metadata.namespace")?;
-    /// let services = Snapshot::from_objects(&namespace, [named("web"), named("api")])?;
-    /// assert!(services.by(&namespace).get_one("shop").unwrap_err().is_ambiguous());
+    /// use k8s_openapi::api::core::v1::Service;
+    /// use kube_weir::{Index, Snapshot, testing::fixture::object};
+    ///
+    /// let namespace = Index::<Service>::path("metadata.namespace")?;
+    /// let services = Snapshot::from_objects(&namespace, [object("web", "shop"), object("web", "blog")])?;
+    /// assert!(services.by(&namespace).get_one("web").unwrap_err().is_ambiguous());
     /// # Ok::<(), kube_weir::Error>(())
     /// ```
     pub fn is_ambiguous(&self) -> bool {
@@ -269,16 +264,13 @@ impl Error {
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube_weir::{prelude::*, testing::{Fault, Verb}};
-    /// use serde_json::json;
     ///
     /// # kube_weir::testing::fixture::with_server(async |server| {
-    /// # let bad = json!({ "name": "bad" });
-    /// # server.apply(&json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": bad }))?;
-    /// server.fault(Verb::List, 1, Fault::Garble { name: "bad".into() });
+    /// server.fault(Verb::List, 1, Fault::Garble { name: "settings".into() });
     /// let events = watch(Api::<ConfigMap>::all(server.client())).take(3);
     /// let errors = events.filter_map(async |item| item.err()).collect::<Vec<_>>().await;
     /// assert!(errors[0].is_undecodable());
-    /// assert_eq!(errors[0].object(), Some(("default", "bad")));
+    /// assert_eq!(errors[0].object(), Some(("web", "settings")));
     /// # Ok(()) });
     /// ```
     pub fn is_undecodable(&self) -> bool {
@@ -388,11 +380,10 @@ impl Error {
     /// errors of all kinds of a world come in one stream.
     ///
     /// ```
-    /// use kube_weir::testing::{Fault, Verb};
-    /// use kube_weir::{Kinds, prelude::*};
+    /// use kube_weir::{Kinds, prelude::*, testing::{Fault, Verb}};
     ///
     /// # kube_weir::testing::fixture::with_server(async |server| {
-    /// # server.fault(Verb::List, 1, Fault::status(403));
+    /// server.fault(Verb::List, 1, Fault::status(403));
     /// let secrets = watch_resource(server.client(), "v1/secrets")?;
     /// let secrets = secrets.index(());
     /// let mut changes = world(Kinds::new().add("secrets", secrets));

@@ -61,7 +61,6 @@ use crate::{
 /// ```
 /// use k8s_openapi::api::core::v1::Secret;
 /// use kube_weir::{FetchConfig, prelude::*};
-/// use serde_json::json;
 ///
 /// # kube_weir::testing::fixture::with_client(async |client| {
 /// let api = Api::<Secret>::all(client);
@@ -108,14 +107,8 @@ impl<L: Lookup + Send + Sync + 'static> Store<L> {
     ///
     /// ```
     /// use kube_weir::{FetchConfig, prelude::*};
-    /// use serde_json::json;
     ///
-    /// # kube_weir::testing::fixture::with_server(async |server| {
-    /// # server.apply(&json!({
-    /// #     "apiVersion": "v1", "kind": "ConfigMap",
-    /// #     "metadata": { "namespace": "web", "name": "settings" }, "data": { "level": "debug" },
-    /// # }))?;
-    /// # let client = server.client();
+    /// # kube_weir::testing::fixture::with_client(async |client| {
     /// let keys = watch_resource(client.clone(), "v1/configmaps")?
     ///     .index_keys(())?;
     /// let configs = keys.store().fetching_resource(client, "v1/configmaps", FetchConfig::default())?;
@@ -247,17 +240,17 @@ where
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer};
+    /// use kube_weir::{FetchConfig, prelude::*};
     ///
-    /// # kube_weir::testing::fixture::run(async {
-    /// # let api = Api::<Secret>::all(ApiServer::new().client());
+    /// # kube_weir::testing::fixture::with_client(async |client| {
+    /// let api = Api::<Secret>::all(client);
     /// let app = Index::path("metadata.labels.app")?;
     /// let mut keys = watch(api.clone()).index_keys(&app)?;
     /// let secrets = keys.store().fetching(api, FetchConfig::default());
     ///
     /// let snapshot = keys.first_synced().await?;
     /// let shop = secrets.fetch(snapshot.by(&app).get("shop")).await;
-    /// assert!(shop.is_empty());
+    /// assert_eq!(shop.len(), 1);
     /// # Ok(()) });
     /// ```
     pub async fn fetch<'o>(

@@ -124,8 +124,7 @@ impl Term {
     /// use kube_weir::{Election, Leadership, LeaseRef, prelude::*};
     ///
     /// # kube_weir::testing::fixture::with_client(async |client| {
-    /// # let lease = LeaseRef::new("default", "web");
-    /// # let mut campaign = Election::new(client, lease, "replica-a")?.campaign();
+    /// # let mut campaign = Election::new(client, LeaseRef::new("default", "web"), "a")?.campaign();
     /// let Some(Ok(Leadership::Leading(term))) = campaign.next().await else { panic!() };
     /// tokio::time::sleep(Duration::from_secs(4)).await;
     /// let left = term.remaining();
@@ -153,8 +152,7 @@ impl Term {
     /// use kube_weir::{Election, Leadership, LeaseRef, prelude::*};
     ///
     /// # kube_weir::testing::fixture::with_client(async |client| {
-    /// # let lease = LeaseRef::new("default", "web");
-    /// # let mut campaign = Election::new(client, lease, "replica-a")?.campaign();
+    /// # let mut campaign = Election::new(client, LeaseRef::new("default", "web"), "a")?.campaign();
     /// let Some(Ok(Leadership::Leading(term))) = campaign.next().await else { panic!() };
     /// let seconds = futures::stream::unfold((), |()| async {
     ///     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -203,8 +201,7 @@ impl Term {
     /// use kube_weir::{Election, Leadership, LeaseRef, prelude::*};
     ///
     /// # kube_weir::testing::fixture::with_client(async |client| {
-    /// # let lease = LeaseRef::new("default", "web");
-    /// # let mut campaign = Election::new(client, lease, "replica-a")?.campaign();
+    /// # let mut campaign = Election::new(client, LeaseRef::new("default", "web"), "a")?.campaign();
     /// let Some(Ok(Leadership::Leading(term))) = campaign.next().await else { panic!() };
     /// let work = tokio::spawn(term.guard(async {
     ///     tokio::time::sleep(Duration::from_secs(60)).await;

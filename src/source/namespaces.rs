@@ -20,23 +20,19 @@ use crate::{
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{Namespaces, prelude::*};
-/// use serde_json::json;
+/// use kube_weir::{Namespaces, prelude::*, testing::fixture::config_map};
 ///
 /// # kube_weir::testing::fixture::with_server(async |server| {
-/// # for namespace in ["a", "b"] {
-/// #     server.apply(&json!({ "apiVersion": "v1", "kind": "ConfigMap",
-/// #         "metadata": { "namespace": namespace, "name": "settings", "labels": { "app": "shop" } } }))?;
-/// # }
-/// let namespaces = Namespaces::new(["a"]);
+/// server.apply(&config_map("a", 1))?; // in `default`; another one is in `web`
+/// let namespaces = Namespaces::new(["web"]);
 /// let handle = namespaces.handle();
 /// let configs = watch(Api::<ConfigMap>::all(server.client())).namespaces(namespaces);
 /// let mut changes = configs.index(()).log_errors();
 /// assert_eq!(changes.first_synced().await?.len(), 1);
 ///
-/// handle.add("b")?;
+/// handle.add("default")?;
 /// assert_eq!(changes.next().await.unwrap().batch().unwrap().stats().created, 1);
-/// handle.remove("a");
+/// handle.remove("web");
 /// assert_eq!(changes.next().await.unwrap().batch().unwrap().stats().deleted, 1);
 /// # Ok(()) });
 /// ```

@@ -190,21 +190,15 @@ impl<K> Watch<K> {
     /// # Examples
     ///
     /// ```
-    /// use kube_weir::EventStreamExt;
-    /// use kube_weir::watch_resource;
-    /// use serde_json::json;
+    /// use kube_weir::prelude::*;
     ///
-    /// # kube_weir::testing::fixture::with_server(async |server| {
-    /// # for (name, class) in [("a", "haproxy"), ("b", "nginx")] {
-    /// #     server.apply(&json!({ "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
-    /// #         "metadata": { "name": name }, "spec": { "ingressClassName": class } }))?;
-    /// # }
-    /// let ours = watch_resource(server.client(), "networking.k8s.io/v1/ingresses")?
+    /// # kube_weir::testing::fixture::with_client(async |client| {
+    /// let ours = watch_resource(client, "networking.k8s.io/v1/ingresses")?
     ///     .matching("spec.ingressClassName=haproxy")?
     ///     .filter_fields("spec.ingressClassName")?;
     /// let snapshot = ours.index(()).first_synced().await?;
-    /// assert!(snapshot.get(("default", "a")).is_some());
-    /// assert!(snapshot.get(("default", "b")).is_none(), "of another class");
+    /// assert!(snapshot.get("web/shop").is_some());
+    /// assert!(snapshot.get("web/blog").is_none(), "of another class");
     /// # Ok(()) });
     /// ```
     #[doc(alias("predicate", "predicate_filter", "WithEventFilter"))]
@@ -228,22 +222,15 @@ impl<K> Watch<K> {
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
     /// use kube_weir::prelude::*;
-    /// use kube_weir::watch;
-    /// use serde_json::json;
     ///
-    /// # kube_weir::testing::fixture::with_server(async |server| {
-    /// # for (name, restarts) in [("a", 0), ("b", 7)] {
-    /// #     server.apply(&json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name },
-    /// #         "status": { "containerStatuses": [{ "name": "main", "image": "x", "imageID": "x",
-    /// #             "ready": true, "restartCount": restarts }] } }))?;
-    /// # }
-    /// let restarting = watch(Api::<Pod>::all(server.client())).matching_with("restarting", |pod| {
+    /// # kube_weir::testing::fixture::with_client(async |client| {
+    /// let restarting = watch(Api::<Pod>::all(client)).matching_with("restarting", |pod| {
     ///     let containers = pod.status.iter().flat_map(|own| own.container_statuses.iter().flatten());
     ///     containers.map(|own| own.restart_count).sum::<i32>() > 5
     /// });
     /// let snapshot = restarting.index(()).first_synced().await?;
-    /// assert!(snapshot.get(("default", "a")).is_none());
-    /// assert!(snapshot.get(("default", "b")).is_some());
+    /// assert!(snapshot.get("web/shop-1").is_none());
+    /// assert!(snapshot.get("web/blog-1").is_some());
     /// # Ok(()) });
     /// ```
     pub fn matching_with(
@@ -266,19 +253,15 @@ impl<K> Watch<K> {
     /// # Examples
     ///
     /// ```
-    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use k8s_openapi::api::networking::v1::Ingress;
     /// use kube_weir::prelude::*;
-    /// use kube_weir::watch;
-    /// use serde_json::json;
     ///
-    /// # kube_weir::testing::fixture::with_server(async |server| {
-    /// # server.apply(&json!({ "apiVersion": "v1", "kind": "ConfigMap",
-    /// #     "metadata": { "name": "a" }, "data": { "level": "debug", "dump": "..." } }))?;
-    /// let configs = watch(Api::<ConfigMap>::all(server.client()))
-    ///     .filter_fields(["data.dump", "metadata.managedFields"])?;
-    /// let snapshot = configs.index(()).first_synced().await?;
-    /// let data = snapshot.get(("default", "a")).and_then(|own| own.data.as_ref()).unwrap();
-    /// assert!(data.contains_key("level") && !data.contains_key("dump"));
+    /// # kube_weir::testing::fixture::with_client(async |client| {
+    /// let ingresses = watch(Api::<Ingress>::all(client))
+    ///     .filter_fields(["spec.rules", "metadata.managedFields"])?;
+    /// let snapshot = ingresses.index(()).first_synced().await?;
+    /// let spec = snapshot.get("web/shop").and_then(|own| own.spec.as_ref()).unwrap();
+    /// assert!(spec.ingress_class_name.is_some() && spec.rules.is_none());
     /// # Ok(()) });
     /// ```
     #[doc(alias("transform", "SetTransform", "TransformFunc"))]
@@ -325,15 +308,13 @@ impl<K> Watch<K> {
     /// [`is_namespace`](Error::is_namespace) item, and nothing else.
     ///
     /// ```
-    /// use kube_weir::EventStreamExt;
-    /// use kube_weir::watch_resource;
-    /// use serde_json::json;
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube_weir::{prelude::*, testing::fixture::object};
     ///
     /// # kube_weir::testing::fixture::with_server(async |server| {
-    /// # for namespace in ["a", "b", "c"] {
-    /// #     server.apply(&json!({ "apiVersion": "v1", "kind": "Pod",
-    /// #         "metadata": { "namespace": namespace, "name": "web" } }))?;
-    /// # }
+    /// for namespace in ["a", "b", "c"] {
+    ///     server.apply(&object::<Pod>(namespace, "shop"))?;
+    /// }
     /// let pods = watch_resource(server.client(), "v1/pods")?.namespaces(["a", "b"]);
     /// let snapshot = pods.index(()).first_synced().await?;
     /// assert_eq!(snapshot.len(), 2);

@@ -109,15 +109,10 @@ impl<K> Store<K> {
     /// fastest way for a single lookup; for several consistent lookups use one [`snapshot`](Self::snapshot).
     ///
     /// ```
-    /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{prelude::*, testing::Events};
-    /// use serde_json::json;
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::settings}};
     ///
     /// # kube_weir::testing::fixture::run(async {
-    /// let settings: ConfigMap = serde_json::from_value(
-    ///     json!({ "metadata": { "namespace": "web", "name": "settings" } }),
-    /// ).unwrap();
-    /// let mut changes = Events::listed([settings]).index(Index::path("data.level")?);
+    /// let mut changes = Events::listed([settings("debug")]).index(Index::path("data.level")?);
     /// let store = changes.store();
     /// changes.first_synced().await?;
     /// assert!(store.get(("web", "settings")).is_some());
@@ -341,16 +336,9 @@ impl<K> Store<K> {
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube_weir::prelude::*;
-    /// use serde_json::json;
     ///
-    /// # kube_weir::testing::fixture::with_server(async |server| {
-    /// # for name in ["one", "two"] {
-    /// #     server.apply(&json!({
-    /// #         "apiVersion": "v1", "kind": "ConfigMap",
-    /// #         "metadata": { "namespace": "web", "name": name }, "data": { "level": "debug" },
-    /// #     }))?;
-    /// # }
-    /// # let api = Api::<ConfigMap>::all(server.client());
+    /// # kube_weir::testing::fixture::with_client(async |client| {
+    /// let api = Api::<ConfigMap>::all(client);
     /// let mut configs = watch(api).named("settings").index(Index::path("data.level")?);
     /// let store = configs.store();
     /// configs.first_synced().await?;
@@ -361,9 +349,9 @@ impl<K> Store<K> {
     ///   "name": "settings",
     ///   "selectors": [],
     ///   "state": "synced",
-    ///   "resource_version": "3",
+    ///   "resource_version": "10",
     ///   "silent_ms": 1500,
-    ///   "objects": 2,
+    ///   "objects": 1,
     ///   "bytes": null,
     ///   "pending": 0,
     ///   "deleted": 0,
@@ -371,7 +359,7 @@ impl<K> Store<K> {
     ///     {
     ///       "name": "data.level",
     ///       "keys": 1,
-    ///       "entries": 2,
+    ///       "entries": 1,
     ///       "absent": 0,
     ///       "overflowing": 0
     ///     }

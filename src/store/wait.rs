@@ -76,17 +76,14 @@ impl Write {
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube::api::{DeleteParams, PostParams};
-    /// use kube_weir::{Write, prelude::*, testing::ApiServer};
+    /// use kube_weir::{Write, prelude::*, testing::{ApiServer, fixture::object}};
     ///
     /// # kube_weir::testing::fixture::run(async {
     /// let api = Api::<ConfigMap>::namespaced(ApiServer::new().client(), "default");
     /// let configs = watch(api.clone()).index(());
     /// let store = configs.store();
     /// let driving = configs.spawn();
-    /// # let mut settings = ConfigMap::default();
-    /// # settings.metadata.name = Some("settings".into());
-    ///
-    /// let written = api.create(&PostParams::default(), &settings).await?;
+    /// let written = api.create(&PostParams::default(), &object("default", "settings")).await?;
     /// api.delete("settings", &DeleteParams::default()).await?;
     /// assert!(store.wait_for(Write::deletion(&written)).await?.is_empty());
     /// # Ok(()) });
@@ -279,17 +276,14 @@ impl<K: Lookup> Store<K> {
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube::api::PostParams;
-    /// use kube_weir::{prelude::*, testing::ApiServer};
+    /// use kube_weir::{prelude::*, testing::{ApiServer, fixture::object}};
     ///
     /// # kube_weir::testing::fixture::run(async {
     /// let api = Api::<ConfigMap>::namespaced(ApiServer::new().client(), "default");
     /// let configs = watch(api.clone()).index(());
     /// let store = configs.store();
     /// let driving = configs.spawn();
-    /// # let mut settings = ConfigMap::default();
-    /// # settings.metadata.name = Some("settings".into());
-    ///
-    /// let written = api.create(&PostParams::default(), &settings).await?;
+    /// let written = api.create(&PostParams::default(), &object("default", "settings")).await?;
     /// let snapshot = store.wait_for(&written).await?;
     /// assert!(snapshot.get(("default", "settings")).is_some());
     /// # Ok(()) });

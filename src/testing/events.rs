@@ -74,7 +74,6 @@ impl<K> Events<K> {
     /// ```
     /// use futures::StreamExt;
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube::runtime::watcher::Event;
     /// use kube_weir::testing::Events;
     ///
     /// # kube_weir::testing::fixture::run(async {
@@ -97,13 +96,10 @@ impl<K> Events<K> {
     ///
     /// ```
     /// use futures::StreamExt;
-    /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{Change, EventStreamExt, testing::Events};
+    /// use kube_weir::{Change, EventStreamExt, testing::{Events, fixture::config_map}};
     ///
     /// # kube_weir::testing::fixture::run(async {
-    /// # let mut settings = ConfigMap::default();
-    /// # settings.metadata.name = Some("settings".into());
-    /// let events = Events::listed([settings]).list([]);
+    /// let events = Events::listed([config_map("a", 1)]).list([]);
     /// let mut changes = events.index(());
     /// assert_eq!(changes.first_synced().await?.len(), 1);
     /// let Some(Ok(Change::Live(batch))) = changes.next().await else { panic!() };
@@ -195,7 +191,6 @@ impl<K> Events<K> {
     /// ```
     /// use futures::StreamExt;
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube::runtime::watcher::Event;
     /// use kube_weir::testing::Events;
     /// use std::time::Duration;
     /// use tokio::time::timeout;

@@ -95,7 +95,7 @@ pub fn with_client(test: impl AsyncFnOnce(Client) -> Tested) {
     with_server(async |server| test(server.client()).await);
 }
 
-/// Returns a server with these objects in the namespace `web`:
+/// Returns a server with the namespace `web` (label `team=shop`), and these objects in it:
 ///
 /// | kind | name | content |
 /// |---|---|---|
@@ -108,10 +108,9 @@ pub fn with_client(test: impl AsyncFnOnce(Client) -> Tested) {
 /// ```
 /// use kube_weir::testing::fixture;
 ///
-/// # fn main() -> Result<(), kube_weir::testing::Error> {
 /// let server = fixture::server();
 /// assert_eq!(server.get("configmaps", "web", "settings")?["data"]["level"], "debug");
-/// # Ok(()) }
+/// # Ok::<(), kube_weir::testing::Error>(())
 /// ```
 pub fn server() -> ApiServer {
     let server = ApiServer::new();
@@ -123,6 +122,7 @@ pub fn server() -> ApiServer {
         object["metadata"]["name"] = name.into();
         objects.push(object);
     };
+    add("v1", "Namespace", "web", json!({ "metadata": { "labels": { "team": "shop" } } }));
     add("v1", "Service", "shop", json!({ "spec": { "ports": [{ "port": 80 }] } }));
     for (app, secret, class, restarts) in [("blog", "token", "nginx", 7), ("shop", "tls", "haproxy", 0)] {
         let metadata = json!({ "labels": { "app": app } });

@@ -20,16 +20,13 @@
 //! let store = worlds.store(); // lock-free, for any task
 //! let mut changes = pin!(worlds.debounce(Duration::from_millis(500)).log_errors());
 //!
-//! # server.apply(&serde_json::json!({
-//! #     "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web" },
-//! # })).unwrap();
 //! while let Some(change) = changes.next().await {
 //!     match change {
 //!         WorldChange::InitialSync(_) => {} // only after with_progress()
 //!         WorldChange::Synced(world) => {
 //!             let (ingresses, services) = world.kinds();
 //!             println!("{} ingresses, {} services", ingresses.len(), services.len());
-//! #           server.delete("services", "default", "web").unwrap();
+//! #           server.delete("services", "web", "shop")?;
 //!         }
 //!         WorldChange::Live(batch) => {
 //!             let (ingresses, services) = batch.kinds(); // `None` if nothing changed

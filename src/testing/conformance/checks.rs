@@ -109,15 +109,11 @@ impl<K: Lookup> Conformance<K> {
     /// again in their old version.
     ///
     /// ```
-    /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{prelude::*, testing::{Events, conformance::Conformance}};
-    /// use serde_json::json;
+    /// use kube_weir::{prelude::*, testing::{Events, conformance::Conformance, fixture::config_map}};
     ///
     /// # kube_weir::testing::fixture::run(async {
-    /// # let metadata = json!({ "name": "a", "uid": "1", "resourceVersion": "2" });
-    /// # let config: ConfigMap = serde_json::from_value(json!({ "metadata": metadata }))?;
-    /// let lost = Events::listed([config.clone()]).delete(config.clone());
-    /// let events = lost.wait(Duration::from_secs(1)).apply(config);
+    /// let lost = Events::listed([config_map("a", 2)]).delete(config_map("a", 2));
+    /// let events = lost.wait(Duration::from_secs(1)).apply(config_map("a", 2));
     /// let mut changes = events.index(());
     /// let mut conformance = Conformance::new();
     /// conformance.check(&changes.next().await.unwrap())?;

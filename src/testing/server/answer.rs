@@ -61,10 +61,11 @@ enum Part {
 /// use futures::StreamExt;
 /// use k8s_openapi::api::core::v1::ConfigMap;
 /// use kube::{Api, api::WatchParams};
-/// use kube_weir::testing::{End, On, Verb};
+/// use kube_weir::testing::{ApiServer, End, On};
 ///
-/// # kube_weir::testing::fixture::with_server(async |server| {
-/// # let api = Api::<ConfigMap>::all(server.client());
+/// # kube_weir::testing::fixture::run(async {
+/// let server = ApiServer::new();
+/// let api = Api::<ConfigMap>::all(server.client());
 /// let mut clean = api.watch(&WatchParams::default(), "1").await?.boxed();
 /// server.end_watches(On::any(), End::Fin);
 /// assert!(clean.next().await.is_none());
@@ -106,7 +107,7 @@ impl Answer {
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
     /// use kube::{Api, api::ListParams};
-    /// use kube_weir::testing::{Answer, ApiServer, Fault, On, Verb};
+    /// use kube_weir::testing::{Answer, ApiServer, Fault, Verb};
     /// use serde_json::json;
     ///
     /// # kube_weir::testing::fixture::run(async {

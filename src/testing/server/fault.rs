@@ -18,14 +18,12 @@ use crate::testing::server::answer::{Answer, End};
 /// use k8s_openapi::api::core::v1::ConfigMap;
 /// use kube::{Api, api::{WatchEvent, WatchParams}};
 /// use kube_weir::{prelude::*, testing::{Fault, Verb}};
-/// use serde_json::json;
 ///
 /// # kube_weir::testing::fixture::with_server(async |server| {
-/// # server.apply(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}))?;
 /// server.fault(Verb::List, 1, Fault::too_many_requests(Duration::from_secs(1)));
 /// server.fault(Verb::Watch, 1, Fault::ErrorEvent { code: 410, after_events: 1 });
 ///
-/// let api = Api::<ConfigMap>::default_namespaced(server.client());
+/// let api = Api::<ConfigMap>::namespaced(server.client(), "web");
 /// let Err(kube::Error::Api(busy)) = api.list(&Default::default()).await else { panic!() };
 /// assert_eq!(busy.details.as_ref().unwrap().retry_after_seconds, 1);
 ///

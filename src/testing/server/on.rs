@@ -130,14 +130,9 @@ impl On {
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
     /// use kube::{Api, api::ListParams};
-    /// use kube_weir::testing::{ApiServer, Fault, On, Verb};
-    /// use serde_json::json;
+    /// use kube_weir::testing::{Fault, On, Verb};
     ///
-    /// # kube_weir::testing::fixture::run(async {
-    /// let server = ApiServer::new();
-    /// # for name in ["a", "b"] {
-    /// #     server.apply(&json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}}))?;
-    /// # }
+    /// # kube_weir::testing::fixture::with_server(async |server| {
     /// server.fault(On::verb(Verb::List).next_page(), 1, Fault::status(410));
     /// server.fault(On::verb(Verb::List).first_page().skip(1), 1, Fault::status(503));
     ///
