@@ -14,7 +14,8 @@ use crate::{change::Change, error::Error, event::WatchEvent};
 /// use futures::Stream;
 /// use k8s_openapi::api::core::v1::ConfigMap;
 /// use kube::runtime::watcher::{Config, watcher};
-/// use kube_weir::{Error, adapters::{EventItem, Indexed}, prelude::*, testing::Events};
+/// use kube_weir::{Error, adapters::{EventItem, Indexed}, prelude::*};
+/// use kube_weir::testing::{Events, fixture::settings};
 ///
 /// fn by_app<S>(events: S) -> Result<Indexed<S, ConfigMap>, Error>
 /// where
@@ -24,10 +25,10 @@ use crate::{change::Change, error::Error, event::WatchEvent};
 /// }
 ///
 /// # kube_weir::testing::fixture::with_client(async |client| {
-/// let ours = by_app(Events::listed([]))?;
+/// let ours = by_app(Events::listed([settings("debug")]))?;
 /// let kubes = by_app(watcher(Api::all(client), Config::default()))?;
 /// for snapshot in [pin!(ours).first_synced().await?, pin!(kubes).first_synced().await?] {
-///     assert!(snapshot.is_empty());
+///     assert_eq!(snapshot.len(), 1);
 /// }
 /// # Ok(()) });
 /// ```

@@ -42,7 +42,8 @@
 //! ```
 //!
 //! [`testing::Manifests`](crate::testing::Manifests) makes snapshots and worlds out of the YAML files that
-//! most repositories have anyway.
+//! most repositories have anyway. [`testing::fixture`](crate::testing::fixture) has sample objects, and a
+//! server that has some.
 //!
 //! # A stream
 //!

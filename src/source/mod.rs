@@ -57,14 +57,14 @@ use crate::{document::Document, error::Error, text::given};
 ///
 /// # kube_weir::testing::fixture::with_client(async |client| {
 /// let ingresses = watch(Api::<Ingress>::all(client))
-///     .labels("app=web")?
+///     .labels("app=shop")?
 ///     .filter_fields("metadata.managedFields")?
 ///     .index(());
 /// let store = ingresses.store();
 /// let mut changes = pin!(ingresses.debounce(Duration::from_millis(500)).log_errors());
 ///
 /// changes.first_synced().await?;
-/// assert_eq!(store.snapshot().len(), 0);
+/// assert_eq!(store.snapshot().len(), 1);
 /// # Ok(()) });
 /// ```
 #[doc(alias(
@@ -131,7 +131,7 @@ where
 /// # kube_weir::testing::fixture::with_client(async |client| {
 /// let ingresses = watch_resource(client.clone(), "networking.k8s.io/ingresses")?;
 /// let mut changes = pin!(ingresses.index(()).log_errors());
-/// assert!(changes.first_synced().await?.is_empty());
+/// assert_eq!(changes.first_synced().await?.len(), 2);
 ///
 /// let mut mistake = watch_resource(client, "networking.k8s.io/v1/ing")?
 ///     .index(());

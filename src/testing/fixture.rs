@@ -95,15 +95,17 @@ pub fn with_client(test: impl AsyncFnOnce(Client) -> Tested) {
     with_server(async |server| test(server.client()).await);
 }
 
-/// Returns a server with the namespace `web` (label `team=shop`), and these objects in it:
+/// Returns a server with the namespace `web`, which has the label `team=shop`, and these objects in it:
 ///
 /// | kind | name | content |
 /// |---|---|---|
 /// | `ConfigMap` | `settings` | [`settings("debug")`](settings) |
-/// | `Secret` | `tls`, `token` | labels `app=shop` and `app=blog`; `key` is `secret` |
-/// | `Service` | `shop` | port 80 |
 /// | `Ingress` | `blog`, `shop` | hosts `blog.example` and `shop.example`, classes `nginx` and `haproxy` |
 /// | `Pod` | `blog-1`, `shop-1` | containers that were restarted 7 times and never |
+/// | `Secret` | `token`, `tls` | `key` is `secret` |
+/// | `Service` | `shop` | port 80 |
+///
+/// The first of two objects has the label `app=blog`, and the second `app=shop`.
 ///
 /// ```
 /// use kube_weir::testing::fixture;
@@ -129,6 +131,7 @@ pub fn server() -> ApiServer {
         let data = json!({ "key": "c2VjcmV0" });
         add("v1", "Secret", secret, json!({ "metadata": metadata, "data": data }));
         let mut ingress = json!(ingress(app, &format!("{app}.example")));
+        ingress["metadata"]["labels"]["app"] = app.into();
         ingress["spec"]["ingressClassName"] = class.into();
         add("networking.k8s.io/v1", "Ingress", app, ingress);
         let container = json!({

@@ -1,8 +1,8 @@
 //! An in-process API server for tests of controllers: feature `testing`.
 //!
 //! Stages behind a watch can be tested with [`Events`], without a server; [`conformance`] checks
-//! that a pipeline keeps the rules while its server fails; [`Manifests`] reads fixtures
-//! from YAML files.
+//! that a pipeline keeps the rules while its server fails; [`Manifests`] reads objects
+//! from YAML files; [`fixture`] has sample objects, and runs doc tests.
 //!
 //! [`ApiServer`] is a [`tower::Service`] that answers like a Kubernetes API server, so a real
 //! [`kube::Client`] and everything built on it run against it: no cluster, no network, no threads, and only

@@ -39,7 +39,7 @@ use crate::{
 ///
 /// let mut changes = pin!(world(kinds).debounce(Duration::from_millis(500)).log_errors());
 /// let world = changes.first_synced().await?;
-/// assert_eq!(world.kind("services").unwrap().len(), 0);
+/// assert_eq!(world.kind("services").unwrap().len(), 1);
 ///
 /// handle.remove("services");
 /// let change = changes.next().await.unwrap();

@@ -1,7 +1,7 @@
 //! Lists: pages that all show one moment of the history.
 
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use futures::{Stream, stream};
-use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
 use crate::testing::server::{
@@ -164,17 +164,12 @@ fn token(revision: Option<u64>, last: &Key) -> String {
     let revision = revision.map_or(json!(-1), Value::from);
     let start = format!("{}/{}\0", last.namespace, last.name);
     let token = json!({"v": "meta.k8s.io/v1", "rv": revision, "start": start}).to_string();
-    let base64 = serde_json::to_value(ByteString(token.into_bytes())).unwrap_or_default();
-    base64.as_str().unwrap_or_default().trim_end_matches('=').replace('+', "-").replace('/', "_")
+    BASE64_URL_SAFE_NO_PAD.encode(token)
 }
 
 fn read_token(text: &str) -> Outcome<(Option<u64>, Key)> {
     let malformed = || status::bad_request("continue key is not valid");
-    let mut base64 = text.replace('-', "+").replace('_', "/");
-    while !base64.len().is_multiple_of(4) {
-        base64.push('=');
-    }
-    let ByteString(bytes) = serde_json::from_value(base64.into()).map_err(|_| malformed())?;
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| malformed())?;
     let token: Value = serde_json::from_slice(&bytes).map_err(|_| malformed())?;
     let start = token["start"].as_str().and_then(|start| start.strip_suffix('\0'));
     let (namespace, name) = start.and_then(|start| start.split_once('/')).ok_or_else(malformed)?;

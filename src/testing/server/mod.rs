@@ -1,7 +1,8 @@
 //! The in-process API server.
 //!
-//! A request enters at `service.rs`, which finds its route and its fault; `list.rs`, `watch.rs` and `write.rs`
-//! answer it from `store.rs`, and `damage.rs` spoils the body of the answer. `api_server.rs` is the handle.
+//! A request enters at `service.rs`, which finds its route and its fault; `list.rs`, `watch.rs` and
+//! `write.rs` answer it from `store.rs`, and `damage.rs` damages the body of the answer. `api_server.rs`
+//! is the handle.
 
 mod answer;
 mod api_server;
