@@ -130,10 +130,10 @@ pub fn server() -> ApiServer {
         let metadata = json!({ "labels": { "app": app } });
         let data = json!({ "key": "c2VjcmV0" });
         add("v1", "Secret", secret, json!({ "metadata": metadata, "data": data }));
-        let mut ingress = json!(ingress(app, &format!("{app}.example")));
-        ingress["metadata"]["labels"]["app"] = app.into();
-        ingress["spec"]["ingressClassName"] = class.into();
-        add("networking.k8s.io/v1", "Ingress", app, ingress);
+        let mut rule = json!(ingress(app, &format!("{app}.example")));
+        rule["metadata"]["labels"]["app"] = app.into();
+        rule["spec"]["ingressClassName"] = class.into();
+        add("networking.k8s.io/v1", "Ingress", app, rule);
         let container = json!({
             "name": app, "image": app, "imageID": app, "ready": true, "restartCount": restarts,
         });
@@ -141,7 +141,9 @@ pub fn server() -> ApiServer {
         add("v1", "Pod", &format!("{app}-1"), json!({ "metadata": metadata, "status": status }));
     }
     for object in objects {
-        server.apply(&object).expect("the server takes all samples");
+        if let Err(error) = server.apply(&object) {
+            unreachable!("a sample is refused: {error:?}");
+        }
     }
     server
 }
