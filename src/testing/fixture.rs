@@ -50,7 +50,8 @@ type Tested = Result<(), Box<dyn Error>>;
 /// If the test fails, or within another runtime.
 #[track_caller]
 pub fn run(test: impl Future<Output = Tested>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     if let Err(error) = runtime.expect("a runtime can be built").block_on(test) {
         panic!("{error:?}");
     }
@@ -126,7 +127,9 @@ pub fn server() -> ApiServer {
     };
     add("v1", "Namespace", "web", json!({ "metadata": { "labels": { "team": "shop" } } }));
     add("v1", "Service", "shop", json!({ "spec": { "ports": [{ "port": 80 }] } }));
-    for (app, secret, class, restarts) in [("blog", "token", "nginx", 7), ("shop", "tls", "haproxy", 0)] {
+    for (app, secret, class, restarts) in
+        [("blog", "token", "nginx", 7), ("shop", "tls", "haproxy", 0)]
+    {
         let metadata = json!({ "labels": { "app": app } });
         let data = json!({ "key": "c2VjcmV0" });
         add("v1", "Secret", secret, json!({ "metadata": metadata, "data": data }));
@@ -190,7 +193,9 @@ pub fn config_map(name: &str, version: u32) -> ConfigMap {
 /// assert_eq!(settings("debug").data.unwrap()["level"], "debug");
 /// ```
 pub fn settings(level: &str) -> ConfigMap {
-    typed(json!({ "metadata": { "namespace": "web", "name": "settings" }, "data": { "level": level } }))
+    typed(
+        json!({ "metadata": { "namespace": "web", "name": "settings" }, "data": { "level": level } }),
+    )
 }
 
 /// Returns an `Ingress` in the namespace `web` with a rule for a host.

@@ -2,9 +2,7 @@
 
 use kube::core::Status;
 
-use crate::testing::server::{
-    api_server::ApiServer, on::On, router::Target, status, verb::Verb,
-};
+use crate::testing::server::{api_server::ApiServer, on::On, router::Target, status, verb::Verb};
 
 /// The user name of every client of the server, for messages.
 const USER: &str = "system:serviceaccount:default:tested";

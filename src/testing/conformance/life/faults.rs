@@ -66,8 +66,7 @@ pub(super) fn faults(chapter: Chapter) -> Vec<Planned> {
             all
         }
         Chapter::Imposters => {
-            let page =
-                Answer::new(200).header("content-type", "text/html").chunk("<html></html>");
+            let page = Answer::new(200).header("content-type", "text/html").chunk("<html></html>");
             let health = Answer::json(200, &json!({ "status": "ok" }));
             let mut all = Vec::new();
             all.extend(both(1, Fault::Answer(page)));
