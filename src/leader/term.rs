@@ -91,7 +91,7 @@ impl Term {
     /// # kube_weir::testing::fixture::with_client(async |client| {
     /// let replica = || {
     ///     let lease = LeaseRef::new("default", "web");
-    ///     Election::new(client, lease, "replica-a").map(Election::campaign)
+    ///     Election::new(client.clone(), lease, "replica-a").map(Election::campaign)
     /// };
     /// let mut numbers = Vec::new();
     /// for _ in 0..2 {
