@@ -17,7 +17,7 @@ use crate::{
 /// An item of a pipeline. The variant is the phase.
 ///
 /// ```
-/// use kube_weir::{ChangeStats, prelude::*, testing::Events};
+/// use kube_weir::{ChangeStats, prelude::*, testing::{Events, fixture::config_map}};
 ///
 /// fn describe<K>(change: Change<K>) -> String {
 ///     match change {
@@ -30,16 +30,11 @@ use crate::{
 ///     }
 /// }
 ///
-/// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
-/// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
-/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-/// # }
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
-/// let events = Events::listed([config("a", 1)]).apply(config("a", 2)).apply(config("b", 3));
+/// # kube_weir::testing::fixture::run(async {
+/// let events = Events::listed([config_map("a", 1)]).apply(config_map("a", 2)).apply(config_map("b", 3));
 /// let changes = events.index(()).log_errors();
 /// assert_eq!(changes.map(describe).collect::<Vec<_>>().await, ["synced: 1", "+1 ~1 -0"]);
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[doc(alias("isInInitialList", "event handler"))]
 #[derive(Debug)]
@@ -57,20 +52,15 @@ impl<K> Change<K> {
     /// Returns the state after this change.
     ///
     /// ```
-    /// use kube_weir::{prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
     ///
-    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
-    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let events = Events::listed([config("a", 1)]).apply(config("b", 2));
+    /// # kube_weir::testing::fixture::run(async {
+    /// let events = Events::listed([config_map("a", 1)]).apply(config_map("b", 2));
     /// let changes = events.index(()).log_errors();
     /// // For a program that rebuilds everything at each change.
     /// let totals: Vec<_> = changes.map(|change| change.snapshot().len()).collect().await;
     /// assert_eq!(totals, [1, 2]);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn snapshot(&self) -> &Snapshot<K> {
         match self {
@@ -82,19 +72,14 @@ impl<K> Change<K> {
     /// Returns the net change; `None` for `Synced`.
     ///
     /// ```
-    /// use kube_weir::{prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
     ///
-    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
-    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let events = Events::listed([config("a", 1)]).apply(config("b", 2));
+    /// # kube_weir::testing::fixture::run(async {
+    /// let events = Events::listed([config_map("a", 1)]).apply(config_map("b", 2));
     /// let changes = events.index(()).log_errors();
     /// let created = changes.map(|change| change.batch().map(|batch| batch.stats().created));
     /// assert_eq!(created.collect::<Vec<_>>().await, [None, Some(1)]);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn batch(&self) -> Option<&Batch<K>> {
         match self {
@@ -115,26 +100,21 @@ impl<K: Lookup> Change<K> {
     /// # Examples
     ///
     /// ```
-    /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{prelude::*, testing::Events};
-    /// # fn labelled(name: &str, app: &str) -> ConfigMap {
-    /// #     let metadata = serde_json::json!({ "name": name, "labels": { "app": app } });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::ingress}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let app = Index::path("metadata.labels.app")?;
-    /// let events = Events::listed([labelled("a", "shop"), labelled("b", "blog")]).apply(labelled("c", "shop"));
-    /// let mut changes = events.index(&app).log_errors();
+    /// # kube_weir::testing::fixture::run(async {
+    /// let host = Index::path("spec.rules[*].host")?;
+    /// let events = Events::listed([ingress("a", "shop.example"), ingress("b", "blog.example")])
+    ///     .apply(ingress("c", "shop.example"));
+    /// let mut changes = events.index(&host).log_errors();
     /// let mut rendered = Vec::new();
     /// while let Some(change) = changes.next().await {
-    ///     for key in change.touched(&app) {
-    ///         rendered.push(format!("{key}: {}", change.snapshot().by(&app).get(&key).len()));
+    ///     for key in change.touched(&host) {
+    ///         rendered.push(format!("{key}: {}", change.snapshot().by(&host).get(&key).len()));
     ///     }
     /// }
-    /// assert_eq!(rendered, ["blog: 1", "shop: 1", "shop: 2"]);
-    /// # Ok(()) }
+    /// assert_eq!(rendered, ["blog.example: 1", "shop.example: 1", "shop.example: 2"]);
+    /// # Ok(()) });
     /// ```
     #[track_caller]
     pub fn touched(&self, index: &Index<K>) -> BTreeSet<Key> {
@@ -151,15 +131,10 @@ impl<K: Lookup> Change<K> {
     /// twice: while they arrive, and in `Synced`.
     ///
     /// ```
-    /// use kube_weir::{prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
     ///
-    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
-    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let events = Events::listed([config("a", 1), config("b", 2)]).delete(config("a", 3));
+    /// # kube_weir::testing::fixture::run(async {
+    /// let events = Events::listed([config_map("a", 1), config_map("b", 2)]).delete(config_map("a", 3));
     /// let mut changes = events.index(()).log_errors();
     /// let mut log = Vec::new();
     /// while let Some(change) = changes.next().await {
@@ -169,7 +144,7 @@ impl<K: Lookup> Change<K> {
     ///     }
     /// }
     /// assert_eq!(log, ["+a", "+b", "-a"]);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn deltas(&self) -> impl Iterator<Item = Delta<K>> {
         let created = match self {
@@ -199,19 +174,14 @@ impl<K> Clone for Change<K> {
 /// `Modified`, and an object deleted and created anew (with another uid) is `Modified` with both objects.
 ///
 /// ```
-/// use kube_weir::{prelude::*, testing::Events};
+/// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
 ///
-/// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
-/// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
-/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-/// # }
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
-/// let events = Events::listed([config("a", 1)])
-///     .apply(config("a", 2))
-///     .apply(config("a", 3))
-///     .apply(config("b", 4))
-///     .delete(config("b", 5));
+/// # kube_weir::testing::fixture::run(async {
+/// let events = Events::listed([config_map("a", 1)])
+///     .apply(config_map("a", 2))
+///     .apply(config_map("a", 3))
+///     .apply(config_map("b", 4))
+///     .delete(config_map("b", 5));
 /// let mut changes = events.index(()).log_errors();
 /// changes.first_synced().await?;
 ///
@@ -219,7 +189,7 @@ impl<K> Clone for Change<K> {
 /// let [Delta::Modified { before, after }] = batch.deltas() else { panic!() };
 /// assert_eq!(before.metadata.resource_version.as_deref(), Some("1"));
 /// assert_eq!(after.metadata.resource_version.as_deref(), Some("3"));
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[doc(alias("DeltaFIFO", "Deltas"))]
 pub struct Batch<K>(Arc<Difference<K>>);
@@ -249,15 +219,10 @@ impl<K> Batch<K> {
     /// Returns the changes, one per object, in (namespace, name) order. Never empty.
     ///
     /// ```
-    /// use kube_weir::{prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
     ///
-    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
-    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let events = Events::listed([config("a", 1)]).apply(config("b", 2)).delete(config("a", 3));
+    /// # kube_weir::testing::fixture::run(async {
+    /// let events = Events::listed([config_map("a", 1)]).apply(config_map("b", 2)).delete(config_map("a", 3));
     /// let mut changes = events.index(()).log_errors();
     /// changes.first_synced().await?;
     ///
@@ -269,7 +234,7 @@ impl<K> Batch<K> {
     ///         Delta::Deleted(last) => assert_eq!(last.metadata.name.as_deref(), Some("a")),
     ///     }
     /// }
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn deltas(&self) -> &[Delta<K>] {
         &self.found().deltas
@@ -289,22 +254,17 @@ impl<K> Batch<K> {
     /// Returns the state before these changes.
     ///
     /// ```
-    /// use kube_weir::{prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
     ///
-    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
-    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let events = Events::listed([config("a", 1)]).delete(config("a", 2));
+    /// # kube_weir::testing::fixture::run(async {
+    /// let events = Events::listed([config_map("a", 1)]).delete(config_map("a", 2));
     /// let mut changes = events.index(()).log_errors();
     /// changes.first_synced().await?;
     ///
     /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
     /// assert!(batch.before().get("a").is_some());
     /// assert!(batch.after().get("a").is_none());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn before(&self) -> &Snapshot<K> {
         &self.0.before
@@ -320,25 +280,19 @@ impl<K> Batch<K> {
     /// # Examples
     ///
     /// ```
-    /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{Key, prelude::*, testing::Events};
-    /// # fn labelled(app: &str) -> ConfigMap {
-    /// #     let metadata = serde_json::json!({ "name": "settings", "labels": { "app": app } });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
+    /// use kube_weir::{Key, prelude::*, testing::{Events, fixture::ingress}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let app = Index::path("metadata.labels.app")?;
-    /// let events = Events::listed([labelled("shop")]).apply(labelled("blog"));
-    /// let mut changes = events.index(&app).log_errors();
+    /// # kube_weir::testing::fixture::run(async {
+    /// let host = Index::path("spec.rules[*].host")?;
+    /// let events = Events::listed([ingress("a", "shop.example")]).apply(ingress("a", "blog.example"));
+    /// let mut changes = events.index(&host).log_errors();
     /// changes.first_synced().await?;
     ///
     /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
-    /// let touched: Vec<Key> = batch.touched(&app).into_iter().collect();
-    /// assert_eq!(touched, [Key::new("blog"), Key::new("shop")]);
-    /// assert_eq!(batch.after().by(&app).get(&touched[1]).count(), 0);
-    /// # Ok(()) }
+    /// let touched: Vec<Key> = batch.touched(&host).into_iter().collect();
+    /// assert_eq!(touched, [Key::new("blog.example"), Key::new("shop.example")]);
+    /// assert_eq!(batch.after().by(&host).get(&touched[1]).count(), 0);
+    /// # Ok(()) });
     /// ```
     #[doc(alias("work queue", "workqueue"))]
     #[track_caller]
@@ -400,22 +354,17 @@ impl<K> fmt::Debug for Batch<K> {
 /// another counts in both.
 ///
 /// ```
-/// use kube_weir::{ChangeStats, prelude::*, testing::Events};
+/// use kube_weir::{ChangeStats, prelude::*, testing::{Events, fixture::config_map}};
 ///
-/// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
-/// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
-/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-/// # }
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
-/// let events = Events::listed([config("a", 1)]).apply(config("b", 2)).wait(Duration::from_secs(1));
-/// let changes = events.delete(config("a", 3)).index(()).log_errors();
+/// # kube_weir::testing::fixture::run(async {
+/// let events = Events::listed([config_map("a", 1)]).apply(config_map("b", 2)).wait(Duration::from_secs(1));
+/// let changes = events.delete(config_map("a", 3)).index(()).log_errors();
 /// let changes: Vec<_> = changes.collect().await;
 ///
 /// let all: ChangeStats = changes.iter().filter_map(|change| change.batch()).map(|b| b.stats()).sum();
 /// assert_eq!((all.created, all.modified, all.deleted), (1, 0, 1));
 /// assert_eq!(all.total(), 2);
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
@@ -448,23 +397,19 @@ impl std::iter::Sum for ChangeStats {
 /// The change of one object.
 ///
 /// ```
-/// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{prelude::*, testing::Events};
-/// # fn config(uid: &str, version: &str) -> ConfigMap {
-/// #     let metadata = serde_json::json!({ "name": "a", "uid": uid, "resourceVersion": version });
-/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-/// # }
+/// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
-/// let events = Events::listed([config("one", "1")]).delete(config("one", "2")).apply(config("two", "3"));
+/// # kube_weir::testing::fixture::run(async {
+/// let mut another = config_map("a", 3);
+/// another.metadata.uid = Some("another".into());
+/// let events = Events::listed([config_map("a", 1)]).delete(config_map("a", 2)).apply(another);
 /// let mut changes = events.index(()).log_errors();
 /// changes.first_synced().await?;
 ///
 /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
 /// let [Delta::Modified { before, after }] = batch.deltas() else { panic!() };
 /// assert_ne!(before.metadata.uid, after.metadata.uid);
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[doc(alias(
     "event handler",

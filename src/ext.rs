@@ -29,10 +29,10 @@ use crate::{
 /// use futures::{StreamExt, stream};
 /// use k8s_openapi::api::core::v1::ConfigMap;
 /// use kube::runtime::watcher::Event;
-/// use kube_weir::{Change, EventStreamExt};
+/// use kube_weir::EventStreamExt;
 /// use std::{pin::pin, time::Duration};
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), kube_weir::Error> {
+/// # kube_weir::testing::fixture::run(async {
 /// let mut settings = ConfigMap::default();
 /// settings.metadata.namespace = Some("web".into());
 /// settings.metadata.name = Some("settings".into());
@@ -46,7 +46,7 @@ use crate::{
 ///
 /// let snapshot = changes.first_synced().await?;
 /// assert!(snapshot.get("web/settings").is_some());
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 pub trait EventStreamExt: Stream {
     /// Drops these fields of every object: a path as text, several paths in an array or separated by commas,
@@ -68,8 +68,7 @@ pub trait EventStreamExt: Stream {
     /// use kube_weir::{prelude::*, testing::Events};
     /// use serde_json::{from_value, json};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let large = json!({ "metadata": { "namespace": "web", "name": "large" }, "data": { "key": "value" } });
     /// let mut changes = Events::listed([from_value::<ConfigMap>(large)?])
     ///     .filter_fields("data")?
@@ -77,7 +76,7 @@ pub trait EventStreamExt: Stream {
     ///
     /// let snapshot = changes.first_synced().await?;
     /// assert_eq!(snapshot.get("web/large").unwrap().data, None);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[doc(alias("transform", "SetTransform", "TransformFunc"))]
     fn filter_fields<K>(
@@ -104,17 +103,14 @@ pub trait EventStreamExt: Stream {
     /// # Examples
     ///
     /// ```
-    /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{prelude::*, testing::Events};
-    /// # fn level(level: &str) -> ConfigMap {
-    /// #     let object = serde_json::json!({ "metadata": { "name": "a" }, "data": { "level": level } });
-    /// #     serde_json::from_value(object).unwrap()
-    /// # }
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::settings}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let second = Duration::from_secs(1);
-    /// let events = Events::listed([level("info")]).apply(level("debug")).wait(second).apply(level("warn"));
+    /// let events = Events::listed([settings("info")])
+    ///     .apply(settings("debug"))
+    ///     .wait(second)
+    ///     .apply(settings("warn"));
     /// let mut changes = events
     ///     .matching("data.level=debug")?
     ///     .index(())
@@ -123,7 +119,7 @@ pub trait EventStreamExt: Stream {
     /// assert!(changes.first_synced().await?.is_empty());
     /// let stats: Vec<_> = changes.map(|change| change.batch().unwrap().stats()).collect().await;
     /// assert_eq!((stats[0].created, stats[1].deleted), (1, 1));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[doc(alias("predicate", "predicate_filter", "WithEventFilter"))]
     fn matching<K>(
@@ -142,26 +138,24 @@ pub trait EventStreamExt: Stream {
     /// shown. The closure must always return the same for the same object.
     ///
     /// ```
-    /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{prelude::*, testing::Events};
-    /// # fn config(name: &str, keys: &[&str]) -> ConfigMap {
-    /// #     let data: std::collections::BTreeMap<_, _> = keys.iter().map(|key| (key, "")).collect();
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": { "namespace": "web", "name": name }, "data": data })).unwrap()
-    /// # }
+    /// use k8s_openapi::api::networking::v1::Ingress;
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::ingress}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let events = Events::listed([config("small", &["a"]), config("large", &["a", "b", "c"])]);
-    /// let mut large = events
-    ///     .matching_with("large", |config| config.data.as_ref().is_some_and(|own| own.len() > 2))
-    ///     .index(());
-    /// let snapshot = large.first_synced().await?;
-    /// assert!(snapshot.get("web/large").is_some());
-    /// assert!(snapshot.get("web/small").is_none());
+    /// # kube_weir::testing::fixture::run(async {
+    /// fn is_short(ingress: &Ingress) -> bool {
+    ///     let rules = ingress.spec.iter().flat_map(|spec| spec.rules.iter().flatten());
+    ///     rules.filter_map(|rule| rule.host.as_ref()).all(|host| host.len() < 10)
+    /// }
     ///
-    /// let what_if = snapshot.overlay().apply(config("another", &["a", "b"]))?.build();
+    /// let events = Events::listed([ingress("short", "a.example"), ingress("long", "shop.example")]);
+    /// let mut short = events.matching_with("short", is_short).index(());
+    /// let snapshot = short.first_synced().await?;
+    /// assert!(snapshot.get("web/short").is_some());
+    /// assert!(snapshot.get("web/long").is_none());
+    ///
+    /// let what_if = snapshot.overlay().apply(ingress("another", "blog.example"))?.build();
     /// assert_eq!(what_if.len(), 1, "an overlay selects likewise");
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     fn matching_with<K>(
         self,
@@ -185,22 +179,17 @@ pub trait EventStreamExt: Stream {
     /// [`Watch::index`](crate::Watch::index), which decodes less in a relist.
     ///
     /// ```
-    /// use kube_weir::{prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
     ///
-    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
-    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let events = Events::listed([config("a", 1), config("b", 2)]) // a list,
-    ///     .list([config("a", 1), config("c", 3)]); // and a relist
+    /// # kube_weir::testing::fixture::run(async {
+    /// let events = Events::listed([config_map("a", 1), config_map("b", 2)]) // a list,
+    ///     .list([config_map("a", 1), config_map("c", 3)]); // and a relist
     /// let mut changes = events.index(()).log_errors();
     ///
     /// assert_eq!(changes.first_synced().await?.len(), 2);
     /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
     /// assert_eq!((batch.stats().created, batch.stats().deleted), (1, 1)); // `c` and `b`
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[doc(alias("reflector", "reflect", "indexer", "store"))]
     fn index<K>(self, indexes: impl Indexes<K>) -> Indexed<Self, K>
@@ -221,23 +210,18 @@ pub trait EventStreamExt: Stream {
     /// the choice.
     ///
     /// ```
-    /// use kube_weir::{prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
     ///
-    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
-    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let storm = (1..=100).fold(Events::listed([]), |events, version| {
-    ///     events.apply(config("a", version)).wait(Duration::from_millis(1))
+    ///     events.apply(config_map("a", version)).wait(Duration::from_millis(1))
     /// });
     /// let changes = storm.index(()).debounce(Duration::from_millis(500));
     /// let changes: Vec<_> = changes.log_errors().collect().await;
     ///
     /// let [Change::Synced(_), Change::Live(first), Change::Live(rest)] = &changes[..] else { panic!() };
     /// assert_eq!((first.stats().created, rest.stats().modified), (1, 1));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[doc(alias("work queue", "workqueue", "rate limit", "debouncer"))]
     fn debounce<K>(self, debounce: impl Into<Debounce>) -> Debounced<Self, K>
@@ -262,12 +246,9 @@ pub trait EventStreamExt: Stream {
     /// ```
     /// use futures::StreamExt;
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{Election, LeaseRef, prelude::*, testing::ApiServer};
+    /// use kube_weir::{Election, LeaseRef, prelude::*};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let server = ApiServer::new();
-    /// # let client = server.client();
+    /// # kube_weir::testing::fixture::with_client(async |client| {
     /// let campaign =
     ///     Election::new(client.clone(), LeaseRef::new("default", "web"), "replica-a")?.campaign();
     /// let leadership = campaign.watch();
@@ -279,7 +260,7 @@ pub trait EventStreamExt: Stream {
     ///     .log_errors());
     /// let Some((term, Change::Synced(_))) = changes.next().await else { panic!() };
     /// term.guard(async { /* write what follows from it */ }).await?;
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     fn while_leading<K>(self, leadership: &LeadershipWatch) -> WhileLeading<Self, K>
     where
@@ -303,20 +284,13 @@ pub trait EventStreamExt: Stream {
     /// triggers for a while. So put [`log_errors`](EventStreamExt::log_errors) before this stage.
     ///
     /// ```
-    /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube::runtime::{WatchStreamExt, reflector};
-    /// use kube_weir::{prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let named = |name: &str| {
-    /// #     let mut config = ConfigMap::default();
-    /// #     config.metadata.name = Some(name.into());
-    /// #     config
-    /// # };
+    /// # kube_weir::testing::fixture::run(async {
     /// let (reader, writer) = reflector::store();
-    /// let configs = Events::listed([named("a")])
-    ///     .apply(named("b"))
+    /// let configs = Events::listed([config_map("a", 1)])
+    ///     .apply(config_map("b", 2))
     ///     .index(())
     ///     .log_errors()
     ///     .into_events()
@@ -326,7 +300,7 @@ pub trait EventStreamExt: Stream {
     /// let names: Vec<_> = configs.map(|config| config.unwrap().metadata.name.unwrap()).collect().await;
     /// assert_eq!(names, ["a", "b"]);
     /// assert_eq!(reader.len(), 2);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[doc(alias("Controller", "reconciler"))]
     fn into_events<K>(self) -> IntoEvents<Self, K>
@@ -344,23 +318,18 @@ pub trait EventStreamExt: Stream {
     ///
     /// ```
     /// use kube::runtime::watcher;
-    /// use kube_weir::{prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
     ///
-    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
-    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let events = || {
     ///     let lost = watcher::Error::NoResourceVersion;
-    ///     Events::listed([config("a", 1)]).fail(lost).apply(config("b", 2))
+    ///     Events::listed([config_map("a", 1)]).fail(lost).apply(config_map("b", 2))
     /// };
     /// let items: Vec<_> = events().index(()).collect().await;
     /// assert!(items[0].is_ok() && items[1].is_err() && items[2].is_ok());
     /// let changes: Vec<_> = events().index(()).log_errors().collect().await;
     /// assert_eq!(changes.len(), 2);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     fn log_errors<T>(self) -> LogErrors<Self>
     where
@@ -385,11 +354,9 @@ pub trait EventStreamExt: Stream {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{prelude::*, testing::ApiServer};
+    /// use kube_weir::prelude::*;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let client = ApiServer::new().client();
+    /// # kube_weir::testing::fixture::with_client(async |client| {
     /// let configs = watch(Api::<ConfigMap>::all(client)).index(());
     /// let store = configs.store();
     /// let driving = configs.spawn();
@@ -402,7 +369,7 @@ pub trait EventStreamExt: Stream {
     ///
     /// driving.stop();
     /// assert!(fast.next().await.is_none());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     fn spawn<T>(self) -> Spawned
     where
@@ -432,13 +399,12 @@ pub trait EventStreamExt: Stream {
     /// use kube::runtime::watcher::Event;
     /// use kube_weir::{prelude::*, testing::Events};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// assert!(Events::<ConfigMap>::listed([]).index(()).first_synced().await?.is_empty());
     ///
     /// let cut_off = Events::<ConfigMap>::new().event(Event::Init); // and no end of the list
     /// assert!(cut_off.index(()).first_synced().await.unwrap_err().is_ended());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[doc(alias("WaitForCacheSync", "HasSynced"))]
     fn first_synced<K>(&mut self) -> impl Future<Output = Result<K::State, Error>>

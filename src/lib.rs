@@ -13,16 +13,10 @@
 //! Every stage works on any stream of kube's watcher events, so this runs without a cluster:
 //!
 //! ```
-//! use k8s_openapi::api::networking::v1::Ingress;
-//! use kube_weir::{prelude::*, testing::Events};
+//! use kube_weir::{prelude::*, testing::{Events, fixture::ingress}};
 //!
-//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
-//! # async fn main() -> Result<(), kube_weir::Error> {
-//! # let ingress = |version: u32, host: &str| serde_json::from_value::<Ingress>(serde_json::json!({
-//! #     "metadata": { "namespace": "shop", "name": "web", "resourceVersion": version.to_string() },
-//! #     "spec": { "rules": [{ "host": host }] },
-//! # })).unwrap();
-//! let events = Events::listed([ingress(1, "old.example")]).apply(ingress(2, "new.example"));
+//! # kube_weir::testing::fixture::run(async {
+//! let events = Events::listed([ingress("shop", "old.example")]).apply(ingress("shop", "new.example"));
 //!
 //! let host = Index::path("spec.rules[*].host")?;
 //! let mut changes = pin!(events
@@ -40,7 +34,7 @@
 //!         }
 //!     }
 //! }
-//! # Ok(()) }
+//! # Ok(()) });
 //! ```
 //!
 //! With an API server, `events` is `watch(Api::<Ingress>::all(client))`; the rest stays the same.
@@ -78,8 +72,7 @@
 //!     ignore: FieldFilter,
 //! }
 //!
-//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let client = kube_weir::testing::ApiServer::new().client();
+//! # kube_weir::testing::fixture::with_client(async |client| {
 //! let kind: Kind = serde_json::from_str(
 //!     r#"{ "resource": "apps/v1/deployments", "labels": "app=web", "ignore": "status,metadata.managedFields" }"#,
 //! )?;
@@ -92,7 +85,7 @@
 //!
 //! let error = same.matching("spec.replicas>1").unwrap_err();
 //! assert!(error.to_string().contains("by `.matching_with()` (at byte 13)"));
-//! # Ok(()) }
+//! # Ok(()) });
 //! ```
 //!
 //! Each stream has a [`Store`]: [`snapshot`](Store::snapshot) to read, from any task and

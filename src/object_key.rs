@@ -40,12 +40,10 @@ impl ObjectKey {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::ObjectKey;
+    /// use kube_weir::{ObjectKey, testing::fixture::object};
     ///
-    /// # let metadata = serde_json::json!({ "namespace": "web", "name": "settings" });
-    /// let settings: ConfigMap = serde_json::from_value(serde_json::json!({ "metadata": metadata }))?;
+    /// let settings: ConfigMap = object("web", "settings");
     /// assert_eq!(ObjectKey::of(&settings), ObjectKey::new("web", "settings"));
-    /// # Ok::<(), serde_json::Error>(())
     /// ```
     pub fn of<K: Lookup>(object: &K) -> Self {
         let (namespace, name) = identity(object);

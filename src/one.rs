@@ -30,24 +30,18 @@ use crate::{
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{prelude::*, testing::ApiServer};
-/// # use serde_json::json;
+/// use kube_weir::{prelude::*, testing::{ApiServer, fixture::settings}};
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # kube_weir::testing::fixture::run(async {
 /// let server = ApiServer::new();
-/// let api = Api::<ConfigMap>::namespaced(server.client(), "default");
-/// let mut settings = watch_one(api, "settings").log_errors();
-/// assert_eq!(settings.next().await, Some(One::Absent));
+/// let api = Api::<ConfigMap>::namespaced(server.client(), "web");
+/// let mut one = watch_one(api, "settings").log_errors();
+/// assert_eq!(one.next().await, Some(One::Absent));
 ///
-/// server.apply(&json!({
-///     "apiVersion": "v1", "kind": "ConfigMap",
-///     "metadata": { "namespace": "default", "name": "settings" },
-///     "data": { "level": "debug" },
-/// }))?;
-/// let Some(One::Present(settings)) = settings.next().await else { panic!() };
-/// assert_eq!(settings.data.as_ref().unwrap()["level"], "debug");
-/// # Ok(()) }
+/// server.apply(&settings("debug"))?;
+/// let Some(One::Present(now)) = one.next().await else { panic!() };
+/// assert_eq!(now.data.as_ref().unwrap()["level"], "debug");
+/// # Ok(()) });
 /// ```
 #[doc(alias("watch_object", "SingleObject"))]
 pub fn watch_one<K>(api: Api<K>, name: impl AsRef<str>) -> WatchOne<K>
@@ -61,22 +55,15 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
     /// Watches the object of this name, as [`watch_one`] does.
     ///
     /// ```
-    /// use kube_weir::{prelude::*, testing::ApiServer};
-    /// # use serde_json::json;
+    /// use kube_weir::prelude::*;
     ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = ApiServer::new();
-    /// # server.apply(&json!({
-    /// #     "apiVersion": "v1", "kind": "Namespace",
-    /// #     "metadata": { "name": "web", "labels": { "tier": "front" } },
-    /// # }))?;
-    /// let namespaces = watch_resource(server.client(), "v1/namespaces")?;
+    /// # kube_weir::testing::fixture::with_client(async |client| {
+    /// let namespaces = watch_resource(client, "v1/namespaces")?;
     /// let mut namespace = namespaces.one("web").log_errors();
     ///
     /// let Some(One::Present(web)) = namespace.next().await else { panic!() };
-    /// assert_eq!(web.get(&FieldPath::parse("metadata.labels.tier")?), ["front"]);
-    /// # Ok(()) }
+    /// assert_eq!(web.get(&FieldPath::parse("metadata.labels.team")?), ["shop"]);
+    /// # Ok(()) });
     /// ```
     pub fn one(self, name: impl AsRef<str>) -> WatchOne<K> {
         let changes = self.only(name.as_ref()).index(IndexSet::new()).one_by_one();
@@ -154,27 +141,21 @@ impl<K> Clone for One<K> {
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{prelude::*, testing::ApiServer};
-/// # use serde_json::json;
+/// use kube_weir::{prelude::*, testing::{ApiServer, fixture::settings}};
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let settings = |level: &str| json!({
-/// #     "apiVersion": "v1", "kind": "ConfigMap",
-/// #     "metadata": { "name": "settings" }, "data": { "level": level },
-/// # });
+/// # kube_weir::testing::fixture::run(async {
 /// let server = ApiServer::new();
-/// let api = Api::<ConfigMap>::namespaced(server.client(), "default");
+/// let api = Api::<ConfigMap>::namespaced(server.client(), "web");
 /// server.apply(&settings("info"))?;
 /// let mut one = watch_one(api, "settings").log_errors();
 /// assert!(matches!(one.next().await, Some(One::Present(_))));
 ///
 /// // Deleted and created anew before the stream is polled.
-/// server.delete("configmaps", "default", "settings")?;
+/// server.delete("configmaps", "web", "settings")?;
 /// server.apply(&settings("info"))?;
 /// assert_eq!(one.next().await, Some(One::Absent));
 /// assert!(matches!(one.next().await, Some(One::Present(_))));
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[must_use = "streams do nothing unless polled"]
 pub struct WatchOne<K, S = Indexed<Watch<K>, K>> {
@@ -199,22 +180,16 @@ impl<K: Lookup + Send + Sync + 'static> WatchOne<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{prelude::*, testing::ApiServer};
-    /// # use serde_json::json;
+    /// use kube_weir::{prelude::*, testing::{ApiServer, fixture::settings}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let settings = |level: &str| json!({
-    /// #     "apiVersion": "v1", "kind": "ConfigMap",
-    /// #     "metadata": { "name": "settings" }, "data": { "level": level },
-    /// # });
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
-    /// let api = Api::<ConfigMap>::namespaced(server.client(), "default");
+    /// let api = Api::<ConfigMap>::namespaced(server.client(), "web");
     /// server.apply(&settings("info"))?;
     /// let mut one = watch_one(api, "settings").filter_fields("data")?.log_errors();
     /// let Some(One::Present(settings)) = one.next().await else { panic!() };
     /// assert_eq!(settings.data, None);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn filter_fields(
         self,
@@ -233,17 +208,11 @@ impl<K: Lookup + Send + Sync + 'static> WatchOne<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{prelude::*, testing::ApiServer};
-    /// # use serde_json::json;
+    /// use kube_weir::{prelude::*, testing::{ApiServer, fixture::settings}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let settings = |level: &str| json!({
-    /// #     "apiVersion": "v1", "kind": "ConfigMap",
-    /// #     "metadata": { "name": "settings" }, "data": { "level": level },
-    /// # });
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
-    /// let api = Api::<ConfigMap>::namespaced(server.client(), "default");
+    /// let api = Api::<ConfigMap>::namespaced(server.client(), "web");
     /// let mut one = watch_one(api, "settings").debounce(Duration::from_secs(1)).log_errors();
     /// assert_eq!(one.next().await, Some(One::Absent));
     /// server.apply(&settings("info"))?;
@@ -253,7 +222,7 @@ impl<K: Lookup + Send + Sync + 'static> WatchOne<K> {
     /// server.apply(&settings("trace"))?;
     /// let Some(One::Present(settings)) = one.next().await else { panic!() };
     /// assert_eq!(settings.data.as_ref().unwrap()["level"], "trace");
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn debounce(
         self,
@@ -276,17 +245,11 @@ impl<K, S> WatchOne<K, S> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{Write, prelude::*, testing::ApiServer};
-    /// # use serde_json::json;
+    /// use kube_weir::{Write, prelude::*, testing::{ApiServer, fixture::settings}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let settings = |level: &str| json!({
-    /// #     "apiVersion": "v1", "kind": "ConfigMap",
-    /// #     "metadata": { "name": "settings" }, "data": { "level": level },
-    /// # });
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
-    /// let api = Api::<ConfigMap>::namespaced(server.client(), "default");
+    /// let api = Api::<ConfigMap>::namespaced(server.client(), "web");
     /// let mut one = watch_one(api, "settings");
     /// let store = one.store();
     /// one.next().await;
@@ -295,8 +258,8 @@ impl<K, S> WatchOne<K, S> {
     /// let written = server.apply(&settings("info"))?;
     /// let version = written["metadata"]["resourceVersion"].as_str().unwrap();
     /// one.spawn();
-    /// store.wait_for(Write::of(("default", "settings"), version)).await?;
-    /// # Ok(()) }
+    /// store.wait_for(Write::of(("web", "settings"), version)).await?;
+    /// # Ok(()) });
     /// ```
     pub fn store(&self) -> Store<K> {
         self.store.clone()
@@ -415,18 +378,17 @@ impl<K, S> fmt::Debug for WatchOne<K, S> {
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{prelude::*, testing::ApiServer};
+/// use kube_weir::prelude::*;
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
-/// # let server = ApiServer::new();
-/// let api = Api::<ConfigMap>::namespaced(server.client(), "default");
+/// # kube_weir::testing::fixture::with_client(async |client| {
+/// let api = Api::<ConfigMap>::namespaced(client, "default");
 /// let mut settings = watch_one(api, "settings").log_errors();
 /// let current = settings.get_ref().current();
 /// assert_eq!(current.get(), None);
 ///
 /// settings.next().await;
 /// assert_eq!(current.get(), Some(One::Absent));
-/// # }
+/// # Ok(()) });
 /// ```
 pub struct CurrentOne<K>(Arc<ArcSwapOption<One<K>>>);
 

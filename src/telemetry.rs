@@ -8,21 +8,19 @@
 //!
 //! ```
 //! use k8s_openapi::api::core::v1::ConfigMap;
-//! use kube_weir::{telemetry, prelude::*, testing::ApiServer};
+//! use kube_weir::{prelude::*, telemetry};
 //! use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 //!
-//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # kube_weir::testing::fixture::with_client(async |client| {
 //! let prometheus = PrometheusBuilder::new()
 //!     .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), telemetry::SECONDS)?
 //!     .install_recorder()?;
 //!
-//! # let client = ApiServer::new().client();
 //! let mut configs = watch(Api::<ConfigMap>::all(client)).index(());
 //! configs.first_synced().await?;
 //! let page = prometheus.render();
 //! assert!(page.contains(r#"kube_weir_stores_synced{resource="v1/configmaps"} 1"#), "{page}");
-//! # Ok(()) }
+//! # Ok(()) });
 //! ```
 //!
 //! # Labels

@@ -85,22 +85,17 @@ impl Debounce {
     /// An interval of zero delays nothing.
     ///
     /// ```
-    /// use kube_weir::{prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
     /// use tokio::time::Instant;
     ///
-    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
-    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let ms = Duration::from_millis;
     /// let events = Events::listed([])
-    ///     .apply(config("a", 1))
+    ///     .apply(config_map("a", 1))
     ///     .wait(ms(100))
-    ///     .apply(config("b", 2))
+    ///     .apply(config_map("b", 2))
     ///     .wait(ms(100))
-    ///     .apply(config("c", 3))
+    ///     .apply(config_map("c", 3))
     ///     .stay_open();
     /// let mut changes = events.index(()).debounce(Debounce::interval(ms(500)));
     /// changes.first_synced().await?;
@@ -110,7 +105,7 @@ impl Debounce {
     /// assert_eq!(begin.elapsed(), ms(0));
     /// changes.next().await; // `b` and `c`
     /// assert_eq!(begin.elapsed(), ms(500));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn interval(interval: Duration) -> Self {
         Self(Mode::Interval(interval))
@@ -120,20 +115,15 @@ impl Debounce {
     /// [`max_wait`](Quiet::max_wait), by default ten times the silence.
     ///
     /// ```
-    /// use kube_weir::{prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
     /// use tokio::time::Instant;
     ///
-    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
-    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let ms = Duration::from_millis;
     /// let events = Events::listed([])
-    ///     .apply(config("a", 1))
+    ///     .apply(config_map("a", 1))
     ///     .wait(ms(50))
-    ///     .apply(config("b", 2))
+    ///     .apply(config_map("b", 2))
     ///     .stay_open();
     /// let mut changes = events.index(()).debounce(Debounce::quiet(ms(100)));
     /// changes.first_synced().await?;
@@ -141,7 +131,7 @@ impl Debounce {
     /// let begin = Instant::now();
     /// changes.next().await; // `a` and `b`, 100 ms after the last of them
     /// assert_eq!(begin.elapsed(), ms(150));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn quiet(silence: Duration) -> Quiet {
         Quiet { silence, ceiling: silence.saturating_mul(10) }
@@ -156,18 +146,13 @@ impl Quiet {
     /// Sets the longest time for which a change is held back while others keep coming.
     ///
     /// ```
-    /// use kube_weir::{prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
     /// use tokio::time::Instant;
     ///
-    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
-    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let ms = Duration::from_millis;
     /// let storm = (1..100).fold(Events::listed([]), |events, version| {
-    ///     events.apply(config("a", version)).wait(ms(50))
+    ///     events.apply(config_map("a", version)).wait(ms(50))
     /// });
     /// let mut changes = storm.index(()).debounce(Debounce::quiet(ms(100)).max_wait(ms(1000)));
     /// changes.first_synced().await?;
@@ -175,7 +160,7 @@ impl Quiet {
     /// let begin = Instant::now();
     /// changes.next().await; // it never falls silent
     /// assert_eq!(begin.elapsed(), ms(1000));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[must_use]
     pub fn max_wait(self, ceiling: Duration) -> Self {
@@ -226,13 +211,11 @@ pin_project! {
     ///     changes: Debounced<Indexed<Watch<ConfigMap>, ConfigMap>, ConfigMap>,
     /// }
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let api = Api::<ConfigMap>::all(kube_weir::testing::ApiServer::new().client());
-    /// let configs = watch(api).index(());
+    /// # kube_weir::testing::fixture::with_client(async |client| {
+    /// let configs = watch(Api::<ConfigMap>::all(client)).index(());
     /// let mut controller = Controller { changes: configs.debounce(Duration::from_millis(500)) };
-    /// assert!(controller.changes.first_synced().await?.is_empty());
-    /// # Ok(()) }
+    /// assert_eq!(controller.changes.first_synced().await?.len(), 1);
+    /// # Ok(()) });
     /// ```
     #[doc(alias("work queue", "workqueue"))]
     #[must_use = "streams do nothing unless polled"]
@@ -325,14 +308,13 @@ impl<S, K: Subject> Debounced<S, K> {
     /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube_weir::{prelude::*, testing::Events};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let configs = Events::<ConfigMap>::listed([]).index(());
     /// let mut changes = configs.debounce(Duration::from_secs(1)).log_errors();
     /// let store = changes.store();
     /// changes.first_synced().await?;
     /// assert!(store.is_synced());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn store(&self) -> S::Store
     where
@@ -351,16 +333,15 @@ impl<S, K: Subject> Debounced<S, K> {
     /// [`DebounceHandle::set`].
     ///
     /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube_weir::{prelude::*, testing::Events};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # use k8s_openapi::api::core::v1::ConfigMap;
+    /// # kube_weir::testing::fixture::run(async {
     /// let configs = Events::<ConfigMap>::listed([]).index(());
     /// let mut changes = configs.debounce(Duration::from_millis(500));
     /// changes.set(Debounce::quiet(Duration::from_secs(1)));
     /// assert_eq!(changes.handle().get(), Debounce::quiet(Duration::from_secs(1)).into());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn set(&mut self, debounce: impl Into<Debounce>) {
         self.shared.set(debounce.into());
@@ -512,17 +493,12 @@ impl<S, K: Subject> fmt::Debug for Debounced<S, K> {
 /// clone, usable from any task.
 ///
 /// ```
-/// use kube_weir::{prelude::*, testing::Events};
+/// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
 /// use tokio::time::{Instant, sleep};
 ///
-/// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
-/// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
-/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-/// # }
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
+/// # kube_weir::testing::fixture::run(async {
 /// let second = Duration::from_secs(1);
-/// let events = Events::listed([]).apply(config("a", 1)).wait(second).apply(config("b", 2)).stay_open();
+/// let events = Events::listed([]).apply(config_map("a", 1)).wait(second).apply(config_map("b", 2)).stay_open();
 /// let mut changes = events.index(()).debounce(60 * second);
 /// let handle = changes.handle();
 /// changes.first_synced().await?;
@@ -535,7 +511,7 @@ impl<S, K: Subject> fmt::Debug for Debounced<S, K> {
 /// });
 /// changes.next().await; // `b`, which would wait for a minute
 /// assert_eq!(begin.elapsed(), 2 * second);
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[derive(Clone)]
 pub struct DebounceHandle(Arc<Shared>);
@@ -577,17 +553,12 @@ impl DebounceHandle {
     /// last delivered item; so a shorter time may deliver them at once.
     ///
     /// ```
-    /// use kube_weir::{prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
     /// use tokio::time::{Instant, sleep};
     ///
-    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
-    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let second = Duration::from_secs(1);
-    /// let events = Events::listed([]).apply(config("a", 1)).wait(second).apply(config("b", 2)).stay_open();
+    /// let events = Events::listed([]).apply(config_map("a", 1)).wait(second).apply(config_map("b", 2)).stay_open();
     /// let changes = events.index(()).debounce(60 * second);
     /// let handle = changes.handle();
     /// let mut changes = pin!(changes.log_errors()); // behind which only the handle is left
@@ -601,7 +572,7 @@ impl DebounceHandle {
     /// });
     /// changes.next().await; // `b`
     /// assert_eq!(begin.elapsed(), 5 * second);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn set(&self, debounce: impl Into<Debounce>) {
         self.0.set(debounce.into());

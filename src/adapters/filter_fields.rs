@@ -31,8 +31,7 @@ pin_project! {
     /// use kube_weir::{prelude::*, testing::Events};
     /// use serde_json::{from_value, json};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let mut changes = Events::<ConfigMap>::listed([])
     ///     .filter_fields("data")?
     ///     .index(());
@@ -41,7 +40,7 @@ pin_project! {
     /// let large = json!({ "metadata": { "name": "large" }, "data": { "key": "value" } });
     /// let what_if = snapshot.overlay().apply(from_value(large)?)?.build();
     /// assert_eq!(what_if.get(("", "large")).unwrap().data, None);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[derive(Debug)]
     #[must_use = "streams do nothing unless polled"]

@@ -50,26 +50,21 @@ pin_project! {
     /// the last item is an [error](Error::is_panic), and the store keeps the previous snapshot.
     ///
     /// ```
-    /// use kube_weir::{prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
     ///
-    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
-    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let events = Events::listed([config("a", 1)])
-    ///     .apply(config("a", 2))
-    ///     .apply(config("b", 3))
-    ///     .delete(config("b", 4))
+    /// # kube_weir::testing::fixture::run(async {
+    /// let events = Events::listed([config_map("a", 1)])
+    ///     .apply(config_map("a", 2))
+    ///     .apply(config_map("b", 3))
+    ///     .delete(config_map("b", 4))
     ///     .wait(Duration::from_secs(1))
-    ///     .apply(config("c", 5));
+    ///     .apply(config_map("c", 5));
     /// let changes = events.index(()).log_errors();
     /// let changes: Vec<_> = changes.collect().await;
     ///
     /// let [Change::Synced(_), Change::Live(run), Change::Live(_)] = &changes[..] else { panic!() };
     /// assert_eq!((run.stats().modified, run.stats().total()), (1, 1)); // `b` came and went
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[doc(alias("SharedIndexInformer", "informer", "reflector", "DeltaFIFO"))]
     #[must_use = "streams do nothing unless polled"]
@@ -121,19 +116,14 @@ impl<S, K: Lookup> Indexed<S, K> {
     ///
     /// ```
     /// use kube::runtime::watcher::Event;
-    /// use kube_weir::{prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
     ///
-    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
-    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let events = Events::new()
     ///     .event(Event::Init)
-    ///     .event(Event::InitApply(config("a", 1)))
+    ///     .event(Event::InitApply(config_map("a", 1)))
     ///     .wait(Duration::from_secs(1)) // the next page takes a while
-    ///     .event(Event::InitApply(config("b", 2)))
+    ///     .event(Event::InitApply(config_map("b", 2)))
     ///     .event(Event::InitDone);
     /// let changes = events.index(()).with_progress().log_errors();
     /// let changes: Vec<_> = changes.collect().await;
@@ -143,7 +133,7 @@ impl<S, K: Lookup> Indexed<S, K> {
     ///     panic!()
     /// };
     /// assert_eq!((page.after().len(), rest.after().len(), all.len()), (1, 2, 2));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn with_progress(mut self) -> Self {
         self.writer.iter_mut().for_each(Writer::with_progress);
@@ -160,27 +150,23 @@ impl<S, K: Lookup> Indexed<S, K> {
     /// [`SyncPolicy::partial`].
     ///
     /// ```
+    /// use kube::{core::{ApiResource, GroupVersionKind}, discovery::Scope};
     /// use kube_weir::{prelude::*, testing::ApiServer};
-    /// # use kube::{core::{ApiResource, GroupVersionKind}, discovery::Scope};
-    /// # use serde_json::json;
+    /// use serde_json::json;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// let widgets = watch_resource(server.client(), "example.com/v1/widgets")?;
     /// let mut changes = widgets.index(()).optional().log_errors();
     /// assert!(changes.first_synced().await?.is_empty());
     ///
-    /// # let widget = GroupVersionKind::gvk("example.com", "v1", "Widget");
-    /// # let (resource, scope) = (ApiResource::from_gvk(&widget), Scope::Namespaced);
-    /// server.install(&resource, &scope);
-    /// # let widget = json!({
-    /// #     "apiVersion": "example.com/v1", "kind": "Widget", "metadata": { "name": "one" },
-    /// # });
-    /// server.apply(&widget)?;
+    /// let widget = GroupVersionKind::gvk("example.com", "v1", "Widget");
+    /// server.install(&ApiResource::from_gvk(&widget), &Scope::Namespaced);
+    /// let metadata = json!({ "name": "one" });
+    /// server.apply(&json!({ "apiVersion": "example.com/v1", "kind": "Widget", "metadata": metadata }))?;
     /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
     /// assert_eq!(batch.stats().created, 1);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn optional(self) -> Self {
         self.optional_if(Error::is_not_installed)
@@ -193,15 +179,14 @@ impl<S, K: Lookup> Indexed<S, K> {
     /// use k8s_openapi::api::core::v1::Secret;
     /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// server.fault(Verb::List, 1000, Fault::status(403));
     /// let secrets = watch(Api::<Secret>::all(server.client())).index(());
     /// let mut changes = secrets.optional_if(|error| error.is_refusal());
     /// assert!(changes.next().await.unwrap().unwrap_err().is_forbidden());
     /// assert!(changes.first_synced().await?.is_empty());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn optional_if(mut self, allows: impl Fn(&Error) -> bool + Send + Sync + 'static) -> Self {
         let allows = Arc::new(allows);
@@ -222,18 +207,14 @@ impl<S, K: Lookup> Indexed<S, K> {
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
     /// use kube_weir::{prelude::*, testing::Events};
+    /// use serde_json::{from_value, json};
     /// use tokio::time::sleep;
     ///
-    /// # fn pod(version: u32) -> Pod {
-    /// #     serde_json::from_value(serde_json::json!({
-    /// #         "metadata": { "namespace": "web", "name": "shop-1", "resourceVersion": version.to_string() },
-    /// #         "status": { "podIP": "10.0.0.7" },
-    /// #     })).unwrap()
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
+    /// let metadata = json!({ "namespace": "web", "name": "shop-1" });
+    /// let pod: Pod = from_value(json!({ "metadata": metadata, "status": { "podIP": "10.0.0.7" } }))?;
     /// let ip = Index::path("status.podIP")?;
-    /// let events = Events::listed([pod(1)]).delete(pod(2)).stay_open();
+    /// let events = Events::listed([pod.clone()]).delete(pod).stay_open();
     /// let mut pods = events.index(&ip).keep_deleted(Duration::from_secs(60));
     /// let store = pods.store();
     /// pods.first_synced().await?;
@@ -248,7 +229,7 @@ impl<S, K: Lookup> Indexed<S, K> {
     /// pods.spawn();
     /// sleep(Duration::from_secs(61)).await;
     /// assert!(store.snapshot().deleted().is_empty());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn keep_deleted(mut self, keep: impl Into<KeepDeleted>) -> Self {
         let keep = keep.into();
@@ -288,29 +269,24 @@ impl<K: Lookup + Send + Sync + 'static> Watch<K> {
     /// objects that the store doesn't have.
     ///
     /// ```
-    /// use std::sync::Arc;
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}};
-    /// # use serde_json::json;
+    /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb, fixture::config_map}};
+    /// use std::sync::Arc;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let config = |name| {
-    /// #     json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name } })
-    /// # };
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
-    /// server.apply(&config("a"))?;
+    /// server.apply(&config_map("a", 1))?;
     /// let configs = watch(Api::<ConfigMap>::all(server.client()));
     /// let mut changes = configs.index(()).log_errors();
     /// let before = changes.first_synced().await?;
     ///
     /// server.fault(Verb::Watch, 1, Fault::status(410)); // it must list again
-    /// server.apply(&config("b"))?;
+    /// server.apply(&config_map("b", 2))?;
     /// let after = changes.next().await.unwrap().snapshot().clone();
     /// assert_eq!(after.len(), 2);
     /// let a = [&before, &after].map(|snapshot| snapshot.get(("default", "a")).unwrap());
     /// assert!(Arc::ptr_eq(a[0], a[1])); // neither decoded nor stored anew
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[doc(alias("reflector", "reflect", "indexer", "store", "informer"))]
     pub fn index(self, indexes: impl Indexes<K>) -> Indexed<Self, K> {

@@ -33,25 +33,17 @@ impl<K: Lookup> Watch<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{prelude::*, testing::ApiServer};
-    /// # use serde_json::json;
+    /// use kube_weir::prelude::*;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = ApiServer::new();
-    /// # server.apply(&json!({
-    /// #     "apiVersion": "v1", "kind": "Secret",
-    /// #     "metadata": { "namespace": "web", "name": "tls", "labels": { "app": "shop" } },
-    /// #     "data": { "key": "c2VjcmV0" },
-    /// # }))?;
+    /// # kube_weir::testing::fixture::with_client(async |client| {
     /// let app = Index::path("metadata.labels.app")?;
-    /// let mut changes = watch(Api::<Secret>::all(server.client())).index_keys(&app)?;
+    /// let mut changes = watch(Api::<Secret>::all(client)).index_keys(&app)?;
     ///
     /// let snapshot = changes.first_synced().await?;
     /// let key = snapshot.by(&app).get_one("shop")?.unwrap();
     /// assert_eq!((key.namespace(), key.name()), (Some("web"), "tls"));
     /// assert!(!key.to_json().contains("c2VjcmV0"));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[doc(alias("metadatainformer", "metadata_watcher", "PartialObjectMetadata"))]
     pub fn index_keys(

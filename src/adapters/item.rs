@@ -14,7 +14,8 @@ use crate::{change::Change, error::Error, event::WatchEvent};
 /// use futures::Stream;
 /// use k8s_openapi::api::core::v1::ConfigMap;
 /// use kube::runtime::watcher::{Config, watcher};
-/// use kube_weir::{Error, adapters::{EventItem, Indexed}, prelude::*, testing::Events};
+/// use kube_weir::{Error, adapters::{EventItem, Indexed}, prelude::*};
+/// use kube_weir::testing::{Events, fixture::settings};
 ///
 /// fn by_app<S>(events: S) -> Result<Indexed<S, ConfigMap>, Error>
 /// where
@@ -23,15 +24,13 @@ use crate::{change::Change, error::Error, event::WatchEvent};
 ///     Ok(events.index(Index::path("metadata.labels.app")?))
 /// }
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
-/// # let client = kube_weir::testing::ApiServer::new().client();
-/// let ours = by_app(Events::listed([]))?;
+/// # kube_weir::testing::fixture::with_client(async |client| {
+/// let ours = by_app(Events::listed([settings("debug")]))?;
 /// let kubes = by_app(watcher(Api::all(client), Config::default()))?;
 /// for snapshot in [pin!(ours).first_synced().await?, pin!(kubes).first_synced().await?] {
-///     assert!(snapshot.is_empty());
+///     assert_eq!(snapshot.len(), 1);
 /// }
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 ///
 /// A [`Watch`](crate::Watch) passed to such a function is reported, awaited and logged like a directly
@@ -106,13 +105,12 @@ impl<K, E: Into<Error>> EventItem for Result<Event<K>, E> {
 ///     changes.debounce(Duration::from_secs(1)).log_errors()
 /// }
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
+/// # kube_weir::testing::fixture::run(async {
 /// let configs = Events::<ConfigMap>::listed([]).index(());
 /// assert!(settled(configs).first_synced().await?.is_empty());
 /// let all = world((Events::<ConfigMap>::listed([]).index(()),));
 /// assert!(settled(all).first_synced().await?.kinds().0.is_empty());
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no item of a stream of changes",

@@ -39,15 +39,14 @@ impl<S> LogErrors<S> {
     /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube_weir::{prelude::*, testing::Events};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let configs = Events::<ConfigMap>::listed([]).index(());
     /// let mut changes = configs.log_errors();
     /// let store = changes.get_ref().store();
     ///
     /// changes.first_synced().await?;
     /// assert!(store.is_synced());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn get_ref(&self) -> &S {
         &self.items

@@ -27,23 +27,17 @@ pin_project! {
     ///
     /// ```
     /// use futures::TryStreamExt;
-    /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{WatchEvent, prelude::*, testing::Events};
-    /// # fn level(level: &str) -> ConfigMap {
-    /// #     let object = serde_json::json!({ "metadata": { "name": "a" }, "data": { "level": level } });
-    /// #     serde_json::from_value(object).unwrap()
-    /// # }
+    /// use kube_weir::{WatchEvent, prelude::*, testing::{Events, fixture::settings}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let events = Events::listed([level("info")]).apply(level("debug")).apply(level("warn"));
+    /// # kube_weir::testing::fixture::run(async {
+    /// let events = Events::listed([settings("info")]).apply(settings("debug")).apply(settings("warn"));
     /// let events: Vec<_> = events.matching("data.level=debug")?.try_collect().await?;
     ///
     /// let [.., WatchEvent::Applied(_), WatchEvent::Deleted(gone)] = &events[..] else {
     ///     panic!("{events:?}")
     /// };
     /// assert_eq!(gone.data.as_ref().unwrap()["level"], "warn");
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[derive(Debug)]
     #[must_use = "streams do nothing unless polled"]

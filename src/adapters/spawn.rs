@@ -36,22 +36,17 @@ use crate::error::{Error, ErrorKind};
 /// # Examples
 ///
 /// ```
-/// use kube_weir::{prelude::*, testing::Events};
+/// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
 ///
-/// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
-/// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
-/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-/// # }
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
-/// let configs = Events::listed([config("a", 1)]).index(());
+/// # kube_weir::testing::fixture::run(async {
+/// let configs = Events::listed([config_map("a", 1)]).index(());
 /// let store = configs.store();
 /// let mut driving = configs.spawn();
 ///
 /// (&mut driving).await?; // these events come to an end, unlike those of a watch
 /// assert!(driving.is_finished());
 /// assert_eq!(store.snapshot().len(), 1); // what was stored can still be read
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 pub struct Spawned {
     task: JoinHandle<Result<(), Error>>,
@@ -95,11 +90,10 @@ impl Spawned {
     /// The stream is dropped soon afterwards, not before this returns; await the handle to wait for that.
     ///
     /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube_weir::{prelude::*, testing::Events};
-    /// # use k8s_openapi::api::core::v1::ConfigMap;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let configs = Events::<ConfigMap>::listed([]).stay_open().index(());
     /// let store = configs.store();
     /// let driving = configs.spawn();
@@ -107,7 +101,7 @@ impl Spawned {
     ///
     /// driving.stop();
     /// assert!(driving.await.unwrap_err().is_ended());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn stop(&self) {
         self.task.abort();
@@ -117,11 +111,10 @@ impl Spawned {
     /// and its consumers, and keep the handle in a field or a variable.
     ///
     /// ```
+    /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube_weir::{prelude::*, testing::Events};
-    /// # use k8s_openapi::api::core::v1::ConfigMap;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let configs = Events::<ConfigMap>::listed([]).stay_open().index(());
     /// let store = configs.store();
     /// let mut changes = store.changes();
@@ -131,7 +124,7 @@ impl Spawned {
     /// }
     /// assert!(changes.next().await.is_some(), "what it was synced with");
     /// assert!(changes.next().await.is_none());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[must_use = "dropping it stops the stream"]
     pub fn stop_on_drop(mut self) -> Self {

@@ -34,8 +34,7 @@ pin_project! {
     /// use kube_weir::{Election, LeaseRef, prelude::*, testing::ApiServer};
     /// use tokio::time::timeout;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let client = ApiServer::new().client();
     /// let campaign =
     ///     Election::new(client.clone(), LeaseRef::new("default", "web"), "replica-b")?.campaign();
@@ -46,7 +45,7 @@ pin_project! {
     /// // Nobody polls this campaign, so this replica never leads. The store is filled nevertheless.
     /// assert!(timeout(Duration::from_secs(60), changes.next()).await.is_err());
     /// assert!(store.is_synced());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[must_use = "streams do nothing unless polled"]
     pub struct WhileLeading<S, K>

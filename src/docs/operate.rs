@@ -225,8 +225,7 @@
 //!     }
 //! }
 //!
-//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
-//! # async fn main() -> Result<(), kube_weir::Error> {
+//! # kube_weir::testing::fixture::run(async {
 //! let server = ApiServer::new();
 //! let pods = watch(Api::<Pod>::all(server.client())).index(());
 //! let store = pods.store();
@@ -246,23 +245,22 @@
 //! running.stop();
 //! assert!(running.await.unwrap_err().is_ended());
 //! assert!(!is_alive(&store));
-//! # Ok(()) }
+//! # Ok(()) });
 //! ```
 //!
 //! A pipeline that nobody polls fails the liveness probe, too:
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::Pod;
-//! # use kube_weir::{prelude::*, testing::ApiServer};
-//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
-//! # async fn main() -> Result<(), kube_weir::Error> {
-//! let mut pods = watch(Api::<Pod>::all(ApiServer::new().client())).index(());
+//! # use kube_weir::prelude::*;
+//! # kube_weir::testing::fixture::with_client(async |client| {
+//! let mut pods = watch(Api::<Pod>::all(client)).index(());
 //! let store = pods.store();
 //! pods.first_synced().await?;
 //! tokio::time::sleep(Duration::from_secs(900)).await; // nobody polls `pods`
 //! assert!(store.healthy(Duration::from_secs(600)).unwrap_err().is_timeout());
 //! assert!(store.status().failing.is_none());
-//! # Ok(()) }
+//! # Ok(()) });
 //! ```
 //!
 //! Let a `startupProbe` on `/readyz` limit the time of the first list, if anything should.
@@ -325,8 +323,7 @@
 //! use k8s_openapi::api::core::v1::Pod;
 //! use kube_weir::{prelude::*, testing::ApiServer};
 //!
-//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
-//! # async fn main() -> Result<(), kube_weir::Error> {
+//! # kube_weir::testing::fixture::run(async {
 //! let server = ApiServer::new();
 //! watch(Api::<Pod>::all(server.client())).index(()).spawn();
 //! tokio::time::sleep(Duration::from_secs(60)).await;
@@ -335,7 +332,7 @@
 //! let [list, watch] = &requests[..] else { panic!() };
 //! assert!(list.starts_with("GET /api/v1/pods?") && list.contains("limit=500"));
 //! assert!(watch.contains("watch=true") && watch.contains("allowWatchBookmarks=true"));
-//! # Ok(()) }
+//! # Ok(()) });
 //! ```
 //!
 //! A relist reads all objects again: 20,000 Pods of 8.4 KB are 168 MB of JSON before compression. Selectors

@@ -25,8 +25,8 @@
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
 //! # use kube::runtime::watcher::Error::NoResourceVersion;
-//! # use kube_weir::{Error, prelude::*, testing::Events};
-//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
+//! # use kube_weir::{prelude::*, testing::Events};
+//! # kube_weir::testing::fixture::run(async {
 //! # let events = || Events::<ConfigMap>::new().fail(NoResourceVersion).list([]);
 //! let mut changes = events().index(());
 //! # let mut seen = 0;
@@ -35,7 +35,7 @@
 //! #   seen += 1;
 //! }
 //! # assert_eq!(seen, 0);
-//! # Ok(()) }
+//! # Ok(()) });
 //! ```
 //!
 //! Right: [`log_errors`](crate::EventStreamExt::log_errors) makes it a stream of changes only, or you look
@@ -44,8 +44,8 @@
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
 //! # use kube::runtime::watcher::Error::NoResourceVersion;
-//! # use kube_weir::{Error, prelude::*, testing::Events};
-//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
+//! # use kube_weir::{prelude::*, testing::Events};
+//! # kube_weir::testing::fixture::run(async {
 //! # let events = || Events::<ConfigMap>::new().fail(NoResourceVersion).list([]);
 //! let mut changes = events().index(()).log_errors();
 //! # let mut seen = 0;
@@ -71,7 +71,7 @@
 //!     }
 //! }
 //! # assert_eq!(seen, (1, 1));
-//! # Ok(()) }
+//! # Ok(()) });
 //! ```
 //!
 //! # Poll the stream
@@ -83,14 +83,12 @@
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
-//! # use kube_weir::{prelude::*, testing::ApiServer};
-//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
-//! # async fn main() -> Result<(), kube_weir::Error> {
-//! # let client = ApiServer::new().client();
+//! # use kube_weir::prelude::*;
+//! # kube_weir::testing::fixture::with_client(async |client| {
 //! let configs = watch(Api::<ConfigMap>::all(client)).index(());
 //! let store = configs.store();
 //! assert!(store.synced().await.is_err()); // after 30 seconds: not synced
-//! # Ok(()) }
+//! # Ok(()) });
 //! ```
 //!
 //! Right: [`spawn`](crate::EventStreamExt::spawn) the stream and keep the handle, or poll it and wait for
@@ -98,19 +96,17 @@
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
-//! # use kube_weir::{prelude::*, testing::ApiServer};
-//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
-//! # async fn main() -> Result<(), kube_weir::Error> {
-//! # let client = ApiServer::new().client();
+//! # use kube_weir::prelude::*;
+//! # kube_weir::testing::fixture::with_client(async |client| {
 //! let configs = watch(Api::<ConfigMap>::all(client.clone())).index(());
 //! let store = configs.store();
 //! configs.spawn();
-//! assert_eq!(store.synced().await?.len(), 0);
+//! assert_eq!(store.synced().await?.len(), 1);
 //!
 //! let mut configs = watch(Api::<ConfigMap>::all(client)).index(());
 //! let snapshot = configs.first_synced().await?; // polls
-//! # assert!(snapshot.is_empty());
-//! # Ok(()) }
+//! # assert_eq!(snapshot.len(), 1);
+//! # Ok(()) });
 //! ```
 //!
 //! # Decide on one snapshot
@@ -147,14 +143,9 @@
 //! mostly have such a key: the host of a proxy's route, the Service of a backend, the owner of a child.
 //!
 //! ```
-//! # use k8s_openapi::api::networking::v1::Ingress;
-//! # use kube_weir::{prelude::*, testing::Events};
+//! # use kube_weir::{prelude::*, testing::{Events, fixture::ingress}};
 //! # use std::collections::BTreeMap;
-//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
-//! # async fn main() -> Result<(), kube_weir::Error> {
-//! # let ingress = |name: &str, host: &str| serde_json::from_value::<Ingress>(serde_json::json!({
-//! #     "metadata": { "namespace": "default", "name": name }, "spec": { "rules": [{ "host": host }] },
-//! # })).unwrap();
+//! # kube_weir::testing::fixture::run(async {
 //! # let events = Events::listed([ingress("a", "one.example"), ingress("b", "two.example")])
 //! #     .apply(ingress("b", "three.example"));
 //! let host = Index::path("spec.rules[*].host")?;
@@ -172,7 +163,7 @@
 //! }
 //! # assert_eq!(rendered, ["one.example", "two.example", "three.example", "two.example"]);
 //! # assert_eq!(routes.len(), 2);
-//! # Ok(()) }
+//! # Ok(()) });
 //! ```
 //!
 //! # Be slow in the loop, not beside it
@@ -183,19 +174,14 @@
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
-//! # use kube_weir::{prelude::*, testing::ApiServer};
+//! # use kube_weir::{prelude::*, testing::fixture::settings};
 //! # use tokio::time::sleep;
-//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
-//! # async fn main() -> Result<(), kube_weir::Error> {
-//! # let server = ApiServer::new();
+//! # kube_weir::testing::fixture::with_server(async |server| {
 //! # let changes = watch(Api::<ConfigMap>::all(server.client())).index(());
 //! # tokio::spawn(async move {
 //! #     for write in 0..100 {
 //! #         sleep(Duration::from_millis(100)).await;
-//! #         server.apply(&serde_json::json!({
-//! #             "apiVersion": "v1", "kind": "ConfigMap",
-//! #             "metadata": { "name": "settings" }, "data": { "write": write.to_string() },
-//! #         })).unwrap();
+//! #         server.apply(&settings(&write.to_string())).unwrap();
 //! #     }
 //! # });
 //! # let end = sleep(Duration::from_secs(60));
@@ -204,12 +190,12 @@
 //! while let Some(change) = changes.next().await {
 //!     if let Change::Live(batch) = change {
 //!         sleep(Duration::from_secs(3)).await; // a slow reload
-//! #       written.push(batch.after().get("default/settings").unwrap().data.clone().unwrap());
+//! #       written.push(batch.after().get("web/settings").unwrap().data.clone().unwrap());
 //!     }
 //! }
 //! # // 100 writes, and the last write is the last one seen.
-//! # assert!(written.len() < 10 && written.last().unwrap()["write"] == "99", "{written:?}");
-//! # Ok(()) }
+//! # assert!(written.len() < 10 && written.last().unwrap()["level"] == "99", "{written:?}");
+//! # Ok(()) });
 //! ```
 //!
 //! # Watch a kind once
@@ -221,10 +207,8 @@
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::Service;
-//! # use kube_weir::{prelude::*, testing::ApiServer};
-//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
-//! # async fn main() -> Result<(), kube_weir::Error> {
-//! # let client = ApiServer::new().client();
+//! # use kube_weir::prelude::*;
+//! # kube_weir::testing::fixture::with_client(async |client| {
 //! let services = watch(Api::<Service>::all(client)).index(());
 //! let store = services.store();
 //! services.spawn();
@@ -232,7 +216,7 @@
 //! let mut proxy = store.changes();
 //! let mut report = pin!(store.changes().debounce(Duration::from_secs(60)));
 //! # assert!(proxy.next().await.is_some() && report.next().await.is_some());
-//! # Ok(()) }
+//! # Ok(()) });
 //! ```
 //!
 //! Share a watch only between parts that read the whole index: a selector, a filter or a namespace applies
@@ -254,19 +238,16 @@
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
 //! # use kube::api::PostParams;
-//! # use kube_weir::{prelude::*, testing::ApiServer};
-//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let api = Api::<ConfigMap>::namespaced(ApiServer::new().client(), "default");
+//! # use kube_weir::{prelude::*, testing::fixture::object};
+//! # kube_weir::testing::fixture::with_client(async |client| {
+//! # let api = Api::<ConfigMap>::default_namespaced(client);
 //! # let configs = watch(api.clone()).index(());
 //! # let store = configs.store();
 //! # configs.spawn();
-//! # let mut config = ConfigMap::default();
-//! # config.metadata.name = Some("settings".into());
-//! let written = api.create(&PostParams::default(), &config).await?;
+//! let written = api.create(&PostParams::default(), &object("default", "a")).await?;
 //! let snapshot = store.wait_for(&written).await?; // has this version or a later one
-//! # assert!(snapshot.get(("default", "settings")).is_some());
-//! # Ok(()) }
+//! # assert!(snapshot.get("default/a").is_some());
+//! # Ok(()) });
 //! ```
 //!
 //! # Ask for less
@@ -315,11 +296,9 @@
 //! write the [`number`](crate::Term::number) with the data.
 //!
 //! ```
-//! # use kube_weir::{Election, Leadership, LeaseRef, prelude::*, testing::ApiServer};
+//! # use kube_weir::{Election, LeaseRef, prelude::*};
 //! # use tokio::time::sleep;
-//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
-//! # async fn main() -> Result<(), kube_weir::Error> {
-//! # let client = ApiServer::new().client();
+//! # kube_weir::testing::fixture::with_client(async |client| {
 //! # let mut campaign = Election::new(client, LeaseRef::new("default", "web"), "a")?.campaign();
 //! # campaign.next().await;
 //! let leadership = campaign.watch();
@@ -340,7 +319,7 @@
 //! #   unreachable!();
 //! };
 //! assert!(term.guard(work).await.unwrap_err().is_not_leading());
-//! # Ok(()) }
+//! # Ok(()) });
 //! ```
 //!
 //! [`while_leading`](crate::EventStreamExt::while_leading) goes last in a pipeline, and yields the term
@@ -354,10 +333,8 @@
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
-//! # use kube_weir::{Election, LeaseRef, prelude::*, testing::ApiServer};
-//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
-//! # async fn main() -> Result<(), kube_weir::Error> {
-//! # let server = ApiServer::new();
+//! # use kube_weir::{Election, LeaseRef, prelude::*};
+//! # kube_weir::testing::fixture::with_server(async |server| {
 //! # let client = server.client();
 //! let campaign = Election::new(client.clone(), LeaseRef::new("default", "web"), "replica-a")?.campaign();
 //! let configs = watch(Api::<ConfigMap>::all(client)).index(());
@@ -375,7 +352,7 @@
 //! #     server.requests().iter().position(|own| own.contains(plural) && own.starts_with("GET"))
 //! # };
 //! # assert!(lists("configmaps") < lists("leases"));
-//! # Ok(()) }
+//! # Ok(()) });
 //! ```
 //!
 //! The store stays current while the replica follows: the stream is polled either way.
@@ -387,11 +364,9 @@
 //!
 //! ```
 //! # use k8s_openapi::api::core::v1::ConfigMap;
-//! # use kube_weir::{prelude::*, testing::ApiServer};
+//! # use kube_weir::prelude::*;
 //! # use tokio::time::sleep;
-//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
-//! # async fn main() -> Result<(), kube_weir::Error> {
-//! # let client = ApiServer::new().client();
+//! # kube_weir::testing::fixture::with_client(async |client| {
 //! # let stop = sleep(Duration::from_secs(1)); // like tokio::signal::ctrl_c()
 //! let configs = watch(Api::<ConfigMap>::all(client)).index(());
 //! let mut changes = pin!(configs.log_errors().take_until(stop));
@@ -399,7 +374,7 @@
 //!     // …
 //! }
 //! // The watch is closed.
-//! # Ok(()) }
+//! # Ok(()) });
 //! ```
 //!
 //! A consumer that can't start again, for instance a loop that fails by `?` in its own work, drops the

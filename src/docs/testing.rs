@@ -25,13 +25,12 @@
 //! ```
 //! use k8s_openapi::api::networking::v1::Ingress;
 //! use kube_weir::{Index, Snapshot};
-//! # use serde_json::{from_value, json};
+//! use serde_json::{from_value, json};
 //!
 //! fn hosts(snapshot: &Snapshot<Ingress>, host: &Index<Ingress>) -> Vec<String> {
 //!     snapshot.by(host).keys().iter().map(ToString::to_string).collect()
 //! }
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let ingress: Ingress = from_value(json!({
 //!     "metadata": { "namespace": "shop", "name": "web" },
 //!     "spec": { "rules": [{ "host": "shop.example" }, { "host": "www.shop.example" }] },
@@ -39,11 +38,12 @@
 //! let host = Index::path("spec.rules[*].host")?;
 //! let snapshot = Snapshot::from_objects(&host, [ingress])?;
 //! assert_eq!(hosts(&snapshot, &host), ["shop.example", "www.shop.example"]);
-//! # Ok(()) }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! [`testing::Manifests`](crate::testing::Manifests) makes snapshots and worlds out of the YAML files that
-//! most repositories have anyway.
+//! most repositories have anyway. [`testing::fixture`](crate::testing::fixture) has sample objects, and a
+//! server that has some.
 //!
 //! # A stream
 //!
@@ -53,23 +53,15 @@
 //! time and a debounce is exact:
 //!
 //! ```
-//! use k8s_openapi::api::core::v1::ConfigMap;
-//! use kube_weir::{prelude::*, testing::Events};
+//! use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
 //! use tokio::time::Instant;
-//! # use serde_json::json;
 //!
 //! // #[tokio::test(start_paused = true)]
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! async fn a_storm_becomes_two_batches() {
-//!     let config = |version: u32| -> ConfigMap {
-//! #       serde_json::from_value(json!({
-//! #           "metadata": { "name": "settings", "resourceVersion": version.to_string() },
-//! #       })).unwrap()
-//!         // …
-//!     };
-//!     let mut events = Events::listed([config(1)]);
+//!     let mut events = Events::listed([config_map("settings", 1)]);
 //!     for version in 2..12 {
-//!         events = events.apply(config(version)).wait(Duration::from_millis(10));
+//!         events = events.apply(config_map("settings", version)).wait(Duration::from_millis(10));
 //!     }
 //!     let begun = Instant::now();
 //!     let changes = events
@@ -105,27 +97,22 @@
 //!
 //! ```
 //! use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-//! use kube_weir::{prelude::*, testing::Events};
-//! # use serde_json::{from_value, json};
+//! use kube_weir::{prelude::*, testing::{Events, fixture::object}};
 //!
-//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
-//! # async fn main() -> Result<(), kube_weir::Error> {
-//! # fn named<K: serde::de::DeserializeOwned>(name: &str) -> K {
-//! #     from_value(json!({ "metadata": { "name": name } })).unwrap()
-//! # }
+//! # kube_weir::testing::fixture::run(async {
 //! let second = Duration::from_secs(1);
-//! let configs = Events::<ConfigMap>::listed([named("a")])
-//!     .apply(named("b")) // ready together with the list
+//! let configs = Events::<ConfigMap>::listed([object("web", "a")])
+//!     .apply(object("web", "b")) // ready together with the list
 //!     .wait(second)
-//!     .apply(named("c"));
-//! let secrets = Events::<Secret>::listed([]).wait(second).apply(named("tls"));
+//!     .apply(object("web", "c"));
+//! let secrets = Events::<Secret>::listed([]).wait(second).apply(object("web", "tls"));
 //! let changes = world((configs.index(()), secrets.index(())));
 //!
 //! let changes: Vec<_> = changes.log_errors().collect().await;
 //! let [WorldChange::Synced(world), WorldChange::Live(batch)] = &changes[..] else { panic!() };
 //! assert_eq!(world.kinds().0.len(), 2);
 //! assert_eq!(batch.stats().created, 2); // `c` and `tls`
-//! # Ok(()) }
+//! # Ok(()) });
 //! ```
 //!
 //! # A server

@@ -88,13 +88,13 @@ impl Error {
     /// use k8s_openapi::api::core::v1::Pod;
     /// use kube_weir::{prelude::*, testing::ApiServer};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+    /// # kube_weir::testing::fixture::run(async {
     /// let mut pods = watch(Api::<Pod>::all(ApiServer::new().client())).namespace("no/namespace");
     /// assert!(pods.next().await.is_some_and(|item| item.is_ok()), "the scope");
     /// let item = pods.next().await.expect("an item");
     /// assert!(item.unwrap_err().is_namespace());
     /// assert!(pods.next().await.is_none());
-    /// # }
+    /// # Ok(()) });
     /// ```
     pub fn is_namespace(&self) -> bool {
         self.0.reason == ErrorKind::Namespace
@@ -129,17 +129,12 @@ impl Error {
     /// key, or choose a namespace.
     ///
     /// ```
-    /// # use k8s_openapi::api::core::v1::Service;
-    /// # use kube_weir::{Index, Snapshot};
-    /// # let named = |name: &str| {
-    /// #     let mut service = Service::default();
-    /// #     service.metadata.namespace = Some("shop".into());
-    /// #     service.metadata.name = Some(name.into());
-    /// #     service
-    /// # };
-    /// let namespace = Index::path("metadata.namespace")?;
-    /// let services = Snapshot::from_objects(&namespace, [named("web"), named("api")])?;
-    /// assert!(services.by(&namespace).get_one("shop").unwrap_err().is_ambiguous());
+    /// use k8s_openapi::api::core::v1::Service;
+    /// use kube_weir::{Index, Snapshot, testing::fixture::object};
+    ///
+    /// let namespace = Index::<Service>::path("metadata.namespace")?;
+    /// let services = Snapshot::from_objects(&namespace, [object("web", "shop"), object("web", "blog")])?;
+    /// assert!(services.by(&namespace).get_one("web").unwrap_err().is_ambiguous());
     /// # Ok::<(), kube_weir::Error>(())
     /// ```
     pub fn is_ambiguous(&self) -> bool {
@@ -155,8 +150,7 @@ impl Error {
     /// use k8s_openapi::api::core::v1::Secret;
     /// use kube_weir::{SyncPolicy, prelude::*, testing::{ApiServer, Fault, Verb}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// server.fault(Verb::List, 1, Fault::status(403));
     /// let secrets = watch(Api::<Secret>::all(server.client()))
@@ -172,7 +166,7 @@ impl Error {
     /// while store.synced().await.is_err() {
     ///     tokio::time::sleep(Duration::from_secs(1)).await;
     /// }
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn is_forbidden(&self) -> bool {
         self.0.reason == ErrorKind::Forbidden
@@ -214,11 +208,10 @@ impl Error {
     /// last failure, if any, is the source. Wait again, or give up; the stream goes on in any case.
     ///
     /// ```
-    /// # use k8s_openapi::api::core::v1::ConfigMap;
+    /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// server.fault(Verb::List, 1, Fault::Stall { after_events: 0 });
     /// let configs = watch(Api::<ConfigMap>::all(server.client()));
@@ -228,7 +221,7 @@ impl Error {
     ///
     /// assert!(store.synced().await.unwrap_err().is_timeout(), "after 30 seconds");
     /// while store.synced().await.is_err() {}
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn is_timeout(&self) -> bool {
         self.0.reason == ErrorKind::Timeout
@@ -261,20 +254,15 @@ impl Error {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}};
-    /// # use serde_json::json;
+    /// use kube_weir::{prelude::*, testing::{Fault, Verb}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = ApiServer::new();
-    /// # let bad = json!({ "name": "bad" });
-    /// # server.apply(&json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": bad }))?;
-    /// server.fault(Verb::List, 1, Fault::Garble { name: "bad".into() });
+    /// # kube_weir::testing::fixture::with_server(async |server| {
+    /// server.fault(Verb::List, 1, Fault::Garble { name: "settings".into() });
     /// let events = watch(Api::<ConfigMap>::all(server.client())).take(3);
     /// let errors = events.filter_map(async |item| item.err()).collect::<Vec<_>>().await;
     /// assert!(errors[0].is_undecodable());
-    /// assert_eq!(errors[0].object(), Some(("default", "bad")));
-    /// # Ok(()) }
+    /// assert_eq!(errors[0].object(), Some(("web", "settings")));
+    /// # Ok(()) });
     /// ```
     pub fn is_undecodable(&self) -> bool {
         self.0.reason == ErrorKind::Undecodable
@@ -297,8 +285,7 @@ impl Error {
     /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// server.fault(Verb::List, 2, Fault::Refused);
     /// let configs = watch(Api::<ConfigMap>::all(server.client()));
@@ -307,7 +294,7 @@ impl Error {
     ///     assert!(changes.next().await.unwrap().unwrap_err().is_connection());
     /// }
     /// assert!(changes.first_synced().await?.is_empty());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn is_connection(&self) -> bool {
         self.0.reason == ErrorKind::Connection
@@ -318,16 +305,15 @@ impl Error {
     /// stream. The last failure is the source.
     ///
     /// ```
-    /// # use k8s_openapi::api::core::v1::ConfigMap;
+    /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube_weir::{prelude::*, testing::Events};
     ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let pipeline = Events::<ConfigMap>::new().index(());
     /// let store = pipeline.store();
     /// drop(pipeline);
     /// assert!(store.synced().await.unwrap_err().is_ended());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn is_ended(&self) -> bool {
         self.0.reason == ErrorKind::Ended
@@ -385,20 +371,17 @@ impl Error {
     /// errors of all kinds of a world come in one stream.
     ///
     /// ```
-    /// use kube_weir::{Kinds, prelude::*};
-    /// # use kube_weir::testing::{ApiServer, Fault, Verb};
+    /// use kube_weir::{Kinds, prelude::*, testing::{Fault, Verb}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let server = ApiServer::new();
-    /// # server.fault(Verb::List, 1, Fault::status(403));
+    /// # kube_weir::testing::fixture::with_server(async |server| {
+    /// server.fault(Verb::List, 1, Fault::status(403));
     /// let secrets = watch_resource(server.client(), "v1/secrets")?;
     /// let secrets = secrets.index(());
     /// let mut changes = world(Kinds::new().add("secrets", secrets));
     /// let error = changes.next().await.unwrap().unwrap_err();
     /// assert!(error.is_forbidden());
     /// assert_eq!(error.of_kind(), Some("secrets"));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn of_kind(&self) -> Option<&str> {
         self.0.of_kind.as_ref().map(|(name, _)| &**name)
@@ -411,15 +394,14 @@ impl Error {
     /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, On, Verb}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// server.fault(On::verb(Verb::List).namespace("b"), 1, Fault::status(403));
     /// let configs = watch(Api::<ConfigMap>::all(server.client())).namespaces(["a", "b"]);
     /// let mut changes = configs.index(());
     /// let error = changes.next().await.unwrap().unwrap_err();
     /// assert_eq!(error.namespace(), Some("b"));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn namespace(&self) -> Option<&str> {
         self.0.namespace.as_deref()
@@ -428,11 +410,10 @@ impl Error {
     /// Returns the HTTP status of the API server's answer, if it is one of a failure, such as 503.
     ///
     /// ```
-    /// # use k8s_openapi::api::core::v1::ConfigMap;
+    /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// server.fault(Verb::List, 1, Fault::too_many_requests(Duration::from_secs(7)));
     /// let configs = watch(Api::<ConfigMap>::all(server.client()));
@@ -440,7 +421,7 @@ impl Error {
     ///
     /// let error = changes.next().await.unwrap().unwrap_err();
     /// assert_eq!((error.status(), error.retry_after()), (Some(429), Some(Duration::from_secs(7))));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn status(&self) -> Option<u16> {
         self.0.status

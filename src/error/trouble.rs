@@ -12,14 +12,13 @@ impl Error {
     /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// server.fault(Verb::List, 1, Fault::Refused);
     /// let configs = watch(Api::<ConfigMap>::all(server.client()));
     /// let mut changes = configs.index(());
     /// assert_eq!(changes.next().await.unwrap().unwrap_err().trouble(), "refused");
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn trouble(&self) -> &'static str {
         match self.kind() {

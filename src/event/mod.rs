@@ -23,25 +23,19 @@ pub use self::{collection::Collection, scope::Scope};
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{Collection, Scope, WatchEvent, prelude::*};
-///
-/// # fn config(namespace: &str, name: &str) -> ConfigMap {
-/// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name, "resourceVersion": "1" });
-/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-/// # }
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
+/// use kube_weir::{Collection, Scope, WatchEvent, prelude::*, testing::fixture::object};
+/// # kube_weir::testing::fixture::run(async {
 /// let [a, b] = ["a", "b"].map(Collection::of_namespace);
 /// let events = futures::stream::iter([
 ///     WatchEvent::Scope(Scope::new([a.clone(), b.clone()])),
-///     WatchEvent::Listed(config("a", "one")),
+///     WatchEvent::Listed(object::<ConfigMap>("a", "one")),
 ///     WatchEvent::ListComplete { collection: a, version: Some("7".into()) },
-///     WatchEvent::Listed(config("b", "two")),
+///     WatchEvent::Listed(object("b", "two")),
 ///     WatchEvent::ListComplete { collection: b, version: Some("8".into()) },
 /// ]);
 /// let mut changes = events.index(());
 /// assert_eq!(changes.first_synced().await?.len(), 2, "synced once both are complete");
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -47,15 +47,14 @@ impl<K> Scope<K> {
     /// use k8s_openapi::api::core::v1::Pod;
     /// use kube_weir::{WatchEvent, prelude::*, testing::ApiServer};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let mut pods = watch(Api::<Pod>::all(ApiServer::new().client()))
     ///     .labels("app=web")?
     ///     .matching("spec.nodeName!=node-1")?
     ///     .matching_with("has no owner", |pod| pod.metadata.owner_references.is_none());
     /// let Some(Ok(WatchEvent::Scope(scope))) = pods.next().await else { panic!() };
     /// assert_eq!(scope.selectors(), ["app=web", "spec.nodeName!=node-1", "has no owner"]);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn selectors(&self) -> Vec<String> {
         self.context.stages.selectors()

@@ -8,18 +8,11 @@ use crate::{error::Error, filter::FieldFilter, text::given};
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::Secret;
-/// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer};
+/// use kube_weir::{FetchConfig, prelude::*};
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
-/// # let server = ApiServer::new();
-/// # for name in ["tls", "token"] {
-/// #     server.apply(&serde_json::json!({
-/// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
-/// #     })).unwrap();
-/// # }
+/// # kube_weir::testing::fixture::with_client(async |client| {
 /// let config = FetchConfig::default().max_objects(1).ttl(Duration::from_secs(60));
-/// let api = Api::<Secret>::all(server.client());
+/// let api = Api::<Secret>::all(client);
 /// let keys = watch(api.clone()).index_keys(())?;
 /// let secrets = keys.store().fetching(api, config);
 /// keys.spawn();
@@ -30,7 +23,7 @@ use crate::{error::Error, filter::FieldFilter, text::given};
 /// tokio::time::sleep(Duration::from_secs(61)).await;
 /// let did = secrets.report();
 /// assert_eq!((did.gets, did.hits, did.evicted, did.expired, did.objects), (2, 1, 1, 1, 0));
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -66,25 +59,18 @@ impl FetchConfig {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer};
+    /// use kube_weir::{FetchConfig, prelude::*};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let server = ApiServer::new();
-    /// # for name in ["tls", "token"] {
-    /// #     server.apply(&serde_json::json!({
-    /// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
-    /// #     })).unwrap();
-    /// # }
+    /// # kube_weir::testing::fixture::with_client(async |client| {
     /// let config = FetchConfig::default().max_bytes(64); // less than any Secret takes
-    /// let api = Api::<Secret>::all(server.client());
+    /// let api = Api::<Secret>::all(client);
     /// let keys = watch(api.clone()).index_keys(())?;
     /// let secrets = keys.store().fetching(api, config);
     /// keys.spawn();
     ///
     /// assert!(secrets.get(("web", "tls")).await?.is_some());
     /// assert_eq!(secrets.report().bytes, 0);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[must_use]
     pub fn max_bytes(self, max_bytes: usize) -> Self {
@@ -102,16 +88,9 @@ impl FetchConfig {
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
     /// use kube_weir::{FetchConfig, prelude::*};
-    /// use kube_weir::testing::{ApiServer, Fault, Verb};
+    /// use kube_weir::testing::{Fault, Verb};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let server = ApiServer::new();
-    /// # for name in ["tls", "token"] {
-    /// #     server.apply(&serde_json::json!({
-    /// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
-    /// #     })).unwrap();
-    /// # }
+    /// # kube_weir::testing::fixture::with_server(async |server| {
     /// server.fault(Verb::Get, 1, Fault::Delay(Duration::from_secs(60)));
     /// let config = FetchConfig::default().deadline(Duration::from_secs(2));
     /// let api = Api::<Secret>::all(server.client());
@@ -122,7 +101,7 @@ impl FetchConfig {
     /// let error = secrets.get(("web", "tls")).await.unwrap_err();
     /// assert!(error.is_timeout());
     /// assert_eq!(error.object(), Some(("web", "tls")));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[must_use]
     pub fn deadline(self, deadline: Duration) -> Self {
@@ -140,25 +119,18 @@ impl FetchConfig {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer};
+    /// use kube_weir::{FetchConfig, prelude::*};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let server = ApiServer::new();
-    /// # for name in ["tls", "token"] {
-    /// #     server.apply(&serde_json::json!({
-    /// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
-    /// #     })).unwrap();
-    /// # }
+    /// # kube_weir::testing::fixture::with_client(async |client| {
     /// let config = FetchConfig::default().filter_fields("metadata.creationTimestamp")?;
-    /// let api = Api::<Secret>::all(server.client());
+    /// let api = Api::<Secret>::all(client);
     /// let keys = watch(api.clone()).index_keys(())?;
     /// let secrets = keys.store().fetching(api, config);
     /// keys.spawn();
     ///
     /// let tls = secrets.get(("web", "tls")).await?.unwrap();
     /// assert_eq!(tls.metadata.creation_timestamp, None);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn filter_fields(
         self,

@@ -52,19 +52,10 @@ use crate::{
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::Secret;
-/// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer};
-/// # use serde_json::json;
+/// use kube_weir::{FetchConfig, prelude::*};
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let server = ApiServer::new();
-/// # for name in ["tls", "token"] {
-/// #     server.apply(&json!({
-/// #         "apiVersion": "v1", "kind": "Secret",
-/// #         "metadata": { "namespace": "web", "name": name }, "data": { "key": "c2VjcmV0" },
-/// #     }))?;
-/// # }
-/// let api = Api::<Secret>::all(server.client());
+/// # kube_weir::testing::fixture::with_client(async |client| {
+/// let api = Api::<Secret>::all(client);
 /// let keys = watch(api.clone())
 ///     .index_keys(())?;
 /// let secrets = keys.store().fetching(api, FetchConfig::default());
@@ -78,7 +69,7 @@ use crate::{
 /// let all: Vec<_> = secrets.fetch(snapshot.in_namespace("web")).await.into_iter().collect::<Result<_, _>>()?;
 /// assert_eq!(all.len(), 2);
 /// assert_eq!((secrets.report().hits, secrets.report().gets), (1, 2));
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[doc(alias("client.Reader", "APIReader", "metadatainformer", "live read"))]
 pub struct Fetching<K, L = Document> {
@@ -107,17 +98,9 @@ impl<L: Lookup + Send + Sync + 'static> Store<L> {
     /// # Examples
     ///
     /// ```
-    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer};
-    /// # use serde_json::json;
+    /// use kube_weir::{FetchConfig, prelude::*};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = ApiServer::new();
-    /// # server.apply(&json!({
-    /// #     "apiVersion": "v1", "kind": "ConfigMap",
-    /// #     "metadata": { "namespace": "web", "name": "settings" }, "data": { "level": "debug" },
-    /// # }))?;
-    /// # let client = server.client();
+    /// # kube_weir::testing::fixture::with_client(async |client| {
     /// let keys = watch_resource(client.clone(), "v1/configmaps")?
     ///     .index_keys(())?;
     /// let configs = keys.store().fetching_resource(client, "v1/configmaps", FetchConfig::default())?;
@@ -125,7 +108,7 @@ impl<L: Lookup + Send + Sync + 'static> Store<L> {
     ///
     /// let settings = configs.get("web/settings").await?.expect("it is there");
     /// assert_eq!(settings.get(&FieldPath::parse("data.level")?), ["debug"]);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn fetching_resource(
         &self,
@@ -169,17 +152,10 @@ where
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer};
+    /// use kube_weir::{FetchConfig, prelude::*};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let server = ApiServer::new();
-    /// # for name in ["tls", "token"] {
-    /// #     server.apply(&serde_json::json!({
-    /// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
-    /// #     })).unwrap();
-    /// # }
-    /// let api = Api::<Secret>::all(server.client());
+    /// # kube_weir::testing::fixture::with_client(async |client| {
+    /// let api = Api::<Secret>::all(client);
     /// let keys = watch(api.clone()).index_keys(())?;
     /// let secrets = keys.store().fetching(api, FetchConfig::default());
     /// keys.spawn();
@@ -187,7 +163,7 @@ where
     /// assert_eq!(secrets.store().synced().await?.len(), 2);
     /// assert!(secrets.store().get(("web", "tls")).is_some());
     /// assert_eq!(secrets.report().gets, 0);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn store(&self) -> &Store<L> {
         &self.inner.store
@@ -212,16 +188,9 @@ where
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
     /// use kube_weir::{FetchConfig, prelude::*};
-    /// use kube_weir::testing::{ApiServer, Fault, Verb};
+    /// use kube_weir::testing::{Fault, Verb};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let server = ApiServer::new();
-    /// # for name in ["tls", "token"] {
-    /// #     server.apply(&serde_json::json!({
-    /// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
-    /// #     })).unwrap();
-    /// # }
+    /// # kube_weir::testing::fixture::with_server(async |server| {
     /// let api = Api::<Secret>::all(server.client());
     /// let keys = watch(api.clone()).index_keys(())?;
     /// let secrets = keys.store().fetching(api, FetchConfig::default());
@@ -233,7 +202,7 @@ where
     /// assert_eq!(error.object(), Some(("web", "tls")));
     /// assert!(secrets.get(("web", "tls")).await?.is_some()); // a failure is not kept
     /// assert!(secrets.get(("web", "missing")).await?.is_none()); // says the watch
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub async fn get(&self, key: impl AsObjectKey) -> Result<Option<Arc<K>>, Error> {
         let (namespace, name) = key.as_object_key();
@@ -252,19 +221,19 @@ where
     /// # Examples
     ///
     /// ```
-    /// # use k8s_openapi::api::core::v1::Secret;
-    /// # use kube_weir::{FetchConfig, prelude::*, testing::ApiServer};
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let api = Api::<Secret>::all(ApiServer::new().client());
+    /// use k8s_openapi::api::core::v1::Secret;
+    /// use kube_weir::{FetchConfig, prelude::*};
+    ///
+    /// # kube_weir::testing::fixture::with_client(async |client| {
+    /// let api = Api::<Secret>::all(client);
     /// let app = Index::path("metadata.labels.app")?;
     /// let mut keys = watch(api.clone()).index_keys(&app)?;
     /// let secrets = keys.store().fetching(api, FetchConfig::default());
     ///
     /// let snapshot = keys.first_synced().await?;
     /// let shop = secrets.fetch(snapshot.by(&app).get("shop")).await;
-    /// assert!(shop.is_empty());
-    /// # Ok(()) }
+    /// assert_eq!(shop.len(), 1);
+    /// # Ok(()) });
     /// ```
     pub async fn fetch<'o>(
         &self,
@@ -281,17 +250,10 @@ where
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer};
+    /// use kube_weir::{FetchConfig, prelude::*};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let server = ApiServer::new();
-    /// # for name in ["tls", "token"] {
-    /// #     server.apply(&serde_json::json!({
-    /// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
-    /// #     })).unwrap();
-    /// # }
-    /// let api = Api::<Secret>::all(server.client());
+    /// # kube_weir::testing::fixture::with_client(async |client| {
+    /// let api = Api::<Secret>::all(client);
     /// let keys = watch(api.clone()).index_keys(())?;
     /// let secrets = keys.store().fetching(api, FetchConfig::default());
     /// keys.spawn();
@@ -299,7 +261,7 @@ where
     /// futures::future::join_all([0; 8].map(|_| secrets.get(("web", "tls")))).await;
     /// let did = secrets.report();
     /// assert_eq!((did.misses, did.joined, did.gets), (8, 7, 1));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn report(&self) -> FetchingReport {
         let mut state = self.inner.lock();

@@ -58,17 +58,10 @@ where
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
-    /// use kube_weir::{FetchConfig, prelude::*, testing::ApiServer};
+    /// use kube_weir::{FetchConfig, prelude::*};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let server = ApiServer::new();
-    /// # for name in ["tls", "token"] {
-    /// #     server.apply(&serde_json::json!({
-    /// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
-    /// #     })).unwrap();
-    /// # }
-    /// let api = Api::<Secret>::all(server.client());
+    /// # kube_weir::testing::fixture::with_client(async |client| {
+    /// let api = Api::<Secret>::all(client);
     /// let namespace = Index::path("metadata.namespace")?;
     /// let keys = watch(api.clone()).index_keys(&namespace)?;
     /// let secrets = keys.store().fetching(api, FetchConfig::default());
@@ -77,7 +70,7 @@ where
     /// assert!(secrets.by(&namespace).get_one("api").await?.is_none());
     /// assert!(secrets.by(&namespace).get_one("web").await.unwrap_err().is_ambiguous()); // there are two
     /// assert_eq!(secrets.report().gets, 0); // the store of keys suffices
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub async fn get_one(&self, key: impl IndexKey) -> Result<Option<Arc<K>>, Error> {
         let inner = &self.fetching.inner;
@@ -112,16 +105,9 @@ where
     /// ```
     /// use k8s_openapi::api::core::v1::Secret;
     /// use kube_weir::{FetchConfig, prelude::*};
-    /// use kube_weir::testing::{ApiServer, Fault, Verb};
+    /// use kube_weir::testing::{Fault, Verb};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let server = ApiServer::new();
-    /// # for name in ["tls", "token"] {
-    /// #     server.apply(&serde_json::json!({
-    /// #         "apiVersion": "v1", "kind": "Secret", "metadata": { "namespace": "web", "name": name },
-    /// #     })).unwrap();
-    /// # }
+    /// # kube_weir::testing::fixture::with_server(async |server| {
     /// let api = Api::<Secret>::all(server.client());
     /// let namespace = Index::path("metadata.namespace")?;
     /// let keys = watch(api.clone()).index_keys(&namespace)?;
@@ -132,7 +118,7 @@ where
     /// let [tls, token] = &secrets.by(&namespace).get("web").await?[..] else { panic!() };
     /// assert!(tls.as_ref().unwrap_err().is_forbidden());
     /// assert!(token.is_ok());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub async fn get(&self, key: impl IndexKey) -> Result<Vec<Result<Arc<K>, Error>>, Error> {
         let inner = &self.fetching.inner;

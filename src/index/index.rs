@@ -37,7 +37,6 @@ use crate::{
 /// use kube_weir::{Index, Snapshot};
 /// use serde_json::{from_value, json};
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let host = Index::<Ingress>::path("spec.rules[*].host")?;
 /// let class = Index::with(|ingress: &Ingress| ingress.spec.as_ref()?.ingress_class_name.clone()).named("class");
 /// let shop = from_value(json!({
@@ -49,7 +48,7 @@ use crate::{
 /// assert!(snapshot.by(&host).get_one("www.shop.example")?.is_some());
 /// assert!(snapshot.by(&class).keys().is_empty()); // it has none
 /// assert!(snapshot.get(("web", "shop")).is_some());
-/// # Ok(()) }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[doc(alias("indexer", "Indexers", "IndexFunc", "AddIndexers", "IndexField"))]
 pub struct Index<K>(pub(super) Arc<Definition<K>>);
@@ -125,7 +124,6 @@ impl<K: Serialize + 'static> Index<K> {
     /// use kube_weir::{Index, Key, Snapshot};
     /// use serde_json::{from_value, json};
     ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let port = Index::<Service>::paths(["metadata.labels.app", "spec.ports[*].port"])?;
     /// let service = from_value(json!({
     ///     "metadata": { "name": "web", "labels": { "app": "shop" } },
@@ -136,7 +134,7 @@ impl<K: Serialize + 'static> Index<K> {
     /// // Numbers are decimal text, and keys are ordered as text.
     /// assert_eq!(snapshot.by(&port).keys(), [Key::new(("shop", 443)), Key::new(("shop", 80))]);
     /// assert_eq!(snapshot.by(&port).get("shop").count(), 1);
-    /// # Ok(()) }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn paths<I>(paths: I) -> Result<Self, Error>
     where
@@ -182,12 +180,11 @@ impl<K> Index<K> {
     /// use kube_weir::{Index, Snapshot};
     /// use serde_json::{from_value, json};
     ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let file = Index::with(|config: &ConfigMap| config.data.clone().unwrap_or_default().into_keys()).named("file");
     /// let nginx = from_value(json!({ "metadata": { "name": "nginx" }, "data": { "nginx.conf": "" } }))?;
     /// let snapshot = Snapshot::from_objects(&file, [nginx])?;
     /// assert!(snapshot.by(&file).get_one("nginx.conf")?.is_some());
-    /// # Ok(()) }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[track_caller]
     pub fn with<F, I>(keys: F) -> Self
@@ -228,7 +225,6 @@ impl<K> Index<K> {
     /// use kube_weir::{Index, Snapshot};
     /// use serde_json::{from_value, json};
     ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let port = Index::<Service>::path("spec.ports[*].port")?.numeric();
     /// let service = from_value(json!({
     ///     "metadata": { "name": "web" },
@@ -238,7 +234,7 @@ impl<K> Index<K> {
     /// assert_eq!(snapshot.by(&port).range(1..1024).count(), 1);
     /// let ports: Vec<String> = snapshot.by(&port).keys().iter().map(ToString::to_string).collect();
     /// assert_eq!(ports, ["80", "443", "8443"]);
-    /// # Ok(()) }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn numeric(self) -> Self {
@@ -257,10 +253,9 @@ impl<K> Index<K> {
     /// ```
     /// use k8s_openapi::api::core::v1::Service;
     /// use kube_weir::{prelude::*, testing::Events};
-    /// # use serde_json::{from_value, json};
+    /// use serde_json::{from_value, json};
     ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let service: Service = from_value(json!({
     ///     "metadata": { "name": "web" },
     ///     "spec": { "ports": [{ "port": 80 }, { "port": 443 }, { "port": 8443 }] },
@@ -272,7 +267,7 @@ impl<K> Index<K> {
     /// let error = changes.next().await.unwrap().unwrap_err();
     /// assert!(error.is_too_many_keys() && error.object() == Some(("", "web")));
     /// assert_eq!(store.snapshot().by(&port).get(80).count(), 0);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[must_use]
     pub fn max_keys(self, most: usize) -> Self {

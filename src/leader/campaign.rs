@@ -33,11 +33,9 @@ use crate::error::Error;
 /// replica takes over once the Lease has expired. To hand over at once, [`release`](Campaign::release) it.
 ///
 /// ```
-/// use kube_weir::{Election, LeaseRef, prelude::*, testing::ApiServer};
+/// use kube_weir::{Election, LeaseRef, prelude::*};
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
-/// # let client = ApiServer::new().client();
+/// # kube_weir::testing::fixture::with_client(async |client| {
 /// let lease = LeaseRef::new("default", "web");
 /// let mut campaign = Election::new(client, lease, "replica-a")?.campaign();
 /// let leadership = campaign.watch();
@@ -52,7 +50,7 @@ use crate::error::Error;
 /// }
 /// assert!(leadership.is_leading(), "renewed for an hour");
 /// campaign.release().await?;
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[must_use = "streams do nothing unless polled"]
 pub struct Campaign {
@@ -78,18 +76,16 @@ impl Campaign {
     /// the campaign.
     ///
     /// ```
-    /// use kube_weir::{Election, LeaseRef, prelude::*, testing::ApiServer};
+    /// use kube_weir::{Election, LeaseRef, prelude::*};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let client = ApiServer::new().client();
+    /// # kube_weir::testing::fixture::with_client(async |client| {
     /// let lease = LeaseRef::new("default", "web");
     /// let campaign = Election::new(client, lease, "replica-a")?.campaign();
     /// let leadership = campaign.watch();
     /// tokio::spawn(campaign.log_errors().for_each(|_| async {}));
     ///
     /// assert_eq!(leadership.leading().await?.holder(), "replica-a");
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn watch(&self) -> LeadershipWatch {
         self.watch.clone()
@@ -114,11 +110,9 @@ impl Campaign {
     /// # Examples
     ///
     /// ```
-    /// use kube_weir::{Election, LeaseRef, prelude::*, testing::ApiServer};
+    /// use kube_weir::{Election, LeaseRef, prelude::*};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let server = ApiServer::new();
+    /// # kube_weir::testing::fixture::with_server(async |server| {
     /// let lease = LeaseRef::new("default", "web");
     /// let mut campaign = Election::new(server.client(), lease, "replica-a")?.campaign();
     /// let leadership = campaign.watch();
@@ -129,7 +123,7 @@ impl Campaign {
     /// assert!(!leadership.is_leading());
     /// let lease = server.get("leases", "default", "web").unwrap();
     /// assert_eq!(lease["spec"]["holderIdentity"], "");
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub async fn release(mut self) -> Result<(), Error> {
         self.stop.send_replace(true);

@@ -23,8 +23,7 @@ use crate::{
 /// use futures::StreamExt;
 /// use kube_weir::{Election, Leadership, LeaseRef, testing::ApiServer};
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
+/// # kube_weir::testing::fixture::run(async {
 /// let server = ApiServer::new();
 /// let replica = |name: &str| {
 ///     let election = Election::new(server.client(), LeaseRef::new("default", "web"), name);
@@ -43,7 +42,7 @@ use crate::{
 ///     if let Some(Ok(Leadership::Leading(next))) = b.next().await { break next };
 /// };
 /// assert!(next.number() > term.number());
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[doc(alias("leaderelection", "LeaderElector", "RunOrDie", "leader election"))]
 #[derive(Clone)]
@@ -67,14 +66,13 @@ impl Election {
     /// # Examples
     ///
     /// ```
-    /// use kube_weir::{Election, Identity, LeaseRef, testing::ApiServer};
+    /// use kube_weir::{Election, Identity, LeaseRef};
     ///
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// # let client = ApiServer::new().client();
+    /// # kube_weir::testing::fixture::with_client(async |client| {
     /// let lease = LeaseRef::new("default", "web");
     /// assert!(Election::new(client.clone(), lease.clone(), Identity::from_env()).is_ok());
     /// assert!(Election::new(client, lease, "").unwrap_err().is_election(), "nobody");
-    /// # }
+    /// # Ok(()) });
     /// ```
     pub fn new(
         client: Client,
@@ -108,12 +106,10 @@ impl Election {
     /// # Examples
     ///
     /// ```
-    /// use kube_weir::{Election, LeaseRef, LeaseTiming, testing::ApiServer};
+    /// use kube_weir::{Election, LeaseRef, LeaseTiming};
     /// use std::time::Duration;
     ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let client = ApiServer::new().client();
+    /// # kube_weir::testing::fixture::with_client(async |client| {
     /// let election = Election::new(client, LeaseRef::new("default", "web"), "replica-a")?;
     /// let slow = LeaseTiming::default().renew_deadline(Duration::from_secs(20));
     /// let error = election.timing(slow).unwrap_err();
@@ -122,7 +118,7 @@ impl Election {
     ///     error.to_string(),
     ///     "the lease duration (15s) must be longer than the renew deadline (20s)"
     /// );
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn timing(self, timing: LeaseTiming) -> Result<Self, Error> {
         Ok(Self { timing: timing.check()?, ..self })
@@ -174,11 +170,10 @@ impl LeaseRef {
     /// ```
     /// use kube_weir::{LeaseRef, testing::ApiServer};
     ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let client = ApiServer::new().client_in("team-a");
     /// assert_eq!(LeaseRef::own_namespace(&client, "web")?, LeaseRef::new("team-a", "web"));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn own_namespace(client: &Client, name: impl Into<String>) -> Result<Self, Error> {
         Ok(Self::new(own_namespace(client.default_namespace())?, name))

@@ -13,18 +13,16 @@ use crate::{
 /// The current leader, as a [`Campaign`](crate::Campaign) yields it.
 ///
 /// ```
-/// use kube_weir::{Election, Leadership, LeaseRef, prelude::*, testing::ApiServer};
+/// use kube_weir::{Election, Leadership, LeaseRef, prelude::*};
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
-/// # let client = ApiServer::new().client();
+/// # kube_weir::testing::fixture::with_client(async |client| {
 /// let lease = LeaseRef::new("default", "web");
 /// let mut campaign = Election::new(client, lease, "replica-a")?.campaign();
 /// match campaign.next().await.expect("never the end")? {
 ///     Leadership::Leading(term) => assert_eq!(term.holder(), "replica-a"),
 ///     Leadership::Following { leader } => println!("{leader:?} leads"),
 /// }
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Debug)]
 pub enum Leadership {
@@ -60,11 +58,9 @@ impl Leadership {
 /// doesn't lead for long.
 ///
 /// ```
-/// use kube_weir::{Election, LeaseRef, prelude::*, testing::ApiServer};
+/// use kube_weir::{Election, LeaseRef, prelude::*};
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
-/// # let client = ApiServer::new().client();
+/// # kube_weir::testing::fixture::with_client(async |client| {
 /// let lease = LeaseRef::new("default", "web");
 /// let mut campaign = Election::new(client, lease, "replica-a")?.campaign();
 /// let leadership = campaign.watch();
@@ -78,7 +74,7 @@ impl Leadership {
 /// // Nobody polls the campaign, so nothing renews the Lease.
 /// tokio::time::sleep(Duration::from_secs(10)).await;
 /// assert!(leadership.term().is_none());
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[derive(Clone)]
 pub struct LeadershipWatch(watch::Receiver<Leadership>);
@@ -97,18 +93,16 @@ impl LeadershipWatch {
     /// meanwhile.
     ///
     /// ```
-    /// use kube_weir::{Election, Leadership, LeaseRef, prelude::*, testing::ApiServer};
+    /// use kube_weir::{Election, Leadership, LeaseRef, prelude::*};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let client = ApiServer::new().client();
+    /// # kube_weir::testing::fixture::with_client(async |client| {
     /// let lease = LeaseRef::new("default", "web");
     /// let mut campaign = Election::new(client, lease, "replica-a")?.campaign();
     /// let leadership = campaign.watch();
     /// assert!(matches!(leadership.current(), Leadership::Following { leader: None }));
     /// campaign.next().await;
     /// assert!(matches!(leadership.current(), Leadership::Leading(_)));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn current(&self) -> Leadership {
         match &*self.0.borrow() {
@@ -141,11 +135,9 @@ impl LeadershipWatch {
     ///
     /// ```
     /// use futures::StreamExt;
-    /// use kube_weir::{Election, LeaseRef, testing::ApiServer};
+    /// use kube_weir::{Election, LeaseRef};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let client = ApiServer::new().client();
+    /// # kube_weir::testing::fixture::with_client(async |client| {
     /// let mut campaign = Election::new(client, LeaseRef::new("default", "web"), "replica-a")?.campaign();
     /// campaign.next().await;
     /// # tokio::time::advance(std::time::Duration::from_secs(1)).await;
@@ -156,7 +148,7 @@ impl LeadershipWatch {
     ///   "remaining_ms": 8999
     /// }"#;
     /// assert_eq!(serde_json::to_string_pretty(&campaign.watch().report())?, expected);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn report(&self) -> LeadershipReport {
         let term = self.term();
@@ -184,11 +176,9 @@ impl LeadershipWatch {
     /// # Examples
     ///
     /// ```
-    /// use kube_weir::{Election, LeaseRef, prelude::*, testing::ApiServer};
+    /// use kube_weir::{Election, LeaseRef, prelude::*};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let client = ApiServer::new().client();
+    /// # kube_weir::testing::fixture::with_client(async |client| {
     /// let lease = LeaseRef::new("default", "web");
     /// let campaign = Election::new(client, lease, "replica-a")?.campaign();
     /// let leadership = campaign.watch();
@@ -198,7 +188,7 @@ impl LeadershipWatch {
     /// competing.abort();
     /// tokio::time::sleep(Duration::from_secs(10)).await;
     /// assert!(leadership.leading().await.unwrap_err().is_ended());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub async fn leading(&self) -> Result<Term, Error> {
         let mut receiver = self.0.clone();

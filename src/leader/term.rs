@@ -33,11 +33,9 @@ const TICK: Duration = Duration::from_millis(1);
 ///
 /// ```
 /// use futures::StreamExt;
-/// use kube_weir::{Election, Leadership, LeaseRef, testing::ApiServer};
+/// use kube_weir::{Election, Leadership, LeaseRef};
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
-/// # let client = ApiServer::new().client();
+/// # kube_weir::testing::fixture::with_client(async |client| {
 /// let mut campaign = Election::new(client, LeaseRef::new("default", "web"), "replica-a")?.campaign();
 /// let Some(Ok(Leadership::Leading(term))) = campaign.next().await else { panic!() };
 /// assert!(term.is_valid());
@@ -49,7 +47,7 @@ const TICK: Duration = Duration::from_millis(1);
 /// let cut = term.guard(std::future::pending::<()>()).await;
 /// assert!(cut.unwrap_err().is_not_leading());
 /// assert!(!term.is_valid());
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[derive(Clone)]
 pub struct Term(Arc<Inner>);
@@ -88,13 +86,12 @@ impl Term {
     /// number is 0.
     ///
     /// ```
-    /// # use kube_weir::{Election, Leadership, LeaseRef, prelude::*, testing::ApiServer};
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let server = ApiServer::new();
+    /// use kube_weir::{Election, Leadership, LeaseRef, prelude::*};
+    ///
+    /// # kube_weir::testing::fixture::with_client(async |client| {
     /// let replica = || {
     ///     let lease = LeaseRef::new("default", "web");
-    ///     Election::new(server.client(), lease, "replica-a").map(Election::campaign)
+    ///     Election::new(client.clone(), lease, "replica-a").map(Election::campaign)
     /// };
     /// let mut numbers = Vec::new();
     /// for _ in 0..2 {
@@ -104,7 +101,7 @@ impl Term {
     ///     campaign.release().await?;
     /// }
     /// assert_eq!(numbers, [0, 1]);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn number(&self) -> u32 {
         self.0.number
@@ -124,17 +121,15 @@ impl Term {
     /// Returns how long the term is valid if it is not renewed: the renew deadline at most.
     ///
     /// ```
-    /// # use kube_weir::{Election, Leadership, LeaseRef, prelude::*, testing::ApiServer};
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let client = ApiServer::new().client();
-    /// # let lease = LeaseRef::new("default", "web");
-    /// # let mut campaign = Election::new(client, lease, "replica-a")?.campaign();
+    /// use kube_weir::{Election, Leadership, LeaseRef, prelude::*};
+    ///
+    /// # kube_weir::testing::fixture::with_client(async |client| {
+    /// # let mut campaign = Election::new(client, LeaseRef::new("default", "web"), "a")?.campaign();
     /// let Some(Ok(Leadership::Leading(term))) = campaign.next().await else { panic!() };
     /// tokio::time::sleep(Duration::from_secs(4)).await;
     /// let left = term.remaining();
     /// assert!(left > Duration::from_secs(5) && left < Duration::from_secs(6), "of 10");
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn remaining(&self) -> Duration {
         let standing = self.0.standing.borrow();
@@ -154,12 +149,10 @@ impl Term {
     /// # Examples
     ///
     /// ```
-    /// # use kube_weir::{Election, Leadership, LeaseRef, prelude::*, testing::ApiServer};
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let client = ApiServer::new().client();
-    /// # let lease = LeaseRef::new("default", "web");
-    /// # let mut campaign = Election::new(client, lease, "replica-a")?.campaign();
+    /// use kube_weir::{Election, Leadership, LeaseRef, prelude::*};
+    ///
+    /// # kube_weir::testing::fixture::with_client(async |client| {
+    /// # let mut campaign = Election::new(client, LeaseRef::new("default", "web"), "a")?.campaign();
     /// let Some(Ok(Leadership::Leading(term))) = campaign.next().await else { panic!() };
     /// let seconds = futures::stream::unfold((), |()| async {
     ///     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -168,7 +161,7 @@ impl Term {
     /// // Nobody renews it, so it is over before 10 seconds are.
     /// assert_eq!(seconds.take_until(term.expired()).count().await, 9);
     /// assert!(!term.is_valid());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn expired(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
         let term = self.clone();
@@ -205,12 +198,10 @@ impl Term {
     /// The example of [`Term`] shows work that is cut off. Here a shutdown waits for work:
     ///
     /// ```
-    /// # use kube_weir::{Election, Leadership, LeaseRef, prelude::*, testing::ApiServer};
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let client = ApiServer::new().client();
-    /// # let lease = LeaseRef::new("default", "web");
-    /// # let mut campaign = Election::new(client, lease, "replica-a")?.campaign();
+    /// use kube_weir::{Election, Leadership, LeaseRef, prelude::*};
+    ///
+    /// # kube_weir::testing::fixture::with_client(async |client| {
+    /// # let mut campaign = Election::new(client, LeaseRef::new("default", "web"), "a")?.campaign();
     /// let Some(Ok(Leadership::Leading(term))) = campaign.next().await else { panic!() };
     /// let work = tokio::spawn(term.guard(async {
     ///     tokio::time::sleep(Duration::from_secs(60)).await;
@@ -221,7 +212,7 @@ impl Term {
     /// campaign.release().await?;
     /// assert!(work.is_finished());
     /// assert_eq!(work.await.unwrap()?, "written");
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     ///
     /// [`Campaign::release`]: crate::Campaign::release

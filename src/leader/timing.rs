@@ -18,12 +18,10 @@ use crate::{
 ///
 /// ```
 /// use futures::StreamExt;
-/// use kube_weir::{Election, LeaseRef, LeaseTiming, testing::ApiServer};
+/// use kube_weir::{Election, LeaseRef, LeaseTiming};
 /// use std::time::Duration;
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
-/// # let server = ApiServer::new();
+/// # kube_weir::testing::fixture::with_server(async |server| {
 /// # let election = Election::new(server.client(), LeaseRef::new("default", "web"), "replica-a")?;
 /// let hasty = LeaseTiming::default()
 ///     .lease_duration(Duration::from_secs(6))
@@ -35,7 +33,7 @@ use crate::{
 /// assert!(campaign.next().await.unwrap()?.term().unwrap().remaining() < Duration::from_secs(4));
 /// let lease = server.get("leases", "default", "web").unwrap();
 /// assert_eq!(lease["spec"]["leaseDurationSeconds"], 6);
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]

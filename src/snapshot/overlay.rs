@@ -21,7 +21,6 @@ use crate::{error::Error, object_key::AsObjectKey};
 /// use kube_weir::{Index, Snapshot};
 /// use serde_json::{from_value, json};
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let ingress = |name: &str, host: &str| {
 ///     from_value::<Ingress>(json!({
 ///         "metadata": { "namespace": "default", "name": name },
@@ -38,7 +37,7 @@ use crate::{error::Error, object_key::AsObjectKey};
 /// let what_if = what_if.overlay().delete("default/shop").build();
 /// assert!(what_if.by(&host).get_one("example.com")?.is_some());
 /// assert_eq!(snapshot.len(), 1);
-/// # Ok(()) }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "an overlay is nothing until it is built"]
 pub struct Overlay<K>(Contents<K>);
@@ -66,12 +65,8 @@ impl<K: Lookup> Overlay<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::Snapshot;
+    /// use kube_weir::{Snapshot, testing::fixture::object};
     ///
-    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
     /// let snapshot = Snapshot::<ConfigMap>::from_objects((), [object("web", "settings")])?;
     /// let what_if = snapshot.overlay().apply(object("web", "settings"))?.apply(object("api", "settings"))?;
     /// assert_eq!(what_if.build().len(), 2); // one was replaced
@@ -100,12 +95,8 @@ impl<K: Lookup> Overlay<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::Snapshot;
+    /// use kube_weir::{Snapshot, testing::fixture::object};
     ///
-    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
     /// let snapshot = Snapshot::<ConfigMap>::from_objects((), [object("web", "a"), object("web", "b")])?;
     /// let what_if = snapshot.overlay().delete("web/a").delete("web/missing").build();
     /// assert!(what_if.get("web/a").is_none() && what_if.len() == 1);

@@ -84,22 +84,17 @@ impl<K> Snapshot<K> {
     /// To wait for a version, use [`Store::wait_for`](crate::Store::wait_for).
     ///
     /// ```
-    /// use kube_weir::{prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
     ///
-    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
-    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let events = Events::listed([config("a", 3), config("b", 2)]).delete(config("a", 4));
+    /// # kube_weir::testing::fixture::run(async {
+    /// let events = Events::listed([config_map("a", 3), config_map("b", 2)]).delete(config_map("a", 4));
     /// let mut changes = events.index(Index::path("metadata.name")?).log_errors();
     /// let synced = changes.first_synced().await?;
     /// assert_eq!(synced.resource_version().as_deref(), Some("3"));
     ///
     /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
     /// assert_eq!(batch.after().resource_version().as_deref(), Some("4"));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn resource_version(&self) -> Option<String> {
         Some(self.0.version).filter(|version| *version > 0).map(|version| version.to_string())

@@ -21,8 +21,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// use k8s_openapi::api::core::v1::ConfigMap;
 /// use kube_weir::{Backoff, prelude::*, testing::{ApiServer, Fault, Verb}};
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
+/// # kube_weir::testing::fixture::run(async {
 /// let server = ApiServer::new();
 /// server.fault(Verb::List, 3, Fault::Refused);
 /// let patient = Backoff::default().first(Duration::from_secs(10)).longest(Duration::from_secs(60));
@@ -31,7 +30,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// let begun = tokio::time::Instant::now();
 /// configs.index(()).log_errors().first_synced().await?;
 /// assert!(begun.elapsed() >= Duration::from_secs((10 + 20 + 40) / 2));
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

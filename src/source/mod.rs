@@ -57,18 +57,17 @@ use crate::{decode::Typed, document::Document, error::Error, text::given};
 /// use k8s_openapi::api::networking::v1::Ingress;
 /// use kube_weir::prelude::*;
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), kube_weir::Error> {
-/// # let client = kube_weir::testing::ApiServer::new().client();
+/// # kube_weir::testing::fixture::with_client(async |client| {
 /// let ingresses = watch(Api::<Ingress>::all(client))
-///     .labels("app=web")?
+///     .labels("app=shop")?
 ///     .filter_fields("metadata.managedFields")?
 ///     .index(());
 /// let store = ingresses.store();
 /// let mut changes = pin!(ingresses.debounce(Duration::from_millis(500)).log_errors());
 ///
 /// changes.first_synced().await?;
-/// assert_eq!(store.snapshot().len(), 0);
-/// # Ok(()) }
+/// assert_eq!(store.snapshot().len(), 1);
+/// # Ok(()) });
 /// ```
 #[doc(alias(
     "informer",
@@ -125,18 +124,17 @@ where
 /// ```
 /// use kube_weir::prelude::*;
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), kube_weir::Error> {
-/// # let client = kube_weir::testing::ApiServer::new().client();
+/// # kube_weir::testing::fixture::with_client(async |client| {
 /// let ingresses = watch_resource(client.clone(), "networking.k8s.io/ingresses")?;
 /// let mut changes = pin!(ingresses.index(()).log_errors());
-/// assert!(changes.first_synced().await?.is_empty());
+/// assert_eq!(changes.first_synced().await?.len(), 2);
 ///
 /// let mut mistake = watch_resource(client, "networking.k8s.io/v1/ing")?
 ///     .index(());
 /// let error = mistake.next().await.unwrap().unwrap_err();
 /// assert!(error.to_string().contains("networking.k8s.io/v1/ingresses is meant"));
 /// assert!(mistake.next().await.is_none());
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[doc(alias("dynamicinformer", "DynamicSharedInformerFactory", "dynamic informer"))]
 pub fn watch_resource(

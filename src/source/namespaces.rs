@@ -20,27 +20,21 @@ use crate::{
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{Namespaces, prelude::*, testing::ApiServer};
-/// # use serde_json::json;
+/// use kube_weir::{Namespaces, prelude::*, testing::fixture::config_map};
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let server = ApiServer::new();
-/// # for namespace in ["a", "b"] {
-/// #     server.apply(&json!({ "apiVersion": "v1", "kind": "ConfigMap",
-/// #         "metadata": { "namespace": namespace, "name": "settings", "labels": { "app": "shop" } } }))?;
-/// # }
-/// let namespaces = Namespaces::new(["a"]);
+/// # kube_weir::testing::fixture::with_server(async |server| {
+/// server.apply(&config_map("a", 1))?; // in `default`; another one is in `web`
+/// let namespaces = Namespaces::new(["web"]);
 /// let handle = namespaces.handle();
 /// let configs = watch(Api::<ConfigMap>::all(server.client())).namespaces(namespaces);
 /// let mut changes = configs.index(()).log_errors();
 /// assert_eq!(changes.first_synced().await?.len(), 1);
 ///
-/// handle.add("b")?;
+/// handle.add("default")?;
 /// assert_eq!(changes.next().await.unwrap().batch().unwrap().stats().created, 1);
-/// handle.remove("a");
+/// handle.remove("web");
 /// assert_eq!(changes.next().await.unwrap().batch().unwrap().stats().deleted, 1);
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Debug)]
 pub struct Namespaces {
@@ -72,8 +66,7 @@ impl Namespaces {
     /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube_weir::{LabelSelector, Namespaces, prelude::*, testing::ApiServer};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// let shop = LabelSelector::parse("app=shop")?;
     /// let namespaces = Namespaces::new(["a"]).with("b", Some(shop), None);
@@ -81,7 +74,7 @@ impl Namespaces {
     /// configs.index(()).first_synced().await?;
     /// let of_b = server.requests().into_iter().find(|own| own.contains("/b/configmaps")).unwrap();
     /// assert!(of_b.contains("labelSelector=app%3Dshop"));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[must_use]
     pub fn with(

@@ -80,8 +80,7 @@ const DAY: u64 = 86_400;
 /// use k8s_openapi::api::core::v1::ConfigMap;
 /// use kube_weir::{WatchEvent, prelude::*, testing::{ApiServer, Fault, Verb}};
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
+/// # kube_weir::testing::fixture::run(async {
 /// let server = ApiServer::new();
 /// server.fault(Verb::List, 1, Fault::status(503));
 ///
@@ -90,7 +89,7 @@ const DAY: u64 = 86_400;
 /// assert!(matches!(events.next().await, Some(Ok(WatchEvent::Restarted { .. }))));
 /// assert!(events.next().await.is_some_and(|item| item.is_err()), "an item, not the end");
 /// assert!(matches!(events.next().await, Some(Ok(WatchEvent::ListComplete { .. }))));
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[doc(alias("informer", "ListWatch", "ListerWatcher", "relist", "watcher"))]
 #[must_use = "streams do nothing unless polled"]
@@ -124,8 +123,7 @@ impl<K> Watch<K> {
     /// use k8s_openapi::api::core::v1::Pod;
     /// use kube_weir::{prelude::*, testing::ApiServer};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// let pods = watch(Api::<Pod>::all(server.client())).labels("app in (web, api)")?;
     /// pods.index(()).first_synced().await?;
@@ -133,7 +131,7 @@ impl<K> Watch<K> {
     ///
     /// let error = watch(Api::<Pod>::all(server.client())).labels("app in web").unwrap_err();
     /// assert!(error.is_selector());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn labels(
         mut self,
@@ -162,13 +160,12 @@ impl<K> Watch<K> {
     /// use k8s_openapi::api::core::v1::Pod;
     /// use kube_weir::{prelude::*, testing::ApiServer};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// let pods = watch(Api::<Pod>::all(server.client())).fields("spec.nodeName=node-1")?;
     /// pods.index(()).first_synced().await?;
     /// assert!(server.requests()[0].contains("fieldSelector=spec.nodeName%3Dnode-1"));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn fields(
         self,
@@ -193,24 +190,16 @@ impl<K> Watch<K> {
     /// # Examples
     ///
     /// ```
-    /// use kube_weir::watch_resource;
-    /// # use kube_weir::{EventStreamExt, testing::ApiServer};
-    /// # use serde_json::json;
+    /// use kube_weir::prelude::*;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = ApiServer::new();
-    /// # for (name, class) in [("a", "haproxy"), ("b", "nginx")] {
-    /// #     server.apply(&json!({ "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
-    /// #         "metadata": { "name": name }, "spec": { "ingressClassName": class } }))?;
-    /// # }
-    /// let ours = watch_resource(server.client(), "networking.k8s.io/v1/ingresses")?
+    /// # kube_weir::testing::fixture::with_client(async |client| {
+    /// let ours = watch_resource(client, "networking.k8s.io/v1/ingresses")?
     ///     .matching("spec.ingressClassName=haproxy")?
     ///     .filter_fields("spec.ingressClassName")?;
     /// let snapshot = ours.index(()).first_synced().await?;
-    /// assert!(snapshot.get(("default", "a")).is_some());
-    /// assert!(snapshot.get(("default", "b")).is_none(), "of another class");
-    /// # Ok(()) }
+    /// assert!(snapshot.get("web/shop").is_some());
+    /// assert!(snapshot.get("web/blog").is_none(), "of another class");
+    /// # Ok(()) });
     /// ```
     #[doc(alias("predicate", "predicate_filter", "WithEventFilter"))]
     pub fn matching(
@@ -232,26 +221,17 @@ impl<K> Watch<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
-    /// use kube_weir::watch;
-    /// # use kube_weir::{prelude::*, testing::ApiServer};
-    /// # use serde_json::json;
+    /// use kube_weir::prelude::*;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = ApiServer::new();
-    /// # for (name, restarts) in [("a", 0), ("b", 7)] {
-    /// #     server.apply(&json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name },
-    /// #         "status": { "containerStatuses": [{ "name": "main", "image": "x", "imageID": "x",
-    /// #             "ready": true, "restartCount": restarts }] } }))?;
-    /// # }
-    /// let restarting = watch(Api::<Pod>::all(server.client())).matching_with("restarting", |pod| {
+    /// # kube_weir::testing::fixture::with_client(async |client| {
+    /// let restarting = watch(Api::<Pod>::all(client)).matching_with("restarting", |pod| {
     ///     let containers = pod.status.iter().flat_map(|own| own.container_statuses.iter().flatten());
     ///     containers.map(|own| own.restart_count).sum::<i32>() > 5
     /// });
     /// let snapshot = restarting.index(()).first_synced().await?;
-    /// assert!(snapshot.get(("default", "a")).is_none());
-    /// assert!(snapshot.get(("default", "b")).is_some());
-    /// # Ok(()) }
+    /// assert!(snapshot.get("web/shop-1").is_none());
+    /// assert!(snapshot.get("web/blog-1").is_some());
+    /// # Ok(()) });
     /// ```
     pub fn matching_with(
         mut self,
@@ -273,22 +253,16 @@ impl<K> Watch<K> {
     /// # Examples
     ///
     /// ```
-    /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::watch;
-    /// # use kube_weir::{prelude::*, testing::ApiServer};
-    /// # use serde_json::json;
+    /// use k8s_openapi::api::networking::v1::Ingress;
+    /// use kube_weir::prelude::*;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = ApiServer::new();
-    /// # server.apply(&json!({ "apiVersion": "v1", "kind": "ConfigMap",
-    /// #     "metadata": { "name": "a" }, "data": { "level": "debug", "dump": "..." } }))?;
-    /// let configs = watch(Api::<ConfigMap>::all(server.client()))
-    ///     .filter_fields(["data.dump", "metadata.managedFields"])?;
-    /// let snapshot = configs.index(()).first_synced().await?;
-    /// let data = snapshot.get(("default", "a")).and_then(|own| own.data.as_ref()).unwrap();
-    /// assert!(data.contains_key("level") && !data.contains_key("dump"));
-    /// # Ok(()) }
+    /// # kube_weir::testing::fixture::with_client(async |client| {
+    /// let ingresses = watch(Api::<Ingress>::all(client))
+    ///     .filter_fields(["spec.rules", "metadata.managedFields"])?;
+    /// let snapshot = ingresses.index(()).first_synced().await?;
+    /// let spec = snapshot.get("web/shop").and_then(|own| own.spec.as_ref()).unwrap();
+    /// assert!(spec.ingress_class_name.is_some() && spec.rules.is_none());
+    /// # Ok(()) });
     /// ```
     #[doc(alias("transform", "SetTransform", "TransformFunc"))]
     pub fn filter_fields(
@@ -311,13 +285,12 @@ impl<K> Watch<K> {
     /// use k8s_openapi::api::core::v1::Pod;
     /// use kube_weir::{prelude::*, testing::ApiServer};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// let pods = watch(Api::<Pod>::all(server.client())).namespace("web");
     /// pods.index(()).first_synced().await?;
     /// assert!(server.requests()[0].starts_with("GET /api/v1/namespaces/web/pods?"));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn namespace(self, namespace: impl Into<String>) -> Self {
         self.namespaces([namespace])
@@ -335,22 +308,18 @@ impl<K> Watch<K> {
     /// [`is_namespace`](Error::is_namespace) item, and nothing else.
     ///
     /// ```
-    /// use kube_weir::watch_resource;
-    /// # use kube_weir::{EventStreamExt, testing::ApiServer};
-    /// # use serde_json::json;
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube_weir::{prelude::*, testing::fixture::object};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = ApiServer::new();
-    /// # for namespace in ["a", "b", "c"] {
-    /// #     server.apply(&json!({ "apiVersion": "v1", "kind": "Pod",
-    /// #         "metadata": { "namespace": namespace, "name": "web" } }))?;
-    /// # }
+    /// # kube_weir::testing::fixture::with_server(async |server| {
+    /// for namespace in ["a", "b", "c"] {
+    ///     server.apply(&object::<Pod>(namespace, "shop"))?;
+    /// }
     /// let pods = watch_resource(server.client(), "v1/pods")?.namespaces(["a", "b"]);
     /// let snapshot = pods.index(()).first_synced().await?;
     /// assert_eq!(snapshot.len(), 2);
     /// assert!(snapshot.in_namespace("c").next().is_none());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn namespaces(mut self, namespaces: impl Into<Namespaces>) -> Self {
         self.query.namespaces = namespaces.into();
@@ -371,8 +340,7 @@ impl<K> Watch<K> {
     /// use kube_weir::{prelude::*, testing::ApiServer};
     /// use serde_json::json;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// for (name, team) in [("a", "web"), ("b", "data")] {
     ///     server.apply(&json!({ "apiVersion": "v1", "kind": "Namespace",
@@ -387,7 +355,7 @@ impl<K> Watch<K> {
     /// server.apply(&json!({ "apiVersion": "v1", "kind": "Namespace",
     ///     "metadata": { "name": "b", "labels": { "team": "web" } } }))?;
     /// assert_eq!(changes.next().await.unwrap().batch().unwrap().stats().created, 1);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn namespaces_labelled(
         mut self,
@@ -416,14 +384,13 @@ impl<K> Watch<K> {
     /// use k8s_openapi::api::core::v1::Pod;
     /// use kube_weir::{prelude::*, testing::ApiServer};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// let client = server.client_in("team-a");
     /// let pods = watch(Api::<Pod>::all(client)).own_namespace()?;
     /// pods.index(()).first_synced().await?;
     /// assert!(server.requests()[0].starts_with("GET /api/v1/namespaces/team-a/pods?"));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn own_namespace(self) -> Result<Self, Error> {
         let own = own_namespace(self.query.endpoint.client.default_namespace())?;
@@ -439,13 +406,12 @@ impl<K> Watch<K> {
     /// use k8s_openapi::api::core::v1::Pod;
     /// use kube_weir::{prelude::*, testing::ApiServer};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// let pods = watch(Api::<Pod>::all(server.client())).page_size(50);
     /// pods.index(()).first_synced().await?;
     /// assert!(server.requests()[0].contains("limit=50"));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn page_size(mut self, objects: u32) -> Self {
         self.query.page_size = objects.max(1);
@@ -461,14 +427,13 @@ impl<K> Watch<K> {
     /// use k8s_openapi::api::core::v1::Pod;
     /// use kube_weir::{prelude::*, testing::ApiServer};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// let pods = watch(Api::<Pod>::all(server.client())).streaming_list(true);
     /// pods.index(()).first_synced().await?;
     /// assert_eq!(server.requests().len(), 1);
     /// assert!(server.requests()[0].contains("sendInitialEvents=true"));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn streaming_list(mut self, streaming: bool) -> Self {
         self.query.streaming_list = streaming;
@@ -486,8 +451,7 @@ impl<K> Watch<K> {
     /// use k8s_openapi::api::core::v1::Pod;
     /// use kube_weir::{prelude::*, testing::ApiServer};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// let pods = watch(Api::<Pod>::all(server.client())).watch_timeout(Duration::from_secs(60));
     /// let mut changes = pods.index(());
@@ -497,7 +461,7 @@ impl<K> Watch<K> {
     /// let (_, asked) = requests[1].split_once("timeoutSeconds=").unwrap();
     /// let asked: u64 = asked.split('&').next().unwrap().parse()?;
     /// assert!((60..=120).contains(&asked));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn watch_timeout(mut self, timeout: Duration) -> Self {
         self.query.watch_timeout = Duration::from_secs(timeout.as_secs().clamp(1, DAY));
@@ -516,8 +480,7 @@ impl<K> Watch<K> {
     /// use k8s_openapi::api::core::v1::Pod;
     /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// let pods = watch(Api::<Pod>::all(server.client())).max_silence(Duration::from_secs(90));
     /// let mut changes = pods.index(());
@@ -529,7 +492,7 @@ impl<K> Watch<K> {
     /// let begun = tokio::time::Instant::now();
     /// assert!(changes.next().await.unwrap().unwrap_err().is_timeout());
     /// assert_eq!(begun.elapsed().as_secs(), 90);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn max_silence(mut self, silence: Duration) -> Self {
         self.query.max_silence = Some(silence);
@@ -542,8 +505,7 @@ impl<K> Watch<K> {
     /// use k8s_openapi::api::core::v1::Pod;
     /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// server.fault(Verb::List, 1, Fault::Stall { after_events: 0 });
     /// let pods = watch(Api::<Pod>::all(server.client())).list_patience(Duration::from_secs(5));
@@ -551,7 +513,7 @@ impl<K> Watch<K> {
     /// let begun = tokio::time::Instant::now();
     /// assert!(changes.next().await.unwrap().unwrap_err().is_timeout());
     /// assert_eq!(begun.elapsed().as_secs(), 5);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn list_patience(mut self, patience: Duration) -> Self {
         self.query.list_patience = patience;
@@ -573,8 +535,7 @@ impl<K> Watch<K> {
     /// use kube_weir::{prelude::*, testing::ApiServer};
     /// use serde_json::json;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// let configs = watch(Api::<ConfigMap>::all(server.client())).poll(Duration::from_secs(30));
     /// let mut changes = configs.index(()).log_errors();
@@ -583,7 +544,7 @@ impl<K> Watch<K> {
     /// server.apply(&json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a" } }))?;
     /// assert_eq!(changes.next().await.unwrap().batch().unwrap().stats().created, 1);
     /// assert!(server.requests().iter().all(|request| !request.contains("watch=true")));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn poll(mut self, interval: Duration) -> Self {
         self.query.poll = Some(interval.max(Duration::from_secs(1)));

@@ -24,21 +24,16 @@ use crate::{
 /// Errors are yielded only by the pipeline's own stream; this stream yields none, and ends with the pipeline.
 ///
 /// ```
-/// use kube_weir::{prelude::*, testing::Events};
+/// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
 /// use tokio::time::sleep;
 ///
-/// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
-/// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
-/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-/// # }
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
+/// # kube_weir::testing::fixture::run(async {
 /// let second = Duration::from_secs(1);
-/// let events = Events::listed([config("a", 1)])
+/// let events = Events::listed([config_map("a", 1)])
 ///     .wait(second)
-///     .apply(config("a", 2))
+///     .apply(config_map("a", 2))
 ///     .wait(second)
-///     .apply(config("a", 3))
+///     .apply(config_map("a", 3))
 ///     .stay_open();
 /// let configs = events.index(());
 /// let mut changes = configs.store().changes().log_errors();
@@ -49,7 +44,7 @@ use crate::{
 /// let Some(Change::Live(batch)) = changes.next().await else { panic!() };
 /// assert_eq!(batch.stats().total(), 1);
 /// assert_eq!(batch.deltas()[0].object().metadata.resource_version.as_deref(), Some("3"));
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[doc(alias("ResourceEventHandler", "event handler", "handler"))]
 #[must_use = "streams do nothing unless polled"]
@@ -73,18 +68,13 @@ impl<K> Store<K> {
     /// version of each object that changed meanwhile, shared with other consumers that lag as far.
     ///
     /// ```
-    /// use kube_weir::{prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
     /// use tokio::time::sleep;
     ///
-    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
-    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let second = Duration::from_secs(1);
-    /// let events = Events::listed([config("a", 1)]).apply(config("b", 2)).wait(2 * second);
-    /// let configs = events.delete(config("a", 3)).index(());
+    /// let events = Events::listed([config_map("a", 1)]).apply(config_map("b", 2)).wait(2 * second);
+    /// let configs = events.delete(config_map("a", 3)).index(());
     /// let store = configs.store();
     /// let driving = configs.spawn();
     ///
@@ -92,7 +82,7 @@ impl<K> Store<K> {
     /// let changes: Vec<_> = store.changes().log_errors().collect().await;
     /// let [Change::Synced(all), Change::Live(batch)] = &changes[..] else { panic!() };
     /// assert_eq!((all.len(), batch.stats().deleted), (2, 1));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[doc(alias("AddEventHandler", "event handler", "subscribe", "reflect_shared"))]
     pub fn changes(&self) -> Changes<K>

@@ -18,8 +18,7 @@ use crate::{error::Error, event::Collection, resource_version::has_reached};
 /// use kube_weir::{SyncPolicy, prelude::*, testing::Events};
 /// use tokio::time::Instant;
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
+/// # kube_weir::testing::fixture::run(async {
 /// let never = Events::<ConfigMap>::new().stay_open();
 /// let patience = SyncPolicy::default().deadline(Duration::from_secs(5));
 /// let configs = never.index(()).sync_policy(patience);
@@ -29,7 +28,7 @@ use crate::{error::Error, event::Collection, resource_version::has_reached};
 /// let begin = Instant::now();
 /// assert!(store.synced().await.unwrap_err().is_timeout());
 /// assert_eq!(begin.elapsed().as_secs(), 5);
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -64,8 +63,7 @@ impl SyncPolicy {
     /// use kube_weir::{SyncPolicy, prelude::*};
     /// use kube_weir::testing::{ApiServer, Fault, On, Verb};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// server.fault(On::verb(Verb::List).namespace("b"), 1000, Fault::status(403));
     /// let configs = watch(Api::<ConfigMap>::all(server.client())).namespaces(["a", "b"]);
@@ -77,7 +75,7 @@ impl SyncPolicy {
     ///
     /// let missing: Vec<_> = store.collections().into_iter().filter(|own| !own.is_complete).collect();
     /// assert_eq!(missing[0].collection.namespace(), Some("b"));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[must_use]
     pub fn partial(self, partial: bool) -> Self {

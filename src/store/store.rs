@@ -37,14 +37,14 @@ const SYNC_GRACE: std::time::Duration = std::time::Duration::from_secs(1);
 /// use kube::runtime::watcher::Event;
 /// use kube_weir::EventStreamExt;
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), kube_weir::Error> {
+/// # kube_weir::testing::fixture::run(async {
 /// let events = futures::stream::iter([Event::<ConfigMap>::Init, Event::InitDone]);
 /// let pipeline = events.index(());
 /// let store = pipeline.store();
 ///
 /// let driving = pipeline.spawn();
 /// assert!(store.synced().await?.is_empty());
-/// # driving.await }
+/// # driving.await?; Ok(()) });
 /// ```
 #[doc(alias("cache", "lister", "informer", "reflector", "client.Reader"))]
 pub struct Store<K> {
@@ -69,15 +69,10 @@ impl<K> Store<K> {
     /// [`with_progress`](crate::adapters::Indexed::with_progress).
     ///
     /// ```
-    /// use kube_weir::{prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
     ///
-    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
-    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let events = Events::listed([config("a", 1)]).apply(config("b", 2));
+    /// # kube_weir::testing::fixture::run(async {
+    /// let events = Events::listed([config_map("a", 1)]).apply(config_map("b", 2));
     /// let mut changes = events.index(());
     /// let store = changes.store();
     /// changes.first_synced().await?;
@@ -85,7 +80,7 @@ impl<K> Store<K> {
     ///
     /// changes.next().await;
     /// assert_eq!((before.len(), store.snapshot().len()), (1, 2)); // a snapshot never changes
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn snapshot(&self) -> Snapshot<K> {
         Snapshot(self.current.load_full())
@@ -95,21 +90,15 @@ impl<K> Store<K> {
     /// fastest way for a single lookup; for several consistent lookups use one [`snapshot`](Self::snapshot).
     ///
     /// ```
-    /// use kube_weir::{prelude::*, testing::Events};
-    /// # use k8s_openapi::api::core::v1::ConfigMap;
-    /// # use serde_json::json;
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::settings}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let settings: ConfigMap = serde_json::from_value(
-    ///     json!({ "metadata": { "namespace": "web", "name": "settings" } }),
-    /// ).unwrap();
-    /// let mut changes = Events::listed([settings]).index(Index::path("data.level")?);
+    /// # kube_weir::testing::fixture::run(async {
+    /// let mut changes = Events::listed([settings("debug")]).index(Index::path("data.level")?);
     /// let store = changes.store();
     /// changes.first_synced().await?;
     /// assert!(store.get(("web", "settings")).is_some());
     /// assert!(store.get(("web", "other")).is_none());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[doc(alias("GetByKey", "object"))]
     pub fn get(&self, key: impl AsObjectKey) -> Option<Arc<K>>
@@ -125,14 +114,13 @@ impl<K> Store<K> {
     /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube_weir::{prelude::*, testing::Events};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let mut configs = Events::<ConfigMap>::listed([]).index(());
     /// let store = configs.store();
     /// assert!(!store.is_synced()); // nobody polled
     /// configs.next().await;
     /// assert!(store.is_synced());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn is_synced(&self) -> bool {
         self.state.borrow().status.is_synced
@@ -145,8 +133,7 @@ impl<K> Store<K> {
     /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, Verb}};
     /// use tokio::time::Instant;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// let configs = watch(Api::<ConfigMap>::all(server.client()));
     /// let mut changes = configs.index(());
@@ -159,7 +146,7 @@ impl<K> Store<K> {
     /// assert!(changes.next().await.unwrap().is_err());
     /// let (error, since) = store.status().failing.unwrap();
     /// assert_eq!((error.status(), Instant::from(since).elapsed().as_secs()), (Some(503), 0));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn status(&self) -> StoreStatus {
         self.state.borrow().status.clone()
@@ -189,8 +176,7 @@ impl<K> Store<K> {
     /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube_weir::{prelude::*, testing::{ApiServer, Fault, On}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// let configs = watch(Api::<ConfigMap>::all(server.client()));
     /// let configs = configs.index(());
@@ -205,7 +191,7 @@ impl<K> Store<K> {
     /// server.disconnect();
     /// tokio::time::sleep(2 * silence).await;
     /// assert!(store.healthy(silence).unwrap_err().is_connection());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn healthy(&self, max_silence: std::time::Duration) -> Result<(), Error> {
         let state = self.state.borrow().clone();
@@ -267,8 +253,7 @@ impl<K> Store<K> {
     /// use kube_weir::{SyncPolicy, prelude::*};
     /// use kube_weir::testing::{ApiServer, Fault, Verb};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// server.fault(Verb::List, 1, Fault::status(403)); // until somebody grants `list`
     /// let configs = watch(Api::<ConfigMap>::all(server.client()))
@@ -280,7 +265,7 @@ impl<K> Store<K> {
     /// assert!(store.synced().await.unwrap_err().is_forbidden());
     /// store.changes().first_synced().await?; // the stream kept retrying
     /// assert!(store.synced().await?.is_empty());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[doc(alias("WaitForCacheSync", "HasSynced", "wait_until_ready"))]
     pub async fn synced(&self) -> Result<Snapshot<K>, Error> {
@@ -331,19 +316,10 @@ impl<K> Store<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{prelude::*, testing::ApiServer};
-    /// # use serde_json::json;
+    /// use kube_weir::prelude::*;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let server = ApiServer::new();
-    /// # for name in ["one", "two"] {
-    /// #     server.apply(&json!({
-    /// #         "apiVersion": "v1", "kind": "ConfigMap",
-    /// #         "metadata": { "namespace": "web", "name": name }, "data": { "level": "debug" },
-    /// #     }))?;
-    /// # }
-    /// # let api = Api::<ConfigMap>::all(server.client());
+    /// # kube_weir::testing::fixture::with_client(async |client| {
+    /// let api = Api::<ConfigMap>::all(client);
     /// let mut configs = watch(api).named("settings").index(Index::path("data.level")?);
     /// let store = configs.store();
     /// configs.first_synced().await?;
@@ -354,9 +330,9 @@ impl<K> Store<K> {
     ///   "name": "settings",
     ///   "selectors": [],
     ///   "state": "synced",
-    ///   "resource_version": "3",
+    ///   "resource_version": "10",
     ///   "silent_ms": 1500,
-    ///   "objects": 2,
+    ///   "objects": 1,
     ///   "bytes": null,
     ///   "pending": 0,
     ///   "deleted": 0,
@@ -364,7 +340,7 @@ impl<K> Store<K> {
     ///     {
     ///       "name": "data.level",
     ///       "keys": 1,
-    ///       "entries": 2,
+    ///       "entries": 1,
     ///       "absent": 0,
     ///       "overflowing": 0
     ///     }
@@ -373,7 +349,7 @@ impl<K> Store<K> {
     ///   "last_error": null
     /// }"#;
     /// assert_eq!(serde_json::to_string_pretty(&store.report())?, expected);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     ///
     /// This counts all index keys, and the bytes of all `Document`s: O(n). It reads a snapshot, so it blocks

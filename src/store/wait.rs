@@ -33,8 +33,7 @@ use crate::{
 /// use kube_weir::{Write, prelude::*, testing::ApiServer};
 /// use serde_json::json;
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # kube_weir::testing::fixture::run(async {
 /// let server = ApiServer::new();
 /// let configs = watch(Api::<ConfigMap>::all(server.client())).index(());
 /// let store = configs.store();
@@ -50,7 +49,7 @@ use crate::{
 /// ] {
 ///     assert_eq!(store.wait_for(write).await?.len(), 1);
 /// }
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Write {
@@ -79,22 +78,18 @@ impl Write {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{Write, prelude::*, testing::ApiServer};
-    /// # use kube::api::{DeleteParams, PostParams};
+    /// use kube::api::{DeleteParams, PostParams};
+    /// use kube_weir::{Write, prelude::*, testing::{ApiServer, fixture::object}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let api = Api::<ConfigMap>::namespaced(ApiServer::new().client(), "default");
     /// let configs = watch(api.clone()).index(());
     /// let store = configs.store();
     /// let driving = configs.spawn();
-    /// # let mut settings = ConfigMap::default();
-    /// # settings.metadata.name = Some("settings".into());
-    ///
-    /// let written = api.create(&PostParams::default(), &settings).await?;
+    /// let written = api.create(&PostParams::default(), &object("default", "settings")).await?;
     /// api.delete("settings", &DeleteParams::default()).await?;
     /// assert!(store.wait_for(Write::deletion(&written)).await?.is_empty());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn deletion<O: Lookup>(object: &O) -> Self {
         let uid = object.uid().map(Cow::into_owned).unwrap_or_default();
@@ -195,10 +190,9 @@ impl<K: Lookup> Store<K> {
     /// ```
     /// use k8s_openapi::api::discovery::v1::EndpointSlice;
     /// use kube_weir::{prelude::*, testing::ApiServer};
-    /// # use serde_json::json;
+    /// use serde_json::json;
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let server = ApiServer::new();
     /// let service = Index::path("metadata.labels['kubernetes.io/service-name']")?;
     /// let slices = watch(Api::<EndpointSlice>::all(server.client())).index(&service);
@@ -213,7 +207,7 @@ impl<K: Lookup> Store<K> {
     ///     "metadata": { "name": "shop-1", "labels": { "kubernetes.io/service-name": "shop" } },
     /// }))?;
     /// assert_eq!(changed.await?.by(&service).get("shop").len(), 1);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     #[doc(alias("WatchChannel", "wait_for_key", "notify"))]
     #[track_caller]
@@ -284,22 +278,18 @@ impl<K: Lookup> Store<K> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{prelude::*, testing::ApiServer};
-    /// # use kube::api::PostParams;
+    /// use kube::api::PostParams;
+    /// use kube_weir::{prelude::*, testing::{ApiServer, fixture::object}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let api = Api::<ConfigMap>::namespaced(ApiServer::new().client(), "default");
     /// let configs = watch(api.clone()).index(());
     /// let store = configs.store();
     /// let driving = configs.spawn();
-    /// # let mut settings = ConfigMap::default();
-    /// # settings.metadata.name = Some("settings".into());
-    ///
-    /// let written = api.create(&PostParams::default(), &settings).await?;
+    /// let written = api.create(&PostParams::default(), &object("default", "settings")).await?;
     /// let snapshot = store.wait_for(&written).await?;
     /// assert!(snapshot.get(("default", "settings")).is_some());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn wait_for<W: Into<Write>>(
         &self,

@@ -25,8 +25,7 @@ use crate::{
 /// use kube_weir::{Change, EventStreamExt, testing::Events};
 /// use std::time::Duration;
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
+/// # kube_weir::testing::fixture::run(async {
 /// let settings = |version: u32| {
 ///     let mut settings = ConfigMap::default();
 ///     settings.metadata.name = Some("settings".into());
@@ -53,7 +52,7 @@ use crate::{
 /// assert_eq!(snapshot.len(), 1);
 /// assert_eq!(first.stats().modified, 1);
 /// assert_eq!(rest.stats().deleted, 1);
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[doc(alias("FakeWatcher", "mock"))]
 #[must_use = "streams do nothing unless polled"]
@@ -74,15 +73,13 @@ impl<K> Events<K> {
     ///
     /// ```
     /// use futures::StreamExt;
+    /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube_weir::testing::Events;
     ///
-    /// # use k8s_openapi::api::core::v1::ConfigMap;
-    /// # use kube::runtime::watcher::Event;
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() {
+    /// # kube_weir::testing::fixture::run(async {
     /// let mut events = Events::<ConfigMap>::new();
     /// assert!(events.next().await.is_none());
-    /// # }
+    /// # Ok(()) });
     /// ```
     pub fn new() -> Self {
         Self { steps: VecDeque::new(), waiting: None, open: false }
@@ -99,19 +96,15 @@ impl<K> Events<K> {
     ///
     /// ```
     /// use futures::StreamExt;
-    /// use kube_weir::{Change, EventStreamExt, testing::Events};
+    /// use kube_weir::{Change, EventStreamExt, testing::{Events, fixture::config_map}};
     ///
-    /// # use k8s_openapi::api::core::v1::ConfigMap;
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// # let mut settings = ConfigMap::default();
-    /// # settings.metadata.name = Some("settings".into());
-    /// let events = Events::listed([settings]).list([]);
+    /// # kube_weir::testing::fixture::run(async {
+    /// let events = Events::listed([config_map("a", 1)]).list([]);
     /// let mut changes = events.index(());
     /// assert_eq!(changes.first_synced().await?.len(), 1);
     /// let Some(Ok(Change::Live(batch))) = changes.next().await else { panic!() };
     /// assert_eq!(batch.stats().deleted, 1);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn list(self, objects: impl IntoIterator<Item = K>) -> Self {
         let collection = Collection::cluster();
@@ -138,15 +131,14 @@ impl<K> Events<K> {
     ///
     /// ```
     /// use futures::StreamExt;
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube::runtime::watcher::Event;
     /// use kube_weir::{WatchEvent, testing::Events};
     ///
-    /// # use k8s_openapi::api::core::v1::ConfigMap;
-    /// # use kube::runtime::watcher::Event;
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() {
+    /// # kube_weir::testing::fixture::run(async {
     /// let mut events = Events::<ConfigMap>::new().event(Event::Init).stay_open();
     /// assert!(matches!(events.next().await, Some(Ok(WatchEvent::Restarted { .. }))));
-    /// # }
+    /// # Ok(()) });
     /// ```
     pub fn event(self, event: impl Into<WatchEvent<K>>) -> Self {
         self.step(Step::Item(Ok(event.into())))
@@ -156,18 +148,17 @@ impl<K> Events<K> {
     ///
     /// ```
     /// use futures::StreamExt;
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube::runtime::watcher::Event;
     /// use kube::runtime::watcher;
     /// use kube_weir::{WatchEvent, testing::Events};
     ///
-    /// # use k8s_openapi::api::core::v1::ConfigMap;
-    /// # use kube::runtime::watcher::Event;
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() {
+    /// # kube_weir::testing::fixture::run(async {
     /// let failure = watcher::Error::NoResourceVersion;
     /// let events = Events::<ConfigMap>::new().fail(failure).event(Event::Init);
     /// let items: Vec<_> = events.collect().await;
     /// assert!(matches!(&items[..], [Err(_), Ok(WatchEvent::Restarted { .. })]));
-    /// # }
+    /// # Ok(()) });
     /// ```
     pub fn fail(self, error: impl Into<Error>) -> Self {
         self.step(Step::Item(Err(error.into())))
@@ -177,20 +168,19 @@ impl<K> Events<K> {
     ///
     /// ```
     /// use futures::StreamExt;
+    /// use k8s_openapi::api::core::v1::ConfigMap;
+    /// use kube::runtime::watcher::Event;
     /// use kube_weir::testing::Events;
     /// use std::time::Duration;
     /// use tokio::time::Instant;
     ///
-    /// # use k8s_openapi::api::core::v1::ConfigMap;
-    /// # use kube::runtime::watcher::Event;
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() {
+    /// # kube_weir::testing::fixture::run(async {
     /// let hour = Duration::from_secs(3600);
     /// let mut events = Events::<ConfigMap>::new().wait(hour).event(Event::Init);
     /// let begun = Instant::now();
     /// events.next().await;
     /// assert!(begun.elapsed() >= hour, "of a clock that is paused");
-    /// # }
+    /// # Ok(()) });
     /// ```
     pub fn wait(self, time: Duration) -> Self {
         self.step(Step::Wait(time))
@@ -200,17 +190,15 @@ impl<K> Events<K> {
     ///
     /// ```
     /// use futures::StreamExt;
+    /// use k8s_openapi::api::core::v1::ConfigMap;
     /// use kube_weir::testing::Events;
     /// use std::time::Duration;
     /// use tokio::time::timeout;
     ///
-    /// # use k8s_openapi::api::core::v1::ConfigMap;
-    /// # use kube::runtime::watcher::Event;
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() {
+    /// # kube_weir::testing::fixture::run(async {
     /// let mut events = Events::<ConfigMap>::new().stay_open();
     /// assert!(timeout(Duration::from_secs(3600), events.next()).await.is_err());
-    /// # }
+    /// # Ok(()) });
     /// ```
     pub fn stay_open(mut self) -> Self {
         self.open = true;

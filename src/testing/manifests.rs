@@ -88,14 +88,13 @@ impl Manifests {
     /// ```
     /// use kube_weir::testing::Manifests;
     ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let folder = tempfile::TempDir::new()?;
     /// # let folder = folder.path();
     /// let text = "{ apiVersion: v1, kind: Service, metadata: { name: web } }";
     /// std::fs::write(folder.join("web.yaml"), text)?;
     /// assert_eq!(Manifests::read(folder)?.len(), 1);
     /// assert!(Manifests::read(folder.join("none.yaml")).is_err());
-    /// # Ok(()) }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
         let mut manifests = Self::default();
@@ -221,14 +220,13 @@ impl Manifests {
     /// ```
     /// use kube_weir::testing::{ApiServer, Manifests};
     ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let server = ApiServer::new();
     /// let text = "{ apiVersion: v1, kind: Service, metadata: { name: web } }";
     /// for object in Manifests::parse("web.yaml", text)?.values() {
     ///     server.apply(object)?;
     /// }
     /// assert!(server.get("services", "default", "web").is_ok());
-    /// # Ok(()) }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn values(&self) -> impl Iterator<Item = &Value> {
         self.0.iter().map(|own| &own.value)

@@ -1,8 +1,8 @@
 //! An in-process API server for tests of controllers: feature `testing`.
 //!
 //! Stages behind a watch can be tested with [`Events`], without a server; [`conformance`] checks
-//! that a pipeline keeps the rules while its server fails; [`Manifests`] reads fixtures
-//! from YAML files.
+//! that a pipeline keeps the rules while its server fails; [`Manifests`] reads objects
+//! from YAML files; [`fixture`] has sample objects, and runs doc tests.
 //!
 //! [`ApiServer`] is a [`tower::Service`] that answers like a Kubernetes API server, so a real
 //! [`kube::Client`] and everything built on it run against it: no cluster, no network, no threads, and only
@@ -15,8 +15,7 @@
 //! use kube_weir::testing::ApiServer;
 //! use serde_json::json;
 //!
-//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # kube_weir::testing::fixture::run(async {
 //! let server = ApiServer::new();
 //! let settings: Api<ConfigMap> = Api::default_namespaced(server.client());
 //!
@@ -35,8 +34,7 @@
 //! server.compact();
 //! let mut events = settings.watch(&WatchParams::default(), &version).await?.boxed();
 //! assert!(matches!(events.try_next().await?, Some(WatchEvent::Error(gone)) if gone.code == 410));
-//! # Ok(())
-//! # }
+//! # Ok(()) });
 //! ```
 //!
 //! # Supported requests
@@ -76,45 +74,17 @@
 //! patches are answered 415, and server-side apply keeps no `managedFields`. Code that depends on these
 //! features must be tested on a real server.
 
-mod answer;
-mod body;
 #[cfg(all(feature = "cluster", unix))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "cluster", unix))))]
 pub mod cluster;
 pub mod conformance;
-mod crd;
-mod damage;
-mod discovery;
-mod error;
 mod events;
-mod fault;
-mod gzip;
-mod history;
-mod list;
+pub mod fixture;
 mod manifests;
-mod object;
-mod on;
-mod outage;
-mod query;
-mod resource;
-mod rights;
-mod router;
-mod script;
-mod selectors;
 mod server;
-mod service;
-mod settings;
-mod status;
-mod store;
-mod view;
-mod watch;
-mod write;
 
-pub use answer::{Answer, End};
-pub use body::Body;
-pub use error::Error;
-pub use events::Events;
-pub use fault::Fault;
-pub use manifests::Manifests;
-pub use on::{On, Verb};
-pub use server::ApiServer;
+pub use self::{
+    events::Events,
+    manifests::Manifests,
+    server::{Answer, ApiServer, Body, End, Error, Fault, On, Verb},
+};

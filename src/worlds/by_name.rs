@@ -28,9 +28,7 @@ use crate::{
 /// ```
 /// use kube_weir::{Kinds, prelude::*};
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
-/// # let client = kube_weir::testing::ApiServer::new().client();
+/// # kube_weir::testing::fixture::with_client(async |client| {
 /// let config = [("services", "v1/services"), ("ingresses", "networking.k8s.io/v1/ingresses")];
 /// let mut kinds = Kinds::new();
 /// for (name, resource) in config {
@@ -41,12 +39,12 @@ use crate::{
 ///
 /// let mut changes = pin!(world(kinds).debounce(Duration::from_millis(500)).log_errors());
 /// let world = changes.first_synced().await?;
-/// assert_eq!(world.kind("services").unwrap().len(), 0);
+/// assert_eq!(world.kind("services").unwrap().len(), 1);
 ///
 /// handle.remove("services");
 /// let change = changes.next().await.unwrap();
 /// assert!(change.world().kind("services").is_none());
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[derive(Debug)]
 #[must_use = "kinds do nothing unless they are made a world"]
@@ -58,11 +56,10 @@ impl Kinds {
     /// ```
     /// use kube_weir::{Kinds, prelude::*};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let world = world(Kinds::new()).first_synced().await?;
     /// assert!(world.kinds().is_empty());
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn new() -> Self {
         let shared = Shared {
@@ -101,20 +98,16 @@ impl Default for Kinds {
 /// Once the stream is dropped, the handle has no effect.
 ///
 /// ```
-/// use kube_weir::{Kinds, prelude::*, testing::Events};
+/// use kube_weir::{Document, Kinds, prelude::*, testing::{Events, fixture::object}};
 ///
-/// # fn document(name: &str) -> kube_weir::Document {
-/// #     kube_weir::Document::from_json(&format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).unwrap()
-/// # }
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
-/// let services = Events::listed([document("shop")]).stay_open().index(());
+/// # kube_weir::testing::fixture::run(async {
+/// let services = Events::listed([object::<Document>("", "shop")]).stay_open().index(());
 /// let kinds = Kinds::new().add("services", services);
 /// let handle = kinds.handle();
 /// let mut changes = world(kinds).log_errors();
 /// changes.first_synced().await?;
 ///
-/// let secrets = Events::listed([document("tls")]).stay_open().index(());
+/// let secrets = Events::listed([object::<Document>("", "tls")]).stay_open().index(());
 /// handle.add("secrets", secrets);
 /// let come = changes.next().await.unwrap();
 /// assert_eq!(come.batch().unwrap().kind("secrets").unwrap().stats().created, 1);
@@ -123,7 +116,7 @@ impl Default for Kinds {
 /// let gone = changes.next().await.unwrap();
 /// assert_eq!(gone.batch().unwrap().kind("services").unwrap().stats().deleted, 1);
 /// assert_eq!(gone.world().kinds().len(), 1);
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 pub struct KindsHandle(Arc<Shared>);
 
@@ -190,12 +183,9 @@ impl fmt::Debug for KindsHandle {
 /// The snapshots of a world by the names of their kinds.
 ///
 /// ```
-/// use kube_weir::{Snapshot, World, worlds::ByName};
+/// use kube_weir::{Document, Snapshot, World, testing::fixture::object, worlds::ByName};
 ///
-/// # fn document(name: &str) -> kube_weir::Document {
-/// #     kube_weir::Document::from_json(&format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).unwrap()
-/// # }
-/// let services = Snapshot::from_objects((), [document("shop")])?;
+/// let services = Snapshot::from_objects((), [object::<Document>("", "shop")])?;
 /// let secrets = Snapshot::from_objects((), [])?;
 /// let kinds = ByName::from_iter([("services", services), ("secrets", secrets)]);
 ///
@@ -250,16 +240,12 @@ impl<N: Into<Arc<str>>> FromIterator<(N, Snapshot<Document>)> for ByName {
 /// is not included, so this may have no kind at all.
 ///
 /// ```
-/// use kube_weir::{Kinds, prelude::*, testing::Events};
+/// use kube_weir::{Document, Kinds, prelude::*, testing::{Events, fixture::object}};
 ///
-/// # fn document(name: &str) -> kube_weir::Document {
-/// #     kube_weir::Document::from_json(&format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).unwrap()
-/// # }
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
-/// let services = Events::listed([]).wait(Duration::from_secs(1)).apply(document("shop"));
+/// # kube_weir::testing::fixture::run(async {
+/// let services = Events::listed([]).wait(Duration::from_secs(1)).apply(object::<Document>("", "shop"));
 /// let services = services.index(());
-/// let secrets = Events::listed([document("tls")]).index(());
+/// let secrets = Events::listed([object::<Document>("", "tls")]).index(());
 /// let kinds = Kinds::new().add("services", services).add("secrets", secrets);
 /// let mut changes = world(kinds).log_errors();
 /// changes.first_synced().await?;
@@ -269,7 +255,7 @@ impl<N: Into<Arc<str>>> FromIterator<(N, Snapshot<Document>)> for ByName {
 /// let created = batch.kinds().iter().map(|(name, batch)| (name, batch.stats().created));
 /// assert_eq!(created.collect::<Vec<_>>(), [("services", 1)]);
 /// assert!(batch.kind("secrets").is_none()); // nothing changed
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct BatchesByName(BTreeMap<Arc<str>, Batch<Document>>);

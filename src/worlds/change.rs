@@ -18,14 +18,9 @@ use crate::{
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{Secret, Service};
-/// use kube_weir::{prelude::*, testing::Events};
+/// use kube_weir::{prelude::*, testing::{Events, fixture::object}};
 ///
-/// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-/// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-/// # }
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
+/// # kube_weir::testing::fixture::run(async {
 /// let services = Events::listed([object::<Service>("web", "shop")])
 ///     .wait(Duration::from_secs(1))
 ///     .apply(object("web", "blog"))
@@ -39,7 +34,7 @@ use crate::{
 /// let (services, secrets) = batch.kinds(); // `None` if nothing changed
 /// assert_eq!(services.as_ref().unwrap().stats().created, 1);
 /// assert!(secrets.is_none());
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 pub enum WorldChange<V: View> {
     /// Part of the initial load. Only after [`with_progress`](super::Worlds::with_progress).
@@ -55,14 +50,9 @@ impl<V: View> WorldChange<V> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::{Secret, Service};
-    /// use kube_weir::{prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::object}};
     ///
-    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let services = Events::listed([object::<Service>("web", "shop")])
     ///     .wait(Duration::from_secs(1))
     ///     .apply(object("web", "blog"))
@@ -73,7 +63,7 @@ impl<V: View> WorldChange<V> {
     /// // For a consumer that recomputes everything at every change.
     /// let totals = changes.map(|change| change.world().kinds().0.len());
     /// assert_eq!(totals.collect::<Vec<_>>().await, [1, 2]);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn world(&self) -> &World<V> {
         match self {
@@ -101,14 +91,9 @@ impl<V: View> WorldChange<V> {
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{Secret, Service};
-/// use kube_weir::{prelude::*, testing::Events};
+/// use kube_weir::{prelude::*, testing::{Events, fixture::object}};
 ///
-/// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-/// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-/// # }
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
+/// # kube_weir::testing::fixture::run(async {
 /// let services = Events::listed([object::<Service>("web", "shop")])
 ///     .wait(Duration::from_secs(1))
 ///     .apply(object("web", "blog"))
@@ -122,7 +107,7 @@ impl<V: View> WorldChange<V> {
 /// assert_eq!(batch.before().kinds().0.len(), 1);
 /// let (services, secrets) = batch.after().kinds();
 /// assert_eq!((services.len(), secrets.len()), (2, 1));
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 pub struct WorldBatch<V: View>(Arc<Difference<V>>);
 

@@ -41,12 +41,11 @@ use crate::{
 ///     pipelines.fold(Kinds::new(), |kinds, (at, pipeline)| kinds.add(at.to_string(), pipeline))
 /// }
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
+/// # kube_weir::testing::fixture::run(async {
 /// let pipelines = [(), ()].map(|indexes| Events::<Document>::listed([]).index(indexes));
 /// let world = world(numbered(pipelines)).first_synced().await?;
 /// assert_eq!(world.kinds().len(), 2);
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be a kind of a world",

@@ -9,9 +9,7 @@
 //! use k8s_openapi::api::{core::v1::Service, networking::v1::Ingress};
 //! use kube_weir::prelude::*;
 //!
-//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
-//! # async fn main() -> Result<(), kube_weir::Error> {
-//! # let server = kube_weir::testing::ApiServer::new();
+//! # kube_weir::testing::fixture::with_server(async |server| {
 //! # let client = server.client();
 //! let ingresses = watch(Api::<Ingress>::all(client.clone()))
 //!     .index(Index::path("spec.rules[*].host")?);
@@ -22,16 +20,13 @@
 //! let store = worlds.store(); // lock-free, for any task
 //! let mut changes = pin!(worlds.debounce(Duration::from_millis(500)).log_errors());
 //!
-//! # server.apply(&serde_json::json!({
-//! #     "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web" },
-//! # })).unwrap();
 //! while let Some(change) = changes.next().await {
 //!     match change {
 //!         WorldChange::InitialSync(_) => {} // only after with_progress()
 //!         WorldChange::Synced(world) => {
 //!             let (ingresses, services) = world.kinds();
 //!             println!("{} ingresses, {} services", ingresses.len(), services.len());
-//! #           server.delete("services", "default", "web").unwrap();
+//! #           server.delete("services", "web", "shop")?;
 //!         }
 //!         WorldChange::Live(batch) => {
 //!             let (ingresses, services) = batch.kinds(); // `None` if nothing changed
@@ -43,7 +38,7 @@
 //!     }
 //! }
 //! assert_eq!(store.world().generation(), 2);
-//! # Ok(()) }
+//! # Ok(()) });
 //! ```
 //!
 //! # Kinds that are named at run time

@@ -18,17 +18,14 @@ use crate::{
 ///
 /// ```
 /// use k8s_openapi::api::{core::v1::Service, networking::v1::Ingress};
-/// use kube_weir::{Snapshot, World};
-/// # fn object<K: serde::de::DeserializeOwned>(name: &str) -> K {
-/// #     serde_json::from_value(serde_json::json!({ "metadata": { "name": name } })).unwrap()
-/// # }
+/// use kube_weir::{Snapshot, World, testing::fixture::object};
 ///
 /// let ingresses = Snapshot::<Ingress>::from_objects((), [])?;
 /// let services = Snapshot::<Service>::from_objects((), [])?;
 /// let world = World::from_kinds((ingresses, services));
 ///
-/// let ingress: Ingress = object("web");
-/// let service: Service = object("web");
+/// let ingress: Ingress = object("", "web");
+/// let service: Service = object("", "web");
 /// let what_if = world.overlay().apply(ingress)?.apply(service)?.build();
 /// assert!(what_if.kinds().0.get(("", "web")).is_some());
 ///
@@ -56,16 +53,12 @@ impl<V: Clone> World<V> {
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{Secret, Service};
-/// use kube_weir::{Snapshot, World, worlds::{Holds, View}};
+/// use kube_weir::{Snapshot, World, testing::fixture::object, worlds::{Holds, View}};
 ///
 /// fn without<V: View + Holds<Secret, I>, I>(world: &World<V>, secret: &str) -> World<V> {
 ///     world.overlay().delete(("web", secret)).build()
 /// }
 ///
-/// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-/// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-/// # }
 /// let services = Snapshot::<Service>::from_objects((), [])?;
 /// let tls = object::<Secret>("web", "tls");
 /// let secrets = Snapshot::from_objects((), [tls])?;
@@ -93,12 +86,8 @@ impl<V: View> WorldOverlay<V> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::{Secret, Service};
-    /// use kube_weir::{Snapshot, World};
+    /// use kube_weir::{Snapshot, World, testing::fixture::object};
     ///
-    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
     /// let services = Snapshot::<Service>::from_objects((), [])?;
     /// let secrets = Snapshot::<Secret>::from_objects((), [])?;
     /// let world = World::from_kinds((services, secrets));
@@ -147,17 +136,14 @@ impl WorldOverlay<ByName> {
     /// # Examples
     ///
     /// ```
-    /// use kube_weir::{Snapshot, World, worlds::ByName};
+    /// use kube_weir::{Document, Snapshot, World, testing::fixture::object, worlds::ByName};
     ///
-    /// # fn document(name: &str) -> kube_weir::Document {
-    /// #     kube_weir::Document::from_json(&format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).unwrap()
-    /// # }
-    /// let services = Snapshot::from_objects((), [document("shop")])?;
+    /// let services = Snapshot::from_objects((), [object::<Document>("", "shop")])?;
     /// let world = World::from_kinds(ByName::from_iter([("services", services)]));
     ///
-    /// let what_if = world.overlay().apply_to("services", document("blog"))?.build();
+    /// let what_if = world.overlay().apply_to("services", object::<Document>("", "blog"))?.build();
     /// assert_eq!(what_if.kind("services").unwrap().len(), 2);
-    /// assert!(world.overlay().apply_to("secrets", document("tls")).unwrap_err().is_resource());
+    /// assert!(world.overlay().apply_to("secrets", object::<Document>("", "tls")).unwrap_err().is_resource());
     /// # Ok::<(), kube_weir::Error>(())
     /// ```
     pub fn apply_to(mut self, kind: &str, object: Document) -> Result<Self, Error> {
@@ -177,12 +163,9 @@ impl WorldOverlay<ByName> {
     /// # Examples
     ///
     /// ```
-    /// use kube_weir::{Snapshot, World, worlds::ByName};
+    /// use kube_weir::{Document, Snapshot, World, testing::fixture::object, worlds::ByName};
     ///
-    /// # fn document(name: &str) -> kube_weir::Document {
-    /// #     kube_weir::Document::from_json(&format!(r#"{{"metadata":{{"name":"{name}"}}}}"#)).unwrap()
-    /// # }
-    /// let services = Snapshot::from_objects((), [document("shop")])?;
+    /// let services = Snapshot::from_objects((), [object::<Document>("", "shop")])?;
     /// let world = World::from_kinds(ByName::from_iter([("services", services)]));
     ///
     /// let what_if = world.overlay().delete_from("services", "shop")?.build();

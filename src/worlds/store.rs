@@ -22,14 +22,9 @@ use crate::{
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{Secret, Service};
-/// use kube_weir::{prelude::*, testing::Events};
+/// use kube_weir::{prelude::*, testing::{Events, fixture::object}};
 ///
-/// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-/// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-/// # }
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
+/// # kube_weir::testing::fixture::run(async {
 /// let services = Events::listed([object::<Service>("web", "shop")]).index(());
 /// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(());
 /// let worlds = world((services, secrets));
@@ -39,7 +34,7 @@ use crate::{
 /// let world = store.synced().await?;
 /// assert_eq!((world.kinds().0.len(), world.kinds().1.len()), (1, 1));
 /// assert_eq!(store.world().generation(), world.generation());
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 pub struct WorldStore<V> {
     current: Arc<ArcSwap<Moment<V>>>,
@@ -82,14 +77,9 @@ impl<V> WorldStore<V> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::{Secret, Service};
-    /// use kube_weir::{SyncPolicy, prelude::*, testing::Events};
+    /// use kube_weir::{SyncPolicy, prelude::*, testing::{Events, fixture::object}};
     ///
-    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let services = Events::listed([object::<Service>("web", "shop")]).index(());
     /// let never = Events::<Secret>::new().stay_open().index(());
     /// let never = never.sync_policy(SyncPolicy::default().deadline(Duration::from_secs(5)));
@@ -100,7 +90,7 @@ impl<V> WorldStore<V> {
     /// let error = store.synced().await.unwrap_err();
     /// assert!(error.is_timeout());
     /// assert_eq!(error.to_string(), "the world is not synced, missing: Secret");
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub async fn synced(&self) -> Result<World<V>, Error> {
         let mut status = self.status.clone();
@@ -140,14 +130,9 @@ impl<V> WorldStore<V> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::{Secret, Service};
-    /// use kube_weir::{prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::object}};
     ///
-    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let services = Events::listed([object::<Service>("web", "shop")]).index(());
     /// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(());
     /// let mut worlds = world((services, secrets));
@@ -157,7 +142,7 @@ impl<V> WorldStore<V> {
     /// let report = store.report();
     /// assert_eq!(report.generation, 1);
     /// assert_eq!(report.kinds["Secret"].objects, 1);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn report(&self) -> WorldReport {
         // The stream waits while the status is borrowed.

@@ -37,14 +37,9 @@ const RUN: usize = 64;
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{Secret, Service};
-/// use kube_weir::{prelude::*, testing::Events};
+/// use kube_weir::{prelude::*, testing::{Events, fixture::object}};
 ///
-/// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-/// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-/// # }
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
+/// # kube_weir::testing::fixture::run(async {
 /// let services = Events::listed([object::<Service>("web", "shop")]).index(());
 /// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(());
 ///
@@ -52,7 +47,7 @@ const RUN: usize = 64;
 /// let world = changes.first_synced().await?;
 /// let names: Vec<_> = world.resource_versions().into_iter().map(|(name, _)| name).collect();
 /// assert_eq!(names, ["Service".into(), "certificates".into()]);
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 ///
 /// [`debounce`]: crate::EventStreamExt::debounce
@@ -92,8 +87,7 @@ pub trait IntoWorld {
 /// use kube_weir::prelude::*;
 /// use kube_weir::testing::{ApiServer, Fault, On, Verb};
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
+/// # kube_weir::testing::fixture::run(async {
 /// let server = ApiServer::new();
 /// server.fault(On::verb(Verb::List).resource("secrets"), 1, Fault::status(403));
 /// let configs = watch(Api::<ConfigMap>::all(server.client())).index(());
@@ -104,7 +98,7 @@ pub trait IntoWorld {
 /// assert!(error.is_forbidden());
 /// assert_eq!(error.of_kind(), Some("Secret"));
 /// assert!(matches!(worlds.next().await, Some(Ok(WorldChange::Synced(_))))); // once it is allowed
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[must_use = "streams do nothing unless polled"]
 pub struct Worlds<V: View> {
@@ -167,14 +161,9 @@ impl<V: View> Worlds<V> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::{Secret, Service};
-    /// use kube_weir::{prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::object}};
     ///
-    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let services = Events::listed([object::<Service>("web", "shop")]).index(());
     /// let slow = Events::new().wait(Duration::from_secs(5)).list([object::<Secret>("web", "tls")]);
     /// let slow = slow.index(());
@@ -183,7 +172,7 @@ impl<V: View> Worlds<V> {
     /// let Some(WorldChange::InitialSync(batch)) = changes.next().await else { panic!() };
     /// let (services, secrets) = batch.after().kinds();
     /// assert_eq!((services.len(), secrets.len()), (1, 0));
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn with_progress(mut self) -> Self {
         self.phase = Phase::Loading { progress: true };

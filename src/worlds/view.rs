@@ -11,19 +11,14 @@ use crate::{change::ChangeStats, error::Error};
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::Service;
-/// use kube_weir::{prelude::*, testing::Events, worlds::View};
+/// use kube_weir::{prelude::*, testing::Events, testing::fixture::object, worlds::View};
 ///
 /// fn describe<V: View>(change: &WorldChange<V>) -> String {
 ///     let changed = change.batch().map_or(0, |batch| batch.stats().total());
 ///     format!("world {}: {changed} changed", change.world().generation())
 /// }
 ///
-/// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-/// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-/// # }
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
+/// # kube_weir::testing::fixture::run(async {
 /// let services = Events::<Service>::listed([])
 ///     .wait(Duration::from_secs(1))
 ///     .apply(object("web", "shop"))
@@ -31,7 +26,7 @@ use crate::{change::ChangeStats, error::Error};
 /// let changes = world((services,)).log_errors();
 /// let described: Vec<_> = changes.map(|change| describe(&change)).collect().await;
 /// assert_eq!(described, ["world 1: 0 changed", "world 2: 1 changed"]);
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 pub trait View: Clone + sealed::Sealed {
     /// The changes of each kind.

@@ -11,21 +11,16 @@ use super::view::View;
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{Secret, Service};
-/// use kube_weir::{prelude::*, testing::Events};
+/// use kube_weir::{prelude::*, testing::{Events, fixture::object}};
 ///
-/// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-/// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-/// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-/// # }
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), kube_weir::Error> {
+/// # kube_weir::testing::fixture::run(async {
 /// let services = Events::listed([object::<Service>("web", "shop")]).index(());
 /// let secrets = Events::listed([object::<Secret>("web", "tls")]).index(());
 ///
 /// let world = world((services, secrets)).first_synced().await?;
 /// let (services, secrets) = world.kinds();
 /// assert!(services.get(("web", "shop")).is_some() && secrets.get(("web", "tls")).is_some());
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 pub struct World<V>(pub(super) Arc<Moment<V>>);
 
@@ -47,14 +42,9 @@ impl<V> World<V> {
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::{Secret, Service};
-    /// use kube_weir::{prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::object}};
     ///
-    /// # fn object<K: serde::de::DeserializeOwned>(namespace: &str, name: &str) -> K {
-    /// #     let metadata = serde_json::json!({ "namespace": namespace, "name": name });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let services = Events::listed([object::<Service>("web", "shop")])
     ///     .wait(Duration::from_secs(1))
     ///     .apply(object("web", "blog"))
@@ -64,7 +54,7 @@ impl<V> World<V> {
     ///
     /// let generations = changes.map(|change| change.world().generation());
     /// assert_eq!(generations.collect::<Vec<_>>().await, [1, 2]);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn generation(&self) -> u64 {
         self.0.generation
@@ -96,21 +86,16 @@ impl<V: View> World<V> {
     /// Returns the [`resource_version`](crate::Snapshot::resource_version) of each kind, by its name.
     ///
     /// ```
-    /// use kube_weir::{prelude::*, testing::Events};
+    /// use kube_weir::{prelude::*, testing::{Events, fixture::config_map}};
     ///
-    /// # fn config(name: &str, version: u32) -> k8s_openapi::api::core::v1::ConfigMap {
-    /// #     let metadata = serde_json::json!({ "name": name, "resourceVersion": version.to_string() });
-    /// #     serde_json::from_value(serde_json::json!({ "metadata": metadata })).unwrap()
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), kube_weir::Error> {
-    /// let blue = Events::listed([config("settings", 7)]).index(());
-    /// let green = Events::listed([config("settings", 9)]).index(());
+    /// # kube_weir::testing::fixture::run(async {
+    /// let blue = Events::listed([config_map("settings", 7)]).index(());
+    /// let green = Events::listed([config_map("settings", 9)]).index(());
     /// let world = world((("blue", blue), ("green", green))).first_synced().await?;
     /// for (kind, version) in world.resource_versions() {
     ///     assert_eq!(version.as_deref(), Some(if &*kind == "blue" { "7" } else { "9" }));
     /// }
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn resource_versions(&self) -> Vec<(Arc<str>, Option<String>)> {
         self.0.names.iter().cloned().zip(self.kinds().versions()).collect()

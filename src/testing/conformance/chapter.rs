@@ -1,9 +1,5 @@
 //! The parts of a conformance run.
 
-use std::time::Duration;
-
-use crate::testing::{Answer, Fault, On, Verb};
-
 /// A part of a [`Life`](super::Life): failures of the server, or between it and the
 /// stream, while objects are created, modified and deleted.
 ///
@@ -15,15 +11,14 @@ use crate::testing::{Answer, Fault, On, Verb};
 /// use kube::Api;
 /// use kube_weir::{testing::{ApiServer, conformance::{Chapter, Life}}, watch};
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # kube_weir::testing::fixture::run(async {
 /// let alone = [Chapter::Load, Chapter::Compaction];
 /// let others = Chapter::ALL.into_iter().filter(|chapter| !alone.contains(chapter));
 /// others
 ///     .fold(Life::new(), Life::without)
 ///     .run(&ApiServer::new(), |client| watch(Api::<ConfigMap>::all(client)).index(()))
 ///     .await?;
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -84,75 +79,4 @@ impl Chapter {
         Self::SlowBodies,
         Self::Storm,
     ];
-
-    /// Returns the faults of this chapter in order, with their requests and numbers.
-    pub(super) fn faults(self) -> Vec<(On, usize, Fault)> {
-        let once = |verb: Verb, fault| (On::from(verb), 1, fault);
-        let both = |times, fault: Fault| {
-            [Verb::Watch, Verb::List].map(|verb| (On::from(verb), times, fault.clone()))
-        };
-        match self {
-            Self::Load => vec![
-                once(Verb::List, Fault::status(503)),
-                once(Verb::List, Fault::Disconnect { after_events: 2 }),
-            ],
-            Self::Repeats => vec![
-                once(Verb::Watch, Fault::Duplicate),
-                once(Verb::Watch, Fault::Rewind { changes: 1 }),
-            ],
-            Self::Disconnects => vec![
-                once(Verb::Watch, Fault::Disconnect { after_events: 1 }),
-                once(Verb::Watch, Fault::Torn { after_events: 1 }),
-                once(Verb::Watch, Fault::Cut { after_bytes: 50 }),
-                once(Verb::Watch, Fault::Lost),
-                once(Verb::Watch, Fault::End { after_events: 1 }),
-                once(Verb::Watch, Fault::LateHead(Duration::from_secs(2))),
-            ],
-            Self::Compaction => vec![
-                once(Verb::Watch, Fault::status(410)),
-                once(Verb::Watch, Fault::ErrorEvent { code: 410, after_events: 1 }),
-            ],
-            Self::BrokenLists => vec![
-                once(Verb::List, Fault::Disconnect { after_events: 2 }),
-                once(Verb::List, Fault::Torn { after_events: 1 }),
-                once(Verb::List, Fault::Cut { after_bytes: 300 }),
-                (On::verb(Verb::List).skip(1), 1, Fault::status(410)),
-            ],
-            Self::Refusals => {
-                let mut all = Vec::new();
-                all.extend(both(1, Fault::status(500)));
-                all.extend(both(2, Fault::status(503)));
-                all.extend(both(1, Fault::too_many_requests(Duration::from_secs(3))));
-                all.extend(both(1, Fault::status(403)));
-                all.extend(both(2, Fault::Refused));
-                all
-            }
-            Self::Imposters => {
-                let page =
-                    Answer::new(200).header("content-type", "text/html").chunk("<html></html>");
-                let health = Answer::json(200, &serde_json::json!({ "status": "ok" }));
-                let mut all = Vec::new();
-                all.extend(both(1, Fault::Answer(page)));
-                all.extend(both(1, Fault::Answer(health)));
-                all.extend(both(1, Fault::status(502)));
-                all.push(once(Verb::Watch, Fault::End { after_events: 0 }));
-                all
-            }
-            Self::Silence => vec![once(Verb::Watch, Fault::Stall { after_events: 1 })],
-            Self::OutOfOrder => vec![once(Verb::Watch, Fault::OutOfOrder { after_events: 0 })],
-            Self::ObjectFirst => vec![once(Verb::Watch, Fault::ObjectFirst)],
-            Self::Bookmarks => vec![
-                once(Verb::Watch, Fault::LateBookmarks(Duration::from_secs(20))),
-                once(Verb::Watch, Fault::NoBookmarks),
-            ],
-            Self::SlowBodies => {
-                let mut all = Vec::new();
-                all.extend(both(1, Fault::Delay(Duration::from_secs(2))));
-                let pause = Duration::from_millis(5);
-                all.extend(both(1, Fault::Trickle { chunk: 7, pause }));
-                all
-            }
-            Self::Changes | Self::Relist | Self::Undecodable | Self::Storm => Vec::new(),
-        }
-    }
 }

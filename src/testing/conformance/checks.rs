@@ -24,8 +24,7 @@ use crate::{
 /// use k8s_openapi::api::core::v1::ConfigMap;
 /// use kube_weir::{EventStreamExt, testing::{Events, conformance::Conformance}};
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # kube_weir::testing::fixture::run(async {
 /// let mut settings = ConfigMap::default();
 /// settings.metadata.name = Some("settings".into());
 ///
@@ -35,7 +34,7 @@ use crate::{
 ///     conformance.check(&item)?;
 /// }
 /// conformance.finish()?;
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[must_use]
 pub struct Conformance<K> {
@@ -70,13 +69,12 @@ impl<K: Lookup> Conformance<K> {
     /// use kube_weir::prelude::*;
     /// use kube_weir::testing::{Events, conformance::{Conformance, Rule}};
     ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # kube_weir::testing::fixture::run(async {
     /// let synced = Events::<ConfigMap>::listed([]).index(()).next().await.expect("an item");
     /// let mut conformance = Conformance::new();
     /// conformance.check(&synced)?;
     /// assert_eq!(conformance.check(&synced).unwrap_err().rule(), Rule::SyncedOnce);
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn check(&mut self, item: &Result<Change<K>, Error>) -> Result<(), Violation> {
         let Ok(change) = item else { return Ok(()) };
@@ -111,23 +109,18 @@ impl<K: Lookup> Conformance<K> {
     /// again in their old version.
     ///
     /// ```
-    /// use k8s_openapi::api::core::v1::ConfigMap;
-    /// use kube_weir::{prelude::*, testing::{Events, conformance::Conformance}};
-    /// # use serde_json::json;
+    /// use kube_weir::{prelude::*, testing::{Events, conformance::Conformance, fixture::config_map}};
     ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let metadata = json!({ "name": "a", "uid": "1", "resourceVersion": "2" });
-    /// # let config: ConfigMap = serde_json::from_value(json!({ "metadata": metadata }))?;
-    /// let lost = Events::listed([config.clone()]).delete(config.clone());
-    /// let events = lost.wait(Duration::from_secs(1)).apply(config);
+    /// # kube_weir::testing::fixture::run(async {
+    /// let lost = Events::listed([config_map("a", 2)]).delete(config_map("a", 2));
+    /// let events = lost.wait(Duration::from_secs(1)).apply(config_map("a", 2));
     /// let mut changes = events.index(());
     /// let mut conformance = Conformance::new();
     /// conformance.check(&changes.next().await.unwrap())?;
     /// conformance.check(&changes.next().await.unwrap())?;
     /// conformance.restored();
     /// conformance.check(&changes.next().await.unwrap())?;
-    /// # Ok(()) }
+    /// # Ok(()) });
     /// ```
     pub fn restored(&mut self) {
         self.deleted.clear();

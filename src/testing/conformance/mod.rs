@@ -10,21 +10,19 @@
 //! use kube::Api;
 //! use kube_weir::{testing::{ApiServer, conformance}, watch};
 //!
-//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # kube_weir::testing::fixture::run(async {
 //! let summary = conformance::run(&ApiServer::new(), |client| {
 //!     watch(Api::<ConfigMap>::all(client)).index(())
 //! })
 //! .await?;
 //! assert!(summary.errors > 0, "failures are items, and no end");
-//! # Ok(()) }
+//! # Ok(()) });
 //! ```
 
 mod chapter;
 mod checks;
 mod index;
 mod life;
-mod runner;
 mod version;
 mod violation;
 

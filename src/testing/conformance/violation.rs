@@ -9,12 +9,11 @@ use crate::testing::conformance::Chapter;
 /// ```
 /// use futures::{StreamExt, stream};
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use kube_weir::{EventStreamExt, watch};
+/// use kube::Api;
 /// use kube_weir::testing::{ApiServer, conformance::{self, Chapter, Rule}};
-/// # use kube::Api;
+/// use kube_weir::{EventStreamExt, watch};
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # kube_weir::testing::fixture::run(async {
 /// let violation = conformance::run(&ApiServer::new(), |client| {
 ///     // A loop that ends at the first failure.
 ///     let changes = watch(Api::<ConfigMap>::all(client)).index(());
@@ -25,7 +24,7 @@ use crate::testing::conformance::Chapter;
 /// assert_eq!(violation.rule(), Rule::GoesOn);
 /// assert_eq!(violation.chapter(), Some(Chapter::Load));
 /// assert!(violation.to_string().starts_with("no failure ends a stream"));
-/// # Ok(()) }
+/// # Ok(()) });
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
