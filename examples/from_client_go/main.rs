@@ -49,7 +49,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             Some(batch) => {
                 // Each kind with changes has a batch of its own.
                 let (services, slices) = batch.kinds();
-                let deltas = services.iter().flat_map(|services| services.deltas());
+                let deltas = services.iter().flat_map(kube_weir::Batch::deltas);
                 keys.extend(deltas.map(|delta| ObjectKey::of::<Service>(delta.object())));
                 let owners = slices.iter().flat_map(|slices| slices.touched(&owner));
                 keys.extend(owners.filter_map(|key| key.object_key()));

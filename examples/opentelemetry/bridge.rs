@@ -67,7 +67,7 @@ impl Recorder for Bridge {
             let counter = counter.with_unit(unit).with_description(text).build();
             let labels = labels(key);
             counter.add(0, &labels); // exported from now on
-            Counter::from_arc(Arc::new(Total { counter, labels, total: AtomicU64::new(0) }))
+            Counter::from_arc(Arc::new(Total { counter, labels, counted: AtomicU64::new(0) }))
         };
         lock(&self.counters).entry(key.to_string()).or_insert_with(make).clone()
     }
@@ -98,17 +98,17 @@ impl Recorder for Bridge {
 struct Total {
     counter: opentelemetry::metrics::Counter<u64>,
     labels: Vec<KeyValue>,
-    total: AtomicU64,
+    counted: AtomicU64,
 }
 
 impl CounterFn for Total {
     fn increment(&self, value: u64) {
-        self.total.fetch_add(value, Ordering::Relaxed);
+        self.counted.fetch_add(value, Ordering::Relaxed);
         self.counter.add(value, &self.labels);
     }
 
     fn absolute(&self, value: u64) {
-        let before = self.total.fetch_max(value, Ordering::Relaxed);
+        let before = self.counted.fetch_max(value, Ordering::Relaxed);
         self.counter.add(value.saturating_sub(before), &self.labels);
     }
 }

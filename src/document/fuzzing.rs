@@ -39,7 +39,7 @@ static PATHS: LazyLock<Vec<FieldPath>> = LazyLock::new(|| {
 pub fn document(data: &[u8]) {
     let Some((choice, bytes)) = data.split_first() else { return };
     let decoder = &DECODERS[usize::from(*choice) % DECODERS.len()];
-    let decoded = serde_json::from_slice::<Value>(bytes);
+    let value = serde_json::from_slice::<Value>(bytes);
     match decoder.first(bytes, &Types::default()) {
         Ok(Decoded { object, end, .. }) => {
             agrees(&object, decoder.filter(), &bytes[..end]);
@@ -47,8 +47,8 @@ pub fn document(data: &[u8]) {
             let part = decoder.first(&bytes[..part], &Types::default());
             assert!(matches!(part, Err(Fault::Incomplete)));
         }
-        Err(Fault::Incomplete) => assert!(decoded.is_err()),
-        Err(Fault::Malformed) => assert!(!decoded.is_ok_and(|value| is_object(&value))),
+        Err(Fault::Incomplete) => assert!(value.is_err()),
+        Err(Fault::Malformed) => assert!(!value.is_ok_and(|value| is_object(&value))),
     }
 }
 

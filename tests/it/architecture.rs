@@ -45,9 +45,6 @@ const ORDER: &[&str] = &[
     "fuzzing",
 ];
 
-/// The rooms, and the tie of a room, whose circles are still there: each is being rebuilt.
-const WITH_CIRCLES: &[&str] = &["testing"];
-
 /// Returns all files of a folder and of the folders in it.
 pub(crate) fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -166,7 +163,7 @@ impl Files {
     }
 
     /// Returns a path in a module as seen from the root of the crate, unless it leads to another crate.
-    fn from_root(&self, module: &str, path: &[String], by_import: bool) -> Option<Names> {
+    fn rooted(&self, module: &str, path: &[String], by_import: bool) -> Option<Names> {
         let mut base = names(module);
         let keywords =
             path.iter().take_while(|name| matches!(&***name, "crate" | "self" | "super"));
@@ -182,7 +179,7 @@ impl Files {
         if count == 0 && !self.0.contains_key(&format!("{module}::{first}")) {
             let imports = self.0[module].imports.iter().filter(|_| by_import);
             let (path, _) = imports.clone().find(|(_, name)| name == first)?;
-            return Some([&self.from_root(module, path, false)?, rest].concat());
+            return Some([&self.rooted(module, path, false)?, rest].concat());
         }
         Some([&*base, &path[count..]].concat())
     }
@@ -196,7 +193,7 @@ impl Files {
         let Some((item, rest)) = rest.split_first() else { return Some((module, None)) };
         let imports = self.0[&module].imports.iter().filter(|(_, name)| name == item);
         let import = imports
-            .filter_map(|(import, _)| self.from_root(&module, import, false))
+            .filter_map(|(import, _)| self.rooted(&module, import, false))
             .map(|import| [&import, rest].concat())
             .find(|import| import != path);
         match import {
@@ -208,7 +205,7 @@ impl Files {
     fn ties(&self) -> Ties {
         let mut ties = Ties::new();
         for (module, file) in &self.0 {
-            let paths = file.paths().filter_map(|path| self.from_root(module, path, true));
+            let paths = file.paths().filter_map(|path| self.rooted(module, path, true));
             for (other, item) in paths.filter_map(|path| self.definition(&path)) {
                 // The name of a folder alone ties nothing: the paths that begin with it do.
                 let is_folder = item.is_none() && self.0[&other].name.ends_with("mod.rs");
@@ -223,19 +220,19 @@ impl Files {
 
     /// Writes the ties for which a condition holds, one a line.
     fn written(&self, ties: &Ties, condition: impl Fn(&str, &str) -> bool) -> String {
-        let mut text = String::new();
-        for ((from, to), items) in ties.iter().filter(|((from, to), _)| condition(from, to)) {
+        let written = ties.iter().filter(|((from, to), _)| condition(from, to));
+        let written = written.map(|((from, to), items)| {
             let items: Vec<_> = items.iter().map(String::as_str).collect();
             let (from, to) = (&self.0[from].name, &self.0[to].name);
-            text += &format!("{from} -> {to}: {}\n", items.join(", "));
-        }
-        text
+            format!("{from} -> {to}: {}\n", items.join(", "))
+        });
+        written.collect()
     }
 
     /// Returns the ties that are part of a circle, without those of tests.
-    fn circles(&self, left: &[&str]) -> String {
+    fn circles(&self) -> String {
         let mut ties = self.ties();
-        ties.retain(|tie, _| !is_of_tests(&tie.0) && !is_left(tie, left));
+        ties.retain(|tie, _| !is_of_tests(&tie.0));
         self.written(&ties, |from, to| {
             let mut reached = BTreeSet::from([to]);
             loop {
@@ -253,11 +250,6 @@ impl Files {
 /// Returns the folder or file in `src/` that a module lies in.
 fn room(module: &str) -> &str {
     module.split("::").next().unwrap()
-}
-
-/// Returns whether a list has a tie, or its room.
-fn is_left((from, to): &(String, String), left: &[&str]) -> bool {
-    left.contains(&room(from)) || left.contains(&&*format!("{from} -> {to}"))
 }
 
 fn is_of_tests(module: &str) -> bool {
@@ -301,19 +293,15 @@ fn imports_run_one_way_inside_rooms() {
     let files = files();
     let count = files.ties().len();
     assert!(count > 300, "only {count} ties between files were found");
-    let circles = files.circles(WITH_CIRCLES);
+    let circles = files.circles();
     assert!(circles.is_empty(), "files of a room import each other in a circle:\n{circles}");
-    for left in WITH_CIRCLES {
-        let others: Vec<_> = WITH_CIRCLES.iter().copied().filter(|own| own != left).collect();
-        assert!(!files.circles(&others).is_empty(), "{left} can leave WITH_CIRCLES");
-    }
     let of_tests = files.written(&files.ties(), |from, to| !is_of_tests(from) && is_of_tests(to));
     assert!(of_tests.is_empty(), "only tests may import tests:\n{of_tests}");
 }
 
 #[test]
 fn a_planted_circle_is_found() {
-    let circles = |texts: &[(&str, &str)]| Files::new(texts.iter().copied()).circles(&[]);
+    let circles = |texts: &[(&str, &str)]| Files::new(texts.iter().copied()).circles();
     let room = "mod a;\npub use self::{a::A, b::{B, C as D}};\npub(crate) mod b;\n";
     let (a, b) =
         ("use crate::{\n    error::{Error, self},\n    room::D,\n};\n", "    super::a::f();\n");
@@ -382,8 +370,7 @@ fn the_code_map_names_files_in_the_order_of_imports() {
             let name = module.split("::").nth(1).unwrap_or("mod");
             what.iter().position(|own| own.trim_end_matches(".rs").trim_end_matches('/') == name)
         };
-        for tie in ties.keys().filter(|tie| !is_left(tie, WITH_CIRCLES)) {
-            let (from, to) = tie;
+        for (from, to) in ties.keys() {
             if row.contains(&format!("{}/", room(from))) {
                 assert!(
                     place(from).zip(place(to)).is_none_or(|(from, to)| to <= from),

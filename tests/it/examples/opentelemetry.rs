@@ -9,7 +9,7 @@ use kube_weir::{
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::metrics::{
     InMemoryMetricExporter, SdkMeterProvider,
-    data::{AggregatedMetrics, Metric, MetricData, ResourceMetrics},
+    data::{AggregatedMetrics, GaugeDataPoint, Metric, MetricData, ResourceMetrics, ScopeMetrics},
 };
 use serde_json::json;
 
@@ -48,7 +48,7 @@ fn exported(meters: &SdkMeterProvider, exporter: &InMemoryMetricExporter) -> Vec
 /// Returns the metrics of one export.
 fn metrics(exported: &[ResourceMetrics]) -> Vec<&Metric> {
     let scopes = exported.iter().flat_map(ResourceMetrics::scope_metrics);
-    scopes.flat_map(|scope| scope.metrics()).collect()
+    scopes.flat_map(ScopeMetrics::metrics).collect()
 }
 
 /// Returns the sum of the values of a metric.
@@ -57,7 +57,7 @@ fn value(exported: &[ResourceMetrics], name: &str) -> f64 {
     let metric = metrics.iter().find(|metric| metric.name() == name);
     match metric.unwrap_or_else(|| panic!("no {name}")).data() {
         AggregatedMetrics::F64(MetricData::Gauge(gauge)) => {
-            gauge.data_points().map(|point| point.value()).sum()
+            gauge.data_points().map(GaugeDataPoint::value).sum()
         }
         AggregatedMetrics::U64(MetricData::Sum(sum)) => {
             assert!(sum.is_monotonic(), "{name}");
@@ -86,8 +86,8 @@ async fn the_bridge_passes_everything_on() {
     one.first_synced().await.unwrap();
     other.first_synced().await.unwrap();
     let is = |name: &str, expected: f64| {
-        let exported = exported(&meters, &exporter);
-        let value = value(&exported, name);
+        let found = exported(&meters, &exporter);
+        let value = value(&found, name);
         assert!((value - expected).abs() < 1e-9, "{name} is {value}, not {expected}");
     };
     is("kube_weir_store_objects", 4.);
@@ -97,8 +97,8 @@ async fn the_bridge_passes_everything_on() {
     is("kube_weir_store_objects", 2.);
     is("kube_weir_events_total", 4.);
 
-    let exported = exported(&meters, &exporter);
-    for metric in metrics(&exported) {
+    let found = exported(&meters, &exporter);
+    for metric in metrics(&found) {
         let known = METRICS.iter().find(|known| known.name == metric.name()).unwrap();
         let unit = match known.unit {
             MetricUnit::Seconds => "s",
@@ -114,5 +114,5 @@ async fn the_bridge_passes_everything_on() {
         }
     }
     let resource = |metric: &&Metric| format!("{:?}", metric.data()).contains("v1/configmaps");
-    assert!(metrics(&exported).iter().all(resource));
+    assert!(metrics(&found).iter().all(resource));
 }
