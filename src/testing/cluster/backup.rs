@@ -5,7 +5,7 @@ use std::{fs, io, path::Path};
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
-use super::{Cluster, Error, control::Pair};
+use super::{Cluster, Error, pair::Pair};
 
 /// State of a [`Cluster`] at the time of [`Cluster::backup`]. Dropping it removes its files.
 #[derive(Debug)]

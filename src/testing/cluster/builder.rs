@@ -2,12 +2,7 @@
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, time::Duration};
 
-use super::{Cluster, Error};
-
-/// Maximum number of attempts to start, if another program takes a port that was found free.
-const TRIES: usize = 3;
-
-/// Settings of a [`Cluster`], made by [`Cluster::builder`].
+/// Settings of a [`Cluster`](super::Cluster), made by [`Cluster::builder`](super::Cluster::builder).
 ///
 /// ```no_run
 /// # // Without the two programs a cluster does not start.
@@ -79,22 +74,6 @@ impl ClusterBuilder {
         self.start_timeout = start_timeout;
         self
     }
-
-    /// Starts the cluster, and waits until it is ready.
-    ///
-    /// # Errors
-    ///
-    /// [`is_missing`](Error::is_missing) if the programs are missing,
-    /// [`is_start`](Error::is_start) or [`is_timeout`](Error::is_timeout) if they do not start.
-    pub async fn start(self) -> Result<Cluster, Error> {
-        let mut tries = 1;
-        loop {
-            match Cluster::launch(self.clone()).await {
-                Err(error) if tries < TRIES && lost_a_port(&error) => tries += 1,
-                outcome => return outcome,
-            }
-        }
-    }
 }
 
 impl Default for ClusterBuilder {
@@ -108,8 +87,4 @@ impl Default for ClusterBuilder {
             start_timeout: Duration::from_secs(60),
         }
     }
-}
-
-fn lost_a_port(error: &Error) -> bool {
-    error.is_start() && error.log().is_some_and(|log| log.contains("address already in use"))
 }

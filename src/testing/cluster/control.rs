@@ -8,23 +8,13 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     Cluster, Error, etcd, launch,
+    pair::{GRACE, Pair},
     process::{Process, tail},
 };
 
-/// Time for a program to end by itself before it is killed.
-const GRACE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(50);
 /// Longest wait for one answer of a readiness check.
 const READY_ANSWER: Duration = Duration::from_secs(5);
-
-/// The two programs, if they run.
-#[derive(Debug, Default)]
-pub(super) struct Pair {
-    pub(super) apiserver: Option<Process>,
-    pub(super) etcd: Option<Process>,
-    /// Set from a pause of the API server until it is resumed.
-    paused: bool,
-}
 
 impl Cluster {
     /// Stops the API server gracefully: it ends its watches and closes its connections.
@@ -177,49 +167,6 @@ impl Cluster {
         }
         let logs = ["etcd", "kube-apiserver"].map(|name| tail(&self.site.log(name)));
         Err(error.with_log(logs.concat()))
-    }
-}
-
-impl Pair {
-    pub(super) async fn stop_both(&mut self) -> Result<(), Error> {
-        self.stop_apiserver(GRACE).await?;
-        self.stop_etcd().await
-    }
-
-    async fn stop_apiserver(&mut self, grace: Duration) -> Result<(), Error> {
-        self.paused = false;
-        match self.apiserver.take() {
-            Some(process) => process.stop(grace).await,
-            None => Ok(()),
-        }
-    }
-
-    async fn stop_etcd(&mut self) -> Result<(), Error> {
-        match self.etcd.take() {
-            // On SIGTERM etcd waits for the streams of the API server. Its writes are with the
-            // system already, so killing it loses nothing.
-            Some(process) => process.stop(Duration::ZERO).await,
-            None => Ok(()),
-        }
-    }
-
-    async fn pause_apiserver(&mut self, paused: bool) -> Result<(), Error> {
-        self.forget_ended();
-        let process = self.apiserver.as_mut();
-        let process = process.ok_or_else(|| Error::other("kube-apiserver does not run"))?;
-        process.signal(if paused { "STOP" } else { "CONT" }).await;
-        self.paused = paused;
-        Ok(())
-    }
-
-    /// Removes programs that ended by themselves.
-    fn forget_ended(&mut self) {
-        self.paused &= self.apiserver.as_mut().is_some_and(|process| process.exited().is_none());
-        for slot in [&mut self.apiserver, &mut self.etcd] {
-            if slot.as_mut().is_some_and(|process| process.exited().is_some()) {
-                *slot = None;
-            }
-        }
     }
 }
 

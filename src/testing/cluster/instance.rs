@@ -1,11 +1,7 @@
 //! A cluster: its files, its users and clients for it.
 
 use std::{
-    collections::hash_map::RandomState,
-    fmt, fs,
-    hash::{BuildHasher, Hasher},
-    net::{Ipv4Addr, TcpListener},
-    path::{Path, PathBuf},
+    fmt,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
@@ -16,7 +12,6 @@ use kube::{
     api::{Api, ObjectMeta, PostParams},
     config::Config,
 };
-use tempfile::TempDir;
 use tokio::{
     sync::Mutex,
     task::spawn_blocking,
@@ -24,7 +19,7 @@ use tokio::{
 };
 
 use super::{
-    ClusterBuilder, Error, User, assets::Assets, certs::Authority, control::Pair, process::Janitor,
+    builder::ClusterBuilder, certs::Authority, error::Error, pair::Pair, site::Site, user::User,
 };
 
 /// The group whose members may do anything, regardless of RBAC.
@@ -32,6 +27,9 @@ const MASTERS: &str = "system:masters";
 
 /// Longest wait for an answer to a request of this module.
 const ANSWER: Duration = Duration::from_secs(20);
+
+/// Maximum number of attempts to start, if another program takes a port that was found free.
+const TRIES: usize = 3;
 
 /// A kube-apiserver and its etcd, run by this process.
 ///
@@ -48,18 +46,6 @@ pub struct Cluster {
     authority: Authority,
     admin: User,
     names: AtomicUsize,
-}
-
-/// The programs of a cluster, with their settings, ports and files.
-pub(super) struct Site {
-    pub(super) assets: Assets,
-    pub(super) settings: ClusterBuilder,
-    pub(super) etcd_port: u16,
-    pub(super) peer_port: u16,
-    pub(super) apiserver_port: u16,
-    folder: TempDir,
-    // Removes the folder even if this is never dropped.
-    _janitor: Janitor,
 }
 
 impl Cluster {
@@ -141,7 +127,7 @@ impl Cluster {
 
     fn prepare(settings: ClusterBuilder) -> Result<Self, Error> {
         let site = Site::new(settings)?;
-        let authority = Authority::new(site.folder.path())?;
+        let authority = Authority::new(site.folder())?;
         let signed = authority.user("admin", Some(MASTERS))?;
         let path = site.path("admin.kubeconfig");
         let admin = User::new("admin", &signed, &authority.pem, site.apiserver_port, path)?;
@@ -162,45 +148,26 @@ impl Cluster {
     }
 }
 
-impl Site {
-    fn new(settings: ClusterBuilder) -> Result<Self, Error> {
-        let assets = Assets::find(settings.assets.clone())?;
-        let folder = tempfile::Builder::new().prefix("kube-weir-cluster-").tempdir();
-        let folder = folder.map_err(Error::io("cannot make a temporary folder"))?;
-        let janitor = Janitor::of(folder.path())?;
-        if let Some(logs) = &settings.logs {
-            fs::create_dir_all(logs)
-                .map_err(Error::io(format!("cannot make {}", logs.display())))?;
+impl ClusterBuilder {
+    /// Starts the cluster, and waits until it is ready.
+    ///
+    /// # Errors
+    ///
+    /// [`is_missing`](Error::is_missing) if the programs are missing,
+    /// [`is_start`](Error::is_start) or [`is_timeout`](Error::is_timeout) if they do not start.
+    pub async fn start(self) -> Result<Cluster, Error> {
+        let mut tries = 1;
+        loop {
+            match Cluster::launch(self.clone()).await {
+                Err(error) if tries < TRIES && lost_a_port(&error) => tries += 1,
+                outcome => return outcome,
+            }
         }
-        let [etcd_port, peer_port, apiserver_port] = free_ports()?;
-        Ok(Self {
-            assets,
-            settings,
-            etcd_port,
-            peer_port,
-            apiserver_port,
-            folder,
-            _janitor: janitor,
-        })
     }
+}
 
-    pub(super) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// Returns the folder of etcd's data.
-    pub(super) fn data(&self) -> PathBuf {
-        self.path("etcd")
-    }
-
-    pub(super) fn log(&self, program: &str) -> PathBuf {
-        let folder = self.settings.logs.as_deref();
-        folder.unwrap_or(self.folder.path()).join(format!("{program}.log"))
-    }
+fn lost_a_port(error: &Error) -> bool {
+    error.is_start() && error.log().is_some_and(|log| log.contains("address already in use"))
 }
 
 impl fmt::Debug for Cluster {
@@ -246,35 +213,9 @@ impl Patience {
     }
 }
 
-/// Returns free ports below the range of outgoing connections: otherwise a client that tries to connect while
-/// the server is down could be assigned the port of the server.
-fn free_ports<const N: usize>() -> Result<[u16; N], Error> {
-    let mut ports = [0; N];
-    let mut taken = Vec::new(); // held until all ports are found, so that they differ
-    for port in &mut ports {
-        let listener = (0..1000).find_map(|_| {
-            let random = RandomState::new().build_hasher().finish();
-            let port = 20_000 + u16::try_from(random % 10_000).ok()?;
-            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()
-        });
-        let listener = listener.ok_or_else(|| Error::other("no free port"))?;
-        *port = listener.local_addr().map_err(Error::io("cannot find a free port"))?.port();
-        taken.push(listener);
-    }
-    Ok(ports)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn free_ports_differ() {
-        let ports = free_ports::<20>().unwrap();
-        let distinct: std::collections::BTreeSet<_> = ports.iter().collect();
-        assert_eq!(distinct.len(), ports.len());
-        assert!(ports.iter().all(|port| (20_000..30_000).contains(port)));
-    }
 
     #[tokio::test(start_paused = true)]
     async fn patience_ends_at_its_limit() {

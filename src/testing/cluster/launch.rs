@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf, process::Command};
 
-use super::{certs, instance::Site};
+use super::{certs, site::Site};
 
 pub(super) fn etcd(site: &Site) -> Command {
     let program = &site.assets.etcd;

@@ -111,7 +111,9 @@ mod etcd;
 mod grant;
 mod instance;
 mod launch;
+mod pair;
 mod process;
+mod site;
 mod user;
 
 pub use backup::Backup;
