@@ -438,3 +438,37 @@ fn errors_tell_where_in_the_whole_text() {
     let line = text.lines().nth(error.line() - 1).unwrap();
     assert_eq!(&line[..error.column()], " \"b\": [3, 2, 4, 5, ", "{error}");
 }
+
+/// A variant that is named by a number, which JSON can't.
+#[derive(Debug)]
+struct Numbered;
+
+impl<'de> serde::Deserialize<'de> for Numbered {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visit;
+        impl<'de> serde::de::Visitor<'de> for Visit {
+            type Value = Numbered;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a number")
+            }
+
+            fn visit_enum<A: serde::de::EnumAccess<'de>>(
+                self,
+                data: A,
+            ) -> Result<Numbered, A::Error> {
+                let (_, rest) = data.variant::<u32>()?;
+                serde::de::VariantAccess::unit_variant(rest).map(|()| Numbered)
+            }
+        }
+        deserializer.deserialize_enum("Numbered", &[], Visit)
+    }
+}
+
+#[test]
+fn the_name_of_a_variant_is_text() {
+    for text in [r#"{"7":null}"#, r#""7""#, "{}", r#"{"a":null,"b":null}"#] {
+        check::<Numbered>(text, &FieldFilter::default()).unwrap();
+        check::<External>(text, &FieldFilter::default()).unwrap();
+    }
+}

@@ -154,16 +154,6 @@ impl<'j> Decoder<'j> {
     pub(super) fn skip(&mut self) -> Result<(), Fault> {
         self.scan.skip_value()
     }
-
-    /// Steps over a value that is kept but not decoded, and checks it.
-    pub(super) fn check(scan: &mut Scanner<'_>) -> Result<(), Fault> {
-        match scan.peek()? {
-            b'{' => scan.fields(|scan, _| Self::check(scan)),
-            b'[' => scan.elements(|scan, _| Self::check(scan)),
-            b'"' => scan.string().map(drop),
-            _ => scan.literal().map(drop),
-        }
-    }
 }
 
 /// The value at the decoder's position.

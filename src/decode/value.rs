@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     filter::{Place, cut},
-    json::{self, Declined, Deserialize, Kind, NextValue, Number, Variant},
+    json::{Declined, Deserialize, Kind, NextValue, NumberDeserializer, TextDeserializer, Variant},
 };
 
 /// Decodes the value at the start of the bytes, without everything that ends at `place` or below.
@@ -71,7 +71,7 @@ impl<'j> NextValue<'j> for Here<'_, 'j, '_> {
     fn number<V: Visitor<'j>>(
         self,
         visitor: V,
-        visit: impl FnOnce(&mut Number<'j>, V) -> Result<V::Value, serde_json::Error>,
+        visit: impl FnOnce(&mut NumberDeserializer<'j>, V) -> Result<V::Value, serde_json::Error>,
     ) -> Result<V::Value, Declined> {
         let Self { decoder, .. } = self;
         if let Some(integer) = decoder.scan.small_integer() {
@@ -82,7 +82,7 @@ impl<'j> NextValue<'j> for Here<'_, 'j, '_> {
         }
         let start = decoder.scan.position();
         decoder.step(|decoder| decoder.scan.number())?;
-        let mut inner = Number::from_slice(decoder.scan.since(start));
+        let mut inner = NumberDeserializer::from_slice(decoder.scan.since(start));
         visit(&mut inner, visitor).map_err(|_| decoder.decline())
     }
 
@@ -121,7 +121,7 @@ impl<'j> NextValue<'j> for Here<'_, 'j, '_> {
     fn rare<V: Visitor<'j>>(
         self,
         visitor: V,
-        visit: impl FnOnce(&mut json::Text<'_>, V) -> Result<V::Value, serde_json::Error>,
+        visit: impl FnOnce(&mut TextDeserializer<'_>, V) -> Result<V::Value, serde_json::Error>,
     ) -> Result<V::Value, Declined> {
         let Self { decoder, place } = self;
         let start = decoder.scan.position();
@@ -131,12 +131,12 @@ impl<'j> NextValue<'j> for Here<'_, 'j, '_> {
             Some(place) => cut::from_json(text, place).map_err(|_| decoder.decline())?,
             None => text.into(),
         };
-        let mut inner = json::Text::from_reader(text.as_bytes());
+        let mut inner = TextDeserializer::from_reader(text.as_bytes());
         let value = visit(&mut inner, visitor).and_then(|value| inner.end().map(|()| value));
         value.map_err(|_| decoder.decline())
     }
 
     fn skip(self) -> Result<(), Declined> {
-        self.decoder.step(|decoder| Decoder::check(&mut decoder.scan))
+        self.decoder.step(|decoder| decoder.scan.check_value())
     }
 }

@@ -43,7 +43,7 @@ impl Documents {
             return Err(Fault::Malformed);
         }
         scan.skip_value()?;
-        let value = json::decoded(&bytes[..scan.position()])?;
+        let value = json::to_value(&bytes[..scan.position()])?;
         let found = self.filter.found(&value);
         let place = self.filter.place(found.as_ref());
         self.reader.read(bytes, place.as_ref(), false, types)

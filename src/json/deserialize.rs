@@ -4,7 +4,7 @@
 //! and `serde_json` decides. It reports no errors of its own: it gives up on them, too.
 
 use serde::de::{
-    Deserializer, MapAccess, Visitor,
+    DeserializeSeed, Deserializer, MapAccess, Visitor,
     value::{MapAccessDeserializer, StrDeserializer},
 };
 use serde_json::de::{IoRead, SliceRead};
@@ -36,7 +36,7 @@ pub(crate) trait NextValue<'v>: Sized {
     fn number<V: Visitor<'v>>(
         self,
         visitor: V,
-        visit: impl FnOnce(&mut Number<'v>, V) -> Result<V::Value, serde_json::Error>,
+        visit: impl FnOnce(&mut NumberDeserializer<'v>, V) -> Result<V::Value, serde_json::Error>,
     ) -> Result<V::Value, Declined>;
 
     /// Visits an array. If `count`, the elements are counted first, so that a `Vec` gets the right
@@ -53,17 +53,17 @@ pub(crate) trait NextValue<'v>: Sized {
     fn rare<V: Visitor<'v>>(
         self,
         visitor: V,
-        visit: impl FnOnce(&mut Text<'_>, V) -> Result<V::Value, serde_json::Error>,
+        visit: impl FnOnce(&mut TextDeserializer<'_>, V) -> Result<V::Value, serde_json::Error>,
     ) -> Result<V::Value, Declined>;
 
     fn skip(self) -> Result<(), Declined>;
 }
 
 /// A `serde_json` deserializer of a number as written.
-pub(crate) type Number<'v> = serde_json::Deserializer<SliceRead<'v>>;
+pub(crate) type NumberDeserializer<'v> = serde_json::Deserializer<SliceRead<'v>>;
 
 /// A `serde_json` deserializer that borrows nothing from the text.
-pub(crate) type Text<'a> = serde_json::Deserializer<IoRead<&'a [u8]>>;
+pub(crate) type TextDeserializer<'a> = serde_json::Deserializer<IoRead<&'a [u8]>>;
 
 /// Visitor of the two forms of an enum: a string, or an object of one field.
 pub(crate) struct Variant<V>(V);
@@ -80,7 +80,50 @@ impl<'v, V: Visitor<'v>> Visitor<'v> for Variant<V> {
     }
 
     fn visit_map<A: MapAccess<'v>>(self, map: A) -> Result<V::Value, A::Error> {
-        self.0.visit_enum(MapAccessDeserializer::new(map))
+        self.0.visit_enum(MapAccessDeserializer::new(Variants(map)))
+    }
+}
+
+/// Access to an object whose one field is an enum's variant. A name is text here, though the keys of a map
+/// may be numbers.
+struct Variants<A>(A);
+
+impl<'v, A: MapAccess<'v>> MapAccess<'v> for Variants<A> {
+    type Error = A::Error;
+
+    fn next_key_seed<S>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error>
+    where
+        S: DeserializeSeed<'v>,
+    {
+        self.0.next_key_seed(Named(seed))
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'v>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
+        self.0.next_value_seed(seed)
+    }
+}
+
+/// Seed, and deserializer, of a name that is text.
+struct Named<T>(T);
+
+impl<'v, S: DeserializeSeed<'v>> DeserializeSeed<'v> for Named<S> {
+    type Value = S::Value;
+
+    fn deserialize<D: Deserializer<'v>>(self, name: D) -> Result<S::Value, D::Error> {
+        self.0.deserialize(Named(name))
+    }
+}
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Named<D> {
+    type Error = D::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.0.deserialize_str(visitor)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }
 

@@ -13,9 +13,9 @@ mod skip;
 
 pub(crate) use self::{
     count::Counts,
-    deserialize::{Deserialize, Kind, NextValue, Number, Text, Variant},
+    deserialize::{Deserialize, Kind, NextValue, NumberDeserializer, TextDeserializer, Variant},
     field_name::{Declined, FieldName, is_reserved},
-    scan::{Fault, Quoted, Scanner, decoded, is_space},
+    scan::{Fault, Quoted, Scanner, is_space, to_value},
     skip::Skip,
 };
 #[cfg(test)]

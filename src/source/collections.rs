@@ -22,6 +22,7 @@ use crate::{
     document::Document,
     error::{Error, ErrorKind},
     event::{self, Collection, Scope, WatchEvent},
+    filter::FieldFilter,
     rfc1123::is_label,
     stages::{Condition, Stages},
 };
@@ -311,7 +312,8 @@ impl<K> Query<K> {
         let stages = selectors
             .map(|own| Condition::Fields(own.clone()))
             .fold(stages, Stages::matching)
-            .decoded_by(Arc::clone(&self.decoder));
+            // A decoder of their own for hypothetical objects: it learns from each what to expect next.
+            .decoded_by(self.decoder.and(FieldFilter::default()));
         let closures = self.closures.iter().map(|own| Condition::Named(own.clone()));
         let stages = closures.fold(stages, Stages::matching);
         event::Context { origin: self.origin.clone(), stages }

@@ -423,6 +423,35 @@ mod tests {
         Watch::of_resource(Client::new(silent, "default"), Gvr::known("", "v1", "things")).query
     }
 
+    /// SEMANTICS: W12
+    #[tokio::test]
+    async fn an_object_with_an_invalid_part_is_reported_by_identity() {
+        let plain = query();
+        let mut selecting = query();
+        selecting.matching.push("spec.class=x".parse().unwrap());
+        for object in [
+            r#"{"metadata":{"generation":01,"name":"n","resourceVersion":"7"},"spec":{"class":"x"}}"#,
+            r#"{"\x":1,"metadata":{"name":"n","resourceVersion":"7"},"spec":{"n":01,"class":"x"}}"#,
+        ] {
+            for query in [&plain, &selecting] {
+                let (target, expected) = (Target::cluster(), Expected::default());
+                let line = format!(r#"{{"type":"MODIFIED","object":{object}}}"#);
+                match query.read(line.as_bytes(), false, &target, &expected) {
+                    Read::Undecodable { error, version } => {
+                        assert_eq!((error.object(), &*version), (Some(("", "n")), "7"));
+                    }
+                    _ => panic!("{object}"),
+                }
+                match query.item(object.as_bytes(), &expected, &target) {
+                    Ok((Item::Undecodable(error), end)) => {
+                        assert_eq!((error.object(), end), (Some(("", "n")), object.len()));
+                    }
+                    _ => panic!("{object}"),
+                }
+            }
+        }
+    }
+
     #[tokio::test]
     async fn only_what_is_said_to_be_gone_is_gone() {
         let query = query();

@@ -6,7 +6,10 @@ use super::{
     Tape,
     read::{Name, Value, unescape},
 };
-use crate::json::{Declined, Deserialize, FieldName, Kind, NextValue, Number, Text, Variant};
+use crate::json::{
+    Declined, Deserialize, FieldName, Kind, NextValue, NumberDeserializer, TextDeserializer,
+    Variant,
+};
 
 impl Tape<'_> {
     /// Decodes the value at the position.
@@ -87,12 +90,12 @@ impl<'t> NextValue<'t> for &mut Decoder<'t> {
     fn number<V: Visitor<'t>>(
         self,
         visitor: V,
-        visit: impl FnOnce(&mut Number<'t>, V) -> Result<V::Value, serde_json::Error>,
+        visit: impl FnOnce(&mut NumberDeserializer<'t>, V) -> Result<V::Value, serde_json::Error>,
     ) -> Result<V::Value, Declined> {
         match self.tape.next() {
             Value::Integer(integer) => visitor.visit_u64(integer),
             Value::Number(text) => {
-                let mut inner = Number::from_slice(text.as_bytes());
+                let mut inner = NumberDeserializer::from_slice(text.as_bytes());
                 visit(&mut inner, visitor).or_else(|_| self.decline())
             }
             _ => self.decline(),
@@ -117,7 +120,7 @@ impl<'t> NextValue<'t> for &mut Decoder<'t> {
     fn rare<V: Visitor<'t>>(
         self,
         _: V,
-        _: impl FnOnce(&mut Text<'_>, V) -> Result<V::Value, serde_json::Error>,
+        _: impl FnOnce(&mut TextDeserializer<'_>, V) -> Result<V::Value, serde_json::Error>,
     ) -> Result<V::Value, Declined> {
         self.decline()
     }

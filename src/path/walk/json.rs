@@ -28,7 +28,7 @@ fn scan(text: &mut Scanner<'_>, steps: &[Step], keys: &mut Vec<String>) -> Resul
             b'{' | b'[' => text.skip_value(),
             _ => {
                 let start = text.position();
-                text.literal()?;
+                text.skip_value()?;
                 let literal = str::from_utf8(text.since(start)).map_err(|_| Fault::Malformed)?;
                 keys.extend(scalar::of_literal(literal));
                 Ok(())
@@ -67,9 +67,17 @@ fn scan(text: &mut Scanner<'_>, steps: &[Step], keys: &mut Vec<String>) -> Resul
                 Ok(index) => Some(index),
                 Err(_) => place_in(*index, text.count_elements()?),
             };
-            text.elements(|text, here| {
-                if Some(here) == wanted { scan(text, below, keys) } else { text.skip_value() }
-            })
+            text.enter(b'[')?;
+            let mut here = 0;
+            while text.next(here == 0, b']')? {
+                if Some(here) == wanted {
+                    scan(text, below, keys)?;
+                    return text.skip_rest();
+                }
+                text.skip_value()?;
+                here += 1;
+            }
+            text.leave(b']')
         }
         _ => text.skip_value(),
     }
