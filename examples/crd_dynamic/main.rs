@@ -52,7 +52,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Returns whether more than the `status` changed: `Value` compares any content.
+/// Returns whether the `spec` changed: `Value` compares any content.
 fn is_news(delta: &Delta<Document>) -> bool {
     let spec = |object: &Document| object.to_value()["spec"].take();
     delta.before().map(|old| spec(old)) != delta.after().map(|new| spec(new))

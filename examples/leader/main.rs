@@ -6,7 +6,8 @@
 //! ```
 //!
 //! The Lease is created in the cluster of your current kube context. Ctrl-c gives it back; after
-//! `kill -9` the other replicas wait until it has expired.
+//! `kill -9` the other replicas wait until it has expired. It needs `get`, `create`, `update`, `list` and
+//! `watch` on `leases.coordination.k8s.io`.
 
 use std::process::ExitCode;
 
