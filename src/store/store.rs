@@ -153,7 +153,7 @@ impl<K> Store<K> {
     }
 
     /// Returns the status of each collection: of each namespace if several are watched, or of the whole
-    /// cluster. See [`SyncPolicy::partial`] for an example.
+    /// cluster. See [`SyncPolicy::partial`](crate::SyncPolicy::partial) for an example.
     pub fn collections(&self) -> Vec<CollectionStatus> {
         let collections = Arc::clone(&self.state.borrow().collections);
         collections.values().cloned().collect()
@@ -235,7 +235,7 @@ impl<K> Store<K> {
     ///
     /// # Errors
     ///
-    /// The pipeline's [`SyncPolicy`] decides when a wait gives up. The error names the cause:
+    /// The pipeline's [`SyncPolicy`](crate::SyncPolicy) decides when a wait gives up. The error names the cause:
     /// [`is_forbidden`](Error::is_forbidden), [`is_unauthorized`](Error::is_unauthorized) or
     /// [`is_not_installed`](Error::is_not_installed) if the API server refused; otherwise
     /// [`is_timeout`](Error::is_timeout) with the last failure as source; and

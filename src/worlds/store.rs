@@ -66,7 +66,7 @@ impl<V> WorldStore<V> {
     /// # Errors
     ///
     /// Each kind's own [`SyncPolicy`](crate::SyncPolicy) decides when to give up waiting, as in
-    /// [`Store::synced`]. The error names all missing kinds; its source is the failure of the kind whose
+    /// [`Store::synced`](crate::Store::synced). The error names all missing kinds; its source is the failure of the kind whose
     /// time was up, and [names that kind](Error::of_kind).
     ///
     /// # Cancel safety

@@ -6,8 +6,9 @@ use super::view::View;
 
 /// The state of all kinds at one moment.
 ///
-/// `V` has a [`Snapshot`](crate::Snapshot) for each kind: a tuple of snapshots, or [`ByName`]. A world
-/// never changes; cloning it copies a pointer, and reading it takes no lock.
+/// `V` has a [`Snapshot`](crate::Snapshot) for each kind: a tuple of snapshots, or
+/// [`ByName`](super::ByName). A world never changes; cloning it copies a pointer, and reading it takes no
+/// lock.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::{Secret, Service};
