@@ -16,7 +16,8 @@
 //! use kube_weir::{prelude::*, testing::{Events, fixture::ingress}};
 //!
 //! # kube_weir::testing::fixture::run(async {
-//! let events = Events::listed([ingress("shop", "old.example")]).apply(ingress("shop", "new.example"));
+//! let events = Events::listed([ingress("shop", "old.example")])
+//!     .apply(ingress("shop", "new.example"));
 //!
 //! let host = Index::path("spec.rules[*].host")?;
 //! let mut changes = pin!(events

@@ -29,7 +29,7 @@ use crate::testing::ApiServer;
 
 type Tested = Result<(), Box<dyn Error>>;
 
-/// Runs an asynchronous test to its end on this thread. The clock of [`tokio::time`] is paused: waiting takes
+/// Runs an asynchronous test to its end on this thread. Tokio's clock is paused: waiting takes
 /// no time.
 ///
 /// ```
