@@ -1,4 +1,4 @@
-//! One reconciliation.
+//! A reconciliation.
 
 use std::sync::Arc;
 
