@@ -45,17 +45,16 @@ func main() {
 		slices:   endpoints.GetIndexer(),
 		queue:    workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[string]()),
 	}
-	_, err = services.Informer().AddEventHandler(handler(c.enqueueService))
+	ofServices, err := services.Informer().AddEventHandler(handler(c.enqueueService))
 	check(err)
-	_, err = endpoints.AddEventHandler(handler(c.enqueueOwner))
+	ofSlices, err := endpoints.AddEventHandler(handler(c.enqueueOwner))
 	check(err)
 
 	factory.Start(ctx.Done())
-	for kind, synced := range factory.WaitForCacheSync(ctx.Done()) {
-		if !synced {
-			fmt.Fprintln(os.Stderr, "not synced:", kind)
-			os.Exit(1)
-		}
+	// The handlers get the initial lists before the first key is computed, so none is computed twice for them.
+	if !cache.WaitForCacheSync(ctx.Done(), ofServices.HasSynced, ofSlices.HasSynced) {
+		fmt.Fprintln(os.Stderr, "not synced")
+		os.Exit(1)
 	}
 	go func() {
 		<-ctx.Done()
