@@ -9,7 +9,6 @@ use crate::{
 
 /// A position in the bytes, with the state of decoding.
 pub(super) struct Decoder<'j> {
-    pub(super) bytes: &'j [u8],
     pub(super) scan: Scanner<'j>,
     /// A part of the bytes that is known to be UTF-8, and where it begins.
     text: (usize, &'j str),
@@ -37,7 +36,6 @@ impl<'j> Decoder<'j> {
     /// Makes a decoder of the bytes. `text` is a prefix of them that is known to be UTF-8.
     pub(super) fn new(bytes: &'j [u8], text: &'j str) -> Self {
         Self {
-            bytes,
             scan: Scanner::new(bytes, 0),
             text: (0, text),
             counts: Counts::default(),
@@ -111,7 +109,8 @@ impl<'j> Decoder<'j> {
     #[cold]
     fn read_text(&mut self, start: usize, end: usize) -> Result<(), Fault> {
         const LOOKAHEAD: usize = 1024;
-        let bytes = &self.bytes[start..self.bytes.len().min(end + LOOKAHEAD)];
+        let bytes = self.scan.from(start);
+        let bytes = &bytes[..bytes.len().min(end - start + LOOKAHEAD)];
         let text =
             str::from_utf8(bytes).or_else(|error| str::from_utf8(&bytes[..error.valid_up_to()]));
         let text = text.unwrap_or_default();
@@ -124,7 +123,7 @@ impl<'j> Decoder<'j> {
         let own = &mut self.unescaped;
         own.clear();
         if quoted.halves {
-            let written = &self.bytes[quoted.start - 1..=quoted.end];
+            let written = self.scan.with_quotes(quoted);
             *own = serde_json::from_slice(written).map_err(|_| Fault::Malformed)?;
             return Ok(());
         }

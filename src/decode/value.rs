@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     filter::{Place, cut},
-    json::{Declined, Deserialize, Kind, NextValue, NumberDeserializer, TextDeserializer, Variant},
+    json::{
+        Declined, Deserialize, Fault, Kind, NextValue, NumberDeserializer, TextDeserializer,
+        Variant,
+    },
 };
 
 /// Decodes the value at the start of the bytes, without everything that ends at `place` or below.
@@ -50,13 +53,11 @@ impl<'j> NextValue<'j> for Here<'_, 'j, '_> {
         self.decoder.step(|decoder| decoder.scan.null())
     }
 
-    fn bool(mut self) -> Result<bool, Declined> {
-        if self.kind()? != Kind::Bool {
-            return Err(self.decoder.decline());
-        }
-        let start = self.decoder.scan.position();
-        self.decoder.step(|decoder| decoder.scan.literal())?;
-        Ok(self.decoder.scan.since(start) == b"true")
+    fn bool(self) -> Result<bool, Declined> {
+        self.decoder.step(|decoder| match decoder.scan.peek()? {
+            first @ (b't' | b'f') => decoder.scan.literal().map(|_| first == b't'),
+            _ => Err(Fault::Malformed),
+        })
     }
 
     #[inline]
@@ -95,7 +96,7 @@ impl<'j> NextValue<'j> for Here<'_, 'j, '_> {
             decoder.scan.space();
             Ok(decoder.scan.peek()? == b']')
         })?;
-        let elements = || decoder.counts.elements(decoder.bytes, start);
+        let elements = || decoder.counts.elements(decoder.scan.from(0), start);
         let len = if is_empty { Some(0) } else { count.then(elements) };
         let mut elements = Elements::new(decoder, place, len);
         let value = visitor.visit_seq(&mut elements);

@@ -370,6 +370,17 @@ impl<'s> Scanner<'s> {
         self.depth
     }
 
+    /// Steps to the value of the next field of the entered object, and returns the field's name; `None` at
+    /// the end of the object.
+    fn next_field(&mut self, first: bool) -> Result<Option<Quoted>, Fault> {
+        if !self.next(first, b'}')? {
+            return Ok(None);
+        }
+        let name = self.string()?;
+        self.colon()?;
+        Ok(Some(name))
+    }
+
     /// Steps over the object at the position. `value` gets each name, and steps over the field's value.
     pub(crate) fn fields(
         &mut self,
@@ -377,10 +388,8 @@ impl<'s> Scanner<'s> {
     ) -> Result<(), Fault> {
         self.enter(b'{')?;
         let mut first = true;
-        while self.next(first, b'}')? {
+        while let Some(name) = self.next_field(first)? {
             first = false;
-            let name = self.string()?;
-            self.colon()?;
             value(self, name)?;
         }
         self.leave(b'}')
@@ -391,10 +400,8 @@ impl<'s> Scanner<'s> {
     pub(crate) fn seek(&mut self, name: &str) -> Result<bool, Fault> {
         self.enter(b'{')?;
         let mut first = true;
-        while self.next(first, b'}')? {
+        while let Some(own) = self.next_field(first)? {
             first = false;
-            let own = self.string()?;
-            self.colon()?;
             if self.is(own, name) {
                 return Ok(true);
             }

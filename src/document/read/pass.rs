@@ -37,7 +37,7 @@ pub(super) struct Buffers {
 }
 
 pub(super) struct Pass<'s, 'm> {
-    own: &'m mut Buffers,
+    buffers: &'m mut Buffers,
     scan: Scanner<'s>,
     identity: [(u32, u32); 4],
     /// The fields of the identity that are written with escapes, unescaped.
@@ -72,14 +72,14 @@ struct Other<'s> {
 
 impl<'s, 'm> Pass<'s, 'm> {
     pub(super) fn new(
-        own: &'m mut Buffers,
+        buffers: &'m mut Buffers,
         bytes: &'s [u8],
         replaced: Option<&'m Replaced>,
     ) -> Self {
-        own.out.clear();
-        own.duplicates.clear();
+        buffers.out.clear();
+        buffers.duplicates.clear();
         Self {
-            own,
+            buffers,
             scan: Scanner::new(bytes, 0),
             identity: Default::default(),
             unescaped: Default::default(),
@@ -98,19 +98,19 @@ impl<'s, 'm> Pass<'s, 'm> {
         self.scan.space();
         self.scan.enter(b'{')?;
         self.given = !types.is_empty();
-        let open = self.own.out.large_object();
-        self.own.out.append(types);
+        let open = self.buffers.out.large_object();
+        self.buffers.out.append(types);
         self.fields(at, place, Role::Object)?;
-        self.own.out.close_large(open);
+        self.buffers.out.close_large(open);
         let own = std::mem::take(&mut self.unescaped);
         for (place, own) in self.identity.iter_mut().zip(own) {
             let Some(own) = own else { continue };
-            let start = self.own.out.position();
-            self.own.out.append(own.as_bytes());
-            *place = range(start, self.own.out.position());
+            let start = self.buffers.out.position();
+            self.buffers.out.append(own.as_bytes());
+            *place = range(start, self.buffers.out.position());
         }
         let (start, end) = self.identity[0];
-        let tape = self.own.out.finish().filter(|_| start < end).ok_or(Fault::Malformed)?;
+        let tape = self.buffers.out.finish().filter(|_| start < end).ok_or(Fault::Malformed)?;
         let (identity, kind, end) = (self.identity, self.kind, self.scan.position());
         Ok(ObjectTape { tape, identity, end, kind })
     }
@@ -122,16 +122,16 @@ impl<'s, 'm> Pass<'s, 'm> {
             b'"' => Ok(self.string()?),
             b'{' => {
                 self.scan.enter(b'{')?;
-                let open = self.own.out.object();
+                let open = self.buffers.out.object();
                 self.fields(at, place, Role::Other)?;
-                self.own.out.close(open);
+                self.buffers.out.close(open);
                 Ok(())
             }
             b'[' => self.array(at, place),
             _ => {
                 let start = self.scan.position();
                 self.scan.finite_literal()?;
-                self.own.out.literal(self.scan.since(start));
+                self.buffers.out.literal(self.scan.since(start));
                 Ok(())
             }
         }
@@ -143,7 +143,7 @@ impl<'s, 'm> Pass<'s, 'm> {
         if own.escaped {
             return self.escaped(own);
         }
-        self.own.out.string(self.scan.from(own.start), own.end - own.start);
+        self.buffers.out.string(self.scan.from(own.start), own.end - own.start);
         Ok(())
     }
 
@@ -152,7 +152,7 @@ impl<'s, 'm> Pass<'s, 'm> {
         if own.halves {
             self.scan.unescape(own)?;
         }
-        self.own.out.escaped(self.scan.with_quotes(own));
+        self.buffers.out.escaped(self.scan.with_quotes(own));
         Ok(())
     }
 
@@ -165,10 +165,10 @@ impl<'s, 'm> Pass<'s, 'm> {
         let at = match place {
             None => at,
             Some(place) if place.has_indexes() => None,
-            Some(_) => at.and_then(|at| self.own.shape.elements(at)),
+            Some(_) => at.and_then(|at| self.buffers.shape.elements(at)),
         };
         self.scan.enter(b'[')?;
-        let open = self.own.out.array();
+        let open = self.buffers.out.array();
         let mut index = 0;
         while self.scan.next(index == 0, b']')? {
             let below = place.and_then(|place| place.element(index, len));
@@ -180,7 +180,7 @@ impl<'s, 'm> Pass<'s, 'm> {
             index += 1;
         }
         self.scan.leave(b']')?;
-        self.own.out.close(open);
+        self.buffers.out.close(open);
         Ok(())
     }
 
@@ -191,12 +191,12 @@ impl<'s, 'm> Pass<'s, 'm> {
         place: Option<&Place<'_>>,
         role: Role,
     ) -> Result<(), Stop> {
-        let inside = self.own.out.position();
-        let mut names = self.own.duplicates.enter();
+        let inside = self.buffers.out.position();
+        let mut names = self.buffers.duplicates.enter();
         let (mut first, mut before) = (true, at.map_or(Before::Unknown, Before::First));
         while self.scan.next(first, b'}')? {
             first = false;
-            let known = match self.own.shape.guess(before, &mut self.scan) {
+            let known = match self.buffers.shape.guess(before, &mut self.scan) {
                 Some(known) => Some(known),
                 None => self.field(at, before, place, role, inside, &mut names)?,
             };
@@ -205,7 +205,7 @@ impl<'s, 'm> Pass<'s, 'm> {
                 self.known(known, place, &mut names)?;
             }
         }
-        self.own.duplicates.leave(&names);
+        self.buffers.duplicates.leave(&names);
         Ok(self.scan.leave(b'}')?)
     }
 
@@ -217,7 +217,7 @@ impl<'s, 'm> Pass<'s, 'm> {
         place: Option<&Place<'_>>,
         own: &mut duplicates::ObjectNames,
     ) -> Result<(), Stop> {
-        let Field { number, hash, rule, role } = self.own.shape.field(at);
+        let Field { number, hash, rule, role } = self.buffers.shape.field(at);
         self.scan.space();
         if role == Role::Kind {
             self.kind = Some(self.scan.position());
@@ -225,10 +225,10 @@ impl<'s, 'm> Pass<'s, 'm> {
         if rule == Rule::All {
             return Ok(self.scan.skip_value()?);
         }
-        if self.own.duplicates.add(own, hash) {
+        if self.buffers.duplicates.add(own, hash) {
             return Err(Stop::Duplicate);
         }
-        self.own.out.name(number);
+        self.buffers.out.name(number);
         let below = match rule {
             Rule::Part => place.and_then(|place| place.field(dictionary::name(number))),
             _ => None,
@@ -263,12 +263,12 @@ impl<'s, 'm> Pass<'s, 'm> {
                 rule: rule(place.and_then(|place| place.field(&name)).as_ref()),
                 role: role.of(&name),
             };
-            let known = self.own.shape.find(at, before, &name, number, field);
+            let known = self.buffers.shape.find(at, before, &name, number, field);
             if known.is_some() {
                 return Ok(known);
             }
         }
-        let first = self.own.out.position() == inside;
+        let first = self.buffers.out.position() == inside;
         self.other(Other { start, quoted, name, number, first }, place, role, own)?;
         Ok(None)
     }
@@ -291,7 +291,7 @@ impl<'s, 'm> Pass<'s, 'm> {
             return Ok(self.scan.skip_value()?);
         }
         if self.replaced.is_none()
-            && self.own.duplicates.add(own, duplicates::hash(name.as_bytes()))
+            && self.buffers.duplicates.add(own, duplicates::hash(name.as_bytes()))
         {
             return Err(Stop::Duplicate);
         }
@@ -299,9 +299,9 @@ impl<'s, 'm> Pass<'s, 'm> {
             self.scan.check_first(&name)?;
         }
         match number {
-            Some(number) => self.own.out.name(number),
-            None if quoted.escaped => self.own.out.escaped_name(self.scan.with_quotes(quoted)),
-            None => self.own.out.other_name(name.as_bytes()),
+            Some(number) => self.buffers.out.name(number),
+            None if quoted.escaped => self.buffers.out.escaped_name(self.scan.with_quotes(quoted)),
+            None => self.buffers.out.other_name(name.as_bytes()),
         }
         self.role(role, None, below.as_ref())
     }
@@ -315,9 +315,9 @@ impl<'s, 'm> Pass<'s, 'm> {
                     return Err(self.no_object());
                 }
                 self.scan.enter(b'{')?;
-                let open = self.own.out.large_object();
+                let open = self.buffers.out.large_object();
                 self.fields(at, place, Role::Metadata)?;
-                self.own.out.close_large(open);
+                self.buffers.out.close_large(open);
                 Ok(())
             }
             Role::ApiVersion | Role::Kind if self.given => Err(Stop::Typed),
@@ -339,8 +339,8 @@ impl<'s, 'm> Pass<'s, 'm> {
             return Ok(self.escaped(own)?);
         }
         let len = own.end - own.start;
-        self.own.out.string(self.scan.from(own.start), len);
-        let end = self.own.out.position();
+        self.buffers.out.string(self.scan.from(own.start), len);
+        let end = self.buffers.out.position();
         self.identity[part] = range(end - len, end);
         Ok(())
     }
